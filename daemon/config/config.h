@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Config: the effective configuration as values, defaults filled in, names resolved. What it holds
+// is complete and consistent: the loader (load.h) returns errors instead of a Config that is not.
+// No I/O; immutable once loaded.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ttrpc/address.h"
+#include "ttrpc/message.h"
+
+namespace proxyd {
+
+using Duration = std::chrono::nanoseconds;  // 0 = never, where a key says so
+
+// Where something stands in the configuration, for messages: FILE:LINE:COLUMN.
+struct SourcePosition {
+  std::string file;
+  uint32_t line = 0;
+  uint32_t column = 0;
+};
+
+enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
+enum class LogFormat { kText, kJson };
+
+struct LogConfig {
+  enum class Target { kStderr, kJournal, kFile };
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+  Target target = Target::kStderr;
+  std::string path;  // kFile only
+};
+
+// Which calls leave an audit line. Ordered: each also has what those before it have.
+enum class AuditCalls { kNone, kDenied, kAll };
+
+struct AuditConfig {
+  enum class Target { kLog, kFile };
+  enum class OnError { kDrop, kRefuseCalls };
+  AuditCalls calls = AuditCalls::kDenied;
+  Target target = Target::kLog;
+  std::string path;  // kFile only
+  uint32_t rate_per_user = 100;
+  OnError on_error = OnError::kDrop;
+};
+
+struct LimitsConfig {
+  uint32_t message_size = ttrpc::kDefaultMessageSize;
+};
+
+struct TimeoutsConfig {
+  Duration call{0};      // deadline given to calls that carry none
+  Duration call_max{0};  // longest deadline a call may have
+};
+
+enum class UnknownFields { kRefuse, kDrop };
+
+struct ListenerConfig {
+  std::string name;
+  ttrpc::Address address;
+  // Not given: what bind(2) gives, and mode 0600. Only for a path.
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
+  mode_t mode = 0600;
+  UnknownFields unknown_fields = UnknownFields::kRefuse;
+  TimeoutsConfig timeouts;  // [timeouts] with this listener's overrides applied
+  SourcePosition position;
+};
+
+struct BackendConfig {
+  enum class OnDisconnect { kClosePeers, kFailCalls };
+  std::string name;
+  ttrpc::Address address;
+  std::vector<uid_t> users;  // that may have called listen(2) on it; never empty
+  Duration connect_timeout = std::chrono::seconds(1);
+  OnDisconnect on_disconnect = OnDisconnect::kClosePeers;
+  bool forward_identity = false;
+  SourcePosition position;
+};
+
+// An inclusive range of numeric ids.
+struct IdRange {
+  uint32_t first = 0;
+  uint32_t last = 0;
+  friend bool operator==(const IdRange&, const IdRange&) = default;
+};
+
+// What a rule's `users` or `groups` says. `exact` holds ids that were written out (names and single
+// numbers), which alone match the overflow id in an allow rule.
+struct IdSet {
+  bool any = false;  // "*"
+  std::vector<uint32_t> exact;
+  std::vector<IdRange> ranges;
+
+  bool empty() const { return !any && exact.empty() && ranges.empty(); }
+  friend bool operator==(const IdSet&, const IdSet&) = default;
+};
+
+// `/SERVICE/METHOD`, each part matched whole, `*` being any run of characters but `/`.
+struct MethodPattern {
+  std::string service;
+  std::string method;
+  friend bool operator==(const MethodPattern&, const MethodPattern&) = default;
+};
+
+struct RuleConfig {
+  enum class Action { kAllow, kDeny };
+  std::string name;
+  std::vector<size_t> listeners;  // indices into Config::listeners, ascending; never empty: all of
+                                  // them if not given
+  std::optional<IdSet> users;     // neither users nor groups: everyone (deny only)
+  std::optional<IdSet> groups;
+  std::vector<MethodPattern> methods;  // empty: every method (deny only)
+  std::map<std::string, std::string> metadata;
+  Action action = Action::kAllow;
+  size_t backend = 0;  // index into Config::backends; allow only
+  bool streams = false;
+  std::optional<Duration> call_max;
+  bool enforce = true;
+  std::optional<AuditCalls> audit;
+  SourcePosition position;
+};
+
+struct Config {
+  Duration drain_timeout = std::chrono::seconds(10);
+  LogConfig log;
+  AuditConfig audit;
+  LimitsConfig limits;
+  TimeoutsConfig timeouts;
+  std::vector<ListenerConfig> listeners;
+  std::vector<BackendConfig> backends;
+  std::vector<RuleConfig> rules;
+};
+
+}  // namespace proxyd

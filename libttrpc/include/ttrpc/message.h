@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ttrpc message: a header of 10 bytes, then data. Values, no I/O; any thread.
+//
+//   0        4            8      9       10
+//   | length | stream id  | type | flags | data …      numbers are big-endian
+//
+// The first byte of the length is reserved and zero, so that a length is below 16 MiB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace ttrpc {
+
+inline constexpr size_t kMessageHeaderLength = 10;
+// Go's messageLengthMax: longer data is refused by every known peer.
+inline constexpr uint32_t kDefaultMessageSize = 4U << 20;
+// What the length's reserved byte leaves.
+inline constexpr uint32_t kMaxMessageSize = (16U << 20) - 1;
+
+enum class MessageType : uint8_t {
+  kRequest = 1,
+  kResponse = 2,
+  kData = 3
+};  // a peer may send any other value
+
+inline constexpr uint8_t kFlagRemoteClosed = 0x01;  // the sender sends nothing more on this stream
+inline constexpr uint8_t kFlagRemoteOpen = 0x02;    // on a request: the sender will send data
+inline constexpr uint8_t kFlagNoData = 0x04;  // there is no payload, as opposed to an empty one
+
+struct MessageHeader {
+  uint32_t length = 0;  // of the data, in bytes
+  uint32_t stream_id = 0;
+  MessageType type = MessageType::kRequest;
+  uint8_t flags = 0;
+
+  friend bool operator==(const MessageHeader&, const MessageHeader&) = default;
+};
+
+// Reads kMessageHeaderLength bytes. The length may exceed kMaxMessageSize (reserved byte not zero):
+// MessageDecoder is what refuses it.
+inline MessageHeader DecodeMessageHeader(const char* bytes) {
+  const auto u8 = [bytes](size_t i) {
+    return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i]));
+  };
+  return {.length = u8(0) << 24 | u8(1) << 16 | u8(2) << 8 | u8(3),
+          .stream_id = u8(4) << 24 | u8(5) << 16 | u8(6) << 8 | u8(7),
+          .type = static_cast<MessageType>(u8(8)),
+          .flags = static_cast<uint8_t>(u8(9))};
+}
+
+// Writes kMessageHeaderLength bytes.
+inline void EncodeMessageHeader(const MessageHeader& header, char* bytes) {
+  for (int i = 0; i < 4; ++i) {
+    bytes[i] = static_cast<char>(header.length >> (24 - 8 * i));
+    bytes[4 + i] = static_cast<char>(header.stream_id >> (24 - 8 * i));
+  }
+  bytes[8] = static_cast<char>(header.type);
+  bytes[9] = static_cast<char>(header.flags);
+}
+
+}  // namespace ttrpc

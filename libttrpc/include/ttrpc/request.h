@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The envelope of a call: ttrpc.Request, scanned in place and written canonically. No I/O; any
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "ttrpc/metadata.h"
+#include "ttrpc/status.h"
+
+namespace ttrpc {
+
+// A decoded Request whose strings point into the bytes it was scanned from (or whatever its maker
+// put there), and are valid as long as those are.
+struct RequestView {
+  std::string_view service;
+  std::string_view method;
+  std::string_view payload;
+  int64_t timeout_nano = 0;  // 0: none; negative: already over
+  std::vector<MetadataEntry> metadata;
+
+  // As new, but the memory of `metadata` is kept for the next request.
+  void Clear();
+};
+
+enum class UnknownFieldAction {
+  kRefuse,
+  kDrop,  // skipped: not in the view, so not in what is written from it
+};
+
+// Scans the data of a request message into `request` (cleared first). INVALID_ARGUMENT `unmarshal
+// request error: WHAT`, which never quotes the data, for: a truncated field, a varint of more than
+// 10 bytes, a field number of 0, a group, a wrong wire type; service, method, payload or
+// timeout_nano, or the key or value of an entry, that stands there twice; a string that is not
+// UTF-8; an unknown field, unless dropped. On an error `request` is unspecified.
+Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields, RequestView* request);
+
+// The canonical encoding: fields in order of their numbers, none that has its default value,
+// metadata in order. Two steps, so that the caller can have it written where it is to stand:
+//   size_t n = EncodedRequestSize(request);  char* end = EncodeRequest(request, out);   // end ==
+//   out + n
+size_t EncodedRequestSize(const RequestView& request);
+char* EncodeRequest(const RequestView& request, char* out);
+
+}  // namespace ttrpc

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The envelope of an answer: ttrpc.Response. No I/O; any thread.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "ttrpc/status.h"
+
+namespace ttrpc {
+
+// What a response says, pointing into the bytes it was scanned from.
+struct ResponseView {
+  StatusCode code = StatusCode::kOk;  // may be a number that the enum does not name
+  std::string_view message;
+  std::string_view payload;
+};
+
+// Scans as protobuf parsers do: unknown fields are skipped, the last of a repeated field counts.
+// UNKNOWN `unmarshal response error: WHAT` if it is not a protobuf message.
+Status ParseResponse(std::string_view data, ResponseView* response);
+
+// The canonical encoding of a response that carries `status` and no payload; 0 bytes if it is OK.
+size_t EncodedResponseSize(const Status& status);
+char* EncodeResponse(const Status& status, char* out);
+
+}  // namespace ttrpc

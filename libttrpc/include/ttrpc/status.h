@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Status: how a call ended. Result<T>: a value, or the Status that says why there is none.
+// Values; any thread. The codes are gRPC's, on the wire as google.rpc.Status.code.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace ttrpc {
+
+enum class StatusCode : int32_t {
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kFailedPrecondition = 9,
+  kAborted = 10,
+  kOutOfRange = 11,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kDataLoss = 15,
+  kUnauthenticated = 16,
+};
+
+// "OK", "PERMISSION_DENIED", …; "UNRECOGNIZED" for a number that the enum does not name. The view
+// lives for ever.
+std::string_view StatusCodeName(StatusCode code);
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;  // OK
+  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  bool ok() const { return code_ == StatusCode::kOk; }
+  StatusCode code() const { return code_; }
+  const std::string& message() const { return message_; }
+
+  // "OK" or "PERMISSION_DENIED: uid 1000 may not call /svc/Method".
+  std::string ToString() const;
+
+  friend bool operator==(const Status&, const Status&) = default;
+
+ private:
+  StatusCode code_ = StatusCode::kOk;
+  std::string message_;
+};
+
+std::ostream& operator<<(std::ostream& out, const Status& status);
+
+// The Status of a failed system call: `what` followed by strerror(error_number). EACCES and EPERM
+// give PERMISSION_DENIED, ENOENT NOT_FOUND, EEXIST and EADDRINUSE ALREADY_EXISTS, EINVAL
+// INVALID_ARGUMENT, EMFILE, ENFILE, ENOMEM and ENOBUFS RESOURCE_EXHAUSTED, ECONNREFUSED,
+// ECONNRESET, EPIPE and EAGAIN UNAVAILABLE, ETIMEDOUT DEADLINE_EXCEEDED, anything else UNKNOWN.
+Status ErrnoStatus(int error_number, std::string_view what);
+
+// Has std::expected's member names, so that it can become an alias of it.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {
+  }  // NOLINT: implicit, as in std::expected
+  Result(Status error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: never OK
+
+  bool has_value() const { return state_.index() == 0; }
+  explicit operator bool() const { return has_value(); }
+
+  // Only with a value: std::get aborts the program otherwise (it throws through a noexcept border).
+  T& value() & noexcept { return std::get<0>(state_); }
+  const T& value() const& noexcept { return std::get<0>(state_); }
+  T&& value() && noexcept { return std::get<0>(std::move(state_)); }
+  T& operator*() & noexcept { return value(); }
+  const T& operator*() const& noexcept { return value(); }
+  T&& operator*() && noexcept { return std::move(*this).value(); }
+  T* operator->() noexcept { return &value(); }
+  const T* operator->() const noexcept { return &value(); }
+
+  // Only without a value.
+  const Status& error() const noexcept { return std::get<1>(state_); }
+
+ private:
+  std::variant<T, Status> state_;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UniqueFd: the one owner of a descriptor. A value; any thread.
+#pragma once
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace ttrpc {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}  // takes it over; negative means none
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) reset(other.release());
+    return *this;
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  explicit operator bool() const { return valid(); }
+
+  // Gives the descriptor up: the caller closes it.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+  // close(2) is not repeated on EINTR: on Linux the descriptor is gone by then.
+  void reset(int fd = -1) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/status.h"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <system_error>
+
+namespace ttrpc {
+
+std::string_view StatusCodeName(StatusCode code) {
+  static constexpr std::array<std::string_view, 17> kNames = {
+      "OK",
+      "CANCELLED",
+      "UNKNOWN",
+      "INVALID_ARGUMENT",
+      "DEADLINE_EXCEEDED",
+      "NOT_FOUND",
+      "ALREADY_EXISTS",
+      "PERMISSION_DENIED",
+      "RESOURCE_EXHAUSTED",
+      "FAILED_PRECONDITION",
+      "ABORTED",
+      "OUT_OF_RANGE",
+      "UNIMPLEMENTED",
+      "INTERNAL",
+      "UNAVAILABLE",
+      "DATA_LOSS",
+      "UNAUTHENTICATED",
+  };
+  const auto number = static_cast<size_t>(static_cast<uint32_t>(code));
+  return number < kNames.size() ? kNames[number] : "UNRECOGNIZED";
+}
+
+std::string Status::ToString() const {
+  std::string text(StatusCodeName(code_));
+  if (!message_.empty()) text.append(": ").append(message_);
+  return text;
+}
+
+std::ostream& operator<<(std::ostream& out, const Status& status) {
+  return out << status.ToString();
+}
+
+namespace {
+
+StatusCode CodeOfErrno(int error_number) {
+  switch (error_number) {
+    case EACCES:
+    case EPERM:
+      return StatusCode::kPermissionDenied;
+    case ENOENT:
+      return StatusCode::kNotFound;
+    case EEXIST:
+    case EADDRINUSE:
+      return StatusCode::kAlreadyExists;
+    case EINVAL:
+      return StatusCode::kInvalidArgument;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+      return StatusCode::kResourceExhausted;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EPIPE:
+    case EAGAIN:
+      return StatusCode::kUnavailable;
+    case ETIMEDOUT:
+      return StatusCode::kDeadlineExceeded;
+    default:
+      return StatusCode::kUnknown;
+  }
+}
+
+}  // namespace
+
+Status ErrnoStatus(int error_number, std::string_view what) {
+  std::string message(what);
+  // generic_category().message() is thread-safe where strerror() is not.
+  message.append(": ").append(std::generic_category().message(error_number));
+  return {CodeOfErrno(error_number), std::move(message)};
+}
+
+}  // namespace ttrpc
