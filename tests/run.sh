@@ -57,7 +57,7 @@ prepare() {
 }
 
 # count NAME COMMAND…: a step whose last line is `N passed, N failed, N skipped`. Without that line,
-# or with an exit status that contradicts it, it counts as one failure more.
+# with all numbers 0, or with an exit status that contradicts it, it counts as one failure.
 count() {
   local name=$1 log=$logs/${1// /-}.log start=$SECONDS status=0 last p f s
   shift
@@ -65,7 +65,7 @@ count() {
   last=$(tail -n 1 "$log")
   if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
     p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
-    if [[ $status -ne 0 && $f -eq 0 ]]; then f=1; fi
+    if [[ $f -eq 0 && ($status -ne 0 || $((p + s)) -eq 0) ]]; then f=1; fi
   else
     p=0 f=1 s=0
   fi
