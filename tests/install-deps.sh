@@ -15,7 +15,10 @@ build_packages=(
   libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
 )
 demo_packages=(containerd)
-test_packages=(ca-certificates clang-format-14 clang-tidy-14 git python3 runc shellcheck)
+test_packages=(
+  ca-certificates clang-format-14 clang-tidy-14 git protobuf-compiler
+  python3 runc shellcheck
+)
 full_packages=(haproxy libnginx-mod-stream nginx systemd)
 
 packages=("${build_packages[@]}")
