@@ -12,6 +12,8 @@ struct Signals::Handler {
   ttrpc::EventPtr event;
 };
 
+Signals::Signals(event_base* base) : base_(base) {}
+
 Signals::~Signals() = default;
 
 void Signals::On(int signal_number, std::function<void()> action) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "ttrpc/io_loop.h"
@@ -13,7 +14,7 @@ namespace proxyd {
 class Signals {
  public:
   // `base` must outlive it.
-  explicit Signals(event_base* base) : base_(base) {}
+  explicit Signals(event_base* base);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
