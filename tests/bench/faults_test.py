@@ -90,7 +90,7 @@ def run(answer, calls=10):
         backend = Backend(path, answer)
         command = [LOAD, "--socket", path, "--calls", str(calls), "--in-flight", "2"]
         done = subprocess.run(
-            command + ["--lost-after", "0.3"], capture_output=True, text=True, timeout=60
+            command + ["--lost-after", "2"], capture_output=True, text=True, timeout=60
         )
         backend.close()
     return done
