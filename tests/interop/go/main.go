@@ -41,11 +41,15 @@ func main() {
 	case "server":
 		flags.Parse(os.Args[2:])
 		serve(path())
-	case "client":
+	case "client", "list":
 		expect := expectations{}
 		suite := flags.String("suite", "all", "unary, streams, all or the name of one check")
 		flags.Var(expect, "expect", "CHECK=OUTCOME, where it is another than usual")
 		flags.Parse(os.Args[2:])
+		if os.Args[1] == "list" {
+			listSuite(*suite)
+			return
+		}
 		os.Exit(runSuite(path(), *suite, expect))
 	default:
 		usage()
@@ -53,7 +57,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintf(os.Stderr, "usage: %s server|client --socket unix:///abs/path [--suite SUITE] [--expect CHECK=OUTCOME]...\n",
-		os.Args[0])
+	fmt.Fprintf(os.Stderr, "usage: %s server|client|list --socket unix:///abs/path [--suite SUITE] "+
+		"[--expect CHECK=OUTCOME]...\n", os.Args[0])
 	os.Exit(64)
 }

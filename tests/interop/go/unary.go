@@ -27,6 +27,7 @@ const (
 )
 
 func unaryChecks() []check {
+	interceptor := ttrpc.WithUnaryClientInterceptor(onlyOnWire)
 	return []check{
 		{"echo-empty", okay, with(echoOf(0))},
 		{"echo-1", okay, with(echoOf(1))},
@@ -42,7 +43,7 @@ func unaryChecks() []check {
 		{"metadata", okay, with(metadata)},
 		{"metadata-reserved", "dropped", with(metadataReserved)},
 		{"deadline", "DEADLINE_EXCEEDED, open", with(deadline)},
-		{"deadline-wire", "DEADLINE_EXCEEDED, open", with(deadlineWire, ttrpc.WithUnaryClientInterceptor(onlyOnWire))},
+		{"deadline-wire", "DEADLINE_EXCEEDED, open", with(deadlineWire, interceptor)},
 		{"cancel", okay, cancel},
 		{"concurrent", okay, with(concurrent)},
 	}
@@ -72,10 +73,10 @@ func payloadFor(envelope int) int {
 	}
 }
 
-func echoOf(n int) func(*ttrpc.Client) (string, error) {
+func echoOf(n int) clientCheck {
 	return func(client *ttrpc.Client) (string, error) {
 		payload := pattern(n, 1)
-		reply, err := echo.NewEchoClient(client).Echo(context.Background(), &echo.EchoRequest{Payload: payload})
+		reply, err := echo.NewEchoClient(client).Echo(background, &echo.EchoRequest{Payload: payload})
 		if err != nil {
 			return code(err), nil
 		}
@@ -87,13 +88,13 @@ func echoOf(n int) func(*ttrpc.Client) (string, error) {
 }
 
 func nothing(client *ttrpc.Client) (string, error) {
-	_, err := echo.NewEchoClient(client).Nothing(context.Background(), &echo.Empty{})
+	_, err := echo.NewEchoClient(client).Nothing(background, &echo.Empty{})
 	return code(err), nil
 }
 
 func oversizedCall(client *ttrpc.Client) (string, error) {
 	payload := make([]byte, payloadFor(messageMax)+1)
-	_, err := echo.NewEchoClient(client).Echo(context.Background(), &echo.EchoRequest{Payload: payload})
+	_, err := echo.NewEchoClient(client).Echo(background, &echo.EchoRequest{Payload: payload})
 	if refusedByLibrary(err) {
 		return open("refused by the library", client)
 	}
@@ -122,24 +123,25 @@ func inChild(name string) func(string) (string, error) {
 }
 
 func oversizedReply(client *ttrpc.Client) (string, error) {
-	_, err := echo.NewEchoClient(client).Blob(context.Background(), &echo.BlobRequest{Length: messageMax})
+	_, err := echo.NewEchoClient(client).Blob(background, &echo.BlobRequest{Length: messageMax})
 	return open(code(err), client)
 }
 
 func unknownService(client *ttrpc.Client) (string, error) {
-	err := client.Call(context.Background(), "interop.v1.Missing", "Echo", &echo.Empty{}, &echo.Empty{})
+	err := client.Call(background, "interop.v1.Missing", "Echo", &echo.Empty{}, &echo.Empty{})
 	return codeAndText(err), nil
 }
 
 func unknownMethod(client *ttrpc.Client) (string, error) {
-	err := client.Call(context.Background(), "interop.v1.Echo", "Missing", &echo.Empty{}, &echo.Empty{})
+	err := client.Call(background, "interop.v1.Echo", "Missing", &echo.Empty{}, &echo.Empty{})
 	return codeAndText(err), nil
 }
 
 func statuses(client *ttrpc.Client) (string, error) {
 	for number := int32(1); number <= 16; number++ {
-		request := &echo.FailRequest{Code: number, Message: fmt.Sprintf("wörds of %d", number), Detail: "dëtail"}
-		_, err := echo.NewEchoClient(client).Fail(context.Background(), request)
+		request := &echo.FailRequest{Code: number, Detail: "dëtail"}
+		request.Message = fmt.Sprintf("wörds of %d", number)
+		_, err := echo.NewEchoClient(client).Fail(background, request)
 		st, ok := status.FromError(err)
 		if err == nil || !ok {
 			return "", fmt.Errorf("code %d came as %v", number, err)
@@ -152,7 +154,8 @@ func statuses(client *ttrpc.Client) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if len(got.Details) != 1 || got.Details[0].TypeUrl != detailType || !bytes.Equal(got.Details[0].Value, want) {
+		if len(got.Details) != 1 || got.Details[0].TypeUrl != detailType ||
+			!bytes.Equal(got.Details[0].Value, want) {
 			return "", fmt.Errorf("details of code %d came as %v", number, got.Details)
 		}
 	}
@@ -160,7 +163,7 @@ func statuses(client *ttrpc.Client) (string, error) {
 }
 
 func pairsSeen(client *ttrpc.Client, md ttrpc.MD, prefix string) (string, error) {
-	ctx := ttrpc.WithMetadata(context.Background(), md)
+	ctx := ttrpc.WithMetadata(background, md)
 	reply, err := echo.NewEchoClient(client).Metadata(ctx, &echo.Empty{})
 	if err != nil {
 		return "", err
@@ -210,14 +213,15 @@ func sleepUntilDeadline(ctx context.Context, client *ttrpc.Client, key string) (
 	if openErr != nil || outcome == "closed" {
 		return outcome, openErr
 	}
-	if _, err := echo.NewEchoClient(client).Ended(context.Background(), &echo.WaitRequest{Key: key}); err != nil {
+	_, err = echo.NewEchoClient(client).Ended(background, &echo.WaitRequest{Key: key})
+	if err != nil {
 		return "", fmt.Errorf("waiting for the end at the server: %w", err)
 	}
 	return outcome, nil
 }
 
 func deadline(client *ttrpc.Client) (string, error) {
-	ctx, stop := context.WithTimeout(context.Background(), shortDeadline)
+	ctx, stop := context.WithTimeout(background, shortDeadline)
 	defer stop()
 	return sleepUntilDeadline(ctx, client, uniqueKey("deadline"))
 }
@@ -226,7 +230,8 @@ type wireDeadline struct{}
 
 // onlyOnWire sends a timeout that the client itself does not keep, so that the answer must come from
 // the other side.
-func onlyOnWire(ctx context.Context, req *ttrpc.Request, resp *ttrpc.Response, _ *ttrpc.UnaryClientInfo, call ttrpc.Invoker) error {
+func onlyOnWire(ctx context.Context, req *ttrpc.Request, resp *ttrpc.Response,
+	_ *ttrpc.UnaryClientInfo, call ttrpc.Invoker) error {
 	if timeout, ok := ctx.Value(wireDeadline{}).(time.Duration); ok {
 		req.TimeoutNano = int64(timeout)
 	}
@@ -234,7 +239,7 @@ func onlyOnWire(ctx context.Context, req *ttrpc.Request, resp *ttrpc.Response, _
 }
 
 func deadlineWire(client *ttrpc.Client) (string, error) {
-	ctx := context.WithValue(context.Background(), wireDeadline{}, shortDeadline)
+	ctx := context.WithValue(background, wireDeadline{}, shortDeadline)
 	return sleepUntilDeadline(ctx, client, uniqueKey("deadline-wire"))
 }
 
@@ -252,17 +257,18 @@ func cancel(path string) (string, error) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := echo.NewEchoClient(sleeper).Sleep(context.Background(), &echo.WaitRequest{Key: key})
+		_, err := echo.NewEchoClient(sleeper).Sleep(background, &echo.WaitRequest{Key: key})
 		done <- err
 	}()
-	if _, err := echo.NewEchoClient(watcher).Began(context.Background(), &echo.WaitRequest{Key: key}); err != nil {
+	_, err = echo.NewEchoClient(watcher).Began(background, &echo.WaitRequest{Key: key})
+	if err != nil {
 		return "", err
 	}
 	sleeper.Close()
 	if err := <-done; !errors.Is(err, ttrpc.ErrClosed) && !errors.Is(err, context.Canceled) {
 		return "", fmt.Errorf("the call on the closed connection ended with %v", err)
 	}
-	_, err = echo.NewEchoClient(watcher).Ended(context.Background(), &echo.WaitRequest{Key: key})
+	_, err = echo.NewEchoClient(watcher).Ended(background, &echo.WaitRequest{Key: key})
 	return code(err), nil
 }
 
@@ -279,8 +285,10 @@ func concurrent(client *ttrpc.Client) (string, error) {
 					Text:    fmt.Sprintf("caller %d call %d", caller, call),
 					Payload: pattern(caller*call, byte(caller)),
 				}
-				reply, err := echo.NewEchoClient(client).Echo(context.Background(), request)
-				if err == nil && (reply.Text != request.Text || !bytes.Equal(reply.Payload, request.Payload)) {
+				reply, err := echo.NewEchoClient(client).Echo(background, request)
+				same := err == nil && reply.Text == request.Text &&
+					bytes.Equal(reply.Payload, request.Payload)
+				if err == nil && !same {
 					err = fmt.Errorf("%s got the reply of %q", request.Text, reply.Text)
 				}
 				if err != nil {
