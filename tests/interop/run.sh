@@ -37,9 +37,9 @@ done
 mkdir -p "$build/interop"
 out=$(cd "$build/interop" && pwd)
 proxyd=${proxyd:-$build/daemon/ttrpc-proxyd}
-# shellcheck source=tests/interop/build.sh
+# shellcheck source-path=SCRIPTDIR source=build.sh
 source "$here/build.sh"
-# shellcheck source=tests/interop/expectations.sh
+# shellcheck source-path=SCRIPTDIR source=expectations.sh
 source "$here/expectations.sh"
 
 build_all_go

@@ -15,5 +15,5 @@ require (
 	golang.org/x/sys v0.0.0-20210124154548-22da62e12c0c // indirect
 )
 
-// As containerd 1.6 builds it: ttrpc 1.1 panics on the details of a status with any later version.
+// As containerd 1.6 builds it: ttrpc 1.1 panics on the details of a status with 1.5.
 replace github.com/golang/protobuf => github.com/golang/protobuf v1.3.5
