@@ -62,6 +62,7 @@ Metadata Mixed() {
 
 const char kEveryone[] = R"(
 [[rule]]
+name = "everyone"
 users = ["*"]
 methods = ["/test.Unary/*"]
 action = "allow"

@@ -9,9 +9,14 @@
 namespace integration {
 namespace {
 
+// Rules are numbered by the order in which a test writes them down.
+std::string Rule(const std::string& keys) {
+  static int rules = 0;
+  return "\n[[rule]]\nname = \"rule " + std::to_string(++rules) + "\"\n" + keys;
+}
+
 std::string Allow(const std::string& who, const std::string& methods = "/test.Unary/*") {
-  return "\n[[rule]]\n" + who + "\nmethods = [\"" + methods +
-         "\"]\naction = \"allow\"\nbackend = \"back\"\n";
+  return Rule(who + "\nmethods = [\"" + methods + "\"]\naction = \"allow\"\nbackend = \"back\"\n");
 }
 
 class PolicyUsersTest : public ProxyTest {
@@ -120,12 +125,10 @@ TEST_F(PolicyUsersTest, StarAndRangesOfGroupsLeaveTheOverflowIdOut) {
 }
 
 TEST_F(PolicyUsersTest, FirstRuleThatMatchesDecides) {
-  Start({.rules = R"(
-[[rule]]
-users = ["2500"]
+  Start({.rules = Rule(R"(users = [2500]
 methods = ["/test.Unary/*"]
 action = "deny"
-)" + Allow("users = [\"2000-2999\"]") + Allow("users = [2500]", "/test.Other/*")});
+)") + Allow("users = [\"2000-2999\"]") + Allow("users = [2500]", "/test.Other/*")});
   ExpectAllowed({.uid = 2499, .gid = 1});
   ExpectDenied({.uid = 2500, .gid = 1});
   ExpectAllowed({.uid = 2501, .gid = 1});
@@ -133,11 +136,9 @@ action = "deny"
 }
 
 TEST_F(PolicyUsersTest, DenyWithoutUsersIsForEveryone) {
-  Start({.rules = R"(
-[[rule]]
-methods = ["/test.Other/*"]
+  Start({.rules = Rule(R"(methods = ["/test.Other/*"]
 action = "deny"
-)" + Allow("users = [\"*\"]", "/*/*")});
+)") + Allow("users = [\"*\"]", "/*/*")});
   ExpectDenied({.uid = 0, .gid = 0}, "test.Other");
   ExpectDenied({.uid = 1234, .gid = 1234}, "test.Other");
   ExpectAllowed({.uid = 1234, .gid = 1234});
@@ -145,26 +146,21 @@ action = "deny"
 }
 
 TEST_F(PolicyUsersTest, DenyOfStarHasTheOverflowIdToo) {
-  Start({.rules = R"(
-[[rule]]
-users = ["*"]
+  Start({.rules = Rule(R"(users = ["*"]
 methods = ["/test.Other/*"]
 action = "deny"
-)" + Allow("users = [\"*\", 65534]", "/*/*")});
+)") + Allow("users = [\"*\", 65534]", "/*/*")});
   ExpectDenied({.uid = 65534, .gid = 1}, "test.Other");
   ExpectAllowed({.uid = 65534, .gid = 1});
   ExpectReached(1);
 }
 
 TEST_F(PolicyUsersTest, RuleThatIsNotEnforcedOnlyWatches) {
-  Start({.rules = R"(
-[[rule]]
-name = "deny one day"
-users = ["*"]
+  Start({.rules = Rule(R"(users = ["*"]
 methods = ["/test.Unary/*"]
 action = "deny"
 enforce = false
-)" + Allow("users = [1234]") +
+)") + Allow("users = [1234]") +
                   Allow("users = [1234, 4321]\nenforce = false", "/*/*")});
   ExpectAllowed({.uid = 1234, .gid = 1});
   ExpectDenied({.uid = 1234, .gid = 1}, "test.Other");

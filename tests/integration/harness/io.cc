@@ -77,6 +77,12 @@ bool SendAll(int fd, std::string_view bytes, size_t* sent, std::chrono::millisec
   return true;
 }
 
+bool WaitUntilReadable(int fd) {
+  if (WaitFor(fd, POLLIN, kDeadline)) return true;
+  ADD_FAILURE() << "there is nothing to read";
+  return false;
+}
+
 void WaitUntilTaken(int fd) {
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   int waiting = 1;

@@ -25,6 +25,9 @@ std::string ReadUpTo(int fd, size_t size, bool* timed_out,
 bool SendAll(int fd, std::string_view bytes, size_t* sent = nullptr,
              std::chrono::milliseconds deadline = kDeadline);
 
+// Waits until there is something to read, or the end. False, and the test fails: there is not.
+bool WaitUntilReadable(int fd);
+
 // Waits until the other side of a Unix socket has read all that was sent, or is gone.
 void WaitUntilTaken(int fd);
 

@@ -90,6 +90,7 @@ bool RecordingBackend::ReadMessage(int fd, WireMessage* message, size_t* partial
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return reading_ || stopping_; });
+    if (stopping_) return false;  // what was not read yet makes it a reset
   }
   char bytes[kHeaderLength];
   *partial = ReadFully(fd, bytes, sizeof bytes);
