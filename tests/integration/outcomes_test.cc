@@ -87,7 +87,9 @@ TEST_F(OutcomesTest, DataForUnknownOrFinishedStreamIsInvalidArgument) {
   ExpectEcho(peer, 3);
   EXPECT_THAT(peer.Exchange(Data(3, "finished")), not_active(3));
   EXPECT_THAT(peer.Exchange(CloseStream(3)), not_active(3));
-  EXPECT_THAT(peer.Exchange(Data(4, "even")), not_active(4));
+  EXPECT_THAT(peer.Exchange(Data(4, "even")),
+              IsStatus(4, StatusCode::kInvalidArgument,
+                       "StreamID must be odd for client initiated streams"));
   ExpectEcho(peer, 5);
   EXPECT_EQ(backend_->WaitForMessages(0, 2), (std::vector{Echo(1), Echo(3)}));
 }
