@@ -147,7 +147,7 @@ void RequestView::Clear() {
   service = method = payload = {};
   timeout_nano = 0;
   if (metadata.capacity() > kKeptMetadataEntries) {
-    metadata = {};
+    std::vector<MetadataEntry>().swap(metadata);  // "= {}" would keep the memory
   } else {
     metadata.clear();
   }

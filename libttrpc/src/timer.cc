@@ -11,7 +11,12 @@ void Timer::Start(std::chrono::nanoseconds delay) {
   if (!event_) {
     event_.reset(event_new(
         loop_.base(), -1, 0,
-        [](evutil_socket_t, short, void* self) { static_cast<Timer*>(self)->callback_(); }, this));
+        [](evutil_socket_t, short, void* self) {
+          // A copy, since the callback may destroy the timer.
+          const auto callback = static_cast<Timer*>(self)->callback_;
+          callback();
+        },
+        this));
   }
   // Upwards, so that it is never early; event_add() counts from the loop's cached time, which is
   // never late.

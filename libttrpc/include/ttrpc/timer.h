@@ -13,7 +13,8 @@ namespace ttrpc {
 
 class Timer {
  public:
-  // `loop` must outlive it. `callback` must not destroy the timer.
+  // `loop` must outlive it. `callback` may destroy the timer; it is copied each
+  // time that it is called, so it should capture little.
   Timer(IoLoop& loop, std::function<void()> callback)
       : loop_(loop), callback_(std::move(callback)) {}
   Timer(const Timer&) = delete;
