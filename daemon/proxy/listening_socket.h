@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ListeningSocket: a Unix socket that is made so that nobody can connect before its mode and owner
+// are set, that never takes the place of one that is in use, and that takes away at its end only
+// what is its own. Any thread.
+//
+// A lock file beside it, `.NAME.lock`, is held for as long as it lives, so that two processes
+// cannot both find a stale socket and replace each other's.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "ttrpc/address.h"
+#include "ttrpc/status.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+struct ListeningSocketOptions {
+  ttrpc::Address address;
+  std::optional<uid_t> owner;  // not given: ours. Only for a path, as is the next
+  std::optional<gid_t> group;
+  mode_t mode = 0600;
+  int backlog = 4096;  // peers that wait while we cannot accept
+};
+
+class ListeningSocket {
+ public:
+  // Non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens there, or holds the lock.
+  // FAILED_PRECONDITION: what stands there is no socket, and stays. The status of the system call
+  // that failed otherwise. Nothing is left behind.
+  static ttrpc::Result<ListeningSocket> Create(const ListeningSocketOptions& options);
+
+  ListeningSocket(ListeningSocket&& other) noexcept = default;
+  ListeningSocket& operator=(ListeningSocket&&) = delete;
+  // CloseAndUnlink().
+  ~ListeningSocket();
+
+  int fd() const { return socket_.get(); }
+
+  // Stops listening and removes the path, if it still is ours, and the lock file. Once is enough.
+  void CloseAndUnlink();
+
+ private:
+  // A path, taken apart: everything happens in the folder that was opened first.
+  struct Place {
+    ttrpc::UniqueFd folder;
+    std::string name;
+    std::string lock_name;
+    ttrpc::UniqueFd lock;
+    dev_t device = 0;
+    ino_t inode = 0;
+  };
+
+  static ttrpc::Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
+  static ttrpc::Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
+  static ttrpc::Status TakeLock(Place* place, const std::string& address);
+  static ttrpc::Status CheckFree(const Place& place, const std::string& address);
+  static ttrpc::Status BindAndRename(const ListeningSocketOptions& options, int socket,
+                                     Place* place);
+
+  ListeningSocket(ttrpc::UniqueFd socket, std::optional<Place> place)
+      : socket_(std::move(socket)), place_(std::move(place)) {}
+
+  ttrpc::UniqueFd socket_;
+  std::optional<Place> place_;  // none: abstract, or gone
+};
+
+}  // namespace proxyd
