@@ -140,7 +140,9 @@ class Collector {
       return;
     }
     for (const std::string& name : folder->names) {
-      Add(dirfd(folder->directory.get()), name, path + "/" + name);
+      std::string shown = path;
+      shown.append("/").append(name);
+      Add(dirfd(folder->directory.get()), name, std::move(shown));
     }
   }
 

@@ -100,6 +100,7 @@ LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, Nam
     return loaded;
   }
   std::vector<std::string> order;
+  order.reserve(files.size());
   for (const ConfigFile& file : files) order.push_back(file.name);
   SortErrors(order, &loaded.errors);
   return loaded;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/duration.h"
@@ -58,6 +59,7 @@ class Printer {
 
 std::vector<std::string> Numbers(const std::vector<uint32_t>& ids) {
   std::vector<std::string> elements;
+  elements.reserve(ids.size());
   for (const uint32_t id : ids) elements.push_back(std::to_string(id));
   return elements;
 }
