@@ -33,7 +33,7 @@ struct OverflowIds {
 };
 
 // The rules of one listener that fit one identity: made when a peer connects, asked for each of its
-// calls. Refers to the Policy that made it, and must not outlive it.
+// calls. Refers to positions in the Policy that made it: of no use to any other, nor after it.
 class Admission {
  public:
   // False: no enforced allow rule could ever match; the connection is closed before a byte is read.
@@ -41,15 +41,23 @@ class Admission {
 
  private:
   friend class Policy;
-  size_t listener_ = 0;
+  static constexpr size_t kWordBits = 64;
+
+  void SetFits(size_t position);
+  bool Fits(size_t position) const;
+
+  uint32_t listener_ = 0;
   bool admitted_ = false;
-  std::vector<bool> fits_;  // by position in the listener's rule list
+  // By position in the listener's rule list. There is one of these for each connection, idle or
+  // not: up to kWordBits rules need no memory of their own.
+  uint64_t first_ = 0;
+  std::vector<uint64_t> rest_;
 };
 
 struct Verdict {
   bool allowed = false;
-  std::optional<size_t>
-      rule;  // index into Config::rules of the rule that decided; none: nothing matched
+  // Index into Config::rules of the rule that decided; none: nothing matched.
+  std::optional<size_t> rule;
   // Rules with enforce = false that would have decided, in order; the call went on past them.
   std::vector<size_t> shadows;
 };
@@ -62,16 +70,23 @@ class Policy {
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
-  // `listener`: index into Config::listeners.
+  // `listener`: index into Config::listeners. An identity whose uid or gid is -1 fits no rule.
+  //
+  // "Could ever match" is decided rule by rule: an enforced allow rule that fits the identity could
+  // match unless each of its method patterns is covered by a pattern of one enforced deny rule that
+  // stands before it, fits too, and asks for no metadata that the allow rule does not ask for.
+  // (Several deny rules that cover a pattern only between them do not count: the peer is admitted
+  // and its calls are denied.)
   Admission Admit(size_t listener, const Identity& identity) const;
 
-  // INVALID_ARGUMENT if a metadata key that any rule of the listener names stands in the request
-  // more than once, or not in lower case.
+  // INVALID_ARGUMENT if a metadata key that any rule of the listener names, enforced or not, stands
+  // in the request more than once, or not in lower case.
   ttrpc::Status CheckGuardedMetadata(const Admission& admission,
                                      std::span<const ttrpc::MetadataEntry> metadata) const;
 
-  // First match wins. The service and method are those of a request whose names were checked. Cost
-  // does not grow with the number of rules that spell out other methods.
+  // First match wins. The service and method are those of a request whose names were checked, and
+  // its metadata has passed CheckGuardedMetadata(). Cost does not grow with the number of rules
+  // that spell out other methods; no memory is allocated but for shadows.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request) const;
 
  private:
@@ -82,7 +97,7 @@ class Policy {
 };
 
 // True if `pattern` matches the whole of `text`; `*` is any run of characters, also none, but `/`.
-// Linear time.
+// Goes back to the last `*` only: at worst the product of the lengths, usually their sum.
 bool MatchPattern(std::string_view pattern, std::string_view text);
 
 }  // namespace proxyd

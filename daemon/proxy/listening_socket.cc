@@ -43,8 +43,8 @@ socklen_t AddressIn(int folder, const std::string& name, sockaddr_un* address) {
 // Short enough for AddressIn(), and not to be guessed.
 std::string TemporaryName() {
   uint64_t random = 0;
-  // Cannot fail or fall short: 8 bytes, and the pool is initialised long before a daemon starts.
-  static_cast<void>(::getrandom(&random, sizeof random, 0));
+  // Should it ever fail, bind(2) tells whether the name is taken.
+  if (::getrandom(&random, sizeof random, 0) < 0) random = static_cast<uint64_t>(::getpid());
   char name[32];
   std::snprintf(name, sizeof name, ".ttrpc-%016llx", static_cast<unsigned long long>(random));
   return name;

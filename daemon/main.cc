@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ttrpc-proxyd: reads the command line and the configuration, puts the daemon together, runs it
+// until it is told to stop. Says how it went by its exit status: 0 fine, 1 failed at run time, 64
+// bad command line, 78 bad configuration.
+
+#include <event2/event.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "config/load.h"
+#include "control/signals.h"
+#include "observe/audit.h"
+#include "observe/log.h"
+#include "proxy/proxy.h"
+
+namespace proxyd {
+namespace {
+
+struct Options {
+  std::string config = "/etc/ttrpc-proxy/config.toml";
+  bool check = false;
+  bool print_config = false;
+  std::optional<LogLevel> log_level;
+};
+
+// Prints what was asked for, or what is wrong, and gives the exit status; none: go on.
+std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
+  static const std::map<std::string, LogLevel> kLevels = {{"trace", LogLevel::kTrace},
+                                                          {"debug", LogLevel::kDebug},
+                                                          {"info", LogLevel::kInfo},
+                                                          {"warn", LogLevel::kWarn},
+                                                          {"error", LogLevel::kError}};
+  CLI::App app("Authenticating proxy for ttrpc services", "ttrpc-proxyd");
+  app.set_version_flag("--version", "ttrpc-proxyd " TTRPC_PROXY_VERSION);
+  app.add_option("--config", options->config,
+                 "configuration file; conf.d/*.toml beside it is read after it")
+      ->type_name("FILE")
+      ->capture_default_str();
+  app.add_flag("--check", options->check,
+               "read the configuration, print errors and warnings, exit");
+  app.add_flag("--print-config", options->print_config,
+               "print the effective configuration as TOML, exit");
+  std::string level;
+  app.add_option("--log-level", level,
+                 "trace, debug, info, warn or error; overrides the configuration")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember(kLevels));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+  }
+  if (!level.empty()) options->log_level = kLevels.at(level);
+  return std::nullopt;
+}
+
+// Each peer and each backend connection is a descriptor.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    spdlog::warn("the limit of open descriptors could not be raised");
+}
+
+ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
+  if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
+  return MakeLogAuditTarget();
+}
+
+struct EventBaseDeleter {
+  void operator()(event_base* base) const { event_base_free(base); }
+};
+
+void LogCounters(const Counters& c) {
+  spdlog::info(
+      "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
+      "messages of peers, {} of "
+      "backends; {} protocol errors",
+      c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.peer_dropped, c.backend_dropped,
+      c.protocol_errors);
+}
+
+int Fail(const std::string& why) {
+  spdlog::error("{}", why);
+  return EXIT_FAILURE;
+}
+
+int Serve(const Config& config, Audit& audit) {
+  const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
+  if (!base) return Fail("no event loop");
+  Proxy proxy(base.get(), config, audit);
+  if (const ttrpc::Status status = proxy.Listen(); !status.ok()) return Fail(status.message());
+
+  Signals signals(base.get());
+  bool draining = false;
+  const auto stop = [&] {
+    if (std::exchange(draining, true)) {
+      spdlog::warn("told to stop again: exiting with calls in flight");
+      ShutDownLog();
+      ::_exit(EXIT_FAILURE);
+    }
+    spdlog::info("draining");
+    proxy.Drain([&] { event_base_loopbreak(base.get()); });
+  };
+  signals.On(SIGTERM, stop);
+  signals.On(SIGINT, stop);
+  signals.On(SIGHUP,
+             [] { spdlog::warn("reload is not supported yet: the configuration stays as it is"); });
+  signals.On(SIGUSR1, [&audit] {
+    ReopenLog();
+    audit.Reopen();
+  });
+  signals.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
+
+  spdlog::info("ready: {} listeners, {} rules, {} backends", config.listeners.size(),
+               config.rules.size(), config.backends.size());
+  if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
+  LogCounters(proxy.counters());
+  return EXIT_SUCCESS;
+}
+
+int Run(Config config, const Options& options) {
+  if (options.log_level) config.log.level = *options.log_level;
+  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok())
+    return Fail(status.message());
+  // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
+  ::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  auto target = MakeAuditTarget(config.audit);
+  if (!target) return Fail(target.error().message());
+  int status = EXIT_FAILURE;
+  {
+    Audit audit(config.audit, std::move(*target));
+    status = Serve(config, audit);
+  }
+  ShutDownLog();
+  return status;
+}
+
+void Print(const std::vector<ConfigError>& messages, const char* prefix) {
+  for (const ConfigError& message : messages) {
+    std::fprintf(stderr, "%s%s\n", prefix, message.ToString().c_str());
+  }
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;
+
+  LoadedConfig loaded = LoadConfig(options.config, SystemNameResolver());
+  Print(loaded.errors, "");
+  if (!loaded.config) return EX_CONFIG;
+  if (options.check) Print(CheckConfig(*loaded.config), "warning: ");
+  if (options.print_config) std::fputs(PrintConfig(*loaded.config).c_str(), stdout);
+  if (options.check || options.print_config) return EXIT_SUCCESS;
+  return Run(std::move(*loaded.config), options);
+}
+
+}  // namespace
+}  // namespace proxyd
+
+int main(int argc, char** argv) { return proxyd::Main(argc, argv); }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The index. Each listener has its rules as a list of positions, and each method pattern of a rule
+// stands in one of three places, by how much of it is spelled out. A check looks into the place for
+// its method, the one for its service and the one for the rest, and walks them together in the
+// order of the rules.
+#include "policy/policy.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "policy/match.h"
+
+namespace proxyd {
+
+// Views point into the Config, which outlives the Policy.
+struct Policy::ListenerIndex {
+  // A rule by its position in `rules`, and what is still to be matched of one of its patterns: an
+  // empty view is matched already (a pattern itself is never empty).
+  struct Entry {
+    uint32_t position;
+    std::string_view service;
+    std::string_view method;
+  };
+  using Entries = std::vector<Entry>;  // ascending by position
+
+  struct MethodName {
+    std::string_view service;
+    std::string_view method;
+    friend bool operator==(const MethodName&, const MethodName&) = default;
+  };
+  struct MethodNameHash {
+    size_t operator()(const MethodName& name) const {
+      const size_t hash = std::hash<std::string_view>()(name.service);
+      // So that equal services and methods do not cancel out.
+      return hash * 31 + std::hash<std::string_view>()(name.method);
+    }
+  };
+
+  std::vector<size_t> rules;  // by position: index into Config::rules
+  std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // both spelled out
+  std::unordered_map<std::string_view, Entries> by_service;           // only the service
+  Entries others;
+  std::vector<std::string_view> guarded_keys;  // ascending, each once
+
+  void Add(size_t rule_index, const RuleConfig& rule);
+  void AddPattern(uint32_t position, const MethodPattern& pattern);
+  void Guard(const RuleConfig& rule);
+
+  // The entries that may match, each list ascending.
+  std::array<std::span<const Entry>, 3> Candidates(const ttrpc::RequestView& request) const;
+};
+
+void Policy::ListenerIndex::Add(size_t rule_index, const RuleConfig& rule) {
+  const auto position = static_cast<uint32_t>(rules.size());
+  rules.push_back(rule_index);
+  Guard(rule);
+  if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) {
+    others.push_back({.position = position, .service = {}, .method = {}});
+  }
+  for (const MethodPattern& pattern : rule.methods) AddPattern(position, pattern);
+}
+
+void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& pattern) {
+  // Matches nothing, and must not be mistaken for "matched already".
+  if (pattern.service.empty() || pattern.method.empty()) return;
+  Entry entry{.position = position, .service = pattern.service, .method = pattern.method};
+  if (MatchesAll(entry.method)) entry.method = {};
+  if (MatchesAll(entry.service)) entry.service = {};
+  if (!IsExact(pattern.service)) {
+    others.push_back(entry);
+    return;
+  }
+  entry.service = {};
+  if (!IsExact(pattern.method)) {
+    by_service[pattern.service].push_back(entry);
+    return;
+  }
+  entry.method = {};
+  by_method[{pattern.service, pattern.method}].push_back(entry);
+}
+
+void Policy::ListenerIndex::Guard(const RuleConfig& rule) {
+  for (const auto& [key, value] : rule.metadata) {
+    const auto place = std::lower_bound(guarded_keys.begin(), guarded_keys.end(), key);
+    if (place == guarded_keys.end() || *place != key) guarded_keys.insert(place, key);
+  }
+}
+
+std::array<std::span<const Policy::ListenerIndex::Entry>, 3> Policy::ListenerIndex::Candidates(
+    const ttrpc::RequestView& request) const {
+  std::array<std::span<const Entry>, 3> lists = {others};
+  if (const auto found = by_service.find(request.service); found != by_service.end()) {
+    lists[1] = found->second;
+  }
+  if (const auto found = by_method.find({request.service, request.method});
+      found != by_method.end()) {
+    lists[2] = found->second;
+  }
+  return lists;
+}
+
+void Admission::SetFits(size_t position) {
+  if (position < kWordBits) {
+    first_ |= uint64_t{1} << position;
+    return;
+  }
+  const size_t word = position / kWordBits - 1;
+  if (rest_.size() <= word) rest_.resize(word + 1);
+  rest_[word] |= uint64_t{1} << position % kWordBits;
+}
+
+bool Admission::Fits(size_t position) const {
+  if (position < kWordBits) return (first_ >> position & 1) != 0;
+  const size_t word = position / kWordBits - 1;
+  return word < rest_.size() && (rest_[word] >> position % kWordBits & 1) != 0;
+}
+
+Policy::Policy(const Config& config, OverflowIds overflow) : config_(config), overflow_(overflow) {
+  listeners_.reserve(config.listeners.size());
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    listeners_.push_back(std::make_unique<ListenerIndex>());
+  }
+  for (size_t i = 0; i < config.rules.size(); ++i) {
+    const RuleConfig& rule = config.rules[i];
+    for (size_t listener : rule.listeners) listeners_[listener]->Add(i, rule);
+  }
+}
+
+Policy::~Policy() = default;
+
+Admission Policy::Admit(size_t listener, const Identity& identity) const {
+  Admission admission;
+  admission.listener_ = static_cast<uint32_t>(listener);
+  // No credentials: whoever asks should have closed the connection already.
+  if (identity.uid == static_cast<uid_t>(-1) || identity.gid == static_cast<gid_t>(-1)) {
+    return admission;
+  }
+  const ListenerIndex& index = *listeners_[listener];
+  std::vector<const RuleConfig*> denies;  // enforced, and fit
+  const auto reachable = [&denies](const RuleConfig& allow) {
+    return std::any_of(
+        allow.methods.begin(), allow.methods.end(), [&](const MethodPattern& pattern) {
+          return std::none_of(denies.begin(), denies.end(), [&](const RuleConfig* deny) {
+            return DenyCovers(*deny, allow, pattern);
+          });
+        });
+  };
+  for (size_t position = 0; position < index.rules.size(); ++position) {
+    const RuleConfig& rule = config_.rules[index.rules[position]];
+    if (!FitsIdentity(rule, identity, overflow_)) continue;
+    admission.SetFits(position);
+    if (!rule.enforce || admission.admitted_) continue;
+    if (rule.action == RuleConfig::Action::kDeny) {
+      denies.push_back(&rule);
+    } else {
+      admission.admitted_ = reachable(rule);
+    }
+  }
+  return admission;
+}
+
+ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
+                                           std::span<const ttrpc::MetadataEntry> metadata) const {
+  for (std::string_view key : listeners_[admission.listener_]->guarded_keys) {
+    bool seen = false;
+    for (const ttrpc::MetadataEntry& entry : metadata) {
+      if (!ttrpc::EqualsIgnoringCase(entry.key, key)) continue;
+      if (seen || entry.key != key) {
+        return {ttrpc::StatusCode::kInvalidArgument,
+                "metadata " + std::string(key) + " must appear once and in lower case"};
+      }
+      seen = true;
+    }
+  }
+  return {};
+}
+
+Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request) const {
+  using Entry = ListenerIndex::Entry;
+  const ListenerIndex& index = *listeners_[admission.listener_];
+  auto lists = index.Candidates(request);
+  Verdict verdict;
+  for (;;) {
+    std::span<const Entry>* next = nullptr;
+    for (std::span<const Entry>& list : lists) {
+      if (list.empty()) continue;
+      if (next == nullptr || list.front().position < next->front().position) next = &list;
+    }
+    if (next == nullptr) return verdict;
+    const Entry entry = next->front();
+    *next = next->subspan(1);
+
+    if (!admission.Fits(entry.position)) continue;
+    if (!entry.service.empty() && !MatchPattern(entry.service, request.service)) continue;
+    if (!entry.method.empty() && !MatchPattern(entry.method, request.method)) continue;
+    const size_t rule_index = index.rules[entry.position];
+    const RuleConfig& rule = config_.rules[rule_index];
+    if (!MetadataHolds(rule, request.metadata)) continue;
+    if (rule.enforce) {
+      verdict.allowed = rule.action == RuleConfig::Action::kAllow;
+      verdict.rule = rule_index;
+      return verdict;
+    }
+    // More than one pattern of a rule may match.
+    if (verdict.shadows.empty() || verdict.shadows.back() != rule_index) {
+      verdict.shadows.push_back(rule_index);
+    }
+  }
+}
+
+}  // namespace proxyd

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/backend_connection.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "proxy/worker.h"
+
+namespace proxyd {
+
+namespace {
+
+// Go's client and server count streams in 31 bits. A connection that has come this far takes no
+// more calls.
+constexpr uint32_t kLastStreamId = 0x7fff'ffff;
+
+// A Unix socket whose accept queue is full says EAGAIN, and cannot be waited for. Tried again after
+// 1 ms, then doubling.
+constexpr auto kFirstRetry = std::chrono::milliseconds(1);
+constexpr auto kLongestRetry = std::chrono::milliseconds(50);
+
+ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
+  ttrpc::ConnectionOptions options;
+  options.message_size = worker.config().limits.message_size;
+  options.deliver_before_close = true;
+  return options;
+}
+
+}  // namespace
+
+BackendConnection::BackendConnection(Worker& worker, size_t backend, BackendConnectionOwner& owner,
+                                     ttrpc::UniqueFd socket)
+    : worker_(worker),
+      backend_(backend),
+      owner_(owner),
+      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)) {}
+
+BackendConnection::Pending::Pending(BackendConnection* self)
+    : timer(self->worker_.loop(), [self] { self->Retry(); }), delay(kFirstRetry) {
+  const Duration timeout = self->worker_.backend(self->backend_).config().connect_timeout;
+  using Clock = Backend::Clock;
+  give_up = timeout.count() == 0 ? Clock::time_point::max() : Clock::now() + timeout;
+}
+
+std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, size_t backend,
+                                                           BackendConnectionOwner& owner) {
+  Backend& target = worker.backend(backend);
+  const auto now = std::chrono::steady_clock::now();
+  if (!target.MayTry(now)) return nullptr;
+  ttrpc::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) {
+    target.Failed(Backend::Failure::kCheap, std::generic_category().message(errno), now);
+    return nullptr;
+  }
+  auto connection = std::make_unique<BackendConnection>(worker, backend, owner, std::move(socket));
+  switch (connection->TryConnect()) {
+    case Dial::kConnected:
+      break;
+    case Dial::kFailed:
+      return nullptr;
+    case Dial::kPending:
+      connection->pending_ = std::make_unique<Pending>(connection.get());
+      connection->pending_->timer.Start(kFirstRetry);
+      break;
+  }
+  return connection;
+}
+
+BackendConnection::Dial BackendConnection::TryConnect() {
+  Backend& target = worker_.backend(backend_);
+  sockaddr_un address;
+  const socklen_t length = target.config().address.ToSockaddr(&address);
+  int result = 0;
+  do {
+    result = ::connect(connection_.fd(), reinterpret_cast<const sockaddr*>(&address), length);
+  } while (result < 0 && errno == EINTR);
+  const auto now = Backend::Clock::now();
+  if (result < 0) {
+    if (errno == EAGAIN) return Dial::kPending;
+    const bool absent = errno == ENOENT || errno == ECONNREFUSED;
+    target.Failed(absent ? Backend::Failure::kCheap : Backend::Failure::kCostly,
+                  std::generic_category().message(errno), now);
+    return Dial::kFailed;
+  }
+  if (const ttrpc::Status owner = target.CheckOwner(connection_.fd()); !owner.ok()) {
+    target.Failed(Backend::Failure::kCostly, owner.message(), now);
+    return Dial::kFailed;
+  }
+  target.Succeeded();
+  connection_.Start();
+  return Dial::kConnected;
+}
+
+void BackendConnection::Retry() {
+  const auto now = Backend::Clock::now();
+  switch (TryConnect()) {
+    case Dial::kConnected:
+      // Not destroyed here: this is its timer's own callback, which fires no more.
+      return;
+    case Dial::kPending:
+      if (now < pending_->give_up) {
+        pending_->delay = std::min<std::chrono::milliseconds>(pending_->delay * 2, kLongestRetry);
+        pending_->timer.Start(std::min<Duration>(pending_->delay, pending_->give_up - now));
+        return;
+      }
+      worker_.backend(backend_).Failed(Backend::Failure::kCostly, "it does not accept connections",
+                                       now);
+      break;
+    case Dial::kFailed:
+      break;
+  }
+  connection_.Close();
+  owner_.OnBackendUnreachable(*this);
+}
+
+bool BackendConnection::takes_calls() const {
+  return !retired_ && !connection_.closed() && next_id_ <= kLastStreamId;
+}
+
+void BackendConnection::Add(Call* call) {
+  call->backend = this;
+  call->backend_id = next_id_;
+  next_id_ += 2;
+  calls_.emplace(call->backend_id, call);
+}
+
+Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
+  const bool for_call =
+      header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData;
+  const auto found = for_call ? calls_.find(header.stream_id) : calls_.end();
+  if (found != calls_.end()) return found->second;
+  ++worker_.counters().backend_dropped;
+  return nullptr;
+}
+
+void BackendConnection::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) {
+  if (Call* call = Find(header)) owner_.OnBackendMessage(*call, header, data);
+}
+
+void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
+  if (Call* call = Find(header)) owner_.OnBackendOversizedMessage(*call, header);
+}
+
+void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
+  owner_.OnBackendClosed(*this, reason);
+}
+
+}  // namespace proxyd

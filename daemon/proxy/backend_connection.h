@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// BackendConnection: one connection to a backend. It dials, checks who listens, numbers the streams
+// 1, 3, 5, … and finds the call that a message belongs to. What the message means is its owner's
+// business. On the worker's thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+#include "proxy/backend.h"
+#include "proxy/call.h"
+#include "ttrpc/connection.h"
+#include "ttrpc/timer.h"
+
+namespace proxyd {
+
+class Worker;
+
+// Whoever opened the connection. The calls come from the connection's own callbacks: it must not be
+// destroyed in them.
+class BackendConnectionOwner {
+ public:
+  virtual void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
+                                std::string_view data) = 0;
+  virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
+  virtual void OnBackendSendQueueLow() = 0;
+  // It could not be connected.
+  virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
+  // It was connected, and is closed now.
+  virtual void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) = 0;
+
+ protected:
+  ~BackendConnectionOwner() = default;
+};
+
+class BackendConnection final : public ttrpc::ConnectionHandler {
+ public:
+  // `worker` and `owner` must outlive it. `backend`: index into Config::backends. Null if the
+  // backend cannot be reached; a connection that is returned may still find that out, and queues
+  // what is sent meanwhile.
+  static std::unique_ptr<BackendConnection> Open(Worker& worker, size_t backend,
+                                                 BackendConnectionOwner& owner);
+
+  // Made by Open().
+  BackendConnection(Worker& worker, size_t backend, BackendConnectionOwner& owner,
+                    ttrpc::UniqueFd socket);
+
+  size_t backend() const { return backend_; }
+  ttrpc::Connection& connection() { return connection_; }
+
+  // Gives the call its backend_id. Not on a connection that takes no calls.
+  void Add(Call* call);
+  // Messages for it are dropped from now on.
+  void Remove(const Call& call) { calls_.erase(call.backend_id); }
+  size_t calls() const { return calls_.size(); }
+
+  // No new calls; to be closed by its owner after the last.
+  void Retire() { retired_ = true; }
+  bool retired() const { return retired_; }
+  bool takes_calls() const;
+
+ private:
+  // How far a connection's attempt to connect has come.
+  enum class Dial { kConnected, kPending, kFailed };
+  Dial TryConnect();
+  void Retry();
+  void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
+  void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
+  void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
+  void OnClosed(ttrpc::CloseReason reason, int error_number) override;
+  Call* Find(const ttrpc::MessageHeader& header);
+
+  // While the backend's accept queue is full.
+  struct Pending {
+    explicit Pending(BackendConnection* self);
+    ttrpc::Timer timer;
+    std::chrono::steady_clock::time_point give_up;
+    std::chrono::milliseconds delay;
+  };
+
+  Worker& worker_;
+  size_t backend_;
+  BackendConnectionOwner& owner_;
+  ttrpc::Connection connection_;
+  std::unordered_map<uint32_t, Call*> calls_;  // by backend_id
+  uint32_t next_id_ = 1;
+  bool retired_ = false;
+  std::unique_ptr<Pending> pending_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Call: one call in flight: which stream of the peer it is, and which of a backend connection. Its
+// peer owns it, from when its request is forwarded until its end; the backend connection refers to
+// it meanwhile.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "proxy/stream_state.h"
+#include "ttrpc/timer.h"
+
+namespace proxyd {
+
+class BackendConnection;
+
+// What a call's audit line needs of its request. Kept only for calls that will have one.
+struct CallLabel {
+  std::string service;
+  std::string method;
+  std::string traceparent;
+};
+
+struct Call {
+  explicit Call(const StreamState& initial) : state(initial) {}
+
+  uint32_t id = 0;  // the peer's
+  uint32_t backend_id = 0;
+  BackendConnection* backend = nullptr;
+  StreamState state;
+  size_t rule = 0;
+  std::chrono::steady_clock::time_point start;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
+  std::unique_ptr<CallLabel> label;
+  std::unique_ptr<ttrpc::Timer> deadline;
+};
+
+}  // namespace proxyd

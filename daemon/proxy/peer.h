@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Peer: an authenticated client connection. It takes each message through the checks in the order
+// of the contract, forwards what passes, and brings the answers back on the peer's own stream ids.
+// It owns its calls and its backend connections. On its worker's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "policy/policy.h"
+#include "proxy/backend_connection.h"
+#include "proxy/call.h"
+#include "proxy/peer_audit.h"
+#include "proxy/request_rules.h"
+#include "ttrpc/connection.h"
+#include "ttrpc/status.h"
+#include "ttrpc/timer.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+class Worker;
+
+class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwner {
+ public:
+  // `worker` must outlive it.
+  Peer(Worker& worker, const PeerIdentity& identity, Admission admission, ttrpc::UniqueFd socket);
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  // `position`: where it stands in the worker's list.
+  void Start(std::list<Peer>::iterator position);
+  std::list<Peer>::iterator position() const { return position_; }
+
+  // New calls are refused; it closes after its last.
+  void Drain();
+  // Answers its calls, and closes.
+  void EndDrain();
+
+ private:
+  void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
+  void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
+  void OnSendQueueLow() override { UpdateReading(); }
+  void OnClosed(ttrpc::CloseReason reason, int error_number) override;
+
+  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
+                        std::string_view data) override;
+  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
+  void OnBackendSendQueueLow() override { UpdateReading(); }
+  void OnBackendUnreachable(BackendConnection& connection) override;
+  void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
+
+  // Requests.
+  void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
+  ttrpc::Status CheckRequest(const AuditedRequest& what) const;
+  void StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request, size_t rule);
+  void Forward(const AuditedRequest& what, const ttrpc::RequestView& request, Call* call);
+  BackendConnection* BackendFor(size_t backend);
+
+  // Data.
+  void OnData(const ttrpc::MessageHeader& header, std::string_view data);
+  void ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data);
+
+  // Answers and ends.
+  void Answer(uint32_t id, const ttrpc::Status& status);
+  void Refuse(uint32_t id, const ttrpc::Status& status);
+  void AnswerCall(Call& call, const ttrpc::Status& status);
+  void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
+  void EndCall(Call& call, ttrpc::StatusCode code);
+  void EndAllCalls(ttrpc::StatusCode code);
+  void Drop(BackendConnection& connection);
+  void CloseAfterFlush();
+  void UpdateReading();
+
+  const BackendConfig& ConfigOf(const BackendConnection& connection) const;
+
+  Worker& worker_;
+  PeerIdentity identity_;
+  PeerAudit audit_;
+  Admission admission_;
+  ttrpc::Connection connection_;
+  std::list<Peer>::iterator position_;
+  std::unordered_map<uint32_t, Call> calls_;  // by the peer's id
+  // At most one for each backend takes calls; the others are retired.
+  std::vector<std::unique_ptr<BackendConnection>> backends_;
+  std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded
+  std::unique_ptr<ttrpc::Timer> linger_;                 // while closing
+};
+
+}  // namespace proxyd

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/peer_audit.h"
+
+#include "ttrpc/message.h"
+
+namespace proxyd {
+
+namespace {
+
+std::string_view KindOf(uint8_t request_flags) {
+  return StreamState(request_flags).unary() ? "unary" : "stream";
+}
+
+std::string_view TraceparentOf(const ttrpc::RequestView& request) {
+  for (const ttrpc::MetadataEntry& entry : request.metadata) {
+    if (ttrpc::EqualsIgnoringCase(entry.key, "traceparent")) return entry.value;
+  }
+  return {};
+}
+
+}  // namespace
+
+AuditRecord PeerAudit::Record(AuditEvent event) const {
+  AuditRecord record;
+  record.event = event;
+  record.listener = config_.listeners[identity_.listener].name;
+  record.pid = identity_.pid;
+  record.uid = identity_.uid;
+  record.gid = identity_.gid;
+  return record;
+}
+
+void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const {
+  record->service = what.request.service;
+  record->method = what.request.method;
+  record->kind = KindOf(what.flags);
+  record->request_bytes = what.bytes;
+  record->traceparent = TraceparentOf(what.request);
+}
+
+void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
+  record->kind = call.state.unary() ? "unary" : "stream";
+  if (call.label != nullptr) {
+    record->service = call.label->service;
+    record->method = call.label->method;
+    record->traceparent = call.label->traceparent;
+  }
+  DescribeRule(call.rule, record);
+  record->request_bytes = call.request_bytes;
+  record->response_bytes = call.response_bytes;
+}
+
+void PeerAudit::DescribeRule(size_t rule, AuditRecord* record) const {
+  const RuleConfig& config = config_.rules[rule];
+  record->rule = config.name;
+  record->enforced = config.enforce;
+  if (config.action == RuleConfig::Action::kAllow)
+    record->backend = config_.backends[config.backend].name;
+}
+
+bool PeerAudit::Wants(AuditEvent event, std::optional<size_t> rule) const {
+  if (!rule) return audit_.Wants(event, std::nullopt, std::nullopt);
+  return audit_.Wants(event, config_.rules[*rule].enforce, config_.rules[*rule].audit);
+}
+
+void PeerAudit::Connection(AuditEvent event) const {
+  if (Wants(event, std::nullopt)) audit_.Record(Record(event));
+}
+
+void PeerAudit::Refused(ttrpc::StatusCode code) const {
+  if (!Wants(AuditEvent::kRefuse, std::nullopt)) return;
+  AuditRecord record = Record(AuditEvent::kRefuse);
+  record.code = code;
+  audit_.Record(record);
+}
+
+void PeerAudit::Refused(const AuditedRequest& what, std::optional<size_t> rule,
+                        ttrpc::StatusCode code) const {
+  if (!Wants(AuditEvent::kRefuse, rule)) return;
+  AuditRecord record = Record(AuditEvent::kRefuse);
+  Describe(what, &record);
+  if (rule) DescribeRule(*rule, &record);
+  record.code = code;
+  audit_.Record(record);
+}
+
+void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code) const {
+  if (!Wants(AuditEvent::kRefuse, call.rule)) return;
+  AuditRecord record = Record(AuditEvent::kRefuse);
+  Describe(call, &record);
+  record.code = code;
+  audit_.Record(record);
+}
+
+void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict) const {
+  for (const size_t rule : verdict.shadows) Decision(what, rule, false);
+  if (!verdict.allowed) Decision(what, verdict.rule, true);
+}
+
+void PeerAudit::Decision(const AuditedRequest& what, std::optional<size_t> rule,
+                         bool enforced) const {
+  // A shadow decision has the event that it would have had.
+  const bool allows = rule && config_.rules[*rule].action == RuleConfig::Action::kAllow;
+  const AuditEvent event = allows ? AuditEvent::kCall : AuditEvent::kDeny;
+  if (!Wants(event, rule)) return;
+  AuditRecord record = Record(event);
+  Describe(what, &record);
+  if (rule) DescribeRule(*rule, &record);
+  record.enforced = enforced;
+  if (!allows) record.code = ttrpc::StatusCode::kPermissionDenied;
+  audit_.Record(record);
+}
+
+void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const {
+  if (!Wants(AuditEvent::kCall, rule)) return;
+  AuditRecord record = Record(AuditEvent::kCall);
+  Describe(what, &record);
+  DescribeRule(rule, &record);
+  record.code = code;
+  record.duration = std::chrono::microseconds(0);
+  record.response_bytes = 0;
+  audit_.Record(record);
+}
+
+void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
+  if (!Wants(AuditEvent::kCall, call.rule)) return;
+  AuditRecord record = Record(AuditEvent::kCall);
+  Describe(call, &record);
+  record.code = code;
+  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - call.start);
+  audit_.Record(record);
+}
+
+std::unique_ptr<CallLabel> PeerAudit::LabelOf(const ttrpc::RequestView& request,
+                                              size_t rule) const {
+  if (!Wants(AuditEvent::kCall, rule)) return nullptr;
+  return std::make_unique<CallLabel>(CallLabel{.service = std::string(request.service),
+                                               .method = std::string(request.method),
+                                               .traceparent = std::string(TraceparentOf(request))});
+}
+
+}  // namespace proxyd

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PeerAudit: the audit lines of one peer. It knows who the peer is and which line each outcome
+// deserves. Puts a line together only if it is wanted. On the worker's thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "config/config.h"
+#include "observe/audit.h"
+#include "policy/policy.h"
+#include "proxy/call.h"
+#include "ttrpc/request.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+struct PeerIdentity {
+  size_t listener = 0;  // index into Config::listeners
+  pid_t pid = 0;
+  uid_t uid = static_cast<uid_t>(-1);
+  gid_t gid = static_cast<gid_t>(-1);
+};
+
+// A request as its line tells it.
+struct AuditedRequest {
+  const ttrpc::RequestView& request;
+  uint8_t flags;  // of its message
+  size_t bytes;   // of its data
+};
+
+class PeerAudit {
+ public:
+  // `config`, `audit` and `identity` must outlive it.
+  PeerAudit(const Config& config, Audit& audit, const PeerIdentity& identity)
+      : config_(config), audit_(audit), identity_(identity) {}
+
+  void Connected() const { Connection(AuditEvent::kConnect); }
+  void Disconnected() const { Connection(AuditEvent::kDisconnect); }
+
+  // A message that is refused before its request could be read, or that belongs to none.
+  void Refused(ttrpc::StatusCode code) const;
+  // A request that is refused; `rule`: the one that had allowed it, if any had.
+  void Refused(const AuditedRequest& what, std::optional<size_t> rule,
+               ttrpc::StatusCode code) const;
+  // A message that is refused of a call in flight.
+  void Refused(const Call& call, ttrpc::StatusCode code) const;
+
+  // The decisions that rules with enforce = false would have made, then the denial, if it is one.
+  void Decided(const AuditedRequest& what, const Verdict& verdict) const;
+
+  // An allowed call that ended before it was forwarded.
+  void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
+  void Ended(const Call& call, ttrpc::StatusCode code) const;
+
+  // What Ended() will need of this call; null if no line will be wanted.
+  std::unique_ptr<CallLabel> LabelOf(const ttrpc::RequestView& request, size_t rule) const;
+
+ private:
+  AuditRecord Record(AuditEvent event) const;
+  void Describe(const AuditedRequest& what, AuditRecord* record) const;
+  void Describe(const Call& call, AuditRecord* record) const;
+  void DescribeRule(size_t rule, AuditRecord* record) const;
+  bool Wants(AuditEvent event, std::optional<size_t> rule) const;
+  void Connection(AuditEvent event) const;
+  void Decision(const AuditedRequest& what, std::optional<size_t> rule, bool enforced) const;
+
+  const Config& config_;
+  Audit& audit_;
+  const PeerIdentity& identity_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Proxy: the daemon's work, put together. The story of a call:
+//
+//   listening_socket   a socket that only those who may can reach, and that nobody else's was
+//   replaced by listener           accepts a connection worker             asks the kernel who the
+//   peer is, and the policy whether it has any business here peer               takes each message
+//   through the checks: id, envelope, names, metadata, flags, policy, … request_rules      what
+//   holds for every request, and what is changed in it call, stream_state the call that was
+//   allowed: which messages may follow on it backend            is it worth trying, and is it whom
+//   we expect backend_connection renumbered and written anew, the request goes out; answers find
+//   their call peer               the answer goes back on the peer's own stream id peer_audit what
+//   was decided, and how it ended
+//
+// Everything on the thread that runs the loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "observe/audit.h"
+#include "policy/policy.h"
+#include "proxy/listener.h"
+#include "proxy/worker.h"
+#include "ttrpc/status.h"
+#include "ttrpc/timer.h"
+
+namespace proxyd {
+
+class Proxy {
+ public:
+  // `base`, `config` and `audit` must outlive it.
+  Proxy(event_base* base, const Config& config, Audit& audit);
+  ~Proxy();
+
+  // Listens everywhere. The first listener that cannot is the error: `listener "NAME": WHY`; then
+  // none listens.
+  ttrpc::Status Listen();
+
+  // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
+  // left. Then, once, `done`.
+  void Drain(std::function<void()> done);
+
+  const Counters& counters() { return worker_.counters(); }
+
+ private:
+  void Finish();
+
+  const Config& config_;
+  Policy policy_;
+  Worker worker_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::function<void()> drained_;
+  ttrpc::Timer drain_timer_;
+  ttrpc::Timer last_moment_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/stream_state.h"
+
+#include "ttrpc/message.h"
+
+namespace proxyd {
+
+using ttrpc::kFlagNoData;
+using ttrpc::kFlagRemoteClosed;
+using ttrpc::kFlagRemoteOpen;
+
+StreamState::StreamState(uint8_t request_flags)
+    : unary_((request_flags & (kFlagRemoteClosed | kFlagRemoteOpen)) == 0),
+      peer_open_((request_flags & kFlagRemoteOpen) != 0) {}
+
+PeerData StreamState::OnPeerData(uint8_t flags) {
+  if (!peer_open_) return PeerData::kRefuse;
+  const bool closes = (flags & kFlagRemoteClosed) != 0;
+  // The flag wins over a payload that contradicts it. Without the flag a payload of no bytes is an
+  // empty message.
+  const bool has_data = (flags & kFlagNoData) == 0;
+  if (closes) peer_open_ = false;
+  if (has_data) return closes ? PeerData::kForwardThenClose : PeerData::kForward;
+  return closes ? PeerData::kClose : PeerData::kDrop;
+}
+
+BackendMessage StreamState::OnBackendData(uint8_t flags) const {
+  if (unary_) return BackendMessage::kRefuse;
+  return (flags & kFlagRemoteClosed) != 0 ? BackendMessage::kForwardAndEnd
+                                          : BackendMessage::kForward;
+}
+
+uint8_t RequestFlagsToBackend(uint8_t peer_flags, bool payload_empty) {
+  auto flags = static_cast<uint8_t>(peer_flags & (kFlagRemoteClosed | kFlagRemoteOpen));
+  if ((flags & kFlagRemoteOpen) != 0 && payload_empty) flags |= kFlagNoData;
+  return flags;
+}
+
+}  // namespace proxyd

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "proxy/backend_connection.h"
+#include "proxy/peer.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd {
+
+Worker::Worker(event_base* base, const WorkerContext& context)
+    : context_(context), loop_(base), reaper_(loop_, [this] { Reap(); }) {
+  backends_.reserve(context.config.backends.size());
+  for (const BackendConfig& backend : context.config.backends) backends_.emplace_back(backend);
+}
+
+Worker::~Worker() = default;
+
+void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
+  auto credentials = ttrpc::ReadUnixCredentials(socket.get());
+  AuditRecord record;
+  record.event = AuditEvent::kRefuse;
+  record.listener = config().listeners[listener].name;
+  if (!credentials) {
+    ++counters_.peers_refused;
+    spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
+                 credentials.error().message());
+    if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
+    return;
+  }
+  Admission admission = policy().Admit(
+      listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
+  if (!admission.admitted()) {
+    ++counters_.peers_refused;
+    record.pid = credentials->pid;
+    record.uid = credentials->uid;
+    record.gid = credentials->gid;
+    if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
+    return;
+  }
+  ++counters_.peers;
+  Peer& peer = peers_.emplace_back(*this,
+                                   PeerIdentity{.listener = listener,
+                                                .pid = credentials->pid,
+                                                .uid = credentials->uid,
+                                                .gid = credentials->gid},
+                                   std::move(admission), std::move(socket));
+  peer.Start(std::prev(peers_.end()));
+}
+
+void Worker::Drain(std::function<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  for (Peer& peer : peers_) peer.Drain();
+  reaper_.Start(std::chrono::nanoseconds(0));
+}
+
+void Worker::EndDrain() {
+  for (Peer& peer : peers_) peer.EndDrain();
+}
+
+void Worker::Bury(Peer* peer) {
+  dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
+  if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
+}
+
+void Worker::Bury(std::unique_ptr<BackendConnection> connection) {
+  dead_connections_.push_back(std::move(connection));
+  if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
+}
+
+void Worker::Reap() {
+  dead_connections_.clear();
+  dead_peers_.clear();
+  if (draining_ && peers_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+}  // namespace proxyd

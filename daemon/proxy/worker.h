@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Worker: an event loop with its peers. Nothing of a peer ever leaves it. It owns the peers, and
+// keeps what has ended until no callback of it can be running. On its own thread.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "observe/audit.h"
+#include "policy/policy.h"
+#include "proxy/backend.h"
+#include "proxy/counters.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/request.h"
+#include "ttrpc/timer.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+class BackendConnection;
+class Peer;
+
+// What a worker looks things up in; outlives it.
+struct WorkerContext {
+  const Config& config;
+  const Policy& policy;
+  Audit& audit;
+};
+
+class Worker {
+ public:
+  Worker(event_base* base, const WorkerContext& context);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // A connection that was accepted on this listener (an index into Config::listeners):
+  // authenticates, then serves or closes it.
+  void Accept(size_t listener, ttrpc::UniqueFd socket);
+
+  // No new calls; peers go after their last. `done` is called when none is left, perhaps at once.
+  void Drain(std::function<void()> done);
+  // What is still in flight is answered, and everything closed as soon as that is written.
+  void EndDrain();
+  bool draining() const { return draining_; }
+
+  ttrpc::IoLoop& loop() { return loop_; }
+  const Config& config() const { return context_.config; }
+  const Policy& policy() const { return context_.policy; }
+  Audit& audit() { return context_.audit; }
+  Backend& backend(size_t index) { return backends_[index]; }
+  Counters& counters() { return counters_; }
+  // For the request at hand; free again when its handling returns.
+  ttrpc::RequestView& request_buffer() { return request_buffer_; }
+
+  // Destroys it once this wake-up's callbacks have returned.
+  void Bury(Peer* peer);
+  void Bury(std::unique_ptr<BackendConnection> connection);
+
+ private:
+  void Reap();
+
+  WorkerContext context_;
+  ttrpc::IoLoop loop_;
+  std::vector<Backend> backends_;
+  Counters counters_;
+  ttrpc::RequestView request_buffer_;
+  ttrpc::Timer reaper_;
+  std::list<Peer> peers_;
+  std::list<Peer> dead_peers_;
+  std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
+  bool draining_ = false;
+  std::function<void()> drained_;
+};
+
+}  // namespace proxyd

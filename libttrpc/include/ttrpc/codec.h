@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MessageDecoder: a stream of bytes -> messages. No I/O; one thread at a time.
+//
+// It holds bytes only while a message is incomplete: nothing between messages, up to 10 bytes of a
+// header, then the part of the data that has come, in a buffer that grows with what was received,
+// not with what was announced.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "ttrpc/message.h"
+
+namespace ttrpc {
+
+class MessageDecoder {
+ public:
+  // Data of more than `message_size` bytes (at most kMaxMessageSize) is discarded as it comes.
+  explicit MessageDecoder(uint32_t message_size) : message_size_(message_size) {}
+
+  enum class Event {
+    kNeedMore,   // all of the input was taken; there is no whole message
+    kMessage,    // header and data
+    kOversized,  // header only: its data was longer than allowed, and has been discarded to its end
+    kMalformed,  // the header's reserved byte is not zero; the stream cannot be followed any
+                 // further
+  };
+
+  struct Decoded {
+    Event event = Event::kNeedMore;
+    MessageHeader header;
+    // Points into the input, or into the decoder until its next call.
+    std::string_view data;
+  };
+
+  // Takes up to one message from the front of `input`, which is moved past what was taken. After
+  // kMalformed the decoder gives nothing else.
+  Decoded Next(std::string_view* input);
+
+  // Where the rest of an incomplete message may be received directly, sparing a copy: empty unless
+  // data of a message is missing. Whoever fills its first `n` bytes says so by Commit(n), before
+  // the next Next().
+  std::span<char> Tail();
+  void Commit(size_t n);
+
+ private:
+  bool TakeHeader(std::string_view* input);
+  Decoded TakeData(std::string_view* input);
+  Decoded Discard(std::string_view* input);
+  void Reserve(size_t wanted);
+  Decoded Finish(Event event, std::string_view data);
+
+  uint32_t message_size_;
+  uint32_t header_size_ = 0;  // bytes of header_bytes_ that have come
+  uint32_t data_size_ =
+      0;  // bytes of the data that have come; of discarded data: that were discarded
+  uint32_t capacity_ = 0;
+  std::array<char, kMessageHeaderLength> header_bytes_;
+  std::unique_ptr<char[]> data_;
+  bool malformed_ = false;
+  bool delivered_ = false;  // data_ was given out and goes at the next call
+};
+
+}  // namespace ttrpc

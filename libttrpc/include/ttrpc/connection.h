@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connection: messages over one connected stream socket, on a borrowed event loop. It knows framing
+// and flow, nothing of calls. Everything on the loop's thread.
+//
+// Reading and writing never wait for each other. The send queue is bounded by whoever fills it:
+// send_queue_full() says when to stop, OnSendQueueLow() when to go on; what is sent all the same is
+// queued.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ttrpc/codec.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/message.h"
+#include "ttrpc/send_queue.h"
+#include "ttrpc/unique_fd.h"
+
+namespace ttrpc {
+
+enum class CloseReason {
+  kEndOfFile,      // the other side closed
+  kSystemError,    // receiving or sending failed
+  kProtocolError,  // a header whose reserved byte is not zero
+  kFlushed,        // CloseAfterFlush() is done
+};
+
+// Called by the loop, never from within a call to the Connection. May call any of its functions,
+// but must not destroy it.
+class ConnectionHandler {
+ public:
+  // `data` is valid during the call.
+  virtual void OnMessage(const MessageHeader& header, std::string_view data) = 0;
+  // A message with this header was longer than allowed, and has been discarded.
+  virtual void OnOversizedMessage(const MessageHeader& header) = 0;
+  // The send queue was full and is low again.
+  virtual void OnSendQueueLow() = 0;
+  // Once, and the last call: the socket is closed. Not after Close(). `error_number` is errno's for
+  // kSystemError.
+  virtual void OnClosed(CloseReason reason, int error_number) = 0;
+
+ protected:
+  ~ConnectionHandler() = default;
+};
+
+struct ConnectionOptions {
+  uint32_t message_size = kDefaultMessageSize;  // longer data is discarded
+  size_t send_queue_high = 256U << 10;          // bytes; full from here on
+  size_t send_queue_low = 64U << 10;            // bytes; low again from here on
+
+  // What to do once the other side is known to be gone, though there may be something of it to
+  // read: hand all of it out before OnClosed (true), or call OnClosed at once (false), even while
+  // reading is paused.
+  bool deliver_before_close = true;
+};
+
+class Connection {
+ public:
+  // `socket` is non-blocking. It may still be connecting: nothing is read or written before
+  // Start(). `loop` and `handler` must outlive this.
+  Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
+             const ConnectionOptions& options);
+  // Closes without a callback. What was queued and not written is lost.
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void Start();
+
+  // Queues a message. Begin() gives the place where the caller writes the header.length bytes of
+  // its data, before it calls anything else here. Ignored once closed, or once writing has failed:
+  // Begin() still gives a place.
+  char* Begin(const MessageHeader& header);
+  // The same, `data` copied; header.length is taken from it.
+  void Send(MessageHeader header, std::string_view data);
+
+  bool send_queue_full() const { return full_; }
+  size_t send_queue_size() const { return queue_.size(); }
+
+  // While paused nothing is received, and OnMessage is not called. A message that is being handed
+  // out is the last.
+  void PauseReading();
+  void ResumeReading();
+  bool reading_paused() const { return paused_; }
+
+  // Reads no more, writes what is queued, then OnClosed(kFlushed).
+  void CloseAfterFlush();
+  // Now. What is queued is lost. No callback follows.
+  void Close();
+  bool closed() const { return !socket_.valid(); }
+
+  // The socket, which stays the connection's; -1 once closed.
+  int fd() const { return socket_.get(); }
+
+ private:
+  friend class IoLoop;
+
+  void OnReadable(short what);
+  void Receive();
+  void HandOut(std::string_view input);
+  bool HandOutOne(std::string_view* input);
+  void KeepBacklog(std::string_view rest);
+  void Resume();
+  void Flush();
+  void WaitForWritable();
+  void WriteFailed(int error_number);
+  void UpdateReadEvent();
+  void Closed(CloseReason reason, int error_number);
+
+  IoLoop& loop_;
+  ConnectionHandler* handler_;
+  UniqueFd socket_;
+  EventPtr read_event_;
+  EventPtr write_event_;  // made when a write first has to wait
+  MessageDecoder decoder_;
+  SendQueue queue_;
+  // Received, not yet handed out: reading was paused, or other connections had their turn. Empty
+  // almost always.
+  std::string backlog_;
+  size_t backlog_begin_ = 0;
+  size_t send_queue_high_;
+  size_t send_queue_low_;
+  short watched_ = 0;  // what read_event_ waits for
+  bool deliver_before_close_;
+  bool started_ = false;
+  bool paused_ = false;
+  bool closing_ = false;
+  bool full_ = false;
+  bool write_failed_ = false;
+  bool writable_awaited_ = false;
+  bool flush_scheduled_ = false;
+  bool resume_scheduled_ = false;
+};
+
+}  // namespace ttrpc

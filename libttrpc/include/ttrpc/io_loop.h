@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// IoLoop: what the connections of one event loop share: the buffer they read into, the list of
+// those that have something to write, and of those that have something left to hand out. All of it
+// on the thread that runs the loop.
+//
+// Everything that was sent while a wake-up's ready sockets were served is written after the last of
+// them, with one system call for each connection, so that many small messages leave together.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+struct event;
+struct event_base;
+
+namespace ttrpc {
+
+class Connection;
+
+struct EventDeleter {
+  void operator()(event* e) const;
+};
+using EventPtr = std::unique_ptr<event, EventDeleter>;
+
+class IoLoop {
+ public:
+  // `base` is borrowed: it must outlive this, and this must outlive its connections.
+  explicit IoLoop(event_base* base);
+  ~IoLoop();
+  IoLoop(const IoLoop&) = delete;
+  IoLoop& operator=(const IoLoop&) = delete;
+
+  event_base* base() const { return base_; }
+
+ private:
+  friend class Connection;
+
+  // As much as a Unix socket holds by default, so that one read empties it.
+  static constexpr size_t kReadBufferSize = 256U << 10;
+
+  void ScheduleFlush(Connection* connection);
+  void ScheduleResume(Connection* connection);
+  void Forget(const Connection* connection);
+  char* read_buffer() { return read_buffer_.get(); }
+
+  template <void (Connection::*Run)()>
+  static void RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running);
+
+  event_base* base_;
+  EventPtr flush_event_;
+  EventPtr resume_event_;
+  // Each list has a twin that is being run; a connection that goes meanwhile is nulled in both.
+  std::vector<Connection*> to_flush_, flushing_;
+  std::vector<Connection*> to_resume_, resuming_;
+  std::unique_ptr<char[]> read_buffer_;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SendQueue: bytes that wait to be written, in blocks that are allocated when bytes come and freed
+// when they have gone, so that an idle connection holds none. No I/O; one thread at a time.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ttrpc {
+
+class SendQueue {
+ public:
+  // The place of the next `n` bytes, which the caller writes there before any other call.
+  char* Extend(size_t n);
+
+  // Fills `parts` with the front of the queue, and returns how many of them it used.
+  size_t Gather(std::span<iovec> parts) const;
+  // The first `n` bytes have gone.
+  void Consume(size_t n);
+  void Clear();
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    size_t size = 0;
+    size_t capacity = 0;
+  };
+
+  std::vector<Block> blocks_;
+  size_t first_ = 0;  // the first block that has bytes to go
+  size_t sent_ = 0;   // of that block
+  size_t size_ = 0;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/connection.h"
+
+#include <event2/event.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace ttrpc {
+
+namespace {
+
+// Then the others have their turn, so that a flood on one connection does not hold up a single call
+// on another.
+constexpr int kMessagesPerTurn = 64;
+// Blocks written by one system call. More wait for the next.
+constexpr size_t kBlocksPerWrite = 64;
+
+}  // namespace
+
+Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
+                       const ConnectionOptions& options)
+    : loop_(loop),
+      handler_(handler),
+      socket_(std::move(socket)),
+      decoder_(options.message_size),
+      send_queue_high_(options.send_queue_high),
+      send_queue_low_(options.send_queue_low),
+      deliver_before_close_(options.deliver_before_close) {}
+
+Connection::~Connection() { Close(); }
+
+void Connection::Start() {
+  started_ = true;
+  UpdateReadEvent();
+  if (!queue_.empty() || closing_) {
+    flush_scheduled_ = true;
+    loop_.ScheduleFlush(this);
+  }
+}
+
+// Reading.
+
+void Connection::UpdateReadEvent() {
+  short wanted = 0;
+  if (started_ && !closing_ && !closed()) {
+    if (!paused_ && backlog_.empty()) {
+      wanted = EV_READ | EV_PERSIST;
+    } else if (!deliver_before_close_) {
+      wanted = EV_CLOSED | EV_PERSIST;
+    }
+  }
+  if (wanted == watched_) return;
+  watched_ = wanted;
+  read_event_.reset();
+  if (wanted == 0) return;
+  read_event_.reset(event_new(
+      loop_.base(), socket_.get(), wanted,
+      [](evutil_socket_t, short what, void* self) {
+        static_cast<Connection*>(self)->OnReadable(what);
+      },
+      this));
+  event_add(read_event_.get(), nullptr);
+}
+
+void Connection::OnReadable(short what) {
+  if ((what & EV_READ) == 0) {
+    Closed(CloseReason::kEndOfFile, 0);
+    return;
+  }
+  Receive();
+}
+
+void Connection::Receive() {
+  const std::span<char> tail = decoder_.Tail();
+  std::array<iovec, 2> parts = {
+      iovec{.iov_base = tail.data(), .iov_len = tail.size()},
+      iovec{.iov_base = loop_.read_buffer(), .iov_len = IoLoop::kReadBufferSize}};
+  const ssize_t n = tail.empty()
+                        ? ::recv(socket_.get(), parts[1].iov_base, parts[1].iov_len, 0)
+                        : ::readv(socket_.get(), parts.data(), static_cast<int>(parts.size()));
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EINTR) return;
+    Closed(CloseReason::kSystemError, errno);
+    return;
+  }
+  if (n == 0) {
+    Closed(CloseReason::kEndOfFile, 0);
+    return;
+  }
+  const auto received = static_cast<size_t>(n);
+  const size_t in_tail = std::min(received, tail.size());
+  decoder_.Commit(in_tail);
+  HandOut({loop_.read_buffer(), received - in_tail});
+}
+
+void Connection::HandOut(std::string_view input) {
+  for (int handled = 0; handled < kMessagesPerTurn; ++handled) {
+    if (paused_ || !HandOutOne(&input)) break;
+  }
+  if (closed()) return;
+  if (closing_) input = {};
+  KeepBacklog(input);
+  if (!backlog_.empty() && !paused_ && !resume_scheduled_) {
+    resume_scheduled_ = true;
+    loop_.ScheduleResume(this);
+  }
+  UpdateReadEvent();
+}
+
+// False: nothing more is to be handed out.
+bool Connection::HandOutOne(std::string_view* input) {
+  const MessageDecoder::Decoded decoded = decoder_.Next(input);
+  switch (decoded.event) {
+    case MessageDecoder::Event::kNeedMore:
+      return false;
+    case MessageDecoder::Event::kMessage:
+      handler_->OnMessage(decoded.header, decoded.data);
+      break;
+    case MessageDecoder::Event::kOversized:
+      handler_->OnOversizedMessage(decoded.header);
+      break;
+    case MessageDecoder::Event::kMalformed:
+      Closed(CloseReason::kProtocolError, 0);
+      return false;
+  }
+  return !closed() && !closing_;
+}
+
+// `rest` points into the loop's buffer, or into the backlog itself.
+void Connection::KeepBacklog(std::string_view rest) {
+  if (rest.empty()) {
+    if (!backlog_.empty()) backlog_ = std::string();
+    backlog_begin_ = 0;
+  } else if (backlog_.empty()) {
+    backlog_.assign(rest);
+  } else {
+    backlog_begin_ = backlog_.size() - rest.size();
+  }
+}
+
+void Connection::Resume() {
+  resume_scheduled_ = false;
+  if (closed() || closing_ || paused_) return;
+  HandOut(std::string_view(backlog_).substr(backlog_begin_));
+}
+
+void Connection::PauseReading() {
+  if (paused_) return;
+  paused_ = true;
+  UpdateReadEvent();
+}
+
+void Connection::ResumeReading() {
+  if (!paused_) return;
+  paused_ = false;
+  if (backlog_.empty()) {
+    UpdateReadEvent();
+  } else if (!resume_scheduled_ && started_ && !closed()) {
+    resume_scheduled_ = true;
+    loop_.ScheduleResume(this);
+  }
+}
+
+// Writing.
+
+char* Connection::Begin(const MessageHeader& header) {
+  char* place = queue_.Extend(kMessageHeaderLength + header.length);
+  EncodeMessageHeader(header, place);
+  if (queue_.size() >= send_queue_high_) full_ = true;
+  if (!flush_scheduled_ && !writable_awaited_ && started_) {
+    flush_scheduled_ = true;
+    loop_.ScheduleFlush(this);
+  }
+  return place + kMessageHeaderLength;
+}
+
+void Connection::Send(MessageHeader header, std::string_view data) {
+  header.length = static_cast<uint32_t>(data.size());
+  char* place = Begin(header);
+  if (!data.empty()) std::memcpy(place, data.data(), data.size());
+}
+
+void Connection::Flush() {
+  flush_scheduled_ = false;
+  if (closed()) {
+    queue_.Clear();
+    return;
+  }
+  if (write_failed_) queue_.Clear();
+  while (!queue_.empty()) {
+    std::array<iovec, kBlocksPerWrite> parts;
+    msghdr message = {};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = queue_.Gather(parts);
+    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) {
+        WaitForWritable();
+        break;
+      }
+      WriteFailed(errno);
+      return;
+    }
+    queue_.Consume(static_cast<size_t>(n));
+  }
+  if (queue_.empty() && closing_) {
+    Closed(CloseReason::kFlushed, 0);
+    return;
+  }
+  if (full_ && queue_.size() <= send_queue_low_) {
+    full_ = false;
+    handler_->OnSendQueueLow();
+  }
+}
+
+void Connection::WaitForWritable() {
+  if (!write_event_) {
+    write_event_.reset(event_new(
+        loop_.base(), socket_.get(), EV_WRITE,
+        [](evutil_socket_t, short, void* self) {
+          auto* connection = static_cast<Connection*>(self);
+          connection->writable_awaited_ = false;
+          connection->Flush();
+        },
+        this));
+  }
+  writable_awaited_ = true;
+  event_add(write_event_.get(), nullptr);
+}
+
+// The other side reads no more. What it sent may still be there to be read, and end of file after
+// it.
+void Connection::WriteFailed(int error_number) {
+  write_failed_ = true;
+  queue_.Clear();
+  if (closing_ || !deliver_before_close_) {
+    Closed(CloseReason::kSystemError, error_number);
+    return;
+  }
+  if (std::exchange(full_, false)) handler_->OnSendQueueLow();
+}
+
+// Closing.
+
+void Connection::CloseAfterFlush() {
+  if (closed() || closing_) return;
+  closing_ = true;
+  UpdateReadEvent();
+  if (!flush_scheduled_ && !writable_awaited_ && started_) {
+    flush_scheduled_ = true;
+    loop_.ScheduleFlush(this);
+  }
+}
+
+void Connection::Close() {
+  if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
+  flush_scheduled_ = resume_scheduled_ = false;
+  read_event_.reset();
+  write_event_.reset();
+  watched_ = 0;
+  writable_awaited_ = false;
+  queue_.Clear();
+  socket_.reset();
+}
+
+void Connection::Closed(CloseReason reason, int error_number) {
+  Close();
+  handler_->OnClosed(reason, error_number);
+}
+
+}  // namespace ttrpc

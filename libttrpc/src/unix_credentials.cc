@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads what the kernel recorded about the other side of a Unix socket. A credential is whole or
+// there is none: every way out but the last is an error.
+#include "ttrpc/unix_credentials.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <string>
+#include <system_error>
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+#ifndef SO_PEERPIDFD  // Linux 6.5
+#define SO_PEERPIDFD 77
+#endif
+
+namespace ttrpc {
+namespace {
+
+// include/uapi/linux/limits.h: a process has no more supplementary groups.
+constexpr size_t kMaxGroups = 65536;
+// Covers nearly every user without a second call.
+constexpr size_t kUsualGroups = 32;
+// The kernel's default for both, DEFAULT_OVERFLOWUID.
+constexpr uint32_t kDefaultOverflowId = 65534;
+
+Status Unauthenticated(std::string_view what) {
+  return {StatusCode::kUnauthenticated, "no peer credentials: " + std::string(what)};
+}
+
+Status UnauthenticatedErrno(int error_number, std::string_view option) {
+  return Unauthenticated(ErrnoStatus(error_number, option).message());
+}
+
+// A listening socket carries our own credentials in the place of a peer's: it must never pass for
+// a connection.
+Status CheckConnection(int socket) {
+  int listening = 1;
+  socklen_t length = sizeof(listening);
+  if (::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0) {
+    return UnauthenticatedErrno(errno, "SO_ACCEPTCONN");
+  }
+  if (listening != 0) return Unauthenticated("the socket listens");
+  return {};
+}
+
+Status ReadIds(int socket, UnixCredentials* credentials) {
+  ucred ids = {};
+  socklen_t length = sizeof(ids);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ids, &length) != 0) {
+    return UnauthenticatedErrno(errno, "SO_PEERCRED");
+  }
+  if (length != sizeof(ids)) return Unauthenticated("SO_PEERCRED gave too little");
+  // So it answers for a socket that is not connected, or not of the Unix family.
+  if (ids.uid == static_cast<uid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no uid");
+  if (ids.gid == static_cast<gid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no gid");
+  credentials->pid = ids.pid;
+  credentials->uid = ids.uid;
+  credentials->gid = ids.gid;
+  return {};
+}
+
+// Asks for the groups into `size` places. True: `*size` of them were given. False: it failed; with
+// errno ERANGE `*size` is how many there are.
+bool GetGroups(int socket, gid_t* groups, size_t* size) {
+  auto length = static_cast<socklen_t>(*size * sizeof(gid_t));
+  const bool done = ::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0;
+  const size_t given = length / sizeof(gid_t);
+  if (done && given > *size) {  // never; the caller indexes by it
+    errno = EOVERFLOW;
+    return false;
+  }
+  *size = given;
+  return done;
+}
+
+// The groups of a connected socket never change, so a second call with the size that the first one
+// named is enough.
+Status ReadGroups(int socket, std::vector<gid_t>* groups) {
+  std::array<gid_t, kUsualGroups> usual;
+  size_t size = usual.size();
+  if (GetGroups(socket, usual.data(), &size)) {
+    groups->assign(usual.begin(), usual.begin() + static_cast<ptrdiff_t>(size));
+    return {};
+  }
+  if (errno != ERANGE) return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
+  if (size > kMaxGroups) return Unauthenticated("SO_PEERGROUPS named too many groups");
+  groups->resize(size);
+  if (!GetGroups(socket, groups->data(), &size)) {
+    return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
+  }
+  groups->resize(size);
+  return {};
+}
+
+// No pidfd is no failure: the pid is a label. ENOPROTOOPT: an old kernel; EINVAL or ESRCH: the peer
+// is gone; EMFILE: its descriptor would be one too many.
+UniqueFd ReadPidfd(int socket) {
+  int fd = -1;
+  socklen_t length = sizeof(fd);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) != 0) return {};
+  return UniqueFd(fd);
+}
+
+uint32_t ReadOverflowId(const char* path) {
+  const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return kDefaultOverflowId;
+  std::array<char, 16> text;
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  if (size <= 0) return kDefaultOverflowId;
+  uint32_t id = kDefaultOverflowId;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + size, id);
+  return error == std::errc() ? id : kDefaultOverflowId;
+}
+
+}  // namespace
+
+Result<UnixCredentials> ReadUnixCredentials(int socket, UnixCredentialsOptions options) {
+  UnixCredentials credentials;
+  if (Status status = CheckConnection(socket); !status.ok()) return status;
+  if (Status status = ReadIds(socket, &credentials); !status.ok()) return status;
+  if (Status status = ReadGroups(socket, &credentials.groups); !status.ok()) return status;
+  if (options.pidfd) credentials.pidfd = ReadPidfd(socket);
+  return credentials;
+}
+
+uid_t OverflowUid() { return ReadOverflowId("/proc/sys/kernel/overflowuid"); }
+gid_t OverflowGid() { return ReadOverflowId("/proc/sys/kernel/overflowgid"); }
+
+}  // namespace ttrpc

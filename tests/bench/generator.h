@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Generator: calls bench.Echo/Echo in a closed loop over many connections, each with a fixed number
+// of calls in flight, and holds each reply against its request, byte for byte. A reply that is
+// wrong, unasked for or missing ends the process. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "histogram.h"
+#include "socket_io.h"
+#include "ttrpc/unique_fd.h"
+#include "wire.h"
+
+namespace bench {
+
+struct LoadOptions {
+  std::string socket;
+  uint32_t connections = 1;
+  uint32_t in_flight = 1;  // for each connection
+  size_t payload = 64;
+  double seconds = 1;  // measured, after the warm-up
+  double warmup = 0.2;
+  uint32_t calls = 0;      // for each connection; not 0: make that many, whatever the time
+  double lost_after = 10;  // seconds without any reply, after which calls in flight count as lost
+};
+
+struct LoadResult {
+  uint64_t calls = 0;    // whose reply came in the measured time
+  double seconds = 0;    // measured
+  Histogram latency;     // of these calls, in nanoseconds
+  uint64_t checked = 0;  // replies checked, the warm-up's too
+};
+
+class Generator {
+ public:
+  explicit Generator(const LoadOptions& options);
+
+  // Connects, makes the calls, waits for the last reply. Once.
+  const LoadResult& Run();
+
+ private:
+  // One call in flight. Stream id 0 (which is never used) means none.
+  struct Slot {
+    uint32_t stream_id = 0;
+    uint64_t counter = 0;
+    uint64_t sent_at = 0;
+  };
+
+  struct Connection {
+    ttrpc::UniqueFd fd;
+    InBuffer in;
+    OutBuffer out;
+    Interest interest;
+    std::vector<Slot> slots;
+    uint32_t next_stream_id = 1;
+    uint32_t calls_made = 0;
+  };
+
+  void ConnectAll();
+  void Serve(size_t index, uint32_t events);
+  void HandleReply(Connection& connection, const Message& message, uint64_t now);
+  void Issue(Connection& connection, Slot& slot, uint64_t now);
+  void FlushAndWatch(size_t index);
+  bool MayIssue(const Connection& connection, uint64_t now) const;
+
+  LoadOptions options_;
+  PayloadPattern pattern_;
+  ttrpc::UniqueFd epoll_;
+  std::vector<Connection> connections_;
+  uint64_t counter_ = 0;  // one for all connections: a reply on the wrong one does not match
+  uint64_t in_flight_ = 0;
+  uint64_t measure_from_ = 0;
+  uint64_t measure_until_ = 0;
+  LoadResult result_;
+};
+
+}  // namespace bench

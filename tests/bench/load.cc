@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ttrpc-bench-load: command line of the load generator. Prints one JSON object on standard output;
+// exits 1, with nothing printed there, when a single reply was wrong or missing. One thread.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "generator.h"
+
+namespace {
+
+void Print(const bench::LoadResult& result) {
+  (void)std::printf(
+      "{\"calls\": %llu, \"seconds\": %.3f, \"calls_per_second\": %.1f, \"p50_us\": %.2f, "
+      "\"p99_us\": %.2f, \"max_us\": %.2f, \"checked\": %llu}\n",
+      static_cast<unsigned long long>(result.calls), result.seconds,
+      static_cast<double>(result.calls) / result.seconds, result.latency.Quantile(0.5) / 1e3,
+      result.latency.Quantile(0.99) / 1e3, static_cast<double>(result.latency.max()) / 1e3,
+      static_cast<unsigned long long>(result.checked));
+  (void)std::fflush(stdout);
+}
+
+// Whoever started us keeps our standard input open for as long as the connections should stay.
+void WaitForEndOfInput() {
+  char ignored[64];
+  while (::read(STDIN_FILENO, ignored, sizeof(ignored)) > 0) {
+  }
+}
+
+int Run(int argc, char** argv) {
+  bench::LoadOptions options;
+  bool hold = false;
+  CLI::App app{"Calls the echo backend of the benchmark, checks each reply, measures."};
+  app.add_option("--socket", options.socket, "path of the Unix socket to call")->required();
+  app.add_option("--connections", options.connections, "connections")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--in-flight", options.in_flight, "calls in flight on each connection")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--payload", options.payload, "bytes of payload of each request")
+      ->check(CLI::Range(bench::PayloadPattern::kMinSize, bench::kMaxPayloadSize))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "time to measure")
+      ->check(CLI::Range(0.01, 600.0))
+      ->capture_default_str();
+  app.add_option("--warmup", options.warmup, "time before that, not measured")
+      ->check(CLI::Range(0.0, 600.0))
+      ->capture_default_str();
+  app.add_option("--calls", options.calls,
+                 "make this many calls on each connection, for as long as that takes");
+  app.add_option("--lost-after", options.lost_after,
+                 "seconds without any reply, after which calls in flight count as lost")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+  app.add_flag("--hold", hold, "keep the connections open until standard input ends");
+  CLI11_PARSE(app, argc, argv);
+
+  bench::RaiseDescriptorLimit();
+  bench::Generator generator(options);
+  Print(generator.Run());
+  if (hold) WaitForEndOfInput();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {
+    (void)std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}

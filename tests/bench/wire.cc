@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire.h"
+
+#include <cstring>
+
+#include "ttrpc/message.h"
+
+namespace bench {
+namespace {
+
+constexpr uint32_t kWireVarint = 0;
+constexpr uint32_t kWireBytes = 2;
+constexpr uint64_t kCodeUnimplemented = 12;
+
+// Field 1 as fixed64, then field 2 as bytes with a length of always four bytes: any size can be
+// reached, which the shortest form cannot (there is no message of 139 bytes, for one).
+constexpr char kCounterTag = 0x09;
+constexpr char kNoiseTag = 0x12;
+constexpr size_t kCounterLength = 8;
+constexpr size_t kNoiseLengthBytes = 4;
+static_assert(PayloadPattern::kMinSize == 1 + kCounterLength + 1 + kNoiseLengthBytes);
+
+// How many different starts the noise has; prime, so that it falls in step with no batch size.
+constexpr size_t kNoiseStarts = 251;
+
+size_t VarintLength(uint64_t value) {
+  size_t length = 1;
+  while (value >= 0x80) {
+    value >>= 7;
+    ++length;
+  }
+  return length;
+}
+
+void AppendVarint(std::string& out, uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>((value & 0x7f) | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+
+void AppendBytesTag(std::string& out, uint32_t number, size_t length) {
+  AppendVarint(out, number << 3 | kWireBytes);
+  AppendVarint(out, length);
+}
+
+size_t BytesFieldLength(size_t length) { return 1 + VarintLength(length) + length; }
+
+void AppendHeader(std::string& out, const ttrpc::MessageHeader& header) {
+  char bytes[ttrpc::kMessageHeaderLength];
+  ttrpc::EncodeMessageHeader(header, bytes);
+  out.append(bytes, sizeof(bytes));
+}
+
+bool ParseStatus(std::string_view data, Reply& reply) {
+  FieldReader reader(data);
+  for (Field field; reader.Next(field);) {
+    if (field.number == 1) reply.code = field.varint;
+    if (field.number == 2) reply.status_message = field.bytes;
+  }
+  return reader.ok();
+}
+
+}  // namespace
+
+bool FieldReader::ReadVarint(uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(rest_.front());
+    rest_.remove_prefix(1);
+    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+bool FieldReader::Next(Field& field) {
+  if (!ok_ || rest_.empty()) return false;
+  field = Field{};
+  ok_ = false;
+  uint64_t tag = 0;
+  if (!ReadVarint(tag)) return false;
+  field.number = static_cast<uint32_t>(tag >> 3);
+  if (!ReadVarint(field.varint)) return false;
+  const uint64_t wire = tag & 7;
+  if (wire == kWireBytes) {
+    if (field.varint > rest_.size()) return false;
+    field.bytes = rest_.substr(0, field.varint);
+    rest_.remove_prefix(field.varint);
+  } else if (wire != kWireVarint) {
+    return false;
+  }
+  ok_ = true;
+  return true;
+}
+
+PayloadPattern::PayloadPattern(size_t size) : size_(size) {
+  noise_.reserve(size - kMinSize + kNoiseStarts);
+  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64; the same noise in each run
+  for (size_t i = 0; i < size - kMinSize + kNoiseStarts; ++i) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    noise_.push_back(static_cast<char>(state >> 56));
+  }
+}
+
+std::string_view PayloadPattern::Noise(uint64_t counter) const {
+  return std::string_view(noise_).substr(counter % kNoiseStarts, size_ - kMinSize);
+}
+
+PayloadPattern::Head PayloadPattern::MakeHead(uint64_t counter) const {
+  Head head;
+  head[0] = kCounterTag;
+  std::memcpy(&head[1], &counter, kCounterLength);  // only ever compared on the same machine
+  head[1 + kCounterLength] = kNoiseTag;
+  for (size_t i = 0; i < kNoiseLengthBytes; ++i) {
+    const unsigned more = i + 1 < kNoiseLengthBytes ? 0x80 : 0;
+    head[kMinSize - kNoiseLengthBytes + i] =
+        static_cast<char>(((size_ - kMinSize) >> (7 * i) & 0x7f) | more);
+  }
+  return head;
+}
+
+void PayloadPattern::AppendTo(std::string& out, uint64_t counter) const {
+  const Head head = MakeHead(counter);
+  out.append(head.data(), head.size());
+  out.append(Noise(counter));
+}
+
+bool PayloadPattern::Matches(std::string_view payload, uint64_t counter) const {
+  if (payload.size() != size_) return false;
+  const Head head = MakeHead(counter);
+  return payload.substr(0, kMinSize) == std::string_view(head.data(), head.size()) &&
+         payload.substr(kMinSize) == Noise(counter);
+}
+
+void AppendRequest(std::string& out, uint32_t stream_id, uint64_t counter,
+                   const PayloadPattern& pattern) {
+  const size_t length = BytesFieldLength(kService.size()) + BytesFieldLength(kMethod.size()) +
+                        BytesFieldLength(pattern.size());
+  AppendHeader(out, {.length = static_cast<uint32_t>(length),
+                     .stream_id = stream_id,
+                     .type = ttrpc::MessageType::kRequest,
+                     .flags = 0});
+  AppendBytesTag(out, 1, kService.size());
+  out.append(kService);
+  AppendBytesTag(out, 2, kMethod.size());
+  out.append(kMethod);
+  AppendBytesTag(out, 3, pattern.size());
+  pattern.AppendTo(out, counter);
+}
+
+void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload) {
+  AppendHeader(out, {.length = static_cast<uint32_t>(BytesFieldLength(payload.size())),
+                     .stream_id = stream_id,
+                     .type = ttrpc::MessageType::kResponse,
+                     .flags = 0});
+  AppendBytesTag(out, 2, payload.size());
+  out.append(payload);
+}
+
+void AppendUnimplemented(std::string& out, uint32_t stream_id) {
+  std::string status;
+  AppendVarint(status, 1U << 3 | kWireVarint);
+  AppendVarint(status, kCodeUnimplemented);
+  AppendHeader(out, {.length = static_cast<uint32_t>(BytesFieldLength(status.size())),
+                     .stream_id = stream_id,
+                     .type = ttrpc::MessageType::kResponse,
+                     .flags = 0});
+  AppendBytesTag(out, 1, status.size());
+  out.append(status);
+}
+
+bool ParseRequest(std::string_view data, Request& request) {
+  request = Request{};
+  FieldReader reader(data);
+  for (Field field; reader.Next(field);) {
+    if (field.number == 1) request.service = field.bytes;
+    if (field.number == 2) request.method = field.bytes;
+    if (field.number == 3) request.payload = field.bytes;
+  }
+  return reader.ok();
+}
+
+bool ParseReply(std::string_view data, Reply& reply) {
+  reply = Reply{};
+  FieldReader reader(data);
+  for (Field field; reader.Next(field);) {
+    if (field.number == 1 && !ParseStatus(field.bytes, reply)) return false;
+    if (field.number == 2) reply.payload = field.bytes;
+  }
+  return reader.ok();
+}
+
+}  // namespace bench

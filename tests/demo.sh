@@ -1,0 +1,205 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Shows the daemon at work in front of a real containerd shim: tests/demo.sh
+#
+# Installs what is missing, builds the daemon, starts Debian's containerd-shim-runc-v2 as containerd
+# would (but without a container), puts the daemon in front of it and calls it as three users. Each
+# step says what is to happen, shows what did, and ends the demo if that is not the same. Needs
+# root: only root may talk to a shim, and become somebody else. Leaves nothing behind but ./build.
+set -euo pipefail
+umask 022
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly build=$top/build
+readonly task=/containerd.task.v2.Task
+readonly payload=0a0464656d6f # protobuf: field 1, the container's id, "demo"
+# Any two users but `nobody`, as whom also everyone shows who has no uid here.
+readonly viewer=www-data stranger=games
+
+if [[ $(id -u) -ne 0 ]]; then
+  echo "tests/demo.sh: must be root: it talks to a shim, and becomes other users" >&2
+  exit 1
+fi
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [[ ! -t 1 ]]; then say() { printf '\n%s\n' "$*"; }; fi
+fail() {
+  printf '\nNOT AS EXPECTED: %s\n' "$*" >&2
+  if [[ -s $work/daemon.log ]]; then sed 's/^/    daemon: /' "$work/daemon.log" >&2; fi
+  exit 1
+}
+
+work=$(mktemp -d /tmp/ttrpc-proxy-demo.XXXXXX)
+chmod 755 "$work" # the other users must reach the socket in it
+daemon_pid=
+shim_socket=
+log_reader=
+cleanup() {
+  if [[ -n $daemon_pid ]]; then kill "$daemon_pid" 2>/dev/null || true; fi
+  # A shim without containers ends when it is asked to, and removes its socket.
+  if [[ -S $shim_socket ]]; then
+    call "$shim_socket" root Shutdown >/dev/null || true
+    for ((tries = 100; tries > 0; tries--)); do
+      [[ -S $shim_socket ]] || break
+      sleep 0.05
+    done
+  fi
+  if [[ -n $log_reader ]]; then kill "$log_reader" 2>/dev/null || true; fi
+  rm -rf "$work"
+  for folder in /run/containerd/s /run/containerd; do
+    if [[ -d $folder ]]; then rmdir --ignore-fail-on-non-empty "$folder"; fi
+  done
+}
+trap cleanup EXIT
+
+# call SOCKET USER METHOD: one call, as that user; see tests/tools/ttrpc_call.cc
+call() {
+  "$build/tests/tools/ttrpc_call" --uid "$(id -u "$2")" --gid "$(id -g "$2")" \
+    "$1" "$task/$3" "$payload"
+}
+
+# show SOCKET USER METHOD EXPECTED: the same aloud; its output must hold the expected words.
+answer=
+show() {
+  echo "  $2 calls $3 on $1"
+  answer=$(call "$1" "$2" "$3" 2>&1) || true
+  printf '    %s\n' "${answer//$'\n'/$'\n    '}"
+  [[ $answer == *"$4"* ]] || fail "expected '$4'"
+}
+
+# wait_for FILE WORDS: until the file has them; 10 s at most.
+wait_for() {
+  local tries=200
+  until grep -qF -- "$2" "$1" 2>/dev/null; do
+    tries=$((tries - 1))
+    [[ $tries -gt 0 ]] || fail "no '$2' in $1"
+    sleep 0.05
+  done
+}
+
+# show_audit WORDS: the last audit line that has them. Lines are written after the answer.
+show_audit() {
+  wait_for "$work/audit.json" "$1"
+  echo "  The daemon's audit line:"
+  grep -F -- "$1" "$work/audit.json" | tail -n 1 | sed 's/^/    /'
+}
+
+show_rule() { # NAME
+  sed -n "/^name *= \"$1\"/,/^\$/p" "$work/config.toml" | sed '1i [[rule]]' | sed 's/^/    /'
+}
+
+build_all() {
+  "$top/tests/install-deps.sh" demo
+  [[ -e $build/build.ninja ]] || meson setup "$build" "$top"
+  ninja -C "$build" daemon/ttrpc-proxyd tests/tools/ttrpc_call
+}
+
+# A shim is started in its bundle: it wants a config.json there, and a fifo `log` that somebody
+# reads, or it dies. containerd itself need not run; the shim would tell it of events.
+start_shim() {
+  local bundle=$work/bundle
+  mkdir "$bundle"
+  echo '{"ociVersion":"1.0.2","process":{"cwd":"/","args":["true"]},"root":{"path":"rootfs"}}' \
+    >"$bundle/config.json"
+  mkfifo "$bundle/log"
+  cat "$bundle/log" >"$work/shim.log" &
+  log_reader=$!
+  shim_socket=$(cd "$bundle" && TTRPC_ADDRESS=$work/none containerd-shim-runc-v2 \
+    -namespace demo -id "demo-$$" -address "$work/none" -publish-binary /bin/true start </dev/null)
+  shim_socket=${shim_socket#unix://}
+  [[ -S $shim_socket ]] || fail "the shim printed no socket but '$shim_socket'"
+}
+
+write_config() {
+  cat >"$work/config.toml" <<TOML
+[audit]
+calls  = "all"
+target = "file:$work/audit.json"
+
+[[listener]]
+name    = "shims"
+address = "unix://$work/shims.sock"
+mode    = "0666"
+
+[[backend]]
+name    = "shim"
+address = "unix://$shim_socket"
+
+[[rule]]
+name    = "root may do anything"
+users   = ["root"]
+methods = ["$task/*"]
+action  = "allow"
+backend = "shim"
+
+[[rule]]
+name    = "$viewer may look"
+users   = ["$viewer"]
+methods = ["$task/State"]
+action  = "allow"
+backend = "shim"
+TOML
+}
+
+start_daemon() {
+  "$build/daemon/ttrpc-proxyd" --config "$work/config.toml" --check || fail "--check"
+  "$build/daemon/ttrpc-proxyd" --config "$work/config.toml" 2>"$work/daemon.log" &
+  daemon_pid=$!
+  wait_for "$work/daemon.log" ready
+}
+
+say "Installing what is missing and building"
+build_all >"$work/build.log" 2>&1 || {
+  tail -n 40 "$work/build.log" >&2
+  fail "the build"
+}
+echo "  done: $("$build/daemon/ttrpc-proxyd" --version)"
+
+say "1. A real shim, as containerd would start it: its socket is root's alone"
+start_shim
+show "$shim_socket" root Connect "status   OK"
+shim_answer=$answer
+echo "  The payload is the shim's own: field 1, its pid as a varint."
+show "$shim_socket" "$viewer" State "PERMISSION_DENIED: connect"
+echo "  So $viewer would have to be root to see anything, and could then do anything."
+
+say "2. ttrpc-proxyd in front of it, with this configuration"
+write_config
+sed 's/^/    /' "$work/config.toml"
+start_daemon
+proxy=$work/shims.sock
+
+say "3. root's Connect is allowed, and answered by the shim through the daemon"
+show "$proxy" root Connect "$shim_answer"
+show_audit '"method":"Connect"'
+
+say "4. $viewer's State is allowed; that there is no such container is the shim's own answer"
+show "$proxy" "$viewer" State "NOT_FOUND"
+show_audit '"method":"State"'
+show "$shim_socket" root State "$answer"
+echo "  The shim, asked directly by root, says the same."
+
+say "5. $viewer's Shutdown is denied, and never reaches the shim"
+show "$proxy" "$viewer" Shutdown \
+  "uid $(id -u "$viewer") may not call $task/Shutdown"
+show_audit '"event":"deny"'
+echo "  Why: what no rule allows is denied. The only rule for $viewer names another method:"
+show_rule "$viewer may look"
+show "$shim_socket" root Connect "$shim_answer"
+echo "  The shim is alive."
+
+say "6. $stranger stands in no rule: the connection is closed before a byte is read"
+show "$proxy" "$stranger" State "without a byte"
+show_audit '"event":"refuse"'
+
+say "7. SIGTERM: the daemon ends by itself and takes its socket with it"
+kill -TERM "$daemon_pid"
+status=0
+wait "$daemon_pid" || status=$?
+daemon_pid=
+[[ $status -eq 0 ]] || fail "exit status $status"
+[[ ! -e $proxy ]] || fail "$proxy is still there"
+echo "  exit status 0"
+
+say "All was as expected."

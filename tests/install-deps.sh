@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs the Debian 12 packages that are missing: tests/install-deps.sh [build|demo|test|full]
+#   build  what meson and ninja need            demo  and the shim that tests/demo.sh talks to
+#   test   and what tests/run.sh needs          full  and what tests/run.sh --full needs
+# Says and does nothing when all are there. Needs no more than bash and apt; never asks anything.
+set -euo pipefail
+
+group=${1:-build}
+
+build_packages=(
+  g++ meson ninja-build pkg-config
+  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libspdlog-dev
+  libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
+)
+demo_packages=(containerd)
+test_packages=(
+  ca-certificates clang-format-14 clang-tidy-14 git protobuf-compiler
+  python3 runc shellcheck
+)
+full_packages=(haproxy libnginx-mod-stream nginx systemd)
+
+packages=("${build_packages[@]}")
+case $group in
+  build) ;;
+  demo) packages+=("${demo_packages[@]}") ;;
+  test) packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
+  full) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${full_packages[@]}") ;;
+  *)
+    echo "install-deps.sh: no group '$group', expected build, demo, test or full" >&2
+    exit 64
+    ;;
+esac
+# A Go of any other origin is newer than Debian's and is preferred. There is no such choice for
+# Rust: Debian's is too old for the peers of tests/interop, which skips them aloud without one.
+if [[ $group == test || $group == full ]] && ! command -v go >/dev/null; then
+  packages+=(golang-go)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $state == ?i\ * ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+if [[ $(id -u) -ne 0 ]]; then
+  echo "install-deps.sh: not root; missing packages: ${missing[*]}" >&2
+  exit 1
+fi
+
+# Packages of servers (containerd, nginx, haproxy) start them when they are installed. We only want
+# their programs: while we install, policy-rc.d says no. One that somebody else put there says what
+# they want, and stays; one of ours that a killed run left behind is taken over.
+readonly policy=/usr/sbin/policy-rc.d
+readonly mark="Put here by ttrpc-proxy's tests/install-deps.sh while it runs."
+if [[ ! -e $policy ]] || grep -qF "$mark" "$policy"; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" >"$policy"
+  chmod 755 "$policy"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt=(apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+update() { "${apt[@]}" update </dev/null; }
+install() { "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null; }
+
+echo "install-deps.sh: installing ${missing[*]}"
+# A minimal machine comes without package lists; an older one with lists that name files long gone.
+compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || update
+install || { update && install; }

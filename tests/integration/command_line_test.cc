@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+constexpr int kBadCommandLine = 64;
+constexpr int kBadConfiguration = 78;
+
+class CommandLineTest : public ProxyTest {
+ protected:
+  CommandResult Check() const { return RunDaemon({"--config", config_path(), "--check"}); }
+
+  void ExpectBadConfiguration(const std::string& message) const {
+    for (const auto& mode : std::vector<std::vector<std::string>>{{}, {"--check"}, {"--print-config"}}) {
+      std::vector<std::string> args = {"--config", config_path()};
+      args.insert(args.end(), mode.begin(), mode.end());
+      const CommandResult result = RunDaemon(args);
+      EXPECT_EQ(result.status, kBadConfiguration);
+      EXPECT_THAT(result.err, HasSubstr(message));
+      EXPECT_EQ(result.out, "");
+    }
+    EXPECT_FALSE(std::filesystem::exists(front_path())) << "it listened all the same";
+  }
+};
+
+TEST_F(CommandLineTest, VersionAndHelp) {
+  const CommandResult version = RunDaemon({"--version"});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.out, ContainsRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  const CommandResult help = RunDaemon({"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* option : {"--config", "--check", "--print-config", "--log-level", "--version"}) {
+    EXPECT_THAT(help.out, HasSubstr(option));
+  }
+}
+
+TEST_F(CommandLineTest, BadCommandLineExits64) {
+  WriteConfig({});
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"--no-such-option"},
+           {"--config"},
+           {"--config", config_path(), "superfluous"},
+           {"--config", config_path(), "--log-level", "loud"}}) {
+    const CommandResult result = RunDaemon(args);
+    EXPECT_EQ(result.status, kBadCommandLine) << args.back();
+    EXPECT_NE(result.err, "");
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
+  WriteConfig({});
+  const CommandResult result = Check();
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.out + result.err, "");
+  EXPECT_FALSE(std::filesystem::exists(front_path()));
+}
+
+TEST_F(CommandLineTest, CheckWarnsAndExitsZero) {
+  WriteConfig({.rules = std::string(kDefaultRules) + R"(
+[[backend]]
+name = "left over"
+address = "unix:///nowhere/left-over.sock"
+
+[[rule]]
+name = "never reached"
+users = ["root"]
+methods = ["/test.Unary/Do"]
+action = "deny"
+)"});
+  const CommandResult result = Check();
+  EXPECT_EQ(result.status, 0);
+  const std::string said = result.out + result.err;
+  EXPECT_THAT(said, ContainsRegex("config.toml:[0-9]+:[0-9]+: .*left over"));
+  EXPECT_THAT(said, ContainsRegex("config.toml:[0-9]+:[0-9]+: .*never reached"));
+}
+
+TEST_F(CommandLineTest, PrintConfigReadsBackTheSame) {
+  WriteConfig({.head = "[daemon]\ndrain_timeout = \"3s\"\n[audit]\ncalls = \"all\"\n"
+                       "[limits]\nmessage_size = \"64KiB\"\n[timeouts]\ncall_max = \"1m\"\n",
+               .listener = "owner = \"daemon\"\ngroup = \"4321\"\nmode = \"0640\"\n"
+                           "unknown_fields = \"drop\"\ncall = \"5s\"\n",
+               .backend = "users = [\"root\", 1234]\nforward_identity = true\n"
+                          "on_disconnect = \"fail-calls\"\nconnect_timeout = \"250ms\"\n",
+               .rules = std::string(kDefaultRules) + R"(
+[[rule]]
+name = "quotes \" and \\ and a tab \t"
+users = ["*", 65534, "10-20"]
+groups = [7]
+methods = ["/a.*/B*", "/c/D"]
+metadata = { "key" = "va\"lue" }
+action = "allow"
+backend = "back"
+call_max = "1500ms"
+enforce = false
+audit = "none"
+)"});
+  const CommandResult first = RunDaemon({"--config", config_path(), "--print-config"});
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr(front_path()));
+  WriteFile(folder_ / "printed.toml", first.out);
+  const CommandResult second =
+      RunDaemon({"--config", folder_ / "printed.toml", "--print-config"});
+  EXPECT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(second.out, first.out);
+}
+
+TEST_F(CommandLineTest, AllErrorsAreToldAtOnceWithTheirPositions) {
+  WriteFile(config_path(), R"([daemon]
+drain_timeout = 5
+
+[[listener]]
+name = "front"
+address = "tcp:127.0.0.1:80"
+colour = "red"
+
+[[rule]]
+name = "r"
+users = ["no-such-user-anywhere"]
+methods = ["/a/B"]
+action = "allow"
+backend = "dangling"
+)");
+  const CommandResult result = RunDaemon({"--config", config_path()});
+  EXPECT_EQ(result.status, kBadConfiguration);
+  for (const char* position : {":2:", ":6:", ":7:", ":11:", ":14:"}) {
+    EXPECT_THAT(result.err, HasSubstr(config_path() + position));
+  }
+}
+
+TEST_F(CommandLineTest, SyntaxErrorInOneFileDoesNotHideThoseOfAnother) {
+  WriteConfig({.head = "[audit]\ncolour = 1\n"});
+  std::filesystem::create_directory(folder_ / "conf.d");
+  WriteFile(folder_ / "conf.d/10-broken.toml", "[[rule]]\nname = \n");
+  ExpectBadConfiguration(folder_ / "conf.d/10-broken.toml:2:");
+  ExpectBadConfiguration(config_path() + ":2:");
+}
+
+TEST_F(CommandLineTest, FilesOfConfDAreAppendedInNameOrder) {
+  WriteConfig({.rules = ""});
+  std::filesystem::create_directory(folder_ / "conf.d");
+  const std::string rule = "users = [\"root\"]\nmethods = [\"/test.Unary/Do\"]\n";
+  WriteFile(folder_ / "conf.d/20-later.toml", "[[rule]]\nname = \"later\"\n" + rule +
+                                                  "action = \"allow\"\nbackend = \"back\"\n");
+  WriteFile(folder_ / "conf.d/10-first.toml",
+            "[[rule]]\nname = \"first\"\nmethods = [\"/test.Unary/No\"]\naction = \"deny\"\n");
+  WriteFile(folder_ / "conf.d/30-not-read.conf", "this is no TOML");
+  StartBackend();
+  StartDaemon();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  const CommandResult printed = RunDaemon({"--config", config_path(), "--print-config"});
+  EXPECT_LT(printed.out.find("first"), printed.out.find("later"));
+  EXPECT_NE(printed.out.find("later"), std::string::npos);
+}
+
+TEST_F(CommandLineTest, PlainKeySetTwiceIsAnError) {
+  WriteConfig({.head = "[audit]\ncalls = \"all\"\n"});
+  std::filesystem::create_directory(folder_ / "conf.d");
+  WriteFile(folder_ / "conf.d/10-again.toml", "[audit]\ncalls = \"none\"\n");
+  ExpectBadConfiguration(folder_ / "conf.d/10-again.toml:2:");
+}
+
+TEST_F(CommandLineTest, WhatIsNotSupportedYetIsAnError) {
+  for (const char* head :
+       {"[limits]\nconnections_per_user = 5\n", "[admin]\nusers = [\"root\"]\n",
+        "[metrics]\naddress = \"tcp:127.0.0.1:9464\"\n", "[timeouts]\nidle = \"5s\"\n"}) {
+    WriteConfig({.head = head});
+    ExpectBadConfiguration("not supported yet");
+  }
+}
+
+TEST_F(CommandLineTest, ConfigurationThatOthersMayWriteIsRefused) {
+  WriteConfig({});
+  for (const mode_t mode : {0646, 0666, 0602}) {
+    ASSERT_EQ(::chmod(config_path().c_str(), mode), 0);
+    ExpectBadConfiguration(config_path());
+  }
+  ASSERT_EQ(::chmod(config_path().c_str(), 0664), 0);
+  EXPECT_EQ(Check().status, 0) << "root's group may write it";
+  ASSERT_EQ(::chown(config_path().c_str(), 0, 4321), 0);
+  ExpectBadConfiguration(config_path());
+  ASSERT_EQ(::chmod(config_path().c_str(), 0644), 0);
+  EXPECT_EQ(Check().status, 0) << "another group may read it";
+}
+
+TEST_F(CommandLineTest, ConfigurationOfAnotherOwnerIsRefused) {
+  WriteConfig({});
+  ASSERT_EQ(::chown(config_path().c_str(), 1234, 0), 0);
+  ExpectBadConfiguration(config_path());
+}
+
+TEST_F(CommandLineTest, ConfDFileThatOthersMayWriteIsRefused) {
+  WriteConfig({});
+  std::filesystem::create_directory(folder_ / "conf.d");
+  WriteFile(folder_ / "conf.d/10-extra.toml", "");
+  EXPECT_EQ(Check().status, 0);
+  ASSERT_EQ(::chmod((folder_ / "conf.d/10-extra.toml").c_str(), 0666), 0);
+  ExpectBadConfiguration(folder_ / "conf.d/10-extra.toml");
+}
+
+TEST_F(CommandLineTest, ConfigurationThatIsNotThereOrNoFileIsRefused) {
+  ExpectBadConfiguration(config_path());
+  std::filesystem::create_directory(config_path());
+  ExpectBadConfiguration(config_path());
+}
+
+}  // namespace
+}  // namespace integration

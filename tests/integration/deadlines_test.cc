@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Deadlines: which one a call gets, what the backend is told of it, and who enforces it.
+#include <gtest/gtest.h>
+
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kMillisecond = 1'000'000;
+
+class DeadlinesTest : public ProxyTest {
+ protected:
+  // The timeout that reaches the backend for one that the peer gives.
+  void ExpectForwarded(int64_t given, int64_t forwarded, const std::string& service) {
+    RawPeer peer = Peer();
+    EXPECT_EQ(peer.Exchange(Request(1, {.service = service, .timeout_nano = given})),
+              Response(1, ""));
+    EXPECT_EQ(backend_->WaitForMessages(peers_++, 1),
+              (std::vector{Request(1, {.service = service, .timeout_nano = forwarded})}));
+  }
+
+  size_t peers_ = 0;
+};
+
+const char kTightRule[] = R"(
+[[rule]]
+name = "tight"
+users = ["root"]
+methods = ["/test.Tight/*"]
+action = "allow"
+backend = "back"
+call_max = "5s"
+)";
+
+TEST_F(DeadlinesTest, CallWithoutLimitsKeepsItsOwn) {
+  Start();
+  ExpectForwarded(0, 0, "test.Unary");
+  ExpectForwarded(90 * kSecond + 1, 90 * kSecond + 1, "test.Unary");
+}
+
+TEST_F(DeadlinesTest, SmallestOfAllIsForwarded) {
+  Start({.head = "[timeouts]\ncall = \"20s\"\ncall_max = \"30s\"\n",
+         .rules = std::string(kDefaultRules) + kTightRule});
+  ExpectForwarded(0, 20 * kSecond, "test.Unary");
+  ExpectForwarded(25 * kSecond, 25 * kSecond, "test.Unary");
+  ExpectForwarded(31 * kSecond, 30 * kSecond, "test.Unary");
+  ExpectForwarded(INT64_MAX, 30 * kSecond, "test.Unary");
+  ExpectForwarded(0, 5 * kSecond, "test.Tight");
+  ExpectForwarded(4 * kSecond, 4 * kSecond, "test.Tight");
+  ExpectForwarded(6 * kSecond, 5 * kSecond, "test.Tight");
+}
+
+TEST_F(DeadlinesTest, MaximumAloneIsGivenToCallsThatCarryNone) {
+  Start({.head = "[timeouts]\ncall_max = \"30s\"\n"});
+  ExpectForwarded(0, 30 * kSecond, "test.Unary");
+}
+
+TEST_F(DeadlinesTest, ListenerOverridesTheTimeouts) {
+  Start({.head = "[timeouts]\ncall = \"20s\"\n", .listener = "call = \"7s\"\n"});
+  ExpectForwarded(0, 7 * kSecond, "test.Unary");
+}
+
+TEST_F(DeadlinesTest, NegativeTimeoutIsOverAtOnceAndNotForwarded) {
+  Start();
+  RawPeer peer = Peer();
+  for (const int64_t nanos : {int64_t{-1}, -kSecond, INT64_MIN}) {
+    EXPECT_THAT(peer.Exchange(Request(1, {.timeout_nano = nanos})),
+                IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  }
+  ExpectEcho(peer, 3);
+  EXPECT_EQ(backend_->WaitForMessages(0, 1), std::vector{Echo(1)});
+}
+
+TEST_F(DeadlinesTest, TinyTimeoutIsAnsweredOnce) {
+  Start();
+  RawPeer peer = Peer();
+  EXPECT_THAT(peer.Exchange(Request(1, {.method = "Hold", .timeout_nano = 1})),
+              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  ExpectEcho(peer, 3);
+}
+
+TEST_F(DeadlinesTest, ConfiguredDeadlineIsEnforced) {
+  Start({.head = "[timeouts]\ncall = \"30ms\"\n"});
+  RawPeer peer = Peer();
+  EXPECT_THAT(peer.Exchange(Request(1, {.method = "Hold"})),
+              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+}
+
+TEST_F(DeadlinesTest, DeadlineEndsAStreamInBothDirections) {
+  Start();
+  RawPeer peer = Peer();
+  const Call call = {
+      .service = "test.Stream", .method = "Hold", .timeout_nano = 50 * kMillisecond};
+  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));  // keeps the backend connection
+  EXPECT_TRUE(peer.Send(Request(3, call, kOpen)));
+  EXPECT_THAT(peer.Receive(),
+              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  EXPECT_THAT(peer.Exchange(Data(3, "late")),
+              IsStatus(3, StatusCode::kInvalidArgument, "StreamID is no longer active"));
+  backend_->WaitForMessages(0, 2);
+  backend_->Send(0, Encode({Data(3, "late"), CloseStream(3), Response(1, "in time")}));
+  EXPECT_EQ(peer.Receive(), Response(1, "in time"));
+  EXPECT_EQ(backend_->WaitForEnd(0).size(), 2U);
+}
+
+}  // namespace
+}  // namespace integration

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who a socket's other side sees: the kernel takes it from the thread that calls connect(2) or
+// listen(2). Any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <vector>
+
+namespace integration {
+
+struct Identity {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups = {};  // supplementary
+};
+
+// Runs `action` on a thread of its own that has become `identity`, and waits for it. Aborts the
+// program if the kernel refuses: a test that went on as root would prove nothing.
+void RunAs(const Identity& identity, const std::function<void()>& action);
+
+}  // namespace integration

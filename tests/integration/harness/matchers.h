@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Matchers for what a peer receives.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <optional>
+#include <string>
+
+#include "harness/wire.h"
+#include "ttrpc/response.h"
+#include "ttrpc/status.h"
+
+namespace integration {
+
+using ttrpc::StatusCode;
+
+// std::optional<WireMessage>: a response on this stream whose status has this code and a text that
+// `text` (a string or a matcher) matches, and nothing else in it.
+MATCHER_P3(IsStatus, stream_id, code, text, "") {
+  if (!arg.has_value()) {
+    *result_listener << "the connection ended";
+    return false;
+  }
+  ttrpc::ResponseView response;
+  const ttrpc::Status parsed = ttrpc::ParseResponse(arg->data, &response);
+  if (!parsed.ok()) {
+    *result_listener << parsed;
+    return false;
+  }
+  *result_listener << ttrpc::StatusCodeName(response.code) << " \"" << response.message << "\"";
+  return arg->stream_id == static_cast<uint32_t>(stream_id) && arg->type == kResponse &&
+         arg->flags == 0 && response.code == code && response.payload.empty() &&
+         ::testing::Value(std::string(response.message), ::testing::Matcher<std::string>(text));
+}
+
+}  // namespace integration

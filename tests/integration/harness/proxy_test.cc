@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/proxy_test.h"
+
+#include <csignal>
+#include <utility>
+
+namespace integration {
+
+const char kDefaultRules[] = R"(
+[[rule]]
+name = "unary"
+users = ["root"]
+methods = ["/test.Unary/*"]
+action = "allow"
+backend = "back"
+
+[[rule]]
+name = "streams"
+users = ["root"]
+methods = ["/test.Stream/*"]
+action = "allow"
+backend = "back"
+streams = true
+)";
+
+void ProxyTest::WriteConfig(const Scene& scene) {
+  std::string text = scene.head;
+  text += "\n[[listener]]\nname = \"front\"\naddress = \"unix://" + front_path() + "\"\n";
+  // A test that sets the mode says so itself.
+  if (scene.listener.find("mode =") == std::string::npos) text += "mode = \"0666\"\n";
+  text += scene.listener;
+  text += "\n[[backend]]\nname = \"back\"\n";
+  if (scene.backend.find("address =") == std::string::npos) {
+    text += "address = \"unix://" + back_path() + "\"\n";
+  }
+  text += scene.backend + "\n" + scene.rules;
+  WriteFile(config_path(), text);
+}
+
+void ProxyTest::StartBackend(RecordingBackend::Options options) {
+  backend_ = std::make_unique<RecordingBackend>(back_path(), std::move(options));
+}
+
+void ProxyTest::StartDaemon(UserNamespace user_namespace) {
+  daemon_ = std::make_unique<DaemonProcess>(
+      std::vector<std::string>{"--config", config_path(), "--log-level", "debug"}, user_namespace);
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+}
+
+void ProxyTest::Start(Scene scene) {
+  WriteConfig(scene);
+  StartBackend(std::move(scene.server));
+  StartDaemon(scene.user_namespace);
+}
+
+void ProxyTest::TearDown() {
+  if (daemon_ == nullptr) return;
+  if (daemon_->running()) {
+    daemon_->Signal(SIGTERM);
+    EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon did not end well";
+  }
+  if (HasFailure()) std::cerr << "what the daemon wrote:\n" << daemon_->log();
+}
+
+WireMessage ProxyTest::Echo(uint32_t stream_id) { return Request(stream_id, {.payload = "echo"}); }
+
+void ProxyTest::ExpectEcho(RawPeer& peer, uint32_t stream_id) {
+  EXPECT_EQ(peer.Exchange(Echo(stream_id)), Response(stream_id, "echo"));
+}
+
+}  // namespace integration

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From start to end: the listener's socket, and how the daemon drains and exits.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ListenerTest : public ProxyTest {
+ protected:
+  struct stat Front() const {
+    struct stat out = {};
+    EXPECT_EQ(::lstat(front_path().c_str(), &out), 0);
+    return out;
+  }
+
+  void Stop() {
+    daemon_->Signal(SIGTERM);
+    EXPECT_EQ(daemon_->WaitForExit(), 0);
+  }
+
+  // A start that must fail because of what stands at the listener's path.
+  void ExpectStartFails() {
+    const CommandResult result = RunDaemon({"--config", config_path()});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.err, HasSubstr(front_path()));
+  }
+};
+
+TEST_F(ListenerTest, ModeOwnerAndGroupAreAsConfigured) {
+  Start({.listener = "mode = \"0640\"\nowner = \"1234\"\ngroup = \"4321\"\n"});
+  const struct stat front = Front();
+  EXPECT_TRUE(S_ISSOCK(front.st_mode));
+  EXPECT_EQ(front.st_mode & 07777, 0640U);
+  EXPECT_EQ(front.st_uid, 1234U);
+  EXPECT_EQ(front.st_gid, 4321U);
+}
+
+TEST_F(ListenerTest, OnlyItsOwnerMayConnectByDefault) {
+  Start({.listener = "# mode = its default\n"});
+  EXPECT_EQ(Front().st_mode & 07777, 0600U);
+  EXPECT_EQ(Front().st_uid, 0U);
+  RunAs({.uid = 1234, .gid = 0}, [this] {
+    EXPECT_FALSE(Connect(front_path()));
+    EXPECT_EQ(errno, EACCES);
+  });
+}
+
+TEST_F(ListenerTest, SocketIsRemovedAtExitAndNothingIsLeftButTheLock) {
+  Start();
+  Stop();
+  EXPECT_FALSE(std::filesystem::exists(front_path()));
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_FALSE(entry.is_socket() && entry.path() != back_path()) << entry.path();
+  }
+}
+
+TEST_F(ListenerTest, StaleSocketIsReplaced) {
+  WriteConfig({});
+  ttrpc::UniqueFd stale = Bind(front_path());
+  ASSERT_EQ(::listen(stale.get(), 1), 0);
+  stale.reset();
+  const ino_t inode = Front().st_ino;
+  StartBackend();
+  StartDaemon();
+  EXPECT_NE(Front().st_ino, inode);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(ListenerTest, SocketOfAKilledDaemonIsReplaced) {
+  Start();
+  daemon_->Signal(SIGKILL);
+  EXPECT_EQ(daemon_->WaitForExit(), 128 + SIGKILL);
+  EXPECT_TRUE(std::filesystem::exists(front_path()));
+  StartDaemon();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(ListenerTest, LiveSocketOfAnotherDaemonIsNotStolen) {
+  Start();
+  const ino_t inode = Front().st_ino;
+  ExpectStartFails();
+  EXPECT_EQ(Front().st_ino, inode);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(ListenerTest, LiveSocketOfAnotherProgramIsNotStolen) {
+  WriteConfig({});
+  RecordingBackend other(front_path());
+  const ino_t inode = Front().st_ino;
+  ExpectStartFails();
+  EXPECT_EQ(Front().st_ino, inode);
+}
+
+TEST_F(ListenerTest, FileThatIsNoSocketIsNotReplaced) {
+  WriteConfig({});
+  WriteFile(front_path(), "precious");
+  ExpectStartFails();
+  EXPECT_EQ(ReadFile(front_path()), "precious");
+}
+
+TEST_F(ListenerTest, FolderThatIsNotThereExitsOne) {
+  WriteConfig({.rules = std::string(kDefaultRules) +
+                        "[[listener]]\nname = \"lost\"\naddress = \"unix://" +
+                        (folder_ / "no/such/folder.sock") + "\"\n"});
+  const CommandResult result = RunDaemon({"--config", config_path()});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr(folder_ / "no/such/folder.sock"));
+  EXPECT_FALSE(std::filesystem::exists(front_path())) << "the other listener's socket is left";
+}
+
+TEST_F(ListenerTest, SocketThatAnotherPutThereIsNotRemovedAtExit) {
+  Start();
+  ASSERT_EQ(::unlink(front_path().c_str()), 0);
+  RecordingBackend successor(front_path());
+  const ino_t inode = Front().st_ino;
+  Stop();
+  EXPECT_EQ(Front().st_ino, inode);
+}
+
+TEST_F(ListenerTest, LongestPathWorks) {
+  const std::string path = folder_ / std::string(107 - folder_.path().size() - 1, 'p');
+  ASSERT_EQ(path.size(), 107U);
+  Start({.rules = std::string(kDefaultRules) +
+                  "[[listener]]\nname = \"long\"\naddress = \"unix://" + path + "\"\n"});
+  RawPeer peer(path);
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(ListenerTest, AbstractListenerWorks) {
+  const std::string name = "ttrpc-proxy-test-" + std::to_string(::getpid());
+  Start({.rules = std::string(kDefaultRules) +
+                  "[[listener]]\nname = \"abstract\"\naddress = \"unix-abstract:" + name +
+                  "\"\n"});
+  RawPeer peer("@" + name);
+  ExpectEcho(peer, 1);
+}
+
+class DrainTest : public ProxyTest {
+ protected:
+  // Two peers, the second with a call in flight; SIGTERM; the first is closed.
+  void StartDraining(const Scene& scene = {}) {
+    Start(scene);
+    RawPeer idle = Peer();
+    ExpectEcho(idle, 1);
+    busy_.emplace(Peer());
+    EXPECT_TRUE(busy_->Send(Request(1, {.method = "Hold"})));
+    backend_->WaitForMessages(1, 1);
+    daemon_->Signal(SIGTERM);
+    idle.ExpectEnd();
+  }
+
+  std::optional<RawPeer> busy_;
+};
+
+TEST_F(DrainTest, CallInFlightFinishesAndTheSocketIsGoneAtOnce) {
+  StartDraining();
+  EXPECT_FALSE(std::filesystem::exists(front_path()));
+  EXPECT_THAT(busy_->Exchange(Echo(3)), IsStatus(3, StatusCode::kUnavailable, "draining"));
+  EXPECT_TRUE(backend_->Send(1, Response(1, "finished")));
+  EXPECT_EQ(busy_->Receive(), Response(1, "finished"));
+  busy_->ExpectEnd();
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+  EXPECT_EQ(backend_->WaitForEnd(1).size(), 1U);
+}
+
+TEST_F(DrainTest, StreamInFlightGoesOn) {
+  Start();
+  RawPeer peer = Peer();
+  RawPeer idle = Peer();
+  EXPECT_TRUE(peer.Send(Request(1, {.service = "test.Stream", .method = "Hold"}, kOpen)));
+  backend_->WaitForMessages(0, 1);
+  daemon_->Signal(SIGTERM);
+  idle.ExpectEnd();
+  EXPECT_TRUE(peer.Send(Encode({Data(1, "more"), CloseStream(1)})));
+  EXPECT_EQ(backend_->WaitForMessages(0, 3)[1], Data(1, "more"));
+  backend_->Send(0, Encode({Data(1, "and more"), CloseStream(1)}));
+  EXPECT_EQ(peer.Receive(), Data(1, "and more"));
+  EXPECT_EQ(peer.Receive(), CloseStream(1));
+  peer.ExpectEnd();
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(DrainTest, DrainTimeoutEndsTheRest) {
+  StartDraining({.head = "[daemon]\ndrain_timeout = \"100ms\"\n"});
+  EXPECT_THAT(busy_->Receive(), IsStatus(1, StatusCode::kUnavailable, "draining"));
+  busy_->ExpectEnd();
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(DrainTest, DrainTimeoutEndsAPeerThatDoesNotRead) {
+  const auto flood = [](const WireMessage&) {
+    return BackendReply{.bytes = Encode(std::vector(32, Data(1, std::string(256 << 10, 'x'))))};
+  };
+  Start({.head = "[daemon]\ndrain_timeout = \"100ms\"\n", .server = {.script = flood}});
+  RawPeer peer = Peer();
+  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"}, kClosed)));
+  EXPECT_TRUE(WaitUntilReadable(peer.fd()));
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(DrainTest, SecondSignalExitsOneAtOnce) {
+  StartDraining({.head = "[daemon]\ndrain_timeout = \"1h\"\n"});
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(daemon_->WaitForExit(), 1);
+  EXPECT_FALSE(std::filesystem::exists(front_path()));
+}
+
+TEST_F(DrainTest, InterruptDrainsToo) {
+  Start();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  daemon_->Signal(SIGINT);
+  peer.ExpectEnd();
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+// It will reload one day; what it must never do is what SIGHUP does by default.
+TEST_F(DrainTest, HangupDoesNotEndIt) {
+  Start();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  daemon_->Signal(SIGHUP);
+  daemon_->Signal(SIGPIPE);
+  ExpectEcho(peer, 3);
+  RawPeer other = Peer();
+  ExpectEcho(other, 1);
+}
+
+}  // namespace
+}  // namespace integration

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/response.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "ttrpc.pb.h"
+#include "ttrpc/metadata.h"
+
+namespace ttrpc {
+namespace {
+
+using namespace std::string_literals;
+
+std::string Encode(const Status& status) {
+  std::string out(EncodedResponseSize(status), '\0');
+  EXPECT_EQ(EncodeResponse(status, out.data()), out.data() + out.size());
+  return out;
+}
+
+TEST(ResponseTest, AnOkResponseIsNoBytes) {
+  EXPECT_EQ(Encode(Status()), "");
+  ResponseView response;
+  ASSERT_TRUE(ParseResponse("", &response).ok());
+  EXPECT_EQ(response.code, StatusCode::kOk);
+  EXPECT_EQ(response.payload, "");
+}
+
+TEST(ResponseTest, WritesWhatProtobufWrites) {
+  for (const auto& status :
+       {Status(StatusCode::kUnavailable, "draining"), Status(StatusCode::kInternal, ""),
+        Status(StatusCode::kPermissionDenied, std::string(300, 'x')),
+        Status(static_cast<StatusCode>(-7), "odd")}) {
+    wire::Response message;
+    message.mutable_status()->set_code(static_cast<int32_t>(status.code()));
+    message.mutable_status()->set_message(status.message());
+    EXPECT_EQ(Encode(status), message.SerializeAsString()) << status;
+  }
+}
+
+TEST(ResponseTest, ReadsWhatProtobufWrites) {
+  wire::Response message;
+  message.mutable_status()->set_code(5);
+  message.mutable_status()->set_message("gone");
+  message.mutable_status()->add_details()->set_type_url("a/b");
+  message.set_payload("p");
+  const std::string bytes = message.SerializeAsString();
+  ResponseView response;
+  ASSERT_TRUE(ParseResponse(bytes, &response).ok());
+  EXPECT_EQ(response.code, StatusCode::kNotFound);
+  EXPECT_EQ(response.message, "gone");
+  EXPECT_EQ(response.payload, "p");
+}
+
+TEST(ResponseTest, SkipsUnknownFieldsAndTakesTheLastOfRepeatedOnes) {
+  const std::string bytes =
+      "\x12\x01"s + "a\x18\x01"s + "\x12\x01"s + "b"s + "\x0a\x02\x08\x03"s + "\x0a\x02\x08\x04"s;
+  ResponseView response;
+  ASSERT_TRUE(ParseResponse(bytes, &response).ok());
+  EXPECT_EQ(response.payload, "b");
+  EXPECT_EQ(response.code, StatusCode::kDeadlineExceeded);
+}
+
+TEST(ResponseTest, SaysWhatIsNoProtobuf) {
+  ResponseView response;
+  EXPECT_EQ(ParseResponse("\x0a\x05x"s, &response),
+            Status(StatusCode::kUnknown, "unmarshal response error: truncated field"));
+  EXPECT_EQ(
+      ParseResponse("\x0a\x01\x08"s, &response),
+      Status(StatusCode::kUnknown, "unmarshal response error: truncated or over-long varint"));
+}
+
+TEST(MetadataTest, FoldsAsciiOnly) {
+  EXPECT_TRUE(EqualsIgnoringCase("Ttrpc-Proxy-UID", "ttrpc-proxy-uid"));
+  EXPECT_FALSE(EqualsIgnoringCase("a", "ab"));
+  EXPECT_FALSE(EqualsIgnoringCase("\xc3\x84", "\xc3\xa4"));
+  EXPECT_TRUE(StartsWithIgnoringCase("TTRPC-proxy-x", "ttrpc-proxy-"));
+  EXPECT_FALSE(StartsWithIgnoringCase("ttrpc", "ttrpc-proxy-"));
+}
+
+}  // namespace
+}  // namespace ttrpc

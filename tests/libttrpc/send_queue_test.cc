@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/send_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+#include <string>
+
+namespace ttrpc {
+namespace {
+
+TEST(SendQueueTest, GivesBackTheBytesInOrderWhateverTheSizes) {
+  std::mt19937 random(7);  // NOLINT: the same every time
+  SendQueue queue;
+  std::string expected;
+  std::string got;
+  for (int round = 0; round < 3000; ++round) {
+    const size_t n = random() % (round % 50 == 0 ? 100'000 : 500);
+    char* place = queue.Extend(n);
+    for (size_t i = 0; i < n; ++i) expected.push_back(place[i] = static_cast<char>(random()));
+    ASSERT_EQ(queue.size(), expected.size() - got.size());
+
+    std::array<iovec, 3> parts;
+    const size_t used = queue.Gather(parts);
+    std::string front;
+    for (size_t i = 0; i < used; ++i)
+      front.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
+    const size_t gone = front.empty() ? 0 : random() % (front.size() + 1);
+    got.append(front, 0, gone);
+    queue.Consume(gone);
+    ASSERT_EQ(queue.empty(), got.size() == expected.size());
+  }
+  while (!queue.empty()) {
+    std::array<iovec, 64> parts;
+    ASSERT_GT(queue.Gather(parts), 0U);
+    got.append(static_cast<char*>(parts[0].iov_base), parts[0].iov_len);
+    queue.Consume(parts[0].iov_len);
+  }
+  EXPECT_EQ(got, expected);
+}
+
+TEST(SendQueueTest, ClearedItIsEmpty) {
+  SendQueue queue;
+  for (int i = 0; i < 100; ++i) *queue.Extend(20'000) = 'x';
+  queue.Clear();
+  std::array<iovec, 4> parts;
+  EXPECT_EQ(queue.Gather(parts), 0U);
+  EXPECT_TRUE(queue.empty());
+}
+
+}  // namespace
+}  // namespace ttrpc

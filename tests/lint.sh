@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What can be said of the sources without running them: tests/lint.sh [BUILD]
+# BUILD (default: build) is a folder that meson set up, for its compile_commands.json; what is
+# generated need not be built. Counts each check once; the last line is `N passed, N failed, N
+# skipped`.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$(realpath "${1:-$top/build}")
+cd "$top" || exit 1
+
+# A clone may belong to somebody else than root, as whom the tests run; git then wants to be told.
+tracked() { git -c safe.directory="$top" ls-files -- "$@"; }
+
+format() {
+  tracked '*.cc' '*.h' | xargs -d '\n' -r clang-format-14 --dry-run -Werror
+}
+
+# Each tracked file that the build compiles, one process for each core.
+tidy() {
+  local compiled
+  compiled=$(python3 - "$build/compile_commands.json" <<'PYTHON'
+import json, os, sys
+for entry in json.load(open(sys.argv[1])):
+    print(os.path.relpath(os.path.join(entry["directory"], entry["file"])))
+PYTHON
+  ) || return
+  comm -12 <(tracked '*.cc' | sort) <(sort -u <<<"$compiled") |
+    xargs -d '\n' -n 1 -P "$(nproc)" clang-tidy-14 -p "$build" --quiet 2>&1 |
+    sed '/^[0-9]* warnings generated\.$/d' # those of system headers, which it does not show
+}
+
+scripts() {
+  { tracked '*.sh' && echo .ci/run; } | xargs -d '\n' shellcheck
+}
+
+passed=0
+failed=0
+# check NAME COMMAND…
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    echo "lint: $name: passed"
+    passed=$((passed + 1))
+  else
+    echo "lint: $name: FAILED"
+    failed=$((failed + 1))
+  fi
+}
+
+check clang-format format
+check clang-tidy tidy
+check shellcheck scripts
+check layers "$top/tests/layers.sh"
+
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed -eq 0 ]]

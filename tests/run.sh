@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything that must pass before a change lands: tests/run.sh [--full]
+#
+# Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
+# integration tests in both builds, the peers of tests/interop, and the lint steps. --full adds the
+# table of tests/bench and whatever stands in tests/full. Needs root: tests connect as other users.
+#
+# One line for each step, its output in build-logs; what failed is shown. The last line is
+# `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top" || exit 1
+
+full=false
+case ${1-} in
+  '') ;;
+  --full) full=true ;;
+  *)
+    echo "usage: tests/run.sh [--full]" >&2
+    exit 64
+    ;;
+esac
+if [[ $(id -u) -ne 0 ]]; then
+  echo "tests/run.sh: must be root: the tests connect as other users" >&2
+  exit 1
+fi
+
+readonly build=$top/build sanitized=$top/build-asan logs=$top/build-logs
+readonly tail_lines=80
+passed=0
+failed=0
+skipped=0
+
+report() { printf '%-24s %5ds  %s\n' "$1" "$2" "$3"; }
+
+show_failure() { # LOG
+  echo "--- the end of ${1#"$top"/}"
+  { grep -a '^FAILED ' "$1"; tail -n "$tail_lines" "$1"; } | sed 's/^/    /'
+  echo "---"
+}
+
+# prepare NAME COMMAND…: a step that tests nothing by itself; only its failure counts.
+prepare() {
+  local name=$1 log=$logs/${1// /-}.log start=$SECONDS
+  shift
+  if "$@" >"$log" 2>&1 </dev/null; then
+    report "$name" $((SECONDS - start)) "done"
+    return 0
+  fi
+  failed=$((failed + 1))
+  report "$name" $((SECONDS - start)) "FAILED"
+  show_failure "$log"
+  return 1
+}
+
+# count NAME COMMAND…: a step whose last line is `N passed, N failed, N skipped`. Without that line,
+# with all numbers 0, or with an exit status that contradicts it, it counts as one failure.
+count() {
+  local name=$1 log=$logs/${1// /-}.log start=$SECONDS status=0 last p f s
+  shift
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  last=$(tail -n 1 "$log")
+  if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+    p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
+    if [[ $f -eq 0 && ($status -ne 0 || $((p + s)) -eq 0) ]]; then f=1; fi
+  else
+    p=0 f=1 s=0
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  report "$name" $((SECONDS - start)) "$p passed, $f failed, $s skipped"
+  if [[ $s -gt 0 ]]; then grep -a '^SKIP' "$log" | sed 's/^/    /'; fi
+  if [[ $f -gt 0 ]]; then show_failure "$log"; fi
+}
+
+# once NAME COMMAND…: a step that is one test, by its exit status.
+once() {
+  if prepare "$@"; then passed=$((passed + 1)); fi
+}
+
+# compile FOLDER OPTION…: sets the folder up or brings its options up to date, then builds.
+compile() {
+  local folder=$1
+  shift
+  if [[ -e $folder/build.ninja ]]; then
+    meson configure "$folder" "$@"
+  else
+    meson setup "$folder" "$@"
+  fi && ninja -C "$folder"
+}
+
+suite() { # NAME BUILD OPTION…
+  local name=$1 folder=$2
+  shift 2
+  count "$name unit" tests/tools/run_tests.py "$folder" "$logs/$name-unit" \
+    --except tests/integration "$@"
+  count "$name integration" tests/tools/run_tests.py "$folder" "$logs/$name-integration" \
+    --only tests/integration "$@"
+}
+
+mkdir -p "$logs"
+if $full; then packages="full"; else packages="test"; fi
+
+if prepare "packages" tests/install-deps.sh "$packages"; then
+  if prepare "build" compile "$build" -Dwerror=true; then
+    suite plain "$build"
+    count "interop" tests/interop/run.sh "$build"
+  fi
+  # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
+  if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
+    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false; then
+    suite sanitized "$sanitized" --sanitized
+  fi
+  count "lint" tests/lint.sh "$build"
+  if $full; then
+    prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
+    for script in tests/full/*.sh; do
+      if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
+    done
+  fi
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]
