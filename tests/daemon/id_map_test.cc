@@ -18,7 +18,7 @@ TEST(IdMapTest, DoesWhatAMapDoes) {
   std::map<uint32_t, uint32_t> expected;
   for (int round = 0; round < 200'000; ++round) {
     // Few ids, so that they come and go; now and then as far apart as they can be.
-    uint32_t id = random() % 400 * 2 + 1;
+    auto id = static_cast<uint32_t>(random() % 400 * 2 + 1);
     if (random() % 4 == 0) id = 0xffff'ffff - id + 1;
     if (expected.contains(id)) {
       ASSERT_NE(map.Find(id), nullptr);
