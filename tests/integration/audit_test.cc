@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "harness/proxy_test.h"
 
@@ -363,6 +364,43 @@ TEST_F(AuditFileTest, LinesAreAppendedToAFileThatOthersCannotRead) {
   struct stat attributes = {};
   ASSERT_EQ(::stat(file().c_str(), &attributes), 0);
   EXPECT_EQ(attributes.st_mode & 07777, 0640U);
+}
+
+TEST_F(AuditFileTest, SignalReopensIt) {
+  StartWithAudit("target = \"file:" + file() + "\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  std::filesystem::rename(file(), file() + ".1");
+  daemon_->Signal(SIGUSR1);
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (!std::filesystem::exists(file()) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  ExpectDenied(peer);
+  peer.Close();
+  TearDown();
+  EXPECT_EQ(LinesIn(file() + ".1"), 1U);
+  EXPECT_EQ(LinesIn(file()), 1U);
+}
+
+TEST_F(AuditFileTest, TargetThatFailsLosesLinesOnly) {
+  StartWithAudit("target = \"file:/dev/full\"\non_error = \"drop\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("audit") != std::string::npos;  // it is said, in the log
+  });
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
+  StartWithAudit("target = \"file:/dev/full\"\non_error = \"refuse-calls\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("audit") != std::string::npos; });
+  EXPECT_THAT(peer.Exchange(Echo(1)), IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_EQ(backend_->connections(), 0U);
 }
 
 TEST_F(AuditFileTest, FileThatCannotBeOpenedExitsOne) {

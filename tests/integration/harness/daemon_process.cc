@@ -55,7 +55,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 [[noreturn]] void BecomeProgram(const Child& child, char** args, char** environment) {
   if (child.namespace_made != nullptr) {
     char byte = 0;
-    if (::unshare(CLONE_NEWUSER) != 0 || ::write(child.namespace_made->write.get(), &byte, 1) != 1 ||
+    if (::unshare(CLONE_NEWUSER) != 0 ||
+        ::write(child.namespace_made->write.get(), &byte, 1) != 1 ||
         ::read(child.maps_written->read.get(), &byte, 1) != 1) {
       ::_exit(126);
     }
@@ -152,8 +153,8 @@ DaemonProcess::DaemonProcess(const std::vector<std::string>& args, UserNamespace
   pidfd_ = OpenPidfd(pid_);
   err.write.reset();
   if (user_namespace == UserNamespace::kOnlyRoot) WriteMaps(pid_, namespace_made, maps_written);
-  collector_ = std::thread(
-      [this](ttrpc::UniqueFd read_end) { CollectLines(std::move(read_end)); }, std::move(err.read));
+  collector_ = std::thread([this](ttrpc::UniqueFd read_end) { CollectLines(std::move(read_end)); },
+                           std::move(err.read));
 }
 
 DaemonProcess::~DaemonProcess() {

@@ -38,6 +38,7 @@ void ProxyTest::WriteConfig(const Scene& scene) {
 }
 
 void ProxyTest::StartBackend(RecordingBackend::Options options) {
+  backend_.reset();  // it removes its socket when it goes
   backend_ = std::make_unique<RecordingBackend>(back_path(), std::move(options));
 }
 

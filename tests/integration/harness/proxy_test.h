@@ -23,11 +23,11 @@ namespace integration {
 extern const char kDefaultRules[];
 
 struct Scene {
-  std::string head = {};      // TOML before the first listener: [timeouts], [audit], …
-  std::string listener = {};  // more keys of [[listener]] "front" (mode 0666)
-  std::string backend = {};   // more keys of [[backend]] "back"
+  std::string head = {};              // TOML before the first listener: [timeouts], [audit], …
+  std::string listener = {};          // more keys of [[listener]] "front" (mode 0666)
+  std::string backend = {};           // more keys of [[backend]] "back"
   std::string rules = kDefaultRules;  // and more listeners and backends
-  RecordingBackend::Options server = {};   // of the recording backend
+  RecordingBackend::Options server = {};  // of the recording backend
   UserNamespace user_namespace = UserNamespace::kOurs;
 };
 
