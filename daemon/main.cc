@@ -94,6 +94,13 @@ void LogCounters(const Counters& c) {
       c.protocol_errors);
 }
 
+void HoldBack(std::initializer_list<int> signal_numbers) {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : signal_numbers) ::sigaddset(&set, number);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 int Fail(const std::string& why) {
   spdlog::error("{}", why);
   return EXIT_FAILURE;
@@ -129,6 +136,9 @@ int Serve(const Config& config, Audit& audit) {
   spdlog::info("ready: {} listeners, {} rules, {} backends", config.listeners.size(),
                config.rules.size(), config.backends.size());
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
+  // From here on nothing is left to hurry: a signal that comes now must not end it with another
+  // status.
+  HoldBack({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2});
   LogCounters(proxy.counters());
   return EXIT_SUCCESS;
 }

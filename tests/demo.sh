@@ -89,10 +89,10 @@ show_rule() { # NAME
   sed -n "/^name *= \"$1\"/,/^\$/p" "$work/config.toml" | sed '1i [[rule]]' | sed 's/^/    /'
 }
 
-build_all() {
-  "$top/tests/install-deps.sh" demo
-  [[ -e $build/build.ninja ]] || meson setup "$build" "$top"
-  ninja -C "$build" daemon/ttrpc-proxyd tests/tools/ttrpc_call
+build_all() { # called where set -e has no effect
+  "$top/tests/install-deps.sh" demo &&
+    { [[ -e $build/build.ninja ]] || meson setup "$build" "$top"; } &&
+    ninja -C "$build" daemon/ttrpc-proxyd tests/tools/ttrpc_call
 }
 
 # A shim is started in its bundle: it wants a config.json there, and a fifo `log` that somebody

@@ -18,17 +18,25 @@ format() {
   tracked '*.cc' '*.h' | xargs -d '\n' -r clang-format-14 --dry-run -Werror
 }
 
-# Each tracked file that the build compiles, one process for each core.
+# Each tracked file that the build compiles, one process for each core. What the programs are made of
+# goes through the static analyzer too; on GoogleTest's macros it takes four times as long as all
+# the other checks together, and finds nothing there that a failing test would not.
 tidy() {
-  local compiled
+  local compiled status=0
   compiled=$(python3 - "$build/compile_commands.json" <<'PYTHON'
 import json, os, sys
 for entry in json.load(open(sys.argv[1])):
     print(os.path.relpath(os.path.join(entry["directory"], entry["file"])))
 PYTHON
   ) || return
-  comm -12 <(tracked '*.cc' | sort) <(sort -u <<<"$compiled") |
-    xargs -d '\n' -n 1 -P "$(nproc)" clang-tidy-14 -p "$build" --quiet 2>&1 |
+  compiled=$(comm -12 <(tracked '*.cc' | sort) <(sort -u <<<"$compiled"))
+  grep -v '^tests/' <<<"$compiled" | tidy_files || status=1
+  grep '^tests/' <<<"$compiled" | tidy_files --checks=-clang-analyzer-* || status=1
+  return "$status"
+}
+
+tidy_files() { # OPTION…; files on standard input
+  xargs -d '\n' -r -n 1 -P "$(nproc)" clang-tidy-14 -p "$build" --quiet "$@" 2>&1 |
     sed '/^[0-9]* warnings generated\.$/d' # those of system headers, which it does not show
 }
 

@@ -26,6 +26,9 @@ struct SourcePosition {
   std::string file;
   uint32_t line = 0;
   uint32_t column = 0;
+
+  // FILE:LINE:COLUMN, or FILE for the file as a whole (line 0).
+  std::string ToString() const;
 };
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
@@ -114,8 +117,8 @@ struct MethodPattern {
 struct RuleConfig {
   enum class Action { kAllow, kDeny };
   std::string name;
-  std::vector<size_t> listeners;  // indices into Config::listeners, ascending; never empty: all of
-                                  // them if not given
+  std::vector<size_t> listeners;  // indices into Config::listeners, ascending; all of them if not
+                                  // given, so empty only where the configuration has none
   std::optional<IdSet> users;     // neither users nor groups: everyone (deny only)
   std::optional<IdSet> groups;
   std::vector<MethodPattern> methods;  // empty: every method (deny only)
@@ -130,6 +133,7 @@ struct RuleConfig {
 };
 
 struct Config {
+  std::string file;  // the main one, for messages about the whole
   Duration drain_timeout = std::chrono::seconds(10);
   LogConfig log;
   AuditConfig audit;

@@ -6,6 +6,8 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +31,7 @@ struct ConfigError {
   SourcePosition position;  // line 0: the file as a whole
   std::string message;      // what is wrong, what was expected
 
-  // FILE:LINE:COLUMN: message, or FILE: message.
+  // FILE:LINE:COLUMN: message, or FILE: message, on one line.
   std::string ToString() const;
 };
 
@@ -43,19 +45,25 @@ struct LoadedConfig {
   std::vector<ConfigError> errors;  // in order of file, then position
 };
 
-// Pure but for `names`: `files` in the order in which they are read, the main one first.
+// Pure but for `names` and geteuid(2), which is the default of a backend's `users`. `files` in the
+// order in which they are read, the main one first.
 LoadedConfig ParseConfig(const std::vector<ConfigFile>& files, NameResolver& names);
 
 // Reads `path` and `conf.d/*.toml` beside it in name order. A file that cannot be read, is not a
-// regular file, is writable by others or by a group other than root's, or is owned by a user other
-// than root and our own effective user, is an error; the check is made on the descriptor that is
-// then read.
+// regular file, has more than kMaxConfigFile bytes, is writable by others or by a group other than
+// root's, or is owned by a user other than root and our own effective user, is an error; the check
+// is made on the descriptor that is then read. The folder conf.d is held to the same: who can write
+// there chooses which files count.
+inline constexpr size_t kMaxConfigFile = size_t{16} << 20;
 LoadedConfig LoadConfig(const std::string& path, NameResolver& names);
 
 // The warnings of --check about a configuration that is correct: a rule that can never match since
 // others before it always do, a backend no rule uses, a listener no allow rule admits anyone on,
-// "*" and ranges that leave out the overflow id, …
-std::vector<ConfigError> CheckConfig(const Config& config);
+// overflow ids that an allow rule writes out, ranges that leave them out, … Pure: the overflow ids
+// are the kernel's (ttrpc::OverflowUid, OverflowGid), or its defaults.
+inline constexpr uint32_t kDefaultOverflowId = 65534;
+std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid = kDefaultOverflowId,
+                                     gid_t overflow_gid = kDefaultOverflowId);
 
 // The effective configuration as TOML that ParseConfig() reads back the same.
 std::string PrintConfig(const Config& config);

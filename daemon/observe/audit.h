@@ -7,10 +7,11 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 
@@ -41,22 +42,38 @@ struct AuditRecord {
   std::string_view traceparent;
 };
 
-// Where finished lines go: a log or a file. Write() is called on the audit's own thread and may
-// block.
+// Where finished lines go: a log or a file. Called on the audit's own thread, and may block.
 class AuditTarget {
  public:
   virtual ~AuditTarget() = default;
-  // `lines`: whole lines, each with its newline. False: it failed (and was said once); the lines
-  // are lost.
+  // `lines`: whole lines, each with its newline. False: it failed (and was said once) and none of
+  // them stand there, as far as could be helped: they may be offered again.
   virtual bool Write(std::string_view lines) = 0;
   // SIGUSR1.
   virtual void Reopen() {}
 };
 
+// The time, for tests to replace. Any thread.
+class AuditClock {
+ public:
+  using Steady = std::chrono::steady_clock::time_point;
+  virtual ~AuditClock() = default;
+  virtual std::chrono::system_clock::time_point Now() = 0;  // for `time`
+  virtual Steady SteadyNow() = 0;                           // for the rate
+  // Waits for `wake`, until `until` if that is given, as a condition variable does.
+  virtual void Wait(std::condition_variable& wake, std::unique_lock<std::mutex>& lock,
+                    std::optional<Steady> until) = 0;
+};
+
+AuditClock& SystemAuditClock();  // lives for ever
+
 class Audit {
  public:
-  Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
-  // Writes what is queued, for at most a second, and ends the thread.
+  // `clock` must outlive the audit, and the target if that is blocked when the audit ends.
+  Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
+        AuditClock& clock = SystemAuditClock());
+  // Writes what is queued, for at most a second, and ends the thread; if the target is blocked
+  // then, both are left to themselves and what they hold is lost.
   ~Audit();
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
@@ -67,11 +84,13 @@ class Audit {
              std::optional<AuditCalls> rule_override) const;
 
   // Formats and queues. Refusals, denials and shadow decisions are held to rate_per_user lines a
-  // second for each uid; what is over is told in one line with `suppressed` within a second.
+  // second for each uid (0: no limit); what is over is told within a second in one line with the
+  // uid, the event of the last one and `suppressed`. Any thread.
   void Record(const AuditRecord& record);
 
   // on_error = "refuse-calls" and the queue is full or the target fails: new calls are to be
-  // refused.
+  // refused. Lines are then kept and offered again each second, and calls go on once they stand
+  // there. Any thread.
   bool refusing_calls() const;
 
   uint64_t lost() const;  // lines, ever
@@ -79,10 +98,8 @@ class Audit {
 
  private:
   class Writer;
-  class RateLimiter;
-  AuditConfig config_;
-  std::unique_ptr<Writer> writer_;
-  std::unique_ptr<RateLimiter> limiter_;
+  AuditCalls calls_;
+  std::unique_ptr<Writer> writer_;  // never null
 };
 
 }  // namespace proxyd

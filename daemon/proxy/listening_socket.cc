@@ -23,6 +23,9 @@ using ttrpc::UniqueFd;
 
 namespace {
 
+// How often the lock file may vanish while it is being locked: each time somebody else gave it up.
+constexpr int kLockTries = 100;
+
 Status InUse(const std::string& address) {
   return {StatusCode::kAlreadyExists, address + " is in use"};
 }
@@ -48,6 +51,24 @@ std::string TemporaryName() {
   char name[32];
   std::snprintf(name, sizeof name, ".ttrpc-%016llx", static_cast<unsigned long long>(random));
   return name;
+}
+
+// The name by which calls that only take a path reach an open file.
+std::string PathOf(const UniqueFd& file) { return "/proc/self/fd/" + std::to_string(file.get()); }
+
+// Owner and mode of the socket that was just bound. By descriptor: whoever may write to the folder
+// could put a link to a file of root's in its place.
+Status SetOwnerAndMode(const ListeningSocketOptions& options, const UniqueFd& file) {
+  const std::string address = options.address.ToString();
+  const uid_t owner = options.owner.value_or(static_cast<uid_t>(-1));
+  const gid_t group = options.group.value_or(static_cast<gid_t>(-1));
+  if (::fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
+    return ErrnoStatus(errno, address + ": owner and group");
+  }
+  if (::chmod(PathOf(file).c_str(), options.mode) != 0) {
+    return ErrnoStatus(errno, address + ": mode");
+  }
+  return {};
 }
 
 // A path in a folder that is removed again unless it was renamed.
@@ -109,54 +130,62 @@ Result<ListeningSocket> ListeningSocket::CreateAtPath(const ListeningSocketOptio
   Status status = socket ? CheckFree(place, address) : ErrnoStatus(errno, address);
   if (status.ok()) status = BindAndRename(options, socket.get(), &place);
   if (!status.ok()) {
-    ::unlinkat(place.folder.get(), place.lock_name.c_str(), 0);
+    UnlinkIfStill(place.folder.get(), place.lock_name, place.lock_id);
     return status;
   }
   return ListeningSocket(std::move(socket), std::move(place));
 }
 
+std::optional<ListeningSocket::FileId> ListeningSocket::IdOf(int folder, const std::string& name) {
+  struct stat there {};
+  if (::fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  return FileId{there.st_dev, there.st_ino};
+}
+
+void ListeningSocket::UnlinkIfStill(int folder, const std::string& name, FileId id) {
+  if (IdOf(folder, name) == id) ::unlinkat(folder, name.c_str(), 0);
+}
+
 // The lock counts only on the file that still has the name: its last holder removes it.
 Status ListeningSocket::TakeLock(Place* place, const std::string& address) {
   const int folder = place->folder.get();
-  const char* name = place->lock_name.c_str();
-  while (true) {
-    place->lock.reset(::openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!place->lock) return ErrnoStatus(errno, address + ": lock file " + place->lock_name);
+  const std::string what = address + ": lock file " + place->lock_name;
+  for (int i = 0; i < kLockTries; ++i) {
+    const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+    place->lock.reset(::openat(folder, place->lock_name.c_str(), flags, 0600));
+    if (!place->lock) return ErrnoStatus(errno, what);
     if (::flock(place->lock.get(), LOCK_EX | LOCK_NB) != 0) {
-      return errno == EWOULDBLOCK ? InUse(address)
-                                  : ErrnoStatus(errno, address + ": lock file " + place->lock_name);
+      return errno == EWOULDBLOCK ? InUse(address) : ErrnoStatus(errno, what);
     }
-    struct stat locked;
-    struct stat named;
-    if (::fstat(place->lock.get(), &locked) != 0) return ErrnoStatus(errno, address);
-    if (::fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-        locked.st_dev == named.st_dev && locked.st_ino == named.st_ino) {
-      return {};
-    }
+    struct stat locked {};
+    if (::fstat(place->lock.get(), &locked) != 0) return ErrnoStatus(errno, what);
+    place->lock_id = {locked.st_dev, locked.st_ino};
+    if (IdOf(folder, place->lock_name) == place->lock_id) return {};
   }
+  return InUse(address);
 }
 
 // Nothing there, or a socket on which nobody listens any more.
 Status ListeningSocket::CheckFree(const Place& place, const std::string& address) {
-  struct stat there;
-  if (::fstatat(place.folder.get(), place.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
-    return errno == ENOENT ? Status() : ErrnoStatus(errno, address);
-  }
+  // What is looked at and what is connected to is one file: ECONNREFUSED is also the answer of a
+  // file that is no socket. And its own path may be too long behind the folder's prefix.
+  const UniqueFd file(
+      ::openat(place.folder.get(), place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return errno == ENOENT ? Status() : ErrnoStatus(errno, address);
+  struct stat there {};
+  if (::fstat(file.get(), &there) != 0) return ErrnoStatus(errno, address);
   if (!S_ISSOCK(there.st_mode)) {
     return {StatusCode::kFailedPrecondition, address + " is not a socket, and is left alone"};
   }
   const UniqueFd probe = NewSocket();
   if (!probe) return ErrnoStatus(errno, address);
-  // Through a descriptor of the socket file: its own path may be too long beside the folder's
-  // prefix.
-  const UniqueFd file(
-      ::openat(place.folder.get(), place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!file) return errno == ENOENT ? Status() : ErrnoStatus(errno, address);
   sockaddr_un raw = {};
   raw.sun_family = AF_UNIX;
-  std::snprintf(raw.sun_path, sizeof raw.sun_path, "/proc/self/fd/%d", file.get());
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&raw), sizeof raw) == 0)
+  PathOf(file).copy(raw.sun_path, sizeof raw.sun_path - 1);
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&raw), sizeof raw) == 0) {
     return InUse(address);
+  }
+  // Anything else, such as EAGAIN (its backlog is full) or EPROTOTYPE, comes from somebody.
   return errno == ECONNREFUSED ? Status() : InUse(address);
 }
 
@@ -171,25 +200,31 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
   // What bind(2) makes has the mode of the socket's own inode, less the umask: nobody but us, from
   // the start.
   if (::fchmod(socket, 0600) != 0) return ErrnoStatus(errno, address);
-  if (::bind(socket, reinterpret_cast<const sockaddr*>(&raw), length) != 0)
+  if (::bind(socket, reinterpret_cast<const sockaddr*>(&raw), length) != 0) {
     return ErrnoStatus(errno, address);
+  }
   TemporaryPath temporary(folder, name);
 
-  const uid_t owner = options.owner.value_or(static_cast<uid_t>(-1));
-  const gid_t group = options.group.value_or(static_cast<gid_t>(-1));
-  if (::fchownat(folder, temporary.c_str(), owner, group, AT_SYMLINK_NOFOLLOW) != 0) {
-    return ErrnoStatus(errno, address + ": owner and group");
+  const UniqueFd file(::openat(folder, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat made {};
+  if (!file || ::fstat(file.get(), &made) != 0) return ErrnoStatus(errno, address);
+  if (!S_ISSOCK(made.st_mode)) {
+    return {StatusCode::kAborted, address + ": somebody else changes the folder"};
   }
-  if (::fchmodat(folder, temporary.c_str(), options.mode, 0) != 0)
-    return ErrnoStatus(errno, address + ": mode");
+  if (Status status = SetOwnerAndMode(options, file); !status.ok()) return status;
   if (::listen(socket, options.backlog) != 0) return ErrnoStatus(errno, address);
-  struct stat made;
-  if (::fstatat(folder, temporary.c_str(), &made, AT_SYMLINK_NOFOLLOW) != 0)
-    return ErrnoStatus(errno, address);
-  place->device = made.st_dev;
-  place->inode = made.st_ino;
+  place->socket_id = {made.st_dev, made.st_ino};
   if (temporary.RenameTo(place->name) != 0) return ErrnoStatus(errno, address);
   return {};
+}
+
+ListeningSocket& ListeningSocket::operator=(ListeningSocket&& other) noexcept {
+  if (this != &other) {
+    CloseAndUnlink();
+    socket_ = std::move(other.socket_);
+    place_ = std::exchange(other.place_, std::nullopt);
+  }
+  return *this;
 }
 
 ListeningSocket::~ListeningSocket() { CloseAndUnlink(); }
@@ -197,14 +232,11 @@ ListeningSocket::~ListeningSocket() { CloseAndUnlink(); }
 void ListeningSocket::CloseAndUnlink() {
   if (socket_ && place_) {
     const int folder = place_->folder.get();
-    struct stat there;
-    if (::fstatat(folder, place_->name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-        there.st_dev == place_->device && there.st_ino == place_->inode) {
-      ::unlinkat(folder, place_->name.c_str(), 0);
-    }
+    // The socket is still open: its inode's number belongs to nobody else yet.
+    UnlinkIfStill(folder, place_->name, place_->socket_id);
     // While the lock is still held: who opened the file before finds, once it has the lock, that
     // the name is gone.
-    ::unlinkat(folder, place_->lock_name.c_str(), 0);
+    UnlinkIfStill(folder, place_->lock_name, place_->lock_id);
   }
   place_.reset();
   socket_.reset();

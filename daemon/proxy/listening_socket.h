@@ -13,6 +13,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "ttrpc/address.h"
 #include "ttrpc/status.h"
@@ -36,7 +37,7 @@ class ListeningSocket {
   static ttrpc::Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
   ListeningSocket(ListeningSocket&& other) noexcept = default;
-  ListeningSocket& operator=(ListeningSocket&&) = delete;
+  ListeningSocket& operator=(ListeningSocket&& other) noexcept;  // CloseAndUnlink() comes first
   // CloseAndUnlink().
   ~ListeningSocket();
 
@@ -46,18 +47,28 @@ class ListeningSocket {
   void CloseAndUnlink();
 
  private:
+  // Which file it is, whatever its name.
+  struct FileId {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const FileId&, const FileId&) = default;
+  };
+
   // A path, taken apart: everything happens in the folder that was opened first.
   struct Place {
     ttrpc::UniqueFd folder;
     std::string name;
     std::string lock_name;
     ttrpc::UniqueFd lock;
-    dev_t device = 0;
-    ino_t inode = 0;
+    FileId lock_id;
+    FileId socket_id;
   };
 
   static ttrpc::Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
   static ttrpc::Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
+  // None: nothing has the name, or it cannot be told.
+  static std::optional<FileId> IdOf(int folder, const std::string& name);
+  static void UnlinkIfStill(int folder, const std::string& name, FileId id);
   static ttrpc::Status TakeLock(Place* place, const std::string& address);
   static ttrpc::Status CheckFree(const Place& place, const std::string& address);
   static ttrpc::Status BindAndRename(const ListeningSocketOptions& options, int socket,

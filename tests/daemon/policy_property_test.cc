@@ -18,7 +18,7 @@ namespace {
 
 using namespace test;  // NOLINT: the words of these tests
 
-constexpr uint32_t kSeed = 20240229;  // fixed: a failure can be repeated
+constexpr uint32_t kSeed = 20240229;
 
 using Random = std::mt19937;
 
@@ -166,7 +166,7 @@ std::vector<ttrpc::RequestView> AllRequests() {
 }
 
 TEST(PolicyPropertyTest, IndexSaysWhatTheRulesSayOneAfterTheOther) {
-  Random random(kSeed);
+  Random random(kSeed);  // NOLINT(cert-msc51-cpp,cert-msc32-c): so that a failure can be repeated
   const std::vector<ttrpc::RequestView> requests = AllRequests();
   size_t allowed = 0;
   size_t denied = 0;

@@ -16,7 +16,6 @@ namespace {
 
 using namespace test;  // NOLINT: the words of these tests
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 RuleConfig For(uid_t uid, RuleConfig rule) {
   rule.users = Ids({uid});

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ParseConfig: documents to sections to a Config, and all their errors in the order of the text.
+#include "config/parse.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "config/document.h"
+#include "config/quote.h"
+#include "config/readers.h"
+
+namespace proxyd {
+
+std::string SourcePosition::ToString() const {
+  if (line == 0) return file;
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column);
+}
+
+std::string ConfigError::ToString() const {
+  std::string where = position.ToString();
+  return where.empty() ? message : where.append(": ").append(message);
+}
+
+std::string NameTable::Declare(TableReader* in) {
+  constexpr std::string_view kExpected = "a name of its own";
+  constexpr size_t kMaxName = 128;  // it stands in each audit line
+  const TomlEntry* entry = in->Require("name", kExpected);
+  if (entry == nullptr) return {};
+  const std::string& name = entry->value.string;
+  const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (entry->value.kind != TomlValue::Kind::kString) {
+    in->Wrong(*entry, kExpected);
+  } else if (name.empty() || name.size() > kMaxName || !printable) {
+    in->Wrong(*entry, "1 to 128 bytes without control characters");
+  } else {
+    const auto [first, is_new] =
+        declared_.emplace(name, Declared{declared_.size(), entry->value.position});
+    if (!is_new) {
+      in->Error(entry->value.position, "name is " + QuoteShort(name) + ", which stands at " +
+                                           first->second.position.ToString() +
+                                           " already, expected a name of its own");
+    }
+  }
+  return name;
+}
+
+std::optional<size_t> NameTable::Find(std::string_view name) const {
+  const auto found = declared_.find(name);
+  return found == declared_.end() ? std::nullopt : std::optional(found->second.index);
+}
+
+namespace {
+
+Config ReadConfig(const Document& document, ReadScope* scope) {
+  Config config;
+  config.drain_timeout = ReadDaemon(document.sections.at("daemon"), &scope->errors);
+  config.log = ReadLog(document.sections.at("log"), &scope->errors);
+  config.audit = ReadAudit(document.sections.at("audit"), &scope->errors);
+  config.limits = ReadLimits(document.sections.at("limits"), &scope->errors);
+  config.timeouts = ReadTimeouts(document.sections.at("timeouts"), &scope->errors);
+  for (const TomlValue& table : document.lists.at("listener")) {
+    auto listener = ReadListener(table, config.timeouts, scope);
+    if (listener) config.listeners.push_back(*std::move(listener));
+  }
+  for (const TomlValue& table : document.lists.at("backend")) {
+    auto backend = ReadBackend(table, scope);
+    if (backend) config.backends.push_back(*std::move(backend));
+  }
+  for (const TomlValue& table : document.lists.at("rule")) {
+    config.rules.push_back(ReadRule(table, scope));
+  }
+  return config;
+}
+
+}  // namespace
+
+void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>* errors) {
+  const auto key = [&order](const ConfigError& error) {
+    const auto file = std::find(order.begin(), order.end(), error.position.file) - order.begin();
+    return std::tuple(file, error.position.line, error.position.column);
+  };
+  std::stable_sort(errors->begin(), errors->end(),
+                   [&key](const ConfigError& a, const ConfigError& b) { return key(a) < key(b); });
+}
+
+LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, NameResolver* names) {
+  Diagnostics errors;
+  const Document document = MergeFiles(files, &errors);
+  ReadScope scope{.resolver = *names, .errors = errors, .complete = complete && document.complete};
+  Config config = ReadConfig(document, &scope);
+  if (!files.empty()) config.file = files.front().name;
+
+  LoadedConfig loaded{.config = std::nullopt, .errors = errors.Take()};
+  if (loaded.errors.empty() && complete) {
+    loaded.config = std::move(config);
+    return loaded;
+  }
+  std::vector<std::string> order;
+  order.reserve(files.size());
+  for (const ConfigFile& file : files) order.push_back(file.name);
+  SortErrors(order, &loaded.errors);
+  return loaded;
+}
+
+LoadedConfig ParseConfig(const std::vector<ConfigFile>& files, NameResolver& names) {
+  return ParseFiles(files, true, &names);
+}
+
+}  // namespace proxyd

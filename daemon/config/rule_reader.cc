@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [[rule]]. A gate: a rule that allows must say whom, what and where to; a condition that could not
+// mean what it seems to is refused rather than ignored.
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "config/ids.h"
+#include "config/quote.h"
+#include "config/readers.h"
+#include "ttrpc/metadata.h"
+
+namespace proxyd {
+namespace {
+
+// What a request may have at most: a longer pattern without `*` would match nothing.
+constexpr size_t kMaxPatternPart = 256;
+constexpr std::string_view kServiceCharacters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.*";
+constexpr std::string_view kMethodCharacters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*";
+constexpr std::string_view kOurMetadataPrefix = "ttrpc-proxy-";
+
+bool IsPatternPart(std::string_view part, std::string_view characters) {
+  return !part.empty() && part.size() <= kMaxPatternPart &&
+         part.find_first_not_of(characters) == part.npos;
+}
+
+std::optional<MethodPattern> ParsePattern(std::string_view text) {
+  const size_t slash = text.find('/', 1);
+  if (text.empty() || text.front() != '/' || slash == text.npos) return std::nullopt;
+  const std::string_view service = text.substr(1, slash - 1);
+  const std::string_view method = text.substr(slash + 1);
+  if (!IsPatternPart(service, kServiceCharacters) || !IsPatternPart(method, kMethodCharacters)) {
+    return std::nullopt;
+  }
+  return MethodPattern{std::string(service), std::string(method)};
+}
+
+class RuleReader {
+ public:
+  RuleReader(const TomlValue& table, ReadScope* scope)
+      : in_("[[rule]]", table, &scope->errors), scope_(scope) {}
+
+  RuleConfig Read() {
+    rule_.position = in_.position();
+    rule_.name = scope_->rules.Declare(&in_);
+    ReadListeners();
+    rule_.users = ReadIdSet("users", IdKind::kUser, &in_, scope_);
+    rule_.groups = ReadIdSet("groups", IdKind::kGroup, &in_, scope_);
+    ReadMethods();
+    ReadMetadata();
+    in_.Require("action", TableReader::ListWords(kActionWords));
+    const bool has_action = in_.ReadWord("action", kActionWords, &rule_.action);
+    ReadBackendName();
+    in_.ReadBool("streams", &rule_.streams);
+    ReadCallMax();
+    in_.ReadBool("enforce", &rule_.enforce);
+    AuditCalls audit{};
+    if (in_.ReadWord("audit", kAuditCallsWords, &audit)) rule_.audit = audit;
+    in_.NotSupportedYet({"namespaces", "ids"});
+    in_.Finish();
+    if (has_action && rule_.action == RuleConfig::Action::kAllow) CheckAllow();
+    if (has_action && rule_.action == RuleConfig::Action::kDeny) CheckDeny();
+    return std::move(rule_);
+  }
+
+ private:
+  void ReadListeners() {
+    const auto* names = in_.FindStrings("listeners", "an array of names of [[listener]] tables");
+    if (in_.Peek("listeners") == nullptr) {
+      rule_.listeners.resize(scope_->listeners.size());
+      std::iota(rule_.listeners.begin(), rule_.listeners.end(), size_t{0});
+    }
+    if (names == nullptr) return;
+    for (const TomlValue& name : *names) {
+      if (const auto index = scope_->listeners.Find(name.string)) {
+        rule_.listeners.push_back(*index);
+      } else if (scope_->complete) {
+        in_.Error(name.position, "listener " + QuoteShort(name.string) +
+                                     " does not exist, expected the name of a [[listener]]");
+      }
+    }
+    std::sort(rule_.listeners.begin(), rule_.listeners.end());
+  }
+
+  void ReadMethods() {
+    const auto* patterns =
+        in_.FindStrings("methods", "an array of patterns as \"/package.Service/Method\"");
+    if (patterns == nullptr) return;
+    for (const TomlValue& text : *patterns) {
+      if (auto pattern = ParsePattern(text.string)) {
+        rule_.methods.push_back(*std::move(pattern));
+      } else {
+        in_.Error(text.position,
+                  "method " + QuoteShort(text.string) +
+                      " is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *, in "
+                      "SERVICE also dots, at most 256 each");
+      }
+    }
+  }
+
+  void ReadMetadata() {
+    const TomlEntry* entry = in_.Find("metadata");
+    if (entry == nullptr) return;
+    if (entry->value.kind != TomlValue::Kind::kTable || entry->value.table.empty()) {
+      in_.Wrong(*entry, "a table of keys and exact values");
+      return;
+    }
+    for (const TomlEntry& condition : entry->value.table) {
+      if (condition.value.kind != TomlValue::Kind::kString) {
+        in_.Error(condition.value.position, "metadata " + QuoteShort(condition.key) + " is " +
+                                                std::string(TomlKindName(condition.value.kind)) +
+                                                ", expected a string");
+      }
+      CheckMetadataKey(condition);
+      rule_.metadata[condition.key] = condition.value.string;
+    }
+  }
+
+  void CheckMetadataKey(const TomlEntry& condition) {
+    const std::string& key = condition.key;
+    const bool good = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+      return c > 0x20 && c < 0x7f && ttrpc::ToLowerAscii(c) == c;
+    });
+    if (!good) {
+      in_.Error(condition.position, "metadata key " + QuoteShort(key) +
+                                        " never matches, expected visible ASCII in lower case");
+    } else if (key.starts_with(kOurMetadataPrefix)) {
+      in_.Error(condition.position, "metadata key " + QuoteShort(key) +
+                                        " never matches, expected none with ttrpc-proxy-: they are "
+                                        "dropped from every request");
+    }
+  }
+
+  void ReadBackendName() {
+    const TomlEntry* entry = in_.Find("backend");
+    if (entry == nullptr) return;
+    if (entry->value.kind != TomlValue::Kind::kString) {
+      in_.Wrong(*entry, "the name of a [[backend]]");
+      return;
+    }
+    if (const auto index = scope_->backends.Find(entry->value.string)) {
+      rule_.backend = *index;
+    } else if (scope_->complete) {
+      in_.Error(entry->value.position, "backend " + QuoteShort(entry->value.string) +
+                                           " does not exist, expected the name of a [[backend]]");
+    }
+  }
+
+  void ReadCallMax() {
+    Duration call_max{};
+    in_.ReadDuration("call_max", &call_max);
+    if (in_.Peek("call_max") != nullptr) rule_.call_max = call_max;
+  }
+
+  void CheckAllow() {
+    if (in_.Peek("users") == nullptr && in_.Peek("groups") == nullptr) {
+      in_.Error(in_.position(), "[[rule]] allows nobody in particular, expected users or groups");
+    }
+    if (in_.Peek("methods") == nullptr) {
+      in_.Error(in_.position(), "[[rule]] allows nothing in particular, expected methods");
+    }
+    if (in_.Peek("backend") == nullptr) {
+      in_.Error(in_.position(), "[[rule]] allows without a backend, expected backend");
+    }
+  }
+
+  void CheckDeny() {
+    for (const std::string_view key : {"backend", "streams", "call_max"}) {
+      if (const TomlEntry* entry = in_.Peek(key)) {
+        in_.Error(entry->position, "[[rule]] denies with " + std::string(key) +
+                                       ", expected it only with action = \"allow\"");
+      }
+    }
+  }
+
+  TableReader in_;
+  ReadScope* scope_;
+  RuleConfig rule_;
+};
+
+}  // namespace
+
+RuleConfig ReadRule(const TomlValue& table, ReadScope* scope) {
+  return RuleReader(table, scope).Read();
+}
+
+}  // namespace proxyd

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [daemon], [log], [audit], [limits], [timeouts].
+#include <string>
+#include <string_view>
+
+#include "config/quote.h"
+#include "config/readers.h"
+#include "config/size.h"
+#include "config/table_reader.h"
+#include "ttrpc/message.h"
+
+namespace proxyd {
+namespace {
+
+// Room for the longest service and method, so that a denial still fits into a message.
+constexpr uint32_t kMinMessageSize = 1024;
+
+// The path of `file:/abs/path`, or empty.
+std::string FileTarget(std::string_view target) {
+  constexpr std::string_view kPrefix = "file:";
+  if (!target.starts_with(kPrefix)) return {};
+  const std::string_view path = target.substr(kPrefix.size());
+  const bool good =
+      path.size() > 1 && path.front() == '/' && path.back() != '/' && path.find('\0') == path.npos;
+  return good ? std::string(path) : std::string();
+}
+
+void ReadMessageSize(TableReader* in, uint32_t* out) {
+  const TomlEntry* entry = in->Find("message_size");
+  if (entry == nullptr) return;
+  if (entry->value.kind != TomlValue::Kind::kString) {
+    in->Wrong(*entry, "a size as \"4MiB\"");
+    return;
+  }
+  const auto size = ParseSize(entry->value.string);
+  if (!size) {
+    in->Error(entry->value.position,
+              "message_size is " + QuoteShort(entry->value.string) + ", " + size.error().message());
+  } else if (*size < kMinMessageSize || *size > ttrpc::kMaxMessageSize) {
+    in->Wrong(*entry, "\"1KiB\" to \"16777215\" (16 MiB - 1)");
+  } else {
+    *out = static_cast<uint32_t>(*size);
+  }
+}
+
+}  // namespace
+
+Duration ReadDaemon(const TomlValue& table, Diagnostics* errors) {
+  TableReader in("[daemon]", table, errors);
+  Duration drain_timeout = Config().drain_timeout;
+  in.ReadDuration("drain_timeout", &drain_timeout);
+  in.NotSupportedYet({"workers", "sandbox"});
+  in.Finish();
+  return drain_timeout;
+}
+
+LogConfig ReadLog(const TomlValue& table, Diagnostics* errors) {
+  constexpr std::string_view kTargets = "\"stderr\", \"journal\" or \"file:/abs/path\"";
+  TableReader in("[log]", table, errors);
+  LogConfig log;
+  in.ReadWord("level", kLogLevelWords, &log.level);
+  in.ReadWord("format", kLogFormatWords, &log.format);
+  if (const TomlEntry* target = in.Find("target")) {
+    const std::string& text = target->value.string;
+    log.path = FileTarget(text);
+    if (!log.path.empty()) {
+      log.target = LogConfig::Target::kFile;
+    } else if (text == "journal") {
+      log.target = LogConfig::Target::kJournal;
+    } else if (text != "stderr") {
+      in.Wrong(*target, kTargets);
+    }
+  }
+  in.Finish();
+  return log;
+}
+
+AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
+  constexpr uint32_t kMaxRate = 1'000'000;
+  TableReader in("[audit]", table, errors);
+  AuditConfig audit;
+  in.ReadWord("calls", kAuditCallsWords, &audit.calls);
+  if (const TomlEntry* target = in.Find("target")) {
+    audit.path = FileTarget(target->value.string);
+    if (!audit.path.empty()) {
+      audit.target = AuditConfig::Target::kFile;
+    } else if (target->value.string != "log") {
+      in.Wrong(*target, "\"log\" or \"file:/abs/path\"");
+    }
+  }
+  in.ReadNumber("rate_per_user", {1, kMaxRate}, &audit.rate_per_user);
+  in.ReadWord("on_error", kAuditOnErrorWords, &audit.on_error);
+  in.Finish();
+  return audit;
+}
+
+LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors) {
+  TableReader in("[limits]", table, errors);
+  LimitsConfig limits;
+  ReadMessageSize(&in, &limits.message_size);
+  in.NotSupportedYet({"connections", "connections_reserved", "connections_per_user",
+                      "calls_per_connection", "calls_per_user", "buffered_per_user", "buffered",
+                      "requests_per_second_per_user"});
+  in.Finish();
+  return limits;
+}
+
+TimeoutsConfig ReadTimeouts(const TomlValue& table, Diagnostics* errors) {
+  TableReader in("[timeouts]", table, errors);
+  TimeoutsConfig timeouts;
+  in.ReadDuration("call", &timeouts.call);
+  in.ReadDuration("call_max", &timeouts.call_max);
+  in.NotSupportedYet({"first_request", "partial_message", "idle", "write"});
+  in.Finish();
+  return timeouts;
+}
+
+}  // namespace proxyd

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The words that the configuration has for each enum: what is read and what is printed.
+#pragma once
+
+#include <string_view>
+
+#include "config/config.h"
+
+namespace proxyd {
+
+template <typename E>
+struct Word {
+  std::string_view word;
+  E value;
+};
+
+inline constexpr Word<LogLevel> kLogLevelWords[] = {
+    {"trace", LogLevel::kTrace}, {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo},
+    {"warn", LogLevel::kWarn},   {"error", LogLevel::kError},
+};
+inline constexpr Word<LogFormat> kLogFormatWords[] = {
+    {"text", LogFormat::kText},
+    {"json", LogFormat::kJson},
+};
+inline constexpr Word<AuditCalls> kAuditCallsWords[] = {
+    {"none", AuditCalls::kNone},
+    {"denied", AuditCalls::kDenied},
+    {"all", AuditCalls::kAll},
+};
+inline constexpr Word<AuditConfig::OnError> kAuditOnErrorWords[] = {
+    {"drop", AuditConfig::OnError::kDrop},
+    {"refuse-calls", AuditConfig::OnError::kRefuseCalls},
+};
+inline constexpr Word<UnknownFields> kUnknownFieldsWords[] = {
+    {"refuse", UnknownFields::kRefuse},
+    {"drop", UnknownFields::kDrop},
+};
+inline constexpr Word<BackendConfig::OnDisconnect> kOnDisconnectWords[] = {
+    {"close-peers", BackendConfig::OnDisconnect::kClosePeers},
+    {"fail-calls", BackendConfig::OnDisconnect::kFailCalls},
+};
+inline constexpr Word<RuleConfig::Action> kActionWords[] = {
+    {"allow", RuleConfig::Action::kAllow},
+    {"deny", RuleConfig::Action::kDeny},
+};
+
+template <typename E, size_t N>
+constexpr std::string_view WordOf(const Word<E> (&words)[N], E value) {
+  for (const Word<E>& word : words) {
+    if (word.value == value) return word.word;
+  }
+  return {};
+}
+
+}  // namespace proxyd

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The text of an audit line: keys and order of the contract, each line one JSON object. Pure; any
+// thread.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "observe/audit.h"
+#include "observe/rate_limiter.h"
+
+namespace proxyd {
+
+// A value of more bytes than this is cut and ends in "…": the longest service and method that are
+// no error are 256 bytes long. A line is thus at most some 13 KiB, even if all of it is hostile.
+inline constexpr size_t kAuditValueLimit = 256;
+
+// Both append a whole line with its newline.
+void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
+                     std::string* out);
+void AppendSuppressedLine(const RateLimiter::Suppressed& suppressed,
+                          std::chrono::system_clock::time_point time, std::string* out);
+
+}  // namespace proxyd

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/line_file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+namespace proxyd {
+namespace {
+
+constexpr mode_t kMode = 0640;
+constexpr int kPollSliceMs = 100;  // how soon a waiting write sees a new deadline
+
+// O_NONBLOCK: so that a named pipe is neither waited for here nor in write(2), but in poll(2),
+// which heeds the deadline. A regular file takes no notice of it.
+ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
+  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+  ttrpc::UniqueFd fd(::open(path.c_str(), flags, kMode));
+  if (!fd) return ttrpc::ErrnoStatus(errno, "cannot open " + path);
+  return fd;
+}
+
+}  // namespace
+
+ttrpc::Result<LineFile> LineFile::Open(std::string path, const WriteDeadline& deadline) {
+  ttrpc::Result<ttrpc::UniqueFd> fd = OpenForAppending(path);
+  if (!fd) return fd.error();
+  return LineFile(*std::move(fd), std::move(path), deadline);
+}
+
+ttrpc::Result<LineFile> LineFile::Stderr(const WriteDeadline& deadline) {
+  ttrpc::UniqueFd fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!fd) return ttrpc::ErrnoStatus(errno, "cannot use stderr");
+  return LineFile(std::move(fd), "", deadline);
+}
+
+ttrpc::Status LineFile::Reopen() {
+  if (path_.empty()) return {};
+  ttrpc::Result<ttrpc::UniqueFd> fd = OpenForAppending(path_);
+  if (!fd) return fd.error();
+  fd_ = *std::move(fd);
+  cut_ = false;
+  return {};
+}
+
+int LineFile::Append(std::string_view lines) {
+  size_t written = 0;
+  if (cut_) {
+    if (const int error = WriteAll("\n", &written); error != 0) return error;
+    cut_ = false;
+    written = 0;
+  }
+  const int error = WriteAll(lines, &written);
+  if (error != 0 && written != 0) TakeBack(lines, written);
+  return error;
+}
+
+int LineFile::WriteAll(std::string_view bytes, size_t* written) {
+  while (*written < bytes.size()) {
+    size_t size = bytes.size() - *written;
+    // stderr is shared with others and thus stays blocking: a pipe that is ready takes this much
+    // without blocking.
+    if (path_.empty() && size > PIPE_BUF) size = PIPE_BUF;
+    pollfd ready{.fd = fd_.get(), .events = POLLOUT, .revents = 0};
+    // Looked at before the wait: of a thousand lines that are left at the end, none waits any more.
+    const bool last_chance = deadline_->passed();
+    if (::poll(&ready, 1, last_chance ? 0 : kPollSliceMs) <= 0) {
+      if (last_chance) return ETIMEDOUT;
+      continue;
+    }
+    const ssize_t result = ::write(fd_.get(), bytes.data() + *written, size);
+    if (result >= 0) {
+      *written += static_cast<size_t>(result);
+    } else if (errno != EINTR && errno != EAGAIN) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+// Only if what was written is still the end of the file: then nobody else's lines are lost.
+void LineFile::TakeBack(std::string_view lines, size_t written) {
+  cut_ = lines[written - 1] != '\n';
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  // With O_APPEND the offset after a write is the end of what it wrote.
+  const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
+  if (path_.empty() || end != status.st_size || static_cast<size_t>(end) < written) return;
+  if (::ftruncate(fd_.get(), end - static_cast<off_t>(written)) == 0) cut_ = false;
+}
+
+}  // namespace proxyd

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LineFile: a descriptor that whole lines are written to: a file of our own that is appended to, or
+// stderr. What stands in it is whole lines, also after the disk was full.
+// One thread at a time; writing may block.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "ttrpc/status.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+// Until when writes may wait for a pipe, a terminal or a socket that takes nothing. Starts as "for
+// ever"; may be set on any thread, also for a write that is waiting already.
+class WriteDeadline {
+ public:
+  void Set(std::chrono::steady_clock::time_point deadline) {
+    ticks_ = deadline.time_since_epoch().count();
+  }
+  bool passed() const {
+    return std::chrono::steady_clock::now().time_since_epoch().count() >= ticks_;
+  }
+
+ private:
+  using Ticks = std::chrono::steady_clock::rep;
+  std::atomic<Ticks> ticks_ =
+      std::chrono::steady_clock::time_point::max().time_since_epoch().count();
+};
+
+class LineFile {
+ public:
+  // Opens `path` for appending, created with mode 0640. A symbolic link is not followed: the folder
+  // may belong to a user with fewer rights than ours. `deadline` is borrowed for the LineFile's
+  // life.
+  static ttrpc::Result<LineFile> Open(std::string path, const WriteDeadline& deadline);
+  // A duplicate of this process's stderr.
+  static ttrpc::Result<LineFile> Stderr(const WriteDeadline& deadline);
+
+  // "" for stderr.
+  const std::string& path() const { return path_; }
+
+  // 0, or the errno of the failure. Then none of `lines` stand in the file, but for what could not
+  // be taken back (a pipe, or another process writes to the file too); a line that was cut there is
+  // ended before the next one. ETIMEDOUT: the deadline passed.
+  int Append(std::string_view lines);
+
+  // Closes the file and opens the path again; if that fails, the old file stays in use. Nothing to
+  // do for stderr.
+  ttrpc::Status Reopen();
+
+ private:
+  LineFile(ttrpc::UniqueFd fd, std::string path, const WriteDeadline& deadline)
+      : fd_(std::move(fd)), path_(std::move(path)), deadline_(&deadline) {}
+
+  int WriteAll(std::string_view bytes, size_t* written);
+  void TakeBack(std::string_view lines, size_t written);
+
+  ttrpc::UniqueFd fd_;
+  std::string path_;
+  const WriteDeadline* deadline_;
+  bool cut_ = false;  // the last byte written is not a newline
+};
+
+}  // namespace proxyd

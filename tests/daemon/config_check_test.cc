@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The warnings of --check, to the letter, and that nothing else is warned about.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config_testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::vector<std::string> Warnings(const std::string& text) {
+  const LoadedConfig loaded = ParseText(text);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  if (!loaded.config) return {"not loaded"};
+  return Strings(CheckConfig(*loaded.config));
+}
+
+// Two listeners and a backend on the first line; the rules begin on line 2.
+std::string WithRules(const std::string& rules) {
+  return "listener = [{ name = \"a\", address = \"unix:///a\" }, "
+         "{ name = \"b\", address = \"unix:///b\" }]\n" +
+         rules +
+         // What keeps both listeners and the backend from being warned about.
+         "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n"
+         "[[rule]]\nname = \"last\"\nusers = [1]\nmethods = [\"/last/Last\"]\naction = \"allow\"\n"
+         "backend = \"shim\"\nmetadata = { k = \"v\" }\n";
+}
+
+std::string Rule(const std::string& name, const std::string& rest) {
+  return "[[rule]]\nname = \"" + name + "\"\n" + rest;
+}
+
+std::string Allow(const std::string& name, const std::string& users, const std::string& methods) {
+  return Rule(name, "users = " + users + "\nmethods = " + methods +
+                        "\naction = \"allow\"\nbackend = \"shim\"\n");
+}
+
+TEST(CheckConfigTest, NothingIsServed) {
+  EXPECT_THAT(Warnings(""), ElementsAre("c: there is no [[listener]], so that nothing is served"));
+}
+
+TEST(CheckConfigTest, AGoodConfigurationHasNoWarnings) {
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]"))), IsEmpty());
+}
+
+TEST(CheckConfigTest, UnusedBackend) {
+  EXPECT_THAT(Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
+              ElementsAre("c:2:1: backend \"x\" is used by no rule"));
+}
+
+TEST(CheckConfigTest, ListenerThatAdmitsNobody) {
+  const std::string warning =
+      "c:1:1: listener \"a\" admits nobody: no enforced allow rule is for it";
+  const std::string listener = "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n";
+  EXPECT_THAT(Warnings(listener), ElementsAre(warning));
+  EXPECT_THAT(Warnings(listener + "[[rule]]\nname = \"r\"\naction = \"deny\"\n"),
+              ElementsAre(warning));
+  EXPECT_THAT(Warnings(listener + "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                       Allow("r", "[0]", "[\"/s/M\"]") + "enforce = false\n"),
+              ElementsAre(warning));
+}
+
+TEST(CheckConfigTest, OpenDoor) {
+  const std::string rest = "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                           Allow("narrow", "[\"1000-1999\"]", "[\"/s/M\"]") +
+                           Allow("wide", "[\"*\"]", "[\"/s/M\"]");
+  EXPECT_THAT(
+      Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n" + rest),
+      ElementsAre(
+          "c:1:1: listener \"a\" lets everybody connect, and rule \"wide\" allows everybody"));
+  EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix-abstract:a\"\n" + rest),
+              ElementsAre("c:1:1: listener \"a\" is abstract, and rule \"wide\" allows everybody"));
+  EXPECT_THAT(
+      Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0660\"\n" + rest),
+      IsEmpty());
+}
+
+TEST(CheckConfigTest, EverybodyOfAGroupIsNotEverybody) {
+  EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n"
+                       "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                       Allow("r", "[\"*\"]", "[\"/s/M\"]") + "groups = [\"monitoring\"]\n"),
+              IsEmpty());
+}
+
+// --- rules that can never match ---
+
+const std::string kNever =
+    "c:8:1: rule \"second\" can never match: rule \"first\" at c:2:1 matches "
+    "before it";
+
+std::vector<std::string> WarningsOfTwo(const std::string& first, const std::string& second) {
+  return Warnings(WithRules(first + second));
+}
+
+TEST(CheckReachTest, TheSameRuleAgain) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]"),
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              ElementsAre(kNever));
+}
+
+TEST(CheckReachTest, AnAllowAfterACatchAllDeny) {
+  EXPECT_THAT(Warnings(WithRules(Rule("first", "action = \"deny\"\n"))),
+              ElementsAre("c:8:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
+                          "before it"));
+}
+
+TEST(CheckReachTest, WiderUsersAndMethods) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"1000-1999\", \"2000-2999\", 5]", "[\"/s*/*\"]"),
+                            Allow("second", "[5, \"1500-2500\"]", "[\"/s.v1.*/Get*\", \"/s/M\"]")),
+              ElementsAre(kNever));
+}
+
+TEST(CheckReachTest, OnlyPartOfTheUsers) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"1000-1999\"]", "[\"/s/M\"]"),
+                            Allow("second", "[\"1000-2000\"]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, OnlyPartOfTheMethods) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/Get*\"]"),
+                            Allow("second", "[1000]", "[\"/s/GetX\", \"/s/PutX\"]")),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/Get*\"]"),
+                            Allow("second", "[1000]", "[\"/s/*\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, OnlyPartOfTheListeners) {
+  EXPECT_THAT(WarningsOfTwo(Rule("first",
+                                 "users = [1000]\nmethods = [\"/s/M\"]\naction = \"allow\"\n"
+                                 "backend = \"shim\"\nlisteners = [\"b\"]\n"),
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, DifferentRulesForEachListener) {
+  const std::string allow =
+      "users = [7]\nmethods = [\"/s/M\"]\naction = \"allow\"\nbackend = "
+      "\"shim\"\n";
+  EXPECT_THAT(
+      Warnings(WithRules(Rule("on a", allow + "listeners = [\"a\"]\n") +
+                         Rule("on b", allow + "listeners = [\"b\"]\n") + Rule("both", allow))),
+      ElementsAre("c:16:1: rule \"both\" can never match: rule \"on a\" at c:2:1 matches "
+                  "before it"));
+}
+
+TEST(CheckReachTest, WithGroupsAnEarlierRuleIsNarrower) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "groups = [1]\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, WithMetadataAnEarlierRuleIsNarrower) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "metadata = { k = \"v\" }\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, AnUnenforcedRuleTakesNothingAway) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "enforce = false\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, AllowForAnyoneLeavesTheOverflowIdToOthers) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"*\"]", "[\"/s/M\"]"),
+                            Rule("second", "methods = [\"/s/M\"]\naction = \"deny\"\n")),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"*\"]", "[\"/s/M\"]"),
+                            Allow("second", "[\"0-4294967294\"]", "[\"/s/M\"]")),
+              ElementsAre(kNever,
+                          "c:8:1: rule \"second\": range \"0-4294967294\" leaves out the overflow "
+                          "uid 65534, which must be written out to be allowed"));
+}
+
+TEST(CheckReachTest, DenyForAnyoneIsForTheOverflowIdToo) {
+  EXPECT_THAT(Warnings(WithRules(Rule("first", "users = [\"*\"]\naction = \"deny\"\n"))),
+              ElementsAre("c:9:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
+                          "before it"));
+}
+
+// --- the overflow ids ---
+
+TEST(CheckOverflowTest, WrittenOut) {
+  EXPECT_THAT(
+      Warnings(WithRules(Allow("r", "[\"nobody\"]", "[\"/s/M\"]"))),
+      ElementsAre("c:2:1: rule \"r\" allows uid 65534, as which everybody without a mapping "
+                  "in a user namespace shows"));
+  EXPECT_THAT(
+      Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]") + "groups = [65534]\n")),
+      ElementsAre("c:2:1: rule \"r\" allows gid 65534, as which everybody without a mapping "
+                  "in a user namespace shows"));
+}
+
+TEST(CheckOverflowTest, InARange) {
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[1, \"60000-70000\"]", "[\"/s/M\"]"))),
+              ElementsAre("c:2:1: rule \"r\": range \"60000-70000\" leaves out the overflow uid "
+                          "65534, which must be written out to be allowed"));
+}
+
+TEST(CheckOverflowTest, DenyRulesAndStarsAreNotWarnedAbout) {
+  EXPECT_THAT(Warnings(WithRules(Rule("r",
+                                      "users = [65534]\ngroups = [\"0-70000\"]\n"
+                                      "action = \"deny\"\n"))),
+              IsEmpty());
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[\"*\"]", "[\"/s/M\"]"))), IsEmpty());
+}
+
+TEST(CheckOverflowTest, TheKernelsIdsCount) {
+  const LoadedConfig loaded =
+      ParseText(WithRules(Allow("r", "[65534, 99]", "[\"/s/M\"]") + "groups = [98]\n"));
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(
+      Strings(CheckConfig(*loaded.config, 99, 98)),
+      ElementsAre("c:2:1: rule \"r\" allows uid 99, as which everybody without a mapping in "
+                  "a user namespace shows",
+                  "c:2:1: rule \"r\" allows gid 98, as which everybody without a mapping in "
+                  "a user namespace shows"));
+}
+
+}  // namespace
+}  // namespace proxyd

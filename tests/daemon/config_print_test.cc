@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PrintConfig: complete, to the letter, and read back the same.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/quote.h"
+#include "config_testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::IsEmpty;
+
+std::string Printed(const std::string& text) {
+  const LoadedConfig loaded = ParseText(text);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  return loaded.config ? PrintConfig(*loaded.config) : "";
+}
+
+constexpr const char* kDefaults = R"([daemon]
+drain_timeout = "10s"
+
+[log]
+level = "info"
+format = "text"
+target = "stderr"
+
+[audit]
+calls = "denied"
+target = "log"
+rate_per_user = 100
+on_error = "drop"
+
+[limits]
+message_size = "4MiB"
+
+[timeouts]
+call = "0"
+call_max = "0"
+)";
+
+TEST(PrintConfigTest, AnEmptyConfigurationIsTheDefaults) { EXPECT_EQ(Printed(""), kDefaults); }
+
+constexpr const char* kFull = R"([daemon]
+drain_timeout = "1500ms"
+
+[log]
+level = "debug"
+format = "json"
+target = "journal"
+
+[audit]
+calls = "all"
+target = "file:/var/log/\"audit\""
+rate_per_user = 1
+on_error = "refuse-calls"
+
+[limits]
+message_size = "16777215"
+
+[timeouts]
+call = "2s"
+call_max = "5m"
+
+[[listener]]
+name = "a \\ \u001b\t\n"
+address = "unix:///run/a.sock"
+owner = "0"
+group = "995"
+mode = "0060"
+unknown_fields = "drop"
+call = "1s"
+call_max = "0"
+
+[[listener]]
+name = "b"
+address = "unix-abstract:b"
+unknown_fields = "refuse"
+call = "2s"
+call_max = "5m"
+
+[[backend]]
+name = "shim"
+address = "unix:///run/shim.sock"
+users = [0, 989]
+connections = "per-peer"
+connect_timeout = "250us"
+on_disconnect = "fail-calls"
+forward_identity = true
+
+[[rule]]
+name = "deny"
+listeners = ["a \\ \u001b\t\n", "b"]
+action = "deny"
+enforce = true
+
+[[rule]]
+name = "allow"
+listeners = ["b"]
+users = [0, 989, "7-7", "2000-2999", "*"]
+groups = [995]
+methods = ["/s.v1.*/Get*", "/s/M"]
+metadata = { "a.b" = "", "ns" = "\"k8s\"" }
+action = "allow"
+backend = "shim"
+streams = true
+call_max = "0"
+enforce = false
+audit = "none"
+)";
+
+// The name cannot hold control characters, so it is set after reading.
+std::string Plain(std::string text) {
+  const std::string name = R"(a \\ \u001b\t\n)";
+  for (size_t at = text.find(name); at != text.npos; at = text.find(name)) {
+    text.replace(at, name.size(), "a \\\\");
+  }
+  return text;
+}
+
+TEST(PrintConfigTest, ReadsBackTheSame) {
+  EXPECT_EQ(Printed(Plain(kFull)), Plain(kFull));
+  EXPECT_EQ(Printed(kDefaults), kDefaults);
+}
+
+TEST(PrintConfigTest, EscapesWhatTomlDoesNotHave) {
+  LoadedConfig loaded = ParseText(Plain(kFull));
+  ASSERT_TRUE(loaded.config.has_value());
+  loaded.config->listeners[0].name = "a \\ \x1b\t\n";
+  EXPECT_EQ(PrintConfig(*loaded.config), kFull);
+}
+
+TEST(PrintConfigTest, NamesBecomeNumbersAndDefaultsAreFilledIn) {
+  const std::string printed = Printed(R"(
+[[listener]]
+name = "a"
+address = "unix://@a"
+[[backend]]
+name = "shim"
+address = "unix:///shim"
+users = ["prometheus"]
+[[rule]]
+name = "r"
+users = ["root", "prometheus"]
+groups = ["monitoring"]
+methods = ["/s/M"]
+action = "allow"
+backend = "shim"
+)");
+  EXPECT_EQ(printed, std::string(kDefaults) + R"(
+[[listener]]
+name = "a"
+address = "unix-abstract:a"
+unknown_fields = "refuse"
+call = "0"
+call_max = "0"
+
+[[backend]]
+name = "shim"
+address = "unix:///shim"
+users = [989]
+connections = "per-peer"
+connect_timeout = "1s"
+on_disconnect = "close-peers"
+forward_identity = false
+
+[[rule]]
+name = "r"
+listeners = ["a"]
+users = [0, 989]
+groups = [995]
+methods = ["/s/M"]
+action = "allow"
+backend = "shim"
+streams = false
+enforce = true
+)");
+  EXPECT_EQ(Printed(printed), printed);
+}
+
+TEST(PrintConfigTest, RulesWithoutAnyListenerReadBack) {
+  const std::string printed = Printed("[[rule]]\nname = \"r\"\naction = \"deny\"\n");
+  EXPECT_EQ(printed, std::string(kDefaults) +
+                         "\n[[rule]]\nname = \"r\"\naction = \"deny\"\nenforce = true\n");
+  EXPECT_EQ(Printed(printed), printed);
+}
+
+TEST(QuoteTest, CutsBetweenCharacters) {
+  EXPECT_EQ(QuoteShort(std::string(128, 'a')), '"' + std::string(128, 'a') + '"');
+  EXPECT_EQ(QuoteShort(std::string(127, 'a') + "éé"), '"' + std::string(127, 'a') + "…\"");
+  EXPECT_EQ(QuoteShort(std::string(126, 'a') + "éé"), '"' + std::string(126, 'a') + "é…\"");
+}
+
+TEST(QuoteTest, EscapesControlCharacters) {
+  EXPECT_EQ(Quote(std::string_view("\0\x1f\x7f\r\"\\", 6)), R"("\u0000\u001f\u007f\u000d\"\\")");
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real sockets in a folder of the test's own. What sets owners needs root, and says so.
+#include "proxy/listening_socket.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "temp_folder.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using ttrpc::StatusCode;
+using ttrpc::UniqueFd;
+
+ttrpc::Address AddressOf(const std::string& text) {
+  auto address = ttrpc::Address::Parse(text);
+  EXPECT_TRUE(address) << text;
+  return *address;
+}
+
+ListeningSocketOptions At(const std::string& path) {
+  return {.address = AddressOf("unix://" + path), .owner = {}, .group = {}};
+}
+
+UniqueFd NewSocket(int type = SOCK_STREAM) {
+  return UniqueFd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+// 0, or the errno of connect(2).
+int Connect(const UniqueFd& socket, const ttrpc::Address& address) {
+  sockaddr_un raw;
+  const socklen_t length = address.ToSockaddr(&raw);
+  const int result = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length);
+  return result == 0 ? 0 : errno;
+}
+
+// A socket of somebody else's, which has no lock. Not listening, it is as stale as one whose
+// process has died.
+UniqueFd BindForeign(const std::string& path, int type = SOCK_STREAM) {
+  UniqueFd socket = NewSocket(type);
+  sockaddr_un raw;
+  const socklen_t length = AddressOf("unix://" + path).ToSockaddr(&raw);
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length), 0);
+  return socket;
+}
+
+struct stat StatOf(const std::string& path) {
+  struct stat status {};
+  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
+  return status;
+}
+
+class ListeningSocketTest : public testing::Test {
+ protected:
+  ListeningSocket Create(const ListeningSocketOptions& options) {
+    auto socket = ListeningSocket::Create(options);
+    if (!socket) ADD_FAILURE() << socket.error();
+    return *std::move(socket);
+  }
+  ListeningSocket Create() { return Create(At(path_)); }
+
+  void ExpectError(StatusCode code, const std::string& message) {
+    const auto socket = ListeningSocket::Create(At(path_));
+    ASSERT_FALSE(socket);
+    EXPECT_EQ(socket.error().code(), code);
+    EXPECT_EQ(socket.error().message(), message);
+  }
+
+  TempFolder folder_;
+  const std::string path_ = folder_ / "sock";
+  const std::string in_use_ = "unix://" + path_ + " is in use";
+};
+
+TEST_F(ListeningSocketTest, AcceptsConnectionsUntilItEnds) {
+  std::optional<ListeningSocket> socket = Create();
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+  const UniqueFd peer = NewSocket();
+  EXPECT_EQ(Connect(peer, AddressOf("unix://" + path_)), 0);
+  const UniqueFd accepted(::accept4(socket->fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_TRUE(accepted);
+  EXPECT_EQ(::accept4(socket->fd(), nullptr, nullptr, SOCK_CLOEXEC), -1);
+  EXPECT_EQ(errno, EAGAIN);  // non-blocking
+  EXPECT_TRUE(::fcntl(socket->fd(), F_GETFD) & FD_CLOEXEC);
+  socket.reset();
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+TEST_F(ListeningSocketTest, ModeIsExactWhateverTheUmask) {
+  for (const mode_t umask : {0000U, 0022U, 0777U}) {
+    for (const mode_t mode : {0600U, 0660U, 0666U, 0777U}) {
+      ListeningSocketOptions options = At(path_);
+      options.mode = mode;
+      const mode_t before = ::umask(umask);
+      const ListeningSocket socket = Create(options);
+      ::umask(before);
+      EXPECT_EQ(StatOf(path_).st_mode, S_IFSOCK | mode);
+    }
+  }
+}
+
+TEST_F(ListeningSocketTest, OwnerAndGroup) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  ListeningSocketOptions options = At(path_);
+  options.owner = 1234;
+  options.group = 5678;
+  options.mode = 0660;
+  {
+    const ListeningSocket socket = Create(options);
+    const struct stat made = StatOf(path_);
+    EXPECT_EQ(made.st_uid, 1234U);
+    EXPECT_EQ(made.st_gid, 5678U);
+    EXPECT_EQ(made.st_mode & 07777U, 0660U);
+  }
+  options.owner.reset();
+  const ListeningSocket socket = Create(options);
+  EXPECT_EQ(StatOf(path_).st_uid, 0U);
+  EXPECT_EQ(StatOf(path_).st_gid, 5678U);
+}
+
+TEST_F(ListeningSocketTest, StaleSocketIsReplaced) {
+  { const UniqueFd stale = BindForeign(path_); }
+  const ino_t before = StatOf(path_).st_ino;
+  // A lock file that nobody holds, as a process leaves it that was killed.
+  { const std::ofstream lock(folder_ / ".sock.lock"); }
+  const ListeningSocket socket = Create();
+  EXPECT_NE(StatOf(path_).st_ino, before);
+  EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), 0);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+}
+
+TEST_F(ListeningSocketTest, LiveSocketIsNotStolen) {
+  const UniqueFd live = BindForeign(path_);
+  ASSERT_EQ(::listen(live.get(), 4), 0);
+  const ino_t before = StatOf(path_).st_ino;
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  EXPECT_EQ(StatOf(path_).st_ino, before);
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));
+}
+
+TEST_F(ListeningSocketTest, LiveSocketWithAFullBacklogIsNotStolen) {
+  const UniqueFd live = BindForeign(path_);
+  ASSERT_EQ(::listen(live.get(), 0), 0);
+  const UniqueFd waiting = NewSocket();
+  ASSERT_EQ(Connect(waiting, AddressOf("unix://" + path_)), 0);
+  ASSERT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), EAGAIN);
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));
+}
+
+TEST_F(ListeningSocketTest, SocketOfAnotherTypeIsNotStolen) {
+  const UniqueFd datagram = BindForeign(path_, SOCK_DGRAM);
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));
+}
+
+TEST_F(ListeningSocketTest, OursIsNotStolenAndStaysWhole) {
+  const ListeningSocket socket = Create();
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+  EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), 0);
+}
+
+TEST_F(ListeningSocketTest, LockThatIsHeldIsNotStolen) {
+  const std::string lock = folder_ / ".sock.lock";
+  const UniqueFd held(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock"));
+  ASSERT_EQ(::flock(held.get(), LOCK_UN), 0);
+  Create();
+}
+
+TEST_F(ListeningSocketTest, LockFileThatIsALinkIsNotFollowed) {
+  ASSERT_EQ(::symlink((folder_ / "target").c_str(), (folder_ / ".sock.lock").c_str()), 0);
+  EXPECT_FALSE(ListeningSocket::Create(At(path_)));
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock"));
+}
+
+TEST_F(ListeningSocketTest, WhatIsNoSocketStays) {
+  const std::string message = "unix://" + path_ + " is not a socket, and is left alone";
+  { std::ofstream(path_) << "precious"; }
+  ExpectError(StatusCode::kFailedPrecondition, message);
+  EXPECT_EQ(ReadFile(path_), "precious");
+  ASSERT_EQ(::rename(path_.c_str(), (folder_ / "file").c_str()), 0);
+
+  ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
+  ExpectError(StatusCode::kFailedPrecondition, message);
+  ASSERT_EQ(::rmdir(path_.c_str()), 0);
+
+  // A link is not looked through, neither to a file nor to a stale socket.
+  for (const char* target : {"file", "stale", "nothing"}) {
+    const UniqueFd stale = BindForeign(folder_ / "stale");
+    ASSERT_EQ(::symlink((folder_ / target).c_str(), path_.c_str()), 0);
+    ExpectError(StatusCode::kFailedPrecondition, message);
+    EXPECT_TRUE(S_ISLNK(StatOf(path_).st_mode));
+    EXPECT_THAT(folder_.List(), ElementsAre("file", "sock", "stale"));
+    ASSERT_EQ(::unlink(path_.c_str()), 0);
+    ASSERT_EQ(::unlink((folder_ / "stale").c_str()), 0);
+  }
+}
+
+TEST_F(ListeningSocketTest, ForeignSocketAtTheEndStays) {
+  ListeningSocket socket = Create();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  const UniqueFd foreign = BindForeign(path_);
+  const ino_t inode = StatOf(path_).st_ino;
+  socket.CloseAndUnlink();
+  EXPECT_EQ(StatOf(path_).st_ino, inode);
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));  // the lock file was ours
+}
+
+TEST_F(ListeningSocketTest, ForeignLockFileAtTheEndStays) {
+  ListeningSocket socket = Create();
+  const std::string lock = folder_ / ".sock.lock";
+  // The name goes to another file before the first is gone: the number cannot be the same.
+  ASSERT_EQ(::rename(lock.c_str(), (folder_ / "moved").c_str()), 0);
+  { const std::ofstream foreign(lock); }
+  socket.CloseAndUnlink();
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "moved"));
+}
+
+TEST_F(ListeningSocketTest, ClosingTwiceTakesNothingFromTheNext) {
+  ListeningSocket first = Create();
+  first.CloseAndUnlink();
+  const ListeningSocket second = Create();
+  first.CloseAndUnlink();
+  EXPECT_LT(first.fd(), 0);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+}
+
+TEST_F(ListeningSocketTest, Moving) {
+  ListeningSocket first = Create();
+  ListeningSocket second = std::move(first);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+  ListeningSocket other = Create(At(folder_ / "other"));
+  EXPECT_THAT(folder_.List(), ElementsAre(".other.lock", ".sock.lock", "other", "sock"));
+  other = std::move(second);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+  EXPECT_GE(other.fd(), 0);
+  other.CloseAndUnlink();
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+// The longest path of an address: longer behind /proc/self/fd/N/ than sockaddr_un holds.
+TEST_F(ListeningSocketTest, PathOf107Bytes) {
+  const std::string path = folder_ / std::string(107 - folder_.path().size() - 1, 'n');
+  ASSERT_EQ(path.size(), 107U);
+  { const UniqueFd stale = BindForeign(path); }
+  {
+    const ListeningSocket socket = Create(At(path));
+    EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path)), 0);
+    EXPECT_FALSE(ListeningSocket::Create(At(path)));
+  }
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+TEST_F(ListeningSocketTest, MissingFolder) {
+  const std::string folder = folder_ / "none";
+  const auto socket = ListeningSocket::Create(At(folder + "/sock"));
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().code(), StatusCode::kNotFound);
+  EXPECT_EQ(socket.error().message(),
+            "unix://" + folder + "/sock: " + folder + ": No such file or directory");
+}
+
+TEST_F(ListeningSocketTest, FolderThatIsAFile) {
+  { const std::ofstream file(path_); }
+  const auto socket = ListeningSocket::Create(At(path_ + "/sock"));
+  ASSERT_FALSE(socket);
+  EXPECT_THAT(socket.error().message(), HasSubstr("Not a directory"));
+}
+
+// After bind(2), each step may fail; the descriptors run out at one of them.
+TEST_F(ListeningSocketTest, NothingIsLeftBehindWhereverItFails) {
+  // Far from what the test itself has open.
+  const int lowest = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  ASSERT_GE(lowest, 0);
+  ASSERT_EQ(::close(lowest), 0);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  int failures = 0;
+  for (rlim_t spare = 0;; ++spare) {
+    ASSERT_LT(spare, 20U);
+    const rlimit limit{.rlim_cur = static_cast<rlim_t>(lowest) + spare,
+                       .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    auto socket = ListeningSocket::Create(At(path_));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (socket) break;
+    ++failures;
+    EXPECT_EQ(socket.error().code(), StatusCode::kResourceExhausted) << socket.error();
+    EXPECT_THAT(folder_.List(), IsEmpty()) << "with descriptors to spare: " << spare;
+  }
+  EXPECT_GE(failures, 4);  // folder, lock, socket, the bound file
+}
+
+TEST_F(ListeningSocketTest, NothingIsLeftBehindWhenTheOwnerCannotBeSet) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give it up";
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  ASSERT_EQ(::seteuid(65533), 0);
+  ListeningSocketOptions options = At(path_);
+  options.owner = 0;
+  const auto socket = ListeningSocket::Create(options);
+  ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().code(), StatusCode::kPermissionDenied);
+  EXPECT_THAT(socket.error().message(), HasSubstr("owner and group"));
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+TEST_F(ListeningSocketTest, Abstract) {
+  // The folder's name is the test's own: so is this.
+  const ListeningSocketOptions options{
+      .address = AddressOf("unix-abstract:" + path_), .owner = {}, .group = {}};
+  {
+    const ListeningSocket socket = Create(options);
+    EXPECT_EQ(Connect(NewSocket(), options.address), 0);
+    const auto second = ListeningSocket::Create(options);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code(), StatusCode::kAlreadyExists);
+    EXPECT_EQ(second.error().message(), "unix-abstract:" + path_ + " is in use");
+  }
+  EXPECT_EQ(Connect(NewSocket(), options.address), ECONNREFUSED);
+  Create(options);
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace proxyd

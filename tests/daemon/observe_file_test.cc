@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The audit's file and what lies under it, on real files. A disk that is full is played by
+// RLIMIT_FSIZE, which cuts writes short in the same way and can be taken away again.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <sstream>
+#include <string>
+
+#include "observe/line_file.h"
+#include "observe/log.h"
+#include "temp_folder.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// While it lives, no file of this process grows beyond `bytes`.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// What the default logger is given, as lines.
+class CapturedLog {
+ public:
+  CapturedLog() {
+    auto logger = std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
+    logger->set_pattern("%l %v");
+    before_ = spdlog::default_logger();
+    spdlog::set_default_logger(std::move(logger));
+  }
+  ~CapturedLog() { spdlog::set_default_logger(before_); }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+
+  std::vector<std::string> lines() const {
+    std::vector<std::string> lines;
+    std::istringstream in(text_.str());
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
+class LineFileTest : public testing::Test {
+ protected:
+  LineFile Open(const std::string& path) {
+    auto file = LineFile::Open(path, deadline_);
+    EXPECT_TRUE(file) << file.error();
+    return *std::move(file);
+  }
+
+  TempFolder folder_;
+  WriteDeadline deadline_;
+  const std::string path_ = folder_ / "lines";
+};
+
+TEST_F(LineFileTest, CreatedWithItsModeAndAppendedTo) {
+  const mode_t umask_before = ::umask(0);
+  EXPECT_EQ(Open(path_).Append("one\n"), 0);
+  ::umask(umask_before);
+  EXPECT_EQ(Open(path_).Append("two\nthree\n"), 0);
+  EXPECT_EQ(ReadFile(path_), "one\ntwo\nthree\n");
+  struct stat status {};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0640U);
+}
+
+TEST_F(LineFileTest, SymbolicLinkIsNotFollowed) {
+  ASSERT_EQ(::symlink((folder_ / "target").c_str(), path_.c_str()), 0);
+  const auto file = LineFile::Open(path_, deadline_);
+  ASSERT_FALSE(file);
+  EXPECT_THAT(file.error().message(), HasSubstr(path_));
+  EXPECT_THAT(folder_.List(), ElementsAre("lines"));
+}
+
+TEST_F(LineFileTest, MissingFolder) {
+  const auto file = LineFile::Open(folder_ / "none/lines", deadline_);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), ttrpc::StatusCode::kNotFound);
+}
+
+TEST_F(LineFileTest, ReopenFollowsTheName) {
+  LineFile file = Open(path_);
+  EXPECT_EQ(file.Append("old\n"), 0);
+  ASSERT_EQ(::rename(path_.c_str(), (folder_ / "lines.1").c_str()), 0);
+  EXPECT_EQ(file.Append("still old\n"), 0);
+  EXPECT_TRUE(file.Reopen().ok());
+  EXPECT_EQ(file.Append("new\n"), 0);
+  EXPECT_EQ(ReadFile(folder_ / "lines.1"), "old\nstill old\n");
+  EXPECT_EQ(ReadFile(path_), "new\n");
+}
+
+TEST_F(LineFileTest, ReopenThatFailsKeepsTheOldFile) {
+  LineFile file = Open(path_);
+  ASSERT_EQ(::rename(path_.c_str(), (folder_ / "lines.1").c_str()), 0);
+  ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
+  EXPECT_FALSE(file.Reopen().ok());
+  EXPECT_EQ(file.Append("kept\n"), 0);
+  EXPECT_EQ(ReadFile(folder_ / "lines.1"), "kept\n");
+}
+
+TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
+  LineFile file = Open(path_);
+  ASSERT_EQ(file.Append("first\n"), 0);
+  {
+    const FileSizeLimit full(10);
+    EXPECT_EQ(file.Append("second\n"), EFBIG);  // four of its bytes did fit
+    EXPECT_EQ(ReadFile(path_), "first\n");
+    EXPECT_EQ(file.Append("x\n"), 0);
+    EXPECT_EQ(file.Append("third\n"), EFBIG);
+  }
+  EXPECT_EQ(file.Append("second\n"), 0);
+  EXPECT_EQ(ReadFile(path_), "first\nx\nsecond\n");
+}
+
+// A pipe takes what it has room for, and nothing can be taken back: the cut line is ended.
+TEST_F(LineFileTest, CutLineIsEndedBeforeTheNext) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const ttrpc::UniqueFd reader(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_TRUE(reader);
+  LineFile file = Open(path_);
+  const int capacity = ::fcntl(reader.get(), F_SETPIPE_SZ, 8192);
+  ASSERT_GT(capacity, 0);
+  deadline_.Set(std::chrono::steady_clock::now());
+  const std::string line(static_cast<size_t>(capacity) + 10, 'x');
+  EXPECT_EQ(file.Append(line + "\n"), ETIMEDOUT);
+  std::string got(line.size() * 2, '\0');
+  EXPECT_EQ(::read(reader.get(), got.data(), got.size()), capacity);
+  EXPECT_EQ(file.Append("next\n"), 0);
+  const ssize_t size = ::read(reader.get(), got.data(), got.size());
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(got.substr(0, static_cast<size_t>(size)), "\nnext\n");
+}
+
+TEST_F(LineFileTest, PipeWithoutReaderIsAnErrorNotAWait) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_FALSE(LineFile::Open(path_, deadline_));
+}
+
+TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
+  const TempFolder folder;
+  const std::string path = folder / "audit";
+  const CapturedLog log;
+  auto target = MakeFileAuditTarget(path);
+  ASSERT_TRUE(target) << target.error();
+  EXPECT_TRUE((*target)->Write("{\"a\":1}\n"));
+  {
+    const FileSizeLimit full(10);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE((*target)->Write("{\"b\":2}\n"));
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write("{\"c\":3}\n"));
+  EXPECT_EQ(ReadFile(path), "{\"a\":1}\n{\"c\":3}\n{\"c\":3}\n{\"c\":3}\n");
+  EXPECT_THAT(log.lines(), ElementsAre("error audit: cannot write " + path + ": File too large",
+                                       "info audit: " + path + " is written again"));
+}
+
+TEST(FileAuditTargetTest, NoSpaceLeftOnDevice) {
+  const CapturedLog log;
+  auto target = MakeFileAuditTarget("/dev/full");
+  ASSERT_TRUE(target) << target.error();
+  EXPECT_FALSE((*target)->Write("{}\n"));
+  EXPECT_THAT(log.lines(),
+              ElementsAre("error audit: cannot write /dev/full: No space left on device"));
+}
+
+TEST(FileAuditTargetTest, CannotBeOpened) {
+  const TempFolder folder;
+  const auto target = MakeFileAuditTarget(folder / "none/audit");
+  ASSERT_FALSE(target);
+  EXPECT_EQ(target.error().code(), ttrpc::StatusCode::kNotFound);
+}
+
+TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
+  const TempFolder folder;
+  const std::string path = folder / "audit";
+  auto target = MakeFileAuditTarget(path);
+  ASSERT_TRUE(target) << target.error();
+  {
+    Audit audit(AuditConfig{}, *std::move(target));
+    AuditRecord record;
+    record.method = "Before";
+    audit.Record(record);
+    while (ReadFile(path).find('\n') == std::string::npos) ::sched_yield();
+    ASSERT_EQ(::rename(path.c_str(), (folder / "audit.1").c_str()), 0);
+    audit.Reopen();
+    record.method = "After";
+    audit.Record(record);
+  }
+  EXPECT_THAT(ReadFile(folder / "audit.1"), HasSubstr("\"Before\""));
+  EXPECT_THAT(ReadFile(path), HasSubstr("\"After\""));
+  EXPECT_THAT(ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
+}
+
+}  // namespace
+}  // namespace proxyd

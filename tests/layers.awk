@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The rules of tests/layers.sh, which says what they are. Reads the sources as its arguments, paths
+# from the top of the tree; prints FILE:LINE: WHAT for each violation and exits 1 if there is any.
+
+function violation(line, what) {
+  printf "%s:%d: %s\n", FILENAME, line, what
+  violations++
+}
+
+# Turns the words of `list` into keys of `set`.
+function make_set(set, list,    words, n, i) {
+  n = split(list, words, " ")
+  for (i = 1; i <= n; i++) set[words[i]] = 1
+}
+
+BEGIN {
+  max_lines = 500
+
+  # The daemon's folders, lowest first: each may include itself and those before it.
+  n = split("config policy observe proxy control", order, " ")
+  for (i = 1; i <= n; i++) rank[order[i]] = i
+  main_rank = n + 1
+
+  # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
+  m = split("address codec field_scanner message metadata request response status", names, " ")
+  for (i = 1; i <= m; i++) {
+    pure["libttrpc/include/ttrpc/" names[i] ".h"] = 1
+    pure["libttrpc/src/" names[i] ".h"] = 1
+    pure["libttrpc/src/" names[i] ".cc"] = 1
+  }
+  make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc")
+  # A socket address is a value; these are the headers that say what it looks like.
+  make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
+  make_set(address_headers, "sys/socket.h sys/un.h")
+  make_set(socket_headers, "sys/socket.h sys/un.h sys/uio.h sys/epoll.h sys/eventfd.h sys/poll.h " \
+           "sys/select.h sys/signalfd.h sys/timerfd.h poll.h netdb.h ifaddrs.h arpa/inet.h " \
+           "linux/vm_sockets.h")
+  # Public headers that stand for a socket, a wait or a decision about either.
+  make_set(io_headers, "ttrpc/connection.h ttrpc/handshaker.h ttrpc/io_loop.h ttrpc/timer.h " \
+           "ttrpc/server.h ttrpc/client.h")
+
+  make_set(libevent_files, "libttrpc/src/connection.cc libttrpc/src/io_loop.cc " \
+           "libttrpc/src/timer.cc daemon/proxy/listener.cc daemon/control/signals.cc daemon/main.cc")
+
+  # spdlog hands its loggers and sinks out in shared_ptr.
+  make_set(shared_ptr_files, "daemon/observe/log.cc")
+
+  for (i = 1; i < ARGC; i++) exists[ARGV[i]] = 1
+}
+
+function is_pure(path) { return path in pure || path ~ /^daemon\/(config|policy)\// }
+
+function is_libevent(header) {
+  return header ~ /^(event2\/.*|event|evdns|evhttp|evrpc|evutil)(\.h)?$/
+}
+
+function is_socket(header) { return header in socket_headers || header ~ /^net(inet|packet)?\// }
+
+# Project headers, told from those of the system by where they are spelled from.
+function is_ours(header, quoted) {
+  return quoted || header ~ /^(ttrpc|config|policy|observe|proxy|control|ctl|daemon|libttrpc)\//
+}
+
+# ---- includes point one way
+
+function check_library_include(header) {
+  if (header ~ /^ttrpc\//) {
+    if (!(("libttrpc/include/" header) in exists)) violation(FNR, "no such public header: " header)
+  } else if (FILENAME ~ /^libttrpc\/include\//) {
+    violation(FNR, "a public header includes " header ", which is not public")
+  } else if (header ~ /\// && header !~ /^google\//) {
+    violation(FNR, "libttrpc includes " header ", which is not its own")
+  }
+}
+
+function check_daemon_include(header,    folder, own, own_rank) {
+  if (header ~ /^ttrpc\//) {
+    if (!(("libttrpc/include/" header) in exists)) {
+      violation(FNR, header " is no public header of libttrpc, and the daemon uses no other")
+    }
+    return
+  }
+  own = FILENAME
+  sub(/^daemon\//, "", own)
+  own_rank = own ~ /\// ? 0 : main_rank
+  sub(/\/.*/, "", own)
+  folder = header
+  sub(/\/.*/, "", folder)
+  if (own in rank) own_rank = rank[own]
+  if (header !~ /\//) {
+    violation(FNR, header " is spelled without its folder, as seen from daemon/")
+  } else if (own_rank == 0) {  # daemon/ctl and the like: programs beside the daemon
+    if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another folder")
+  } else if (!(folder in rank)) {
+    violation(FNR, header " is of no folder of the daemon, and not <ttrpc/...>")
+  } else if (rank[folder] > own_rank) {
+    violation(FNR, "daemon/" own " includes " header ", of a layer above it")
+  }
+}
+
+function check_include(header, quoted) {
+  if (header ~ /(^|\/)\.\.?\//) violation(FNR, "a relative path in an include")
+  if (is_ours(header, quoted)) {
+    if (FILENAME ~ /^libttrpc\//) check_library_include(header)
+    else check_daemon_include(header)
+  }
+  if (is_libevent(header) && !(FILENAME in libevent_files)) {
+    violation(FNR, "libevent is not for this file")
+  }
+  if (!is_pure(FILENAME)) return
+  if (is_socket(header) && !(FILENAME in addresses && header in address_headers)) {
+    violation(FNR, "<" header "> in a file that does no I/O")
+  }
+  if (header in io_headers) violation(FNR, header " in a file that does no I/O")
+}
+
+# ---- line by line
+
+# The line without what stands in quotes and in a comment to its end.
+function code_of(line) {
+  gsub(/'\\?"'/, "' '", line)
+  gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
+  sub(/\/\/.*/, "", line)
+  return line
+}
+
+function check_product(line,    header, quote) {
+  if (line ~ /^[ \t]*#[ \t]*include/) {
+    header = line
+    sub(/^[ \t]*#[ \t]*include[ \t]*/, "", header)
+    quote = substr(header, 1, 1)
+    if (quote != "\"" && quote != "<") {
+      violation(FNR, "an include that is not spelled out")
+      return
+    }
+    header = substr(header, 2)
+    sub(/[">].*/, "", header)
+    check_include(header, quote == "\"")
+    return
+  }
+  if (FILENAME in shared_ptr_files) return
+  line = code_of(line)
+  # Immutable snapshots may be shared.
+  gsub(/(shared_ptr|make_shared|allocate_shared)[ \t]*<[ \t]*const[ \t]/, "", line)
+  if (line ~ /shared_ptr|make_shared|allocate_shared|shared_from_this/) {
+    violation(FNR, "shared_ptr of what is no immutable snapshot")
+  }
+}
+
+FNR == 1 { licensed = 0 }
+FNR <= 3 && /SPDX-License-Identifier: Apache-2\.0/ { licensed = 1 }
+FNR == 3 && !licensed { violation(1, "no SPDX line at the top") }
+{ lines[FILENAME] = FNR; has_license[FILENAME] = licensed }
+FNR == max_lines + 1 { violation(FNR, "more than " max_lines " lines") }
+
+FILENAME ~ /\.(cc|h)$/ {
+  if (code_of($0) ~ /\[[ \t]*=/) violation(FNR, "[=]: a capture that is not spelled out")
+  if (FILENAME ~ /^(libttrpc|daemon)\//) check_product($0)
+}
+
+END {
+  for (i = 1; i < ARGC; i++) {
+    # Too short to have been looked at above.
+    if (lines[ARGV[i]] < 3 && !has_license[ARGV[i]]) {
+      printf "%s:1: no SPDX line at the top\n", ARGV[i]
+      violations++
+    }
+  }
+  exit violations > 0
+}

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# tests/layers.sh sees what it is there to see: a small tree in order, then one violation at a time.
+set -euo pipefail
+
+layers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/layers.sh
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+failures=0
+
+# put FILE LINE…: a file of the tree, with an SPDX line before what is given.
+put() {
+  local file=$tree/$1
+  shift
+  mkdir -p "$(dirname "$file")"
+  printf '%s\n' '// SPDX-License-Identifier: Apache-2.0' "$@" >"$file"
+}
+
+fresh_tree() {
+  rm -rf "${tree:?}"/*
+  put libttrpc/include/ttrpc/status.h '#include <string>'
+  put libttrpc/include/ttrpc/connection.h '#include "ttrpc/status.h"' 'struct event_base;'
+  put libttrpc/include/ttrpc/address.h '#include <sys/un.h>'
+  put libttrpc/src/field_scanner.h
+  put libttrpc/src/connection.cc '#include "ttrpc/connection.h"' '#include <event2/event.h>' \
+    '#include <sys/socket.h>' '#include "field_scanner.h"'
+  put daemon/config/config.h '#include <ttrpc/address.h>' '#include <toml++/toml.h>'
+  put daemon/policy/policy.cc '#include "policy/policy.h"' '#include "config/config.h"' \
+    'auto f = [&](int x) { return a[x] == 1; };  // no [=], no shared_ptr, "http://x"'
+  put daemon/proxy/proxy.cc '#include <ttrpc/connection.h>' '#include "policy/policy.h"' \
+    'std::shared_ptr<const Config> config_; std::string s = "shared_ptr [=]";'
+  put daemon/observe/log.cc 'std::shared_ptr<spdlog::logger> logger;'
+  put daemon/main.cc '#include <event2/event.h>' '#include "control/signals.h"'
+  put tests/daemon/policy_test.cc '#include "policy_builder.h"' 'std::shared_ptr<int> p;'
+}
+
+# expect OUTPUT: what layers.sh says of the tree; nothing, if the tree is in order.
+expect() {
+  local output status=0
+  output=$("$layers" "$tree" 2>&1) || status=$?
+  if [[ $output != "$1" || $status -ne $([[ -z $1 ]] && echo 0 || echo 1) ]]; then
+    printf 'expected:\n%s\ngot (exit status %d):\n%s\n' "$1" "$status" "$output"
+    failures=$((failures + 1))
+  fi
+  fresh_tree
+}
+
+# violation FILE LINE WHAT: LINE as line 2 of FILE is the only violation, and WHAT is said of it.
+violation() {
+  put "$1" "$2"
+  expect "$1:2: $3"
+}
+
+fresh_tree
+expect ''
+
+# Includes point one way.
+violation libttrpc/src/codec.cc '#include "config/config.h"' \
+  'libttrpc includes config/config.h, which is not its own'
+violation libttrpc/src/codec.cc '#include <daemon/config/config.h>' \
+  'libttrpc includes daemon/config/config.h, which is not its own'
+violation libttrpc/src/codec.cc '#include "ttrpc/absent.h"' 'no such public header: ttrpc/absent.h'
+violation libttrpc/include/ttrpc/codec.h '#include "field_scanner.h"' \
+  'a public header includes field_scanner.h, which is not public'
+violation daemon/config/load.cc '#include "policy/policy.h"' \
+  'daemon/config includes policy/policy.h, of a layer above it'
+violation daemon/policy/match.cc '#include "proxy/proxy.h"' \
+  'daemon/policy includes proxy/proxy.h, of a layer above it'
+violation daemon/observe/audit.cc '#  include "proxy/proxy.h"' \
+  'daemon/observe includes proxy/proxy.h, of a layer above it'
+violation daemon/proxy/peer.cc '#include <control/signals.h>' \
+  'daemon/proxy includes control/signals.h, of a layer above it'
+violation daemon/proxy/peer.cc '#include "field_scanner.h"' \
+  'field_scanner.h is spelled without its folder, as seen from daemon/'
+violation daemon/proxy/peer.cc '#include <ttrpc/field_scanner.h>' \
+  'ttrpc/field_scanner.h is no public header of libttrpc, and the daemon uses no other'
+violation daemon/proxy/peer.cc '#include <libttrpc/src/field_scanner.h>' \
+  'libttrpc/src/field_scanner.h is of no folder of the daemon, and not <ttrpc/...>'
+violation daemon/ctl/main.cc '#include "config/config.h"' \
+  'daemon/ctl includes config/config.h, of another folder'
+violation daemon/proxy/peer.cc '#include HEADER' 'an include that is not spelled out'
+violation daemon/main.cc '#include "proxy/../control/signals.h"' 'a relative path in an include'
+
+# What does no I/O.
+violation libttrpc/src/request.cc '#include <sys/socket.h>' \
+  '<sys/socket.h> in a file that does no I/O'
+violation libttrpc/src/address.cc '#include <netinet/in.h>' \
+  '<netinet/in.h> in a file that does no I/O'
+violation daemon/policy/match.cc '#include <sys/un.h>' '<sys/un.h> in a file that does no I/O'
+violation daemon/config/load.cc '#include <poll.h>' '<poll.h> in a file that does no I/O'
+violation daemon/config/load.cc '#include <ttrpc/connection.h>' \
+  'ttrpc/connection.h in a file that does no I/O'
+violation daemon/proxy/stream_state.cc '#include <sys/uio.h>' \
+  '<sys/uio.h> in a file that does no I/O'
+
+# libevent.
+violation daemon/proxy/peer.cc '#include <event2/buffer.h>' 'libevent is not for this file'
+violation daemon/config/load.cc '#include <event.h>' 'libevent is not for this file'
+violation libttrpc/include/ttrpc/connection.h '#include <event2/event.h>' \
+  'libevent is not for this file'
+
+# Captures and shared ownership.
+violation daemon/proxy/peer.cc 'auto f = [=] { return 1; };' \
+  '[=]: a capture that is not spelled out'
+violation tests/daemon/a_test.cc 'auto f = [ =, this] {};  // why' \
+  '[=]: a capture that is not spelled out'
+violation daemon/proxy/peer.cc 'f("http://x", std::make_shared<Peer>());' \
+  'shared_ptr of what is no immutable snapshot'
+violation libttrpc/src/codec.cc 'std::shared_ptr<const int> a; std::shared_ptr<int> b;' \
+  'shared_ptr of what is no immutable snapshot'
+
+# Licence and length.
+printf '%s\n' a b c d >"$tree/tests/x.py"
+expect 'tests/x.py:1: no SPDX line at the top'
+: >"$tree/meson.build"
+expect 'meson.build:1: no SPDX line at the top'
+mapfile -t empty < <(yes '' | head -n 499)
+put tests/long.cc "${empty[@]}"
+expect ''
+put tests/long.cc "${empty[@]}" ''
+expect 'tests/long.cc:501: more than 500 lines'
+
+# It does not take nothing for a tree in order.
+rm -rf "${tree:?}"/*
+expect "no sources in $tree"
+
+if [[ $failures -gt 0 ]]; then
+  echo "$failures of the cases failed"
+  exit 1
+fi
