@@ -33,7 +33,8 @@ struct Scene {
 
 class ProxyTest : public ::testing::Test {
  protected:
-  // Writes the configuration, starts the backend, then the daemon, and waits until it is ready.
+  // Writes the configuration, starts the backend, then the daemon, and waits until it is ready; a
+  // test whose daemon is not ends there.
   void Start(Scene scene = {});
   // The daemon again, with the configuration that is there.
   void StartDaemon(UserNamespace user_namespace = UserNamespace::kOurs);
