@@ -48,6 +48,7 @@ class AuditTest : public ProxyTest {
       return IsAuditLine(line) && json::parse(line, nullptr, false).value("event", "") == event;
     });
     std::vector<json> events;
+    events.reserve(lines.size());
     for (const std::string& line : lines) events.push_back(json::parse(line));
     return events;
   }

@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 
 constexpr int kBadCommandLine = 64;
 constexpr int kBadConfiguration = 78;

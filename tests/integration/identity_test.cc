@@ -35,7 +35,7 @@ Metadata Of(uid_t uid, gid_t gid) {
 }
 
 // Ours stand together, before or after the peer's own.
-void ExpectOursAndOthers(Metadata metadata, Metadata ours, const Metadata& others) {
+void ExpectOursAndOthers(Metadata metadata, const Metadata& ours, const Metadata& others) {
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with("ttrpc-proxy-"); };
   Metadata found;
   std::copy_if(metadata.begin(), metadata.end(), std::back_inserter(found), is_ours);
