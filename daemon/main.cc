@@ -25,6 +25,7 @@
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "proxy/proxy.h"
+#include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
 namespace {
@@ -174,7 +175,9 @@ int Main(int argc, char** argv) {
   LoadedConfig loaded = LoadConfig(options.config, SystemNameResolver());
   Print(loaded.errors, "");
   if (!loaded.config) return EX_CONFIG;
-  if (options.check) Print(CheckConfig(*loaded.config), "warning: ");
+  if (options.check) {
+    Print(CheckConfig(*loaded.config, ttrpc::OverflowUid(), ttrpc::OverflowGid()), "warning: ");
+  }
   if (options.print_config) std::fputs(PrintConfig(*loaded.config).c_str(), stdout);
   if (options.check || options.print_config) return EXIT_SUCCESS;
   return Run(std::move(*loaded.config), options);
