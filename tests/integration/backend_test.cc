@@ -15,8 +15,8 @@ const Call kHold = {.method = "Hold"};
 class BackendTest : public ProxyTest {
  protected:
   static void ExpectUnreachable(RawPeer& peer, uint32_t id) {
-    EXPECT_THAT(peer.Exchange(Echo(id)), IsStatus(id, StatusCode::kUnavailable,
-                                                  "backend \"back\" cannot be reached"));
+    EXPECT_THAT(peer.Exchange(Echo(id)),
+                IsStatus(id, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
   }
 };
 
@@ -208,8 +208,8 @@ TEST_F(DisconnectTest, EachCallInFlightFailsOnce) {
     const std::optional<WireMessage> answer = peer.Receive();
     ASSERT_TRUE(answer.has_value());
     failed.push_back(answer->stream_id);
-    EXPECT_THAT(answer, IsStatus(failed.back(), StatusCode::kUnavailable,
-                                 "backend \"back\" disconnected"));
+    EXPECT_THAT(answer,
+                IsStatus(failed.back(), StatusCode::kUnavailable, "backend \"back\" disconnected"));
   }
   EXPECT_THAT(failed, ::testing::UnorderedElementsAre(1, 3));
   ExpectEcho(peer, 7);
@@ -269,7 +269,8 @@ backend = "other"
 
 [[backend]]
 name = "other"
-address = "unix://)" + folder_.path() + "/other.sock\"\n"});
+address = "unix://)" +
+                  folder_.path() + "/other.sock\"\n"});
   RawPeer peer = Peer();
   const Call elsewhere = {.service = "test.Other", .payload = "x"};
   ExpectEcho(peer, 1);
