@@ -89,9 +89,7 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
       break;
     default:
       ++worker_.counters().peer_dropped;
-      return;
   }
-  UpdateReading();
 }
 
 void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
@@ -109,7 +107,6 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
   } else {
     Refuse(header.stream_id, status);
   }
-  UpdateReading();
 }
 
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
@@ -222,7 +219,9 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
       .stream_id = call->backend_id,
       .type = ttrpc::MessageType::kRequest,
       .flags = RequestFlagsToBackend(what.flags, request.payload.empty())};
-  ttrpc::EncodeRequest(request, call->backend->connection().Begin(header));
+  ttrpc::Connection& backend = call->backend->connection();
+  ttrpc::EncodeRequest(request, backend.Begin(header));
+  StopIfFull(backend);
   const uint32_t id = call->id;
   calls_.Insert(id, std::move(call));
 }
@@ -255,11 +254,13 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   close.flags = ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData;
   switch (call.state.OnPeerData(header.flags)) {
     case PeerData::kForward:
-      return backend.Send(forwarded, data);
+      backend.Send(forwarded, data);
+      return StopIfFull(backend);
     case PeerData::kForwardThenClose:
       // Go's server takes a payload and the close together for an error.
       backend.Send(forwarded, data);
-      return backend.Send(close, {});
+      backend.Send(close, {});
+      return StopIfFull(backend);
     case PeerData::kClose:
       return backend.Send(close, {});
     case PeerData::kDrop:
@@ -302,17 +303,16 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
         break;
     }
   }
-  UpdateReading();
 }
 
 void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data) {
   header.stream_id = call.id;
   connection_.Send(header, data);
+  StopIfFull(connection_);
 }
 
 void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
   AnswerCall(call, MessageTooLong(header.length, worker_.config().limits.message_size));
-  UpdateReading();
 }
 
 void Peer::OnBackendUnreachable(BackendConnection& connection) {
@@ -342,6 +342,7 @@ void Peer::Answer(uint32_t id, const Status& status) {
       .stream_id = id,
       .type = ttrpc::MessageType::kResponse};
   ttrpc::EncodeResponse(status, connection_.Begin(header));
+  StopIfFull(connection_);
 }
 
 void Peer::Refuse(uint32_t id, const Status& status) {
@@ -366,7 +367,6 @@ void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
     if (call->backend == &connection) answered.push_back(call.get());
   });
   for (Call* call : answered) AnswerCall(*call, status);
-  UpdateReading();
 }
 
 void Peer::EndCall(Call& call, StatusCode code) {
@@ -417,6 +417,10 @@ void Peer::CloseAfterFlush() {
     OnClosed(ttrpc::CloseReason::kFlushed, 0);
   });
   linger_->Start(kLinger);
+}
+
+void Peer::StopIfFull(const ttrpc::Connection& queue) {
+  if (queue.send_queue_full()) UpdateReading();
 }
 
 // Who is not read while a send queue is full: the peer, if it is a backend's; the backends, if it

@@ -78,6 +78,7 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
   void CloseAfterFlush();
+  void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
 
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
