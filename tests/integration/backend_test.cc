@@ -85,6 +85,13 @@ TEST_F(BackendTest, SquattedAbstractNameGetsNothing) {
   EXPECT_EQ(squatter.WaitForEnd(0), std::vector<WireMessage>());
 }
 
+// It would feed each call to itself until descriptors run out.
+TEST_F(BackendTest, BackendThatIsTheDaemonItselfIsRefused) {
+  Start({.backend = "address = \"unix://" + front_path() + "\"\n"});
+  RawPeer peer = Peer();
+  ExpectUnreachable(peer, 1);
+}
+
 // A backend that has stopped accepting: its queue of connections is full.
 class FullBacklogTest : public BackendTest {
  protected:
