@@ -126,14 +126,13 @@ void BackendConnection::Add(Call* call) {
   call->backend = this;
   call->backend_id = next_id_;
   next_id_ += 2;
-  calls_.emplace(call->backend_id, call);
+  calls_.Insert(call->backend_id, call);
 }
 
 Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
-  const bool for_call =
-      header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData;
-  const auto found = for_call ? calls_.find(header.stream_id) : calls_.end();
-  if (found != calls_.end()) return found->second;
+  if (header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData) {
+    if (Call* const* found = calls_.Find(header.stream_id)) return *found;
+  }
   ++worker_.counters().backend_dropped;
   return nullptr;
 }

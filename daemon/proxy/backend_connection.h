@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <unordered_map>
 
 #include "proxy/backend.h"
 #include "proxy/call.h"
+#include "proxy/id_map.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/timer.h"
 
@@ -55,7 +55,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Gives the call its backend_id. Not on a connection that takes no calls.
   void Add(Call* call);
   // Messages for it are dropped from now on.
-  void Remove(const Call& call) { calls_.erase(call.backend_id); }
+  void Remove(const Call& call) { calls_.Erase(call.backend_id); }
   size_t calls() const { return calls_.size(); }
 
   // No new calls; to be closed by its owner after the last.
@@ -86,7 +86,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   size_t backend_;
   BackendConnectionOwner& owner_;
   ttrpc::Connection connection_;
-  std::unordered_map<uint32_t, Call*> calls_;  // by backend_id
+  IdMap<Call*> calls_;  // by backend_id
   uint32_t next_id_ = 1;
   bool retired_ = false;
   std::unique_ptr<Pending> pending_;

@@ -123,19 +123,20 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
 }
 
 void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kCall, call.rule)) return;
+  if (call.label == nullptr) return;  // LabelOf() has asked whether the line is wanted
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - call.start);
+      std::chrono::steady_clock::now() - call.label->start);
   audit_.Record(record);
 }
 
 std::unique_ptr<CallLabel> PeerAudit::LabelOf(const ttrpc::RequestView& request,
                                               size_t rule) const {
   if (!Wants(AuditEvent::kCall, rule)) return nullptr;
-  return std::make_unique<CallLabel>(CallLabel{.service = std::string(request.service),
+  return std::make_unique<CallLabel>(CallLabel{.start = std::chrono::steady_clock::now(),
+                                               .service = std::string(request.service),
                                                .method = std::string(request.method),
                                                .traceparent = std::string(TraceparentOf(request))});
 }

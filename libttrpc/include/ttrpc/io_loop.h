@@ -11,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "ttrpc/send_queue.h"
+
 struct event;
 struct event_base;
 
@@ -42,12 +44,14 @@ class IoLoop {
   void ScheduleFlush(Connection* connection);
   void ScheduleResume(Connection* connection);
   void Forget(const Connection* connection);
+  BlockPool& block_pool() { return block_pool_; }
   char* read_buffer() { return read_buffer_.get(); }
 
   template <void (Connection::*Run)()>
   static void RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running);
 
   event_base* base_;
+  BlockPool block_pool_;
   EventPtr flush_event_;
   EventPtr resume_event_;
   // Each list has a twin that is being run; a connection that goes meanwhile is nulled in both.
