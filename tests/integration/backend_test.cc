@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "harness/proxy_test.h"
 
 namespace integration {
@@ -83,6 +85,15 @@ TEST_F(BackendTest, SquattedAbstractNameGetsNothing) {
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
   EXPECT_EQ(squatter.WaitForEnd(0), std::vector<WireMessage>());
+}
+
+// It would feed each call to itself until descriptors run out. The configuration cannot tell when
+// the path is another one.
+TEST_F(BackendTest, BackendThatIsTheDaemonItselfIsRefused) {
+  std::filesystem::create_directory_symlink(folder_.path(), folder_ / "link");
+  Start({.backend = "address = \"unix://" + (folder_ / "link/front.sock") + "\"\n"});
+  RawPeer peer = Peer();
+  ExpectUnreachable(peer, 1);
 }
 
 // A backend that has stopped accepting: its queue of connections is full.
