@@ -47,34 +47,22 @@ void Connection::Start() {
 // Reading.
 
 void Connection::UpdateReadEvent() {
-  short wanted = 0;
-  if (started_ && !closing_ && !closed()) {
-    if (!paused_ && backlog_.empty()) {
-      wanted = EV_READ | EV_PERSIST;
-    } else if (!deliver_before_close_) {
-      wanted = EV_CLOSED | EV_PERSIST;
-    }
-  }
-  if (wanted == watched_) return;
-  watched_ = wanted;
+  const bool open = started_ && !closing_ && !closed();
+  const bool reads = open && !paused_ && backlog_.empty();
+  const bool awaits_end = open && !reads && !deliver_before_close_;
+  if (end_awaited_ && !awaits_end) loop_.ForgetEnd(this);
+  if (awaits_end && !end_awaited_) loop_.AwaitEnd(this);
+  end_awaited_ = awaits_end;
+  if (reads == (read_event_ != nullptr)) return;
   read_event_.reset();
-  if (wanted == 0) return;
+  if (!reads) return;
   read_event_.reset(event_new(
-      loop_.base(), socket_.get(), wanted,
-      [](evutil_socket_t, short what, void* self) {
-        static_cast<Connection*>(self)->OnReadable(what);
-      },
-      this));
+      loop_.base(), socket_.get(), EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->Receive(); }, this));
   event_add(read_event_.get(), nullptr);
 }
 
-void Connection::OnReadable(short what) {
-  if ((what & EV_READ) == 0) {
-    Closed(CloseReason::kEndOfFile, 0);
-    return;
-  }
-  Receive();
-}
+void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 
 void Connection::Receive() {
   const std::span<char> tail = decoder_.Tail();
@@ -265,9 +253,10 @@ void Connection::CloseAfterFlush() {
 void Connection::Close() {
   if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
   flush_scheduled_ = resume_scheduled_ = false;
+  if (end_awaited_) loop_.ForgetEnd(this);
+  end_awaited_ = false;
   read_event_.reset();
   write_event_.reset();
-  watched_ = 0;
   writable_awaited_ = false;
   queue_.Clear();
   socket_.reset();
