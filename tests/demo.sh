@@ -149,7 +149,7 @@ start_daemon() {
   wait_for "$work/daemon.log" ready
 }
 
-say "Installing what is missing and building"
+say "Installing what is missing and building; the first time this takes some minutes"
 build_all >"$work/build.log" 2>&1 || {
   tail -n 40 "$work/build.log" >&2
   fail "the build"

@@ -12,12 +12,11 @@ group=${1:-build}
 build_packages=(
   g++ meson ninja-build pkg-config
   libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libspdlog-dev
-  libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
+  libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(
-  ca-certificates clang-format-14 clang-tidy-14 git protobuf-compiler
-  python3 runc shellcheck
+  ca-certificates clang-format-14 clang-tidy-14 git python3 runc shellcheck
 )
 full_packages=(haproxy libnginx-mod-stream nginx systemd)
 

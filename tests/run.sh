@@ -106,7 +106,8 @@ if $full; then packages="full"; else packages="test"; fi
 if prepare "packages" tests/install-deps.sh "$packages"; then
   if prepare "build" compile "$build" -Dwerror=true; then
     suite plain "$build"
-    count "interop" tests/interop/run.sh "$build"
+    count "interop" tests/interop/run.sh --build "$build"
+    count "interop direct" tests/interop/run.sh --build "$build" --direct
   fi
   # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
   if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
