@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/peer_audit.h"
 
+#include "observe/audit_line.h"
 #include "ttrpc/message.h"
 
 namespace proxyd {
@@ -134,10 +135,13 @@ void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
 
 std::unique_ptr<CallLabel> PeerAudit::LabelOf(const ttrpc::RequestView& request,
                                               size_t rule) const {
-  if (!Wants(AuditEvent::kCall, rule)) return nullptr;
+  // Whoever wants ends wants refusals.
+  if (!Wants(AuditEvent::kRefuse, rule)) return nullptr;
+  // The peer chose its length. One byte more shows that it was cut.
+  const std::string_view traceparent = TraceparentOf(request).substr(0, kAuditValueLimit + 1);
   return std::make_unique<CallLabel>(CallLabel{.service = std::string(request.service),
                                                .method = std::string(request.method),
-                                               .traceparent = std::string(TraceparentOf(request))});
+                                               .traceparent = std::string(traceparent)});
 }
 
 }  // namespace proxyd
