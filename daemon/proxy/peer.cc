@@ -221,10 +221,6 @@ BackendConnection* Peer::BackendFor(size_t backend) {
   for (const auto& connection : backends_) {
     if (connection->backend() == backend && connection->takes_calls()) return connection.get();
   }
-  // One whose ids have run out is closed after its last call.
-  for (const auto& connection : backends_) {
-    if (connection->backend() == backend) connection->Retire();
-  }
   auto connection = BackendConnection::Open(worker_, backend, *this);
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
@@ -265,7 +261,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -384,7 +380,7 @@ void Peer::Drop(BackendConnection& connection) {
       std::find_if(backends_.begin(), backends_.end(),
                    [&connection](const auto& owned) { return owned.get() == &connection; });
   if (found == backends_.end()) return;
-  connection.connection().Close();
+  connection.Close();
   worker_.Bury(std::move(*found));
   backends_.erase(found);
   UpdateReading();  // its full queue may be what the peer was waiting for
@@ -403,7 +399,7 @@ void Peer::EndDrain() {
 // The peer reads what was sent to it, if it does so in time; the backends' connections end now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] {
     connection_.Close();
