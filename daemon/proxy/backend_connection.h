@@ -52,7 +52,8 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   size_t backend() const { return backend_; }
   ttrpc::Connection& connection() { return connection_; }
 
-  // Gives the call its backend_id. Not on a connection that takes no calls.
+  // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
+  // numbered retires it.
   void Add(Call* call);
   // Messages for it are dropped from now on.
   void Remove(const Call& call) { calls_.Erase(call.backend_id); }
@@ -61,7 +62,10 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // No new calls; to be closed by its owner after the last.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
-  bool takes_calls() const;
+  bool takes_calls() const { return !retired_ && !connection_.closed(); }
+
+  // Now, connected or still dialling. The owner hears nothing more.
+  void Close();
 
  private:
   // How far a connection's attempt to connect has come.

@@ -18,7 +18,7 @@ namespace proxyd {
 
 class BackendConnection;
 
-// What a call's audit line needs of its request. Kept only for calls that will have one.
+// What a call's audit lines need of its request. Kept only for calls that may have one.
 struct CallLabel {
   std::chrono::steady_clock::time_point start;
   std::string service;

@@ -207,7 +207,7 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   const ttrpc::RequestView& request = what.request;
   ++worker_.counters().calls;
   call->request_bytes = what.bytes;
-  call->label = audit_.LabelOf(request, call->rule);
+  call->label = audit_.LabelOf(what, call->rule);
   if (request.timeout_nano != 0) {
     call->deadline = std::make_unique<ttrpc::Timer>(worker_.loop(), [this, late = call.get()] {
       AnswerCall(*late, {StatusCode::kDeadlineExceeded, "deadline exceeded"});
@@ -229,10 +229,6 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 BackendConnection* Peer::BackendFor(size_t backend) {
   for (const auto& connection : backends_) {
     if (connection->backend() == backend && connection->takes_calls()) return connection.get();
-  }
-  // One whose ids have run out is closed after its last call.
-  for (const auto& connection : backends_) {
-    if (connection->backend() == backend) connection->Retire();
   }
   auto connection = BackendConnection::Open(worker_, backend, *this);
   if (!connection) return nullptr;
@@ -276,7 +272,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -391,7 +387,7 @@ void Peer::Drop(BackendConnection& connection) {
       std::find_if(backends_.begin(), backends_.end(),
                    [&connection](const auto& owned) { return owned.get() == &connection; });
   if (found == backends_.end()) return;
-  connection.connection().Close();
+  connection.Close();
   worker_.Bury(std::move(*found));
   backends_.erase(found);
   UpdateReading();  // its full queue may be what the peer was waiting for
@@ -410,7 +406,7 @@ void Peer::EndDrain() {
 // The peer reads what was sent to it, if it does so in time; the backends' connections end now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] {
     connection_.Close();

@@ -27,10 +27,6 @@ enum RequestField : uint32_t {
 };
 enum EntryField : uint32_t { kKey = 1, kValue = 2 };
 
-// A request can name millions of empty entries in 4 MiB. More than this is not kept for the next
-// request.
-constexpr size_t kKeptMetadataEntries = 256;
-
 // All our fields have numbers below 16: one byte of tag.
 constexpr uint8_t Tag(uint32_t number, WireType type) {
   return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(type));
@@ -137,6 +133,7 @@ Error TakeField(const Field& field, Scan* scan, uint32_t* seen, RequestView* req
     case kTimeoutNano:
       return TakeTimeout(field, seen, &request->timeout_nano);
     case kMetadata:
+      if (request->metadata.size() == kMaxMetadataEntries) return "too many metadata entries";
       return TakeEntry(field, scan, &request->metadata.emplace_back());
     default:
       return TakeUnknown(field, scan);
@@ -173,11 +170,7 @@ uint8_t* WriteBytesField(uint32_t number, std::string_view bytes, uint8_t* out) 
 void RequestView::Clear() {
   service = method = payload = {};
   timeout_nano = 0;
-  if (metadata.capacity() > kKeptMetadataEntries) {
-    std::vector<MetadataEntry>().swap(metadata);  // "= {}" would keep the memory
-  } else {
-    metadata.clear();
-  }
+  metadata.clear();
 }
 
 Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields,
