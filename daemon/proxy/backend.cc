@@ -28,7 +28,8 @@ ttrpc::Status Backend::CheckOwner(int socket) const {
 }
 
 void Backend::Failed(Failure kind, const std::string& why, Clock::time_point now) {
-  if (kind == Failure::kCostly) {
+  // Attempts begun together that fail one after another are one failure.
+  if (kind == Failure::kCostly && MayTry(now)) {
     back_off_ = std::clamp<Clock::duration>(back_off_ * 2, kFirstBackOff, kLongestBackOff);
     next_attempt_ = now + back_off_;
   }

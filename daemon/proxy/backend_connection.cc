@@ -16,7 +16,7 @@ namespace proxyd {
 namespace {
 
 // Go's client and server count streams in 31 bits. A connection that has come this far takes no
-// more calls.
+// more calls, and is closed after its last.
 constexpr uint32_t kLastStreamId = 0x7fff'ffff;
 
 // A Unix socket whose accept queue is full says EAGAIN, and cannot be waited for. Tried again after
@@ -114,26 +114,27 @@ void BackendConnection::Retry() {
     case Dial::kFailed:
       break;
   }
-  connection_.Close();
+  Close();
   owner_.OnBackendUnreachable(*this);
 }
 
-bool BackendConnection::takes_calls() const {
-  return !retired_ && !connection_.closed() && next_id_ <= kLastStreamId;
+void BackendConnection::Close() {
+  if (pending_) pending_->timer.Stop();
+  connection_.Close();
 }
 
 void BackendConnection::Add(Call* call) {
   call->backend = this;
   call->backend_id = next_id_;
   next_id_ += 2;
-  calls_.emplace(call->backend_id, call);
+  if (next_id_ > kLastStreamId) Retire();
+  calls_.Insert(call->backend_id, call);
 }
 
 Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
-  const bool for_call =
-      header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData;
-  const auto found = for_call ? calls_.find(header.stream_id) : calls_.end();
-  if (found != calls_.end()) return found->second;
+  if (header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData) {
+    if (Call* const* found = calls_.Find(header.stream_id)) return *found;
+  }
   ++worker_.counters().backend_dropped;
   return nullptr;
 }

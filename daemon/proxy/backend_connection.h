@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <unordered_map>
 
 #include "proxy/backend.h"
 #include "proxy/call.h"
+#include "proxy/id_map.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/timer.h"
 
@@ -52,16 +52,20 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   size_t backend() const { return backend_; }
   ttrpc::Connection& connection() { return connection_; }
 
-  // Gives the call its backend_id. Not on a connection that takes no calls.
+  // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
+  // numbered retires it.
   void Add(Call* call);
   // Messages for it are dropped from now on.
-  void Remove(const Call& call) { calls_.erase(call.backend_id); }
+  void Remove(const Call& call) { calls_.Erase(call.backend_id); }
   size_t calls() const { return calls_.size(); }
 
   // No new calls; to be closed by its owner after the last.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
-  bool takes_calls() const;
+  bool takes_calls() const { return !retired_ && !connection_.closed(); }
+
+  // Now, connected or still dialling. The owner hears nothing more.
+  void Close();
 
  private:
   // How far a connection's attempt to connect has come.
@@ -86,7 +90,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   size_t backend_;
   BackendConnectionOwner& owner_;
   ttrpc::Connection connection_;
-  std::unordered_map<uint32_t, Call*> calls_;  // by backend_id
+  IdMap<Call*> calls_;  // by backend_id
   uint32_t next_id_ = 1;
   bool retired_ = false;
   std::unique_ptr<Pending> pending_;

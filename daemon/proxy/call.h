@@ -18,8 +18,9 @@ namespace proxyd {
 
 class BackendConnection;
 
-// What a call's audit line needs of its request. Kept only for calls that will have one.
+// What a call's audit lines need of its request. Kept only for calls that may have one.
 struct CallLabel {
+  std::chrono::steady_clock::time_point start;
   std::string service;
   std::string method;
   std::string traceparent;
@@ -33,7 +34,6 @@ struct Call {
   BackendConnection* backend = nullptr;
   StreamState state;
   size_t rule = 0;
-  std::chrono::steady_clock::time_point start;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   std::unique_ptr<CallLabel> label;

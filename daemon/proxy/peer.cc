@@ -44,6 +44,13 @@ std::string FullMethod(const ttrpc::RequestView& request) {
   return std::string("/").append(request.service).append("/").append(request.method);
 }
 
+// For the audit. A response that cannot be read is the peer's to judge: it goes as it came.
+StatusCode CodeOf(std::string_view response_data) {
+  ttrpc::ResponseView response;
+  const Status parsed = ttrpc::ParseResponse(response_data, &response);
+  return parsed.ok() ? response.code : parsed.code();
+}
+
 Status BackendStatus(StatusCode code, const BackendConfig& backend, std::string_view what) {
   return {code, "backend \"" + backend.name + "\" " + std::string(what)};
 }
@@ -82,9 +89,7 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
       break;
     default:
       ++worker_.counters().peer_dropped;
-      return;
   }
-  UpdateReading();
 }
 
 void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
@@ -94,21 +99,20 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
     return;
   }
   const Status status = MessageTooLong(header.length, worker_.config().limits.message_size);
-  const auto call = data ? calls_.find(header.stream_id) : calls_.end();
-  if (call != calls_.end()) {
-    audit_.Refused(call->second, status.code());
+  const auto* call = data ? calls_.Find(header.stream_id) : nullptr;
+  if (call != nullptr) {
+    audit_.Refused(**call, status.code());
     ++worker_.counters().refused;
-    AnswerCall(call->second, status);
+    AnswerCall(**call, status);
   } else {
     Refuse(header.stream_id, status);
   }
-  UpdateReading();
 }
 
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
   if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
-  if (calls_.contains(id))
+  if (calls_.Find(id) != nullptr)
     return Refuse(id, {StatusCode::kInvalidArgument, "StreamID cannot be re-used"});
 
   const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
@@ -191,39 +195,40 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   if (connection == nullptr)
     return end(BackendStatus(StatusCode::kUnavailable, backend, "cannot be reached"));
 
-  Call& call = calls_.try_emplace(id, StreamState(what.flags)).first->second;
-  call.id = id;
-  call.rule = rule_index;
-  connection->Add(&call);
-  Forward(what, *request, &call);
+  auto call = std::make_unique<Call>(StreamState(what.flags));
+  call->id = id;
+  call->rule = rule_index;
+  connection->Add(call.get());
+  Forward(what, size, std::move(call));
 }
 
-void Peer::Forward(const AuditedRequest& what, const ttrpc::RequestView& request, Call* call) {
+// `size`: of the request as it is written.
+void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
+  const ttrpc::RequestView& request = what.request;
   ++worker_.counters().calls;
-  call->start = std::chrono::steady_clock::now();
   call->request_bytes = what.bytes;
-  call->label = audit_.LabelOf(request, call->rule);
+  call->label = audit_.LabelOf(what, call->rule);
   if (request.timeout_nano != 0) {
-    call->deadline = std::make_unique<ttrpc::Timer>(worker_.loop(), [this, id = call->id] {
-      AnswerCall(calls_.at(id), {StatusCode::kDeadlineExceeded, "deadline exceeded"});
+    call->deadline = std::make_unique<ttrpc::Timer>(worker_.loop(), [this, late = call.get()] {
+      AnswerCall(*late, {StatusCode::kDeadlineExceeded, "deadline exceeded"});
     });
     call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
   }
   const ttrpc::MessageHeader header = {
-      .length = static_cast<uint32_t>(ttrpc::EncodedRequestSize(request)),
+      .length = static_cast<uint32_t>(size),
       .stream_id = call->backend_id,
       .type = ttrpc::MessageType::kRequest,
       .flags = RequestFlagsToBackend(what.flags, request.payload.empty())};
-  ttrpc::EncodeRequest(request, call->backend->connection().Begin(header));
+  ttrpc::Connection& backend = call->backend->connection();
+  ttrpc::EncodeRequest(request, backend.Begin(header));
+  StopIfFull(backend);
+  const uint32_t id = call->id;
+  calls_.Insert(id, std::move(call));
 }
 
 BackendConnection* Peer::BackendFor(size_t backend) {
   for (const auto& connection : backends_) {
     if (connection->backend() == backend && connection->takes_calls()) return connection.get();
-  }
-  // One whose ids have run out is closed after its last call.
-  for (const auto& connection : backends_) {
-    if (connection->backend() == backend) connection->Retire();
   }
   auto connection = BackendConnection::Open(worker_, backend, *this);
   if (!connection) return nullptr;
@@ -233,10 +238,10 @@ BackendConnection* Peer::BackendFor(size_t backend) {
 void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
   if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
-  const auto found = calls_.find(id);
-  if (found == calls_.end()) return Refuse(id, StreamNotActive());
+  const auto* found = calls_.Find(id);
+  if (found == nullptr) return Refuse(id, StreamNotActive());
 
-  Call& call = found->second;
+  Call& call = **found;
   call.request_bytes += data.size();
   ttrpc::Connection& backend = call.backend->connection();
   const ttrpc::MessageHeader forwarded = {.stream_id = call.backend_id,
@@ -245,11 +250,13 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   close.flags = ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData;
   switch (call.state.OnPeerData(header.flags)) {
     case PeerData::kForward:
-      return backend.Send(forwarded, data);
+      backend.Send(forwarded, data);
+      return StopIfFull(backend);
     case PeerData::kForwardThenClose:
       // Go's server takes a payload and the close together for an error.
       backend.Send(forwarded, data);
-      return backend.Send(close, {});
+      backend.Send(close, {});
+      return StopIfFull(backend);
     case PeerData::kClose:
       return backend.Send(close, {});
     case PeerData::kDrop:
@@ -265,7 +272,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -276,11 +283,7 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   call.response_bytes += data.size();
   if (header.type == ttrpc::MessageType::kResponse) {
     ForwardToPeer(call, header, data);
-    ttrpc::ResponseView response;
-    // A response that cannot be read is the peer's to judge: it goes as it came, and the audit says
-    // UNKNOWN.
-    const Status parsed = ttrpc::ParseResponse(data, &response);
-    EndCall(call, parsed.ok() ? response.code : parsed.code());
+    EndCall(call, call.label != nullptr ? CodeOf(data) : StatusCode::kOk);
   } else {
     switch (call.state.OnBackendData(header.flags)) {
       case BackendMessage::kForward:
@@ -296,17 +299,16 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
         break;
     }
   }
-  UpdateReading();
 }
 
 void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data) {
   header.stream_id = call.id;
   connection_.Send(header, data);
+  StopIfFull(connection_);
 }
 
 void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
   AnswerCall(call, MessageTooLong(header.length, worker_.config().limits.message_size));
-  UpdateReading();
 }
 
 void Peer::OnBackendUnreachable(BackendConnection& connection) {
@@ -336,6 +338,7 @@ void Peer::Answer(uint32_t id, const Status& status) {
       .stream_id = id,
       .type = ttrpc::MessageType::kResponse};
   ttrpc::EncodeResponse(status, connection_.Begin(header));
+  StopIfFull(connection_);
 }
 
 void Peer::Refuse(uint32_t id, const Status& status) {
@@ -355,28 +358,28 @@ void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
   connection.Retire();
   if (connection.calls() == 0) Drop(connection);
   // The last EndCall() drops the connection, which stays until this wake-up's callbacks are done.
-  for (auto next = calls_.begin(); next != calls_.end();) {
-    Call& call = (next++)->second;
-    if (call.backend == &connection) AnswerCall(call, status);
-  }
-  UpdateReading();
+  std::vector<Call*> answered;
+  calls_.ForEach([&](const auto& call) {
+    if (call->backend == &connection) answered.push_back(call.get());
+  });
+  for (Call* call : answered) AnswerCall(*call, status);
 }
 
 void Peer::EndCall(Call& call, StatusCode code) {
   audit_.Ended(call, code);
   BackendConnection& backend = *call.backend;
   backend.Remove(call);
-  calls_.erase(call.id);
+  calls_.Erase(call.id);
   if (backend.retired() && backend.calls() == 0) Drop(backend);
   if (worker_.draining() && calls_.empty()) CloseAfterFlush();
 }
 
 void Peer::EndAllCalls(StatusCode code) {
-  for (auto& [id, call] : calls_) {
-    audit_.Ended(call, code);
-    call.backend->Remove(call);
-  }
-  calls_.clear();
+  calls_.ForEach([&](const auto& call) {
+    audit_.Ended(*call, code);
+    call->backend->Remove(*call);
+  });
+  calls_.Clear();
 }
 
 void Peer::Drop(BackendConnection& connection) {
@@ -384,7 +387,7 @@ void Peer::Drop(BackendConnection& connection) {
       std::find_if(backends_.begin(), backends_.end(),
                    [&connection](const auto& owned) { return owned.get() == &connection; });
   if (found == backends_.end()) return;
-  connection.connection().Close();
+  connection.Close();
   worker_.Bury(std::move(*found));
   backends_.erase(found);
   UpdateReading();  // its full queue may be what the peer was waiting for
@@ -395,7 +398,7 @@ void Peer::Drain() {
 }
 
 void Peer::EndDrain() {
-  for (auto& [id, call] : calls_) Answer(id, Draining());
+  calls_.ForEach([this](const auto& call) { Answer(call->id, Draining()); });
   EndAllCalls(StatusCode::kUnavailable);
   CloseAfterFlush();
 }
@@ -403,13 +406,17 @@ void Peer::EndDrain() {
 // The peer reads what was sent to it, if it does so in time; the backends' connections end now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
-  for (const auto& backend : backends_) backend->connection().Close();
+  for (const auto& backend : backends_) backend->Close();
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] {
     connection_.Close();
     OnClosed(ttrpc::CloseReason::kFlushed, 0);
   });
   linger_->Start(kLinger);
+}
+
+void Peer::StopIfFull(const ttrpc::Connection& queue) {
+  if (queue.send_queue_full()) UpdateReading();
 }
 
 // Who is not read while a send queue is full: the peer, if it is a backend's; the backends, if it

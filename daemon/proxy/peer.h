@@ -11,12 +11,12 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
+#include "proxy/id_map.h"
 #include "proxy/peer_audit.h"
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
@@ -62,7 +62,7 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
   ttrpc::Status CheckRequest(const AuditedRequest& what) const;
   void StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request, size_t rule);
-  void Forward(const AuditedRequest& what, const ttrpc::RequestView& request, Call* call);
+  void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   BackendConnection* BackendFor(size_t backend);
 
   // Data.
@@ -78,6 +78,7 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
   void CloseAfterFlush();
+  void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
 
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
@@ -88,7 +89,7 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   Admission admission_;
   ttrpc::Connection connection_;
   std::list<Peer>::iterator position_;
-  std::unordered_map<uint32_t, Call> calls_;  // by the peer's id
+  IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/peer_audit.h"
 
+#include "observe/audit_line.h"
 #include "ttrpc/message.h"
 
 namespace proxyd {
@@ -123,21 +124,27 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
 }
 
 void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kCall, call.rule)) return;
+  if (call.label == nullptr || !Wants(AuditEvent::kCall, call.rule)) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - call.start);
+      std::chrono::steady_clock::now() - call.label->start);
   audit_.Record(record);
 }
 
-std::unique_ptr<CallLabel> PeerAudit::LabelOf(const ttrpc::RequestView& request,
-                                              size_t rule) const {
-  if (!Wants(AuditEvent::kCall, rule)) return nullptr;
-  return std::make_unique<CallLabel>(CallLabel{.service = std::string(request.service),
-                                               .method = std::string(request.method),
-                                               .traceparent = std::string(TraceparentOf(request))});
+std::unique_ptr<CallLabel> PeerAudit::LabelOf(const AuditedRequest& what, size_t rule) const {
+  // Data that is refused of a call is told even where its end is not; but on a unary call it is so
+  // rare that it may go without names: those calls are to cost nothing.
+  const bool unary = StreamState(what.flags).unary();
+  if (!Wants(AuditEvent::kCall, rule) && (unary || !Wants(AuditEvent::kRefuse, rule)))
+    return nullptr;
+  // The peer chose its length. One byte more shows that it was cut.
+  const std::string_view traceparent = TraceparentOf(what.request).substr(0, kAuditValueLimit + 1);
+  return std::make_unique<CallLabel>(CallLabel{.start = std::chrono::steady_clock::now(),
+                                               .service = std::string(what.request.service),
+                                               .method = std::string(what.request.method),
+                                               .traceparent = std::string(traceparent)});
 }
 
 }  // namespace proxyd

@@ -56,8 +56,9 @@ class PeerAudit {
   void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
   void Ended(const Call& call, ttrpc::StatusCode code) const;
 
-  // What Ended() will need of this call; null if no line will be wanted.
-  std::unique_ptr<CallLabel> LabelOf(const ttrpc::RequestView& request, size_t rule) const;
+  // What a line about this call will need, at its end or about a message of it that is refused;
+  // null if none will be wanted.
+  std::unique_ptr<CallLabel> LabelOf(const AuditedRequest& what, size_t rule) const;
 
  private:
   AuditRecord Record(AuditEvent event) const;

@@ -2,6 +2,7 @@
 #include "proxy/request_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace proxyd {
@@ -11,22 +12,32 @@ namespace {
 constexpr size_t kMaxNameLength = 256;
 constexpr std::string_view kReservedPrefix = "ttrpc-proxy-";
 
-constexpr bool IsWordCharacter(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
+// For each byte: may it stand in a method's name (1), in a service's (2), or in both (3).
+constexpr std::array<uint8_t, 256> kNameBytes = [] {
+  std::array<uint8_t, 256> table = {};
+  for (const std::string_view bytes :
+       {"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789", "_"}) {
+    for (const char c : bytes) table[static_cast<unsigned char>(c)] = 3;
+  }
+  table['.'] = 2;
+  return table;
+}();
+constexpr uint8_t kMethodByte = 1;
+constexpr uint8_t kServiceByte = 2;
 
-bool IsName(std::string_view name, bool dots) {
-  return !name.empty() && name.size() <= kMaxNameLength &&
-         std::all_of(name.begin(), name.end(),
-                     [dots](char c) { return IsWordCharacter(c) || (dots && c == '.'); });
+bool IsName(std::string_view name, uint8_t byte_class) {
+  if (name.empty() || name.size() > kMaxNameLength) return false;
+  uint8_t common = byte_class;
+  for (const char c : name) common &= kNameBytes[static_cast<unsigned char>(c)];
+  return common != 0;
 }
 
 }  // namespace
 
 ttrpc::Status CheckNames(const ttrpc::RequestView& request) {
-  if (!IsName(request.service, true))
+  if (!IsName(request.service, kServiceByte))
     return {ttrpc::StatusCode::kInvalidArgument, "invalid service name"};
-  if (!IsName(request.method, false))
+  if (!IsName(request.method, kMethodByte))
     return {ttrpc::StatusCode::kInvalidArgument, "invalid method name"};
   return {};
 }

@@ -19,6 +19,15 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
     delivered_ = false;
   }
   if (malformed_) return {.event = Event::kMalformed, .header = {}, .data = {}};
+  if (header_size_ == 0 && input->size() >= kMessageHeaderLength) {
+    // Nearly always the whole message is there.
+    const MessageHeader header = DecodeMessageHeader(input->data());
+    if (header.length <= message_size_ && input->size() - kMessageHeaderLength >= header.length) {
+      const std::string_view data = input->substr(kMessageHeaderLength, header.length);
+      input->remove_prefix(kMessageHeaderLength + header.length);
+      return {.event = Event::kMessage, .header = header, .data = data};
+    }
+  }
   if (!TakeHeader(input)) return {};
 
   const MessageHeader header = DecodeMessageHeader(header_bytes_.data());

@@ -28,6 +28,7 @@ Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler
       handler_(handler),
       socket_(std::move(socket)),
       decoder_(options.message_size),
+      queue_(loop.block_pool()),
       send_queue_high_(options.send_queue_high),
       send_queue_low_(options.send_queue_low),
       deliver_before_close_(options.deliver_before_close) {}
@@ -46,34 +47,22 @@ void Connection::Start() {
 // Reading.
 
 void Connection::UpdateReadEvent() {
-  short wanted = 0;
-  if (started_ && !closing_ && !closed()) {
-    if (!paused_ && backlog_.empty()) {
-      wanted = EV_READ | EV_PERSIST;
-    } else if (!deliver_before_close_) {
-      wanted = EV_CLOSED | EV_PERSIST;
-    }
-  }
-  if (wanted == watched_) return;
-  watched_ = wanted;
+  const bool open = started_ && !closing_ && !closed();
+  const bool reads = open && !paused_ && backlog_.empty();
+  const bool awaits_end = open && !reads && !deliver_before_close_;
+  if (end_awaited_ && !awaits_end) loop_.ForgetEnd(this);
+  if (awaits_end && !end_awaited_) loop_.AwaitEnd(this);
+  end_awaited_ = awaits_end;
+  if (reads == (read_event_ != nullptr)) return;
   read_event_.reset();
-  if (wanted == 0) return;
+  if (!reads) return;
   read_event_.reset(event_new(
-      loop_.base(), socket_.get(), wanted,
-      [](evutil_socket_t, short what, void* self) {
-        static_cast<Connection*>(self)->OnReadable(what);
-      },
-      this));
+      loop_.base(), socket_.get(), EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->Receive(); }, this));
   event_add(read_event_.get(), nullptr);
 }
 
-void Connection::OnReadable(short what) {
-  if ((what & EV_READ) == 0) {
-    Closed(CloseReason::kEndOfFile, 0);
-    return;
-  }
-  Receive();
-}
+void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 
 void Connection::Receive() {
   const std::span<char> tail = decoder_.Tail();
@@ -197,7 +186,10 @@ void Connection::Flush() {
     msghdr message = {};
     message.msg_iov = parts.data();
     message.msg_iovlen = queue_.Gather(parts);
-    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    // send(2) spares the kernel the walk over the parts, of which there nearly always is one.
+    const ssize_t n = message.msg_iovlen == 1
+                          ? ::send(socket_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                          : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
@@ -261,9 +253,10 @@ void Connection::CloseAfterFlush() {
 void Connection::Close() {
   if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
   flush_scheduled_ = resume_scheduled_ = false;
+  if (end_awaited_) loop_.ForgetEnd(this);
+  end_awaited_ = false;
   read_event_.reset();
   write_event_.reset();
-  watched_ = 0;
   writable_awaited_ = false;
   queue_.Clear();
   socket_.reset();

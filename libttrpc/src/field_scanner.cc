@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "field_scanner.h"
 
+#include <google/protobuf/io/coded_stream.h>
+
 #include <limits>
 
 namespace ttrpc {
@@ -11,11 +13,11 @@ constexpr const char* kBadVarint = "truncated or over-long varint";
 }  // namespace
 
 bool FieldScanner::Next(Field* field) {
-  if (input_.CurrentPosition() == static_cast<int>(data_.size())) return false;
+  if (rest_.empty()) return false;
 
-  // Not ReadTag(), which cuts a tag to 32 bits and so would take some numbers for others.
+  // A tag is read as 64 bits: cut to 32, some numbers would pass for others.
   uint64_t tag = 0;
-  if (!input_.ReadVarint64(&tag)) return Fail(kBadVarint);
+  if (!ReadVarint(&tag)) return Fail(kBadVarint);
   if (tag > std::numeric_limits<uint32_t>::max()) return Fail("field number out of range");
   field->number = static_cast<uint32_t>(tag >> 3);
   if (field->number == 0) return Fail("field number 0");
@@ -23,16 +25,16 @@ bool FieldScanner::Next(Field* field) {
   switch (tag & 7) {
     case 0:
       field->wire_type = WireType::kVarint;
-      return input_.ReadVarint64(&field->varint) || Fail(kBadVarint);
+      return ReadVarint(&field->varint) || Fail(kBadVarint);
     case 1:
       field->wire_type = WireType::kFixed64;
-      return input_.Skip(8) || Fail(kTruncated);
+      return Skip(8);
     case 2:
       field->wire_type = WireType::kBytes;
       return ReadBytes(&field->bytes);
     case 5:
       field->wire_type = WireType::kFixed32;
-      return input_.Skip(4) || Fail(kTruncated);
+      return Skip(4);
     case 3:
     case 4:
       return Fail("group");
@@ -41,13 +43,25 @@ bool FieldScanner::Next(Field* field) {
   }
 }
 
+bool FieldScanner::ReadLongVarint(uint64_t* value) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(rest_.data()),
+                                               static_cast<int>(rest_.size()));
+  if (!input.ReadVarint64(value)) return false;
+  rest_.remove_prefix(static_cast<size_t>(input.CurrentPosition()));
+  return true;
+}
+
 bool FieldScanner::ReadBytes(std::string_view* bytes) {
   uint64_t length = 0;
-  if (!input_.ReadVarint64(&length)) return Fail(kBadVarint);
-  const auto begin = static_cast<size_t>(input_.CurrentPosition());
-  if (length > data_.size() - begin) return Fail(kTruncated);
-  *bytes = data_.substr(begin, length);
-  return input_.Skip(static_cast<int>(length)) || Fail(kTruncated);
+  if (!ReadVarint(&length)) return Fail(kBadVarint);
+  *bytes = rest_.substr(0, length);
+  return Skip(length);
+}
+
+bool FieldScanner::Skip(size_t n) {
+  if (n > rest_.size()) return Fail(kTruncated);
+  rest_.remove_prefix(n);
+  return true;
 }
 
 }  // namespace ttrpc

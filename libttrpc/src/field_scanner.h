@@ -5,8 +5,7 @@
 // caller's.
 #pragma once
 
-#include <google/protobuf/io/coded_stream.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -24,9 +23,7 @@ struct Field {
 class FieldScanner {
  public:
   // `data` must outlive the scanner and every Field it gives. At most INT_MAX bytes.
-  explicit FieldScanner(std::string_view data)
-      : data_(data),
-        input_(reinterpret_cast<const uint8_t*>(data.data()), static_cast<int>(data.size())) {}
+  explicit FieldScanner(std::string_view data) : rest_(data) {}
 
   // True: `field` is the next one. False: the end (error() is null) or bytes that are no protobuf
   // message.
@@ -40,10 +37,21 @@ class FieldScanner {
     error_ = error;
     return false;
   }
-  bool ReadBytes(std::string_view* bytes);
 
-  std::string_view data_;
-  google::protobuf::io::CodedInputStream input_;
+  // One byte, as nearly every tag and length is, needs no parser.
+  bool ReadVarint(uint64_t* value) {
+    if (!rest_.empty() && static_cast<signed char>(rest_.front()) >= 0) {
+      *value = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      return true;
+    }
+    return ReadLongVarint(value);
+  }
+  bool ReadLongVarint(uint64_t* value);
+  bool ReadBytes(std::string_view* bytes);
+  bool Skip(size_t n);
+
+  std::string_view rest_;
   const char* error_ = nullptr;
 };
 

@@ -2,6 +2,7 @@
 #include "ttrpc/io_loop.h"
 
 #include <event2/event.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 
@@ -24,7 +25,9 @@ void IoLoop::RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>*
 }
 
 IoLoop::IoLoop(event_base* base)
-    : base_(base), read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {
+    : base_(base),
+      ends_(::epoll_create1(EPOLL_CLOEXEC)),
+      read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {
   // Made active by hand, this one runs behind all that the same wake-up found ready.
   flush_event_.reset(event_new(
       base, -1, 0,
@@ -41,6 +44,18 @@ IoLoop::IoLoop(event_base* base)
         RunAll<&Connection::Resume>(&loop->to_resume_, &loop->resuming_);
       },
       this));
+  if (!ends_) return;
+  ends_event_.reset(event_new(
+      base, ends_.get(), EV_READ | EV_PERSIST,
+      [](evutil_socket_t ends, short, void*) {
+        // One by one: what is done about one may close others.
+        epoll_event end;
+        while (::epoll_wait(ends, &end, 1, 0) == 1) {
+          static_cast<Connection*>(end.data.ptr)->EndSeen();
+        }
+      },
+      nullptr));
+  event_add(ends_event_.get(), nullptr);
 }
 
 IoLoop::~IoLoop() = default;
@@ -56,6 +71,15 @@ void IoLoop::ScheduleResume(Connection* connection) {
     event_add(resume_event_.get(), &now);
   }
   to_resume_.push_back(connection);
+}
+
+void IoLoop::AwaitEnd(Connection* connection) {
+  epoll_event end = {.events = EPOLLRDHUP, .data = {.ptr = connection}};
+  ::epoll_ctl(ends_.get(), EPOLL_CTL_ADD, connection->fd(), &end);
+}
+
+void IoLoop::ForgetEnd(const Connection* connection) {
+  ::epoll_ctl(ends_.get(), EPOLL_CTL_DEL, connection->fd(), nullptr);
 }
 
 void IoLoop::Forget(const Connection* connection) {

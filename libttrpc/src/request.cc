@@ -4,8 +4,10 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "field_scanner.h"
 
@@ -25,24 +27,21 @@ enum RequestField : uint32_t {
 };
 enum EntryField : uint32_t { kKey = 1, kValue = 2 };
 
-// A request can name millions of empty entries in 4 MiB. More than this is not kept for the next
-// request.
-constexpr size_t kKeptMetadataEntries = 256;
-
 // All our fields have numbers below 16: one byte of tag.
 constexpr uint8_t Tag(uint32_t number, WireType type) {
   return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(type));
 }
 
-Status Malformed(std::string_view what) {
-  return {StatusCode::kInvalidArgument, std::string("unmarshal request error: ").append(what)};
-}
-
-Status MalformedField(std::string_view name, std::string_view what) {
-  return Malformed(std::string(name).append(" ").append(what));
-}
+// What is wrong, in words that hold nothing of the data; null while nothing is. Scanning makes no
+// Status until it has to.
+using Error = const char*;
+constexpr Error kUnknownField = "unknown field ";  // its number follows
 
 bool IsUtf8(std::string_view text) {
+  // Nearly every string is ASCII.
+  if (std::all_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<signed char>(c) >= 0; }))
+    return true;
   return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
                                                              static_cast<int>(text.size()));
 }
@@ -55,73 +54,98 @@ bool FirstTime(uint32_t number, uint32_t* seen) {
   return first;
 }
 
+// What is said of a field that is a string or bytes.
 struct BytesField {
-  std::string_view name;
-  bool text;  // must be UTF-8
+  Error wrong_type;
+  Error repeated;
+  Error not_utf8;  // null: may be any bytes
 };
 
-Status TakeBytes(const BytesField& what, const Field& field, uint32_t* seen,
-                 std::string_view* out) {
-  if (field.wire_type != WireType::kBytes)
-    return MalformedField(what.name, "has the wrong wire type");
-  if (!FirstTime(field.number, seen)) return MalformedField(what.name, "repeated");
-  if (what.text && !IsUtf8(field.bytes)) return MalformedField(what.name, "is not valid UTF-8");
+constexpr BytesField kServiceField = {"service has the wrong wire type", "service repeated",
+                                      "service is not valid UTF-8"};
+constexpr BytesField kMethodField = {"method has the wrong wire type", "method repeated",
+                                     "method is not valid UTF-8"};
+constexpr BytesField kPayloadField = {"payload has the wrong wire type", "payload repeated",
+                                      nullptr};
+constexpr BytesField kKeyField = {"metadata key has the wrong wire type", "metadata key repeated",
+                                  "metadata key is not valid UTF-8"};
+constexpr BytesField kValueField = {"metadata value has the wrong wire type",
+                                    "metadata value repeated", "metadata value is not valid UTF-8"};
+
+Error TakeBytes(const BytesField& what, const Field& field, uint32_t* seen, std::string_view* out) {
+  if (field.wire_type != WireType::kBytes) return what.wrong_type;
+  if (!FirstTime(field.number, seen)) return what.repeated;
+  if (what.not_utf8 != nullptr && !IsUtf8(field.bytes)) return what.not_utf8;
   *out = field.bytes;
-  return {};
+  return nullptr;
 }
 
-Status TakeTimeout(const Field& field, uint32_t* seen, int64_t* out) {
-  if (field.wire_type != WireType::kVarint)
-    return MalformedField("timeout_nano", "has the wrong wire type");
-  if (!FirstTime(field.number, seen)) return MalformedField("timeout_nano", "repeated");
+Error TakeTimeout(const Field& field, uint32_t* seen, int64_t* out) {
+  if (field.wire_type != WireType::kVarint) return "timeout_nano has the wrong wire type";
+  if (!FirstTime(field.number, seen)) return "timeout_nano repeated";
   *out = static_cast<int64_t>(field.varint);
-  return {};
+  return nullptr;
 }
 
-Status UnknownField(UnknownFieldAction action, const Field& field) {
-  if (action == UnknownFieldAction::kDrop) return {};
-  return Malformed("unknown field " + std::to_string(field.number));
+// Where scanning stands, for what an error has to say.
+struct Scan {
+  UnknownFieldAction unknown_fields;
+  uint32_t unknown_number = 0;
+  bool in_entry = false;  // the bytes of an entry are no protobuf message
+};
+
+Error TakeUnknown(const Field& field, Scan* scan) {
+  if (scan->unknown_fields == UnknownFieldAction::kDrop) return nullptr;
+  scan->unknown_number = field.number;
+  return kUnknownField;
 }
 
-Status ParseEntry(const Field& entry_field, UnknownFieldAction unknown_fields,
-                  MetadataEntry* entry) {
-  if (entry_field.wire_type != WireType::kBytes)
-    return MalformedField("metadata", "has the wrong wire type");
+Error TakeEntry(const Field& entry_field, Scan* scan, MetadataEntry* entry) {
+  if (entry_field.wire_type != WireType::kBytes) return "metadata has the wrong wire type";
   FieldScanner scanner(entry_field.bytes);
   uint32_t seen = 0;
   for (Field field; scanner.Next(&field);) {
-    Status status;
+    Error error = nullptr;
     switch (field.number) {
       case kKey:
-        status = TakeBytes({.name = "metadata key", .text = true}, field, &seen, &entry->key);
+        error = TakeBytes(kKeyField, field, &seen, &entry->key);
         break;
       case kValue:
-        status = TakeBytes({.name = "metadata value", .text = true}, field, &seen, &entry->value);
+        error = TakeBytes(kValueField, field, &seen, &entry->value);
         break;
       default:
-        status = UnknownField(unknown_fields, field);
+        error = TakeUnknown(field, scan);
     }
-    if (!status.ok()) return status;
+    if (error != nullptr) return error;
   }
-  return scanner.error() != nullptr ? MalformedField("metadata:", scanner.error()) : Status();
+  scan->in_entry = scanner.error() != nullptr;
+  return scanner.error();
 }
 
-Status TakeField(const Field& field, UnknownFieldAction unknown_fields, uint32_t* seen,
-                 RequestView* request) {
+Error TakeField(const Field& field, Scan* scan, uint32_t* seen, RequestView* request) {
   switch (field.number) {
     case kService:
-      return TakeBytes({.name = "service", .text = true}, field, seen, &request->service);
+      return TakeBytes(kServiceField, field, seen, &request->service);
     case kMethod:
-      return TakeBytes({.name = "method", .text = true}, field, seen, &request->method);
+      return TakeBytes(kMethodField, field, seen, &request->method);
     case kPayload:
-      return TakeBytes({.name = "payload", .text = false}, field, seen, &request->payload);
+      return TakeBytes(kPayloadField, field, seen, &request->payload);
     case kTimeoutNano:
       return TakeTimeout(field, seen, &request->timeout_nano);
     case kMetadata:
-      return ParseEntry(field, unknown_fields, &request->metadata.emplace_back());
+      if (request->metadata.size() == kMaxMetadataEntries) return "too many metadata entries";
+      return TakeEntry(field, scan, &request->metadata.emplace_back());
     default:
-      return UnknownField(unknown_fields, field);
+      return TakeUnknown(field, scan);
   }
+}
+
+Status Malformed(Error error, const Scan& scan) {
+  std::string message = "unmarshal request error: ";
+  if (scan.in_entry) message.append("metadata: ");
+  message.append(error);
+  if (error == kUnknownField) message.append(std::to_string(scan.unknown_number));
+  return {StatusCode::kInvalidArgument, std::move(message)};
 }
 
 size_t BytesFieldSize(std::string_view bytes) {
@@ -146,23 +170,20 @@ uint8_t* WriteBytesField(uint32_t number, std::string_view bytes, uint8_t* out) 
 void RequestView::Clear() {
   service = method = payload = {};
   timeout_nano = 0;
-  if (metadata.capacity() > kKeptMetadataEntries) {
-    std::vector<MetadataEntry>().swap(metadata);  // "= {}" would keep the memory
-  } else {
-    metadata.clear();
-  }
+  metadata.clear();
 }
 
 Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields,
                     RequestView* request) {
   request->Clear();
   FieldScanner scanner(data);
+  Scan scan = {.unknown_fields = unknown_fields};
   uint32_t seen = 0;
   for (Field field; scanner.Next(&field);) {
-    if (Status status = TakeField(field, unknown_fields, &seen, request); !status.ok())
-      return status;
+    if (const Error error = TakeField(field, &scan, &seen, request); error != nullptr)
+      return Malformed(error, scan);
   }
-  return scanner.error() != nullptr ? Malformed(scanner.error()) : Status();
+  return scanner.error() != nullptr ? Malformed(scanner.error(), scan) : Status();
 }
 
 size_t EncodedRequestSize(const RequestView& request) {

@@ -7,20 +7,29 @@
 namespace ttrpc {
 
 namespace {
-// One wake-up of a connection with few calls fits the first block; a busy one goes on in larger
-// ones.
-constexpr size_t kFirstBlock = 4U << 10;
-constexpr size_t kBlock = 16U << 10;
+// Kept for the next wake-up, whatever a burst has used: half a MiB.
+constexpr size_t kPooledBlocks = 32;
 // More entries than this are not kept by an empty queue.
 constexpr size_t kKeptBlocks = 16;
 }  // namespace
 
+std::unique_ptr<char[]> BlockPool::Take() {
+  if (blocks_.empty()) return std::make_unique_for_overwrite<char[]>(kBlockSize);
+  std::unique_ptr<char[]> block = std::move(blocks_.back());
+  blocks_.pop_back();
+  return block;
+}
+
+void BlockPool::Give(std::unique_ptr<char[]> block) {
+  if (blocks_.size() < kPooledBlocks) blocks_.push_back(std::move(block));
+}
+
 char* SendQueue::Extend(size_t n) {
   if (blocks_.empty() || blocks_.back().capacity - blocks_.back().size < n) {
-    const size_t capacity = std::max(n, blocks_.empty() ? kFirstBlock : kBlock);
-    blocks_.push_back({.bytes = std::make_unique_for_overwrite<char[]>(capacity),
+    const bool pooled = n <= BlockPool::kBlockSize;
+    blocks_.push_back({.bytes = pooled ? pool_.Take() : std::make_unique_for_overwrite<char[]>(n),
                        .size = 0,
-                       .capacity = capacity});
+                       .capacity = pooled ? BlockPool::kBlockSize : n});
   }
   Block& block = blocks_.back();
   char* place = block.bytes.get() + block.size;
@@ -47,7 +56,7 @@ void SendQueue::Consume(size_t n) {
   }
   while (n >= blocks_[first_].size - sent_) {
     n -= blocks_[first_].size - sent_;
-    blocks_[first_].bytes.reset();
+    Free(&blocks_[first_]);
     ++first_;
     sent_ = 0;
   }
@@ -59,7 +68,13 @@ void SendQueue::Consume(size_t n) {
   }
 }
 
+void SendQueue::Free(Block* block) {
+  if (block->capacity == BlockPool::kBlockSize && block->bytes) pool_.Give(std::move(block->bytes));
+  block->bytes.reset();
+}
+
 void SendQueue::Clear() {
+  for (size_t i = first_; i < blocks_.size(); ++i) Free(&blocks_[i]);
   if (blocks_.capacity() > kKeptBlocks) {
     std::vector<Block>().swap(blocks_);
   } else {

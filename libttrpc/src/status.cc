@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <system_error>
+#include <utility>
 
 namespace ttrpc {
 
@@ -32,9 +33,25 @@ std::string_view StatusCodeName(StatusCode code) {
   return number < kNames.size() ? kNames[number] : "UNRECOGNIZED";
 }
 
+Status::Status(StatusCode code, std::string message) {
+  if (code != StatusCode::kOk) state_.reset(new State{.code = code, .message = std::move(message)});
+}
+
+Status::Status(const Status& other) : state_(other.ok() ? nullptr : new State(*other.state_)) {}
+
+Status& Status::operator=(const Status& other) {
+  if (this != &other) state_.reset(other.ok() ? nullptr : new State(*other.state_));
+  return *this;
+}
+
+const std::string& Status::message() const {
+  static const std::string kNone;
+  return ok() ? kNone : state_->message;
+}
+
 std::string Status::ToString() const {
-  std::string text(StatusCodeName(code_));
-  if (!message_.empty()) text.append(": ").append(message_);
+  std::string text(StatusCodeName(code()));
+  if (!message().empty()) text.append(": ").append(message());
   return text;
 }
 

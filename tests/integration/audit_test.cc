@@ -7,8 +7,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "harness/proxy_test.h"
 
@@ -20,6 +22,17 @@ using ::testing::MatchesRegex;
 
 const Call kHold = {.method = "Hold"};
 const Call kDenied = {.service = "test.Denied", .method = "Do"};
+
+// For what comes without an event to wait for: offers the processor to the daemon until it is
+// there.
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 bool IsAuditLine(const std::string& line) { return line.starts_with("{"); }
 
@@ -35,6 +48,7 @@ class AuditTest : public ProxyTest {
       return IsAuditLine(line) && json::parse(line, nullptr, false).value("event", "") == event;
     });
     std::vector<json> events;
+    events.reserve(lines.size());
     for (const std::string& line : lines) events.push_back(json::parse(line));
     return events;
   }
@@ -363,6 +377,45 @@ TEST_F(AuditFileTest, LinesAreAppendedToAFileThatOthersCannotRead) {
   struct stat attributes = {};
   ASSERT_EQ(::stat(file().c_str(), &attributes), 0);
   EXPECT_EQ(attributes.st_mode & 07777, 0640U);
+}
+
+TEST_F(AuditFileTest, SignalReopensIt) {
+  StartWithAudit("target = \"file:" + file() + "\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  EXPECT_TRUE(Eventually([this] { return std::filesystem::file_size(file()) > 0; }));
+  std::filesystem::rename(file(), file() + ".1");
+  daemon_->Signal(SIGUSR1);
+  EXPECT_TRUE(Eventually([this] { return std::filesystem::exists(file()); }));
+  ExpectDenied(peer);
+  peer.Close();
+  TearDown();
+  EXPECT_EQ(LinesIn(file() + ".1"), 1U);
+  EXPECT_EQ(LinesIn(file()), 1U);
+}
+
+TEST_F(AuditFileTest, TargetThatFailsLosesLinesOnly) {
+  StartWithAudit("target = \"file:/dev/full\"\non_error = \"drop\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("audit") != std::string::npos;  // it is said, in the log
+  });
+  ExpectEcho(peer, 1);
+}
+
+// Lines are written after the calls that they are about: the failure shows a little later.
+TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
+  StartWithAudit("target = \"file:/dev/full\"\non_error = \"refuse-calls\"\n");
+  RawPeer peer = Peer();
+  ExpectDenied(peer);
+  std::optional<WireMessage> answer;
+  EXPECT_TRUE(Eventually([&peer, &answer] {
+    answer = peer.Exchange(Echo(1));
+    return answer != Response(1, "echo");
+  }));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(peer.Exchange(Echo(3)), IsStatus(3, StatusCode::kUnavailable, "audit is failing"));
 }
 
 TEST_F(AuditFileTest, FileThatCannotBeOpenedExitsOne) {

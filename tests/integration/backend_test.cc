@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "harness/proxy_test.h"
 
 namespace integration {
@@ -15,8 +17,8 @@ const Call kHold = {.method = "Hold"};
 class BackendTest : public ProxyTest {
  protected:
   static void ExpectUnreachable(RawPeer& peer, uint32_t id) {
-    EXPECT_THAT(peer.Exchange(Echo(id)), IsStatus(id, StatusCode::kUnavailable,
-                                                  "backend \"back\" cannot be reached"));
+    EXPECT_THAT(peer.Exchange(Echo(id)),
+                IsStatus(id, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
   }
 };
 
@@ -83,6 +85,15 @@ TEST_F(BackendTest, SquattedAbstractNameGetsNothing) {
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
   EXPECT_EQ(squatter.WaitForEnd(0), std::vector<WireMessage>());
+}
+
+// It would feed each call to itself until descriptors run out. The configuration cannot tell when
+// the path is another one.
+TEST_F(BackendTest, BackendThatIsTheDaemonItselfIsRefused) {
+  std::filesystem::create_directory_symlink(folder_.path(), folder_ / "link");
+  Start({.backend = "address = \"unix://" + (folder_ / "link/front.sock") + "\"\n"});
+  RawPeer peer = Peer();
+  ExpectUnreachable(peer, 1);
 }
 
 // A backend that has stopped accepting: its queue of connections is full.
@@ -208,8 +219,8 @@ TEST_F(DisconnectTest, EachCallInFlightFailsOnce) {
     const std::optional<WireMessage> answer = peer.Receive();
     ASSERT_TRUE(answer.has_value());
     failed.push_back(answer->stream_id);
-    EXPECT_THAT(answer, IsStatus(failed.back(), StatusCode::kUnavailable,
-                                 "backend \"back\" disconnected"));
+    EXPECT_THAT(answer,
+                IsStatus(failed.back(), StatusCode::kUnavailable, "backend \"back\" disconnected"));
   }
   EXPECT_THAT(failed, ::testing::UnorderedElementsAre(1, 3));
   ExpectEcho(peer, 7);
@@ -269,7 +280,8 @@ backend = "other"
 
 [[backend]]
 name = "other"
-address = "unix://)" + folder_.path() + "/other.sock\"\n"});
+address = "unix://)" +
+                  folder_.path() + "/other.sock\"\n"});
   RawPeer peer = Peer();
   const Call elsewhere = {.service = "test.Other", .payload = "x"};
   ExpectEcho(peer, 1);

@@ -50,7 +50,8 @@ backend = "other"
 
 [[backend]]
 name = "other"
-address = "unix://)" + other_path() + "\"\n",
+address = "unix://)" +
+                    other_path() + "\"\n",
            .server = {.script = Silent, .reading = backend_reads}});
     peer_.emplace(Peer());
     EXPECT_TRUE(peer_->Send(Request(1, {.service = "test.Stream", .method = "Hold"}, kOpen)));
@@ -147,9 +148,8 @@ TEST_F(BackpressureTest, FloodOfRefusedMessagesFromAPeerThatDoesNotRead) {
   StartWithPeer(true);
   std::string messages;
   for (size_t i = 0; i < kRefused; ++i) messages += Encode(Data(3, ""));
-  const std::string answer = Encode(
-      StatusResponse(3, static_cast<int32_t>(StatusCode::kInvalidArgument),
-                     "StreamID is no longer active"));
+  const std::string answer = Encode(StatusResponse(
+      3, static_cast<int32_t>(StatusCode::kInvalidArgument), "StreamID is no longer active"));
   const std::string_view rest = FillUp(peer_->fd(), messages);
   ExpectOthersAreServed();
   std::thread writer([this, rest] { EXPECT_TRUE(peer_->Send(rest)); });

@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 
 constexpr int kBadCommandLine = 64;
 constexpr int kBadConfiguration = 78;
@@ -24,7 +23,8 @@ class CommandLineTest : public ProxyTest {
   CommandResult Check() const { return RunDaemon({"--config", config_path(), "--check"}); }
 
   void ExpectBadConfiguration(const std::string& message) const {
-    for (const auto& mode : std::vector<std::vector<std::string>>{{}, {"--check"}, {"--print-config"}}) {
+    for (const auto& mode :
+         std::vector<std::vector<std::string>>{{}, {"--check"}, {"--print-config"}}) {
       std::vector<std::string> args = {"--config", config_path()};
       args.insert(args.end(), mode.begin(), mode.end());
       const CommandResult result = RunDaemon(args);
@@ -49,11 +49,11 @@ TEST_F(CommandLineTest, VersionAndHelp) {
 
 TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
-  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
-           {"--no-such-option"},
-           {"--config"},
-           {"--config", config_path(), "superfluous"},
-           {"--config", config_path(), "--log-level", "loud"}}) {
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"--no-such-option"},
+                                             {"--config"},
+                                             {"--config", config_path(), "superfluous"},
+                                             {"--config", config_path(), "--log-level", "loud"}}) {
     const CommandResult result = RunDaemon(args);
     EXPECT_EQ(result.status, kBadCommandLine) << args.back();
     EXPECT_NE(result.err, "");
@@ -97,7 +97,7 @@ TEST_F(CommandLineTest, PrintConfigReadsBackTheSame) {
                           "on_disconnect = \"fail-calls\"\nconnect_timeout = \"250ms\"\n",
                .rules = std::string(kDefaultRules) + R"(
 [[rule]]
-name = "quotes \" and \\ and a tab \t"
+name = "quotes \" and \\ and \u00e9"
 users = ["*", 65534, "10-20"]
 groups = [7]
 methods = ["/a.*/B*", "/c/D"]
@@ -112,8 +112,7 @@ audit = "none"
   EXPECT_EQ(first.status, 0) << first.err;
   EXPECT_THAT(first.out, HasSubstr(front_path()));
   WriteFile(folder_ / "printed.toml", first.out);
-  const CommandResult second =
-      RunDaemon({"--config", folder_ / "printed.toml", "--print-config"});
+  const CommandResult second = RunDaemon({"--config", folder_ / "printed.toml", "--print-config"});
   EXPECT_EQ(second.status, 0) << second.err;
   EXPECT_EQ(second.out, first.out);
 }
@@ -153,8 +152,8 @@ TEST_F(CommandLineTest, FilesOfConfDAreAppendedInNameOrder) {
   WriteConfig({.rules = ""});
   std::filesystem::create_directory(folder_ / "conf.d");
   const std::string rule = "users = [\"root\"]\nmethods = [\"/test.Unary/Do\"]\n";
-  WriteFile(folder_ / "conf.d/20-later.toml", "[[rule]]\nname = \"later\"\n" + rule +
-                                                  "action = \"allow\"\nbackend = \"back\"\n");
+  WriteFile(folder_ / "conf.d/20-later.toml",
+            "[[rule]]\nname = \"later\"\n" + rule + "action = \"allow\"\nbackend = \"back\"\n");
   WriteFile(folder_ / "conf.d/10-first.toml",
             "[[rule]]\nname = \"first\"\nmethods = [\"/test.Unary/No\"]\naction = \"deny\"\n");
   WriteFile(folder_ / "conf.d/30-not-read.conf", "this is no TOML");

@@ -92,12 +92,10 @@ TEST_F(DeadlinesTest, ConfiguredDeadlineIsEnforced) {
 TEST_F(DeadlinesTest, DeadlineEndsAStreamInBothDirections) {
   Start();
   RawPeer peer = Peer();
-  const Call call = {
-      .service = "test.Stream", .method = "Hold", .timeout_nano = 50 * kMillisecond};
+  const Call call = {.service = "test.Stream", .method = "Hold", .timeout_nano = 50 * kMillisecond};
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));  // keeps the backend connection
   EXPECT_TRUE(peer.Send(Request(3, call, kOpen)));
-  EXPECT_THAT(peer.Receive(),
-              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
   EXPECT_THAT(peer.Exchange(Data(3, "late")),
               IsStatus(3, StatusCode::kInvalidArgument, "StreamID is no longer active"));
   backend_->WaitForMessages(0, 2);

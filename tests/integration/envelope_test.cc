@@ -106,20 +106,20 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     CaseName);
 
-INSTANTIATE_TEST_SUITE_P(
-    Unknown, RefusedEnvelopeTest,
-    ::testing::ValuesIn(std::vector<EnvelopeCase>{
-        {"FieldVarint", Names() + VarintField(6, 1)},
-        {"FieldFixed64", Names() + Fixed64Field(6, 1)},
-        {"FieldBytes", Names() + BytesField(6, "x")},
-        {"FieldFixed32", Names() + Fixed32Field(6, 1)},
-        {"FieldBeforeTheOthers", BytesField(100, "x") + Names()},
-        {"LargestField", Names() + VarintField((1U << 29) - 1, 1)},
-        {"FieldOfAnEntry", Names() + Entry(BytesField(1, "k") + BytesField(3, "x"))},
-        {"FieldZero", Names() + std::string("\0\0", 2)},
-        {"FieldZeroBytes", Names() + Tag(0, 2) + std::string(1, '\0')},
-    }),
-    CaseName);
+INSTANTIATE_TEST_SUITE_P(Unknown, RefusedEnvelopeTest,
+                         ::testing::ValuesIn(std::vector<EnvelopeCase>{
+                             {"FieldVarint", Names() + VarintField(6, 1)},
+                             {"FieldFixed64", Names() + Fixed64Field(6, 1)},
+                             {"FieldBytes", Names() + BytesField(6, "x")},
+                             {"FieldFixed32", Names() + Fixed32Field(6, 1)},
+                             {"FieldBeforeTheOthers", BytesField(100, "x") + Names()},
+                             {"LargestField", Names() + VarintField((1U << 29) - 1, 1)},
+                             {"FieldOfAnEntry",
+                              Names() + Entry(BytesField(1, "k") + BytesField(3, "x"))},
+                             {"FieldZero", Names() + std::string("\0\0", 2)},
+                             {"FieldZeroBytes", Names() + Tag(0, 2) + std::string(1, '\0')},
+                         }),
+                         CaseName);
 
 INSTANTIATE_TEST_SUITE_P(
     NotUtf8, RefusedEnvelopeTest,
@@ -149,8 +149,8 @@ INSTANTIATE_TEST_SUITE_P(
 class CanonicalEnvelopeTest : public ProxyTest {};
 
 TEST_F(CanonicalEnvelopeTest, UnusualEncodingsAreWrittenAnew) {
-  const Call call = {.payload = "p", .timeout_nano = int64_t{3600} * 1'000'000'000,
-                     .metadata = {{"k", "v"}}};
+  const Call call = {
+      .payload = "p", .timeout_nano = int64_t{3600} * 1'000'000'000, .metadata = {{"k", "v"}}};
   const std::string nanos = Varint(static_cast<uint64_t>(call.timeout_nano));
   const std::vector<std::string> encodings = {
       // backwards
@@ -199,8 +199,7 @@ TEST_F(CanonicalEnvelopeTest, UnknownFieldsAreDroppedWhereTheListenerSaysSo) {
                        Entry(BytesField(1, "k") + BytesField(3, "x") + BytesField(2, "v")) +
                        BytesField(8, "x"))),
             Response(1, ""));
-  EXPECT_EQ(backend_->WaitForMessages(0, 1),
-            std::vector{Request(1, {.metadata = {{"k", "v"}}})});
+  EXPECT_EQ(backend_->WaitForMessages(0, 1), std::vector{Request(1, {.metadata = {{"k", "v"}}})});
   EXPECT_THAT(peer.Exchange(RawRequest(3, Names() + GroupField(9, ""))),
               IsStatus(3, StatusCode::kInvalidArgument,
                        ::testing::StartsWith("unmarshal request error: ")));

@@ -224,10 +224,9 @@ TEST_F(HostileTest, FourMiBExactlyWithForwardIdentityIsResourceExhausted) {
   const size_t length = kFourMiB + MetadataField("ttrpc-proxy-uid", "0").size() +
                         MetadataField("ttrpc-proxy-gid", "0").size() +
                         MetadataField("ttrpc-proxy-pid", std::to_string(::getpid())).size();
-  EXPECT_THAT(peer.Exchange(request),
-              IsStatus(1, StatusCode::kResourceExhausted,
-                       "message length " + std::to_string(length) +
-                           " exceed maximum message size of 4194304"));
+  EXPECT_THAT(peer.Exchange(request), IsStatus(1, StatusCode::kResourceExhausted,
+                                               "message length " + std::to_string(length) +
+                                                   " exceed maximum message size of 4194304"));
   ExpectEcho(peer, 3);
   EXPECT_EQ(backend_->WaitForMessages(0, 1).size(), 1U);
 }
@@ -341,6 +340,8 @@ backend = "back"
   answers(Request(3, Call(), kOpen), invalid, "/test.Unary/Do may not stream");
   answers(Request(3, {.service = "test.Other"}), StatusCode::kPermissionDenied,
           "uid 0 may not call /test.Other/Do");
+  backend_->Send(0, Response(1, ""));
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ class IdentityTest : public ProxyTest {
     ttrpc::RequestView request;
     if (messages.size() < count) return metadata;
     const WireMessage& message = messages[count - 1];
-    EXPECT_TRUE(ttrpc::ParseRequest(message.data, ttrpc::UnknownFieldAction::kRefuse, &request).ok());
+    EXPECT_TRUE(
+        ttrpc::ParseRequest(message.data, ttrpc::UnknownFieldAction::kRefuse, &request).ok());
     for (const auto& [key, value] : request.metadata) metadata.emplace_back(key, value);
     return metadata;
   }
@@ -34,7 +35,7 @@ Metadata Of(uid_t uid, gid_t gid) {
 }
 
 // Ours stand together, before or after the peer's own.
-void ExpectOursAndOthers(Metadata metadata, Metadata ours, const Metadata& others) {
+void ExpectOursAndOthers(Metadata metadata, const Metadata& ours, const Metadata& others) {
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with("ttrpc-proxy-"); };
   Metadata found;
   std::copy_if(metadata.begin(), metadata.end(), std::back_inserter(found), is_ours);
@@ -47,9 +48,14 @@ void ExpectOursAndOthers(Metadata metadata, Metadata ours, const Metadata& other
 const Metadata kForged = {{"ttrpc-proxy-uid", "0"},      {"TTRPC-PROXY-UID", "0"},
                           {"Ttrpc-Proxy-gid", "0"},      {"ttrpc-proxy-", "x"},
                           {"ttrpc-proxy-anything", "x"}, {"tTRPC-pROXY-PID", "1"}};
-const Metadata kOthers = {{"z", "1"},           {"a", "2"},      {"z", "1"},
-                          {"Mixed-Case", ""},   {"", "no key"},  {"ttrpc-proxyuid", "5"},
-                          {"x-ttrpc-proxy-uid", "6"}, {"utf-8", "\xc3\xa9\xe2\x82\xac"}};
+const Metadata kOthers = {{"z", "1"},
+                          {"a", "2"},
+                          {"z", "1"},
+                          {"Mixed-Case", ""},
+                          {"", "no key"},
+                          {"ttrpc-proxyuid", "5"},
+                          {"x-ttrpc-proxy-uid", "6"},
+                          {"utf-8", "\xc3\xa9\xe2\x82\xac"}};
 
 Metadata Mixed() {
   Metadata mixed;
@@ -152,9 +158,10 @@ TEST_F(GuardedMetadataTest, RepeatedOrNotInLowerCaseIsInvalidArgument) {
          {Metadata{{kKey, "k8s.io"}, {kKey, "k8s.io"}}, Metadata{{kKey, "k8s.io"}, {kKey, "moby"}},
           Metadata{{kKey, "k8s.io"}, {"Containerd-Namespace-Ttrpc", "moby"}},
           Metadata{{"CONTAINERD-NAMESPACE-TTRPC", "k8s.io"}}}) {
-      EXPECT_THAT(peer.Exchange(Request(1, {.service = service, .metadata = metadata})),
-                  IsStatus(1, StatusCode::kInvalidArgument,
-                           "metadata containerd-namespace-ttrpc must appear once and in lower case"));
+      EXPECT_THAT(
+          peer.Exchange(Request(1, {.service = service, .metadata = metadata})),
+          IsStatus(1, StatusCode::kInvalidArgument,
+                   "metadata containerd-namespace-ttrpc must appear once and in lower case"));
     }
   }
   const Call call = {.service = "test.Open", .metadata = {{kKey, "moby"}}};

@@ -143,8 +143,7 @@ TEST_F(ListenerTest, LongestPathWorks) {
 TEST_F(ListenerTest, AbstractListenerWorks) {
   const std::string name = "ttrpc-proxy-test-" + std::to_string(::getpid());
   Start({.rules = std::string(kDefaultRules) +
-                  "[[listener]]\nname = \"abstract\"\naddress = \"unix-abstract:" + name +
-                  "\"\n"});
+                  "[[listener]]\nname = \"abstract\"\naddress = \"unix-abstract:" + name + "\"\n"});
   RawPeer peer("@" + name);
   ExpectEcho(peer, 1);
 }

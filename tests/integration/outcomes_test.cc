@@ -178,8 +178,8 @@ TEST_F(OutcomesTest, BackendThatCannotBeReachedIsUnavailableAndThePeerStays) {
   backend_.reset();
   RawPeer peer = Peer();
   for (const uint32_t id : {1U, 3U}) {
-    EXPECT_THAT(peer.Exchange(Echo(id)), IsStatus(id, StatusCode::kUnavailable,
-                                                  "backend \"back\" cannot be reached"));
+    EXPECT_THAT(peer.Exchange(Echo(id)),
+                IsStatus(id, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
   }
   StartBackend();
   ExpectEcho(peer, 5);
@@ -251,8 +251,8 @@ TEST_F(OutcomesTest, BackendDataOnAUnaryCallIsInternal) {
   EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));
   backend_->WaitForMessages(0, 2);
   backend_->Send(0, Encode({Data(1, "surprise"), Data(1, "more"), Response(1, "dropped")}));
-  EXPECT_THAT(peer.Receive(), IsStatus(1, StatusCode::kInternal,
-                                       "backend \"back\" sent data on a unary call"));
+  EXPECT_THAT(peer.Receive(),
+              IsStatus(1, StatusCode::kInternal, "backend \"back\" sent data on a unary call"));
   backend_->Send(0, Response(3, "kept"));
   EXPECT_EQ(peer.Receive(), Response(3, "kept"));
   backend_->WaitForEnd(0);
@@ -293,10 +293,10 @@ TEST_F(OutcomesTest, StatusOfTheBackendPassesUnchangedWithPayloadAndDetails) {
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(0, 1);
   const std::string details = BytesField(3, BytesField(1, "type.example/T") + BytesField(2, "d"));
-  const WireMessage answer = {
-      1, kResponse, 0,
-      BytesField(2, "payload") +
-          BytesField(1, VarintField(1, 7) + BytesField(2, "no") + details) + BytesField(9, "new")};
+  const WireMessage answer = {1, kResponse, 0,
+                              BytesField(2, "payload") +
+                                  BytesField(1, VarintField(1, 7) + BytesField(2, "no") + details) +
+                                  BytesField(9, "new")};
   backend_->Send(0, answer);
   EXPECT_EQ(peer.Receive(), answer);
 }

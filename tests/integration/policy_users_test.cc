@@ -30,10 +30,10 @@ class PolicyUsersTest : public ProxyTest {
   void ExpectDenied(const Identity& identity, const std::string& service = "test.Unary") {
     SCOPED_TRACE(identity.uid);
     RawPeer peer = Peer(identity);
-    EXPECT_THAT(peer.Exchange(Request(1, {.service = service})),
-                IsStatus(1, StatusCode::kPermissionDenied,
-                         "uid " + std::to_string(identity.uid) + " may not call /" + service +
-                             "/Do"));
+    EXPECT_THAT(
+        peer.Exchange(Request(1, {.service = service})),
+        IsStatus(1, StatusCode::kPermissionDenied,
+                 "uid " + std::to_string(identity.uid) + " may not call /" + service + "/Do"));
   }
 
   void ExpectClosed(const Identity& identity) {
@@ -128,7 +128,8 @@ TEST_F(PolicyUsersTest, FirstRuleThatMatchesDecides) {
   Start({.rules = Rule(R"(users = [2500]
 methods = ["/test.Unary/*"]
 action = "deny"
-)") + Allow("users = [\"2000-2999\"]") + Allow("users = [2500]", "/test.Other/*")});
+)") + Allow("users = [\"2000-2999\"]") +
+                  Allow("users = [2500]", "/test.Other/*")});
   ExpectAllowed({.uid = 2499, .gid = 1});
   ExpectDenied({.uid = 2500, .gid = 1});
   ExpectAllowed({.uid = 2501, .gid = 1});
@@ -170,8 +171,8 @@ enforce = false
 
 TEST_F(PolicyUsersTest, RuleOfAnotherListenerAdmitsNobody) {
   const std::string other = folder_ / "other.sock";
-  Start({.rules = "\n[[listener]]\nname = \"other\"\nmode = \"0666\"\naddress = \"unix://" +
-                  other + "\"\n" + Allow("listeners = [\"front\"]\nusers = [1234]") +
+  Start({.rules = "\n[[listener]]\nname = \"other\"\nmode = \"0666\"\naddress = \"unix://" + other +
+                  "\"\n" + Allow("listeners = [\"front\"]\nusers = [1234]") +
                   Allow("listeners = [\"other\"]\nusers = [4321]")});
   ExpectAllowed({.uid = 1234, .gid = 1});
   ExpectClosed({.uid = 4321, .gid = 1});
@@ -230,8 +231,7 @@ TEST_F(PolicyUsersTest, UnmappedUserIsAdmittedByTheWrittenOutId) {
   ExpectClosed({.uid = 0, .gid = 0});
   RawPeer peer = Peer({.uid = 1234, .gid = 1234});
   EXPECT_THAT(peer.Exchange(Request(1, {.service = "test.Other"})),
-              IsStatus(1, StatusCode::kPermissionDenied,
-                       "uid 65534 may not call /test.Other/Do"));
+              IsStatus(1, StatusCode::kPermissionDenied, "uid 65534 may not call /test.Other/Do"));
 }
 
 TEST_F(PolicyUsersTest, UnmappedGroupsAreNotAdmittedByStar) {

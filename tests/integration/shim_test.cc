@@ -23,7 +23,8 @@ constexpr uint32_t kUnixScheme = 7;  // length of unix://
 bool InPath(const std::string& program) {
   std::istringstream folders(std::getenv("PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    folder.append("/").append(program);
+    if (::access(folder.c_str(), X_OK) == 0) return true;
   }
   return false;
 }
@@ -79,11 +80,11 @@ backend = "back"
     ASSERT_EQ(::mkfifo((bundle + "/log").c_str(), 0600), 0);
     log_.reset(::open((bundle + "/log").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
     id_ = std::filesystem::path(folder_.path()).filename();
-    const CommandResult started = RunCommand(
-        {.args = {kShim, "-namespace", "test", "-id", id_, "-address", folder_ / "containerd.sock",
-                  "-publish-binary", "/bin/true", "start"},
-         .directory = bundle,
-         .environment = {"TTRPC_ADDRESS=" + (folder_ / "events.sock")}});
+    const CommandResult started =
+        RunCommand({.args = {kShim, "-namespace", "test", "-id", id_, "-address",
+                             folder_ / "containerd.sock", "-publish-binary", "/bin/true", "start"},
+                    .directory = bundle,
+                    .environment = {"TTRPC_ADDRESS=" + (folder_ / "events.sock")}});
     ASSERT_EQ(started.status, 0) << started.err;
     ASSERT_TRUE(started.out.starts_with("unix://")) << started.out;
     socket_ = started.out.substr(kUnixScheme);

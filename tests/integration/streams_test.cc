@@ -56,8 +56,8 @@ TEST_F(StreamsTest, ServerStreamingThatEndsWithAnError) {
 TEST_F(StreamsTest, ClientStreaming) {
   Start();
   RawPeer peer = Peer();
-  EXPECT_TRUE(peer.Send(
-      Encode({Request(1, kStream, kOpen), Data(1, "a"), Data(1, ""), CloseStream(1)})));
+  EXPECT_TRUE(
+      peer.Send(Encode({Request(1, kStream, kOpen), Data(1, "a"), Data(1, ""), CloseStream(1)})));
   EXPECT_EQ(backend_->WaitForMessages(0, 4),
             (std::vector{Request(1, kStream, kOpen | kNoData), Data(1, "a"), Data(1, ""),
                          CloseStream(1)}));
@@ -112,9 +112,8 @@ TEST_F(StreamsTest, OpenWithAndWithoutPayload) {
   EXPECT_TRUE(peer.Send(Request(5, with_payload, kOpen)));
   EXPECT_TRUE(peer.Send(Request(7, with_payload, kOpen | kNoData)));
   EXPECT_EQ(backend_->WaitForMessages(0, 4),
-            (std::vector{Request(1, kStream, kOpen | kNoData),
-                         Request(3, kStream, kOpen | kNoData), Request(5, with_payload, kOpen),
-                         Request(7, with_payload, kOpen)}));
+            (std::vector{Request(1, kStream, kOpen | kNoData), Request(3, kStream, kOpen | kNoData),
+                         Request(5, with_payload, kOpen), Request(7, with_payload, kOpen)}));
 }
 
 TEST_F(StreamsTest, LastDataWithRemoteClosedIsSplitForTheBackend) {
@@ -130,9 +129,9 @@ TEST_F(StreamsTest, LastDataWithRemoteClosedIsSplitForTheBackend) {
 TEST_F(StreamsTest, PayloadUnderTheNoDataFlagIsNotForwarded) {
   Start();
   RawPeer peer = Peer();
-  EXPECT_TRUE(peer.Send(Encode({Request(1, kStream, kOpen), Data(1, "not said", kNoData),
-                                Data(1, "", kNoData), Data(1, "said"),
-                                Data(1, "not said", kNoData | kClosed)})));
+  EXPECT_TRUE(peer.Send(
+      Encode({Request(1, kStream, kOpen), Data(1, "not said", kNoData), Data(1, "", kNoData),
+              Data(1, "said"), Data(1, "not said", kNoData | kClosed)})));
   EXPECT_EQ(backend_->WaitForMessages(0, 3),
             (std::vector{Request(1, kStream, kOpen | kNoData), Data(1, "said"), CloseStream(1)}));
 }
@@ -155,17 +154,17 @@ TEST_F(StreamsTest, FlagsOfTheBackendPassAsTheyCame) {
 TEST_F(StreamsTest, InterleavedCallsAreRenumberedAndAnsweredOutOfOrder) {
   Start();
   RawPeer peer = Peer();
-  EXPECT_TRUE(peer.Send(Encode({Request(101, kStream, kOpen), Request(33, kHold),
-                                Request(7, kStream, kOpen), Data(101, "a"), Data(7, "b"),
-                                CloseStream(101), Data(7, "c")})));
+  EXPECT_TRUE(peer.Send(
+      Encode({Request(101, kStream, kOpen), Request(33, kHold), Request(7, kStream, kOpen),
+              Data(101, "a"), Data(7, "b"), CloseStream(101), Data(7, "c")})));
   EXPECT_EQ(backend_->WaitForMessages(0, 7),
             (std::vector{Request(1, kStream, kOpen | kNoData), Request(3, kHold),
                          Request(5, kStream, kOpen | kNoData), Data(1, "a"), Data(5, "b"),
                          CloseStream(1), Data(5, "c")}));
-  backend_->Send(0, Encode({Data(5, "x"), Response(3, "y"), Data(1, "z"), CloseStream(5),
-                            Response(1, "w")}));
-  for (const WireMessage& answer : {Data(7, "x"), Response(33, "y"), Data(101, "z"),
-                                    CloseStream(7), Response(101, "w")}) {
+  backend_->Send(
+      0, Encode({Data(5, "x"), Response(3, "y"), Data(1, "z"), CloseStream(5), Response(1, "w")}));
+  for (const WireMessage& answer :
+       {Data(7, "x"), Response(33, "y"), Data(101, "z"), CloseStream(7), Response(101, "w")}) {
     EXPECT_EQ(peer.Receive(), answer);
   }
 }

@@ -267,6 +267,18 @@ TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesWhenTheOtherSideGoe
   }
 }
 
+// The kernel then reports an error on our end, besides its end.
+TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesThoughSomethingIsUnread) {
+  ConnectionOptions options;
+  options.deliver_before_close = false;
+  const auto connection = Connect(options);
+  connection->Send({.stream_id = 1}, "unread");
+  RunReady();
+  connection->PauseReading();
+  far_.reset();
+  RunUntil([&] { return recorder_.closed.has_value(); });
+}
+
 TEST_F(ConnectionTest, OversizedMessagesAreDiscardedAndTheNextIsHeard) {
   ConnectionOptions options;
   options.message_size = 10;

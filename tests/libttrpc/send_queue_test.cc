@@ -12,7 +12,8 @@ namespace {
 
 TEST(SendQueueTest, GivesBackTheBytesInOrderWhateverTheSizes) {
   std::mt19937 random(7);  // NOLINT: the same every time
-  SendQueue queue;
+  BlockPool pool;
+  SendQueue queue(pool);
   std::string expected;
   std::string got;
   for (int round = 0; round < 3000; ++round) {
@@ -41,7 +42,8 @@ TEST(SendQueueTest, GivesBackTheBytesInOrderWhateverTheSizes) {
 }
 
 TEST(SendQueueTest, ClearedItIsEmpty) {
-  SendQueue queue;
+  BlockPool pool;
+  SendQueue queue(pool);
   for (int i = 0; i < 100; ++i) *queue.Extend(20'000) = 'x';
   queue.Clear();
   std::array<iovec, 4> parts;

@@ -143,6 +143,8 @@ def main():
     listing = subprocess.run(["meson", "introspect", "--tests", arguments.build],
                              check=True, stdout=subprocess.PIPE)
     tests = [test for test in json.loads(listing.stdout) if selected(test, arguments)]
+    for test in tests:  # where meson runs them, and what it means by a relative path in a command
+        test["workdir"] = test["workdir"] or arguments.build
     passed = failed = skipped = 0
     for outcome in run_all(tests, arguments):
         passed += outcome.passed

@@ -99,7 +99,7 @@ class Connection {
  private:
   friend class IoLoop;
 
-  void OnReadable(short what);
+  void EndSeen();
   void Receive();
   void HandOut(std::string_view input);
   bool HandOutOne(std::string_view* input);
@@ -124,7 +124,7 @@ class Connection {
   size_t backlog_begin_ = 0;
   size_t send_queue_high_;
   size_t send_queue_low_;
-  short watched_ = 0;  // what read_event_ waits for
+  bool end_awaited_ = false;
   bool deliver_before_close_;
   bool started_ = false;
   bool paused_ = false;

@@ -11,6 +11,9 @@
 #include <memory>
 #include <vector>
 
+#include "ttrpc/send_queue.h"
+#include "ttrpc/unique_fd.h"
+
 struct event;
 struct event_base;
 
@@ -42,14 +45,25 @@ class IoLoop {
   void ScheduleFlush(Connection* connection);
   void ScheduleResume(Connection* connection);
   void Forget(const Connection* connection);
+  BlockPool& block_pool() { return block_pool_; }
+  // Calls EndSeen() once the other side is gone, whatever it left to be read; ForgetEnd() before
+  // the socket is closed. If the kernel has no room for it, the end shows when reading goes on.
+  void AwaitEnd(Connection* connection);
+  void ForgetEnd(const Connection* connection);
   char* read_buffer() { return read_buffer_.get(); }
 
   template <void (Connection::*Run)()>
   static void RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running);
 
   event_base* base_;
+  BlockPool block_pool_;
   EventPtr flush_event_;
   EventPtr resume_event_;
+  // An epoll of our own, of sockets that are not to be read. libevent's EV_CLOSED does not do: an
+  // error on the socket, which is how it ends if something was left unread at the other side, is
+  // told to readers and writers only, and would turn the loop without end.
+  UniqueFd ends_;
+  EventPtr ends_event_;
   // Each list has a twin that is being run; a connection that goes meanwhile is nulled in both.
   std::vector<Connection*> to_flush_, flushing_;
   std::vector<Connection*> to_resume_, resuming_;

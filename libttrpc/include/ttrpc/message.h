@@ -53,10 +53,15 @@ inline MessageHeader DecodeMessageHeader(const char* bytes) {
 
 // Writes kMessageHeaderLength bytes.
 inline void EncodeMessageHeader(const MessageHeader& header, char* bytes) {
-  for (int i = 0; i < 4; ++i) {
-    bytes[i] = static_cast<char>(header.length >> (24 - 8 * i));
-    bytes[4 + i] = static_cast<char>(header.stream_id >> (24 - 8 * i));
-  }
+  // Written out, since compilers make one store of it.
+  const auto put = [](uint32_t value, char* out) {
+    out[0] = static_cast<char>(value >> 24);
+    out[1] = static_cast<char>(value >> 16);
+    out[2] = static_cast<char>(value >> 8);
+    out[3] = static_cast<char>(value);
+  };
+  put(header.length, bytes);
+  put(header.stream_id, bytes + 4);
   bytes[8] = static_cast<char>(header.type);
   bytes[9] = static_cast<char>(header.flags);
 }

@@ -14,6 +14,10 @@
 
 namespace ttrpc {
 
+// More metadata than anyone sends. 4 MiB of empty entries are two million of them: without a bound,
+// one message would cost 64 MiB and hold up everyone else for longer than any other of its length.
+inline constexpr size_t kMaxMetadataEntries = 1024;
+
 // A decoded Request whose strings point into the bytes it was scanned from (or whatever its maker
 // put there), and are valid as long as those are.
 struct RequestView {
@@ -36,7 +40,7 @@ enum class UnknownFieldAction {
 // request error: WHAT`, which never quotes the data, for: a truncated field, a varint of more than
 // 10 bytes, a field number of 0, a group, a wrong wire type; service, method, payload or
 // timeout_nano, or the key or value of an entry, that stands there twice; a string that is not
-// UTF-8; an unknown field, unless dropped. On an error `request` is unspecified.
+// UTF-8; an unknown field, unless dropped; too many entries. On an error `request` is unspecified.
 Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields, RequestView* request);
 
 // The canonical encoding: fields in order of their numbers, none that has its default value,

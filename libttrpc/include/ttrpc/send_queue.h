@@ -13,8 +13,27 @@
 
 namespace ttrpc {
 
+// The blocks that the queues of one thread use in turn: bytes come and go with each wake-up, and
+// blocks of this size are what an allocator is slow at.
+class BlockPool {
+ public:
+  static constexpr size_t kBlockSize = 16U << 10;
+
+  std::unique_ptr<char[]> Take();
+  void Give(std::unique_ptr<char[]> block);
+
+ private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
+};
+
 class SendQueue {
  public:
+  // `pool` must outlive it.
+  explicit SendQueue(BlockPool& pool) : pool_(pool) {}
+  ~SendQueue() { Clear(); }
+  SendQueue(const SendQueue&) = delete;
+  SendQueue& operator=(const SendQueue&) = delete;
+
   // The place of the next `n` bytes, which the caller writes there before any other call.
   char* Extend(size_t n);
 
@@ -34,6 +53,9 @@ class SendQueue {
     size_t capacity = 0;
   };
 
+  void Free(Block* block);
+
+  BlockPool& pool_;
   std::vector<Block> blocks_;
   size_t first_ = 0;  // the first block that has bytes to go
   size_t sent_ = 0;   // of that block

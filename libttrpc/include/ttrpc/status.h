@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -37,23 +38,35 @@ enum class StatusCode : int32_t {
 // lives for ever.
 std::string_view StatusCodeName(StatusCode code);
 
+// An OK status is a null pointer: it costs nothing to make, to hand on and to test.
 class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
-  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  // kOk gives OK, whatever the message.
+  Status(StatusCode code, std::string message);
+  Status(const Status& other);
+  Status& operator=(const Status& other);
+  Status(Status&& other) noexcept = default;
+  Status& operator=(Status&& other) noexcept = default;
 
-  bool ok() const { return code_ == StatusCode::kOk; }
-  StatusCode code() const { return code_; }
-  const std::string& message() const { return message_; }
+  bool ok() const { return state_ == nullptr; }
+  StatusCode code() const { return ok() ? StatusCode::kOk : state_->code; }
+  // Empty if OK. Valid for as long as the status is neither assigned to nor destroyed.
+  const std::string& message() const;
 
   // "OK" or "PERMISSION_DENIED: uid 1000 may not call /svc/Method".
   std::string ToString() const;
 
-  friend bool operator==(const Status&, const Status&) = default;
+  friend bool operator==(const Status& a, const Status& b) {
+    return a.code() == b.code() && a.message() == b.message();
+  }
 
  private:
-  StatusCode code_ = StatusCode::kOk;
-  std::string message_;
+  struct State {
+    StatusCode code;
+    std::string message;
+  };
+  std::unique_ptr<const State> state_;
 };
 
 std::ostream& operator<<(std::ostream& out, const Status& status);

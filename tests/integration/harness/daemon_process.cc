@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <utility>
 
 #include "harness/io.h"
@@ -46,6 +47,7 @@ struct Child {
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& string : strings) pointers.push_back(string.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -55,7 +57,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 [[noreturn]] void BecomeProgram(const Child& child, char** args, char** environment) {
   if (child.namespace_made != nullptr) {
     char byte = 0;
-    if (::unshare(CLONE_NEWUSER) != 0 || ::write(child.namespace_made->write.get(), &byte, 1) != 1 ||
+    if (::unshare(CLONE_NEWUSER) != 0 ||
+        ::write(child.namespace_made->write.get(), &byte, 1) != 1 ||
         ::read(child.maps_written->read.get(), &byte, 1) != 1) {
       ::_exit(126);
     }
@@ -94,8 +97,8 @@ pid_t Spawn(Child child) {
 std::vector<std::string> DaemonCommand(const std::vector<std::string>& args) {
   const char* program = std::getenv("TTRPC_PROXYD");
   if (program == nullptr) {
-    ADD_FAILURE() << "TTRPC_PROXYD does not name the daemon";
-    program = "false";
+    std::cerr << "TTRPC_PROXYD does not name the daemon to test\n";
+    std::exit(EXIT_FAILURE);  // no test could do anything
   }
   std::vector<std::string> command = {program};
   command.insert(command.end(), args.begin(), args.end());
@@ -152,8 +155,8 @@ DaemonProcess::DaemonProcess(const std::vector<std::string>& args, UserNamespace
   pidfd_ = OpenPidfd(pid_);
   err.write.reset();
   if (user_namespace == UserNamespace::kOnlyRoot) WriteMaps(pid_, namespace_made, maps_written);
-  collector_ = std::thread(
-      [this](ttrpc::UniqueFd read_end) { CollectLines(std::move(read_end)); }, std::move(err.read));
+  collector_ = std::thread([this](ttrpc::UniqueFd read_end) { CollectLines(std::move(read_end)); },
+                           std::move(err.read));
 }
 
 DaemonProcess::~DaemonProcess() {

@@ -2,6 +2,8 @@
 #include "harness/proxy_test.h"
 
 #include <csignal>
+#include <iostream>
+#include <stdexcept>
 #include <utility>
 
 namespace integration {
@@ -38,13 +40,15 @@ void ProxyTest::WriteConfig(const Scene& scene) {
 }
 
 void ProxyTest::StartBackend(RecordingBackend::Options options) {
+  backend_.reset();  // it removes its socket when it goes
   backend_ = std::make_unique<RecordingBackend>(back_path(), std::move(options));
 }
 
 void ProxyTest::StartDaemon(UserNamespace user_namespace) {
   daemon_ = std::make_unique<DaemonProcess>(
       std::vector<std::string>{"--config", config_path(), "--log-level", "debug"}, user_namespace);
-  ASSERT_TRUE(daemon_->WaitUntilReady());
+  // Ends the test, which could only wait in vain from here on.
+  if (!daemon_->WaitUntilReady()) throw std::runtime_error("no daemon");
 }
 
 void ProxyTest::Start(Scene scene) {

@@ -23,17 +23,18 @@ namespace integration {
 extern const char kDefaultRules[];
 
 struct Scene {
-  std::string head = {};      // TOML before the first listener: [timeouts], [audit], …
-  std::string listener = {};  // more keys of [[listener]] "front" (mode 0666)
-  std::string backend = {};   // more keys of [[backend]] "back"
+  std::string head = {};              // TOML before the first listener: [timeouts], [audit], …
+  std::string listener = {};          // more keys of [[listener]] "front" (mode 0666)
+  std::string backend = {};           // more keys of [[backend]] "back"
   std::string rules = kDefaultRules;  // and more listeners and backends
-  RecordingBackend::Options server = {};   // of the recording backend
+  RecordingBackend::Options server = {};  // of the recording backend
   UserNamespace user_namespace = UserNamespace::kOurs;
 };
 
 class ProxyTest : public ::testing::Test {
  protected:
-  // Writes the configuration, starts the backend, then the daemon, and waits until it is ready.
+  // Writes the configuration, starts the backend, then the daemon, and waits until it is ready; a
+  // test whose daemon is not ends there.
   void Start(Scene scene = {});
   // The daemon again, with the configuration that is there.
   void StartDaemon(UserNamespace user_namespace = UserNamespace::kOurs);

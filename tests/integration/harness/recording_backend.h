@@ -25,7 +25,7 @@ namespace integration {
 
 struct BackendReply {
   std::string bytes = {};  // sent as they are; none: no answer
-  bool close = false;  // after them
+  bool close = false;      // after them
 };
 
 // Called on the connection's thread with each message after it was recorded.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The harness against itself, without a daemon: what the other tests take for granted.
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <gtest/gtest.h>
 
 #include "harness/io.h"
 #include "harness/matchers.h"
@@ -26,8 +26,7 @@ TEST_F(HarnessTest, BackendRecordsAndEchoes) {
   const WireMessage request = Request(7, {.payload = "hello", .metadata = {{"a", "b"}}});
   EXPECT_EQ(peer.Exchange(request), Response(7, "hello"));
   EXPECT_TRUE(peer.Send(Request(9, {.method = "Hold"})));
-  EXPECT_EQ(backend.WaitForMessages(0, 2),
-            (std::vector{request, Request(9, {.method = "Hold"})}));
+  EXPECT_EQ(backend.WaitForMessages(0, 2), (std::vector{request, Request(9, {.method = "Hold"})}));
   EXPECT_TRUE(backend.Send(0, StatusResponse(9, 5, "gone")));
   EXPECT_THAT(peer.Receive(), IsStatus(9, StatusCode::kNotFound, "gone"));
   EXPECT_EQ(peer.Exchange(Request(9, Call())), Response(9, ""));

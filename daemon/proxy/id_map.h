@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// IdMap: stream ids -> calls, on the path of every message. Open addressing with linear probing, so
+// that a look-up touches one cache line and nothing is allocated for an entry. Peers choose ids, so
+// where an id goes depends on a number drawn at start: nobody can choose ids that collide. One
+// thread at a time.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace proxyd {
+
+// The multiplier of this process' IdMaps: odd, random.
+uint64_t IdMapMultiplier();
+
+// `Pointer` is a pointer, raw or unique; null is not a value.
+template <typename Pointer>
+class IdMap {
+ public:
+  // Null if there is none. Valid until the next Insert or Erase.
+  const Pointer* Find(uint32_t id) const {
+    if (slots_.empty()) return nullptr;
+    for (size_t i = Home(id);; i = Next(i)) {
+      if (slots_[i].value == nullptr) return nullptr;
+      if (slots_[i].id == id) return &slots_[i].value;
+    }
+  }
+
+  // `id` is not there yet.
+  void Insert(uint32_t id, Pointer value) {
+    if ((size_ + 1) * 2 > slots_.size())
+      Resize(slots_.empty() ? kFirstCapacity : slots_.size() * 2);
+    Place(id, std::move(value));
+    ++size_;
+  }
+
+  void Erase(uint32_t id) {
+    if (slots_.empty()) return;
+    size_t hole = Home(id);
+    while (slots_[hole].value != nullptr && slots_[hole].id != id) hole = Next(hole);
+    if (slots_[hole].value == nullptr) return;
+    // What follows moves up, unless it would pass its own place: no marks are left that would make
+    // look-ups longer.
+    for (size_t i = Next(hole); slots_[i].value != nullptr; i = Next(i)) {
+      if (Distance(Home(slots_[i].id), i) < Distance(hole, i)) continue;
+      slots_[hole] = std::move(slots_[i]);
+      hole = i;
+    }
+    slots_[hole] = {};
+    --size_;
+    if (size_ == 0 && slots_.size() > kKeptCapacity) std::vector<Slot>().swap(slots_);
+  }
+
+  // In no order. `visit` must not change the map.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.value != nullptr) visit(slot.value);
+    }
+  }
+
+  void Clear() {
+    std::vector<Slot>().swap(slots_);
+    size_ = 0;
+  }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  struct Slot {
+    uint32_t id = 0;
+    Pointer value = nullptr;
+  };
+  static constexpr size_t kFirstCapacity = 4;
+  static constexpr size_t kKeptCapacity = 64;
+
+  size_t Home(uint32_t id) const {
+    return (id * multiplier_) >> (64 - std::bit_width(slots_.size() - 1));
+  }
+  size_t Next(size_t i) const { return (i + 1) & (slots_.size() - 1); }
+  size_t Distance(size_t from, size_t to) const { return (to - from) & (slots_.size() - 1); }
+
+  void Place(uint32_t id, Pointer value) {
+    size_t i = Home(id);
+    while (slots_[i].value != nullptr) i = Next(i);
+    slots_[i] = {.id = id, .value = std::move(value)};
+  }
+  void Resize(size_t capacity) {
+    std::vector<Slot> old(capacity);
+    old.swap(slots_);
+    for (Slot& slot : old) {
+      if (slot.value != nullptr) Place(slot.id, std::move(slot.value));
+    }
+  }
+
+  std::vector<Slot> slots_;  // a power of two, at most half full
+  size_t size_ = 0;
+  uint64_t multiplier_ = IdMapMultiplier();
+};
+
+}  // namespace proxyd

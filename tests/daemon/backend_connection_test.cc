@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/backend_connection.h"
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "policy_builder.h"
+#include "proxy/worker.h"
+#include "temp_folder.h"
+
+namespace proxyd {
+namespace {
+
+class NowhereTarget final : public AuditTarget {
+ public:
+  bool Write(std::string_view) override { return true; }
+};
+
+class NoOwner final : public BackendConnectionOwner {
+ public:
+  void OnBackendMessage(Call&, const ttrpc::MessageHeader&, std::string_view) override {}
+  void OnBackendOversizedMessage(Call&, const ttrpc::MessageHeader&) override {}
+  void OnBackendSendQueueLow() override {}
+  void OnBackendUnreachable(BackendConnection&) override {}
+  void OnBackendClosed(BackendConnection&, ttrpc::CloseReason) override {}
+};
+
+struct EventBaseDeleter {
+  void operator()(event_base* base) const { event_base_free(base); }
+};
+
+ttrpc::UniqueFd NewSocket() {
+  return ttrpc::UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+// A timer left running would dial with a descriptor that is gone, and hold that against the
+// backend.
+TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
+  const TempFolder folder;
+  Config config = test::ConfigOf({});
+  config.backends.push_back({.name = "back",
+                             .address = ttrpc::Address::Parse("unix://" + (folder / "s")).value(),
+                             .users = {::getuid()},
+                             .position = {}});
+  // A backlog of 0 has room for one.
+  sockaddr_un address;
+  const socklen_t length = config.backends[0].address.ToSockaddr(&address);
+  const auto* raw = reinterpret_cast<const sockaddr*>(&address);
+  const ttrpc::UniqueFd listener = NewSocket();
+  ASSERT_EQ(::bind(listener.get(), raw, length), 0);
+  ASSERT_EQ(::listen(listener.get(), 0), 0);
+  const ttrpc::UniqueFd waiting = NewSocket();
+  ASSERT_EQ(::connect(waiting.get(), raw, length), 0);
+
+  const Policy policy(config, test::kOverflow);
+  Audit audit(config.audit, std::make_unique<NowhereTarget>());
+  const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
+  Worker worker(base.get(), {.config = config, .policy = policy, .audit = audit});
+  const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
+  NoOwner owner;
+  const auto connection = BackendConnection::Open(worker, 0, owner);
+  ASSERT_NE(connection, nullptr);
+  EXPECT_GT(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events)
+      << "it does not dial";
+  connection->Close();
+  EXPECT_EQ(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events);
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/id_map.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <random>
+
+namespace proxyd {
+namespace {
+
+using Map = IdMap<std::unique_ptr<uint32_t>>;
+
+TEST(IdMapTest, DoesWhatAMapDoes) {
+  std::mt19937 random(42);  // NOLINT: the same every time
+  Map map;
+  std::map<uint32_t, uint32_t> expected;
+  for (int round = 0; round < 200'000; ++round) {
+    // Few ids, so that they come and go; now and then as far apart as they can be.
+    auto id = static_cast<uint32_t>(random() % 400 * 2 + 1);
+    if (random() % 4 == 0) id = 0xffff'ffff - id + 1;
+    if (expected.contains(id)) {
+      ASSERT_NE(map.Find(id), nullptr);
+      ASSERT_EQ(**map.Find(id), expected[id]);
+      map.Erase(id);
+      expected.erase(id);
+    } else {
+      ASSERT_EQ(map.Find(id), nullptr);
+      map.Erase(id);
+      map.Insert(id, std::make_unique<uint32_t>(static_cast<uint32_t>(round)));
+      expected[id] = static_cast<uint32_t>(round);
+    }
+    ASSERT_EQ(map.size(), expected.size());
+  }
+  for (const auto& [id, value] : expected) ASSERT_EQ(**map.Find(id), value);
+  size_t visited = 0;
+  map.ForEach([&visited](const auto&) { ++visited; });
+  EXPECT_EQ(visited, expected.size());
+  map.Clear();
+  EXPECT_TRUE(map.empty());
+  EXPECT_EQ(map.Find(1), nullptr);
+}
+
+TEST(IdMapTest, EmptiedAfterManyItHoldsNothing) {
+  Map map;
+  for (uint32_t id = 1; id < 20'000; id += 2) map.Insert(id, std::make_unique<uint32_t>(id));
+  for (uint32_t id = 1; id < 20'000; id += 2) map.Erase(id);
+  EXPECT_TRUE(map.empty());
+  EXPECT_EQ(map.Find(1), nullptr);
+  map.Insert(1, std::make_unique<uint32_t>(7));
+  EXPECT_EQ(**map.Find(1), 7U);
+}
+
+TEST(IdMapTest, MultiplierIsOddAndStays) {
+  EXPECT_EQ(IdMapMultiplier() % 2, 1U);
+  EXPECT_EQ(IdMapMultiplier(), IdMapMultiplier());
+}
+
+}  // namespace
+}  // namespace proxyd
