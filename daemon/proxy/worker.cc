@@ -62,6 +62,10 @@ void Worker::EndDrain() {
   for (Peer& peer : peers_) peer.EndDrain();
 }
 
+void Worker::Close() {
+  while (!peers_.empty()) peers_.front().Close();  // which takes it off the list
+}
+
 void Worker::Bury(Peer* peer) {
   dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
   if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
