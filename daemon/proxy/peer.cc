@@ -291,6 +291,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
+  if (linger_) linger_->Stop();  // or it might still fire before this is destroyed
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -421,15 +422,17 @@ void Peer::EndDrain() {
   CloseAfterFlush();
 }
 
+void Peer::Close() {
+  connection_.Close();
+  OnClosed(ttrpc::CloseReason::kFlushed, 0);
+}
+
 // The peer reads what was sent to it, if it does so in time; the backends' connections end now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   for (const auto& backend : backends_) backend->Close();
   connection_.CloseAfterFlush();
-  linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] {
-    connection_.Close();
-    OnClosed(ttrpc::CloseReason::kFlushed, 0);
-  });
+  linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] { Close(); });
   linger_->Start(kLinger);
 }
 

@@ -45,6 +45,8 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void Drain();
   // Answers its calls, and closes.
   void EndDrain();
+  // Now. What it has not read is lost.
+  void Close();
 
  private:
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;

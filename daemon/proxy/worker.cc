@@ -81,6 +81,10 @@ void Worker::Recycle(std::unique_ptr<Call> call) {
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
 
+void Worker::Close() {
+  while (!peers_.empty()) peers_.front().Close();  // which takes it off the list
+}
+
 void Worker::Bury(Peer* peer) {
   dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
   if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));

@@ -47,6 +47,8 @@ class Worker {
   void Drain(std::function<void()> done);
   // What is still in flight is answered, and everything closed as soon as that is written.
   void EndDrain();
+  // Closes all peers now, whatever they have not read.
+  void Close();
   bool draining() const { return draining_; }
 
   ttrpc::IoLoop& loop() { return loop_; }
