@@ -31,8 +31,8 @@ case $group in
     exit 64
     ;;
 esac
-# A Go of any other origin is newer than Debian's and is preferred. There is no such choice for
-# Rust: Debian's is too old for the peers of tests/interop, which skips them aloud without one.
+# A Go of any other origin is newer than Debian's and is preferred. A cargo that is new enough is found
+# or installed by tests/interop itself, which without one skips those peers aloud.
 if [[ $group == test || $group == full ]] && ! command -v go >/dev/null; then
   packages+=(golang-go)
 fi

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What can be said of the sources without running them: tests/lint.sh [BUILD]
-# BUILD (default: build) is a folder that meson set up, for its compile_commands.json; what is
-# generated need not be built. Counts each check once; the last line is `N passed, N failed, N
+# BUILD (default: build) is a folder that was built: clang-tidy reads its compile_commands.json, and
+# the headers that are generated there. Counts each check once; the last line is `N passed, N failed, N
 # skipped`.
 set -uo pipefail
 

@@ -38,7 +38,7 @@ report() { printf '%-24s %5ds  %s\n' "$1" "$2" "$3"; }
 
 show_failure() { # LOG
   echo "--- the end of ${1#"$top"/}"
-  { grep -a '^FAILED ' "$1"; tail -n "$tail_lines" "$1"; } | sed 's/^/    /'
+  { grep -a '^FAIL' "$1"; tail -n "$tail_lines" "$1"; } | sed 's/^/    /'
   echo "---"
 }
 
@@ -116,7 +116,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   fi
   count "lint" tests/lint.sh "$build"
   if $full; then
-    prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
+    prepare "bench" tests/bench/run.sh --build "$build" && cat "$logs/bench.log"
     for script in tests/full/*.sh; do
       if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
     done

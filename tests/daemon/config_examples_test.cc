@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The configuration files that come with the daemon are correct and complete.
+// The configuration files that come with the daemon, and those in the README, are correct.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +9,8 @@
 #include <iterator>
 #include <set>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "config_testing.h"
 
@@ -19,7 +21,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
 
-const std::filesystem::path kFolder = CONFIG_FOLDER;
+const std::filesystem::path kSources = SOURCE_FOLDER;
+const std::filesystem::path kFolder = kSources / "config";
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream in(path);
@@ -36,6 +39,24 @@ std::string Uncommented(const std::string& text) {
     uncommented.append(example ? line.substr(1) : line) += '\n';
   }
   return uncommented;
+}
+
+// Each block of TOML in a Markdown text.
+std::vector<std::string> TomlBlocks(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> blocks;
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line == "```toml") {
+      inside = true;
+      blocks.emplace_back();
+    } else if (line == "```") {
+      inside = false;
+    } else if (inside) {
+      blocks.back().append(line) += '\n';
+    }
+  }
+  return blocks;
 }
 
 // The first word of each line that is no comment: keys, and headers of tables.
@@ -94,6 +115,26 @@ TEST(ConfigExamples, EachIsCorrectAndWithoutWarnings) {
     ++count;
   }
   EXPECT_EQ(count, 3U);
+}
+
+TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {
+  const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
+  ASSERT_EQ(blocks.size(), 2U);
+  for (const std::string& text : {blocks[0], blocks[0] + blocks[1]}) {
+    const LoadedConfig loaded = ParseText(text);
+    EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+    ASSERT_TRUE(loaded.config.has_value());
+    EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+  }
+}
+
+TEST(ConfigExamples, TheReadmeSaysTheDefaults) {
+  const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
+  ASSERT_EQ(blocks.size(), 2U);
+  const LoadedConfig loaded = ParseText(blocks[1]);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(PrintConfig(*loaded.config), PrintConfig(*ParseText("").config));
 }
 
 }  // namespace

@@ -48,8 +48,10 @@ TEST(EscapeTest, Table) {
       {"\xC2\x9B", "\\u009b", "\\u009b"},
       {"\xC2\x85", "\\u0085", "\\u0085"},
       {"\xE2\x80\xA8", "\\u2028", "\\u2028"},
+      // NOLINTBEGIN(misc-misleading-bidirectional): they are tested, and written as escapes.
       {"\xE2\x80\xAE", "\\u202e", "\\u202e"},
       {"\xE2\x81\xA6", "\\u2066", "\\u2066"},
+      // NOLINTEND(misc-misleading-bidirectional)
       // Not UTF-8: a lone continuation, cut characters, over-long NUL and slash, a surrogate,
       // beyond U+10FFFF, bytes that are never used.
       {"a\x80z", "a\xEF\xBF\xBDz", "a\\x80z"},

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 #
 # Builds the peers into $out: finds or installs the toolchains, fetches the pinned libraries and generators with
 # their own tools, and leaves the source tree alone. A toolchain that cannot be had leaves its reason in
 # missing[KIND]; everything else that goes wrong is an error.
 
+# run.sh sets `here` and `out`, and reads what is declared here.
+# shellcheck disable=SC2034,SC2154
 declare -A peer=() missing=() version=()
 
 # Installs packages, as few and as late as possible.
@@ -41,7 +44,7 @@ build_go() {
 	cp "$sources/$tag.mod" "$folder/go.mod"
 	cp "$sources/$tag.sum" "$folder/go.sum"
 	(
-		cd "$folder"
+		cd "$folder" || exit
 		export GOFLAGS='-mod=readonly -buildvcs=false' GOTOOLCHAIN=local PATH=$folder/bin:$PATH
 		local ttrpc=github.com/containerd/ttrpc/cmd
 		if [[ $2 == ttrpc12 ]]; then

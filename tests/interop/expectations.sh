@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 #
 # What a pair shows that is not what the checks expect by themselves, each with its reason. The checks expect
 # what contract.md promises through the proxy; `direct` rows tell what the upstream pair does without it, and a

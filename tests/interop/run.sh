@@ -190,7 +190,7 @@ run_pair() {
 	local client=$1 server=$2 suite kind good bad
 	for kind in "$client" "$server"; do
 		if [[ -n ${missing[$kind]:-} ]]; then
-			printf '%-11s %-11s skipped: %s\n' "$client" "$server" "${missing[$kind]}"
+			printf 'SKIPPED %s calls %s: %s\n' "$client" "$server" "${missing[$kind]}"
 			skipped=$((skipped + 1))
 			return
 		fi
