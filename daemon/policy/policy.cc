@@ -201,6 +201,7 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
     if (!entry.method.empty() && !MatchPattern(entry.method, request.method)) continue;
     const size_t rule_index = index.rules[entry.position];
     const RuleConfig& rule = config_.rules[rule_index];
+    if (!rule.metadata.empty()) verdict.by_names_alone = false;
     if (!MetadataHolds(rule, request.metadata)) continue;
     if (rule.enforce) {
       verdict.allowed = rule.action == RuleConfig::Action::kAllow;

@@ -60,6 +60,9 @@ struct Verdict {
   std::optional<size_t> rule;
   // Rules with enforce = false that would have decided, in order; the call went on past them.
   std::vector<size_t> shadows;
+  // The service and the method alone decided: any request for them under this admission gets the
+  // same verdict, whatever its metadata.
+  bool by_names_alone = true;
 };
 
 class Policy {

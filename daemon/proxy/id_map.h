@@ -38,11 +38,15 @@ class IdMap {
     ++size_;
   }
 
-  void Erase(uint32_t id) {
-    if (slots_.empty()) return;
+  void Erase(uint32_t id) { static_cast<void>(Take(id)); }
+
+  // Null if there is none.
+  Pointer Take(uint32_t id) {
+    if (slots_.empty()) return nullptr;
     size_t hole = Home(id);
     while (slots_[hole].value != nullptr && slots_[hole].id != id) hole = Next(hole);
-    if (slots_[hole].value == nullptr) return;
+    if (slots_[hole].value == nullptr) return nullptr;
+    Pointer taken = std::move(slots_[hole].value);
     // What follows moves up, unless it would pass its own place: no marks are left that would make
     // look-ups longer.
     for (size_t i = Next(hole); slots_[i].value != nullptr; i = Next(i)) {
@@ -53,6 +57,7 @@ class IdMap {
     slots_[hole] = {};
     --size_;
     if (size_ == 0 && slots_.size() > kKeptCapacity) std::vector<Slot>().swap(slots_);
+    return taken;
   }
 
   // In no order. `visit` must not change the map.

@@ -121,7 +121,8 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
                                   : ttrpc::UnknownFieldAction::kRefuse;
   ttrpc::RequestView& request = worker_.request_buffer();
   Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
-  if (status.ok()) status = CheckNames(request);
+  const bool known = status.ok() && IsKnown(request);
+  if (status.ok() && !known) status = CheckNames(request);
   if (!status.ok()) return Refuse(id, status);
 
   const AuditedRequest what = {.request = request, .flags = header.flags, .bytes = data.size()};
@@ -131,6 +132,8 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
     return Answer(id, status);
   }
 
+  if (known) return StartCall(id, what, &request, known_method_->rule);
+
   const Verdict verdict = worker_.policy().Check(admission_, request);
   audit_.Decided(what, verdict);
   if (!verdict.allowed) {
@@ -138,7 +141,22 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
     return Answer(id, {StatusCode::kPermissionDenied, "uid " + std::to_string(identity_.uid) +
                                                           " may not call " + FullMethod(request)});
   }
+  Remember(request, verdict);
   StartCall(id, what, &request, *verdict.rule);
+}
+
+bool Peer::IsKnown(const ttrpc::RequestView& request) const {
+  return known_method_ != nullptr && request.method == known_method_->method &&
+         request.service == known_method_->service;
+}
+
+// `verdict` allows.
+void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict) {
+  if (!verdict.by_names_alone || !verdict.shadows.empty()) return;
+  if (!known_method_) known_method_ = std::make_unique<KnownMethod>();
+  known_method_->service = request.service;
+  known_method_->method = request.method;
+  known_method_->rule = *verdict.rule;
 }
 
 // Metadata, then flags.
@@ -195,7 +213,7 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   if (connection == nullptr)
     return end(BackendStatus(StatusCode::kUnavailable, backend, "cannot be reached"));
 
-  auto call = std::make_unique<Call>(StreamState(what.flags));
+  auto call = worker_.NewCall(StreamState(what.flags));
   call->id = id;
   call->rule = rule_index;
   connection->Add(call.get());
@@ -273,6 +291,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
+  if (linger_) linger_->Stop();  // or it might still fire before this is destroyed
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -369,7 +388,7 @@ void Peer::EndCall(Call& call, StatusCode code) {
   audit_.Ended(call, code);
   BackendConnection& backend = *call.backend;
   backend.Remove(call);
-  calls_.Erase(call.id);
+  worker_.Recycle(calls_.Take(call.id));
   if (backend.retired() && backend.calls() == 0) Drop(backend);
   if (worker_.draining() && calls_.empty()) CloseAfterFlush();
 }
@@ -403,15 +422,17 @@ void Peer::EndDrain() {
   CloseAfterFlush();
 }
 
+void Peer::Close() {
+  connection_.Close();
+  OnClosed(ttrpc::CloseReason::kFlushed, 0);
+}
+
 // The peer reads what was sent to it, if it does so in time; the backends' connections end now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   for (const auto& backend : backends_) backend->Close();
   connection_.CloseAfterFlush();
-  linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] {
-    connection_.Close();
-    OnClosed(ttrpc::CloseReason::kFlushed, 0);
-  });
+  linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] { Close(); });
   linger_->Start(kLinger);
 }
 

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,8 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void Drain();
   // Answers its calls, and closes.
   void EndDrain();
+  // Now. What it has not read is lost.
+  void Close();
 
  private:
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
@@ -81,12 +84,23 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
 
+  // The method that was last allowed by its names alone: most peers call the same one again and
+  // again.
+  struct KnownMethod {
+    std::string service;
+    std::string method;
+    size_t rule;
+  };
+  bool IsKnown(const ttrpc::RequestView& request) const;
+  void Remember(const ttrpc::RequestView& request, const Verdict& verdict);
+
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
 
   Worker& worker_;
   PeerIdentity identity_;
   PeerAudit audit_;
   Admission admission_;
+  std::unique_ptr<KnownMethod> known_method_;  // under this admission
   ttrpc::Connection connection_;
   std::list<Peer>::iterator position_;
   IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id

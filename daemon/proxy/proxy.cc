@@ -25,7 +25,7 @@ Proxy::Proxy(event_base* base, const Config& config, Audit& audit)
                      worker_.EndDrain();
                      last_moment_.Start(kLastMoment);
                    }),
-      last_moment_(worker_.loop(), [this] { Finish(); }) {}
+      last_moment_(worker_.loop(), [this] { worker_.Close(); }) {}
 
 Proxy::~Proxy() = default;
 

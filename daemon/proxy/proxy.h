@@ -2,15 +2,16 @@
 //
 // Proxy: the daemon's work, put together. The story of a call:
 //
-//   listening_socket   a socket that only those who may can reach, and that nobody else's was
-//   replaced by listener           accepts a connection worker             asks the kernel who the
-//   peer is, and the policy whether it has any business here peer               takes each message
-//   through the checks: id, envelope, names, metadata, flags, policy, … request_rules      what
-//   holds for every request, and what is changed in it call, stream_state the call that was
-//   allowed: which messages may follow on it backend            is it worth trying, and is it whom
-//   we expect backend_connection renumbered and written anew, the request goes out; answers find
-//   their call peer               the answer goes back on the peer's own stream id peer_audit what
-//   was decided, and how it ended
+// - listening_socket: a socket that only those who may can reach, and that was nobody else's
+// - listener: accepts a connection
+// - worker: asks the kernel who the peer is, and the policy whether it has any business here
+// - peer: takes each message through the checks: id, envelope, names, metadata, flags, policy, …
+// - request_rules: what holds for every request, and what is changed in it
+// - call, stream_state: the call that was allowed, and which messages may follow on it
+// - backend: is it worth trying, and is it whom we expect
+// - backend_connection: renumbered and written anew, the request goes out; answers find their call
+// - peer: the answer goes back on the peer's own stream id
+// - peer_audit: what was decided, and how it ended
 //
 // Everything on the thread that runs the loop.
 #pragma once

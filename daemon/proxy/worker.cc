@@ -11,6 +11,11 @@
 
 namespace proxyd {
 
+namespace {
+// As many calls as a busy worker ends in one wake-up.
+constexpr size_t kSpareCalls = 256;
+}  // namespace
+
 Worker::Worker(event_base* base, const WorkerContext& context)
     : context_(context), loop_(base), reaper_(loop_, [this] { Reap(); }) {
   backends_.reserve(context.config.backends.size());
@@ -60,6 +65,24 @@ void Worker::Drain(std::function<void()> done) {
 
 void Worker::EndDrain() {
   for (Peer& peer : peers_) peer.EndDrain();
+}
+
+std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
+  if (spare_calls_.empty()) return std::make_unique<Call>(state);
+  std::unique_ptr<Call> call = std::move(spare_calls_.back());
+  spare_calls_.pop_back();
+  *call = Call(state);
+  return call;
+}
+
+void Worker::Recycle(std::unique_ptr<Call> call) {
+  call->label.reset();
+  call->deadline.reset();
+  if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
+}
+
+void Worker::Close() {
+  while (!peers_.empty()) peers_.front().Close();  // which takes it off the list
 }
 
 void Worker::Bury(Peer* peer) {

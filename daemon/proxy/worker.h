@@ -13,6 +13,7 @@
 #include "observe/audit.h"
 #include "policy/policy.h"
 #include "proxy/backend.h"
+#include "proxy/call.h"
 #include "proxy/counters.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
@@ -46,6 +47,8 @@ class Worker {
   void Drain(std::function<void()> done);
   // What is still in flight is answered, and everything closed as soon as that is written.
   void EndDrain();
+  // Closes all peers now, whatever they have not read.
+  void Close();
   bool draining() const { return draining_; }
 
   ttrpc::IoLoop& loop() { return loop_; }
@@ -54,6 +57,9 @@ class Worker {
   Audit& audit() { return context_.audit; }
   Backend& backend(size_t index) { return backends_[index]; }
   Counters& counters() { return counters_; }
+  // Calls come and go with every message: some are kept for the next.
+  std::unique_ptr<Call> NewCall(const StreamState& state);
+  void Recycle(std::unique_ptr<Call> call);
   // For the request at hand; free again when its handling returns.
   ttrpc::RequestView& request_buffer() { return request_buffer_; }
 
@@ -69,6 +75,7 @@ class Worker {
   std::vector<Backend> backends_;
   Counters counters_;
   ttrpc::RequestView request_buffer_;
+  std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
   std::list<Peer> peers_;
   std::list<Peer> dead_peers_;

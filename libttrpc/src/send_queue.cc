@@ -27,9 +27,9 @@ void BlockPool::Give(std::unique_ptr<char[]> block) {
 char* SendQueue::Extend(size_t n) {
   if (blocks_.empty() || blocks_.back().capacity - blocks_.back().size < n) {
     const bool pooled = n <= BlockPool::kBlockSize;
-    blocks_.push_back({.bytes = pooled ? pool_.Take() : std::make_unique_for_overwrite<char[]>(n),
-                       .size = 0,
-                       .capacity = pooled ? BlockPool::kBlockSize : n});
+    Block& added = blocks_.emplace_back();
+    added.bytes = pooled ? pool_.Take() : std::make_unique_for_overwrite<char[]>(n);
+    added.capacity = pooled ? BlockPool::kBlockSize : n;
   }
   Block& block = blocks_.back();
   char* place = block.bytes.get() + block.size;

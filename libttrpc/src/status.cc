@@ -34,13 +34,14 @@ std::string_view StatusCodeName(StatusCode code) {
 }
 
 Status::Status(StatusCode code, std::string message) {
-  if (code != StatusCode::kOk) state_.reset(new State{.code = code, .message = std::move(message)});
+  if (code != StatusCode::kOk) state_ = std::make_unique<const State>(code, std::move(message));
 }
 
-Status::Status(const Status& other) : state_(other.ok() ? nullptr : new State(*other.state_)) {}
+Status::Status(const Status& other)
+    : state_(other.ok() ? nullptr : std::make_unique<const State>(*other.state_)) {}
 
 Status& Status::operator=(const Status& other) {
-  if (this != &other) state_.reset(other.ok() ? nullptr : new State(*other.state_));
+  if (this != &other) state_ = other.ok() ? nullptr : std::make_unique<const State>(*other.state_);
   return *this;
 }
 

@@ -53,6 +53,18 @@ TEST(PolicyTest, DeniesByDefaultWhatNoRuleNames) {
   }
 }
 
+TEST(PolicyTest, SaysWhetherTheMetadataHadAPart) {
+  const Config plain = ConfigOf({Deny({"/s/N"}), Allow({"/s/M"})});
+  EXPECT_TRUE(Check(plain, Call("/s/M")).by_names_alone);
+  // Asked and found wanting is a part, too: another request might have had it.
+  const Config asked = ConfigOf({With({{"k", "v"}}, Deny({"/s/M"})), Allow({"/s/*"})});
+  EXPECT_TRUE(Check(asked, Call("/s/M")).allowed);
+  EXPECT_FALSE(Check(asked, Call("/s/M")).by_names_alone);
+  EXPECT_TRUE(Check(asked, Call("/s/N")).by_names_alone);
+  const Config other = ConfigOf({For(7, With({{"k", "v"}}, Deny({"/s/M"}))), Allow({"/s/M"})});
+  EXPECT_TRUE(Check(other, Call("/s/M")).by_names_alone) << "a rule for somebody else";
+}
+
 TEST(PolicyTest, FirstMatchWinsWhereverItIsIndexed) {
   const std::vector<std::string_view> patterns = {"/s/M", "/s/*", "/*/M", "/*/*", "/s*/M*"};
   for (std::string_view first : patterns) {

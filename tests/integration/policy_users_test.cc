@@ -241,5 +241,30 @@ TEST_F(PolicyUsersTest, UnmappedGroupsAreNotAdmittedByStar) {
   ExpectReached(1);
 }
 
+// What is remembered of an allowed call must not let through what the rules tell from it.
+TEST_F(PolicyUsersTest, AnAllowedCallOpensNoWayForOthers) {
+  Start({.rules =
+             Rule("users = [0]\nmethods = [\"/test.Unary/Do\"]\nmetadata = { \"mode\" = \"bad\" }\n"
+                  "action = \"deny\"\n") +
+             Allow("users = [0]", "/test.Unary/Do") + Allow("users = [0]", "/test.Plain/Do")});
+  RawPeer peer = Peer();
+  const auto denied = [&](uint32_t id, const struct Call& fields) {
+    EXPECT_THAT(peer.Exchange(Request(id, fields)),
+                IsStatus(id, StatusCode::kPermissionDenied,
+                         "uid 0 may not call /" + fields.service + "/" + fields.method));
+  };
+  for (uint32_t id = 1; id < 20; id += 10) {
+    ExpectEcho(peer, id);
+    denied(id, {.metadata = {{"mode", "bad"}}});
+    EXPECT_EQ(peer.Exchange(Request(id, {.service = "test.Plain", .payload = "p"})),
+              Response(id, "p"));
+    EXPECT_EQ(peer.Exchange(Request(id, {.service = "test.Plain", .payload = "q"})),
+              Response(id, "q"));
+    denied(id, {.service = "test.Plain", .method = "Don"});
+    denied(id, {.service = "test.Plai", .method = "Do"});
+    denied(id, {.metadata = {{"mode", "bad"}}});
+  }
+}
+
 }  // namespace
 }  // namespace integration

@@ -63,6 +63,7 @@ class [[nodiscard]] Status {
 
  private:
   struct State {
+    State(StatusCode c, std::string m) : code(c), message(std::move(m)) {}
     StatusCode code;
     std::string message;
   };
