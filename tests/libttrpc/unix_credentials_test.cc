@@ -308,9 +308,8 @@ TEST(UnixCredentialsTest, PeerThatIsGoneKeepsItsIds) {
   EXPECT_THAT(credentials->groups, ElementsAre(77));
 }
 
-// Written in a child that then is root of a user namespace in which only root has a mapping.
-bool EnterNamespaceOfRootOnly() {
-  if (::unshare(CLONE_NEWUSER) != 0) return false;
+// In a child that has a user namespace of its own: only root has a mapping there.
+bool MapRootOnly() {
   std::ofstream("/proc/self/setgroups") << "deny";
   const bool uid_mapped = static_cast<bool>(std::ofstream("/proc/self/uid_map") << "0 0 1\n"
                                                                                 << std::flush);
@@ -323,7 +322,8 @@ TEST(UnixCredentialsTest, UnmappedPeerShowsAsOverflowIds) {
   const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {77}});
   const pid_t pid = ::fork();
   if (pid == 0) {
-    if (!EnterNamespaceOfRootOnly()) ::_exit(2);
+    if (::unshare(CLONE_NEWUSER) != 0) ::_exit(77);
+    if (!MapRootOnly()) ::_exit(2);
     const auto credentials = ReadUnixCredentials(sockets[0].get());
     const bool overflow = credentials && credentials->uid == OverflowUid() &&
                           credentials->gid == OverflowGid() &&
@@ -333,7 +333,9 @@ TEST(UnixCredentialsTest, UnmappedPeerShowsAsOverflowIds) {
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_NE(WEXITSTATUS(status), 2) << "no user namespaces here";
+  if (WEXITSTATUS(status) == 77) {
+    GTEST_SKIP() << "no user namespaces here: they are switched off, or this is a chroot";
+  }
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
