@@ -209,11 +209,11 @@ class BlockedLogTest : public LogTest {
 
   // How many lines stand in `text`, and how many it says were lost.
   static size_t LinesAndLosses(const std::string& text) {
-    static const std::regex lost(".* warn log: ([0-9]+) lines were lost");
+    static const std::regex kLost(".* warn log: ([0-9]+) lines were lost");
     size_t count = 0;
     for (const std::string& line : Lines(text.substr(0, text.rfind('\n') + 1))) {
       std::smatch said;
-      count += std::regex_match(line, said, lost) ? std::stoul(said[1]) : 1;
+      count += std::regex_match(line, said, kLost) ? std::stoul(said[1]) : 1;
     }
     return count;
   }
