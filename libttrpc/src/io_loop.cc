@@ -44,6 +44,9 @@ IoLoop::IoLoop(event_base* base)
         RunAll<&Connection::Resume>(&loop->to_resume_, &loop->resuming_);
       },
       this));
+  woken_event_.reset(event_new(
+      base, -1, 0,
+      [](evutil_socket_t, short, void* self) { static_cast<IoLoop*>(self)->ResumeWoken(); }, this));
   if (!ends_) return;
   ends_event_.reset(event_new(
       base, ends_.get(), EV_READ | EV_PERSIST,
@@ -59,6 +62,25 @@ IoLoop::IoLoop(event_base* base)
 }
 
 IoLoop::~IoLoop() = default;
+
+void Waiter::Wake() {
+  if (coroutine_ == nullptr || !alone()) return;
+  if (loop_.woken_.alone()) event_active(loop_.woken_event_.get(), EV_TIMEOUT, 0);
+  loop_.woken_.InsertBefore(this);
+}
+
+void IoLoop::ResumeWoken() {
+  // Those that are woken meanwhile have their turn after this one.
+  RingNode now;
+  if (woken_.alone()) return;
+  woken_.InsertBefore(&now);
+  woken_.Leave();
+  while (!now.alone()) {
+    auto* const waiter = static_cast<Waiter*>(now.next);
+    waiter->Leave();
+    std::exchange(waiter->coroutine_, nullptr).resume();
+  }
+}
 
 void IoLoop::ScheduleFlush(Connection* connection) {
   if (to_flush_.empty()) event_active(flush_event_.get(), EV_TIMEOUT, 0);

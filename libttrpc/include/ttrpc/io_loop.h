@@ -8,7 +8,9 @@
 // them, with one system call for each connection, so that many small messages leave together.
 #pragma once
 
+#include <coroutine>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ttrpc/send_queue.h"
@@ -20,11 +22,63 @@ struct event_base;
 namespace ttrpc {
 
 class Connection;
+class IoLoop;
 
 struct EventDeleter {
   void operator()(event* e) const;
 };
 using EventPtr = std::unique_ptr<event, EventDeleter>;
+
+// A ring of nodes, one of which may be its owner's: each can leave without knowing whose it is.
+struct RingNode {
+  RingNode() = default;
+  ~RingNode() { Leave(); }
+  RingNode(const RingNode&) = delete;
+  RingNode& operator=(const RingNode&) = delete;
+
+  bool alone() const { return next == this; }
+  // `node` is alone.
+  void InsertBefore(RingNode* node) {
+    node->previous = previous;
+    node->next = this;
+    previous->next = node;
+    previous = node;
+  }
+  void Leave() {
+    previous->next = next;
+    next->previous = previous;
+    previous = next = this;
+  }
+
+  RingNode* previous = this;
+  RingNode* next = this;
+};
+
+// A coroutine that waits for something. Who has it wakes it; the loop resumes it after the callbacks
+// of the sockets that are ready, so that no user's code runs within a connection's callback, and
+// what all of them send leaves together. Destroyed, it resumes nothing.
+class Waiter : private RingNode {
+ public:
+  // `loop` must outlive it.
+  explicit Waiter(IoLoop& loop) : loop_(loop) {}
+
+  // From await_suspend().
+  void Wait(std::coroutine_handle<> coroutine) { coroutine_ = coroutine; }
+  // Without effect unless it waits, and the second time.
+  void Wake();
+  // It waits no more: the coroutine is about to be destroyed.
+  void Cancel() {
+    coroutine_ = nullptr;
+    Leave();
+  }
+  bool waiting() const { return coroutine_ != nullptr; }
+
+ private:
+  friend class IoLoop;
+
+  IoLoop& loop_;
+  std::coroutine_handle<> coroutine_;
+};
 
 class IoLoop {
  public:
@@ -38,6 +92,9 @@ class IoLoop {
 
  private:
   friend class Connection;
+  friend class Waiter;
+
+  void ResumeWoken();
 
   // As much as a Unix socket holds by default, so that one read empties it.
   static constexpr size_t kReadBufferSize = 256U << 10;
@@ -59,6 +116,8 @@ class IoLoop {
   BlockPool block_pool_;
   EventPtr flush_event_;
   EventPtr resume_event_;
+  EventPtr woken_event_;
+  RingNode woken_;  // Waiters, in the order in which they were woken
   // An epoll of our own, of sockets that are not to be read. libevent's EV_CLOSED does not do: an
   // error on the socket, which is how it ends if something was left unread at the other side, is
   // told to readers and writers only, and would turn the loop without end.

@@ -5,7 +5,12 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace ttrpc {
 
@@ -29,5 +34,40 @@ constexpr bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
 constexpr bool StartsWithIgnoringCase(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && EqualsIgnoringCase(text.substr(0, prefix.size()), prefix);
 }
+
+// Metadata that owns its strings: what is put into a Context, and found there. Like Go's MD it
+// folds the key that is looked for or set to lower case, but not the keys that came over the wire:
+// an entry that a peer spelled with an upper-case letter is there, but no look-up finds it.
+class Metadata {
+ public:
+  struct Entry {
+    Entry(std::string k, std::string v) : key(std::move(k)), value(std::move(v)) {}
+    std::string key;
+    std::string value;
+  };
+
+  Metadata() {}
+  Metadata(std::initializer_list<std::pair<std::string_view, std::string_view>> entries);
+
+  // The first value of the key; none if there is none. Valid until the metadata is changed.
+  std::optional<std::string_view> Get(std::string_view key) const;
+  // All of its values, in order.
+  std::vector<std::string_view> Values(std::string_view key) const;
+
+  // Replaces all values of the key by one.
+  void Set(std::string_view key, std::string_view value);
+  // Adds one more.
+  void Append(std::string_view key, std::string_view value);
+  void Remove(std::string_view key);
+
+  // As it stands on the wire, the key as it is.
+  void AppendAsSent(std::string_view key, std::string_view value);
+  const std::vector<Entry>& entries() const { return entries_; }
+  bool empty() const { return entries_.empty(); }
+  void Clear() { entries_.clear(); }
+
+ private:
+  std::vector<Entry> entries_;
+};
 
 }  // namespace ttrpc

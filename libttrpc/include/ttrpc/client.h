@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Client: one connection to a ttrpc server, shared by any number of calls at once. Generated code
+// (`FooClient`) stands on it. On the loop's thread.
+//
+//   auto client = ttrpc::Client::Dial(loop, *ttrpc::Address::Parse("unix:///run/greeter.sock"));
+//   example::GreeterClient greeter(*client);
+//   ttrpc::Context context;
+//   context.set_timeout(std::chrono::seconds(2));
+//   ttrpc::Result<example::HelloReply> reply = co_await greeter.SayHello(context, request);
+//
+// A call is sent when its function is called, not when it is awaited: calls whose tasks are awaited
+// later run side by side. Dropping a task or a stream abandons its call: the answer, if it comes,
+// is dropped, and the server is not told, since ttrpc has no message for that.
+//
+// How a call fails, beside what the server says: UNAVAILABLE `ttrpc: closed`, the connection is
+// gone; DEADLINE_EXCEEDED `context deadline exceeded`; CANCELLED, its Context was cancelled or the
+// client destroyed; RESOURCE_EXHAUSTED `message length N exceed maximum message size of M`, for a
+// request (which is not sent) or a reply; INTERNAL, the server broke the protocol or sent what is
+// no message of its type.
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ttrpc/address.h"
+#include "ttrpc/context.h"
+#include "ttrpc/handshaker.h"
+#include "ttrpc/interceptor.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/message.h"
+#include "ttrpc/status.h"
+#include "ttrpc/stream.h"
+#include "ttrpc/task.h"
+#include "ttrpc/unique_fd.h"
+
+namespace ttrpc {
+
+// How a client that was dialled connects again after its connection has ended.
+struct ReconnectOptions {
+  ReconnectOptions() {}
+  // Between attempts that fail: from `first`, doubling up to `longest`.
+  std::chrono::nanoseconds first = std::chrono::milliseconds(50);
+  std::chrono::nanoseconds longest = std::chrono::seconds(1);
+  // false: a call that is made while no connection can be had fails with UNAVAILABLE as soon as an
+  // attempt does. true: it waits for one, as long as its deadline allows.
+  bool wait_for_ready = false;
+};
+
+struct ClientOptions {
+  ClientOptions() {}
+  // Null: nobody looks who the server is.
+  std::unique_ptr<Handshaker> handshaker;
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  // with the handshake
+  std::vector<UnaryInterceptor> unary_interceptors;                     // outermost first
+  std::vector<StreamClientInterceptor> stream_interceptors;
+  uint32_t message_size = kDefaultMessageSize;  // longer ones are neither sent nor taken
+  size_t stream_buffer = 4U << 20;              // bytes kept for a stream that is not read
+  // Called once for each connection that ends, or could not be had, unless the client ended it
+  // itself; after its calls have been told. May destroy the client.
+  std::function<void(const Status& reason)> on_close;
+  // None: a connection that has ended is the client's end. Only for Dial().
+  std::optional<ReconnectOptions> reconnect;
+};
+
+class Client {
+ public:
+  // Connects, without waiting for it: calls that are made meanwhile are kept. `loop` must outlive
+  // the client.
+  static std::unique_ptr<Client> Dial(IoLoop& loop, Address address, ClientOptions options = {});
+  // Over a socket that is connected and non-blocking.
+  static std::unique_ptr<Client> Over(IoLoop& loop, UniqueFd socket, ClientOptions options = {});
+
+  // Fails the calls under way with CANCELLED `ttrpc: client destroyed`; whoever waits for them is
+  // told by the loop, later. Their tasks and streams may outlive the client.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Closes the connection now. Calls under way, and all that are made from now on, fail with
+  // UNAVAILABLE `ttrpc: closed`. The client does not connect again.
+  void Close();
+  // There is no connection, and there will be none.
+  bool closed() const;
+  // Calls and streams under way.
+  size_t calls() const;
+
+  // A unary call: from the request's bytes to the reply's. The names must live until the task has
+  // ended; the context need not.
+  Task<Result<std::string>> Call(const MethodInfo& method, Context& context, std::string request);
+  // The same, between messages. `request` is encoded before this returns.
+  template <typename Reply>
+  Task<Result<Reply>> Call(const MethodInfo& method, Context& context,
+                           const google::protobuf::MessageLite& request) {
+    return ParseReply<Reply>(Call(method, context, request.SerializeAsString()));
+  }
+
+  // A call that streams. Never null: a stream that could not be opened tells by its status.
+  // `request`: of a method whose client does not stream; else none.
+  std::unique_ptr<RawClientStream> OpenStream(const MethodInfo& method, Context& context,
+                                              std::optional<std::string> request);
+
+ private:
+  class Core;
+  explicit Client(std::unique_ptr<Core> core);
+
+  template <typename Reply>
+  static Task<Result<Reply>> ParseReply(Task<Result<std::string>> call) {
+    Result<std::string> bytes = co_await std::move(call);
+    if (!bytes) co_return bytes.error();
+    co_return stream_internal::Parse<Reply>(*bytes);
+  }
+
+  std::unique_ptr<Core> core_;
+};
+
+// What generated code of a client calls to implement the service's abstract class over a wire.
+namespace client_internal {
+
+// Brings messages from `requests` to the call and from the call to `replies`, until it has ended.
+// Gives what Finish() gives. Either may be null, where that side does not stream; both must outlive
+// the task.
+Task<Result<std::string>> Relay(std::unique_ptr<RawClientStream> call, RawStream* requests,
+                                RawStream* replies);
+
+inline Task<Status> RelayForStatus(std::unique_ptr<RawClientStream> call, RawStream* requests,
+                                   RawStream* replies) {
+  Result<std::string> bytes = co_await Relay(std::move(call), requests, replies);
+  co_return bytes ? Status() : bytes.error();
+}
+
+template <typename Reply>
+Task<Result<Reply>> RelayForReply(std::unique_ptr<RawClientStream> call, RawStream* requests) {
+  Result<std::string> bytes = co_await Relay(std::move(call), requests, nullptr);
+  if (!bytes) co_return bytes.error();
+  co_return stream_internal::Parse<Reply>(*bytes);
+}
+
+}  // namespace client_internal
+
+}  // namespace ttrpc

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Server: serves registered services on any number of listening sockets. On the loop's thread.
+//
+//   ttrpc::EventLoop loop;
+//   Greeter greeter;                                     // implements example::Greeter
+//   ttrpc::Server server(loop.io());
+//   example::RegisterGreeter(server, greeter);
+//   if (ttrpc::Status status = server.Listen(address); !status.ok()) …
+//   loop.RunForever();
+//
+// What peers send never ends the server, and costs no more than the limits in its options allow.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "ttrpc/address.h"
+#include "ttrpc/handshaker.h"
+#include "ttrpc/interceptor.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/listening_socket.h"
+#include "ttrpc/message.h"
+#include "ttrpc/service.h"
+#include "ttrpc/status.h"
+#include "ttrpc/unique_fd.h"
+
+namespace ttrpc {
+
+struct ServerOptions {
+  ServerOptions() {}
+  // Null: everybody who can connect is served, and handlers are not told who it is.
+  std::unique_ptr<Handshaker> handshaker;
+  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+  std::vector<UnaryInterceptor> unary_interceptors;  // outermost first
+  std::vector<StreamServerInterceptor> stream_interceptors;
+  uint32_t message_size = kDefaultMessageSize;  // longer ones are neither sent nor taken
+  // Connections at once, those included that shake hands; more are closed without a byte. 0: any
+  // number.
+  size_t connections = 0;
+  // Calls at once on one connection; more get RESOURCE_EXHAUSTED `too many streams`. 0: any number.
+  size_t streams = 1024;
+  size_t stream_buffer = 4U << 20;  // bytes kept for a stream that is not read
+  // Bytes of replies kept for a connection that takes none; from here on it is not read.
+  size_t send_buffer = 16U << 20;
+  // Told what no caller is: why a connection was refused, that accepting pauses and goes on.
+  std::function<void(const Status& what)> on_trouble;
+};
+
+class Server {
+ public:
+  // `loop` must outlive it.
+  explicit Server(IoLoop& loop, ServerOptions options = {});
+  // Close().
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Before the first connection. ALREADY_EXISTS: a service of that name is registered.
+  Status Register(ServiceDescription service);
+
+  // Makes a listening socket as ListeningSocket does, and serves it. Its statuses.
+  Status Listen(const ListeningSocketOptions& options);
+  Status Listen(const Address& address);
+  // Serves a socket that already listens, such as one that systemd passed. INVALID_ARGUMENT: it
+  // does not.
+  Status Serve(UniqueFd listening);
+  // Serves one that is connected: an end of a socketpair, say. Not after Shutdown() or Close().
+  void ServeConnection(UniqueFd connected);
+
+  // Stops listening, closes idle connections now and each other one after its last call; new calls
+  // get UNAVAILABLE `ttrpc: server closed`. After `timeout` the rest is closed as by Close().
+  // `done`, which may be null and may destroy the server, is called by the loop when no connection
+  // is left. Once.
+  void Shutdown(std::chrono::nanoseconds timeout, std::function<void()> done);
+  // Now: stops listening, closes all connections, cancels the contexts of the calls under way, and
+  // destroys their tasks. Not from within a handler: use Shutdown() with a timeout of zero there.
+  void Close();
+
+  size_t connections() const;  // those included that shake hands
+  size_t calls() const;        // under way
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a server knows of a service: its methods, and how to call them. Written by
+// protoc-gen-cpp-ttrpc; by hand for a service whose messages are not protobuf's, or not known.
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ttrpc/context.h"
+#include "ttrpc/interceptor.h"
+#include "ttrpc/status.h"
+#include "ttrpc/stream.h"
+#include "ttrpc/task.h"
+
+namespace ttrpc {
+
+// Where a method's implementation puts its one reply.
+class ReplySink {
+ public:
+  // Once, last. The status to end with: RESOURCE_EXHAUSTED if the reply is too long to be sent.
+  virtual Status Write(const google::protobuf::MessageLite& reply) = 0;
+  // The same, already encoded.
+  virtual Status WriteBytes(std::string_view reply) = 0;
+
+ protected:
+  ~ReplySink() = default;
+};
+
+// A method, as a server calls it. `service` is ServiceDescription::implementation.
+struct Method {
+  // `request` is valid until the task first waits.
+  using Unary = Task<Status> (*)(void* service, Context& context, std::string_view request,
+                                 ReplySink& reply);
+  // The stream outlives the task. `reply` is for a method whose server does not stream.
+  using Stream = Task<Status> (*)(void* service, Context& context, RawStream& stream,
+                                  ReplySink& reply);
+
+  Method(std::string_view n, Unary u) : name(n), unary(u) {}
+  Method(std::string_view n, bool client_streaming, bool server_streaming, Stream s)
+      : name(n),
+        client_streams(client_streaming),
+        server_streams(server_streaming),
+        stream(s) {}
+
+  std::string_view name;
+  bool client_streams = false;
+  bool server_streams = false;
+  Unary unary = nullptr;    // either this
+  Stream stream = nullptr;  // or this
+};
+
+// The names and the implementation must outlive the server that it is registered with.
+struct ServiceDescription {
+  ServiceDescription(std::string_view n, void* i, std::vector<Method> m)
+      : name(n), implementation(i), methods(std::move(m)) {}
+
+  std::string_view name;  // "package.Service"
+  void* implementation;
+  std::vector<Method> methods;
+};
+
+// What generated code calls: from bytes to an implementation's method and back. `Service` is the
+// abstract class, `Call` a pointer to its method.
+namespace service_internal {
+
+template <typename Request>
+Task<Result<Request>> ReceiveOne(RawStream& stream) {
+  std::optional<std::string> bytes = co_await stream.Receive();
+  if (!bytes) co_return stream.status().ok() ? Status(StatusCode::kInvalidArgument, "no request")
+                                             : stream.status();
+  co_return stream_internal::Parse<Request>(*bytes);
+}
+
+template <typename Service, typename Request, typename Reply,
+          Task<Result<Reply>> (Service::*Call)(Context&, const Request&)>
+Task<Status> Unary(void* service, Context& context, std::string_view bytes, ReplySink& sink) {
+  Request request;
+  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    co_return stream_internal::CannotParse(request);
+  const Result<Reply> reply = co_await (static_cast<Service*>(service)->*Call)(context, request);
+  if (!reply) co_return reply.error();
+  co_return sink.Write(*reply);
+}
+
+template <typename Service, typename Request, typename Reply,
+          Task<Status> (Service::*Call)(Context&, const Request&, SendStream<Reply>&)>
+Task<Status> ServerStream(void* service, Context& context, RawStream& stream, ReplySink&) {
+  const Result<Request> request = co_await ReceiveOne<Request>(stream);
+  if (!request) co_return request.error();
+  SendStream<Reply> replies(stream);
+  co_return co_await (static_cast<Service*>(service)->*Call)(context, *request, replies);
+}
+
+template <typename Service, typename Request, typename Reply,
+          Task<Result<Reply>> (Service::*Call)(Context&, ReceiveStream<Request>&)>
+Task<Status> ClientStream(void* service, Context& context, RawStream& stream, ReplySink& sink) {
+  ReceiveStream<Request> requests(stream);
+  const Result<Reply> reply = co_await (static_cast<Service*>(service)->*Call)(context, requests);
+  if (!reply) co_return reply.error();
+  co_return sink.Write(*reply);
+}
+
+template <typename Service, typename Request, typename Reply,
+          Task<Status> (Service::*Call)(Context&, ReceiveStream<Request>&, SendStream<Reply>&)>
+Task<Status> BidiStream(void* service, Context& context, RawStream& stream, ReplySink&) {
+  ReceiveStream<Request> requests(stream);
+  SendStream<Reply> replies(stream);
+  co_return co_await (static_cast<Service*>(service)->*Call)(context, requests, replies);
+}
+
+}  // namespace service_internal
+
+}  // namespace ttrpc

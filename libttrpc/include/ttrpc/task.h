@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Task<T>: a call that is waited for with co_await. A coroutine that returns Task<T> begins when it
+// is awaited, on the awaiter's thread, and hands its value to the awaiter when it ends. Destroying a
+// task ends its coroutine where it stands: its local variables are destroyed, and what it waited
+// for is given up.
+//
+// TaskGroup: runs tasks that nobody awaits.
+//
+// A value that a task is to carry should have a constructor of its own: g++ 12 copies an aggregate
+// that is passed as a temporary within a co_await expression byte by byte, and destroys it twice.
+// All types of this library that one may want to pass there do have one.
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "ttrpc/status.h"
+
+namespace ttrpc {
+
+template <typename T = void>
+class Task;
+
+namespace task_internal {
+
+struct PromiseBase {
+  // Who awaits it, once it has waited for something. A task that ends without waiting returns to
+  // its awaiter instead: a loop over such tasks must not grow the stack, and g++ 12 makes no tail
+  // calls of resumptions in all the builds that people run.
+  std::coroutine_handle<> continuation;
+
+  struct FinalAwaiter {
+    bool await_ready() noexcept { return false; }
+    template <typename Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+      const std::coroutine_handle<> next = ended.promise().continuation;
+      return next ? next : std::noop_coroutine();
+    }
+    void await_resume() noexcept {}
+  };
+
+  std::suspend_always initial_suspend() noexcept { return {}; }
+  FinalAwaiter final_suspend() noexcept { return {}; }
+};
+
+// The status that a coroutine gets which let an exception escape: INTERNAL, with its what().
+Status StatusOfException() noexcept;
+
+template <typename T>
+struct Promise : PromiseBase {
+  std::optional<T> value;
+
+  Task<T> get_return_object() noexcept;
+  template <typename U>
+  void return_value(U&& returned) {
+    value.emplace(std::forward<U>(returned));
+  }
+  void unhandled_exception() noexcept {
+    if constexpr (std::is_constructible_v<T, Status>) {
+      value.emplace(StatusOfException());
+    } else {
+      std::terminate();
+    }
+  }
+};
+
+template <>
+struct Promise<void> : PromiseBase {
+  Task<void> get_return_object() noexcept;
+  void return_void() noexcept {}
+  void unhandled_exception() noexcept { std::terminate(); }
+};
+
+}  // namespace task_internal
+
+template <typename T>
+class [[nodiscard]] Task {
+ public:
+  using promise_type = task_internal::Promise<T>;
+
+  Task(Task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    if (this != &other) {
+      if (coroutine_) coroutine_.destroy();
+      coroutine_ = std::exchange(other.coroutine_, nullptr);
+    }
+    return *this;
+  }
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  ~Task() {
+    if (coroutine_) coroutine_.destroy();
+  }
+
+  // Awaited once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes the
+  // coroutine is its value, INTERNAL, if T can be made of a Status; else it ends the program.
+  auto operator co_await() && noexcept {
+    class Awaiter {
+     public:
+      explicit Awaiter(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
+      bool await_ready() const noexcept { return coroutine_.done(); }
+      bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
+        coroutine_.resume();
+        if (coroutine_.done()) return false;
+        coroutine_.promise().continuation = awaiting;
+        return true;
+      }
+      T await_resume() noexcept(std::is_void_v<T> || std::is_nothrow_move_constructible_v<T>) {
+        if constexpr (!std::is_void_v<T>) return std::move(*coroutine_.promise().value);
+      }
+
+     private:
+      std::coroutine_handle<promise_type> coroutine_;
+    };
+    return Awaiter(coroutine_);
+  }
+
+ private:
+  friend promise_type;
+  explicit Task(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
+
+  std::coroutine_handle<promise_type> coroutine_;
+};
+
+namespace task_internal {
+
+template <typename T>
+Task<T> Promise<T>::get_return_object() noexcept {
+  return Task<T>(std::coroutine_handle<Promise<T>>::from_promise(*this));
+}
+inline Task<void> Promise<void>::get_return_object() noexcept {
+  return Task<void>(std::coroutine_handle<Promise<void>>::from_promise(*this));
+}
+
+}  // namespace task_internal
+
+// Owns tasks that run on their own. All on one thread.
+class TaskGroup {
+ public:
+  TaskGroup() = default;
+  // Ends what still runs, in no order.
+  ~TaskGroup() { Clear(); }
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
+
+  // Runs `task` now, until it first waits. Its memory goes when it has ended.
+  void Spawn(Task<void> task);
+  // Ends what still runs. Not from within one of its tasks.
+  void Clear();
+  bool empty() const { return first_ == nullptr; }
+
+ private:
+  struct Runner;
+  struct RunnerPromise;
+  static Runner Run(TaskGroup* group, Task<void> task);
+
+  RunnerPromise* first_ = nullptr;
+};
+
+}  // namespace ttrpc

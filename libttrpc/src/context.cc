@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/context.h"
+
+#include <utility>
+
+namespace ttrpc {
+
+Context::~Context() {
+  while (hooks_ != nullptr) hooks_->Unlink();
+}
+
+void Context::Cancel(Status reason) {
+  if (cancelled() || reason.ok()) return;
+  status_ = std::move(reason);
+  // Each callback may destroy any hook, its own included, and make no new one that is called.
+  while (hooks_ != nullptr) {
+    CancelHook* const hook = hooks_;
+    hook->Unlink();
+    const auto callback = std::move(hook->callback_);
+    const Status why = status_;
+    callback(why);
+  }
+}
+
+CancelHook::CancelHook(Context& context, std::function<void(const Status& reason)> callback)
+    : context_(&context),
+      callback_(std::move(callback)),
+      next_(context.hooks_),
+      link_(&context.hooks_) {
+  if (next_ != nullptr) next_->link_ = &next_;
+  context.hooks_ = this;
+}
+
+void CancelHook::Unlink() {
+  if (context_ == nullptr) return;
+  context_ = nullptr;
+  *link_ = next_;
+  if (next_ != nullptr) next_->link_ = link_;
+}
+
+}  // namespace ttrpc

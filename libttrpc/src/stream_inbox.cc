@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream_inbox.h"
+
+#include <chrono>
+#include <utility>
+
+namespace ttrpc {
+
+namespace {
+// As long as Go's client and server wait for a stream.
+constexpr auto kPatience = std::chrono::seconds(1);
+}  // namespace
+
+ReadGate::ReadGate(IoLoop& loop, Connection& connection, size_t stream_buffer)
+    : connection_(connection), stream_buffer_(stream_buffer), timer_(loop, [this] { Look(); }) {}
+
+void ReadGate::Hold() {
+  if (holders_++ == 0) connection_.PauseReading();
+}
+
+void ReadGate::Release() {
+  if (--holders_ == 0) connection_.ResumeReading();
+}
+
+void ReadGate::Look() {
+  RingNode patient;
+  while (!overfull_.alone()) {
+    auto* const inbox = static_cast<StreamInbox*>(overfull_.next);
+    inbox->Leave();
+    if (std::exchange(inbox->taken_, false)) {
+      patient.InsertBefore(inbox);
+    } else {
+      inbox->holds_ = false;
+      Release();
+      inbox->owner_.OnStreamBufferFull();
+    }
+  }
+  if (patient.alone()) return;
+  patient.InsertBefore(&overfull_);
+  patient.Leave();
+  timer_.Start(kPatience);
+}
+
+StreamInbox::StreamInbox(IoLoop& loop, ReadGate& gate, Owner& owner)
+    : gate_(gate), owner_(owner), waiter_(loop) {}
+
+StreamInbox::~StreamInbox() { LeaveGate(); }
+
+void StreamInbox::Push(std::string message) {
+  if (ended_) return;
+  bytes_ += message.size();
+  messages_.push_back(std::move(message));
+  waiter_.Wake();
+  if (holds_ || bytes_ <= gate_.stream_buffer()) return;
+  holds_ = true;
+  taken_ = false;
+  gate_.overfull_.InsertBefore(this);
+  gate_.Hold();
+  if (!gate_.timer_.active()) gate_.timer_.Start(kPatience);
+}
+
+void StreamInbox::End(Status status, bool drop) {
+  if (drop) {
+    messages_.clear();
+    bytes_ = 0;
+  }
+  if (!ended_) {
+    ended_ = true;
+    status_ = std::move(status);
+  }
+  waiter_.Wake();
+  LeaveGate();
+}
+
+std::optional<std::string> StreamInbox::Take() {
+  if (messages_.empty()) return std::nullopt;
+  std::string message = std::move(messages_.front());
+  messages_.pop_front();
+  bytes_ -= message.size();
+  taken_ = true;
+  if (bytes_ <= gate_.stream_buffer()) LeaveGate();
+  return message;
+}
+
+void StreamInbox::LeaveGate() {
+  if (!std::exchange(holds_, false)) return;
+  Leave();
+  gate_.Release();
+}
+
+}  // namespace ttrpc

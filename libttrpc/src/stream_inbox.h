@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StreamInbox: what was received of one stream and not yet taken, and how receiving ended.
+// ReadGate: whether a connection is read. A stream that nobody reads holds up the others of its
+// connection for two seconds at most, then it fails. On the loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "ttrpc/connection.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/status.h"
+#include "ttrpc/timer.h"
+
+namespace ttrpc {
+
+class StreamInbox;
+
+class ReadGate {
+ public:
+  // `connection` is not used before Hold(); both must outlive it. `stream_buffer`: bytes that a
+  // stream may keep before the connection waits for it.
+  ReadGate(IoLoop& loop, Connection& connection, size_t stream_buffer);
+  ReadGate(const ReadGate&) = delete;
+  ReadGate& operator=(const ReadGate&) = delete;
+
+  // The connection is read while nobody holds it. For reasons other than streams, which hold it by
+  // themselves.
+  void Hold();
+  void Release();
+
+  size_t stream_buffer() const { return stream_buffer_; }
+
+ private:
+  friend class StreamInbox;
+
+  void Look();
+
+  Connection& connection_;
+  const size_t stream_buffer_;
+  size_t holders_ = 0;
+  RingNode overfull_;  // StreamInboxes
+  Timer timer_;
+};
+
+class StreamInbox : private RingNode {
+ public:
+  // What is to be done when it has been full for too long: its owner ends the stream, and calls
+  // End() with the status. It must not destroy the inbox from there.
+  class Owner {
+   public:
+    virtual void OnStreamBufferFull() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // `gate` and `owner` must outlive it. The coroutine that waits in Next() is not resumed after its
+  // end.
+  StreamInbox(IoLoop& loop, ReadGate& gate, Owner& owner);
+  ~StreamInbox();
+
+  void Push(std::string message);
+  // Nothing more will come: OK, the other side has closed. The first one counts. What was received
+  // before can still be taken, unless `drop`.
+  void End(Status status, bool drop = false);
+
+  bool ended() const { return ended_; }
+  bool empty() const { return messages_.empty(); }
+  // How it ended; OK as long as it has not.
+  const Status& status() const { return status_; }
+
+  // co_await inbox.Next(): the next message, or none at the end. One at a time.
+  auto Next() {
+    class Awaiter {
+     public:
+      explicit Awaiter(StreamInbox& inbox) : inbox_(inbox) {}
+      ~Awaiter() { inbox_.waiter_.Cancel(); }
+      bool await_ready() const noexcept { return !inbox_.empty() || inbox_.ended(); }
+      void await_suspend(std::coroutine_handle<> waiting) { inbox_.waiter_.Wait(waiting); }
+      std::optional<std::string> await_resume() { return inbox_.Take(); }
+
+     private:
+      StreamInbox& inbox_;
+    };
+    return Awaiter(*this);
+  }
+
+ private:
+  friend class ReadGate;
+
+  std::optional<std::string> Take();
+  void LeaveGate();
+
+  ReadGate& gate_;
+  Owner& owner_;
+  std::deque<std::string> messages_;
+  size_t bytes_ = 0;
+  Status status_;
+  bool ended_ = false;
+  bool holds_ = false;  // the gate
+  bool taken_ = false;  // something, since the gate looked last
+  Waiter waiter_;
+};
+
+}  // namespace ttrpc
