@@ -18,7 +18,9 @@ demo_packages=(containerd)
 test_packages=(
   ca-certificates clang-format-14 clang-tidy-14 git python3 runc shellcheck
 )
-full_packages=(haproxy libnginx-mod-stream nginx systemd)
+full_packages=(
+  haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc systemd
+)
 
 packages=("${build_packages[@]}")
 case $group in

@@ -46,15 +46,25 @@ TEST_P(PayloadPatternTest, HasItsSizeAndIsAProtobufMessage) {
   const PayloadPattern pattern(GetParam());
   std::string payload;
   pattern.AppendTo(payload, 77);
-  ASSERT_EQ(payload.size(), GetParam());
-  // What follows the fixed64.
-  FieldReader reader(std::string_view(payload).substr(9));
+  EXPECT_EQ(payload.size(), pattern.encoded_size());
+  FieldReader reader(payload);
   Field field;
   ASSERT_TRUE(reader.Next(field));
-  EXPECT_EQ(field.number, 2U);
-  EXPECT_EQ(field.bytes.size(), GetParam() - PayloadPattern::kMinSize);
+  EXPECT_EQ(field.number, 1U);
+  EXPECT_EQ(field.bytes.size(), GetParam());
+  EXPECT_TRUE(pattern.MatchesData(field.bytes, 77));
   EXPECT_FALSE(reader.Next(field));
   EXPECT_TRUE(reader.ok());
+}
+
+// Or a server that decodes and encodes could not send back what it was sent.
+TEST_P(PayloadPatternTest, HasTheShortestForm) {
+  const PayloadPattern pattern(GetParam());
+  std::string payload;
+  pattern.AppendTo(payload, 77);
+  size_t length_bytes = 1;
+  for (size_t rest = GetParam(); rest >= 0x80; rest >>= 7) ++length_bytes;
+  EXPECT_EQ(payload.size(), 1 + length_bytes + GetParam());
 }
 
 TEST_P(PayloadPatternTest, MatchesItsOwnCounterOnly) {
@@ -80,13 +90,13 @@ TEST_P(PayloadPatternTest, AnyChangedByteIsSeen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, PayloadPatternTest,
-                         testing::Values(PayloadPattern::kMinSize, 15, 64, 139, 65536,
+                         testing::Values(PayloadPattern::kMinSize, 64, 127, 128, 65536,
                                          kMaxPayloadSize));
 
 TEST(WireTest, ARequestReadsBackAndItsHeaderTellsItsLength) {
   const PayloadPattern pattern(kMaxPayloadSize);
   std::string bytes;
-  AppendRequest(bytes, 5, 1, pattern);
+  AppendRequest(bytes, 5, kMethod, 1, pattern);
   const ttrpc::MessageHeader header = ttrpc::DecodeMessageHeader(bytes.data());
   EXPECT_EQ(header.stream_id, 5U);
   EXPECT_LE(header.length, ttrpc::kDefaultMessageSize);

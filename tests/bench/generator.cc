@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -50,15 +51,26 @@ bool Generator::MayIssue(const Connection& connection, uint64_t now) const {
   return now < measure_until_;
 }
 
-void Generator::Issue(Connection& connection, Slot& slot, uint64_t now) {
+uint32_t Generator::NextStreamId(Connection& connection) {
   if (connection.next_stream_id > std::numeric_limits<uint32_t>::max() / 2) {
     Fail("stream ids ran out");
   }
-  slot = {.stream_id = connection.next_stream_id, .counter = ++counter_, .sent_at = now};
-  connection.next_stream_id += 2;
+  return std::exchange(connection.next_stream_id, connection.next_stream_id + 2);
+}
+
+// The calls that follow on a connection are answered after the server has read these.
+void Generator::IssueWaits(Connection& connection) {
+  for (uint32_t i = 0; i < options_.waits; ++i) {
+    AppendRequest(connection.out.bytes(), NextStreamId(connection), kWaitMethod, ++counter_,
+                  pattern_);
+  }
+}
+
+void Generator::Issue(Connection& connection, Slot& slot, uint64_t now) {
+  slot = {.stream_id = NextStreamId(connection), .counter = ++counter_, .sent_at = now};
   ++connection.calls_made;
   ++in_flight_;
-  AppendRequest(connection.out.bytes(), slot.stream_id, slot.counter, pattern_);
+  AppendRequest(connection.out.bytes(), slot.stream_id, kMethod, slot.counter, pattern_);
 }
 
 void Generator::HandleReply(Connection& connection, const Message& message, uint64_t now) {
@@ -116,6 +128,7 @@ const LoadResult& Generator::Run() {
   measure_from_ = by_count ? start : start + Nanoseconds(options_.warmup);
   measure_until_ = by_count ? start + kLongestCount : measure_from_ + Nanoseconds(options_.seconds);
   for (size_t i = 0; i < connections_.size(); ++i) {
+    IssueWaits(connections_[i]);
     for (Slot& slot : connections_[i].slots) {
       if (MayIssue(connections_[i], start)) Issue(connections_[i], slot, Now());
     }

@@ -25,6 +25,7 @@ struct LoadOptions {
   double seconds = 1;  // measured, after the warm-up
   double warmup = 0.2;
   uint32_t calls = 0;      // for each connection; not 0: make that many, whatever the time
+  uint32_t waits = 0;      // calls of Wait, for each connection, before any other
   double lost_after = 10;  // seconds without any reply, after which calls in flight count as lost
 };
 
@@ -63,6 +64,8 @@ class Generator {
   void ConnectAll();
   void Serve(size_t index, uint32_t events);
   void HandleReply(Connection& connection, const Message& message, uint64_t now);
+  static uint32_t NextStreamId(Connection& connection);
+  void IssueWaits(Connection& connection);
   void Issue(Connection& connection, Slot& slot, uint64_t now);
   void FlushAndWatch(size_t index);
   bool MayIssue(const Connection& connection, uint64_t now) const;

@@ -41,7 +41,7 @@ int Run(int argc, char** argv) {
   app.add_option("--in-flight", options.in_flight, "calls in flight on each connection")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--payload", options.payload, "bytes of payload of each request")
+  app.add_option("--payload", options.payload, "bytes of data in each request")
       ->check(CLI::Range(bench::PayloadPattern::kMinSize, bench::kMaxPayloadSize))
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "time to measure")
@@ -52,6 +52,8 @@ int Run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--calls", options.calls,
                  "make this many calls on each connection, for as long as that takes");
+  app.add_option("--waits", options.waits,
+                 "before that, make this many calls of Wait, which is never answered, on each");
   app.add_option("--lost-after", options.lost_after,
                  "seconds without any reply, after which calls in flight count as lost")
       ->check(CLI::Range(0.1, 600.0))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The benchmark in one command, as root: installs the proxies that are missing, builds, measures,
 # prints tables. `run.sh --help` lists the options; README.md tells how to read the result.
+# `run.sh --library` (first) is the other benchmark: ttrpc libraries against each other.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -14,6 +15,7 @@ previous=
 for word in "$@"; do
   case $word in
     --build=*) build=${word#--build=} ;;
+    --library) shift && exec "$here/library/run.sh" "$@" ;;
     -h | --help) exec python3 "$here/bench.py" --help ;;
   esac
   [ "$previous" != --build ] || build=$word

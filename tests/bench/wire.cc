@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire.h"
 
-#include <cstring>
-
 #include "ttrpc/message.h"
 
 namespace bench {
@@ -11,17 +9,6 @@ namespace {
 constexpr uint32_t kWireVarint = 0;
 constexpr uint32_t kWireBytes = 2;
 constexpr uint64_t kCodeUnimplemented = 12;
-
-// Field 1 as fixed64, then field 2 as bytes with a length of always four bytes: any size can be
-// reached, which the shortest form cannot (there is no message of 139 bytes, for one).
-constexpr char kCounterTag = 0x09;
-constexpr char kNoiseTag = 0x12;
-constexpr size_t kCounterLength = 8;
-constexpr size_t kNoiseLengthBytes = 4;
-static_assert(PayloadPattern::kMinSize == 1 + kCounterLength + 1 + kNoiseLengthBytes);
-
-// How many different starts the noise has; prime, so that it falls in step with no batch size.
-constexpr size_t kNoiseStarts = 251;
 
 size_t VarintLength(uint64_t value) {
   size_t length = 1;
@@ -95,60 +82,19 @@ bool FieldReader::Next(Field& field) {
   return true;
 }
 
-PayloadPattern::PayloadPattern(size_t size) : size_(size) {
-  noise_.reserve(size - kMinSize + kNoiseStarts);
-  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64; the same noise in each run
-  for (size_t i = 0; i < size - kMinSize + kNoiseStarts; ++i) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    noise_.push_back(static_cast<char>(state >> 56));
-  }
-}
-
-std::string_view PayloadPattern::Noise(uint64_t counter) const {
-  return std::string_view(noise_).substr(counter % kNoiseStarts, size_ - kMinSize);
-}
-
-PayloadPattern::Head PayloadPattern::MakeHead(uint64_t counter) const {
-  Head head;
-  head[0] = kCounterTag;
-  std::memcpy(&head[1], &counter, kCounterLength);  // only ever compared on the same machine
-  head[1 + kCounterLength] = kNoiseTag;
-  for (size_t i = 0; i < kNoiseLengthBytes; ++i) {
-    const unsigned more = i + 1 < kNoiseLengthBytes ? 0x80 : 0;
-    head[kMinSize - kNoiseLengthBytes + i] =
-        static_cast<char>(((size_ - kMinSize) >> (7 * i) & 0x7f) | more);
-  }
-  return head;
-}
-
-void PayloadPattern::AppendTo(std::string& out, uint64_t counter) const {
-  const Head head = MakeHead(counter);
-  out.append(head.data(), head.size());
-  out.append(Noise(counter));
-}
-
-bool PayloadPattern::Matches(std::string_view payload, uint64_t counter) const {
-  if (payload.size() != size_) return false;
-  const Head head = MakeHead(counter);
-  return payload.substr(0, kMinSize) == std::string_view(head.data(), head.size()) &&
-         payload.substr(kMinSize) == Noise(counter);
-}
-
-void AppendRequest(std::string& out, uint32_t stream_id, uint64_t counter,
+void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method, uint64_t counter,
                    const PayloadPattern& pattern) {
-  const size_t length = BytesFieldLength(kService.size()) + BytesFieldLength(kMethod.size()) +
-                        BytesFieldLength(pattern.size());
+  const size_t length = BytesFieldLength(kService.size()) + BytesFieldLength(method.size()) +
+                        BytesFieldLength(pattern.encoded_size());
   AppendHeader(out, {.length = static_cast<uint32_t>(length),
                      .stream_id = stream_id,
                      .type = ttrpc::MessageType::kRequest,
                      .flags = 0});
   AppendBytesTag(out, 1, kService.size());
   out.append(kService);
-  AppendBytesTag(out, 2, kMethod.size());
-  out.append(kMethod);
-  AppendBytesTag(out, 3, pattern.size());
+  AppendBytesTag(out, 2, method.size());
+  out.append(method);
+  AppendBytesTag(out, 3, pattern.encoded_size());
   pattern.AppendTo(out, counter);
 }
 

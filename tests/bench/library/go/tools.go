@@ -1,0 +1,11 @@
+//go:build tools
+
+// SPDX-License-Identifier: Apache-2.0
+//
+// The generators, so that go.mod and go.sum pin them like everything else.
+package main
+
+import (
+	_ "github.com/containerd/ttrpc/cmd/protoc-gen-go-ttrpc"
+	_ "google.golang.org/protobuf/cmd/protoc-gen-go"
+)
