@@ -12,8 +12,8 @@
 
 #include "proxy/backend.h"
 #include "proxy/call.h"
-#include "proxy/id_map.h"
 #include "ttrpc/connection.h"
+#include "ttrpc/id_map.h"
 #include "ttrpc/timer.h"
 
 namespace proxyd {
@@ -90,7 +90,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   size_t backend_;
   BackendConnectionOwner& owner_;
   ttrpc::Connection connection_;
-  IdMap<Call*> calls_;  // by backend_id
+  ttrpc::IdMap<Call*> calls_;  // by backend_id
   uint32_t next_id_ = 1;
   bool retired_ = false;
   std::unique_ptr<Pending> pending_;

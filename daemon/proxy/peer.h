@@ -17,10 +17,10 @@
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
-#include "proxy/id_map.h"
 #include "proxy/peer_audit.h"
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
+#include "ttrpc/id_map.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -103,7 +103,7 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   std::unique_ptr<KnownMethod> known_method_;  // under this admission
   ttrpc::Connection connection_;
   std::list<Peer>::iterator position_;
-  IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
+  ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded

@@ -32,10 +32,11 @@ Proxy::~Proxy() = default;
 ttrpc::Status Proxy::Listen() {
   for (size_t i = 0; i < config_.listeners.size(); ++i) {
     const ListenerConfig& listener = config_.listeners[i];
-    auto socket = ListeningSocket::Create({.address = listener.address,
-                                           .owner = listener.owner,
-                                           .group = listener.group,
-                                           .mode = listener.mode});
+    ttrpc::ListeningSocketOptions options(listener.address);
+    options.owner = listener.owner;
+    options.group = listener.group;
+    options.mode = listener.mode;
+    auto socket = ttrpc::ListeningSocket::Create(options);
     if (!socket) {
       listeners_.clear();
       return {socket.error().code(),

@@ -3,7 +3,17 @@
 
 #include <utility>
 
+#include "ttrpc/handshaker.h"
+
 namespace ttrpc {
+
+const UnixCredentials* Context::credentials() const {
+  return peer_ && peer_->credentials ? &*peer_->credentials : nullptr;
+}
+
+const HandshakeSession* Context::session() const {
+  return peer_ && peer_->session ? peer_->session->shown() : nullptr;
+}
 
 Context::~Context() {
   while (hooks_ != nullptr) hooks_->Unlink();
@@ -29,6 +39,16 @@ CancelHook::CancelHook(Context& context, std::function<void(const Status& reason
       link_(&context.hooks_) {
   if (next_ != nullptr) next_->link_ = &next_;
   context.hooks_ = this;
+}
+
+void CancelledAwaiter::await_suspend(std::coroutine_handle<> waiting) {
+  if (context_.loop_ == nullptr) {
+    hook_.emplace(context_, [waiting](const Status&) { waiting.resume(); });
+    return;
+  }
+  waiter_.emplace(*context_.loop_);
+  waiter_->Wait(waiting);
+  hook_.emplace(context_, [this](const Status&) { waiter_->Wake(); });
 }
 
 void CancelHook::Unlink() {

@@ -13,8 +13,7 @@ std::string Folded(std::string_view key) {
 
 }  // namespace
 
-Metadata::Metadata(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> entries) {
+Metadata::Metadata(std::initializer_list<std::pair<std::string_view, std::string_view>> entries) {
   for (const auto& [key, value] : entries) Append(key, value);
 }
 

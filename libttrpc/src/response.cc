@@ -5,6 +5,8 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "field_scanner.h"
 
@@ -16,11 +18,14 @@ using google::protobuf::io::CodedOutputStream;
 
 // Field numbers of ttrpc.Response and ttrpc.Status (proto/ttrpc.proto).
 enum ResponseField : uint32_t { kStatus = 1, kPayload = 2 };
-enum StatusField : uint32_t { kCode = 1, kMessage = 2 };
+enum StatusField : uint32_t { kCode = 1, kMessage = 2, kDetails = 3 };
+enum AnyField : uint32_t { kTypeUrl = 1, kValue = 2 };
 
-constexpr uint8_t kStatusTag = kStatus << 3 | static_cast<uint8_t>(WireType::kBytes);
+// All our fields have numbers below 16: one byte of tag.
+constexpr uint8_t BytesTag(uint32_t number) {
+  return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(WireType::kBytes));
+}
 constexpr uint8_t kCodeTag = kCode << 3 | static_cast<uint8_t>(WireType::kVarint);
-constexpr uint8_t kMessageTag = kMessage << 3 | static_cast<uint8_t>(WireType::kBytes);
 
 const char* ParseStatus(std::string_view data, ResponseView* response) {
   FieldScanner scanner(data);
@@ -34,13 +39,46 @@ const char* ParseStatus(std::string_view data, ResponseView* response) {
   return scanner.error();
 }
 
+StatusDetail ParseDetail(std::string_view data) {
+  StatusDetail detail("", "");
+  FieldScanner scanner(data);
+  for (Field field; scanner.Next(&field);) {
+    if (field.wire_type != WireType::kBytes) continue;
+    if (field.number == kTypeUrl) detail.type_url = field.bytes;
+    if (field.number == kValue) detail.value = field.bytes;
+  }
+  return detail;
+}
+
+size_t BytesFieldSize(size_t size) { return 1 + CodedOutputStream::VarintSize64(size) + size; }
+
+// As protobuf does, a field that has its default value is left out.
+size_t OptionalFieldSize(std::string_view bytes) {
+  return bytes.empty() ? 0 : BytesFieldSize(bytes.size());
+}
+
+size_t DetailSize(const StatusDetail& detail) {
+  return OptionalFieldSize(detail.type_url) + OptionalFieldSize(detail.value);
+}
+
 size_t StatusSize(const Status& status) {
   size_t size =
       1 + CodedOutputStream::VarintSize32SignExtended(static_cast<int32_t>(status.code()));
-  if (!status.message().empty()) {
-    size += 1 + CodedOutputStream::VarintSize64(status.message().size()) + status.message().size();
-  }
+  size += OptionalFieldSize(status.message());
+  for (const StatusDetail& detail : status.details()) size += BytesFieldSize(DetailSize(detail));
   return size;
+}
+
+uint8_t* WriteHead(uint32_t number, size_t size, uint8_t* out) {
+  *out++ = BytesTag(number);
+  return CodedOutputStream::WriteVarint64ToArray(size, out);
+}
+
+uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
+  if (bytes.empty()) return out;
+  out = WriteHead(number, bytes.size(), out);
+  std::memcpy(out, bytes.data(), bytes.size());
+  return out + bytes.size();
 }
 
 }  // namespace
@@ -51,7 +89,10 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
   const char* error = nullptr;
   for (Field field; error == nullptr && scanner.Next(&field);) {
     if (field.wire_type != WireType::kBytes) continue;
-    if (field.number == kStatus) error = ParseStatus(field.bytes, response);
+    if (field.number == kStatus) {
+      response->status = field.bytes;
+      error = ParseStatus(field.bytes, response);
+    }
     if (field.number == kPayload) response->payload = field.bytes;
   }
   if (error == nullptr) error = scanner.error();
@@ -59,27 +100,44 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
   return {StatusCode::kUnknown, std::string("unmarshal response error: ").append(error)};
 }
 
+Status StatusOf(const ResponseView& response) {
+  if (response.code == StatusCode::kOk) return {};
+  std::vector<StatusDetail> details;
+  FieldScanner scanner(response.status);
+  for (Field field; scanner.Next(&field);) {
+    if (field.number == kDetails && field.wire_type == WireType::kBytes)
+      details.push_back(ParseDetail(field.bytes));
+  }
+  return {response.code, std::string(response.message), std::move(details)};
+}
+
 size_t EncodedResponseSize(const Status& status) {
-  if (status.ok()) return 0;
-  const size_t status_size = StatusSize(status);
-  return 1 + CodedOutputStream::VarintSize64(status_size) + status_size;
+  return status.ok() ? 0 : BytesFieldSize(StatusSize(status));
 }
 
 char* EncodeResponse(const Status& status, char* out) {
   if (status.ok()) return out;
-  auto* bytes = reinterpret_cast<uint8_t*>(out);
-  *bytes++ = kStatusTag;
-  bytes = CodedOutputStream::WriteVarint64ToArray(StatusSize(status), bytes);
+  auto* bytes = WriteHead(kStatus, StatusSize(status), reinterpret_cast<uint8_t*>(out));
   *bytes++ = kCodeTag;
   bytes = CodedOutputStream::WriteVarint32SignExtendedToArray(static_cast<int32_t>(status.code()),
                                                               bytes);
-  if (const std::string& message = status.message(); !message.empty()) {
-    *bytes++ = kMessageTag;
-    bytes = CodedOutputStream::WriteVarint64ToArray(message.size(), bytes);
-    std::memcpy(bytes, message.data(), message.size());
-    bytes += message.size();
+  bytes = WriteOptional(kMessage, status.message(), bytes);
+  for (const StatusDetail& detail : status.details()) {
+    bytes = WriteHead(kDetails, DetailSize(detail), bytes);
+    bytes = WriteOptional(kTypeUrl, detail.type_url, bytes);
+    bytes = WriteOptional(kValue, detail.value, bytes);
   }
   return reinterpret_cast<char*>(bytes);
+}
+
+size_t EncodedReplySize(size_t payload_size) {
+  return payload_size == 0 ? 0 : BytesFieldSize(payload_size);
+}
+
+char* EncodeReplyHead(size_t payload_size, char* out) {
+  if (payload_size == 0) return out;
+  return reinterpret_cast<char*>(
+      WriteHead(kPayload, payload_size, reinterpret_cast<uint8_t*>(out)));
 }
 
 }  // namespace ttrpc

@@ -33,8 +33,9 @@ std::string_view StatusCodeName(StatusCode code) {
   return number < kNames.size() ? kNames[number] : "UNRECOGNIZED";
 }
 
-Status::Status(StatusCode code, std::string message) {
-  if (code != StatusCode::kOk) state_ = std::make_unique<const State>(code, std::move(message));
+Status::Status(StatusCode code, std::string message, std::vector<StatusDetail> details) {
+  if (code == StatusCode::kOk) return;
+  state_ = std::make_unique<const State>(code, std::move(message), std::move(details));
 }
 
 Status::Status(const Status& other)
@@ -48,6 +49,11 @@ Status& Status::operator=(const Status& other) {
 const std::string& Status::message() const {
   static const std::string kNone;
   return ok() ? kNone : state_->message;
+}
+
+const std::vector<StatusDetail>& Status::details() const {
+  static const std::vector<StatusDetail> kNone;
+  return ok() ? kNone : state_->details;
 }
 
 std::string Status::ToString() const {
@@ -70,22 +76,8 @@ StatusCode CodeOfErrno(int error_number) {
     case ENOENT:
       return StatusCode::kNotFound;
     case EEXIST:
-    case EADDRINUSE:
+    case ENOTEMPTY:
       return StatusCode::kAlreadyExists;
-    case EINVAL:
-      return StatusCode::kInvalidArgument;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-      return StatusCode::kResourceExhausted;
-    case ECONNREFUSED:
-    case ECONNRESET:
-    case EPIPE:
-    case EAGAIN:
-      return StatusCode::kUnavailable;
-    case ETIMEDOUT:
-      return StatusCode::kDeadlineExceeded;
     default:
       return StatusCode::kUnknown;
   }

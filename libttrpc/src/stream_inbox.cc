@@ -41,8 +41,7 @@ void ReadGate::Look() {
   timer_.Start(kPatience);
 }
 
-StreamInbox::StreamInbox(IoLoop& loop, ReadGate& gate, Owner& owner)
-    : gate_(gate), owner_(owner), waiter_(loop) {}
+StreamInbox::StreamInbox(IoLoop& loop, Owner& owner) : owner_(owner), waiter_(loop) {}
 
 StreamInbox::~StreamInbox() { LeaveGate(); }
 
@@ -51,25 +50,22 @@ void StreamInbox::Push(std::string message) {
   bytes_ += message.size();
   messages_.push_back(std::move(message));
   waiter_.Wake();
-  if (holds_ || bytes_ <= gate_.stream_buffer()) return;
+  if (holds_ || bytes_ <= gate_->stream_buffer()) return;
   holds_ = true;
   taken_ = false;
-  gate_.overfull_.InsertBefore(this);
-  gate_.Hold();
-  if (!gate_.timer_.active()) gate_.timer_.Start(kPatience);
+  gate_->overfull_.InsertBefore(this);
+  gate_->Hold();
+  if (!gate_->timer_.active()) gate_->timer_.Start(kPatience);
 }
 
-void StreamInbox::End(Status status, bool drop) {
-  if (drop) {
-    messages_.clear();
-    bytes_ = 0;
-  }
+void StreamInbox::End(Status status) {
   if (!ended_) {
     ended_ = true;
     status_ = std::move(status);
   }
   waiter_.Wake();
   LeaveGate();
+  gate_ = nullptr;
 }
 
 std::optional<std::string> StreamInbox::Take() {
@@ -78,14 +74,14 @@ std::optional<std::string> StreamInbox::Take() {
   messages_.pop_front();
   bytes_ -= message.size();
   taken_ = true;
-  if (bytes_ <= gate_.stream_buffer()) LeaveGate();
+  if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();
   return message;
 }
 
 void StreamInbox::LeaveGate() {
   if (!std::exchange(holds_, false)) return;
   Leave();
-  gate_.Release();
+  gate_->Release();
 }
 
 }  // namespace ttrpc

@@ -58,15 +58,16 @@ class StreamInbox : private RingNode {
     ~Owner() = default;
   };
 
-  // `gate` and `owner` must outlive it. The coroutine that waits in Next() is not resumed after its
-  // end.
-  StreamInbox(IoLoop& loop, ReadGate& gate, Owner& owner);
+  // `owner` must outlive it. The coroutine that waits in Next() is not resumed after its end.
+  StreamInbox(IoLoop& loop, Owner& owner);
   ~StreamInbox();
 
+  // Before the first message. `gate` must stay there until End(), or until this is destroyed.
+  void Attach(ReadGate& gate) { gate_ = &gate; }
   void Push(std::string message);
   // Nothing more will come: OK, the other side has closed. The first one counts. What was received
-  // before can still be taken, unless `drop`.
-  void End(Status status, bool drop = false);
+  // before can still be taken.
+  void End(Status status);
 
   bool ended() const { return ended_; }
   bool empty() const { return messages_.empty(); }
@@ -95,7 +96,7 @@ class StreamInbox : private RingNode {
   std::optional<std::string> Take();
   void LeaveGate();
 
-  ReadGate& gate_;
+  ReadGate* gate_ = nullptr;
   Owner& owner_;
   std::deque<std::string> messages_;
   size_t bytes_ = 0;

@@ -18,7 +18,7 @@
 
 #include "observe/line_file.h"
 #include "observe/log.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace proxyd {
 namespace {
@@ -77,7 +77,7 @@ class LineFileTest : public testing::Test {
     return *std::move(file);
   }
 
-  TempFolder folder_;
+  test::TempFolder folder_;
   WriteDeadline deadline_;
   const std::string path_ = folder_ / "lines";
 };
@@ -87,7 +87,7 @@ TEST_F(LineFileTest, CreatedWithItsModeAndAppendedTo) {
   EXPECT_EQ(Open(path_).Append("one\n"), 0);
   ::umask(umask_before);
   EXPECT_EQ(Open(path_).Append("two\nthree\n"), 0);
-  EXPECT_EQ(ReadFile(path_), "one\ntwo\nthree\n");
+  EXPECT_EQ(test::ReadFile(path_), "one\ntwo\nthree\n");
   struct stat status {};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0640U);
@@ -114,8 +114,8 @@ TEST_F(LineFileTest, ReopenFollowsTheName) {
   EXPECT_EQ(file.Append("still old\n"), 0);
   EXPECT_TRUE(file.Reopen().ok());
   EXPECT_EQ(file.Append("new\n"), 0);
-  EXPECT_EQ(ReadFile(folder_ / "lines.1"), "old\nstill old\n");
-  EXPECT_EQ(ReadFile(path_), "new\n");
+  EXPECT_EQ(test::ReadFile(folder_ / "lines.1"), "old\nstill old\n");
+  EXPECT_EQ(test::ReadFile(path_), "new\n");
 }
 
 TEST_F(LineFileTest, ReopenThatFailsKeepsTheOldFile) {
@@ -124,7 +124,7 @@ TEST_F(LineFileTest, ReopenThatFailsKeepsTheOldFile) {
   ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
   EXPECT_FALSE(file.Reopen().ok());
   EXPECT_EQ(file.Append("kept\n"), 0);
-  EXPECT_EQ(ReadFile(folder_ / "lines.1"), "kept\n");
+  EXPECT_EQ(test::ReadFile(folder_ / "lines.1"), "kept\n");
 }
 
 TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
@@ -133,12 +133,12 @@ TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
   {
     const FileSizeLimit full(10);
     EXPECT_EQ(file.Append("second\n"), EFBIG);  // four of its bytes did fit
-    EXPECT_EQ(ReadFile(path_), "first\n");
+    EXPECT_EQ(test::ReadFile(path_), "first\n");
     EXPECT_EQ(file.Append("x\n"), 0);
     EXPECT_EQ(file.Append("third\n"), EFBIG);
   }
   EXPECT_EQ(file.Append("second\n"), 0);
-  EXPECT_EQ(ReadFile(path_), "first\nx\nsecond\n");
+  EXPECT_EQ(test::ReadFile(path_), "first\nx\nsecond\n");
 }
 
 // A pipe takes what it has room for, and nothing can be taken back: the cut line is ended.
@@ -166,7 +166,7 @@ TEST_F(LineFileTest, PipeWithoutReaderIsAnErrorNotAWait) {
 }
 
 TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
-  const TempFolder folder;
+  const test::TempFolder folder;
   const std::string path = folder / "audit";
   const CapturedLog log;
   auto target = MakeFileAuditTarget(path);
@@ -177,7 +177,7 @@ TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
     for (int i = 0; i < 3; ++i) EXPECT_FALSE((*target)->Write("{\"b\":2}\n"));
   }
   for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write("{\"c\":3}\n"));
-  EXPECT_EQ(ReadFile(path), "{\"a\":1}\n{\"c\":3}\n{\"c\":3}\n{\"c\":3}\n");
+  EXPECT_EQ(test::ReadFile(path), "{\"a\":1}\n{\"c\":3}\n{\"c\":3}\n{\"c\":3}\n");
   EXPECT_THAT(log.lines(), ElementsAre("error audit: cannot write " + path + ": File too large",
                                        "info audit: " + path + " is written again"));
 }
@@ -192,14 +192,14 @@ TEST(FileAuditTargetTest, NoSpaceLeftOnDevice) {
 }
 
 TEST(FileAuditTargetTest, CannotBeOpened) {
-  const TempFolder folder;
+  const test::TempFolder folder;
   const auto target = MakeFileAuditTarget(folder / "none/audit");
   ASSERT_FALSE(target);
   EXPECT_EQ(target.error().code(), ttrpc::StatusCode::kNotFound);
 }
 
 TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
-  const TempFolder folder;
+  const test::TempFolder folder;
   const std::string path = folder / "audit";
   auto target = MakeFileAuditTarget(path);
   ASSERT_TRUE(target) << target.error();
@@ -208,15 +208,15 @@ TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
     AuditRecord record;
     record.method = "Before";
     audit.Record(record);
-    while (ReadFile(path).find('\n') == std::string::npos) ::sched_yield();
+    while (test::ReadFile(path).find('\n') == std::string::npos) ::sched_yield();
     ASSERT_EQ(::rename(path.c_str(), (folder / "audit.1").c_str()), 0);
     audit.Reopen();
     record.method = "After";
     audit.Record(record);
   }
-  EXPECT_THAT(ReadFile(folder / "audit.1"), HasSubstr("\"Before\""));
-  EXPECT_THAT(ReadFile(path), HasSubstr("\"After\""));
-  EXPECT_THAT(ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
+  EXPECT_THAT(test::ReadFile(folder / "audit.1"), HasSubstr("\"Before\""));
+  EXPECT_THAT(test::ReadFile(path), HasSubstr("\"After\""));
+  EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
 }
 
 }  // namespace

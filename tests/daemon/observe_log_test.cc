@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "observe/log.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "ttrpc/unique_fd.h"
 
 namespace proxyd {
@@ -55,13 +55,13 @@ class LogTest : public testing::Test {
   // The whole log, which ends with this.
   std::vector<std::string> Finish() {
     ShutDownLog();
-    return Lines(ReadFile(path_));
+    return Lines(test::ReadFile(path_));
   }
   void AwaitText(const std::string& path, const std::string& text) {
-    while (ReadFile(path).find(text) == std::string::npos) ::sched_yield();
+    while (test::ReadFile(path).find(text) == std::string::npos) ::sched_yield();
   }
 
-  TempFolder folder_;
+  test::TempFolder folder_;
   const std::string path_ = folder_ / "log";
 };
 
@@ -163,7 +163,7 @@ TEST_F(LogTest, SetUpAgainWhileOthersLog) {
   }
   other.join();
   const size_t first = Finish().size();
-  EXPECT_EQ(first + Lines(ReadFile(folder_ / "log.2")).size(), 500U);
+  EXPECT_EQ(first + Lines(test::ReadFile(folder_ / "log.2")).size(), 500U);
 }
 
 TEST_F(LogTest, Reopen) {
@@ -175,7 +175,7 @@ TEST_F(LogTest, Reopen) {
   while (::access(path_.c_str(), F_OK) != 0) ::sched_yield();  // without any line to be written
   spdlog::info("after");
   EXPECT_THAT(Finish(), ElementsAre(HasSubstr("after")));
-  EXPECT_THAT(Lines(ReadFile(folder_ / "log.1")), ElementsAre(HasSubstr("before")));
+  EXPECT_THAT(Lines(test::ReadFile(folder_ / "log.1")), ElementsAre(HasSubstr("before")));
 }
 
 TEST_F(LogTest, ReopenThatFailsIsSaidInTheOldFile) {
@@ -248,7 +248,7 @@ TEST_F(LogTest, AuditLinesAreNotWrapped) {
   config.level = LogLevel::kError;
   ASSERT_TRUE(SetUpLog(config).ok());
   EXPECT_TRUE(MakeLogAuditTarget()->Write("{\"a\":1}\n{\"b\":2}\n"));
-  EXPECT_EQ(ReadFile(path_), "{\"a\":1}\n{\"b\":2}\n");
+  EXPECT_EQ(test::ReadFile(path_), "{\"a\":1}\n{\"b\":2}\n");
 }
 
 TEST_F(LogTest, AuditIntoALogThatFails) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ttrpc/handshaker.h"
 
+#include <event2/event.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "run_as.h"
@@ -16,14 +20,34 @@ using test::RunAs;
 using test::SocketpairAs;
 using test::User;
 
+// Runs it to its end; none of ours waits for anything.
+Task<void> Store(Task<Result<Handshaken>> task, std::optional<Result<Handshaken>>* result) {
+  result->emplace(co_await std::move(task));
+}
+
+Result<Handshaken> RunHandshake(Handshaker& handshaker, UniqueFd socket) {
+  const std::unique_ptr<event_base, decltype(&event_base_free)> base(event_base_new(),
+                                                                     &event_base_free);
+  IoLoop loop(base.get());
+  std::optional<Result<Handshaken>> result;
+  TaskGroup tasks;
+  tasks.Spawn(Store(handshaker.Handshake(loop, std::move(socket)), &result));
+  return std::move(*result);
+}
+
+Status Handshake(Handshaker& handshaker, UniqueFd socket, const User& user) {
+  const Result<Handshaken> handshaken = RunHandshake(handshaker, std::move(socket));
+  if (!handshaken) return handshaken.error();
+  EXPECT_TRUE(handshaken->socket.valid());
+  EXPECT_EQ(handshaken->credentials->uid, user.uid);
+  EXPECT_EQ(handshaken->credentials->gid, user.gid);
+  return {};
+}
+
 // What `handshaker` says of a peer that is `user`.
 Status Handshake(Handshaker& handshaker, const User& user) {
   const auto sockets = SocketpairAs(user);
-  const Result<UnixCredentials> credentials = handshaker.Handshake(sockets[0].get());
-  if (!credentials) return credentials.error();
-  EXPECT_EQ(credentials->uid, user.uid);
-  EXPECT_EQ(credentials->gid, user.gid);
-  return {};
+  return Handshake(handshaker, UniqueFd(::dup(sockets[0].get())), user);
 }
 
 TEST(HandshakerTest, RequireUidGidWantsBoth) {
@@ -59,8 +83,8 @@ TEST(HandshakerTest, RequireSameUserComparesWithOurIdsOfTheMoment) {
   const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {}});
   Status as_that_user(StatusCode::kUnknown, "not run");
   RunAs({.uid = 1234, .gid = 2345, .groups = {}}, [&] {
-    const Result<UnixCredentials> credentials = handshaker->Handshake(sockets[0].get());
-    as_that_user = credentials ? Status() : credentials.error();
+    const Result<Handshaken> handshaken = RunHandshake(*handshaker, UniqueFd(::dup(sockets[0].get())));
+    as_that_user = handshaken ? Status() : handshaken.error();
   });
   EXPECT_EQ(as_that_user, Status());
 }
@@ -81,10 +105,10 @@ TEST(HandshakerTest, WithoutCredentialsTheCheckIsNotAsked) {
     asked = true;
     return Status();
   });
-  const UniqueFd unconnected(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const Result<UnixCredentials> credentials = handshaker->Handshake(unconnected.get());
-  ASSERT_FALSE(credentials);
-  EXPECT_EQ(credentials.error().code(), StatusCode::kUnauthenticated);
+  const Result<Handshaken> handshaken =
+      RunHandshake(*handshaker, UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+  ASSERT_FALSE(handshaken);
+  EXPECT_EQ(handshaken.error().code(), StatusCode::kUnauthenticated);
   EXPECT_FALSE(asked);
 }
 
@@ -94,11 +118,65 @@ TEST(HandshakerTest, NoCheckRefuses) {
             StatusCode::kPermissionDenied);
 }
 
-TEST(HandshakerTest, SocketStaysOpenWhetherRefusedOrNot) {
+TEST(HandshakerTest, RequireGroupTakesEffectiveAndSupplementaryGroups) {
+  const auto handshaker = RequireGroup(77);
+  EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 77, .groups = {}}), Status());
+  EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 1, .groups = {76, 77}}), Status());
+  EXPECT_EQ(Handshake(*handshaker, {.uid = 77, .gid = 1, .groups = {78}}),
+            Status(StatusCode::kPermissionDenied,
+                   "uid 77 gid 1 is at the other end, expected a member of gid 77"));
+}
+
+// Hands the socket on, with a session that says when it goes.
+class Noting final : public Handshaker {
+ public:
+  Noting(std::string name, std::vector<std::string>* log) : name_(std::move(name)), log_(log) {}
+
+  Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
+    log_->push_back(name_ + " shakes");
+    Handshaken handshaken(std::move(socket));
+    handshaken.session = std::make_unique<Session>(name_, log_);
+    co_return std::move(handshaken);
+  }
+
+  struct Session final : HandshakeSession {
+    Session(std::string n, std::vector<std::string>* l) : name(std::move(n)), log(l) {}
+    ~Session() override { log->push_back(name + " ends"); }
+    std::string name;
+    std::vector<std::string>* log;
+  };
+
+ private:
+  const std::string name_;
+  std::vector<std::string>* const log_;
+};
+
+TEST(HandshakerTest, AllOfRunsEachAndKeepsTheirSessions) {
+  std::vector<std::string> log;
+  std::vector<std::unique_ptr<Handshaker>> parts;
+  parts.push_back(std::make_unique<Noting>("one", &log));
+  parts.push_back(RequireUidGid(1234, 2345));
+  parts.push_back(std::make_unique<Noting>("two", &log));
+  const auto all = AllOf(std::move(parts));
   const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {}});
-  EXPECT_TRUE(RequireUidGid(1234, 2345)->Handshake(sockets[0].get()).has_value());
-  EXPECT_FALSE(RequireRoot()->Handshake(sockets[0].get()).has_value());
-  EXPECT_EQ(::send(sockets[0].get(), "x", 1, MSG_NOSIGNAL), 1);
+  {
+    const Result<Handshaken> handshaken = RunHandshake(*all, UniqueFd(::dup(sockets[0].get())));
+    ASSERT_TRUE(handshaken);
+    EXPECT_EQ(handshaken->credentials->uid, 1234U);
+    EXPECT_EQ(dynamic_cast<const Noting::Session&>(*handshaken->session->shown()).name, "two");
+  }
+  EXPECT_EQ(log, (std::vector<std::string>{"one shakes", "two shakes", "two ends", "one ends"}));
+}
+
+TEST(HandshakerTest, AllOfEndsWithTheFirstError) {
+  std::vector<std::string> log;
+  std::vector<std::unique_ptr<Handshaker>> parts;
+  parts.push_back(RequireRoot());
+  parts.push_back(std::make_unique<Noting>("never", &log));
+  const auto all = AllOf(std::move(parts));
+  EXPECT_EQ(Handshake(*all, {.uid = 1, .gid = 1, .groups = {}}).code(),
+            StatusCode::kPermissionDenied);
+  EXPECT_EQ(log, std::vector<std::string>());
 }
 
 }  // namespace

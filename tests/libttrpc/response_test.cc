@@ -79,5 +79,39 @@ TEST(MetadataTest, FoldsAsciiOnly) {
   EXPECT_FALSE(StartsWithIgnoringCase("ttrpc", "ttrpc-proxy-"));
 }
 
+TEST(ResponseTest, DetailsTravelAndComeBack) {
+  const Status status(StatusCode::kNotFound, "no such thing",
+                      {StatusDetail("type.googleapis.com/a.B", std::string("\0\x01", 2)),
+                       StatusDetail("type.googleapis.com/c.D", "")});
+  std::string bytes(EncodedResponseSize(status), '\0');
+  ASSERT_EQ(EncodeResponse(status, bytes.data()), bytes.data() + bytes.size());
+
+  wire::Response parsed;
+  ASSERT_TRUE(parsed.ParseFromString(bytes));
+  ASSERT_EQ(parsed.status().details_size(), 2);
+  EXPECT_EQ(parsed.status().details(0).type_url(), "type.googleapis.com/a.B");
+  EXPECT_EQ(parsed.status().details(0).value(), std::string("\0\x01", 2));
+  EXPECT_EQ(parsed.SerializeAsString(), bytes);
+
+  ResponseView view;
+  ASSERT_TRUE(ParseResponse(bytes, &view).ok());
+  EXPECT_EQ(StatusOf(view), status);
+}
+
+TEST(ResponseTest, AReplyIsItsHeadAndThePayload) {
+  for (const size_t n : {size_t{0}, size_t{1}, size_t{127}, size_t{128}, size_t{70'000}}) {
+    const std::string payload(n, 'x');
+    std::string bytes(EncodedReplySize(n), '\0');
+    char* const place = EncodeReplyHead(n, bytes.data());
+    ASSERT_EQ(place + n, bytes.data() + bytes.size());
+    payload.copy(place, n);
+    wire::Response parsed;
+    ASSERT_TRUE(parsed.ParseFromString(bytes));
+    EXPECT_FALSE(parsed.has_status());
+    EXPECT_EQ(parsed.payload(), payload);
+    EXPECT_EQ(parsed.SerializeAsString(), bytes);
+  }
+}
+
 }  // namespace
 }  // namespace ttrpc

@@ -42,12 +42,12 @@ TEST(StatusTest, OfErrno) {
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
   EXPECT_EQ(status.message(), std::string("open /x: ") + std::strerror(ENOENT));
   EXPECT_EQ(ErrnoStatus(EPERM, "").code(), StatusCode::kPermissionDenied);
-  EXPECT_EQ(ErrnoStatus(EADDRINUSE, "").code(), StatusCode::kAlreadyExists);
-  EXPECT_EQ(ErrnoStatus(EINVAL, "").code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(ErrnoStatus(EMFILE, "").code(), StatusCode::kResourceExhausted);
-  EXPECT_EQ(ErrnoStatus(ECONNREFUSED, "").code(), StatusCode::kUnavailable);
-  EXPECT_EQ(ErrnoStatus(ETIMEDOUT, "").code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(ErrnoStatus(EXDEV, "").code(), StatusCode::kUnknown);
+  EXPECT_EQ(ErrnoStatus(EACCES, "").code(), StatusCode::kPermissionDenied);
+  EXPECT_EQ(ErrnoStatus(EEXIST, "").code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(ErrnoStatus(ENOTEMPTY, "").code(), StatusCode::kAlreadyExists);
+  for (const int other : {EINVAL, EADDRINUSE, EMFILE, ECONNREFUSED, ETIMEDOUT, EXDEV}) {
+    EXPECT_EQ(ErrnoStatus(other, "").code(), StatusCode::kUnknown) << other;
+  }
 }
 
 TEST(ResultTest, HoldsValueOrError) {

@@ -70,7 +70,12 @@ struct ClientOptions {
   std::function<void(const Status& reason)> on_close;
   // None: a connection that has ended is the client's end. Only for Dial().
   std::optional<ReconnectOptions> reconnect;
+  // The last id that a connection gives a call; the next goes over a new connection (Dial()), or
+  // fails with UNAVAILABLE. Go's servers know 31 bits. Lower in tests only.
+  uint32_t last_stream_id = 0x7fff'ffff;
 };
+
+class InterceptedCall;  // private
 
 class Client {
  public:
@@ -95,7 +100,7 @@ class Client {
   size_t calls() const;
 
   // A unary call: from the request's bytes to the reply's. The names must live until the task has
-  // ended; the context need not.
+  // ended. The context need not, unless there are interceptors.
   Task<Result<std::string>> Call(const MethodInfo& method, Context& context, std::string request);
   // The same, between messages. `request` is encoded before this returns.
   template <typename Reply>
@@ -111,6 +116,7 @@ class Client {
 
  private:
   class Core;
+  friend class InterceptedCall;
   explicit Client(std::unique_ptr<Core> core);
 
   template <typename Reply>

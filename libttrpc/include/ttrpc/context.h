@@ -14,14 +14,17 @@
 #include <optional>
 #include <utility>
 
+#include "ttrpc/io_loop.h"
 #include "ttrpc/metadata.h"
 #include "ttrpc/status.h"
 
 namespace ttrpc {
 
-class HandshakeSession;
-struct UnixCredentials;
 class CancelHook;
+class CancelledAwaiter;
+class HandshakeSession;
+struct HandshakenPeer;
+struct UnixCredentials;
 
 class Context {
  public:
@@ -57,26 +60,29 @@ class Context {
   const Status& status() const { return status_; }
   bool cancelled() const { return !status_.ok(); }
 
-  // co_await context.Cancelled(): waits until it is cancelled. One of many ways to wait is a
-  // CancelHook.
-  auto Cancelled();
+  // co_await context.Cancelled(): waits until it is cancelled, and goes on when the loop resumes
+  // it; if no call was ever made with this context, from within Cancel().
+  CancelledAwaiter Cancelled();
 
   // Server: who calls, as the server's handshaker found out; null if it has none, and on the
   // client's side. Valid as long as the context.
-  const UnixCredentials* credentials() const { return credentials_; }
+  const UnixCredentials* credentials() const;
   // Server: what the handshaker made of the connection beside that; null if nothing.
-  const HandshakeSession* session() const { return session_; }
+  const HandshakeSession* session() const;
 
  private:
   friend class CancelHook;
+  friend class CancelledAwaiter;
+  friend class ClientCall;
   friend class ServerConnection;
 
   Metadata metadata_;
   std::optional<Clock::time_point> deadline_;
   Status status_;
   CancelHook* hooks_ = nullptr;
-  const UnixCredentials* credentials_ = nullptr;
-  const HandshakeSession* session_ = nullptr;
+  IoLoop* loop_ = nullptr;  // of the calls that it holds for
+  // A handler may outlive its connection.
+  std::shared_ptr<const HandshakenPeer> peer_;
 };
 
 // Calls back, once, when a context is cancelled. Either of the two may be destroyed first.
@@ -99,21 +105,23 @@ class CancelHook {
   CancelHook** link_;  // what points at this
 };
 
-inline auto Context::Cancelled() {
-  class Awaiter {
-   public:
-    explicit Awaiter(Context& context) : context_(context) {}
-    bool await_ready() const noexcept { return context_.cancelled(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-      hook_ = std::make_unique<CancelHook>(context_, [waiting](const Status&) { waiting.resume(); });
-    }
-    void await_resume() noexcept {}
+// co_await of Context::Cancelled().
+class CancelledAwaiter {
+ public:
+  explicit CancelledAwaiter(Context& context) : context_(context) {}
+  CancelledAwaiter(const CancelledAwaiter&) = delete;
+  CancelledAwaiter& operator=(const CancelledAwaiter&) = delete;
 
-   private:
-    Context& context_;
-    std::unique_ptr<CancelHook> hook_;
-  };
-  return Awaiter(*this);
-}
+  bool await_ready() const noexcept { return context_.cancelled(); }
+  void await_suspend(std::coroutine_handle<> waiting);
+  void await_resume() const noexcept {}
+
+ private:
+  Context& context_;
+  std::optional<Waiter> waiter_;
+  std::optional<CancelHook> hook_;
+};
+
+inline CancelledAwaiter Context::Cancelled() { return CancelledAwaiter(*this); }
 
 }  // namespace ttrpc

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EventLoop: a loop for a program that has none. It runs tasks to their end, one call after another,
-// as a program does that waits for its answers; or it runs for ever, as a server does. One thread.
+// EventLoop: a loop for a program that has none. It runs tasks to their end, one call after
+// another, as a program does that waits for its answers; or it runs for ever, as a server does. One
+// thread.
 //
 //   ttrpc::EventLoop loop;
 //   auto client = ttrpc::Client::Dial(loop.io(), address);

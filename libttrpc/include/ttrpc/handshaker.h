@@ -26,6 +26,16 @@ namespace ttrpc {
 class HandshakeSession {
  public:
   virtual ~HandshakeSession() = default;
+  // What handlers are shown. Another one where this only keeps others.
+  virtual const HandshakeSession* shown() const { return this; }
+};
+
+// Who a handshaker found at the other end.
+struct HandshakenPeer {
+  HandshakenPeer(std::optional<UnixCredentials> c, std::unique_ptr<HandshakeSession> s)
+      : credentials(std::move(c)), session(std::move(s)) {}
+  std::optional<UnixCredentials> credentials;
+  std::unique_ptr<HandshakeSession> session;
 };
 
 struct Handshaken {
@@ -36,7 +46,7 @@ struct Handshaken {
   UniqueFd socket;
   // Of the other side, if the handshaker asked for them.
   std::optional<UnixCredentials> credentials;
-  // Destroyed after the socket is closed. May be null.
+  // Destroyed after the socket is closed, and after the last call's context. May be null.
   std::unique_ptr<HandshakeSession> session;
 };
 

@@ -54,9 +54,9 @@ struct RingNode {
   RingNode* next = this;
 };
 
-// A coroutine that waits for something. Who has it wakes it; the loop resumes it after the callbacks
-// of the sockets that are ready, so that no user's code runs within a connection's callback, and
-// what all of them send leaves together. Destroyed, it resumes nothing.
+// A coroutine that waits for something. Who has it wakes it; the loop resumes it after the
+// callbacks of the sockets that are ready, so that no user's code runs within a connection's
+// callback, and what all of them send leaves together. Destroyed, it resumes nothing.
 class Waiter : private RingNode {
  public:
   // `loop` must outlive it.

@@ -15,14 +15,23 @@ struct ResponseView {
   StatusCode code = StatusCode::kOk;  // may be a number that the enum does not name
   std::string_view message;
   std::string_view payload;
+  std::string_view status;  // the encoded Status; empty: none
 };
 
 // Scans as protobuf parsers do: unknown fields are skipped, the last of a repeated field counts.
 // UNKNOWN `unmarshal response error: WHAT` if it is not a protobuf message.
 Status ParseResponse(std::string_view data, ResponseView* response);
 
+// The status of a scanned response, with its details. The view's bytes may go.
+Status StatusOf(const ResponseView& response);
+
 // The canonical encoding of a response that carries `status` and no payload; 0 bytes if it is OK.
 size_t EncodedResponseSize(const Status& status);
 char* EncodeResponse(const Status& status, char* out);
+
+// The same of one that is OK and carries a payload of this many bytes, up to where these follow:
+//   char* payload = EncodeReplyHead(n, out);   // payload + n == out + EncodedReplySize(n)
+size_t EncodedReplySize(size_t payload_size);
+char* EncodeReplyHead(size_t payload_size, char* out);
 
 }  // namespace ttrpc

@@ -51,6 +51,8 @@ struct ServerOptions {
   std::function<void(const Status& what)> on_trouble;
 };
 
+class ServerCore;  // private
+
 class Server {
  public:
   // `loop` must outlive it.
@@ -75,7 +77,7 @@ class Server {
   // Stops listening, closes idle connections now and each other one after its last call; new calls
   // get UNAVAILABLE `ttrpc: server closed`. After `timeout` the rest is closed as by Close().
   // `done`, which may be null and may destroy the server, is called by the loop when no connection
-  // is left. Once.
+  // and no handler is left. Once.
   void Shutdown(std::chrono::nanoseconds timeout, std::function<void()> done);
   // Now: stops listening, closes all connections, cancels the contexts of the calls under way, and
   // destroys their tasks. Not from within a handler: use Shutdown() with a timeout of zero there.
@@ -85,8 +87,7 @@ class Server {
   size_t calls() const;        // under way
 
  private:
-  class Core;
-  std::unique_ptr<Core> core_;
+  std::unique_ptr<ServerCore> core_;
 };
 
 }  // namespace ttrpc

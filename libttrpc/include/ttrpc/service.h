@@ -43,10 +43,7 @@ struct Method {
 
   Method(std::string_view n, Unary u) : name(n), unary(u) {}
   Method(std::string_view n, bool client_streaming, bool server_streaming, Stream s)
-      : name(n),
-        client_streams(client_streaming),
-        server_streams(server_streaming),
-        stream(s) {}
+      : name(n), client_streams(client_streaming), server_streams(server_streaming), stream(s) {}
 
   std::string_view name;
   bool client_streams = false;
@@ -72,8 +69,9 @@ namespace service_internal {
 template <typename Request>
 Task<Result<Request>> ReceiveOne(RawStream& stream) {
   std::optional<std::string> bytes = co_await stream.Receive();
-  if (!bytes) co_return stream.status().ok() ? Status(StatusCode::kInvalidArgument, "no request")
-                                             : stream.status();
+  if (!bytes)
+    co_return stream.status().ok() ? Status(StatusCode::kInvalidArgument, "no request")
+                                   : stream.status();
   co_return stream_internal::Parse<Request>(*bytes);
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace ttrpc {
 
@@ -38,12 +39,22 @@ enum class StatusCode : int32_t {
 // lives for ever.
 std::string_view StatusCodeName(StatusCode code);
 
+// More about an error, in a message of any type: google.protobuf.Any, its message still encoded.
+struct StatusDetail {
+  StatusDetail(std::string url, std::string bytes)
+      : type_url(std::move(url)), value(std::move(bytes)) {}
+  std::string type_url;  // "type.googleapis.com/google.rpc.ErrorInfo"
+  std::string value;
+
+  friend bool operator==(const StatusDetail&, const StatusDetail&) = default;
+};
+
 // An OK status is a null pointer: it costs nothing to make, to hand on and to test.
 class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
   // kOk gives OK, whatever the message.
-  Status(StatusCode code, std::string message);
+  Status(StatusCode code, std::string message, std::vector<StatusDetail> details = {});
   Status(const Status& other);
   Status& operator=(const Status& other);
   Status(Status&& other) noexcept = default;
@@ -53,29 +64,32 @@ class [[nodiscard]] Status {
   StatusCode code() const { return ok() ? StatusCode::kOk : state_->code; }
   // Empty if OK. Valid for as long as the status is neither assigned to nor destroyed.
   const std::string& message() const;
+  // Empty if OK. Valid for as long.
+  const std::vector<StatusDetail>& details() const;
 
   // "OK" or "PERMISSION_DENIED: uid 1000 may not call /svc/Method".
   std::string ToString() const;
 
   friend bool operator==(const Status& a, const Status& b) {
-    return a.code() == b.code() && a.message() == b.message();
+    return a.code() == b.code() && a.message() == b.message() && a.details() == b.details();
   }
 
  private:
   struct State {
-    State(StatusCode c, std::string m) : code(c), message(std::move(m)) {}
+    State(StatusCode c, std::string m, std::vector<StatusDetail> d)
+        : code(c), message(std::move(m)), details(std::move(d)) {}
     StatusCode code;
     std::string message;
+    std::vector<StatusDetail> details;
   };
   std::unique_ptr<const State> state_;
 };
 
 std::ostream& operator<<(std::ostream& out, const Status& status);
 
-// The Status of a failed system call: `what` followed by strerror(error_number). EACCES and EPERM
-// give PERMISSION_DENIED, ENOENT NOT_FOUND, EEXIST and EADDRINUSE ALREADY_EXISTS, EINVAL
-// INVALID_ARGUMENT, EMFILE, ENFILE, ENOMEM and ENOBUFS RESOURCE_EXHAUSTED, ECONNREFUSED,
-// ECONNRESET, EPIPE and EAGAIN UNAVAILABLE, ETIMEDOUT DEADLINE_EXCEEDED, anything else UNKNOWN.
+// The Status of a failed system call: `what` followed by strerror(error_number). The codes are
+// those that Go's server gives such an error: EEXIST and ENOTEMPTY ALREADY_EXISTS, ENOENT
+// NOT_FOUND, EACCES and EPERM PERMISSION_DENIED, anything else UNKNOWN.
 Status ErrnoStatus(int error_number, std::string_view what);
 
 // Has std::expected's member names, so that it can become an alias of it.

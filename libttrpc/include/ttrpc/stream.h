@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams: one message after another within a call. RawStream carries bytes and is what interceptors
-// see; the templates carry messages. On the loop's thread.
+// Streams: one message after another within a call. RawStream carries bytes and is what
+// interceptors see; the templates carry messages. On the loop's thread.
 //
 // A stream is read by one coroutine at a time and written by one at a time; these may be two. ttrpc
 // knows no flow control for a stream: what is received and not taken is kept, up to a limit, then
@@ -32,8 +32,9 @@ class RawStream {
   virtual Task<std::optional<std::string>> Receive() = 0;
 
   // Queues a message, and waits while the connection takes no more. RESOURCE_EXHAUSTED `message
-  // length N exceed maximum message size of M`: it is not sent, the stream stays. FAILED_PRECONDITION
-  // `ttrpc: stream closed`: this side has closed. Else status(). The stream must outlive the task.
+  // length N exceed maximum message size of M`: it is not sent, the stream stays.
+  // FAILED_PRECONDITION `ttrpc: stream closed`: this side has closed. Else status(). The stream
+  // must outlive the task.
   virtual Task<Status> Send(std::string message) = 0;
 
   // How receiving ended; OK as long as it has not. Server: CANCELLED once the peer is gone,
@@ -181,7 +182,8 @@ class BidiStreamCall {
   Task<std::optional<Reply>> Receive() {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
-  // Closes this side, and waits for the end of the call. Replies that were not received are dropped.
+  // Closes this side, and waits for the end of the call. Replies that were not received are
+  // dropped.
   Task<Status> Finish() {
     if (!failure_.ok()) return Ended(failure_);
     return stream_internal::FinishWithoutReply(*stream_);

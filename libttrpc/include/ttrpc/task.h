@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Task<T>: a call that is waited for with co_await. A coroutine that returns Task<T> begins when it
-// is awaited, on the awaiter's thread, and hands its value to the awaiter when it ends. Destroying a
-// task ends its coroutine where it stands: its local variables are destroyed, and what it waited
+// is awaited, on the awaiter's thread, and hands its value to the awaiter when it ends. Destroying
+// a task ends its coroutine where it stands: its local variables are destroyed, and what it waited
 // for is given up.
 //
 // TaskGroup: runs tasks that nobody awaits.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/id_map.h"
+#include "ttrpc/id_map.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <memory>
 #include <random>
 
-namespace proxyd {
+namespace ttrpc {
 namespace {
 
 using Map = IdMap<std::unique_ptr<uint32_t>>;
@@ -58,4 +58,4 @@ TEST(IdMapTest, MultiplierIsOddAndStays) {
 }
 
 }  // namespace
-}  // namespace proxyd
+}  // namespace ttrpc

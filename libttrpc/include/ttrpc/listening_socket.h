@@ -19,10 +19,12 @@
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
 
-namespace proxyd {
+namespace ttrpc {
 
 struct ListeningSocketOptions {
-  ttrpc::Address address;
+  explicit ListeningSocketOptions(Address where) : address(std::move(where)) {}
+
+  Address address;
   std::optional<uid_t> owner;  // not given: ours. Only for a path, as is the next
   std::optional<gid_t> group;
   mode_t mode = 0600;
@@ -34,7 +36,7 @@ class ListeningSocket {
   // Non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens there, or holds the lock.
   // FAILED_PRECONDITION: what stands there is no socket, and stays. The status of the system call
   // that failed otherwise. Nothing is left behind.
-  static ttrpc::Result<ListeningSocket> Create(const ListeningSocketOptions& options);
+  static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
   ListeningSocket(ListeningSocket&& other) noexcept = default;
   ListeningSocket& operator=(ListeningSocket&& other) noexcept;  // CloseAndUnlink() comes first
@@ -56,29 +58,28 @@ class ListeningSocket {
 
   // A path, taken apart: everything happens in the folder that was opened first.
   struct Place {
-    ttrpc::UniqueFd folder;
+    UniqueFd folder;
     std::string name;
     std::string lock_name;
-    ttrpc::UniqueFd lock;
+    UniqueFd lock;
     FileId lock_id;
     FileId socket_id;
   };
 
-  static ttrpc::Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
-  static ttrpc::Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
+  static Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
+  static Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
   // None: nothing has the name, or it cannot be told.
   static std::optional<FileId> IdOf(int folder, const std::string& name);
   static void UnlinkIfStill(int folder, const std::string& name, FileId id);
-  static ttrpc::Status TakeLock(Place* place, const std::string& address);
-  static ttrpc::Status CheckFree(const Place& place, const std::string& address);
-  static ttrpc::Status BindAndRename(const ListeningSocketOptions& options, int socket,
-                                     Place* place);
+  static Status TakeLock(Place* place, const std::string& address);
+  static Status CheckFree(const Place& place, const std::string& address);
+  static Status BindAndRename(const ListeningSocketOptions& options, int socket, Place* place);
 
-  ListeningSocket(ttrpc::UniqueFd socket, std::optional<Place> place)
+  ListeningSocket(UniqueFd socket, std::optional<Place> place)
       : socket_(std::move(socket)), place_(std::move(place)) {}
 
-  ttrpc::UniqueFd socket_;
+  UniqueFd socket_;
   std::optional<Place> place_;  // none: abstract, or gone
 };
 
-}  // namespace proxyd
+}  // namespace ttrpc

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace proxyd {
+namespace test {
 
 class TempFolder {
  public:
@@ -52,4 +52,4 @@ inline std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-}  // namespace proxyd
+}  // namespace test

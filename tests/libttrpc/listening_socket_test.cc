@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Real sockets in a folder of the test's own. What sets owners needs root, and says so.
-#include "proxy/listening_socket.h"
+#include "ttrpc/listening_socket.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -19,25 +19,23 @@
 #include <string>
 #include <utility>
 
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
-namespace proxyd {
+namespace ttrpc {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using ttrpc::StatusCode;
-using ttrpc::UniqueFd;
 
-ttrpc::Address AddressOf(const std::string& text) {
-  auto address = ttrpc::Address::Parse(text);
+Address AddressOf(const std::string& text) {
+  auto address = Address::Parse(text);
   EXPECT_TRUE(address) << text;
   return *address;
 }
 
 ListeningSocketOptions At(const std::string& path) {
-  return {.address = AddressOf("unix://" + path), .owner = {}, .group = {}};
+  return ListeningSocketOptions(AddressOf("unix://" + path));
 }
 
 UniqueFd NewSocket(int type = SOCK_STREAM) {
@@ -45,7 +43,7 @@ UniqueFd NewSocket(int type = SOCK_STREAM) {
 }
 
 // 0, or the errno of connect(2).
-int Connect(const UniqueFd& socket, const ttrpc::Address& address) {
+int Connect(const UniqueFd& socket, const Address& address) {
   sockaddr_un raw;
   const socklen_t length = address.ToSockaddr(&raw);
   const int result = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length);
@@ -84,7 +82,7 @@ class ListeningSocketTest : public testing::Test {
     EXPECT_EQ(socket.error().message(), message);
   }
 
-  TempFolder folder_;
+  test::TempFolder folder_;
   const std::string path_ = folder_ / "sock";
   const std::string in_use_ = "unix://" + path_ + " is in use";
 };
@@ -198,7 +196,7 @@ TEST_F(ListeningSocketTest, WhatIsNoSocketStays) {
   const std::string message = "unix://" + path_ + " is not a socket, and is left alone";
   { std::ofstream(path_) << "precious"; }
   ExpectError(StatusCode::kFailedPrecondition, message);
-  EXPECT_EQ(ReadFile(path_), "precious");
+  EXPECT_EQ(test::ReadFile(path_), "precious");
   ASSERT_EQ(::rename(path_.c_str(), (folder_ / "file").c_str()), 0);
 
   ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
@@ -328,8 +326,7 @@ TEST_F(ListeningSocketTest, NothingIsLeftBehindWhenTheOwnerCannotBeSet) {
 
 TEST_F(ListeningSocketTest, Abstract) {
   // The folder's name is the test's own: so is this.
-  const ListeningSocketOptions options{
-      .address = AddressOf("unix-abstract:" + path_), .owner = {}, .group = {}};
+  const ListeningSocketOptions options(AddressOf("unix-abstract:" + path_));
   {
     const ListeningSocket socket = Create(options);
     EXPECT_EQ(Connect(NewSocket(), options.address), 0);
@@ -344,4 +341,4 @@ TEST_F(ListeningSocketTest, Abstract) {
 }
 
 }  // namespace
-}  // namespace proxyd
+}  // namespace ttrpc

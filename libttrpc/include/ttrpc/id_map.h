@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace proxyd {
+namespace ttrpc {
 
 // The multiplier of this process' IdMaps: odd, random.
 uint64_t IdMapMultiplier();
@@ -107,4 +107,4 @@ class IdMap {
   uint64_t multiplier_ = IdMapMultiplier();
 };
 
-}  // namespace proxyd
+}  // namespace ttrpc

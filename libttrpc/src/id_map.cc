@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/id_map.h"
+#include "ttrpc/id_map.h"
 
 #include <random>
 
-namespace proxyd {
+namespace ttrpc {
 
 uint64_t IdMapMultiplier() {
   static const uint64_t kMultiplier = [] {
@@ -13,4 +13,4 @@ uint64_t IdMapMultiplier() {
   return kMultiplier;
 }
 
-}  // namespace proxyd
+}  // namespace ttrpc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/listening_socket.h"
+#include "ttrpc/listening_socket.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -13,13 +13,7 @@
 #include <cstdio>
 #include <utility>
 
-namespace proxyd {
-
-using ttrpc::ErrnoStatus;
-using ttrpc::Result;
-using ttrpc::Status;
-using ttrpc::StatusCode;
-using ttrpc::UniqueFd;
+namespace ttrpc {
 
 namespace {
 
@@ -96,7 +90,7 @@ class TemporaryPath {
 }  // namespace
 
 Result<ListeningSocket> ListeningSocket::Create(const ListeningSocketOptions& options) {
-  if (options.address.kind() == ttrpc::Address::Kind::kUnixAbstract) return CreateAbstract(options);
+  if (options.address.kind() == Address::Kind::kUnixAbstract) return CreateAbstract(options);
   return CreateAtPath(options);
 }
 
@@ -242,4 +236,4 @@ void ListeningSocket::CloseAndUnlink() {
   socket_.reset();
 }
 
-}  // namespace proxyd
+}  // namespace ttrpc

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Acceptor: accepts connections and hands them on. Whatever accept(2) says, it neither spins nor
+// ends: out of descriptors it pauses, so that peers queue in the kernel, and goes on when one is
+// free. On the loop's thread.
+#pragma once
+
+#include <functional>
+
+#include "ttrpc/io_loop.h"
+#include "ttrpc/timer.h"
+#include "ttrpc/unique_fd.h"
+
+namespace ttrpc {
+
+// Called by the loop. May destroy the acceptor.
+struct AcceptorCallbacks {
+  AcceptorCallbacks() {}
+  // A connection: non-blocking, closed on exec.
+  std::function<void(UniqueFd)> accepted;
+  // It cannot accept (errno's number), and pauses. Told once, until it has accepted again; then
+  // with 0. May be null.
+  std::function<void(int error_number)> paused;
+};
+
+class Acceptor {
+ public:
+  // `socket` listens, is non-blocking and stays the caller's; it and `loop` must outlive this.
+  Acceptor(IoLoop& loop, int socket, AcceptorCallbacks callbacks);
+  // Connections that were not accepted yet stay in the socket's queue.
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+ private:
+  void AcceptSome();
+  bool AcceptOne();
+  void Pause(int error_number);
+  void GoOn();
+
+  const int socket_;
+  AcceptorCallbacks callbacks_;
+  EventPtr event_;
+  Timer pause_;
+  bool paused_ = false;        // said so, and not yet accepted anything since
+  bool* destroyed_ = nullptr;  // set while a callback runs
+};
+
+}  // namespace ttrpc

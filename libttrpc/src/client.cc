@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/client.h"
+
+#include <utility>
+
+#include "client_call.h"
+#include "client_core.h"
+#include "until.h"
+
+namespace ttrpc {
+
+namespace {
+
+// Interceptors, from `next` on.
+UnaryNext ChainOf(InterceptedCall* call, size_t next);
+
+}  // namespace
+
+// Runs from when it is made, so that a call is sent at once if its interceptors do not wait.
+class InterceptedCall : public RingNode {
+ public:
+  InterceptedCall(Client::Core& core, const MethodInfo& method, Context& context)
+      : interceptors_(core.interceptors()),
+        core_(core),
+        loop_(core.loop()),
+        method_(method),
+        context_(context),
+        waiter_(core.loop()) {
+    core.intercepted().InsertBefore(this);
+  }
+
+  void Run(std::string request) {
+    // Its frames name this, and are destroyed before it.
+    tasks_.Spawn(Store(ChainOf(this, 0)(std::move(request))));
+  }
+
+  static Task<Result<std::string>> Reply(std::unique_ptr<InterceptedCall> call) {
+    if (!call->result_) co_await Until(call->waiter_);
+    co_return std::move(*call->result_);
+  }
+
+  const UnaryInterceptor* Interceptor(size_t index) const {
+    return index < interceptors_->unary.size() ? &interceptors_->unary[index] : nullptr;
+  }
+
+  // What is at the end of the chain.
+  Task<Result<std::string>> Send(std::string request) {
+    auto call = std::make_unique<UnaryCall>(loop_);
+    if (alone()) {
+      call->Fail({StatusCode::kCancelled, "ttrpc: client destroyed"});
+    } else {
+      core_.Start(*call, method_, context_, request);
+    }
+    return UnaryCall::Reply(std::move(call));
+  }
+
+  const MethodInfo& method() const { return method_; }
+  Context& context() { return context_; }
+
+ private:
+  Task<void> Store(Task<Result<std::string>> chain) {
+    result_.emplace(co_await std::move(chain));
+    waiter_.Wake();
+  }
+
+  const std::shared_ptr<const ClientInterceptors> interceptors_;
+  Client::Core& core_;  // while this is in its ring
+  IoLoop& loop_;
+  const MethodInfo method_;
+  Context& context_;
+  std::optional<Result<std::string>> result_;
+  Waiter waiter_;
+  TaskGroup tasks_;
+};
+
+namespace {
+
+UnaryNext ChainOf(InterceptedCall* call, size_t next) {
+  return [call, next](std::string request) {
+    const UnaryInterceptor* const interceptor = call->Interceptor(next);
+    if (interceptor == nullptr) return call->Send(std::move(request));
+    return (*interceptor)(call->context(), call->method(), std::move(request),
+                          ChainOf(call, next + 1));
+  };
+}
+
+}  // namespace
+
+Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+
+Client::~Client() = default;
+
+std::unique_ptr<Client> Client::Dial(IoLoop& loop, Address address, ClientOptions options) {
+  auto core = std::make_unique<Core>(loop, std::move(address), std::move(options));
+  core->Connect(UniqueFd());
+  return std::unique_ptr<Client>(new Client(std::move(core)));
+}
+
+std::unique_ptr<Client> Client::Over(IoLoop& loop, UniqueFd socket, ClientOptions options) {
+  options.reconnect = std::nullopt;
+  auto core = std::make_unique<Core>(loop, std::nullopt, std::move(options));
+  core->Connect(std::move(socket));
+  return std::unique_ptr<Client>(new Client(std::move(core)));
+}
+
+void Client::Close() { core_->Close({StatusCode::kUnavailable, "ttrpc: closed"}); }
+
+bool Client::closed() const { return core_->closed(); }
+
+size_t Client::calls() const { return core_->calls(); }
+
+Task<Result<std::string>> Client::Call(const MethodInfo& method, Context& context,
+                                       std::string request) {
+  if (core_->interceptors()->unary.empty()) {
+    auto call = std::make_unique<UnaryCall>(core_->loop());
+    core_->Start(*call, method, context, request);
+    return UnaryCall::Reply(std::move(call));
+  }
+  auto call = std::make_unique<InterceptedCall>(*core_, method, context);
+  call->Run(std::move(request));
+  return InterceptedCall::Reply(std::move(call));
+}
+
+std::unique_ptr<RawClientStream> Client::OpenStream(const MethodInfo& method, Context& context,
+                                                    std::optional<std::string> request) {
+  // Interceptors run while this does, so that they may name what is here.
+  const std::shared_ptr<const ClientInterceptors> interceptors = core_->interceptors();
+  struct Chain {
+    Core& core;
+    const ClientInterceptors& interceptors;
+    const MethodInfo& method;
+    Context& context;
+
+    std::unique_ptr<RawClientStream> Open(size_t next, std::optional<std::string> first) {
+      if (next < interceptors.stream.size()) {
+        return interceptors.stream[next](
+            context, method, std::move(first),
+            [this, next](std::optional<std::string> r) { return Open(next + 1, std::move(r)); });
+      }
+      auto stream = std::make_unique<ClientStream>(core.loop(), method, core.message_size());
+      core.Start(*stream, method, context, first ? *first : std::string());
+      return stream;
+    }
+  };
+  Chain chain{*core_, *interceptors, method, context};
+  return chain.Open(0, std::move(request));
+}
+
+}  // namespace ttrpc

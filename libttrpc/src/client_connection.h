@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ClientConnection: the calls of one connection to a server. It numbers them, finds the one that a
+// message belongs to, and fails those that are left when it ends. On the loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "client_call.h"
+#include "stream_inbox.h"
+#include "ttrpc/connection.h"
+#include "ttrpc/handshaker.h"
+#include "ttrpc/id_map.h"
+
+namespace ttrpc {
+
+class ClientConnection final : private ConnectionHandler {
+ public:
+  struct Options {
+    uint32_t message_size;
+    size_t stream_buffer;
+    uint32_t last_stream_id;
+    // It is closed, and its calls have been told. Called within its own callback: it must not be
+    // destroyed there.
+    std::function<void(ClientConnection&)> on_closed;
+    // It has no more calls and takes none. As above.
+    std::function<void(ClientConnection&)> on_unused;
+  };
+
+  ClientConnection(IoLoop& loop, Handshaken handshaken, Options options);
+  // Fails its calls with `reason` at Close(), or UNAVAILABLE.
+  ~ClientConnection();
+
+  // Sends the call's request, `size` bytes that `write` puts where it is told to. takes_calls().
+  template <typename Write>
+  void Start(ClientCall& call, size_t size, Write write) {
+    const uint32_t id = Add(call);
+    write(connection_.Begin({.length = static_cast<uint32_t>(size),
+                             .stream_id = id,
+                             .type = MessageType::kRequest,
+                             .flags = call.request_flags()}));
+    call.OnSent(*this, id);
+  }
+  void SendData(uint32_t id, uint8_t flags, std::string_view data);
+  // Nothing more is wanted of this call.
+  void Remove(uint32_t id);
+
+  bool takes_calls() const { return !connection_.closed() && next_id_ <= options_.last_stream_id; }
+  bool closed() const { return connection_.closed(); }
+  size_t calls() const { return calls_.size(); }
+  ReadGate& gate() { return gate_; }
+
+  // Its calls are told by OnQueueLow() when it is low again.
+  bool queue_full() const { return connection_.send_queue_full(); }
+
+  // Closes now and fails its calls. No callback follows.
+  void Close(const Status& reason);
+
+ private:
+  uint32_t Add(ClientCall& call);
+  void FailCalls(const Status& reason);
+
+  void OnMessage(const MessageHeader& header, std::string_view data) override;
+  void OnOversizedMessage(const MessageHeader& header) override;
+  void OnSendQueueLow() override;
+  void OnClosed(CloseReason reason, int error_number) override;
+
+  const Options options_;
+  std::unique_ptr<HandshakeSession> session_;
+  Connection connection_;
+  ReadGate gate_;
+  IdMap<ClientCall*> calls_;
+  uint32_t next_id_ = 1;
+};
+
+}  // namespace ttrpc

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Client::Core: which connection a call goes over: the one that is there, or the one that is being
+// made, for which calls wait. On the loop's thread.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client_call.h"
+#include "client_connection.h"
+#include "ttrpc/client.h"
+#include "ttrpc/request.h"
+#include "ttrpc/task.h"
+#include "ttrpc/timer.h"
+
+namespace ttrpc {
+
+// Chains outlive their client while a call's task does.
+struct ClientInterceptors {
+  std::vector<UnaryInterceptor> unary;
+  std::vector<StreamClientInterceptor> stream;
+};
+
+// A unary call that goes through interceptors. In its client's ring, which forgets it at its end.
+class InterceptedCall;
+
+class Client::Core {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Core(IoLoop& loop, std::optional<Address> address, ClientOptions options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Makes the first connection, over `socket` or to the address.
+  void Connect(UniqueFd socket);
+  void Close(const Status& reason);
+  bool closed() const { return closed_; }
+  size_t calls() const;
+
+  // Sends a call, or lets it wait for a connection, or fails it.
+  void Start(ClientCall& call, const MethodInfo& method, Context& context,
+             std::string_view request);
+
+  IoLoop& loop() { return loop_; }
+  uint32_t message_size() const { return options_.message_size; }
+  const std::shared_ptr<const ClientInterceptors>& interceptors() const { return interceptors_; }
+  RingNode& intercepted() { return intercepted_; }
+
+ private:
+  bool connected() const { return current_ && current_->takes_calls(); }
+  // OK: there is a connection, or one is being made. Else why a call need not wait for one.
+  Status AwaitConnection();
+  void Dial(UniqueFd socket);
+  Task<void> RunDial(UniqueFd socket);
+  Task<Result<Handshaken>> Shake(UniqueFd socket);
+  void Connected(Handshaken handshaken);
+  void DialFailed(Status why);
+  void SendWaiting();
+  void FailWaiting(const Status& reason);
+  // Of a connection that it cannot be destroyed in.
+  void Bury(ClientConnection& connection);
+  void OnClosed(ClientConnection& connection);
+  void Ended(Status reason);
+  void RunLater();
+
+  IoLoop& loop_;
+  const std::optional<Address> address_;
+  ClientOptions options_;
+  const std::shared_ptr<const ClientInterceptors> interceptors_;
+  std::unique_ptr<ClientConnection> current_;
+  std::vector<std::unique_ptr<ClientConnection>> retired_;  // take no more calls
+  std::vector<std::unique_ptr<ClientConnection>> dead_;
+  RingNode waiting_;      // ClientCalls
+  RingNode intercepted_;  // InterceptedCalls
+  RequestView request_;   // for the request at hand
+
+  bool closed_ = false;
+  bool dialling_ = false;
+  std::chrono::nanoseconds back_off_{0};
+  Clock::time_point next_attempt_{};
+  Status last_failure_;
+  std::optional<Status> to_tell_;  // on_close
+  Timer dial_timer_;               // the attempt's end, or the next attempt
+  Timer later_;
+  TaskGroup dial_;
+};
+
+}  // namespace ttrpc

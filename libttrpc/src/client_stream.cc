@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ClientStream: see client_call.h.
+#include <utility>
+
+#include "client_call.h"
+#include "client_connection.h"
+#include "too_long.h"
+#include "ttrpc/response.h"
+#include "until.h"
+
+namespace ttrpc {
+
+namespace {
+
+// Flags of the request. An open without a payload says so: ttrpc-rust's server would deliver an
+// empty first message.
+uint8_t RequestFlags(const MethodInfo& method) {
+  return method.client_streams ? kFlagRemoteOpen | kFlagNoData : kFlagRemoteClosed;
+}
+
+Status StreamClosed() { return {StatusCode::kFailedPrecondition, "ttrpc: stream closed"}; }
+
+}  // namespace
+
+ClientStream::ClientStream(IoLoop& loop, const MethodInfo& method, uint32_t message_size)
+    : ClientCall(loop, RequestFlags(method)),
+      client_streams_(method.client_streams),
+      server_streams_(method.server_streams),
+      message_size_(message_size),
+      inbox_(loop, *this),
+      sender_(loop) {}
+
+ClientStream::~ClientStream() = default;
+
+// Sending.
+
+void ClientStream::OnSent(ClientConnection& connection, uint32_t id) {
+  ClientCall::OnSent(connection, id);
+  inbox_.Attach(connection.gate());
+  if (close_wanted_) SendClose();
+  sender_.Wake();
+}
+
+Status ClientStream::CanSend(size_t length) const {
+  if (end_ && !end_->ok()) return *end_;
+  if (end_ || close_wanted_ || !client_streams_) return StreamClosed();
+  return length > message_size_ ? MessageTooLong(length, message_size_) : Status();
+}
+
+Task<Status> ClientStream::Send(std::string message) {
+  if (Status status = CanSend(message.size()); !status.ok()) co_return status;
+  while (!ended() && connection() == nullptr) co_await Until(sender_);
+  if (Status status = CanSend(message.size()); !status.ok()) co_return status;
+  connection()->SendData(id(), 0, message);
+  message = std::string();
+  while (!ended() && connection()->queue_full()) co_await Until(sender_);
+  co_return end_ ? *end_ : Status();
+}
+
+void ClientStream::CloseSend() {
+  if (close_wanted_ || !client_streams_) return;
+  close_wanted_ = true;
+  if (connection() != nullptr) SendClose();
+}
+
+void ClientStream::SendClose() {
+  connection()->SendData(id(), kFlagRemoteClosed | kFlagNoData, {});
+}
+
+// Receiving.
+
+Task<std::optional<std::string>> ClientStream::Receive() { co_return co_await inbox_.Next(); }
+
+const Status& ClientStream::status() const { return inbox_.status(); }
+
+Task<Result<std::string>> ClientStream::Finish() {
+  CloseSend();
+  // Not in the loop's condition: g++ 12 makes an endless loop's code of that.
+  for (bool more = true; more;) {
+    const std::optional<std::string> message = co_await inbox_.Next();
+    more = message.has_value();
+  }
+  if (!end_->ok()) co_return *end_;
+  co_return std::move(reply_);
+}
+
+void ClientStream::OnMessage(const MessageHeader& header, std::string_view data) {
+  if (header.type == MessageType::kResponse) {
+    OnResponse(data);
+  } else {
+    OnData(header, data);
+  }
+}
+
+void ClientStream::OnResponse(std::string_view data) {
+  ResponseView response;
+  if (Status parsed = ParseResponse(data, &response); !parsed.ok())
+    return End({StatusCode::kInternal, parsed.message()});
+  if (response.code == StatusCode::kOk) {
+    // Some servers end a stream in this way; one that carries a message has to be asked for it.
+    if (!server_streams_) reply_ = response.payload;
+    if (server_streams_ && !response.payload.empty()) inbox_.Push(std::string(response.payload));
+  }
+  End(StatusOf(response));
+}
+
+void ClientStream::OnData(const MessageHeader& header, std::string_view data) {
+  if (!server_streams_)
+    return End({StatusCode::kInternal, "received data from a server that does not stream"});
+  if ((header.flags & kFlagNoData) == 0) inbox_.Push(std::string(data));
+  if ((header.flags & kFlagRemoteClosed) != 0) End({});
+}
+
+// Ends.
+
+void ClientStream::OnFailed(Status status) {
+  // What was received before the end is good.
+  End(std::move(status));
+}
+
+void ClientStream::OnStreamBufferFull() {
+  End({StatusCode::kResourceExhausted, "ttrpc: stream buffer full"});
+}
+
+void ClientStream::End(Status status) {
+  if (ended()) return;
+  end_ = status;
+  Detach();
+  inbox_.End(std::move(status));
+  sender_.Wake();
+}
+
+}  // namespace ttrpc

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server_call.h"
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "server_connection.h"
+#include "server_core.h"
+#include "too_long.h"
+#include "ttrpc/response.h"
+#include "until.h"
+
+namespace ttrpc {
+
+namespace {
+
+Status PeerGone() { return {StatusCode::kCancelled, "context canceled"}; }
+
+Status NotActive() { return {StatusCode::kInvalidArgument, "StreamID is no longer active"}; }
+
+}  // namespace
+
+ServerCall::ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method)
+    : core_(connection.core()), connection_(&connection), id_(id), method_(method) {}
+
+ServerCall::~ServerCall() {
+  Detach();
+  core_.OnHandlerEnded();
+}
+
+void ServerCall::Detach() {
+  if (connection_ != nullptr) std::exchange(connection_, nullptr)->Remove(id_);
+}
+
+void ServerCall::StartDeadline(IoLoop& loop, int64_t timeout_nano) {
+  const auto expire = [this] {
+    context_.Cancel({StatusCode::kDeadlineExceeded, "context deadline exceeded"});
+  };
+  // A negative one has passed.
+  context_.set_timeout(std::chrono::nanoseconds(timeout_nano));
+  if (timeout_nano < 0) return expire();
+  deadline_ = std::make_unique<Timer>(loop, expire);
+  deadline_->Start(std::chrono::nanoseconds(timeout_nano));
+}
+
+void ServerCall::OnData(const MessageHeader&, std::string_view) { Refuse(NotActive()); }
+
+void ServerCall::OnConnectionLost() {
+  connection_ = nullptr;
+  context_.Cancel(PeerGone());
+}
+
+void ServerCall::Refuse(const Status& status) {
+  if (connection_ == nullptr) return;
+  connection_->SendStatus(id_, status);
+  Detach();
+  context_.Cancel(status);
+}
+
+Status ServerCall::Write(const google::protobuf::MessageLite& reply) {
+  if (connection_ == nullptr) return {};
+  const size_t size = reply.ByteSizeLong();
+  const size_t limit = core_.options().message_size;
+  if (const size_t whole = EncodedReplySize(size); whole > limit)
+    return MessageTooLong(whole, limit);
+  char* const place = connection_->BeginReply(id_, size);
+  reply.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(place));
+  Detach();
+  return {};
+}
+
+Status ServerCall::WriteBytes(std::string_view reply) {
+  if (connection_ == nullptr) return {};
+  const size_t limit = core_.options().message_size;
+  if (const size_t whole = EncodedReplySize(reply.size()); whole > limit)
+    return MessageTooLong(whole, limit);
+  char* const place = connection_->BeginReply(id_, reply.size());
+  if (!reply.empty()) std::memcpy(place, reply.data(), reply.size());
+  Detach();
+  return {};
+}
+
+void ServerCall::Ended(const Status& status) {
+  if (connection_ == nullptr) return;
+  if (status.ok()) {
+    SendEnd();
+  } else {
+    connection_->SendStatus(id_, status);
+  }
+  Detach();
+}
+
+void ServerCall::SendEnd() { connection_->SendStatus(id_, {}); }
+
+// Streams.
+
+ServerStream::ServerStream(ServerConnection& connection, uint32_t id, const MethodInfo& info,
+                           std::optional<std::string_view> first)
+    : ServerCall(connection, id, info),
+      remote_closed_(!info.client_streams),
+      inbox_(connection.core().loop(), *this),
+      sender_(connection.core().loop()),
+      cancelled_(context(), [this](const Status& reason) {
+        inbox_.End(reason);
+        sender_.Wake();
+      }) {
+  inbox_.Attach(connection.gate());
+  if (first) inbox_.Push(std::string(*first));
+  if (remote_closed_) inbox_.End({});
+}
+
+void ServerStream::OnData(const MessageHeader& header, std::string_view data) {
+  const bool has_data = (header.flags & kFlagNoData) == 0;
+  if (remote_closed_) {
+    // A close without data says what is known.
+    if (has_data) Refuse(NotActive());
+    return;
+  }
+  if (has_data) inbox_.Push(std::string(data));
+  if ((header.flags & kFlagRemoteClosed) == 0) return;
+  remote_closed_ = true;
+  inbox_.End({});
+}
+
+void ServerStream::OnConnectionLost() {
+  ServerCall::OnConnectionLost();
+  inbox_.End(context().status());
+}
+
+void ServerStream::Refuse(const Status& status) {
+  ServerCall::Refuse(status);
+  inbox_.End(status);
+}
+
+void ServerStream::OnStreamBufferFull() {
+  Refuse({StatusCode::kResourceExhausted, "ttrpc: stream buffer full"});
+}
+
+Task<std::optional<std::string>> ServerStream::Receive() { co_return co_await inbox_.Next(); }
+
+Status ServerStream::Lost() const {
+  if (context_status().ok() && connection() == nullptr)
+    return {StatusCode::kFailedPrecondition, "ttrpc: stream closed"};
+  return context_status();
+}
+
+Task<Status> ServerStream::Send(std::string message) {
+  if (Status lost = Lost(); !lost.ok()) co_return lost;
+  if (!method().server_streams)
+    co_return Status(StatusCode::kFailedPrecondition, "ttrpc: stream closed");
+  const size_t limit = core().options().message_size;
+  if (message.size() > limit) co_return MessageTooLong(message.size(), limit);
+  connection()->SendData(id(), 0, message);
+  message = std::string();
+  while (Lost().ok() && connection()->queue_full()) co_await Until(sender_);
+  co_return Lost();
+}
+
+void ServerStream::SendEnd() {
+  if (method().server_streams) {
+    connection()->SendData(id(), kFlagRemoteClosed | kFlagNoData, {});
+  } else {
+    ServerCall::SendEnd();
+  }
+}
+
+}  // namespace ttrpc

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerCall: one call that a server serves, from its request until its handler has ended. The
+// handler's task owns it, so that it outlives the connection if it has to; what the handler then
+// sends goes nowhere. On the loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stream_inbox.h"
+#include "ttrpc/context.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/message.h"
+#include "ttrpc/service.h"
+#include "ttrpc/stream.h"
+#include "ttrpc/timer.h"
+
+namespace ttrpc {
+
+class ServerConnection;
+class ServerCore;
+
+class ServerCall : private ReplySink {
+ public:
+  // The connection tells it when it goes (OnConnectionLost).
+  ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method);
+  virtual ~ServerCall();
+  ServerCall(const ServerCall&) = delete;
+  ServerCall& operator=(const ServerCall&) = delete;
+
+  Context& context() { return context_; }
+  const MethodInfo& method() const { return method_; }
+  ReplySink& sink() { return *this; }
+  // The context ends with the client's deadline.
+  void StartDeadline(IoLoop& loop, int64_t timeout_nano);
+
+  // From the connection.
+  virtual void OnData(const MessageHeader& header, std::string_view data);
+  virtual void OnQueueLow() {}
+  virtual void OnConnectionLost();
+  // Answers and cancels it. What the handler does after that is not told.
+  virtual void Refuse(const Status& status);
+
+  // The handler has ended: sends what is still to be sent.
+  void Ended(const Status& status);
+
+ protected:
+  // What ends a call that went well, but for a reply that was written.
+  virtual void SendEnd();
+  ServerCore& core() const { return core_; }
+  // Null once the connection is lost or the call was answered.
+  ServerConnection* connection() const { return connection_; }
+  const Status& context_status() const { return context_.status(); }
+  uint32_t id() const { return id_; }
+
+ private:
+  Status Write(const google::protobuf::MessageLite& reply) override;
+  Status WriteBytes(std::string_view reply) override;
+  void Detach();
+
+  ServerCore& core_;
+  ServerConnection* connection_;
+  const uint32_t id_;
+  const MethodInfo method_;
+  Context context_;
+  std::unique_ptr<Timer> deadline_;
+};
+
+class ServerStream final : public ServerCall, public RawStream, private StreamInbox::Owner {
+ public:
+  // Not read yet is what the request carried: `first`, if any.
+  ServerStream(ServerConnection& connection, uint32_t id, const MethodInfo& method,
+               std::optional<std::string_view> first);
+
+  Task<std::optional<std::string>> Receive() override;
+  Task<Status> Send(std::string message) override;
+  const Status& status() const override { return inbox_.status(); }
+
+  void OnData(const MessageHeader& header, std::string_view data) override;
+  void OnQueueLow() override { sender_.Wake(); }
+  void OnConnectionLost() override;
+  void Refuse(const Status& status) override;
+
+ private:
+  void SendEnd() override;
+  void OnStreamBufferFull() override;
+  // Why nothing can be sent any more; OK if it can.
+  Status Lost() const;
+
+  bool remote_closed_;
+  StreamInbox inbox_;
+  Waiter sender_;  // in Send()
+  CancelHook cancelled_;
+};
+
+}  // namespace ttrpc

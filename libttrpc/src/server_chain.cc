@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server_chain.h"
+
+#include <utility>
+
+namespace ttrpc::server_chain {
+
+namespace {
+
+// Keeps the reply for the interceptors.
+class KeptReply final : public ReplySink {
+ public:
+  Status Write(const google::protobuf::MessageLite& reply) override {
+    bytes_ = reply.SerializeAsString();
+    return {};
+  }
+  Status WriteBytes(std::string_view reply) override {
+    bytes_ = reply;
+    return {};
+  }
+  Result<std::string> Take(const Status& status) {
+    if (!status.ok()) return status;
+    return std::move(bytes_);
+  }
+
+ private:
+  std::string bytes_;
+};
+
+Task<Result<std::string>> Invoke(Target<Method::Unary> target, Context& context,
+                                 std::string request) {
+  KeptReply reply;
+  const Status status = co_await target.handler(target.service, context, request, reply);
+  co_return reply.Take(status);
+}
+
+Task<Result<std::string>> Invoke(Target<Method::Stream> target, Context& context,
+                                 RawStream& stream) {
+  KeptReply reply;
+  const Status status = co_await target.handler(target.service, context, stream, reply);
+  co_return reply.Take(status);
+}
+
+// A call on its way through the interceptors from `next` on. The call outlives it.
+struct UnaryChain {
+  const ServerOptions& options;
+  ServerCall& call;
+  Target<Method::Unary> target;
+
+  UnaryNext From(size_t next) {
+    return [this, next](std::string request) {
+      if (next == options.unary_interceptors.size())
+        return Invoke(target, call.context(), std::move(request));
+      return options.unary_interceptors[next](call.context(), call.method(), std::move(request),
+                                              From(next + 1));
+    };
+  }
+};
+
+struct StreamChain {
+  const ServerOptions& options;
+  ServerCall& call;
+  Target<Method::Stream> target;
+
+  StreamServerNext From(size_t next) {
+    return [this, next](RawStream& stream) {
+      if (next == options.stream_interceptors.size()) return Invoke(target, call.context(), stream);
+      return options.stream_interceptors[next](call.context(), call.method(), stream,
+                                               From(next + 1));
+    };
+  }
+};
+
+}  // namespace
+
+Task<void> Run(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
+               std::string_view request) {
+  const Status status = co_await handler(service, call->context(), request, call->sink());
+  call->Ended(status);
+}
+
+Task<void> Run(std::unique_ptr<ServerStream> stream, Method::Stream handler, void* service) {
+  const Status status = co_await handler(service, stream->context(), *stream, stream->sink());
+  stream->Ended(status);
+}
+
+Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerCall> call,
+                          Target<Method::Unary> target, std::string request) {
+  UnaryChain chain{options, *call, target};
+  const Result<std::string> reply = co_await chain.From(0)(std::move(request));
+  call->Ended(reply ? call->sink().WriteBytes(*reply) : reply.error());
+}
+
+Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerStream> stream,
+                          Target<Method::Stream> target) {
+  StreamChain chain{options, *stream, target};
+  const Result<std::string> reply = co_await chain.From(0)(*stream);
+  if (!reply) {
+    stream->Ended(reply.error());
+  } else {
+    stream->Ended(stream->method().server_streams ? Status() : stream->sink().WriteBytes(*reply));
+  }
+}
+
+}  // namespace ttrpc::server_chain

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerCore: what a server is made of: services, listening sockets, connections, and the tasks of
+// its handlers. On the loop's thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "server_connection.h"
+#include "ttrpc/acceptor.h"
+#include "ttrpc/request.h"
+#include "ttrpc/server.h"
+#include "ttrpc/timer.h"
+
+namespace ttrpc {
+
+class ServerCore {
+ public:
+  struct Service {
+    void* implementation;
+    std::unordered_map<std::string_view, Method> methods;
+  };
+
+  ServerCore(IoLoop& loop, ServerOptions options);
+  ~ServerCore();
+  ServerCore(const ServerCore&) = delete;
+  ServerCore& operator=(const ServerCore&) = delete;
+
+  Status Register(ServiceDescription service);
+  const std::unordered_map<std::string_view, Service>& services() const { return services_; }
+
+  void Listen(ListeningSocket socket);
+  void Listen(UniqueFd socket);
+  void Accept(UniqueFd socket);
+  void Shutdown(std::chrono::nanoseconds timeout, std::function<void()> done);
+  void Close();
+
+  IoLoop& loop() { return loop_; }
+  const ServerOptions& options() const { return options_; }
+  size_t connections() const { return connections_.size() + handshakes_.size(); }
+  size_t calls() const;
+  // For the request at hand.
+  RequestView& request_buffer() { return request_; }
+
+  // Runs the handler, in part before it returns: `request` is good until then.
+  void RunUnary(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
+                std::string_view request);
+  void RunStream(std::unique_ptr<ServerStream> stream, Method::Stream handler, void* service);
+
+  // Its call is about to be gone.
+  void OnHandlerEnded() {
+    if (closed_) ReapSoon();
+  }
+  // A connection is closed: destroys it once this wake-up's callbacks have returned.
+  void Bury(ServerConnection& connection);
+
+ private:
+  struct Listening;
+  struct Handshaking;
+
+  void StartListening(std::unique_ptr<Listening> listening);
+  Task<void> Shake(std::list<Handshaking>::iterator position, UniqueFd socket);
+  void Bury(std::list<Handshaking>::iterator position);
+  void Serve(UniqueFd socket, std::shared_ptr<const HandshakenPeer> peer);
+  void Trouble(Status what);
+  void ReapSoon();
+  void Reap();
+
+  IoLoop& loop_;
+  const ServerOptions options_;
+  std::unordered_map<std::string_view, Service> services_;
+  RequestView request_;
+  bool closed_ = false;  // takes no more connections
+  std::function<void()> done_;
+  std::list<std::unique_ptr<Listening>> listening_;
+  std::list<Handshaking> handshakes_, dead_handshakes_;
+  std::list<ServerConnection> connections_, dead_connections_;
+  Timer reaper_;
+  Timer give_up_;
+  TaskGroup tasks_;
+};
+
+}  // namespace ttrpc
