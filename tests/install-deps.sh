@@ -11,12 +11,12 @@ group=${1:-build}
 
 build_packages=(
   g++ meson ninja-build pkg-config
-  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libspdlog-dev
-  libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
+  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libprotoc-dev
+  libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(
-  ca-certificates clang-format-14 clang-tidy-14 git python3 runc shellcheck
+  ca-certificates clang-format-14 clang-tidy-14 git mandoc python3 runc shellcheck
 )
 full_packages=(
   haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc systemd

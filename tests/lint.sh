@@ -44,6 +44,14 @@ scripts() {
   { tracked '*.sh' && echo .ci/run; } | xargs -d '\n' shellcheck
 }
 
+# Pages that ours name may not be installed here.
+man_pages() {
+  local complaints
+  complaints=$(tracked 'man/*.[1-8]' | xargs -d '\n' -r mandoc -T lint 2>&1 |
+    grep -vE 'referenced manual not found|outdated mandoc\.db')
+  [[ -z $complaints ]] || { echo "$complaints" && return 1; }
+}
+
 passed=0
 failed=0
 # check NAME COMMAND…
@@ -62,6 +70,7 @@ check() {
 check clang-format format
 check clang-tidy tidy
 check shellcheck scripts
+check man man_pages
 check layers "$top/tests/layers.sh"
 
 echo "$passed passed, $failed failed, 0 skipped"

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line. man/ttrpc.1 says what everything in it means, and a test compares the two.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "json_codec.h"
+#include "method_name.h"
+#include "schema.h"
+#include "ttrpc/address.h"
+#include "ttrpc/message.h"
+
+namespace ttrpc::tool {
+
+struct Options {
+  enum class Command { kCall, kList, kDescribe };
+
+  Command command = Command::kCall;
+  SchemaSources schema;
+  std::string symbol;  // of list and describe; may be empty
+
+  // Of call alone.
+  std::optional<Address> address;  // always there
+  MethodName method;
+  std::optional<std::string> data;  // what -d was given
+  bool raw = false;
+  bool raw_client_streams = false;
+  bool raw_server_streams = false;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::optional<std::chrono::nanoseconds> timeout;
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
+  uint32_t message_size = kDefaultMessageSize;
+  bool status_as_json = false;
+  JsonStyle style;
+};
+
+// 64 if the command line is bad, 0 if all it asked for was help or the version: then it has been
+// printed. None: go on with `options`.
+std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options);
+
+}  // namespace ttrpc::tool

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto_files.h"
+
+#include <google/protobuf/compiler/importer.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+namespace ttrpc::tool {
+namespace {
+
+using google::protobuf::compiler::DiskSourceTree;
+
+// Turns what is wrong into lines, with the names that files have on disk.
+class Collector final : public google::protobuf::compiler::MultiFileErrorCollector {
+ public:
+  // Both must outlive it.
+  Collector(DiskSourceTree* tree, std::vector<std::string>* lines) : tree_(tree), lines_(lines) {}
+
+  // Lines and columns count from 0, -1 stands for the whole file.
+  void AddError(const std::string& file, int line, int column,
+                const std::string& message) override {
+    std::string disk = file;
+    tree_->VirtualFileToDiskFile(file, &disk);
+    std::string text = disk + ":";
+    if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
+    lines_->push_back(text + " " + message);
+  }
+
+ private:
+  DiskSourceTree* tree_;
+  std::vector<std::string>* lines_;
+};
+
+class ProtoSchema final : public Schema {
+ public:
+  explicit ProtoSchema(const SchemaSources& sources, std::vector<std::string>* errors)
+      : collector_(&tree_, errors) {
+    for (const std::string& path : sources.import_paths) tree_.MapPath("", path);
+    if (sources.import_paths.empty()) tree_.MapPath("", ".");
+    database_.RecordErrorsTo(&collector_);
+  }
+
+  bool Read(const SchemaSources& sources, std::vector<std::string>* errors) {
+    std::vector<std::string> names;
+    for (const std::string& path : sources.protos) {
+      const Result<std::string> name = NameOf(path, sources.import_paths.empty());
+      if (name) {
+        names.push_back(*name);
+      } else {
+        errors->push_back(path + ": " + name.error().message());
+      }
+    }
+    const bool built = Build(&database_, database_.GetValidationErrorCollector(), names);
+    return built && names.size() == sources.protos.size();
+  }
+
+ private:
+  // The file's name as import statements would have it.
+  Result<std::string> NameOf(const std::string& path, bool default_paths) {
+    std::string name;
+    std::string shadow;
+    switch (tree_.DiskFileToVirtualFile(path, &name, &shadow)) {
+      case DiskSourceTree::SUCCESS:
+        return name;
+      case DiskSourceTree::SHADOWED:
+        return Status(StatusCode::kInvalidArgument,
+                      "is hidden by " + shadow + ", which an earlier -I has under the same name");
+      case DiskSourceTree::CANNOT_OPEN:
+        return InAnImportPath(path, errno);
+      case DiskSourceTree::NO_MAPPING:
+        break;
+    }
+    std::error_code error;
+    const std::filesystem::path disk(path);
+    if (!std::filesystem::exists(disk, error)) return InAnImportPath(path, ENOENT);
+    if (!default_paths) {
+      return Status(StatusCode::kInvalidArgument, "is in no folder that -I names");
+    }
+    const auto below = std::filesystem::absolute(disk, error)
+                           .lexically_proximate(std::filesystem::current_path(error));
+    if (*below.begin() != "..") return below.string();
+    tree_.MapPath("", disk.parent_path().string());
+    return disk.filename().string();
+  }
+
+  // A name that is seen from an import path, as in an import statement.
+  Result<std::string> InAnImportPath(const std::string& name, int error_number) {
+    std::string disk;
+    if (tree_.VirtualFileToDiskFile(name, &disk)) return name;
+    return Status(StatusCode::kNotFound, std::strerror(error_number));
+  }
+
+  DiskSourceTree tree_;
+  Collector collector_;
+  google::protobuf::DescriptorPoolDatabase own_{
+      *google::protobuf::DescriptorPool::generated_pool()};
+  // Protobuf's own files come with the program, if no import path has them.
+  google::protobuf::compiler::SourceTreeDescriptorDatabase database_{&tree_, &own_};
+};
+
+}  // namespace
+
+std::unique_ptr<Schema> LoadProtoFiles(const SchemaSources& sources,
+                                       std::vector<std::string>* errors) {
+  for (const std::string& path : sources.import_paths) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(path, error))
+      errors->push_back("-I " + path + ": no folder");
+  }
+  if (!errors->empty()) return nullptr;
+  auto schema = std::make_unique<ProtoSchema>(sources, errors);
+  if (!schema->Read(sources, errors)) return nullptr;
+  return schema;
+}
+
+}  // namespace ttrpc::tool

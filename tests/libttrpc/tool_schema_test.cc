@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
+
+#include "describe.h"
+#include "tool_testing.h"
+
+namespace ttrpc::tool {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+using google::protobuf::FileDescriptorSet;
+
+constexpr char kBase[] = "syntax = \"proto3\"; package base; message Thing { string name = 1; }\n";
+constexpr char kUser[] =
+    "syntax = \"proto3\"; package user; import \"lib/base.proto\";\n"
+    "service Things { rpc Get(base.Thing) returns (base.Thing); }\n";
+
+// As protoc would write it.
+std::string SetOf(const Schema& schema, const std::vector<std::string>& files) {
+  FileDescriptorSet set;
+  for (const std::string& name : files) {
+    schema.pool().FindFileByName(name)->CopyTo(set.add_file());
+  }
+  return set.SerializeAsString();
+}
+
+TEST_F(SchemaTest, AProtoFileOnItsOwn) {
+  const auto schema = LoadChat();
+  EXPECT_EQ(ListServices(*schema), "example.Chat\n");
+  EXPECT_EQ(schema->FindMethod("example.Chat", "Say").value()->input_type()->full_name(),
+            "example.Note");
+}
+
+TEST_F(SchemaTest, WhatIsNotThereIsNamedWithWhatIs) {
+  const auto schema = LoadChat();
+  EXPECT_EQ(schema->FindMethod("example.Chatt", "Say").error().ToString(),
+            "NOT_FOUND: no service example.Chatt; there are: example.Chat");
+  EXPECT_EQ(schema->FindMethod("example.Chat", "Shout").error().ToString(),
+            "NOT_FOUND: service example.Chat has no method Shout; it has: Say, Count, Sum, Talk, "
+            "Fail");
+  const auto empty = Load({.protos = {folder_.Write("base.proto", kBase)}});
+  EXPECT_EQ(empty->FindService("x").error().message(), "no service x; there are: none");
+}
+
+TEST_F(SchemaTest, ImportsAreLookedForInTheImportPaths) {
+  folder_.Write("inc/lib/base.proto", kBase);
+  const std::string user = folder_.Write("src/user.proto", kUser);
+  const auto schema = Load({.protos = {user}, .import_paths = {folder_ / "src", folder_ / "inc"}});
+  EXPECT_TRUE(schema->FindMethod("user.Things", "Get"));
+}
+
+TEST_F(SchemaTest, AFileMayBeNamedAsImportsWouldNameIt) {
+  folder_.Write("inc/lib/base.proto", kBase);
+  folder_.Write("src/user.proto", kUser);
+  const auto schema =
+      Load({.protos = {"user.proto"}, .import_paths = {folder_ / "src", folder_ / "inc"}});
+  EXPECT_TRUE(schema->FindMethod("user.Things", "Get"));
+}
+
+TEST_F(SchemaTest, SeveralFiles) {
+  const std::string base = folder_.Write("lib/base.proto", kBase);
+  const std::string user = folder_.Write("user.proto", kUser);
+  const std::string chat = folder_.Write("chat.proto", ChatProto());
+  const auto schema = Load({.protos = {user, base, chat}, .import_paths = {folder_.path()}});
+  EXPECT_EQ(ListServices(*schema), "example.Chat\nuser.Things\n");
+}
+
+TEST_F(SchemaTest, AllErrorsAreToldWithFileLineAndColumn) {
+  const std::string syntax = folder_.Write("syntax.proto", "syntax = \"proto3\";\nmessage {\n");
+  const std::string types = folder_.Write(
+      "types.proto", "syntax = \"proto3\";\nmessage A {\n  Missing a = 1;\n  Gone b = 2;\n}\n");
+  const std::string none = folder_ / "none.proto";
+  const std::vector<std::string> errors =
+      ErrorsOf({.protos = {none, syntax, types}, .import_paths = {folder_.path()}});
+  EXPECT_THAT(errors, ElementsAre(none + ": No such file or directory",
+                                  syntax + ":2:9: Expected message name.",
+                                  types + ":3:3: \"Missing\" is not defined.",
+                                  types + ":4:3: \"Gone\" is not defined."));
+}
+
+TEST_F(SchemaTest, AMissingImportIsTold) {
+  const std::string user = folder_.Write("user.proto", kUser);
+  const std::vector<std::string> errors = ErrorsOf({.protos = {user}});
+  EXPECT_THAT(errors[0], HasSubstr("lib/base.proto:"));
+  EXPECT_THAT(errors[1], user + ":1:34: Import \"lib/base.proto\" was not found or had errors.");
+}
+
+TEST_F(SchemaTest, AFileOutsideOfTheImportPathsIsTold) {
+  const std::string chat = folder_.Write("a/chat.proto", ChatProto());
+  folder_.Write("b/x.proto", kBase);
+  EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "b"}}),
+              ElementsAre(chat + ": is in no folder that -I names"));
+  EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "c"}}),
+              ElementsAre("-I " + (folder_ / "c") + ": no folder"));
+  const std::string other = folder_.Write("b/chat.proto", kBase);
+  EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "b", folder_ / "a"}}),
+              ElementsAre(chat + ": is hidden by " + other +
+                          ", which an earlier -I has under the same name"));
+}
+
+TEST_F(SchemaTest, DescriptorSetsCompleteEachOther) {
+  folder_.Write("lib/base.proto", kBase);
+  const auto schema =
+      Load({.protos = {folder_.Write("user.proto", kUser)}, .import_paths = {folder_.path()}});
+  const std::string user = folder_.Write("user.pb", SetOf(*schema, {"user.proto"}));
+  const std::string base = folder_.Write("base.pb", SetOf(*schema, {"lib/base.proto"}));
+  const std::string all = folder_.Write("all.pb", SetOf(*schema, {"lib/base.proto", "user.proto"}));
+  for (const std::vector<std::string>& sets :
+       std::vector<std::vector<std::string>>{{user, base}, {base, user}, {all}, {all, user, all}}) {
+    EXPECT_TRUE(Load({.descriptor_sets = sets})->FindMethod("user.Things", "Get"));
+  }
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {user}}),
+              ElementsAre(user + ": user.proto imports lib/base.proto, which is in no descriptor "
+                                 "set (protoc --include_imports adds it)"));
+}
+
+TEST_F(SchemaTest, ProtobufsOwnFilesNeedNotBeInADescriptorSet) {
+  const std::string set = folder_.Write("chat.pb", SetOf(*LoadChat(), {"chat.proto"}));
+  const auto schema = Load({.descriptor_sets = {set}});
+  EXPECT_TRUE(schema->FindMethod("example.Chat", "Talk"));
+}
+
+TEST_F(SchemaTest, DescriptorSetsThatAreNoneOrDisagree) {
+  const std::string text = folder_.Write("text.pb", "this is no descriptor set");
+  const std::string none = folder_ / "none.pb";
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {text, none}}),
+              ElementsAre(text + ": is no descriptor set (protoc -o writes one)",
+                          none + ": No such file or directory"));
+
+  FileDescriptorSet set;
+  set.add_file()->set_name("a.proto");
+  const std::string first = folder_.Write("first.pb", set.SerializeAsString());
+  set.mutable_file(0)->set_package("other");
+  const std::string second = folder_.Write("second.pb", set.SerializeAsString());
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {first, second}}),
+              ElementsAre(second + ": a.proto is not the one that is in " + first));
+
+  set.mutable_file(0)->add_message_type()->set_name("not a name");
+  const std::string bad = folder_.Write("bad.pb", set.SerializeAsString());
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {bad}}),
+              ElementsAre("a.proto: other.not a name: \"not a name\" is not a valid identifier."));
+}
+
+TEST_F(SchemaTest, ListsMethodsWithTheirKinds) {
+  const auto schema = LoadChat();
+  EXPECT_EQ(ListMethods(*schema, "example.Chat").value(),
+            "example.Chat/Say    unary\n"
+            "example.Chat/Count  server streaming\n"
+            "example.Chat/Sum    client streaming\n"
+            "example.Chat/Talk   bidirectional streaming\n"
+            "example.Chat/Fail   unary\n");
+  EXPECT_EQ(ListMethods(*schema, "example.No").error().message(),
+            "no service example.No; there are: example.Chat");
+}
+
+TEST_F(SchemaTest, DescribesEachKindOfSymbol) {
+  const auto schema = LoadChat();
+  const auto described = [&](const char* symbol) { return Describe(*schema, symbol).value(); };
+  EXPECT_THAT(described("example.Chat"),
+              StartsWith("// Talks.\nservice Chat {\n  // One for one.\n  rpc Say(.example.Note) "
+                         "returns (.example.Note);\n"));
+  EXPECT_EQ(described(""), described("example.Chat"));
+  EXPECT_EQ(described(".example.Chat"), described("example.Chat"));
+  const std::string fail =
+      "// Fails, as it is told to.\nrpc Fail(.example.Fault) returns (.example.Note);\n";
+  EXPECT_EQ(described("example.Chat.Fail"), fail);
+  EXPECT_EQ(described("example.Chat/Fail"), fail);
+  EXPECT_EQ(described("/example.Chat/Fail"), fail);
+  EXPECT_EQ(described("example.Fault"),
+            "message Fault {\n  int32 code = 1;\n  string message = 2;\n}\n");
+  EXPECT_THAT(described("example.Note"), StartsWith("// What is said.\nmessage Note {"));
+  EXPECT_EQ(described("example.Mood"), "enum Mood {\n  MOOD_UNKNOWN = 0;\n  MOOD_GOOD = 1;\n}\n");
+  EXPECT_EQ(described("example.MOOD_GOOD"), "MOOD_GOOD = 1;\n");
+  EXPECT_EQ(described("example.Note.text"), "string text = 1;\n");
+  EXPECT_THAT(described("google.protobuf.Empty"), HasSubstr("message Empty {"));
+  EXPECT_EQ(Describe(*schema, "example.Nothing").error().ToString(),
+            "NOT_FOUND: nothing is called example.Nothing");
+}
+
+}  // namespace
+}  // namespace ttrpc::tool
