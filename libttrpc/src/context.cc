@@ -15,20 +15,29 @@ const HandshakeSession* Context::session() const {
   return peer_ && peer_->session ? peer_->session->shown() : nullptr;
 }
 
+void Context::set_timeout(std::chrono::nanoseconds timeout) {
+  const Clock::time_point now = Clock::now();
+  // A peer may choose it: what lies behind the end of time is the end of time.
+  deadline_ = timeout < Clock::time_point::max() - now ? now + timeout : Clock::time_point::max();
+}
+
 Context::~Context() {
   while (hooks_ != nullptr) hooks_->Unlink();
 }
 
 void Context::Cancel(Status reason) {
   if (cancelled() || reason.ok()) return;
-  status_ = std::move(reason);
-  // Each callback may destroy any hook, its own included, and make no new one that is called.
-  while (hooks_ != nullptr) {
-    CancelHook* const hook = hooks_;
+  status_ = reason;
+  // Each callback may destroy any hook, its own included, and the context itself: its coroutine may
+  // be the one that has the call. The list is ours from here on; hooks that are made meanwhile come
+  // too late.
+  CancelHook* hooks = std::exchange(hooks_, nullptr);
+  if (hooks != nullptr) hooks->link_ = &hooks;
+  while (hooks != nullptr) {
+    CancelHook* const hook = hooks;
     hook->Unlink();
     const auto callback = std::move(hook->callback_);
-    const Status why = status_;
-    callback(why);
+    callback(reason);
   }
 }
 

@@ -25,12 +25,14 @@ ServerCall::ServerCall(ServerConnection& connection, uint32_t id, const MethodIn
     : core_(connection.core()), connection_(&connection), id_(id), method_(method) {}
 
 ServerCall::~ServerCall() {
-  Detach();
+  if (connection_ != nullptr) connection_->Remove(id_);
   core_.OnHandlerEnded();
 }
 
 void ServerCall::Detach() {
-  if (connection_ != nullptr) std::exchange(connection_, nullptr)->Remove(id_);
+  if (connection_ == nullptr) return;
+  std::exchange(connection_, nullptr)->Remove(id_);
+  OnDetached();
 }
 
 void ServerCall::StartDeadline(IoLoop& loop, int64_t timeout_nano) {
@@ -124,13 +126,20 @@ void ServerStream::OnData(const MessageHeader& header, std::string_view data) {
 }
 
 void ServerStream::OnConnectionLost() {
+  inbox_.End(PeerGone());
+  sender_.Wake();
   ServerCall::OnConnectionLost();
-  inbox_.End(context().status());
 }
 
 void ServerStream::Refuse(const Status& status) {
-  ServerCall::Refuse(status);
+  if (connection() == nullptr) return;
   inbox_.End(status);
+  ServerCall::Refuse(status);
+}
+
+void ServerStream::OnDetached() {
+  inbox_.End({});
+  sender_.Wake();
 }
 
 void ServerStream::OnStreamBufferFull() {

@@ -41,8 +41,9 @@ class ServerCall : private ReplySink {
   // From the connection.
   virtual void OnData(const MessageHeader& header, std::string_view data);
   virtual void OnQueueLow() {}
+  // What hangs on the context is told at once, and may have destroyed this on return.
   virtual void OnConnectionLost();
-  // Answers and cancels it. What the handler does after that is not told.
+  // Answers and cancels it, with the same effect. What the handler does after that is not told.
   virtual void Refuse(const Status& status);
 
   // The handler has ended: sends what is still to be sent.
@@ -51,6 +52,8 @@ class ServerCall : private ReplySink {
  protected:
   // What ends a call that went well, but for a reply that was written.
   virtual void SendEnd();
+  // It was answered, and its connection knows it no more.
+  virtual void OnDetached() {}
   ServerCore& core() const { return core_; }
   // Null once the connection is lost or the call was answered.
   ServerConnection* connection() const { return connection_; }
@@ -87,6 +90,7 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
 
  private:
   void SendEnd() override;
+  void OnDetached() override;
   void OnStreamBufferFull() override;
   // Why nothing can be sent any more; OK if it can.
   Status Lost() const;

@@ -71,30 +71,51 @@ struct StreamChain {
   }
 };
 
+// A coroutine, so that what the outermost interceptor throws instead of returning its task becomes a
+// status.
+Task<Result<std::string>> Start(UnaryChain& chain, std::string request) {
+  co_return co_await chain.From(0)(std::move(request));
+}
+
+Task<Result<std::string>> Start(StreamChain& chain, RawStream& stream) {
+  co_return co_await chain.From(0)(stream);
+}
+
 }  // namespace
 
+// A handler need not be a coroutine: it may throw before there is a task that would keep it.
 Task<void> Run(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
                std::string_view request) {
-  const Status status = co_await handler(service, call->context(), request, call->sink());
+  Status status;
+  try {
+    status = co_await handler(service, call->context(), request, call->sink());
+  } catch (...) {
+    status = task_internal::StatusOfException();
+  }
   call->Ended(status);
 }
 
 Task<void> Run(std::unique_ptr<ServerStream> stream, Method::Stream handler, void* service) {
-  const Status status = co_await handler(service, stream->context(), *stream, stream->sink());
+  Status status;
+  try {
+    status = co_await handler(service, stream->context(), *stream, stream->sink());
+  } catch (...) {
+    status = task_internal::StatusOfException();
+  }
   stream->Ended(status);
 }
 
 Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerCall> call,
                           Target<Method::Unary> target, std::string request) {
   UnaryChain chain{options, *call, target};
-  const Result<std::string> reply = co_await chain.From(0)(std::move(request));
+  const Result<std::string> reply = co_await Start(chain, std::move(request));
   call->Ended(reply ? call->sink().WriteBytes(*reply) : reply.error());
 }
 
 Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerStream> stream,
                           Target<Method::Stream> target) {
   StreamChain chain{options, *stream, target};
-  const Result<std::string> reply = co_await chain.From(0)(*stream);
+  const Result<std::string> reply = co_await Start(chain, *stream);
   if (!reply) {
     stream->Ended(reply.error());
   } else {

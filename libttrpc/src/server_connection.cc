@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server_connection.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -15,10 +16,16 @@ namespace {
 ConnectionOptions OptionsOf(const ServerOptions& server) {
   ConnectionOptions options;
   options.message_size = server.message_size;
+  // Whatever stops reading is full, so that low is told after it.
+  options.send_queue_high = std::min(options.send_queue_high, server.send_buffer);
+  options.send_queue_low = std::min(options.send_queue_low, server.send_buffer / 2);
   // A peer that has gone away is told to its handlers, whatever it left to be read.
   options.deliver_before_close = false;
   return options;
 }
+
+// Statuses of our own that quote nothing are no longer: sent whatever the limit is.
+constexpr size_t kShortStatus = 256;
 
 Status Invalid(const char* what) { return {StatusCode::kInvalidArgument, what}; }
 
@@ -160,8 +167,12 @@ char* ServerConnection::BeginReply(uint32_t id, size_t payload_size) {
 }
 
 void ServerConnection::SendStatus(uint32_t id, const Status& status) {
+  // It may quote what the client sent, or be a handler's, of any length.
+  const size_t size = EncodedResponseSize(status);
+  const size_t limit = std::max<size_t>(core_.options().message_size, kShortStatus);
+  if (size > limit) return SendStatus(id, MessageTooLong(size, limit));
   char* const place =
-      connection_.Begin({.length = static_cast<uint32_t>(EncodedResponseSize(status)),
+      connection_.Begin({.length = static_cast<uint32_t>(size),
                          .stream_id = id,
                          .type = MessageType::kResponse});
   EncodeResponse(status, place);

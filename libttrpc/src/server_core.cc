@@ -23,6 +23,7 @@ struct ServerCore::Handshaking {
           core.Bury(position);
         }) {}
   std::list<Handshaking>::iterator position;
+  bool buried = false;  // too late, whatever it finds
   Timer timer;
   TaskGroup task;
 };
@@ -102,6 +103,7 @@ void ServerCore::Accept(UniqueFd socket) {
 
 Task<void> ServerCore::Shake(std::list<Handshaking>::iterator position, UniqueFd socket) {
   Result<Handshaken> handshaken = co_await options_.handshaker->Handshake(loop_, std::move(socket));
+  if (position->buried) co_return;
   Bury(position);
   if (!handshaken) {
     Trouble(handshaken.error());
@@ -146,6 +148,7 @@ void ServerCore::Bury(ServerConnection& connection) {
 }
 
 void ServerCore::Bury(std::list<Handshaking>::iterator position) {
+  position->buried = true;
   position->timer.Stop();
   dead_handshakes_.splice(dead_handshakes_.end(), handshakes_, position);
   ReapSoon();
@@ -183,11 +186,12 @@ void ServerCore::Close() {
   closed_ = true;
   listening_.clear();
   while (!handshakes_.empty()) Bury(handshakes_.begin());
+  // Before the connections, which would tell the handlers.
+  tasks_.Clear();
   while (!connections_.empty()) {
     connections_.front().Close();
     Bury(connections_.front());
   }
-  tasks_.Clear();
 }
 
 }  // namespace ttrpc

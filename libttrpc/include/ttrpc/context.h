@@ -44,7 +44,7 @@ class Context {
   // Until when a call that is made from now on may take; none: as long as it likes. A call whose
   // deadline has passed is not sent. Server: the client's.
   void set_deadline(std::optional<Clock::time_point> deadline) { deadline_ = deadline; }
-  void set_timeout(std::chrono::nanoseconds timeout) { deadline_ = Clock::now() + timeout; }
+  void set_timeout(std::chrono::nanoseconds timeout);
   std::optional<Clock::time_point> deadline() const { return deadline_; }
 
   // Ends all calls under way that were given this context with CANCELLED `context canceled`. The
