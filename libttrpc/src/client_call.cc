@@ -22,10 +22,10 @@ void ClientCall::Follow(Context& context) {
   context.loop_ = &loop_;
   if (context.cancelled()) return Fail(context.status());
   if (const auto deadline = context.deadline()) {
-    const auto left = *deadline - Context::Clock::now();
-    if (left <= std::chrono::nanoseconds(0)) return Fail(DeadlineExceeded());
+    const Context::Clock::time_point now = Context::Clock::now();
+    if (*deadline <= now) return Fail(DeadlineExceeded());
     deadline_ = std::make_unique<Timer>(loop_, [this] { Fail(DeadlineExceeded()); });
-    deadline_->Start(left);
+    deadline_->Start(*deadline - now);
   }
   cancel_.emplace(context, [this](const Status& reason) { Fail(reason); });
 }

@@ -99,11 +99,11 @@ class StreamInbox : private RingNode {
   ReadGate* gate_ = nullptr;
   Owner& owner_;
   std::deque<std::string> messages_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;  // with what it costs to keep them
   Status status_;
   bool ended_ = false;
   bool holds_ = false;  // the gate
-  bool taken_ = false;  // something, since the gate looked last
+  bool taken_ = false;  // something, since the gate looked last; or it has not looked
   Waiter waiter_;
 };
 
