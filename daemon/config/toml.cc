@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "config/toml_keys.h"
+
 namespace proxyd {
 namespace {
 
@@ -14,7 +16,7 @@ class Converter {
  public:
   explicit Converter(const std::string& file) : file_(file) {}
 
-  // Recursion is bounded by the parser's own limit on nesting.
+  // Recursion is bounded by the parser's own limit on nesting, and by FindLongKey().
   TomlValue Value(const toml::node& node) const {
     TomlValue value;
     value.position = Position(node.source());
@@ -93,6 +95,11 @@ std::string_view TomlKindName(TomlValue::Kind kind) {
 }
 
 std::variant<TomlValue, ConfigError> ParseToml(const ConfigFile& file) {
+  if (const auto position = FindLongKey(file.text)) {
+    return ConfigError{{file.name, position->line, position->column},
+                       "a key of more than " + std::to_string(kMaxKeyParts) +
+                           " parts, expected at most two, as in log.level"};
+  }
   const Converter converter(file.name);
   // The distribution's library is built with exceptions; this is the border they do not cross.
   try {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proxy/stream_state.h"
@@ -18,9 +19,11 @@ namespace proxyd {
 
 class BackendConnection;
 
-// What a call's audit lines need of its request. Kept only for calls that may have one.
+// What a call's audit lines need of its request. Empty where none will be wanted. Its strings keep
+// their memory for the next call.
 struct CallLabel {
-  std::chrono::steady_clock::time_point start;
+  // Only where a line at the call's end will be wanted.
+  std::optional<std::chrono::steady_clock::time_point> start;
   std::string service;
   std::string method;
   std::string traceparent;
@@ -29,6 +32,9 @@ struct CallLabel {
 struct Call {
   explicit Call(const StreamState& initial) : state(initial) {}
 
+  // As new, but with the label's memory.
+  void Reset(const StreamState& initial);
+
   uint32_t id = 0;  // the peer's
   uint32_t backend_id = 0;
   BackendConnection* backend = nullptr;
@@ -36,8 +42,23 @@ struct Call {
   size_t rule = 0;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
-  std::unique_ptr<CallLabel> label;
+  CallLabel label;
   std::unique_ptr<ttrpc::Timer> deadline;
 };
+
+inline void Call::Reset(const StreamState& initial) {
+  id = 0;
+  backend_id = 0;
+  backend = nullptr;
+  state = initial;
+  rule = 0;
+  request_bytes = 0;
+  response_bytes = 0;
+  label.start.reset();
+  label.service.clear();
+  label.method.clear();
+  label.traceparent.clear();
+  deadline.reset();
+}
 
 }  // namespace proxyd

@@ -225,7 +225,7 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   const ttrpc::RequestView& request = what.request;
   ++worker_.counters().calls;
   call->request_bytes = what.bytes;
-  call->label = audit_.LabelOf(what, call->rule);
+  audit_.Label(what, call.get());
   if (request.timeout_nano != 0) {
     call->deadline = std::make_unique<ttrpc::Timer>(worker_.loop(), [this, late = call.get()] {
       AnswerCall(*late, {StatusCode::kDeadlineExceeded, "deadline exceeded"});
@@ -302,7 +302,7 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   call.response_bytes += data.size();
   if (header.type == ttrpc::MessageType::kResponse) {
     ForwardToPeer(call, header, data);
-    EndCall(call, call.label != nullptr ? CodeOf(data) : StatusCode::kOk);
+    EndCall(call, call.label.start ? CodeOf(data) : StatusCode::kOk);
   } else {
     switch (call.state.OnBackendData(header.flags)) {
       case BackendMessage::kForward:

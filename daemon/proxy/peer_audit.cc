@@ -41,11 +41,9 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
 
 void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
   record->kind = call.state.unary() ? "unary" : "stream";
-  if (call.label != nullptr) {
-    record->service = call.label->service;
-    record->method = call.label->method;
-    record->traceparent = call.label->traceparent;
-  }
+  record->service = call.label.service;
+  record->method = call.label.method;
+  record->traceparent = call.label.traceparent;
   DescribeRule(call.rule, record);
   record->request_bytes = call.request_bytes;
   record->response_bytes = call.response_bytes;
@@ -124,27 +122,25 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
 }
 
 void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
-  if (call.label == nullptr || !Wants(AuditEvent::kCall, call.rule)) return;
+  if (!call.label.start) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - call.label->start);
+      std::chrono::steady_clock::now() - *call.label.start);
   audit_.Record(record);
 }
 
-std::unique_ptr<CallLabel> PeerAudit::LabelOf(const AuditedRequest& what, size_t rule) const {
-  // Data that is refused of a call is told even where its end is not; but on a unary call it is so
-  // rare that it may go without names: those calls are to cost nothing.
-  const bool unary = StreamState(what.flags).unary();
-  if (!Wants(AuditEvent::kCall, rule) && (unary || !Wants(AuditEvent::kRefuse, rule)))
-    return nullptr;
+void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
+  CallLabel& label = call->label;
+  const bool end_wanted = Wants(AuditEvent::kCall, call->rule);
+  // Data that is refused of a call is told even where its end is not.
+  if (!end_wanted && !Wants(AuditEvent::kRefuse, call->rule)) return;
+  if (end_wanted) label.start = std::chrono::steady_clock::now();
+  label.service = what.request.service;
+  label.method = what.request.method;
   // The peer chose its length. One byte more shows that it was cut.
-  const std::string_view traceparent = TraceparentOf(what.request).substr(0, kAuditValueLimit + 1);
-  return std::make_unique<CallLabel>(CallLabel{.start = std::chrono::steady_clock::now(),
-                                               .service = std::string(what.request.service),
-                                               .method = std::string(what.request.method),
-                                               .traceparent = std::string(traceparent)});
+  label.traceparent = TraceparentOf(what.request).substr(0, kAuditValueLimit + 1);
 }
 
 }  // namespace proxyd

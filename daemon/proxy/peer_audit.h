@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -56,9 +55,9 @@ class PeerAudit {
   void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
   void Ended(const Call& call, ttrpc::StatusCode code) const;
 
-  // What a line about this call will need, at its end or about a message of it that is refused;
-  // null if none will be wanted.
-  std::unique_ptr<CallLabel> LabelOf(const AuditedRequest& what, size_t rule) const;
+  // Notes in a new call what a line about it will need, at its end or about a message of it that is
+  // refused; nothing if none will be wanted.
+  void Label(const AuditedRequest& what, Call* call) const;
 
  private:
   AuditRecord Record(AuditEvent event) const;

@@ -71,12 +71,11 @@ std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
   if (spare_calls_.empty()) return std::make_unique<Call>(state);
   std::unique_ptr<Call> call = std::move(spare_calls_.back());
   spare_calls_.pop_back();
-  *call = Call(state);
+  call->Reset(state);
   return call;
 }
 
 void Worker::Recycle(std::unique_ptr<Call> call) {
-  call->label.reset();
   call->deadline.reset();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }

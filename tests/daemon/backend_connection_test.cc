@@ -42,7 +42,7 @@ ttrpc::UniqueFd NewSocket() {
 // A timer left running would dial with a descriptor that is gone, and hold that against the
 // backend.
 TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
-  const test::TempFolder folder;
+  const ::test::TempFolder folder;
   Config config = test::ConfigOf({});
   config.backends.push_back({.name = "back",
                              .address = ttrpc::Address::Parse("unix://" + (folder / "s")).value(),

@@ -305,6 +305,54 @@ TEST(ConfigErrors, DeepNestingIsASyntaxError) {
   EXPECT_THAT(errors[0], StartsWith("c:1:"));
 }
 
+// `a.a.a…`, of `parts` parts.
+std::string LongKey(size_t parts) {
+  std::string key = "a";
+  for (size_t i = 1; i < parts; ++i) key += ".a";
+  return key;
+}
+
+// The library would build a table in a table for each part, and overflow the stack.
+const std::string kLongKey = "a key of more than 16 parts, expected at most two, as in log.level";
+const ErrorCase kLongKeyCases[] = {
+    {"Assigned", LongKey(200000) + " = 1\n", {"c:1:1: " + kLongKey}},
+    {"OfATable", "[log]\n\n  [ " + LongKey(200000) + "]\n", {"c:3:5: " + kLongKey}},
+    {"OfAListOfTables", "[[" + LongKey(200000) + "]]\n", {"c:1:3: " + kLongKey}},
+    {"InAnInlineTable", "x = [{b = 1.5, " + LongKey(200000) + " = 1}]\n", {"c:1:16: " + kLongKey}},
+    {"OfBlanksAndQuotes",
+     "\"\u00e4=\\\"\" = 'ä', 'a' . \"b\" .\tc" + LongKey(15).substr(1) + "\n",
+     {"c:1:15: " + kLongKey}},
+    {"AfterManyLines",
+     "a = \"\"\"x\n\\\"\"\"\"\"\nb = \'\'\'\n\\\'\'\'\n" + LongKey(17) + " = 1\n",
+     {"c:5:1: " + kLongKey}},
+};
+INSTANTIATE_TEST_SUITE_P(LongKey, ConfigErrors, testing::ValuesIn(kLongKeyCases), CaseName);
+
+TEST(ConfigErrors, DotsThatAreOfNoKeyAreNoLongKey) {
+  const std::string dots(100, '.');
+  for (const std::string& text :
+       {"# " + dots + "\n", "[log] # a" + dots + "\n", "[log]\nlevel = \"\\\"" + dots + "\"\n",
+        "[log]\nlevel = '\\'\n#'" + dots + "\n",
+        "[log]\nlevel = \"\"\"\n" + dots + "\\\"\"\"" + dots + "\"\"\"\"\"\n"}) {
+    for (const std::string& error : Strings(ParseText(text).errors)) {
+      EXPECT_THAT(error, testing::Not(testing::HasSubstr("parts"))) << text;
+    }
+  }
+  const auto errors = Strings(ParseText(LongKey(16) + " = 1\n").errors);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], StartsWith("c:1:1: unknown key \"a\", expected "));
+}
+
+// Both bounds together are to stay far from the stack's end.
+TEST(ConfigErrors, LongKeysAtEachLevelOfDeepNestingAreRead) {
+  std::string text = "[" + LongKey(16) + "]\n";
+  for (int depth = 0; depth < 255; ++depth) text += LongKey(16) + " = {";
+  text += std::string(255, '}') + "\n";
+  const auto errors = Strings(ParseText(text).errors);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], StartsWith("c:1:2: unknown key \"a\", expected "));
+}
+
 TEST(ConfigErrors, AnEmptyFileHasNone) {
   const LoadedConfig loaded = ParseText("");
   EXPECT_TRUE(loaded.config.has_value());

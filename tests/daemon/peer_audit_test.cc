@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 
+#include "allocation_count.h"
 #include "observe/audit_line.h"
 #include "policy_builder.h"
 #include "ttrpc/message.h"
@@ -17,23 +19,39 @@ class NowhereTarget final : public AuditTarget {
   bool Write(std::string_view) override { return true; }
 };
 
-// One rule, which allows; what is kept of a call under it.
-std::unique_ptr<CallLabel> LabelWith(AuditCalls calls, const ttrpc::RequestView& request,
-                                     uint8_t flags = ttrpc::kFlagRemoteOpen) {
+Config ConfigWith(AuditCalls calls) {
   Config config = test::ConfigOf({test::Allow({"/s/M"})});
   config.audit.calls = calls;
-  Audit audit(config.audit, std::make_unique<NowhereTarget>());
-  const PeerIdentity identity;
-  return PeerAudit(config, audit, identity)
-      .LabelOf({.request = request, .flags = flags, .bytes = 0}, 0);
+  return config;
+}
+
+// Labels calls under one rule, which allows.
+class Labeller {
+ public:
+  explicit Labeller(AuditCalls calls)
+      : config_(ConfigWith(calls)), audit_(config_.audit, std::make_unique<NowhereTarget>()) {}
+
+  void Label(const ttrpc::RequestView& request, Call* call) {
+    PeerAudit(config_, audit_, identity_).Label({.request = request, .flags = 0, .bytes = 0}, call);
+  }
+
+ private:
+  const Config config_;
+  Audit audit_;
+  const PeerIdentity identity_;
+};
+
+CallLabel LabelWith(AuditCalls calls, const ttrpc::RequestView& request) {
+  Call call{StreamState(0)};
+  Labeller(calls).Label(request, &call);
+  return call.label;
 }
 
 // A call may last, and a peer may have many.
 TEST(PeerAuditTest, KeepsNoMoreOfAValueThanALineShows) {
   const std::string trace(1 << 20, 'x');
-  const auto label =
+  const CallLabel label =
       LabelWith(AuditCalls::kAll, test::Call("/s/M", {{.key = "traceparent", .value = trace}}));
-  ASSERT_NE(label, nullptr);
   const auto line_with = [](std::string_view traceparent) {
     AuditRecord record;
     record.traceparent = traceparent;
@@ -41,25 +59,48 @@ TEST(PeerAuditTest, KeepsNoMoreOfAValueThanALineShows) {
     AppendAuditLine(record, {}, &line);
     return line;
   };
-  EXPECT_EQ(line_with(label->traceparent), line_with(trace)) << "it shows that it was cut";
-  EXPECT_LE(label->traceparent.size(), kAuditValueLimit + 1);
+  EXPECT_EQ(line_with(label.traceparent), line_with(trace)) << "it shows that it was cut";
+  EXPECT_LE(label.traceparent.size(), kAuditValueLimit + 1);
 }
 
 // A refusal of its data is told even where its end is not.
 TEST(PeerAuditTest, KeepsTheNamesOfACallThatMayBeRefused) {
   for (const AuditCalls calls : {AuditCalls::kDenied, AuditCalls::kAll}) {
-    const auto label = LabelWith(calls, test::Call("/s/M"));
-    ASSERT_NE(label, nullptr);
-    EXPECT_EQ(label->service, "s");
-    EXPECT_EQ(label->method, "M");
+    const CallLabel label = LabelWith(calls, test::Call("/s/M"));
+    EXPECT_EQ(label.service, "s");
+    EXPECT_EQ(label.method, "M");
   }
-  EXPECT_EQ(LabelWith(AuditCalls::kNone, test::Call("/s/M")), nullptr);
+  EXPECT_EQ(LabelWith(AuditCalls::kNone, test::Call("/s/M")).service, "");
 }
 
-// Nothing is kept of most calls: unary, and without a line at their end.
-TEST(PeerAuditTest, KeepsNothingOfAUnaryCallUnlessItsEndIsTold) {
-  EXPECT_EQ(LabelWith(AuditCalls::kDenied, test::Call("/s/M"), 0), nullptr);
-  EXPECT_NE(LabelWith(AuditCalls::kAll, test::Call("/s/M"), 0), nullptr);
+TEST(PeerAuditTest, KeepsTheStartOnlyOfACallWhoseEndIsTold) {
+  EXPECT_FALSE(LabelWith(AuditCalls::kNone, test::Call("/s/M")).start);
+  EXPECT_FALSE(LabelWith(AuditCalls::kDenied, test::Call("/s/M")).start);
+  EXPECT_TRUE(LabelWith(AuditCalls::kAll, test::Call("/s/M")).start);
+}
+
+// Names are kept of every call: that must not ask for memory with each.
+TEST(PeerAuditTest, LabelsACallInTheMemoryOfTheLast) {
+  Labeller labeller(AuditCalls::kAll);
+  const std::string trace(55, 't');
+  const ttrpc::RequestView request =
+      test::Call("/a.service.with.a.name.that.is.long/AndAMethodWhoseNameIsLongAsWell",
+                 {{.key = "traceparent", .value = trace}});
+  Call call{StreamState(0)};
+  labeller.Label(request, &call);
+  const size_t before = test::AllocationCount();
+  for (int i = 0; i < 10; ++i) {
+    call.Reset(StreamState(0));
+    EXPECT_FALSE(call.label.start);
+    EXPECT_EQ(call.label.service, "");
+    EXPECT_EQ(call.label.method, "");
+    EXPECT_EQ(call.label.traceparent, "");
+    labeller.Label(request, &call);
+  }
+  EXPECT_EQ(test::AllocationCount(), before);
+  EXPECT_EQ(call.label.service, request.service);
+  EXPECT_EQ(call.label.method, request.method);
+  EXPECT_EQ(call.label.traceparent, trace);
 }
 
 }  // namespace

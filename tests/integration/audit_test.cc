@@ -198,6 +198,26 @@ TEST_F(AuditTest, RefusedMessagesAreLinesAtOnce) {
   }
 }
 
+// Whatever kind of call it was: what is told of it must say which.
+TEST_F(AuditTest, RefusedDataNamesItsCall) {
+  StartWithAudit("calls = \"denied\"\n");
+  RawPeer peer = Peer();
+  for (uint32_t id = 1; id < 6; id += 2) {  // the second and third in memory of the first
+    EXPECT_TRUE(peer.Send(Request(id, kHold)));
+    EXPECT_THAT(peer.Exchange(Data(id, "x")),
+                IsStatus(id, StatusCode::kInvalidArgument, "StreamID is no longer active"));
+    const std::vector<json> lines = WaitForEvents("refuse", id / 2 + 1);
+    ASSERT_EQ(lines.size(), id / 2 + 1);
+    EXPECT_EQ(lines.back().value("service", ""), "test.Unary");
+    EXPECT_EQ(lines.back().value("method", ""), "Hold");
+    EXPECT_EQ(lines.back().value("kind", ""), "unary");
+    EXPECT_EQ(lines.back().value("rule", ""), "unary");
+    EXPECT_FALSE(lines.back().contains("duration_us"));
+  }
+  peer.Close();
+  EXPECT_EQ(EventsInAll(), (std::vector<std::string>{"refuse", "refuse", "refuse"}));
+}
+
 TEST_F(AuditTest, ShadowDecisionIsOneLineAndTheCallGoesOn) {
   StartWithAudit("calls = \"denied\"\n", R"(
 [[rule]]

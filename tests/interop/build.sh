@@ -5,7 +5,7 @@
 # their own tools, and leaves the source tree alone. A toolchain that cannot be had leaves its reason in
 # missing[KIND]; everything else that goes wrong is an error.
 
-# run.sh sets `here` and `out`, and reads what is declared here.
+# run.sh sets `here`, `build` and `out`, and reads what is declared here.
 # shellcheck disable=SC2034,SC2154
 declare -A peer=() missing=() version=()
 
@@ -58,6 +58,13 @@ build_go() {
 		go build -o peer .
 	)
 	echo "$stamp" >"$folder/stamp"
+}
+
+# Ours is built with everything else, by meson.
+find_cpp() {
+	peer[cpp]=$build/tests/interop/cpp/interop-peer
+	[[ -x ${peer[cpp]} ]] || missing[cpp]="no ${peer[cpp]}"
+	version[cpp]=ours
 }
 
 build_all_go() {

@@ -13,13 +13,13 @@ usage() {
 usage: run.sh [--direct] [--build DIR] [--proxyd PATH] [--client KIND] [--server KIND] [--build-only]
   --build   the build folder; peers go to DIR/interop (default: \$BUILD, or build beside the sources)
   --proxyd  the daemon under test (default: \$PROXYD, or DIR/daemon/ttrpc-proxyd)
-  KIND is go12, go11, rust-async or rust-sync
+  KIND is cpp, go12, go11, rust-async or rust-sync
 EOF
 	exit 64
 }
 
 via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only=
-kinds=(go12 go11 rust-async rust-sync)
+kinds=(cpp go12 go11 rust-async rust-sync)
 clients=("${kinds[@]}") servers=("${kinds[@]}")
 while (($#)); do
 	case $1 in
@@ -42,6 +42,7 @@ source "$here/build.sh"
 # shellcheck source-path=SCRIPTDIR source=expectations.sh
 source "$here/expectations.sh"
 
+find_cpp
 build_all_go
 build_rust
 [[ -z $build_only ]] || exit 0
@@ -158,8 +159,11 @@ start_server() {
 
 # Without the daemon each check gets a server of its own, since some upstream servers die of some checks.
 pair_directly() {
-	local check
-	for check in $("${peer[$1]}" list --suite "$3"); do
+	local check checks
+	checks=$("${peer[$1]}" list --suite "$3")
+	# What kills the server is for ourselves to survive, not for upstream's clients.
+	[[ $1 != cpp ]] || checks+=$'\n'$("${peer[$1]}" list --suite killed)
+	for check in $checks; do
 		start_server "$2" || return 0
 		run_client "$1" "$2" "unix://$work/server.sock" "$check"
 		stop "$server_pid" || true
