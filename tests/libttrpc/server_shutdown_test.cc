@@ -211,7 +211,7 @@ TEST_F(ListeningTest, ShutdownRacesWithConnectionsAtEveryTurn) {
       peers.push_back(Dial());
       peers.back()->Write(RequestBytes(1, "Echo", "x"));
     }
-    for (int i = 0; i < turns; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+    for (int i = 0; i < turns; ++i) event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
     Shutdown(seconds(60));
     for (const auto& peer : peers) {
       std::string last;
@@ -278,7 +278,7 @@ TEST_F(ServerShutdownTest, CloseAfterThePeerWentAndBeforeItsConnectionIsGone) {
   peer->Write(Everywhere());
   RunReady();
   peer->Close();
-  event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
   server_->Close();
   EXPECT_EQ(bench_.alive, 0U);
   RunReady();

@@ -201,9 +201,9 @@ TEST_F(ServerStreamTest, AStreamThatNobodyReadsFailsAloneInTheEnd) {
   const auto peer = Connect();
   peer->Write(RequestBytes(1, "Idle", "", kOpen | kNoData));
   peer->Write(RequestBytes(3, "Chat", "", kOpen | kNoData));
-  EXPECT_EQ(Ask(*peer, DataBytes(1, std::string(1000, 'x')) + DataBytes(3, "busy")),
+  EXPECT_EQ(Ask(*peer, DataBytes(1, std::string(900, 'x')) + DataBytes(3, "busy")),
             "3 data/0 busy");
-  EXPECT_EQ(Ask(*peer, DataBytes(1, "x") + DataBytes(3, "held up")),
+  EXPECT_EQ(Ask(*peer, DataBytes(1, std::string(101, 'x')) + DataBytes(3, "held up")),
             "1 RESOURCE_EXHAUSTED: ttrpc: stream buffer full");
   EXPECT_EQ(Next(*peer), "3 data/0 held up");
   EXPECT_EQ(Ask(*peer, DataBytes(3, "busy") + CloseBytes(3)), "3 data/0 busy");
