@@ -104,14 +104,14 @@ mkdir -p "$logs"
 if $full; then packages="full"; else packages="test"; fi
 
 if prepare "packages" tests/install-deps.sh "$packages"; then
-  if prepare "build" compile "$build" -Dwerror=true; then
+  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true; then
     suite plain "$build"
     count "interop" tests/interop/run.sh --build "$build"
     count "interop direct" tests/interop/run.sh --build "$build" --direct
   fi
   # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
   if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
-    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false; then
+    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
   fi
   count "lint" tests/lint.sh "$build"
