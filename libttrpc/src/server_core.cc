@@ -44,7 +44,8 @@ Status ServerCore::Register(ServiceDescription service) {
       services_.try_emplace(service.name, Service{service.implementation, {}});
   if (!is_new)
     return {StatusCode::kAlreadyExists, "service " + std::string(service.name) + " is registered"};
-  for (const Method& method : service.methods) entry->second.methods.emplace(method.name, method);
+  for (const Method& method : service.methods)
+    entry->second.methods.try_emplace(method.name, service.name, method);
   return {};
 }
 

@@ -24,9 +24,15 @@ namespace ttrpc {
 
 class ServerCore {
  public:
+  struct KnownMethod {
+    KnownMethod(std::string_view service, const Method& m)
+        : method(m), info(service, m.name, m.client_streams, m.server_streams) {}
+    Method method;
+    MethodInfo info;
+  };
   struct Service {
     void* implementation;
-    std::unordered_map<std::string_view, Method> methods;
+    std::unordered_map<std::string_view, KnownMethod> methods;
   };
 
   ServerCore(IoLoop& loop, ServerOptions options);

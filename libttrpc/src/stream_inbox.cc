@@ -76,8 +76,7 @@ void StreamInbox::End(Status status) {
 
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
-  std::string message = std::move(messages_.front());
-  messages_.pop_front();
+  std::string message = messages_.pop_front();
   bytes_ -= CostOf(message);
   taken_ = true;
   if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();
