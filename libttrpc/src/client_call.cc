@@ -22,6 +22,7 @@ void ClientCall::Follow(Context& context) {
   context.loop_ = &loop_;
   if (context.cancelled()) return Fail(context.status());
   if (const auto deadline = context.deadline()) {
+    // Compared first: a deadline may lie further back than a difference can say.
     const Context::Clock::time_point now = Context::Clock::now();
     if (*deadline <= now) return Fail(DeadlineExceeded());
     deadline_ = std::make_unique<Timer>(loop_, [this] { Fail(DeadlineExceeded()); });
