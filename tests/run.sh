@@ -4,7 +4,8 @@
 # Everything that must pass before a change lands: tests/run.sh [--full]
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
-# integration tests in both builds, the peers of tests/interop, and the lint steps. --full adds the
+# integration tests in both builds, the peers of tests/interop, a program outside the tree with the
+# installed library, and the lint steps. --full adds the
 # table of tests/bench and whatever stands in tests/full. Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -104,14 +105,15 @@ mkdir -p "$logs"
 if $full; then packages="full"; else packages="test"; fi
 
 if prepare "packages" tests/install-deps.sh "$packages"; then
-  if prepare "build" compile "$build" -Dwerror=true; then
+  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true; then
     suite plain "$build"
     count "interop" tests/interop/run.sh --build "$build"
     count "interop direct" tests/interop/run.sh --build "$build" --direct
+    count "install" tests/install/run.sh --build "$build"
   fi
   # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
   if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
-    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false; then
+    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
   fi
   count "lint" tests/lint.sh "$build"

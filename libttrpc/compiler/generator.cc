@@ -196,11 +196,13 @@ void PrintClient(const ServiceDescriptor& service, const Options& options, Print
     out.Print(of_method, text.c_str());
   }
   out.Outdent();
+  // clang tells of members that are not used.
   out.Print(
       "\n"
       " private:\n"
-      "  ::ttrpc::Client& client_;\n"
-      "};\n\n");
+      "  $unused$::ttrpc::Client& client_;\n"
+      "};\n\n",
+      "unused", service.method_count() == 0 ? "[[maybe_unused]] " : "");
 }
 
 void PrintRegister(const ServiceDescriptor& service, const Options& options, Printer& out) {

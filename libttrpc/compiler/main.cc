@@ -6,6 +6,7 @@
 #include <google/protobuf/compiler/plugin.h>
 #include <google/protobuf/io/zero_copy_stream.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>

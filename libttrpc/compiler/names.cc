@@ -51,8 +51,7 @@ std::string Claim(const std::string& name, const std::string& what,
                   std::map<std::string, std::string>* names) {
   const auto [owner, is_new] = names->emplace(name, what);
   if (is_new) return {};
-  return what + " would be " + name + " in C++, as is " + owner->second +
-         "; expected another name, or a prefix=NAME";
+  return what + " would be " + name + " in C++, as is " + owner->second + "; expected another name";
 }
 
 std::string CheckMethods(const ServiceDescriptor& service, const ServiceNames& names) {
@@ -97,12 +96,12 @@ std::string CheckNames(const FileDescriptor& file, const Options& options) {
     const ServiceDescriptor& service = *file.service(i);
     const ServiceNames of_service(service, options.prefix);
     const std::string what = "service " + service.full_name();
-    for (std::string error :
+    for (const std::string& error :
          {Claim(of_service.interface(), what, &names),
           Claim(of_service.client(), "the client of " + what, &names),
           Claim(of_service.register_function(), "the function for " + what, &names),
           CheckMethods(service, of_service)}) {
-      if (!error.empty()) return file.name() + ": " + error;
+      if (!error.empty()) return error;
     }
   }
   return {};

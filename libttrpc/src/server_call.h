@@ -26,7 +26,7 @@ class ServerCore;
 
 class ServerCall : private ReplySink {
  public:
-  // The connection tells it when it goes (OnConnectionLost).
+  // The connection tells it when it goes (OnConnectionLost). `method` must outlive it.
   ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method);
   virtual ~ServerCall();
   ServerCall(const ServerCall&) = delete;
@@ -68,7 +68,7 @@ class ServerCall : private ReplySink {
   ServerCore& core_;
   ServerConnection* connection_;
   const uint32_t id_;
-  const MethodInfo method_;
+  const MethodInfo& method_;
   Context context_;
   std::unique_ptr<Timer> deadline_;
 };

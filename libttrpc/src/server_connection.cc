@@ -123,8 +123,7 @@ Status ServerConnection::StartCall(const MessageHeader& header, const RequestVie
   if (limit != 0 && calls_.size() >= limit)
     return {StatusCode::kResourceExhausted, "too many streams"};
 
-  const Method& method = found->second;
-  const MethodInfo info(service->first, method.name, method.client_streams, method.server_streams);
+  const auto& [method, info] = found->second;
   void* const implementation = service->second.implementation;
   const std::string_view payload = request.payload;
   if (method.unary != nullptr) {

@@ -24,9 +24,13 @@ namespace ttrpc {
 
 class ServerCore {
  public:
+  struct ServedMethod {
+    Method method;
+    MethodInfo info;  // which calls refer to
+  };
   struct Service {
     void* implementation;
-    std::unordered_map<std::string_view, Method> methods;
+    std::unordered_map<std::string_view, ServedMethod> methods;
   };
 
   ServerCore(IoLoop& loop, ServerOptions options);

@@ -9,10 +9,9 @@ namespace ttrpc {
 namespace {
 // As long as Go's client and server wait for a stream.
 constexpr auto kPatience = std::chrono::seconds(1);
-// What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
-constexpr size_t kMessageCost = sizeof(std::string);
 
-size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
+// A message of no bytes is not free: a peer may send any number of them.
+size_t CostOf(const std::string& message) { return sizeof message + message.size(); }
 
 }  // namespace
 
