@@ -25,8 +25,9 @@ void ClientCall::Follow(Context& context) {
     // Compared first: a deadline may lie further back than a difference can say.
     const Context::Clock::time_point now = Context::Clock::now();
     if (*deadline <= now) return Fail(DeadlineExceeded());
+    const auto left = *deadline - now;
     deadline_ = std::make_unique<Timer>(loop_, [this] { Fail(DeadlineExceeded()); });
-    deadline_->Start(*deadline - now);
+    deadline_->Start(left);
   }
   cancel_.emplace(context, [this](const Status& reason) { Fail(reason); });
 }
