@@ -7,13 +7,17 @@
 namespace ttrpc {
 
 namespace {
-// Kept for the next wake-up, whatever a burst has used: half a MiB.
-constexpr size_t kPooledBlocks = 32;
+// While many queues have a block each, one begins with a small one and has each next four times as
+// large: when thousands of connections get a short message within one wake-up, each of them touches
+// this much and no whole block. A round number for glibc, with its own bytes.
+constexpr size_t kSmallBlock = 248;
+constexpr size_t kGrowth = 4;
 // More entries than this are not kept by an empty queue.
 constexpr size_t kKeptBlocks = 16;
 }  // namespace
 
 std::unique_ptr<char[]> BlockPool::Take() {
+  ++taken_;
   if (blocks_.empty()) return std::make_unique_for_overwrite<char[]>(kBlockSize);
   std::unique_ptr<char[]> block = std::move(blocks_.back());
   blocks_.pop_back();
@@ -21,16 +25,26 @@ std::unique_ptr<char[]> BlockPool::Take() {
 }
 
 void BlockPool::Give(std::unique_ptr<char[]> block) {
-  if (blocks_.size() < kPooledBlocks) blocks_.push_back(std::move(block));
+  --taken_;
+  if (blocks_.size() < kKept) blocks_.push_back(std::move(block));
+}
+
+void SendQueue::Add(size_t n) {
+  size_t capacity = BlockPool::kBlockSize;
+  if (pool_.exhausted()) {
+    capacity =
+        std::min(capacity, blocks_.empty() ? kSmallBlock : blocks_.back().capacity * kGrowth);
+  }
+  capacity = std::max(capacity, n);
+  Block& added = blocks_.emplace_back();
+  added.bytes = capacity == BlockPool::kBlockSize
+                    ? pool_.Take()
+                    : std::make_unique_for_overwrite<char[]>(capacity);
+  added.capacity = capacity;
 }
 
 char* SendQueue::Extend(size_t n) {
-  if (blocks_.empty() || blocks_.back().capacity - blocks_.back().size < n) {
-    const bool pooled = n <= BlockPool::kBlockSize;
-    Block& added = blocks_.emplace_back();
-    added.bytes = pooled ? pool_.Take() : std::make_unique_for_overwrite<char[]>(n);
-    added.capacity = pooled ? BlockPool::kBlockSize : n;
-  }
+  if (blocks_.empty() || blocks_.back().capacity - blocks_.back().size < n) Add(n);
   Block& block = blocks_.back();
   char* place = block.bytes.get() + block.size;
   block.size += n;

@@ -123,8 +123,7 @@ Status ServerConnection::StartCall(const MessageHeader& header, const RequestVie
   if (limit != 0 && calls_.size() >= limit)
     return {StatusCode::kResourceExhausted, "too many streams"};
 
-  const Method& method = found->second.method;
-  const MethodInfo& info = found->second.info;
+  const auto& [method, info] = found->second;
   void* const implementation = service->second.implementation;
   const std::string_view payload = request.payload;
   if (method.unary != nullptr) {
@@ -171,8 +170,10 @@ void ServerConnection::SendStatus(uint32_t id, const Status& status) {
   const size_t size = EncodedResponseSize(status);
   const size_t limit = std::max<size_t>(core_.options().message_size, kShortStatus);
   if (size > limit) return SendStatus(id, MessageTooLong(size, limit));
-  char* const place = connection_.Begin(
-      {.length = static_cast<uint32_t>(size), .stream_id = id, .type = MessageType::kResponse});
+  char* const place =
+      connection_.Begin({.length = static_cast<uint32_t>(size),
+                         .stream_id = id,
+                         .type = MessageType::kResponse});
   EncodeResponse(status, place);
   LimitQueue();
 }

@@ -24,15 +24,13 @@ namespace ttrpc {
 
 class ServerCore {
  public:
-  struct KnownMethod {
-    KnownMethod(std::string_view service, const Method& m)
-        : method(m), info(service, m.name, m.client_streams, m.server_streams) {}
+  struct ServedMethod {
     Method method;
-    MethodInfo info;
+    MethodInfo info;  // which calls refer to
   };
   struct Service {
     void* implementation;
-    std::unordered_map<std::string_view, KnownMethod> methods;
+    std::unordered_map<std::string_view, ServedMethod> methods;
   };
 
   ServerCore(IoLoop& loop, ServerOptions options);

@@ -2,6 +2,7 @@
 #include "ttrpc/task.h"
 
 #include <string>
+#include <utility>
 
 namespace ttrpc {
 
@@ -15,44 +16,20 @@ Status task_internal::StatusOfException() noexcept {
   }
 }
 
-// The coroutine around a spawned task. It destroys itself when it has ended, or is destroyed by its
-// group; either way it leaves the group's list.
-struct TaskGroup::RunnerPromise {
-  RunnerPromise(TaskGroup* group, Task<void>&) : next(group->first_), link(&group->first_) {
-    if (next != nullptr) next->link = &next;
-    group->first_ = this;
-  }
-  RunnerPromise(const RunnerPromise&) = delete;
-  RunnerPromise& operator=(const RunnerPromise&) = delete;
-  ~RunnerPromise() {
-    *link = next;
-    if (next != nullptr) next->link = link;
-  }
-
-  Runner get_return_object() noexcept;
-  std::suspend_never initial_suspend() noexcept { return {}; }
-  std::suspend_never final_suspend() noexcept { return {}; }
-  void return_void() noexcept {}
-  void unhandled_exception() noexcept { std::terminate(); }
-
-  RunnerPromise* next;
-  RunnerPromise** link;  // what points at this
-};
-
-struct TaskGroup::Runner {
-  using promise_type = RunnerPromise;
-};
-
-TaskGroup::Runner TaskGroup::RunnerPromise::get_return_object() noexcept { return {}; }
-
-TaskGroup::Runner TaskGroup::Run(TaskGroup*, Task<void> task) { co_await std::move(task); }
-
-void TaskGroup::Spawn(Task<void> task) { Run(this, std::move(task)); }
+void TaskGroup::Spawn(Task<void> task) {
+  const auto coroutine = std::exchange(task.coroutine_, nullptr);
+  task_internal::Promise<void>& promise = coroutine.promise();
+  promise.next = first_;
+  promise.link = &first_;
+  if (first_ != nullptr) first_->link = &promise.next;
+  first_ = &promise;
+  coroutine.resume();
+}
 
 void TaskGroup::Clear() {
   // Each leaves the list as it is destroyed, and may take others along.
   while (first_ != nullptr) {
-    std::coroutine_handle<RunnerPromise>::from_promise(*first_).destroy();
+    std::coroutine_handle<task_internal::Promise<void>>::from_promise(*first_).destroy();
   }
 }
 

@@ -31,8 +31,7 @@ class NoteConnected final : public Handshaker {
   // `connected` must outlive it.
   explicit NoteConnected(bool* connected) : connected_(connected) {}
 
-  // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): the frame's copy of the parameter is moved from
-  // once
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): of a coroutine's parameter
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
     *connected_ = true;
     co_return Handshaken(std::move(socket));
@@ -197,7 +196,7 @@ int Caller::Report(const Status& status) {
   int exit_status = ExitStatus(status.code());
   if (exit_status_) {
     exit_status = *exit_status_;
-    text = "ttrpc: " + Printable(failure_.message()) + "\n";
+    text = "ttrpc: " + PrintableLines(failure_.message()) + "\n";
   } else if (status.code() == StatusCode::kUnavailable && !connected_) {
     exit_status = EX_UNAVAILABLE;
     text = options_.status_as_json ? StatusAsJson(status, &codec_)

@@ -31,7 +31,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
         std::string name = file.name();
         files_.emplace(std::move(name), File{std::move(file), path});
       } else if (!Same(there->second.proto, file)) {
-        return path + ": " + file.name() + " is not the one that is in " + there->second.set;
+        return Differs(path, there->second);
       }
     }
     return "";
@@ -80,6 +80,9 @@ class Database final : public google::protobuf::DescriptorDatabase {
     std::string set;
   };
 
+  static std::string Differs(const std::string& path, const File& there) {
+    return path + ": " + there.proto.name() + " is not the one that is in " + there.set;
+  }
   static bool IsProtobufs(const std::string& name) {
     return DescriptorPool::generated_pool()->FindFileByName(name) != nullptr;
   }

@@ -84,8 +84,8 @@ DescriptorPool* Build() {
 }  // namespace
 
 const DescriptorPool& ErrorDetailTypes() {
-  static const DescriptorPool* const pool = Build();
-  return *pool;
+  static const DescriptorPool* const kPool = Build();
+  return *kPool;
 }
 
 }  // namespace ttrpc::tool

@@ -38,8 +38,7 @@ class Schema {
   static std::unique_ptr<Schema> Load(const SchemaSources& sources,
                                       std::vector<std::string>* errors);
 
-  // All there is, by name. Those of files that were only imported are last in neither: there is no
-  // telling what is meant to be called.
+  // In the order of their names; those of imported files, too.
   std::vector<const google::protobuf::ServiceDescriptor*> Services() const;
   // NOT_FOUND: there is none; the message names those that there are.
   Result<const google::protobuf::ServiceDescriptor*> FindService(std::string_view name) const;

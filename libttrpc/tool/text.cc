@@ -93,15 +93,15 @@ std::string JsonQuoted(std::string_view text) {
   return out + '"';
 }
 
-std::string Indented(std::string_view text, std::string_view indent) {
+std::string PrintableLines(std::string_view text) {
   std::string out;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    if (text[0] != '\n') out += indent;
-    out += text.substr(0, end);
-    text.remove_prefix(end);
+  while (true) {
+    const size_t end = text.find('\n');
+    out += Printable(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += "\n  ";
+    text.remove_prefix(end + 1);
   }
-  return out;
 }
 
 }  // namespace ttrpc::tool

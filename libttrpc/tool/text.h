@@ -15,7 +15,7 @@ std::string Printable(std::string_view text);
 // As a JSON string, with its quotes. Bytes that are no UTF-8 become U+FFFD.
 std::string JsonQuoted(std::string_view text);
 
-// Each line but empty ones with `indent` before it.
-std::string Indented(std::string_view text, std::string_view indent);
+// The same for text of several lines: each is indented but the first.
+std::string PrintableLines(std::string_view text);
 
 }  // namespace ttrpc::tool

@@ -32,6 +32,7 @@ WORKLOADS = [Workload("1x1", 1, 1, 64), Workload("16x8", 16, 8, 64)]
 SERVERS = {
     "none": ["tests/bench/ttrpc-bench-echo", "--socket"],
     "libttrpc": ["tests/bench/library/ttrpc-bench-server"],
+    "libttrpc-static": ["tests/bench/library/ttrpc-bench-server-static"],
     "go": ["library/go/ttrpc-bench-go"],
     "rust": ["library/rust/release/bench-echo"],
     "grpc-c++": ["tests/bench/library/ttrpc-bench-grpc"],
@@ -39,6 +40,7 @@ SERVERS = {
 LOADS = {"grpc-c++": "tests/bench/library/ttrpc-bench-grpc-load"}
 USUAL_LOAD = "tests/bench/ttrpc-bench-load"
 CLIENT = "tests/bench/library/ttrpc-bench-client"
+LINKED = {"libttrpc": "shared", "libttrpc-static": "static"}
 COUNTED_LIBRARIES = ("libttrpc", "grpc-c++")
 # What every C++ program has.
 RUNTIME = re.compile(r"/(ld-linux[^/]*|lib(c|m|gcc_s|stdc\+\+))\.so[^/]*$")
@@ -227,10 +229,15 @@ def print_library_targets(by_name, client_bytes):
             values = ratios(ours, by_name[other], workload, key)
             what = f"{'p50' if key == 'p50_us' else 'calls/s'} at {workload.name} : {other}"
             checks.append((what, relation, bound, statistics.median(values), ratio_text(values)))
-    for other, bound in (("go", 1 / 2), ("grpc-c++", 1 / 3)):
-        if other in by_name:
-            value = ours.idle_kib / by_name[other].idle_kib
-            checks.append((f"idle memory : {other}", "<=", bound, value, f"{value:.2f}"))
+    for name, other, bound in (
+        ("libttrpc-static", "go", 1 / 2),
+        ("libttrpc", "go", 1 / 2),
+        ("libttrpc", "grpc-c++", 1 / 3),
+    ):
+        if name in by_name and other in by_name:
+            value = by_name[name].idle_kib / by_name[other].idle_kib
+            what = f"idle memory, {LINKED[name]} : {other}"
+            checks.append((what, "<=", bound, value, f"{value:.2f}"))
     if "grpc-c++" in by_name:
         value = libraries_mib(ours) / libraries_mib(by_name["grpc-c++"])
         checks.append(("libraries mapped : grpc-c++", "<=", 1 / 4, value, f"{value:.2f}"))

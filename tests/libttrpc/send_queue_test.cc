@@ -2,8 +2,10 @@
 #include "ttrpc/send_queue.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <array>
+#include <deque>
 #include <random>
 #include <string>
 
@@ -49,6 +51,36 @@ TEST(SendQueueTest, ClearedItIsEmpty) {
   std::array<iovec, 4> parts;
   EXPECT_EQ(queue.Gather(parts), 0U);
   EXPECT_TRUE(queue.empty());
+}
+
+size_t FirstBlockSize(const SendQueue& queue) {
+  std::array<iovec, 1> parts;
+  EXPECT_EQ(queue.Gather(parts), 1U);
+  return malloc_usable_size(parts[0].iov_base);
+}
+
+// A burst on thousands of connections must not take, and touch, a whole block for each.
+TEST(SendQueueTest, ShortMessagesInManyQueuesAtOnceTakeSmallBlocks) {
+  BlockPool pool;
+  std::deque<SendQueue> queues;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 1000; ++i) *queues.emplace_back(pool).Extend(100) = 'x';
+    size_t whole = 0;
+    for (const SendQueue& queue : queues) {
+      if (FirstBlockSize(queue) >= BlockPool::kBlockSize) ++whole;
+    }
+    EXPECT_EQ(whole, 32U) << round;  // as many as are kept for the next burst
+    queues.clear();                  // gives them back
+  }
+}
+
+TEST(SendQueueTest, AQueueThatGrowsGetsLargerBlocksWhateverOthersHave) {
+  BlockPool pool;
+  std::deque<SendQueue> queues;
+  for (int i = 0; i < 100; ++i) *queues.emplace_back(pool).Extend(100) = 'x';
+  for (int i = 0; i < 100; ++i) *queues.back().Extend(1000) = 'y';
+  std::array<iovec, 64> parts;
+  EXPECT_LE(queues.back().Gather(parts), 10U);
 }
 
 }  // namespace

@@ -159,6 +159,8 @@ TEST_F(ToolCallTest, BadInputIsTold) {
   Expect(Call("Say", {"-d", "{\"txt\":1}"}), 65, "", "ttrpc: message 1: txt: Cannot find field.\n");
   Expect(Call("Say", {"-d", "{\"text\":"}), 65, "",
          "ttrpc: message 1: ends before it is complete\n");
+  Expect(Call("Say", {"-d", R"({"text" 1})"}), 65, "",
+         "ttrpc: message 1: Expected : between key:value pair.\n  {\"text\" 1}\n          ^\n");
   ToolProcess process(Args("Talk", {"-d", "-"}));
   process.Write("{\"text\":\"a\"}");
   EXPECT_EQ(process.ReadLine(), "{\"text\":\"a\"}");

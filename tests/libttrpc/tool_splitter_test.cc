@@ -40,7 +40,7 @@ Pieces Split(std::unique_ptr<MessageSplitter> splitter, std::string_view input, 
 
 // In pieces of any size the outcome is the same.
 Pieces SplitJson(const std::string& input) {
-  const Pieces whole = Split(JsonSplitter(), input, input.size() + 1);
+  Pieces whole = Split(JsonSplitter(), input, input.size() + 1);
   for (size_t step = 1; step <= input.size(); ++step) {
     const Pieces pieces = Split(JsonSplitter(), input, step);
     EXPECT_EQ(pieces.messages, whole.messages) << input << " by " << step;

@@ -49,7 +49,7 @@ class SchemaTest : public ::testing::Test {
     return errors;
   }
 
-  const Folder folder_;
+  const Folder folder_{};
 };
 
 }  // namespace ttrpc::tool

@@ -14,7 +14,7 @@ TEST(PrintableTest, LeavesOrdinaryTextAlone) {
 TEST(PrintableTest, WhatATerminalWouldObeyIsShown) {
   EXPECT_EQ(Printable("\x1b[2J\n\x7f"), "\\x1b[2J\\x0a\\x7f");
   EXPECT_EQ(Printable("\xC2\x9B"), "\\u009b");
-  EXPECT_EQ(Printable("\xE2\x80\xAE"), "\\u202e");
+  EXPECT_EQ(Printable(std::string("\xE2\x80").append("\xAE")), "\\u202e");
 }
 
 TEST(PrintableTest, WhatIsNoUtf8IsShownByteForByte) {
@@ -25,6 +25,11 @@ TEST(PrintableTest, WhatIsNoUtf8IsShownByteForByte) {
   EXPECT_EQ(Printable("\xED\xA0\x80"), "\\xed\\xa0\\x80");           // surrogate
   EXPECT_EQ(Printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond
   EXPECT_EQ(Printable("\xF0\x80\x80\x80"), "\\xf0\\x80\\x80\\x80");
+}
+
+TEST(PrintableLinesTest, LinesStayAndNothingElseDoes) {
+  EXPECT_EQ(PrintableLines("a\tb\nc\n"), "a\\x09b\n  c\n  ");
+  EXPECT_EQ(PrintableLines(""), "");
 }
 
 TEST(JsonQuotedTest, IsAJsonString) {

@@ -21,9 +21,15 @@ class BlockPool {
 
   std::unique_ptr<char[]> Take();
   void Give(std::unique_ptr<char[]> block);
+  // As many are taken as are kept. A queue that needs no whole block should do without.
+  bool exhausted() const { return taken_ >= kKept; }
 
  private:
+  // For the next wake-up, whatever a burst has used: half a MiB.
+  static constexpr size_t kKept = 32;
+
   std::vector<std::unique_ptr<char[]>> blocks_;
+  size_t taken_ = 0;
 };
 
 class SendQueue {
@@ -53,6 +59,7 @@ class SendQueue {
     size_t capacity = 0;
   };
 
+  void Add(size_t n);
   void Free(Block* block);
 
   BlockPool& pool_;

@@ -75,15 +75,19 @@ Task<Result<Request>> ReceiveOne(RawStream& stream) {
   co_return stream_internal::Parse<Request>(*bytes);
 }
 
+template <typename Reply>
+Status Write(const Result<Reply>& reply, ReplySink& sink) {
+  return reply ? sink.Write(*reply) : reply.error();
+}
+
+// What waits does so in this coroutine's frame: it has no variable for the reply.
 template <typename Service, typename Request, typename Reply,
           Task<Result<Reply>> (Service::*Call)(Context&, const Request&)>
 Task<Status> Unary(void* service, Context& context, std::string_view bytes, ReplySink& sink) {
   Request request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     co_return stream_internal::CannotParse(request);
-  const Result<Reply> reply = co_await (static_cast<Service*>(service)->*Call)(context, request);
-  if (!reply) co_return reply.error();
-  co_return sink.Write(*reply);
+  co_return Write(co_await (static_cast<Service*>(service)->*Call)(context, request), sink);
 }
 
 template <typename Service, typename Request, typename Reply,
@@ -99,9 +103,7 @@ template <typename Service, typename Request, typename Reply,
           Task<Result<Reply>> (Service::*Call)(Context&, ReceiveStream<Request>&)>
 Task<Status> ClientStream(void* service, Context& context, RawStream& stream, ReplySink& sink) {
   ReceiveStream<Request> requests(stream);
-  const Result<Reply> reply = co_await (static_cast<Service*>(service)->*Call)(context, requests);
-  if (!reply) co_return reply.error();
-  co_return sink.Write(*reply);
+  co_return Write(co_await (static_cast<Service*>(service)->*Call)(context, requests), sink);
 }
 
 template <typename Service, typename Request, typename Reply,

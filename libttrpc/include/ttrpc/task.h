@@ -70,9 +70,32 @@ struct Promise : PromiseBase {
 
 template <>
 struct Promise<void> : PromiseBase {
+  // One that a TaskGroup has destroys itself when it has ended.
+  struct FinalAwaiter : PromiseBase::FinalAwaiter {
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+      if (ended.promise().link == nullptr) return PromiseBase::FinalAwaiter::await_suspend(ended);
+      ended.destroy();
+      return std::noop_coroutine();
+    }
+  };
+
+  Promise() = default;
+  ~Promise() {
+    if (link == nullptr) return;
+    *link = next;
+    if (next != nullptr) next->link = link;
+  }
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+
   Task<void> get_return_object() noexcept;
+  FinalAwaiter final_suspend() noexcept { return {}; }
   void return_void() noexcept {}
   void unhandled_exception() noexcept { std::terminate(); }
+
+  // In its group's list. Null: it is in none.
+  Promise* next = nullptr;
+  Promise** link = nullptr;  // what points at this
 };
 
 }  // namespace task_internal
@@ -121,6 +144,7 @@ class [[nodiscard]] Task {
 
  private:
   friend promise_type;
+  friend class TaskGroup;
   explicit Task(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
 
   std::coroutine_handle<promise_type> coroutine_;
@@ -154,11 +178,7 @@ class TaskGroup {
   bool empty() const { return first_ == nullptr; }
 
  private:
-  struct Runner;
-  struct RunnerPromise;
-  static Runner Run(TaskGroup* group, Task<void> task);
-
-  RunnerPromise* first_ = nullptr;
+  task_internal::Promise<void>* first_ = nullptr;
 };
 
 }  // namespace ttrpc
