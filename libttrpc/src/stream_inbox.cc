@@ -9,6 +9,10 @@ namespace ttrpc {
 namespace {
 // As long as Go's client and server wait for a stream.
 constexpr auto kPatience = std::chrono::seconds(1);
+
+// A message of no bytes is not free: a peer may send any number of them.
+size_t CostOf(const std::string& message) { return sizeof message + message.size(); }
+
 }  // namespace
 
 ReadGate::ReadGate(IoLoop& loop, Connection& connection, size_t stream_buffer)
@@ -47,7 +51,7 @@ StreamInbox::~StreamInbox() { LeaveGate(); }
 
 void StreamInbox::Push(std::string message) {
   if (ended_) return;
-  bytes_ += message.size();
+  bytes_ += CostOf(message);
   messages_.push_back(std::move(message));
   waiter_.Wake();
   if (holds_ || bytes_ <= gate_->stream_buffer()) return;
@@ -71,7 +75,7 @@ void StreamInbox::End(Status status) {
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
   std::string message = messages_.pop_front();
-  bytes_ -= message.size();
+  bytes_ -= CostOf(message);
   taken_ = true;
   if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();
   return message;
