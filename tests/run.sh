@@ -4,8 +4,9 @@
 # Everything that must pass before a change lands: tests/run.sh [--full]
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
-# integration tests in both builds, the peers of tests/interop, and the lint steps. --full adds the
-# table of tests/bench and whatever stands in tests/full. Needs root: tests connect as other users.
+# integration tests in both builds, the peers of tests/interop, a program outside the tree with the
+# installed library, and the lint steps. --full adds the tables of tests/bench and whatever stands in
+# tests/full. Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
 # `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
@@ -108,6 +109,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     suite plain "$build"
     count "interop" tests/interop/run.sh --build "$build"
     count "interop direct" tests/interop/run.sh --build "$build" --direct
+    count "install" tests/install/run.sh --build "$build"
   fi
   # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
   if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
@@ -118,6 +120,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   if $full; then
     # In a build of its own, optimized as a distribution would.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
+    prepare "bench library" tests/bench/run.sh --library && cat "$logs/bench-library.log"
     for script in tests/full/*.sh; do
       if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
     done

@@ -22,8 +22,10 @@ void ClientCall::Follow(Context& context) {
   context.loop_ = &loop_;
   if (context.cancelled()) return Fail(context.status());
   if (const auto deadline = context.deadline()) {
-    const auto left = *deadline - Context::Clock::now();
-    if (left <= std::chrono::nanoseconds(0)) return Fail(DeadlineExceeded());
+    // Compared first: a deadline may lie further back than a difference can say.
+    const Context::Clock::time_point now = Context::Clock::now();
+    if (*deadline <= now) return Fail(DeadlineExceeded());
+    const auto left = *deadline - now;
     deadline_ = std::make_unique<Timer>(loop_, [this] { Fail(DeadlineExceeded()); });
     deadline_->Start(left);
   }

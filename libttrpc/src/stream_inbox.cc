@@ -9,6 +9,11 @@ namespace ttrpc {
 namespace {
 // As long as Go's client and server wait for a stream.
 constexpr auto kPatience = std::chrono::seconds(1);
+// What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
+constexpr size_t kMessageCost = sizeof(std::string);
+
+size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
+
 }  // namespace
 
 ReadGate::ReadGate(IoLoop& loop, Connection& connection, size_t stream_buffer)
@@ -47,12 +52,13 @@ StreamInbox::~StreamInbox() { LeaveGate(); }
 
 void StreamInbox::Push(std::string message) {
   if (ended_) return;
-  bytes_ += message.size();
+  bytes_ += CostOf(message);
   messages_.push_back(std::move(message));
   waiter_.Wake();
   if (holds_ || bytes_ <= gate_->stream_buffer()) return;
   holds_ = true;
-  taken_ = false;
+  // The gate may look any moment, on account of another stream: that does not count yet.
+  taken_ = true;
   gate_->overfull_.InsertBefore(this);
   gate_->Hold();
   if (!gate_->timer_.active()) gate_->timer_.Start(kPatience);
@@ -70,9 +76,8 @@ void StreamInbox::End(Status status) {
 
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
-  std::string message = std::move(messages_.front());
-  messages_.pop_front();
-  bytes_ -= message.size();
+  std::string message = messages_.pop_front();
+  bytes_ -= CostOf(message);
   taken_ = true;
   if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();
   return message;

@@ -163,6 +163,9 @@ TEST_F(ClientServerTest, DeadlinesEndTheCallAndTellTheHandler) {
   context_.set_timeout(milliseconds(20));
   EXPECT_EQ(Call(kHang, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
   EXPECT_EQ(Call(kEcho, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
+  // So long ago that no duration says how long.
+  context_.set_deadline(Context::Clock::time_point::min());
+  EXPECT_EQ(Call(kEcho, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
   context_.set_deadline(std::nullopt);
   while (log_.ended.empty()) ASSERT_EQ(Call(kEcho, "still there"), "still there");
   EXPECT_EQ(log_.ended.front(), Status(StatusCode::kDeadlineExceeded, "context deadline exceeded"));

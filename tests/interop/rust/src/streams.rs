@@ -429,8 +429,7 @@ async fn early_end(client: Client, end: i32) -> Outcome {
     open(outcome, client).await
 }
 
-/// Without closing first, which the generated client cannot do: ttrpc-rust's server may answer data on the
-/// ended stream before it tells the status.
+/// Without closing first: ttrpc-rust's server may answer data on the ended stream before it tells the status.
 async fn early_sum(client: Client) -> Outcome {
     let request = Request {
         service: "interop.v1.Streams".to_string(),

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon's stream machine, driven from both sides: what reaches a backend is what the protocol
+// allows after this request. Input: the request's flags, then for each message who sends it and
+// which kind (a byte), and its flags (a byte).
+#include "fuzz.h"
+#include "proxy/stream_state.h"
+#include "ttrpc/message.h"
+
+namespace {
+
+using proxyd::BackendMessage;
+using proxyd::PeerData;
+using proxyd::StreamState;
+
+constexpr uint8_t kClosed = ttrpc::kFlagRemoteClosed;
+constexpr uint8_t kOpen = ttrpc::kFlagRemoteOpen;
+constexpr uint8_t kNoData = ttrpc::kFlagNoData;
+
+// What the backend knows of the stream.
+struct Backend {
+  bool open;  // it may get data
+  int closes = 0;
+};
+
+void SendFromPeer(uint8_t flags, StreamState* state, Backend* backend) {
+  const bool was_open = state->peer_open();
+  FUZZ_CHECK(was_open == backend->open);
+  const PeerData what = state->OnPeerData(flags);
+  FUZZ_CHECK((what == PeerData::kRefuse) == !was_open);
+  const bool forwards = what == PeerData::kForward || what == PeerData::kForwardThenClose;
+  const bool closes = what == PeerData::kClose || what == PeerData::kForwardThenClose;
+  if (was_open) {
+    FUZZ_CHECK(forwards == ((flags & kNoData) == 0));
+    FUZZ_CHECK(closes == ((flags & kClosed) != 0));
+  }
+  if (closes) {
+    backend->open = false;
+    ++backend->closes;
+  }
+  FUZZ_CHECK(backend->closes <= 1);
+  FUZZ_CHECK(state->peer_open() == backend->open);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Script script(data, size);
+  const uint8_t request_flags = script.Byte();
+  StreamState state(request_flags);
+  FUZZ_CHECK(state.unary() == ((request_flags & (kClosed | kOpen)) == 0));
+  for (const bool empty : {false, true}) {
+    const uint8_t sent = proxyd::RequestFlagsToBackend(request_flags, empty);
+    FUZZ_CHECK((sent & (kClosed | kOpen)) == (request_flags & (kClosed | kOpen)));
+    FUZZ_CHECK(((sent & kNoData) != 0) == (empty && (request_flags & kOpen) != 0));
+    FUZZ_CHECK((sent & ~(kClosed | kOpen | kNoData)) == 0);
+  }
+  const bool unary = state.unary();
+  Backend backend = {.open = (request_flags & kOpen) != 0};
+  while (!script.done()) {
+    const uint8_t who = script.Byte();
+    const uint8_t flags = script.Byte();
+    if (who % 3 == 0) {
+      SendFromPeer(flags, &state, &backend);
+    } else if (who % 3 == 1) {
+      const bool open = state.peer_open();
+      const BackendMessage what = state.OnBackendData(flags);
+      FUZZ_CHECK((what == BackendMessage::kRefuse) == unary);
+      if (!unary) FUZZ_CHECK((what == BackendMessage::kForwardAndEnd) == ((flags & kClosed) != 0));
+      // What a backend sends does not open or close the peer's side.
+      FUZZ_CHECK(state.peer_open() == open);
+    } else {
+      FUZZ_CHECK(state.OnBackendResponse() == BackendMessage::kForwardAndEnd);
+    }
+    FUZZ_CHECK(state.unary() == unary);
+  }
+  return 0;
+}

@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The library as its users get it: tests/install/run.sh [--build DIR]
+#
+# Installs DIR (default: build; it must be built) below a folder of its own. Outside the tree, builds
+# the greeter of libttrpc/examples with the installed generator and what pkg-config says, and
+# builds it once more in a meson project that has this tree as its subproject. Runs both ends. The
+# last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$top/build
+if [[ ${1-} == --build ]]; then build=$(realpath "$2"); fi
+
+work=$(mktemp -d)
+# Stops the server that `greets` may have left behind.
+finish() {
+  if [[ -n ${server-} ]]; then kill "$server" 2>/dev/null; fi
+  rm -rf "$work"
+}
+trap finish EXIT
+
+passed=0
+failed=0
+# check NAME COMMAND…
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    echo "PASS $name"
+    passed=$((passed + 1))
+  else
+    echo "FAIL $name"
+    sed 's/^/    /' "$work/log"
+    failed=$((failed + 1))
+  fi
+}
+
+option() { # NAME: a built-in option of the build, as a path below $root
+  meson introspect "$build" --buildoptions |
+    python3 -c 'import json, sys
+print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1]))' "$1"
+}
+
+root=$work/root
+prefix=$(option prefix)
+libdir=$root$prefix/$(option libdir)
+headers=$root$prefix/$(option includedir)/ttrpc
+bin=$root$prefix/$(option bindir)
+
+install_all() { meson install -C "$build" --no-rebuild --destdir "$root"; }
+
+same() { # WHAT WANTED HAVE
+  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
+}
+
+shared_library() {
+  same "libttrpc.so" libttrpc.so.0 "$(readlink "$libdir/libttrpc.so")" &&
+    same "libttrpc.so.0" "libttrpc.so.$(version)" "$(readlink "$libdir/libttrpc.so.0")" &&
+    same SONAME libttrpc.so.0 \
+      "$(readelf -d "$libdir/libttrpc.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')"
+}
+
+version() { pkgconfig --modversion libttrpc; }
+
+# Nothing but names of ours: not what templates of protobuf or of the standard library leave.
+symbols() {
+  local foreign
+  foreign=$(nm -DC --defined-only --format=posix "$libdir/libttrpc.so" |
+    grep -vE '^(ttrpc::|(vtable|typeinfo|typeinfo name) for ttrpc::)')
+  [[ -z $foreign ]] || { echo "$foreign" && return 1; }
+}
+
+all_headers() { diff -r "$top/libttrpc/include/ttrpc" "$headers"; }
+
+man_pages() {
+  local page
+  for page in man3/libttrpc.3 man1/protoc-gen-cpp-ttrpc.1 man1/ttrpc.1; do
+    cmp "$top/man/${page#*/}" "$root$prefix/$(option mandir)/$page" || return
+  done
+}
+
+pkgconfig() {
+  PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@"
+}
+
+# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf. libttrpc's own
+# headers bear the strictest warnings; what protoc writes is not ours.
+generate() (
+  mkdir "$work/greeter" && cd "$work/greeter" || return
+  cp "$top"/libttrpc/examples/greeter* . && echo 'option optimize_for = LITE_RUNTIME;' >>greeter.proto
+  PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
+  local flags
+  read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
+  c++ -std=c++20 -O0 "${flags[@]}" -c greeter.pb.cc || return
+  for source in greeter.ttrpc greeter_server greeter_client; do
+    c++ -std=c++20 -O0 -Wall -Wextra -Werror "${flags[@]}" -c "$source.cc" || return
+  done
+)
+
+link_all() ( # FOLDER ARGUMENT…
+  local folder=$work/greeter/$1 program
+  shift
+  mkdir "$folder" && cd "$work/greeter" || return
+  for program in greeter_server greeter_client; do
+    c++ -o "$folder/$program" "$program.o" greeter.ttrpc.o greeter.pb.o "$@" || return
+  done
+)
+
+link_shared() {
+  local flags
+  read -ra flags <<<"$(pkgconfig --libs libttrpc)"
+  link_all shared "${flags[@]}" "-Wl,-rpath,$libdir" || return
+  ldd "$work/greeter/shared/greeter_server" >"$work/ldd" || return
+  cat "$work/ldd"
+  grep -qF "$libdir/libttrpc.so.0" "$work/ldd" && ! grep -q 'libprotobuf\.so' "$work/ldd"
+}
+
+link_static() {
+  local flags
+  read -ra flags <<<"$(pkgconfig --static --libs libttrpc)"
+  link_all static "${flags[@]/#-lttrpc/-l:libttrpc.a}" || return
+  ! ldd "$work/greeter/static/greeter_server" | grep libttrpc
+}
+
+# greets SERVER CLIENT [ADDRESS]: one process calls the other.
+greets() {
+  local address=unix://$work/greeter.sock line status=0
+  exec 3< <(exec "$1" "$address")
+  server=$!
+  read -r -t 30 line <&3
+  same "the server's line" ready "$line" &&
+    same "the reply" "Hello, World!" "$("$2" "$address" World 2>&1)" &&
+    same "the error" "INVALID_ARGUMENT: nobody to greet" "$("$2" "$address" "" 2>&1)" &&
+    same "the tool's reply" '{"message":"Hello, tool!"}' \
+      "$("$bin/ttrpc" call "$address" example.Greeter/SayHello -d '{"name":"tool"}' --compact \
+        --proto greeter.proto -I "$top/libttrpc/examples" 2>&1)" || status=1
+  kill "$server"
+  server=
+  exec 3<&-
+  rm -f "$work/greeter.sock" "$work/greeter.sock.lock"
+  return "$status"
+}
+
+# The build finds neither an installed library nor an installed generator: it makes its own.
+subproject() (
+  cp -r "$top/tests/install/subproject" "$work/project" &&
+    cp "$top"/libttrpc/examples/greeter* "$work/project" && mkdir "$work/project/subprojects" &&
+    ln -s "$top" "$work/project/subprojects/ttrpc-proxy" || return
+  cd "$work/project" || return
+  # Where it stands changes from run to run, and is no reason to compile anew.
+  export CCACHE_NOHASHDIR=1
+  meson setup out --wrap-mode=forcefallback -Dbuildtype=plain && ninja -C out
+)
+
+check "installs" install_all
+check "library for sharing" shared_library
+check "symbols of the library" symbols
+check "headers, all of them" all_headers
+check "man pages" man_pages
+check "code generated and compiled outside the tree" generate
+check "links with the shared library, and with little else" link_shared
+check "links with the static library" link_static
+check "greets, shared" greets "$work/greeter/shared/greeter_server" \
+  "$work/greeter/shared/greeter_client"
+check "greets, static and shared" greets "$work/greeter/static/greeter_server" \
+  "$work/greeter/shared/greeter_client"
+check "builds as a subproject" subproject
+check "greets, subproject" greets "$work/project/out/greeter_server" \
+  "$work/project/out/greeter_client"
+
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed -eq 0 ]]
