@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/metadata.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ttrpc {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(OwnedMetadataTest, LookUpFoldsWhatIsLookedFor) {
+  const Metadata metadata({{"Key", "one"}, {"other", "x"}, {"KEY", "two"}});
+  EXPECT_EQ(metadata.Get("kEy"), "one");
+  EXPECT_THAT(metadata.Values("KEY"), ElementsAre("one", "two"));
+  EXPECT_EQ(metadata.Get("missing"), std::nullopt);
+  EXPECT_THAT(metadata.Values("missing"), IsEmpty());
+}
+
+// As Go's MD: what came over the wire is not folded.
+TEST(OwnedMetadataTest, AKeyThatWasSentInUpperCaseIsThereAndNotFound) {
+  Metadata metadata;
+  metadata.AppendAsSent("Key", "value");
+  EXPECT_EQ(metadata.Get("Key"), std::nullopt);
+  EXPECT_EQ(metadata.Get("key"), std::nullopt);
+  ASSERT_EQ(metadata.entries().size(), 1U);
+  EXPECT_EQ(metadata.entries()[0].key, "Key");
+}
+
+TEST(OwnedMetadataTest, SetReplacesAndRemoveRemovesAllOfAKey) {
+  Metadata metadata({{"a", "1"}, {"b", "2"}, {"a", "3"}});
+  metadata.Set("A", "4");
+  EXPECT_THAT(metadata.Values("a"), ElementsAre("4"));
+  // Its own value, which goes.
+  metadata.Set("b", *metadata.Get("b"));
+  EXPECT_EQ(metadata.Get("b"), "2");
+  metadata.Remove("A");
+  EXPECT_EQ(metadata.Get("a"), std::nullopt);
+  EXPECT_FALSE(metadata.empty());
+  metadata.Clear();
+  EXPECT_TRUE(metadata.empty());
+}
+
+}  // namespace
+}  // namespace ttrpc
