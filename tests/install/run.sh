@@ -85,18 +85,15 @@ pkgconfig() {
   PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@"
 }
 
-# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf. libttrpc's own
-# headers bear the strictest warnings; what protoc writes is not ours.
+# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf.
 generate() (
   mkdir "$work/greeter" && cd "$work/greeter" || return
   cp "$top"/libttrpc/examples/greeter* . && echo 'option optimize_for = LITE_RUNTIME;' >>greeter.proto
   PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
   local flags
   read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
-  c++ -std=c++20 -O0 "${flags[@]}" -c greeter.pb.cc || return
-  for source in greeter.ttrpc greeter_server greeter_client; do
-    c++ -std=c++20 -O0 -Wall -Wextra -Werror "${flags[@]}" -c "$source.cc" || return
-  done
+  printf '%s.cc\n' greeter.pb greeter.ttrpc greeter_server greeter_client |
+    xargs -n 1 -P "$(nproc)" c++ -std=c++20 -Wall -Wextra -Werror "${flags[@]}" -c
 )
 
 link_all() ( # FOLDER ARGUMENT…
@@ -124,7 +121,40 @@ link_static() {
   ! ldd "$work/greeter/static/greeter_server" | grep libttrpc
 }
 
-# greets SERVER CLIENT [ADDRESS]: one process calls the other.
+# program NAME: the one that libttrpc(3) shows as NAME.cc.
+program() {
+  awk -v name="$1.cc" '
+    /^\.Ss / { here = $2 == name }
+    /^\.Ed/ { inside = 0 }
+    here && inside { gsub(/\\e/, "\\"); print }
+    /^\.Bd / { inside = 1 }
+  ' "$top/man/libttrpc.3"
+}
+
+# As a reader would, with full protobuf.
+man_programs() (
+  mkdir "$work/man" && cd "$work/man" && cp "$top/libttrpc/examples/greeter.proto" . || return
+  PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
+  local flags name
+  read -ra flags <<<"$(pkgconfig --cflags --libs libttrpc protobuf)"
+  for name in server client; do program "$name" >"$name.cc"; done
+  printf '%s.cc\n' server client greeter.pb greeter.ttrpc |
+    xargs -n 1 -P "$(nproc)" c++ -std=c++20 -Wall -Wextra -Werror "${flags[@]}" -c || return
+  for name in server client; do
+    c++ -o "$name" "$name.o" greeter.pb.o greeter.ttrpc.o "${flags[@]}" "-Wl,-rpath,$libdir" || return
+  done
+)
+
+readme() (
+  cd "$work/greeter" && awk '/^```/ { cpp = /cpp$/; next } cpp' "$top/README.md" >readme.cc ||
+    return
+  local flags
+  read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
+  grep -q example::GreeterClient readme.cc &&
+    c++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only "${flags[@]}" readme.cc
+)
+
+# greets SERVER CLIENT: one process calls the other.
 greets() {
   local address=unix://$work/greeter.sock line status=0
   exec 3< <(exec "$1" "$address")
@@ -166,6 +196,9 @@ check "greets, shared" greets "$work/greeter/shared/greeter_server" \
   "$work/greeter/shared/greeter_client"
 check "greets, static and shared" greets "$work/greeter/static/greeter_server" \
   "$work/greeter/shared/greeter_client"
+check "programs of the man page" man_programs
+check "greets, programs of the man page" greets "$work/man/server" "$work/man/client"
+check "example of README.md" readme
 check "builds as a subproject" subproject
 check "greets, subproject" greets "$work/project/out/greeter_server" \
   "$work/project/out/greeter_client"
