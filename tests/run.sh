@@ -5,8 +5,8 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, and the lint steps. --full adds the
-# table of tests/bench and whatever stands in tests/full. Needs root: tests connect as other users.
+# installed library, and the lint steps. --full adds the tables of tests/bench and whatever stands in
+# tests/full. Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
 # `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
@@ -120,6 +120,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   if $full; then
     # In a build of its own, optimized as a distribution would.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
+    prepare "bench library" tests/bench/run.sh --library && cat "$logs/bench-library.log"
     for script in tests/full/*.sh; do
       if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
     done

@@ -16,7 +16,6 @@ namespace ttrpc::compiler {
 
 namespace {
 
-using google::protobuf::Descriptor;
 using google::protobuf::FileDescriptor;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;

@@ -86,6 +86,35 @@ UnaryNext ChainOf(InterceptedCall* call, size_t next) {
 
 }  // namespace
 
+// The opening of a stream. Interceptors run while it is there, so that they may name what is in it;
+// any of them may destroy the client.
+class StreamOpening : private RingNode {
+ public:
+  StreamOpening(Client::Core& core, const MethodInfo& method, Context& context)
+      : interceptors_(core.interceptors()), core_(core), method_(method), context_(context) {
+    core.intercepted().InsertBefore(this);
+  }
+
+  // Interceptors, from `first` on.
+  std::unique_ptr<RawClientStream> Open(size_t first, std::optional<std::string> request) {
+    if (first < interceptors_->stream.size()) {
+      return interceptors_->stream[first](
+          context_, method_, std::move(request),
+          [this, first](std::optional<std::string> r) { return Open(first + 1, std::move(r)); });
+    }
+    if (alone()) return FailedStream({StatusCode::kCancelled, "ttrpc: client destroyed"});
+    auto stream = std::make_unique<ClientStream>(core_.loop(), method_, core_.message_size());
+    core_.Start(*stream, method_, context_, request ? *request : std::string());
+    return stream;
+  }
+
+ private:
+  const std::shared_ptr<const ClientInterceptors> interceptors_;
+  Client::Core& core_;  // while this is in its ring
+  const MethodInfo& method_;
+  Context& context_;
+};
+
 Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
 Client::~Client() = default;
@@ -123,27 +152,7 @@ Task<Result<std::string>> Client::Call(const MethodInfo& method, Context& contex
 
 std::unique_ptr<RawClientStream> Client::OpenStream(const MethodInfo& method, Context& context,
                                                     std::optional<std::string> request) {
-  // Interceptors run while this does, so that they may name what is here.
-  const std::shared_ptr<const ClientInterceptors> interceptors = core_->interceptors();
-  struct Chain {
-    Core& core;
-    const ClientInterceptors& interceptors;
-    const MethodInfo& method;
-    Context& context;
-
-    std::unique_ptr<RawClientStream> Open(size_t next, std::optional<std::string> first) {
-      if (next < interceptors.stream.size()) {
-        return interceptors.stream[next](
-            context, method, std::move(first),
-            [this, next](std::optional<std::string> r) { return Open(next + 1, std::move(r)); });
-      }
-      auto stream = std::make_unique<ClientStream>(core.loop(), method, core.message_size());
-      core.Start(*stream, method, context, first ? *first : std::string());
-      return stream;
-    }
-  };
-  Chain chain{*core_, *interceptors, method, context};
-  return chain.Open(0, std::move(request));
+  return StreamOpening(*core_, method, context).Open(0, std::move(request));
 }
 
 }  // namespace ttrpc

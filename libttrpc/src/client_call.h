@@ -121,7 +121,6 @@ class ClientStream final : public ClientCall, public RawClientStream, private St
   const bool server_streams_;
   const uint32_t message_size_;
   bool close_wanted_ = false;  // this side has closed
-  bool close_sent_ = false;
   std::optional<Status> end_;
   std::string reply_;
   StreamInbox inbox_;

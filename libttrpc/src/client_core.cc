@@ -13,12 +13,17 @@ namespace {
 
 Status ClosedStatus() { return {StatusCode::kUnavailable, "ttrpc: closed"}; }
 
+ClientOptions Checked(ClientOptions options) {
+  options.message_size = std::min(options.message_size, kMaxMessageSize);
+  return options;
+}
+
 }  // namespace
 
 Client::Core::Core(IoLoop& loop, std::optional<Address> address, ClientOptions options)
     : loop_(loop),
       address_(std::move(address)),
-      options_(std::move(options)),
+      options_(Checked(std::move(options))),
       interceptors_(std::make_shared<const ClientInterceptors>(ClientInterceptors{
           std::move(options_.unary_interceptors), std::move(options_.stream_interceptors)})),
       dial_timer_(loop,
@@ -75,7 +80,6 @@ void Client::Core::Start(ClientCall& call, const MethodInfo& method, Context& co
 
   const size_t size = EncodedRequestSize(request_);
   if (size > options_.message_size) return call.Fail(MessageTooLong(size, options_.message_size));
-  if (Status status = AwaitConnection(); !status.ok()) return call.Fail(std::move(status));
   if (connected()) {
     current_->Start(call, size, [this](char* place) { EncodeRequest(request_, place); });
     return;
@@ -83,6 +87,8 @@ void Client::Core::Start(ClientCall& call, const MethodInfo& method, Context& co
   call.request().resize(size);
   EncodeRequest(request_, call.request().data());
   call.Wait(&waiting_);
+  // Which may send it, or fail it.
+  if (Status status = AwaitConnection(); !status.ok()) call.Fail(std::move(status));
 }
 
 Status Client::Core::AwaitConnection() {
@@ -96,7 +102,11 @@ Status Client::Core::AwaitConnection() {
       Bury(*retired_.back());
     }
   }
-  if (!address_) return {StatusCode::kUnavailable, "ttrpc: stream ids exhausted"};
+  if (!address_) {
+    closed_ = true;
+    last_failure_ = {StatusCode::kUnavailable, "ttrpc: stream ids exhausted"};
+    return last_failure_;
+  }
   if (Clock::now() >= next_attempt_) {
     Dial(UniqueFd());  // which may be done already
     if (connected() || dialling_) return {};
@@ -130,6 +140,8 @@ void Client::Core::Dial(UniqueFd socket) {
   dialling_ = true;
   if (options_.connect_timeout > std::chrono::nanoseconds(0)) {
     dial_timer_.Start(options_.connect_timeout);
+  } else {
+    dial_timer_.Stop();
   }
   dial_.Spawn(RunDial(std::move(socket)));
 }
@@ -189,7 +201,7 @@ void Client::Core::DialFailed(Status why) {
     return Ended(last_failure_);
   }
   const ReconnectOptions& reconnect = *options_.reconnect;
-  back_off_ = std::clamp(back_off_ * 2, reconnect.first, reconnect.longest);
+  back_off_ = std::min(std::max(back_off_ * 2, reconnect.first), reconnect.longest);
   next_attempt_ = Clock::now() + back_off_;
   if (!reconnect.wait_for_ready) {
     FailWaiting(last_failure_);
@@ -200,10 +212,8 @@ void Client::Core::DialFailed(Status why) {
 }
 
 void Client::Core::OnClosed(ClientConnection& connection) {
-  if (&connection == current_.get()) {
-    if (!options_.reconnect) closed_ = true;
-    Ended(ClosedStatus());
-  }
+  if (&connection == current_.get() && !options_.reconnect) closed_ = true;
+  Ended(ClosedStatus());
   Bury(connection);
 }
 
@@ -223,14 +233,16 @@ void Client::Core::Bury(ClientConnection& connection) {
 
 void Client::Core::Ended(Status reason) {
   if (!options_.on_close) return;
-  to_tell_ = std::move(reason);
+  to_tell_.push_back(std::move(reason));
   later_.Start(std::chrono::nanoseconds(0));
 }
 
 void Client::Core::RunLater() {
   dead_.clear();
-  if (!to_tell_) return;
-  const Status reason = *std::exchange(to_tell_, std::nullopt);
+  if (to_tell_.empty()) return;
+  const Status reason = std::move(to_tell_.front());
+  to_tell_.pop_front();
+  if (!to_tell_.empty()) later_.Start(std::chrono::nanoseconds(0));
   // A copy, since it may destroy this.
   const auto on_close = options_.on_close;
   on_close(reason);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +26,9 @@ struct ClientInterceptors {
   std::vector<StreamClientInterceptor> stream;
 };
 
-// A unary call that goes through interceptors. In its client's ring, which forgets it at its end.
+// What goes through interceptors. In its client's ring, which forgets it at its end.
 class InterceptedCall;
+class StreamOpening;
 
 class Client::Core {
  public:
@@ -77,7 +79,7 @@ class Client::Core {
   std::vector<std::unique_ptr<ClientConnection>> retired_;  // take no more calls
   std::vector<std::unique_ptr<ClientConnection>> dead_;
   RingNode waiting_;      // ClientCalls
-  RingNode intercepted_;  // InterceptedCalls
+  RingNode intercepted_;  // InterceptedCalls, StreamOpenings
   RequestView request_;   // for the request at hand
 
   bool closed_ = false;
@@ -85,8 +87,8 @@ class Client::Core {
   std::chrono::nanoseconds back_off_{0};
   Clock::time_point next_attempt_{};
   Status last_failure_;
-  std::optional<Status> to_tell_;  // on_close
-  Timer dial_timer_;               // the attempt's end, or the next attempt
+  std::deque<Status> to_tell_;  // on_close
+  Timer dial_timer_;            // the attempt's end, or the next attempt
   Timer later_;
   TaskGroup dial_;
 };

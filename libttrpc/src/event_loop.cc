@@ -28,7 +28,10 @@ void EventLoop::RunVoid(Task<void> task) {
   bool ended = false;
   TaskGroup tasks;
   tasks.Spawn(Ender::Run(std::move(task), &ended, base_.get()));
-  while (!ended) event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY);
+  while (!ended) {
+    // It runs already: within it, nothing would ever end the task.
+    if (event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY) < 0) std::abort();
+  }
 }
 
 void EventLoop::RunForever() { event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY); }

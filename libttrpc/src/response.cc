@@ -105,8 +105,9 @@ Status StatusOf(const ResponseView& response) {
   std::vector<StatusDetail> details;
   FieldScanner scanner(response.status);
   for (Field field; scanner.Next(&field);) {
-    if (field.number == kDetails && field.wire_type == WireType::kBytes)
-      details.push_back(ParseDetail(field.bytes));
+    if (field.number != kDetails || field.wire_type != WireType::kBytes) continue;
+    if (details.size() == kMaxStatusDetails) break;
+    details.push_back(ParseDetail(field.bytes));
   }
   return {response.code, std::string(response.message), std::move(details)};
 }

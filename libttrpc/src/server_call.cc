@@ -9,7 +9,6 @@
 #include "server_core.h"
 #include "too_long.h"
 #include "ttrpc/response.h"
-#include "until.h"
 
 namespace ttrpc {
 
@@ -22,7 +21,7 @@ Status NotActive() { return {StatusCode::kInvalidArgument, "StreamID is no longe
 }  // namespace
 
 ServerCall::ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method)
-    : core_(connection.core()), connection_(&connection), id_(id), method_(method) {}
+    : core_(connection.core()), connection_(&connection), method_(method), id_(id) {}
 
 ServerCall::~ServerCall() {
   if (connection_ != nullptr) connection_->Remove(id_);
@@ -102,10 +101,9 @@ ServerStream::ServerStream(ServerConnection& connection, uint32_t id, const Meth
     : ServerCall(connection, id, info),
       remote_closed_(!info.client_streams),
       inbox_(connection.core().loop(), *this),
-      sender_(connection.core().loop()),
       cancelled_(context(), [this](const Status& reason) {
         inbox_.End(reason);
-        sender_.Wake();
+        WakeSender();
       }) {
   inbox_.Attach(connection.gate());
   if (first) inbox_.Push(std::string(*first));
@@ -127,7 +125,7 @@ void ServerStream::OnData(const MessageHeader& header, std::string_view data) {
 
 void ServerStream::OnConnectionLost() {
   inbox_.End(PeerGone());
-  sender_.Wake();
+  WakeSender();
   ServerCall::OnConnectionLost();
 }
 
@@ -139,7 +137,7 @@ void ServerStream::Refuse(const Status& status) {
 
 void ServerStream::OnDetached() {
   inbox_.End({});
-  sender_.Wake();
+  WakeSender();
 }
 
 void ServerStream::OnStreamBufferFull() {
@@ -154,6 +152,25 @@ Status ServerStream::Lost() const {
   return context_status();
 }
 
+// What Send() waits for; few streams do.
+class ServerStream::QueueLow {
+ public:
+  explicit QueueLow(ServerStream& stream) : stream_(stream), waiter_(stream.core().loop()) {
+    stream_.sender_ = &waiter_;
+  }
+  ~QueueLow() { stream_.sender_ = nullptr; }
+  QueueLow(const QueueLow&) = delete;
+  QueueLow& operator=(const QueueLow&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) { waiter_.Wait(waiting); }
+  void await_resume() const noexcept {}
+
+ private:
+  ServerStream& stream_;
+  Waiter waiter_;
+};
+
 Task<Status> ServerStream::Send(std::string message) {
   if (Status lost = Lost(); !lost.ok()) co_return lost;
   if (!method().server_streams)
@@ -162,7 +179,7 @@ Task<Status> ServerStream::Send(std::string message) {
   if (message.size() > limit) co_return MessageTooLong(message.size(), limit);
   connection()->SendData(id(), 0, message);
   message = std::string();
-  while (Lost().ok() && connection()->queue_full()) co_await Until(sender_);
+  while (Lost().ok() && connection()->queue_full()) co_await QueueLow(*this);
   co_return Lost();
 }
 

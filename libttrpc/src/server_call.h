@@ -67,10 +67,10 @@ class ServerCall : private ReplySink {
 
   ServerCore& core_;
   ServerConnection* connection_;
-  const uint32_t id_;
   const MethodInfo& method_;
   Context context_;
   std::unique_ptr<Timer> deadline_;
+  const uint32_t id_;
 };
 
 class ServerStream final : public ServerCall, public RawStream, private StreamInbox::Owner {
@@ -84,7 +84,7 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
   const Status& status() const override { return inbox_.status(); }
 
   void OnData(const MessageHeader& header, std::string_view data) override;
-  void OnQueueLow() override { sender_.Wake(); }
+  void OnQueueLow() override { WakeSender(); }
   void OnConnectionLost() override;
   void Refuse(const Status& status) override;
 
@@ -95,9 +95,14 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
   // Why nothing can be sent any more; OK if it can.
   Status Lost() const;
 
+  class QueueLow;
+  void WakeSender() {
+    if (sender_ != nullptr) sender_->Wake();
+  }
+
   bool remote_closed_;
   StreamInbox inbox_;
-  Waiter sender_;  // in Send()
+  Waiter* sender_ = nullptr;  // in Send()
   CancelHook cancelled_;
 };
 

@@ -71,8 +71,8 @@ struct StreamChain {
   }
 };
 
-// A coroutine, so that what the outermost interceptor throws instead of returning its task becomes a
-// status.
+// A coroutine, so that what the outermost interceptor throws instead of returning its task becomes
+// a status.
 Task<Result<std::string>> Start(UnaryChain& chain, std::string request) {
   co_return co_await chain.From(0)(std::move(request));
 }

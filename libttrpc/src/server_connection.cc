@@ -123,7 +123,8 @@ Status ServerConnection::StartCall(const MessageHeader& header, const RequestVie
   if (limit != 0 && calls_.size() >= limit)
     return {StatusCode::kResourceExhausted, "too many streams"};
 
-  const auto& [method, info] = found->second;
+  const Method& method = found->second.method;
+  const MethodInfo& info = found->second.info;
   void* const implementation = service->second.implementation;
   const std::string_view payload = request.payload;
   if (method.unary != nullptr) {

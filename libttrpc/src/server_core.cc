@@ -44,10 +44,8 @@ Status ServerCore::Register(ServiceDescription service) {
       services_.try_emplace(service.name, Service{service.implementation, {}});
   if (!is_new)
     return {StatusCode::kAlreadyExists, "service " + std::string(service.name) + " is registered"};
-  for (const Method& method : service.methods) {
-    const MethodInfo info(service.name, method.name, method.client_streams, method.server_streams);
-    entry->second.methods.emplace(method.name, ServedMethod{method, info});
-  }
+  for (const Method& method : service.methods)
+    entry->second.methods.try_emplace(method.name, service.name, method);
   return {};
 }
 

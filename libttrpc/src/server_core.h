@@ -24,13 +24,15 @@ namespace ttrpc {
 
 class ServerCore {
  public:
-  struct ServedMethod {
+  struct KnownMethod {
+    KnownMethod(std::string_view service, const Method& m)
+        : method(m), info(service, m.name, m.client_streams, m.server_streams) {}
     Method method;
-    MethodInfo info;  // which calls refer to
+    MethodInfo info;
   };
   struct Service {
     void* implementation;
-    std::unordered_map<std::string_view, ServedMethod> methods;
+    std::unordered_map<std::string_view, KnownMethod> methods;
   };
 
   ServerCore(IoLoop& loop, ServerOptions options);

@@ -9,9 +9,10 @@ namespace ttrpc {
 namespace {
 // As long as Go's client and server wait for a stream.
 constexpr auto kPatience = std::chrono::seconds(1);
+// What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
+constexpr size_t kMessageCost = sizeof(std::string);
 
-// A message of no bytes is not free: a peer may send any number of them.
-size_t CostOf(const std::string& message) { return sizeof message + message.size(); }
+size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
 
 }  // namespace
 
@@ -56,7 +57,8 @@ void StreamInbox::Push(std::string message) {
   waiter_.Wake();
   if (holds_ || bytes_ <= gate_->stream_buffer()) return;
   holds_ = true;
-  taken_ = false;
+  // The gate may look any moment, on account of another stream: that does not count yet.
+  taken_ = true;
   gate_->overfull_.InsertBefore(this);
   gate_->Hold();
   if (!gate_->timer_.active()) gate_->timer_.Start(kPatience);
@@ -74,8 +76,7 @@ void StreamInbox::End(Status status) {
 
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
-  std::string message = std::move(messages_.front());
-  messages_.pop_front();
+  std::string message = messages_.pop_front();
   bytes_ -= CostOf(message);
   taken_ = true;
   if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string>
 
+#include "message_queue.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
@@ -98,12 +98,12 @@ class StreamInbox : private RingNode {
 
   ReadGate* gate_ = nullptr;
   Owner& owner_;
-  std::deque<std::string> messages_;
-  size_t bytes_ = 0;
+  MessageQueue messages_;
+  size_t bytes_ = 0;  // with what it costs to keep them
   Status status_;
   bool ended_ = false;
   bool holds_ = false;  // the gate
-  bool taken_ = false;  // something, since the gate looked last
+  bool taken_ = false;  // something, since the gate looked last; or it has not looked
   Waiter waiter_;
 };
 

@@ -18,8 +18,10 @@ void Timer::Start(std::chrono::nanoseconds delay) {
         },
         this));
   }
-  // Upwards, so that it is never early; event_add() counts from the loop's cached time, which is
-  // never late.
+  // event_add() counts from the loop's cached time, which is as old as whatever ran in this wake-up
+  // before: without this, a short delay could be over at once.
+  event_base_update_cache_time(loop_.base());
+  // Upwards, for the same reason.
   const auto micros =
       std::chrono::ceil<std::chrono::microseconds>(std::max(delay, std::chrono::nanoseconds(0)))
           .count();

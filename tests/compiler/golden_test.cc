@@ -3,7 +3,7 @@
 // The real protoc with the real plugin, which PROTOC and PROTOC_GEN_CPP_TTRPC name: whole files are
 // held against golden/, and what it says of wrong input to the letter. To write golden/ anew:
 //   UPDATE_GOLDEN=1 meson test -C BUILD compiler
-// (TTRPC_COMPILER_TESTS is this file's folder, TTRPC_MAN_PAGE the page of the plugin.)
+// (TTRPC_COMPILER_TESTS is this file's folder.)
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -21,7 +21,6 @@ namespace ttrpc::compiler {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const fs::path kTests = TTRPC_COMPILER_TESTS;
@@ -67,7 +66,7 @@ class GoldenTest : public testing::Test {
         "\"$PROTOC\" --plugin=protoc-gen-cpp-ttrpc=\"$PROTOC_GEN_CPP_TTRPC\" -I " +
         protos.string() + " --cpp-ttrpc_out=" + out + (out_ / below).string() + " " + files +
         " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");
+    FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c)
     Outcome outcome;
     char buffer[4096];
     while (const size_t n = std::fread(buffer, 1, sizeof buffer, pipe))

@@ -56,6 +56,9 @@ for check in 'sum-*' 'chat-[014]*' half-close count early-end early-status chats
 		'Go opens with remote open only; the server takes a request without the no-data flag for a first message'
 done
 
+expect direct rust-async rust-async stream-deadline 'nothing, open' \
+	'ttrpc-rust sends the timeout of a stream, and neither its client nor its server keeps it'
+
 expect direct '*' go12@v1.2.7 early-end 'end of stream, open|end of stream, then closed' \
 	'Go 1.2.7 dies when data for an ended stream reaches it'
 expect direct '*' go12@v1.2.7 early-status 'RESOURCE_EXHAUSTED, open|RESOURCE_EXHAUSTED, then closed' \

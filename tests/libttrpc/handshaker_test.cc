@@ -83,7 +83,8 @@ TEST(HandshakerTest, RequireSameUserComparesWithOurIdsOfTheMoment) {
   const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {}});
   Status as_that_user(StatusCode::kUnknown, "not run");
   RunAs({.uid = 1234, .gid = 2345, .groups = {}}, [&] {
-    const Result<Handshaken> handshaken = RunHandshake(*handshaker, UniqueFd(::dup(sockets[0].get())));
+    const Result<Handshaken> handshaken =
+        RunHandshake(*handshaker, UniqueFd(::dup(sockets[0].get())));
     as_that_user = handshaken ? Status() : handshaken.error();
   });
   EXPECT_EQ(as_that_user, Status());

@@ -2,6 +2,7 @@
 //
 // The example that speaks TLS, run for real: the program that the environment variable TLS_GREETER
 // names. Certificates are made here, by the openssl command.
+#include <event2/event.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,8 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "tls_handshaker.h"
 #include "ttrpc/client.h"
 #include "ttrpc/event_loop.h"
+#include "ttrpc/server.h"
 #include "ttrpc/unique_fd.h"
 
 namespace ttrpc {
@@ -38,6 +41,7 @@ class Program {
     ::posix_spawn_file_actions_adddup2(&actions, inside.get(), 1);
     ::posix_spawn_file_actions_adddup2(&actions, inside.get(), 2);
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     EXPECT_EQ(::posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ), 0);
@@ -144,6 +148,53 @@ TEST_F(TlsTest, EachSideKnowsTheOther) {
   // Longer than a TLS record.
   const std::string name(100'000, 'x');
   EXPECT_EQ(Call(folder_, name), "Hello, " + name + ", says somebody's certificate.\nexit 0");
+}
+
+Task<Status> Echo(void*, Context&, std::string_view request, ReplySink& reply) {
+  co_return reply.WriteBytes(request);
+}
+
+// More than all buffers on the way hold, so that each side of the pumps has to wait for the other.
+TEST_F(TlsTest, LongMessagesPassBothWaysAtOnce) {
+  const auto files = [&](const std::string& side) {
+    example::TlsOptions options;
+    options.certificate = folder_ / (side + ".pem");
+    options.key = folder_ / (side + ".key");
+    options.authority = folder_ / "ca.pem";
+    options.client = side == "client";
+    if (options.client) options.server_name = "greeter";
+    return example::TlsHandshaker::Create(options);
+  };
+  ::signal(SIGPIPE, SIG_IGN);  // as a program has to
+  ServerOptions server_options;
+  auto server_side = files("server");
+  ASSERT_TRUE(server_side) << server_side.error();
+  const example::TlsHandshaker& server_tls = **server_side;
+  server_options.handshaker = std::move(*server_side);
+  ClientOptions client_options;
+  auto client_side = files("client");
+  ASSERT_TRUE(client_side) << client_side.error();
+  client_options.handshaker = std::move(*client_side);
+
+  EventLoop loop;
+  Server server(loop.io(), std::move(server_options));
+  ASSERT_EQ(server.Register({"test.Bytes", nullptr, {Method("Echo", Echo)}}), Status());
+  ASSERT_EQ(server.Listen(*Address::Parse(address_)), Status());
+  const auto client = Client::Dial(loop.io(), *Address::Parse(address_), std::move(client_options));
+  constexpr MethodInfo kEcho("test.Bytes", "Echo");
+  const std::string bytes(4'000'000, 'x');
+  Context context;
+  std::vector<Task<Result<std::string>>> calls;
+  for (int i = 0; i < 4; ++i) calls.push_back(client->Call(kEcho, context, bytes));
+  for (auto& call : calls) {
+    const Result<std::string> reply = loop.Run(std::move(call));
+    ASSERT_TRUE(reply) << reply.error();
+    EXPECT_EQ(*reply == bytes, true);
+  }
+  EXPECT_FALSE(server_tls.idle());
+  client->Close();
+  // The end, too, passes.
+  while (!server_tls.idle()) ASSERT_EQ(::event_base_loop(loop.base(), EVLOOP_ONCE), 0);
 }
 
 TEST_F(TlsTest, AClientOfAnotherAuthorityIsRefused) {

@@ -76,6 +76,7 @@ struct ClientOptions {
 };
 
 class InterceptedCall;  // private
+class StreamOpening;    // private
 
 class Client {
  public:
@@ -117,6 +118,7 @@ class Client {
  private:
   class Core;
   friend class InterceptedCall;
+  friend class StreamOpening;
   explicit Client(std::unique_ptr<Core> core);
 
   template <typename Reply>

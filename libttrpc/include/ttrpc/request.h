@@ -21,6 +21,7 @@ inline constexpr size_t kMaxMetadataEntries = 1024;
 // A decoded Request whose strings point into the bytes it was scanned from (or whatever its maker
 // put there), and are valid as long as those are.
 struct RequestView {
+  RequestView() = default;
   std::string_view service;
   std::string_view method;
   std::string_view payload;

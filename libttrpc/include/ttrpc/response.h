@@ -22,7 +22,12 @@ struct ResponseView {
 // UNKNOWN `unmarshal response error: WHAT` if it is not a protobuf message.
 Status ParseResponse(std::string_view data, ResponseView* response);
 
-// The status of a scanned response, with its details. The view's bytes may go.
+// More than anyone sends. 4 MiB of empty details are two million of them, and would be many times
+// that in memory.
+inline constexpr size_t kMaxStatusDetails = 1024;
+
+// The status of a scanned response, with its details, of which those above kMaxStatusDetails are
+// dropped. The view's bytes may go.
 Status StatusOf(const ResponseView& response);
 
 // The canonical encoding of a response that carries `status` and no payload; 0 bytes if it is OK.

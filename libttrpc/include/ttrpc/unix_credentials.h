@@ -14,6 +14,7 @@
 namespace ttrpc {
 
 struct UnixCredentials {
+  UnixCredentials() = default;
   pid_t pid = 0;  // a label only: 0 where the peer is in a pid namespace that is not ours to see
   uid_t uid = static_cast<uid_t>(
       -1);  // effective, as it was at connect(2), or at listen(2) of the other side

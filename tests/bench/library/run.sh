@@ -82,7 +82,9 @@ fi
 build=$(cd "$build" && pwd)
 # Setting the options anew makes one known that the folder was set up without.
 meson setup --reconfigure "$build" "$root" -Dbench_grpc=true >&2
-ninja -C "$build" tests/bench/all >&2
+programs=tests/bench/library/ttrpc-bench
+ninja -C "$build" tests/bench/ttrpc-bench-load tests/bench/ttrpc-bench-echo \
+  $programs-server $programs-server-static $programs-client $programs-grpc $programs-grpc-load >&2
 build_go
 build_rust
 

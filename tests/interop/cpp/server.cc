@@ -61,6 +61,20 @@ class Event {
   std::vector<ttrpc::Waiter*> waiters_;
 };
 
+// The metadata of a call, in order of keys.
+pb::MetadataReply PairsOf(const Context& context) {
+  auto entries = context.metadata().entries();
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const auto& a, const auto& b) { return a.key < b.key; });
+  pb::MetadataReply reply;
+  for (const auto& entry : entries) {
+    pb::Pair* pair = reply.add_pairs();
+    pair->set_key(entry.key);
+    pair->set_value(entry.value);
+  }
+  return reply;
+}
+
 class EchoServer final : public pb::Echo {
  public:
   explicit EchoServer(ttrpc::IoLoop& loop) : loop_(loop) {}
@@ -92,16 +106,7 @@ class EchoServer final : public pb::Echo {
   }
 
   Task<Result<pb::MetadataReply>> Metadata(Context& context, const pb::Empty&) override {
-    auto entries = context.metadata().entries();
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const auto& a, const auto& b) { return a.key < b.key; });
-    pb::MetadataReply reply;
-    for (const auto& entry : entries) {
-      pb::Pair* pair = reply.add_pairs();
-      pair->set_key(entry.key);
-      pair->set_value(entry.value);
-    }
-    co_return reply;
+    co_return PairsOf(context);
   }
 
   Task<Result<pb::Empty>> Sleep(Context& context, const pb::WaitRequest& request) override {
@@ -198,6 +203,15 @@ class StreamServer final : public pb::Streams {
     while (const auto nothing = co_await requests.Receive()) reply.set_count(reply.count() + 1);
     if (!requests.status().ok()) co_return requests.status();
     co_return reply;
+  }
+
+  Task<Status> Metadata(Context& context, const pb::Empty&,
+                        ttrpc::SendStream<pb::Pair>& replies) override {
+    const pb::MetadataReply metadata = PairsOf(context);
+    for (const pb::Pair& pair : metadata.pairs()) {
+      if (Status sent = co_await replies.Send(pair); !sent.ok()) co_return sent;
+    }
+    co_return Status();
   }
 };
 

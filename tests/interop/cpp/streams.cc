@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -217,6 +218,56 @@ Task<std::string> EarlySum(ttrpc::Client* client) {
   co_return Code(stream->status());
 }
 
+Task<std::string> StreamMetadata(pb::StreamsClient* streams) {
+  Context context;
+  for (const char* value : {"1", "zwölf", ""}) context.metadata().Append("interop-one", value);
+  context.metadata().Append("Interop-Two", "2");
+  const pb::Empty nothing;
+  auto call = streams->Metadata(context, nothing);
+  std::string seen;
+  while (const auto pair = co_await call.Receive()) {
+    if (!pair->key().starts_with("interop-")) continue;
+    seen.append(seen.empty() ? "" : " ").append(pair->key()).append("=").append(pair->value());
+  }
+  const Status status = co_await call.Finish();
+  if (!status.ok()) co_return Code(status);
+  const bool same = seen == "interop-one=1 interop-one=zwölf interop-one= interop-two=2";
+  co_return same ? "ok" : seen;
+}
+
+// Both sides leave the stream open and silent.
+Task<std::string> StreamDeadline(pb::StreamsClient* streams) {
+  Context context;
+  context.set_timeout(std::chrono::milliseconds(200));
+  ChatCall call = streams->Chat(context);
+  if (co_await call.Receive()) co_return "an item came";
+  co_return Code(co_await call.Finish());
+}
+
+// A stream that nobody reads, of more than is kept for one, must not stop the calls beside it for
+// long. It fails, after what was kept.
+Task<std::string> Unread(pb::StreamsClient* streams, pb::EchoClient* echo) {
+  Context context;
+  pb::RangeRequest request;
+  request.set_count(200);
+  request.set_length(64U << 10);
+  auto call = streams->Range(context, request);
+  for (int i = 0; i < 100; ++i) {
+    const pb::Empty nothing;
+    if (const auto reply = co_await echo->Nothing(context, nothing); !reply)
+      co_return "a call beside it: " + Code(reply.error());
+  }
+  uint32_t index = 0;
+  while (const auto item = co_await call.Receive()) {
+    const std::string different = Different(*item, index, Pattern(64U << 10, index));
+    if (!different.empty()) co_return different;
+    ++index;
+  }
+  const Status status = co_await call.Finish();
+  if (status.ok() && index != 200) co_return "only " + std::to_string(index) + " items came";
+  co_return Code(status);
+}
+
 Task<void> StoreChat(pb::StreamsClient* streams, std::string* outcome, int* left) {
   const std::string result = co_await ChatOf(streams, 50, false);
   if (result != "ok") *outcome = result;
@@ -257,6 +308,13 @@ std::vector<Check> StreamChecks() {
     return Open(connected.loop.Run(EarlySum(connected.client.get())), connected);
   }));
   checks.push_back(With("chats-at-once", "ok", ChatsAtOnce));
+  checks.push_back(With("stream-metadata", "ok", Running(StreamMetadata)));
+  checks.push_back(With("stream-deadline", "DEADLINE_EXCEEDED, open", ThenOpen(StreamDeadline)));
+  checks.push_back(With("unread", "RESOURCE_EXHAUSTED, open", [](Connected& connected) {
+    pb::StreamsClient streams(*connected.client);
+    pb::EchoClient echo(*connected.client);
+    return Open(connected.loop.Run(Unread(&streams, &echo)), connected);
+  }));
   return checks;
 }
 

@@ -237,6 +237,23 @@ std::string Concurrent(Connected& connected) {
   return "ok";
 }
 
+// More at once in both directions than sockets and buffers take: who stops reading while it has
+// something to write would never come to an end with the other.
+std::string BothFull(Connected& connected) {
+  pb::EchoClient echo(*connected.client);
+  Context context;
+  pb::EchoRequest request;
+  request.set_payload(Pattern(1U << 20, 5));
+  std::vector<Task<Result<pb::EchoReply>>> calls;
+  for (int i = 0; i < 32; ++i) calls.push_back(echo.Echo_(context, request));
+  for (auto& call : calls) {
+    const auto reply = connected.loop.Run(std::move(call));
+    if (!reply) return CodeAndText(reply.error());
+    if (reply->payload() != request.payload()) Wrong("other bytes came back");
+  }
+  return "ok";
+}
+
 }  // namespace
 
 Connected::Connected(const std::string& address)
@@ -319,6 +336,7 @@ std::vector<Check> UnaryChecks() {
       {"cancel", "ok", Cancel},
       {"client-killed", "ok", ClientKilled},
       With("concurrent", "ok", Concurrent),
+      With("both-full", "ok", BothFull),
   };
 }
 

@@ -67,19 +67,24 @@ func (s *echoServer) Blob(_ context.Context, r *echo.BlobRequest) (*echo.EchoRep
 }
 
 func (s *echoServer) Metadata(ctx context.Context, _ *echo.Empty) (*echo.MetadataReply, error) {
+	return &echo.MetadataReply{Pairs: pairsOf(ctx)}, nil
+}
+
+// pairsOf lists the metadata of a call in order of keys.
+func pairsOf(ctx context.Context) []*echo.Pair {
 	md, _ := ttrpc.GetMetadata(ctx)
 	keys := make([]string, 0, len(md))
 	for key := range md {
 		keys = append(keys, key)
 	}
 	sort.Strings(keys)
-	reply := &echo.MetadataReply{}
+	var pairs []*echo.Pair
 	for _, key := range keys {
 		for _, value := range md[key] {
-			reply.Pairs = append(reply.Pairs, &echo.Pair{Key: key, Value: value})
+			pairs = append(pairs, &echo.Pair{Key: key, Value: value})
 		}
 	}
-	return reply, nil
+	return pairs
 }
 
 func (s *echoServer) Sleep(ctx context.Context, r *echo.WaitRequest) (*echo.Empty, error) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/containerd/ttrpc"
@@ -107,6 +108,15 @@ func (streamServer) Count(_ context.Context, in echo.Streams_CountServer) (*echo
 	}
 }
 
+func (streamServer) Metadata(ctx context.Context, _ *echo.Empty, out echo.Streams_MetadataServer) error {
+	for _, pair := range pairsOf(ctx) {
+		if err := out.Send(pair); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // The opening request of a stream was delivered as if it were its first message.
 const tooMany = "one message too many"
 
@@ -131,6 +141,8 @@ func streamChecks() []check {
 		{"early-status", "RESOURCE_EXHAUSTED, open", with(earlyEnd(int32(codes.ResourceExhausted)))},
 		{"early-sum", "RESOURCE_EXHAUSTED, open", with(earlySum)},
 		{"chats-at-once", okay, with(chatsAtOnce)},
+		// The library drops what the context carries.
+		{"stream-metadata", "not sent", with(streamMetadata)},
 	}
 }
 
@@ -408,4 +420,33 @@ func chatsAtOnce(client *ttrpc.Client) (string, error) {
 		return "", err
 	}
 	return <-outcomes, nil
+}
+
+func streamMetadata(client *ttrpc.Client) (string, error) {
+	ctx := ttrpc.WithMetadata(background, ttrpc.MD{"interop-one": {"1", "zwölf", ""}, "interop-two": {"2"}})
+	stream, err := echo.NewStreamsClient(client).Metadata(ctx, &echo.Empty{})
+	if err != nil {
+		return "", err
+	}
+	var seen []string
+	for {
+		pair, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return code(err), nil
+		}
+		if strings.HasPrefix(pair.Key, "interop-") {
+			seen = append(seen, pair.Key+"="+pair.Value)
+		}
+	}
+	switch words := strings.Join(seen, " "); words {
+	case "":
+		return "not sent", nil
+	case "interop-one=1 interop-one=zwölf interop-one= interop-two=2":
+		return okay, nil
+	default:
+		return "", fmt.Errorf("%q came", words)
+	}
 }

@@ -4,23 +4,29 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use interop::asynchronous::echo::{EchoRequest, Empty};
+use interop::asynchronous::echo::{EchoRequest, Empty, Pair};
 use interop::asynchronous::echo_ttrpc::EchoClient;
 use interop::asynchronous::streams::{Item, RangeRequest, SumReply};
 use interop::asynchronous::streams_ttrpc::{Streams, StreamsClient};
 use interop::check::{code, text, Check, Outcome, OK};
+use interop::service::metadata_reply;
+use interop::unary::SHORT_DEADLINE;
 use interop::{pattern, MESSAGE_MAX};
 use protobuf::{EnumOrUnknown, Message};
 use tokio::runtime::Builder;
 use ttrpc::asynchronous::{CSReceiver, CSSender, Client, TtrpcContext};
 use ttrpc::asynchronous::{ServerStream, ServerStreamReceiver, ServerStreamSender};
-use ttrpc::context::Context;
+use ttrpc::context::{with_timeout, Context};
 use ttrpc::{Code, Error, Request, Result, Status};
 
 /// What the last item of a chat carries, so that it cannot be taken for an echo.
 const LAST_WORDS: &[u8] = b"last";
+
+/// How long to wait for what is not expected to come.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct StreamServer;
 
@@ -114,6 +120,18 @@ impl Streams for StreamServer {
         }
         Ok(reply)
     }
+
+    async fn metadata(
+        &self,
+        context: &TtrpcContext,
+        _: Empty,
+        out: ServerStreamSender<Pair>,
+    ) -> Result<()> {
+        for pair in metadata_reply(&context.metadata).pairs {
+            out.send(&pair).await?;
+        }
+        Ok(())
+    }
 }
 
 type Pending = Pin<Box<dyn Future<Output = Outcome>>>;
@@ -166,6 +184,12 @@ pub fn checks(address: &str) -> Vec<Check> {
     });
     add("chats-at-once", OK, |client| {
         Box::pin(chats_at_once(client))
+    });
+    add("stream-metadata", OK, |client| {
+        Box::pin(stream_metadata(client))
+    });
+    add("stream-deadline", "DEADLINE_EXCEEDED, open", |client| {
+        Box::pin(stream_deadline(client))
     });
     checks
 }
@@ -444,4 +468,40 @@ async fn chats_at_once(client: Client) -> Outcome {
         }
     }
     okay()
+}
+
+async fn stream_metadata(client: Client) -> Outcome {
+    let mut context = Context::default();
+    for value in ["1", "zwölf", ""] {
+        context.add("interop-one".to_string(), value.to_string());
+    }
+    context.add("interop-two".to_string(), "2".to_string());
+    let streams = StreamsClient::new(client);
+    let mut stream = streams
+        .metadata(context, &Empty::new())
+        .await
+        .map_err(text)?;
+    let mut seen = Vec::new();
+    while let Some(pair) = stream.recv().await.map_err(text)? {
+        if pair.key.starts_with("interop-") {
+            seen.push(format!("{}={}", pair.key, pair.value));
+        }
+    }
+    match seen.join(" ").as_str() {
+        "interop-one=1 interop-one=zwölf interop-one= interop-two=2" => okay(),
+        other => Err(format!("{other:?} came")),
+    }
+}
+
+/// The library sends the deadline of a stream and does not keep it itself. Nothing answers where the server
+/// does not either.
+async fn stream_deadline(client: Client) -> Outcome {
+    let mut stream = StreamsClient::new(client.clone())
+        .chat(with_timeout(SHORT_DEADLINE))
+        .await
+        .map_err(text)?;
+    match tokio::time::timeout(PATIENCE, stream.recv()).await {
+        Ok(received) => open(code(&received), client).await,
+        Err(_) => open("nothing".to_string(), client).await,
+    }
 }

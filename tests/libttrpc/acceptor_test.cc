@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ttrpc/acceptor.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "ttrpc/event_loop.h"
+
+namespace ttrpc {
+namespace {
+
+class AcceptorTest : public testing::Test {
+ protected:
+  AcceptorTest() : listening_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    // The kernel chooses a name.
+    const sockaddr_un any{.sun_family = AF_UNIX, .sun_path = {}};
+    EXPECT_EQ(
+        ::bind(listening_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof(sa_family_t)), 0);
+    EXPECT_EQ(::listen(listening_.get(), 100), 0);
+    length_ = sizeof where_;
+    EXPECT_EQ(::getsockname(listening_.get(), reinterpret_cast<sockaddr*>(&where_), &length_), 0);
+    callbacks_.accepted = [this](UniqueFd socket) { accepted_.push_back(std::move(socket)); };
+    callbacks_.paused = [this](int error_number) { paused_.push_back(error_number); };
+  }
+
+  UniqueFd Dial() {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&where_), length_), 0);
+    return socket;
+  }
+  void RunReady() { event_base_loop(loop_.base(), EVLOOP_NONBLOCK); }
+  int EventsWaitedFor() { return event_base_get_num_events(loop_.base(), EVENT_BASE_COUNT_ADDED); }
+
+  EventLoop loop_;
+  UniqueFd listening_;
+  sockaddr_un where_{};
+  socklen_t length_ = 0;
+  AcceptorCallbacks callbacks_;
+  std::vector<UniqueFd> accepted_;
+  std::vector<int> paused_;
+};
+
+TEST_F(AcceptorTest, HandsOnWhatIsReadyToUse) {
+  const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
+  const UniqueFd one = Dial();
+  const UniqueFd two = Dial();
+  RunReady();
+  ASSERT_EQ(accepted_.size(), 2U);
+  ASSERT_EQ(::send(two.get(), "2", 1, 0), 1);
+  char got = 0;
+  EXPECT_EQ(::recv(accepted_[1].get(), &got, 1, 0), 1);
+  EXPECT_EQ(got, '2');
+  EXPECT_NE(::fcntl(accepted_[0].get(), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_NE(::fcntl(accepted_[0].get(), F_GETFD) & FD_CLOEXEC, 0);
+  EXPECT_EQ(paused_, std::vector<int>());
+}
+
+TEST_F(AcceptorTest, OthersHaveTheirTurnInAFlood) {
+  const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 40; ++i) peers.push_back(Dial());
+  event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  EXPECT_EQ(accepted_.size(), 16U);
+  RunReady();
+  EXPECT_EQ(accepted_.size(), 40U);
+}
+
+TEST_F(AcceptorTest, OutOfDescriptorsItPausesSaysSoOnceAndGoesOn) {
+  const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
+  const int events = EventsWaitedFor();
+  const UniqueFd one = Dial();
+  const UniqueFd two = Dial();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  RunReady();
+  // It waits for its timer in the socket's place: twice, and says it once.
+  EXPECT_EQ(paused_, std::vector<int>{EMFILE});
+  EXPECT_EQ(EventsWaitedFor(), events);
+  event_base_loop(loop_.base(), EVLOOP_ONCE);
+  event_base_loop(loop_.base(), EVLOOP_ONCE);
+  EXPECT_EQ(paused_, std::vector<int>{EMFILE});
+  EXPECT_EQ(accepted_.size(), 0U);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  while (accepted_.empty()) event_base_loop(loop_.base(), EVLOOP_ONCE);
+  EXPECT_EQ(accepted_.size(), 2U);
+  EXPECT_EQ(paused_, (std::vector<int>{EMFILE, 0}));
+}
+
+TEST_F(AcceptorTest, NeedsNoCallbackForPauses) {
+  callbacks_.paused = nullptr;
+  const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
+  const UniqueFd peer = Dial();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  RunReady();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  while (accepted_.empty()) event_base_loop(loop_.base(), EVLOOP_ONCE);
+}
+
+TEST_F(AcceptorTest, ItsCallbacksMayDestroyIt) {
+  std::optional<Acceptor> acceptor;
+  callbacks_.accepted = [&](UniqueFd socket) {
+    accepted_.push_back(std::move(socket));
+    acceptor.reset();
+  };
+  acceptor.emplace(loop_.io(), listening_.get(), std::move(callbacks_));
+  const UniqueFd one = Dial();
+  const UniqueFd two = Dial();
+  RunReady();
+  EXPECT_EQ(accepted_.size(), 1U);
+  // What was not accepted stays in the queue, for whoever accepts next.
+  AcceptorCallbacks next;
+  next.accepted = [this](UniqueFd socket) { accepted_.push_back(std::move(socket)); };
+  acceptor.emplace(loop_.io(), listening_.get(), std::move(next));
+  RunReady();
+  EXPECT_EQ(accepted_.size(), 2U);
+}
+
+TEST_F(AcceptorTest, EvenTheOneForPauses) {
+  std::optional<Acceptor> acceptor;
+  callbacks_.paused = [&](int error_number) {
+    paused_.push_back(error_number);
+    acceptor.reset();
+  };
+  acceptor.emplace(loop_.io(), listening_.get(), std::move(callbacks_));
+  const UniqueFd peer = Dial();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  RunReady();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(paused_, std::vector<int>{EMFILE});
+  EXPECT_FALSE(acceptor.has_value());
+}
+
+}  // namespace
+}  // namespace ttrpc
