@@ -116,6 +116,9 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
   fi
+  # As long as it takes to run into what is near the seeds; --full goes on for longer.
+  if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
+  count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
   count "lint" tests/lint.sh "$build"
   if $full; then
     # In a build of its own, optimized as a distribution would.

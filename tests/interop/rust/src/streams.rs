@@ -4,7 +4,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use interop::asynchronous::echo::{EchoRequest, Empty, Pair};
@@ -12,9 +11,8 @@ use interop::asynchronous::echo_ttrpc::EchoClient;
 use interop::asynchronous::streams::{Item, RangeRequest, SumReply};
 use interop::asynchronous::streams_ttrpc::{Streams, StreamsClient};
 use interop::check::{code, text, Check, Outcome, OK};
-use interop::service::metadata_reply;
 use interop::unary::SHORT_DEADLINE;
-use interop::{pattern, MESSAGE_MAX};
+use interop::{pattern, service, MESSAGE_MAX};
 use protobuf::{EnumOrUnknown, Message};
 use tokio::runtime::Builder;
 use ttrpc::asynchronous::{CSReceiver, CSSender, Client, TtrpcContext};
@@ -24,9 +22,6 @@ use ttrpc::{Code, Error, Request, Result, Status};
 
 /// What the last item of a chat carries, so that it cannot be taken for an echo.
 const LAST_WORDS: &[u8] = b"last";
-
-/// How long to wait for what is not expected to come.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct StreamServer;
 
@@ -127,7 +122,7 @@ impl Streams for StreamServer {
         _: Empty,
         out: ServerStreamSender<Pair>,
     ) -> Result<()> {
-        for pair in metadata_reply(&context.metadata).pairs {
+        for pair in service::metadata_reply(&context.metadata).pairs {
             out.send(&pair).await?;
         }
         Ok(())
@@ -434,8 +429,7 @@ async fn early_end(client: Client, end: i32) -> Outcome {
     open(outcome, client).await
 }
 
-/// Without closing first, which the generated client cannot do: ttrpc-rust's server may answer data on the
-/// ended stream before it tells the status.
+/// Without closing first: ttrpc-rust's server may answer data on the ended stream before it tells the status.
 async fn early_sum(client: Client) -> Outcome {
     let request = Request {
         service: "interop.v1.Streams".to_string(),
@@ -475,13 +469,12 @@ async fn stream_metadata(client: Client) -> Outcome {
     for value in ["1", "zwölf", ""] {
         context.add("interop-one".to_string(), value.to_string());
     }
-    context.add("interop-two".to_string(), "2".to_string());
-    let streams = StreamsClient::new(client);
-    let mut stream = streams
+    context.set("interop-two".to_string(), vec!["2".to_string()]);
+    let mut stream = StreamsClient::new(client)
         .metadata(context, &Empty::new())
         .await
         .map_err(text)?;
-    let mut seen = Vec::new();
+    let mut seen = vec![];
     while let Some(pair) = stream.recv().await.map_err(text)? {
         if pair.key.starts_with("interop-") {
             seen.push(format!("{}={}", pair.key, pair.value));
@@ -493,14 +486,14 @@ async fn stream_metadata(client: Client) -> Outcome {
     }
 }
 
-/// The library sends the deadline of a stream and does not keep it itself. Nothing answers where the server
-/// does not either.
+/// The library sends the deadline of a stream and leaves it to the server to keep.
 async fn stream_deadline(client: Client) -> Outcome {
     let mut stream = StreamsClient::new(client.clone())
         .chat(with_timeout(SHORT_DEADLINE))
         .await
         .map_err(text)?;
-    match tokio::time::timeout(PATIENCE, stream.recv()).await {
+    let patience = std::time::Duration::from_secs(5);
+    match tokio::time::timeout(patience, stream.recv()).await {
         Ok(received) => open(code(&received), client).await,
         Err(_) => open("nothing".to_string(), client).await,
     }
