@@ -171,10 +171,8 @@ void ServerConnection::SendStatus(uint32_t id, const Status& status) {
   const size_t size = EncodedResponseSize(status);
   const size_t limit = std::max<size_t>(core_.options().message_size, kShortStatus);
   if (size > limit) return SendStatus(id, MessageTooLong(size, limit));
-  char* const place =
-      connection_.Begin({.length = static_cast<uint32_t>(size),
-                         .stream_id = id,
-                         .type = MessageType::kResponse});
+  char* const place = connection_.Begin(
+      {.length = static_cast<uint32_t>(size), .stream_id = id, .type = MessageType::kResponse});
   EncodeResponse(status, place);
   LimitQueue();
 }

@@ -12,6 +12,9 @@ constexpr auto kPatience = std::chrono::seconds(1);
 // What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
 constexpr size_t kMessageCost = sizeof(std::string);
 
+// How many full streams' worth all streams of a connection may keep together.
+constexpr size_t kStreamBuffers = 4;
+
 size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
 
 }  // namespace
@@ -48,14 +51,18 @@ void ReadGate::Look() {
 
 StreamInbox::StreamInbox(IoLoop& loop, Owner& owner) : owner_(owner), waiter_(loop) {}
 
-StreamInbox::~StreamInbox() { LeaveGate(); }
+StreamInbox::~StreamInbox() {
+  LeaveGate();
+  if (gate_ != nullptr) gate_->kept_ -= bytes_;
+}
 
 void StreamInbox::Push(std::string message) {
   if (ended_) return;
   bytes_ += CostOf(message);
+  gate_->kept_ += CostOf(message);
   messages_.push_back(std::move(message));
   waiter_.Wake();
-  if (holds_ || bytes_ <= gate_->stream_buffer()) return;
+  if (holds_ || !Overfull()) return;
   holds_ = true;
   // The gate may look any moment, on account of another stream: that does not count yet.
   taken_ = true;
@@ -71,15 +78,21 @@ void StreamInbox::End(Status status) {
   }
   waiter_.Wake();
   LeaveGate();
-  gate_ = nullptr;
+  // What is left can only become less.
+  if (gate_ != nullptr) std::exchange(gate_, nullptr)->kept_ -= bytes_;
+}
+
+bool StreamInbox::Overfull() const {
+  return bytes_ > gate_->stream_buffer_ || gate_->kept_ > kStreamBuffers * gate_->stream_buffer_;
 }
 
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
   std::string message = messages_.pop_front();
   bytes_ -= CostOf(message);
+  if (gate_ != nullptr) gate_->kept_ -= CostOf(message);
   taken_ = true;
-  if (holds_ && bytes_ <= gate_->stream_buffer()) LeaveGate();
+  if (holds_ && !Overfull()) LeaveGate();
   return message;
 }
 

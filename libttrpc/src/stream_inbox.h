@@ -32,8 +32,6 @@ class ReadGate {
   void Hold();
   void Release();
 
-  size_t stream_buffer() const { return stream_buffer_; }
-
  private:
   friend class StreamInbox;
 
@@ -41,6 +39,7 @@ class ReadGate {
 
   Connection& connection_;
   const size_t stream_buffer_;
+  size_t kept_ = 0;  // by all streams that have not ended
   size_t holders_ = 0;
   RingNode overfull_;  // StreamInboxes
   Timer timer_;
@@ -94,6 +93,7 @@ class StreamInbox : private RingNode {
   friend class ReadGate;
 
   std::optional<std::string> Take();
+  bool Overfull() const;
   void LeaveGate();
 
   ReadGate* gate_ = nullptr;

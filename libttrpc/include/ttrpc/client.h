@@ -64,7 +64,8 @@ struct ClientOptions {
   std::vector<UnaryInterceptor> unary_interceptors;                     // outermost first
   std::vector<StreamClientInterceptor> stream_interceptors;
   uint32_t message_size = kDefaultMessageSize;  // longer ones are neither sent nor taken
-  size_t stream_buffer = 4U << 20;              // bytes kept for a stream that is not read
+  // Bytes kept for a stream that is not read; for all of them together, four times as many.
+  size_t stream_buffer = 4U << 20;
   // Called once for each connection that ends, or could not be had, unless the client ended it
   // itself; after its calls have been told. May destroy the client.
   std::function<void(const Status& reason)> on_close;

@@ -44,7 +44,8 @@ struct ServerOptions {
   size_t connections = 0;
   // Calls at once on one connection; more get RESOURCE_EXHAUSTED `too many streams`. 0: any number.
   size_t streams = 1024;
-  size_t stream_buffer = 4U << 20;  // bytes kept for a stream that is not read
+  // Bytes kept for a stream that is not read; for all those of a connection, four times as many.
+  size_t stream_buffer = 4U << 20;
   // Bytes of replies kept for a connection that takes none; from here on it is not read.
   size_t send_buffer = 16U << 20;
   // Told what no caller is: why a connection was refused, that accepting pauses and goes on.
