@@ -85,18 +85,15 @@ pkgconfig() {
   PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@"
 }
 
-# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf. libttrpc's own
-# headers bear the strictest warnings; what protoc writes is not ours.
+# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf.
 generate() (
   mkdir "$work/greeter" && cd "$work/greeter" || return
   cp "$top"/libttrpc/examples/greeter* . && echo 'option optimize_for = LITE_RUNTIME;' >>greeter.proto
   PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
   local flags
   read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
-  c++ -std=c++20 -O0 "${flags[@]}" -c greeter.pb.cc || return
-  for source in greeter.ttrpc greeter_server greeter_client; do
-    c++ -std=c++20 -O0 -Wall -Wextra -Werror "${flags[@]}" -c "$source.cc" || return
-  done
+  printf '%s.cc\n' greeter.pb greeter.ttrpc greeter_server greeter_client |
+    xargs -n 1 -P "$(nproc)" c++ -std=c++20 -Wall -Wextra -Werror "${flags[@]}" -c
 )
 
 link_all() ( # FOLDER ARGUMENT…
@@ -140,10 +137,11 @@ man_programs() (
   PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
   local flags name
   read -ra flags <<<"$(pkgconfig --cflags --libs libttrpc protobuf)"
+  for name in server client; do program "$name" >"$name.cc"; done
+  printf '%s.cc\n' server client greeter.pb greeter.ttrpc |
+    xargs -n 1 -P "$(nproc)" c++ -std=c++20 -Wall -Wextra -Werror "${flags[@]}" -c || return
   for name in server client; do
-    program "$name" >"$name.cc"
-    c++ -std=c++20 -Wall -Wextra -Werror -o "$name" "$name.cc" greeter.pb.cc greeter.ttrpc.cc \
-      "${flags[@]}" "-Wl,-rpath,$libdir" || return
+    c++ -o "$name" "$name.o" greeter.pb.o greeter.ttrpc.o "${flags[@]}" "-Wl,-rpath,$libdir" || return
   done
 )
 
