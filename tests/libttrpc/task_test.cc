@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "ttrpc/acceptor.h"
 #include "ttrpc/address.h"
 #include "ttrpc/client.h"
 #include "ttrpc/context.h"
@@ -160,10 +161,14 @@ Task<size_t> Take(T... values) {
   co_return sizeof...(values);
 }
 
+// Braces that make an array are more than g++ 12 takes there.
+Status LongStatus() { return {StatusCode::kAborted, kLong, {StatusDetail(kLong, kLong)}}; }
+Metadata LongMetadata() { return {{kLong, kLong}}; }
+
 Task<void> PassTemporaries(size_t* passed) {
-  *passed += co_await Take(Status(StatusCode::kAborted, kLong, {StatusDetail(kLong, kLong)}));
+  *passed += co_await Take(LongStatus());
   *passed += co_await Take(StatusDetail(kLong, kLong));
-  *passed += co_await Take(Metadata({{kLong, kLong}}));
+  *passed += co_await Take(LongMetadata());
   *passed += co_await Take(Metadata::Entry(kLong, kLong));
   *passed += co_await Take(*Address::Parse(std::string("unix:///") + kLong));
   *passed += co_await Take(MethodInfo(kLong, kLong));
@@ -179,7 +184,7 @@ Task<void> PassTemporaries(size_t* passed) {
   *passed += co_await Take(UnixCredentials());
   *passed += co_await Take(Handshaken(UniqueFd()));
   *passed += co_await Take(RequestView());
-  *passed += co_await Take(ServiceDescription(kLong, nullptr, {}));
+  *passed += co_await Take(ServiceDescription(kLong, nullptr, std::vector<Method>()));
 }
 
 TEST(TaskTest, TemporariesOfOurTypesMayBePassedWithinCoAwait) {
