@@ -62,11 +62,11 @@ ToolProcess::ToolProcess(const std::vector<std::string>& args, bool ignores_sigp
   sigset_t to_default;
   ::sigemptyset(&to_default);
   ::posix_spawnattr_init(&attributes);
-  if (!ignores_sigpipe) {
-    ::sigaddset(&to_default, SIGPIPE);
-    ::posix_spawnattr_setsigdefault(&attributes, &to_default);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  }
+  // A shell that runs the tests in the background lets them ignore it.
+  ::sigaddset(&to_default, SIGINT);
+  if (!ignores_sigpipe) ::sigaddset(&to_default, SIGPIPE);
+  ::posix_spawnattr_setsigdefault(&attributes, &to_default);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, in.read.get(), STDIN_FILENO);
