@@ -86,7 +86,7 @@ compile() {
   local folder=$1
   shift
   if [[ -e $folder/build.ninja ]]; then
-    meson configure "$folder" "$@"
+    meson setup --reconfigure "$folder" "$@"
   else
     meson setup "$folder" "$@"
   fi && ninja -C "$folder"

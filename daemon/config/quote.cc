@@ -38,6 +38,18 @@ std::string Quote(std::string_view text) {
   return quoted;
 }
 
+std::string OneLine(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      AppendEscaped(c, &line);
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
 std::string QuoteShort(std::string_view text) {
   if (text.size() <= kMaxQuoted) return Quote(text);
   size_t end = kMaxQuoted;

@@ -14,4 +14,7 @@ std::string Quote(std::string_view text);
 // For messages: long text is cut, between characters, and ends in `…`.
 std::string QuoteShort(std::string_view text);
 
+// What somebody else wrote, on one line: control characters are escaped as in a quoted string.
+std::string OneLine(std::string_view text);
+
 }  // namespace proxyd

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "config/quote.h"
 #include "config/toml_keys.h"
 
 namespace proxyd {
@@ -106,7 +107,7 @@ std::variant<TomlValue, ConfigError> ParseToml(const ConfigFile& file) {
     return converter.Value(toml::parse(file.text, file.name));
   } catch (const toml::parse_error& error) {
     return ConfigError{converter.Position(error.source()),
-                       std::string("not valid TOML: ").append(error.description())};
+                       "not valid TOML: " + OneLine(error.description())};
   }
 }
 

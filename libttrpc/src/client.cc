@@ -44,7 +44,7 @@ class InterceptedCall : public RingNode {
   }
 
   // What is at the end of the chain.
-  Task<Result<std::string>> Send(std::string request) {
+  Task<Result<std::string>> Send(const std::string& request) {
     auto call = std::make_unique<UnaryCall>(loop_);
     if (alone()) {
       call->Fail({StatusCode::kCancelled, "ttrpc: client destroyed"});
@@ -78,7 +78,7 @@ namespace {
 UnaryNext ChainOf(InterceptedCall* call, size_t next) {
   return [call, next](std::string request) {
     const UnaryInterceptor* const interceptor = call->Interceptor(next);
-    if (interceptor == nullptr) return call->Send(std::move(request));
+    if (interceptor == nullptr) return call->Send(request);
     return (*interceptor)(call->context(), call->method(), std::move(request),
                           ChainOf(call, next + 1));
   };

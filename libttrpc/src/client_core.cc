@@ -32,7 +32,10 @@ Client::Core::Core(IoLoop& loop, std::optional<Address> address, ClientOptions o
                     dial_.Clear();
                     DialFailed({StatusCode::kUnavailable, "connect timeout"});
                   }),
-      later_(loop, [this] { RunLater(); }) {}
+      later_(loop, [this] { RunLater(); }) {
+  // One that hands the socket on.
+  if (!options_.handshaker) options_.handshaker = AllOf({});
+}
 
 Client::Core::~Core() {
   options_.on_close = nullptr;
@@ -155,17 +158,12 @@ Task<void> Client::Core::RunDial(UniqueFd socket) {
     }
     socket = std::move(*connected);
   }
-  Result<Handshaken> handshaken = co_await Shake(std::move(socket));
+  Result<Handshaken> handshaken = co_await options_.handshaker->Handshake(loop_, std::move(socket));
   if (handshaken) {
     Connected(std::move(*handshaken));
   } else {
     DialFailed(handshaken.error());
   }
-}
-
-Task<Result<Handshaken>> Client::Core::Shake(UniqueFd socket) {
-  if (!options_.handshaker) co_return Handshaken(std::move(socket));
-  co_return co_await options_.handshaker->Handshake(loop_, std::move(socket));
 }
 
 void Client::Core::Connected(Handshaken handshaken) {
@@ -189,7 +187,7 @@ void Client::Core::Connected(Handshaken handshaken) {
   SendWaiting();
 }
 
-void Client::Core::DialFailed(Status why) {
+void Client::Core::DialFailed(const Status& why) {
   dialling_ = false;
   dial_timer_.Stop();
   last_failure_ = why.code() == StatusCode::kUnavailable

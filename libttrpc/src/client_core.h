@@ -60,9 +60,8 @@ class Client::Core {
   Status AwaitConnection();
   void Dial(UniqueFd socket);
   Task<void> RunDial(UniqueFd socket);
-  Task<Result<Handshaken>> Shake(UniqueFd socket);
   void Connected(Handshaken handshaken);
-  void DialFailed(Status why);
+  void DialFailed(const Status& why);
   void SendWaiting();
   void FailWaiting(const Status& reason);
   // Of a connection that it cannot be destroyed in.

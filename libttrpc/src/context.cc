@@ -25,9 +25,11 @@ Context::~Context() {
   while (hooks_ != nullptr) hooks_->Unlink();
 }
 
-void Context::Cancel(Status reason) {
-  if (cancelled() || reason.ok()) return;
-  status_ = reason;
+void Context::Cancel(const Status& why) {
+  if (cancelled() || why.ok()) return;
+  status_ = why;
+  // Of our own: the context may go, and `why` be its.
+  const Status reason = why;
   // Each callback may destroy any hook, its own included, and the context itself: its coroutine may
   // be the one that has the call. The list is ours from here on; hooks that are made meanwhile come
   // too late.

@@ -10,6 +10,8 @@ namespace ttrpc {
 namespace {
 constexpr const char* kTruncated = "truncated field";
 constexpr const char* kBadVarint = "truncated or over-long varint";
+// Tags and lengths have 32 bits; protobuf's own parser takes no more bytes for them, zeros neither.
+constexpr size_t kMaxShortVarint = 5;
 }  // namespace
 
 bool FieldScanner::Next(Field* field) {
@@ -17,7 +19,7 @@ bool FieldScanner::Next(Field* field) {
 
   // A tag is read as 64 bits: cut to 32, some numbers would pass for others.
   uint64_t tag = 0;
-  if (!ReadVarint(&tag)) return Fail(kBadVarint);
+  if (!ReadShortVarint(&tag)) return Fail(kBadVarint);
   if (tag > std::numeric_limits<uint32_t>::max()) return Fail("field number out of range");
   field->number = static_cast<uint32_t>(tag >> 3);
   if (field->number == 0) return Fail("field number 0");
@@ -51,9 +53,14 @@ bool FieldScanner::ReadLongVarint(uint64_t* value) {
   return true;
 }
 
+bool FieldScanner::ReadShortVarint(uint64_t* value) {
+  const size_t before = rest_.size();
+  return ReadVarint(value) && before - rest_.size() <= kMaxShortVarint;
+}
+
 bool FieldScanner::ReadBytes(std::string_view* bytes) {
   uint64_t length = 0;
-  if (!ReadVarint(&length)) return Fail(kBadVarint);
+  if (!ReadShortVarint(&length)) return Fail(kBadVarint);
   *bytes = rest_.substr(0, length);
   return Skip(length);
 }

@@ -48,6 +48,7 @@ class FieldScanner {
     return ReadLongVarint(value);
   }
   bool ReadLongVarint(uint64_t* value);
+  bool ReadShortVarint(uint64_t* value);
   bool ReadBytes(std::string_view* bytes);
   bool Skip(size_t n);
 

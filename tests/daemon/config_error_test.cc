@@ -291,6 +291,14 @@ TEST(ConfigErrors, ASyntaxErrorHasItsPosition) {
   EXPECT_THAT(errors[0], StartsWith("c:2:9: not valid TOML: "));
 }
 
+// What the parser quotes of the file stays on the line of its message.
+TEST(ConfigErrors, ASyntaxErrorIsOneLine) {
+  const auto errors = Strings(ParseText("x = t\n").errors);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], StartsWith("c:1:6: not valid TOML: "));
+  EXPECT_EQ(errors[0].find('\n'), std::string::npos) << errors[0];
+}
+
 TEST(ConfigErrors, AKeyTwiceInAFileIsASyntaxError) {
   const LoadedConfig loaded = ParseText("[log]\nlevel = \"info\"\nlevel = \"info\"\n");
   const auto errors = Strings(loaded.errors);

@@ -72,7 +72,8 @@ class Session {
     while (!script_.done()) Step(script_.Byte());
     fuzz::Turn(loop_);
     end_->Close();
-    for (int i = 0; i < 50 && Waiting() > 0; ++i) fuzz::Turn(loop_, 1);
+    for (int i = 0; i < 50 && (Waiting() > 0 || (client_ && !client_->closed())); ++i)
+      fuzz::Turn(loop_, 1);
     FUZZ_CHECK(Waiting() == 0);
     if (client_) FUZZ_CHECK(client_->closed());
     for (const auto& call : calls_) {

@@ -42,7 +42,7 @@ fi
 options=(-Dfuzz=true -Dtests=false -Dtool=false -Dcompiler=false -Dbench=false -Dsystemd=disabled -Dbuildtype=debug
   -Doptimization=1 '-Db_sanitize=address,undefined' -Db_lundef=false)
 if [[ -e $build/build.ninja ]]; then
-  meson configure "$build" "${options[@]}"
+  meson setup --reconfigure "$build" "${options[@]}"
 else
   CXX=clang++-19 meson setup "$build" "${options[@]}"
 fi && ninja -C "$build" fuzz || exit 1
