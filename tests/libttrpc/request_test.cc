@@ -163,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
                       "truncated or over-long varint"},
         MalformedCase{"LengthBeyondTheEnd", "\x0a\x02s"s, "truncated field"},
         MalformedCase{"LengthOf2To63", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7fs"s,
-                      "truncated field"},
+                      "truncated or over-long varint"},
         MalformedCase{"TimeoutWithoutValue", "\x20"s, "truncated or over-long varint"},
         MalformedCase{"TimeoutOfElevenBytes", "\x20"s + std::string(10, '\xff') + "\x01"s,
                       "truncated or over-long varint"},
