@@ -119,7 +119,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   # As long as it takes to run into what is near the seeds; --full goes on for longer.
   if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
-  count "lint" tests/lint.sh "$build"
+  if $full; then lint_options=(--analyze); else lint_options=(); fi
+  count "lint" tests/lint.sh "${lint_options[@]}" "$build"
   if $full; then
     # In a build of its own, optimized as a distribution would.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"

@@ -25,11 +25,10 @@ Context::~Context() {
   while (hooks_ != nullptr) hooks_->Unlink();
 }
 
-void Context::Cancel(const Status& why) {
-  if (cancelled() || why.ok()) return;
-  status_ = why;
-  // Of our own: the context may go, and `why` be its.
-  const Status reason = why;
+// By value: the context may go while its hooks are told, and the reason be the context's own.
+void Context::Cancel(Status reason) {  // NOLINT(performance-unnecessary-value-param)
+  if (cancelled() || reason.ok()) return;
+  status_ = reason;
   // Each callback may destroy any hook, its own included, and the context itself: its coroutine may
   // be the one that has the call. The list is ours from here on; hooks that are made meanwhile come
   // too late.
@@ -38,7 +37,8 @@ void Context::Cancel(const Status& why) {
   while (hooks != nullptr) {
     CancelHook* const hook = hooks;
     hook->Unlink();
-    const auto callback = std::move(hook->callback_);
+    std::function<void(const Status& reason)> callback;
+    callback.swap(hook->callback_);
     callback(reason);
   }
 }

@@ -51,7 +51,7 @@ class Context {
   // server is not told: ttrpc has no message for it. Calls made from now on fail in the same way.
   void Cancel() { Cancel({StatusCode::kCancelled, "context canceled"}); }
   // The same, with a reason.
-  void Cancel(const Status& why);
+  void Cancel(Status reason);
 
   // OK, or why it was cancelled. In a handler: CANCELLED `context canceled` once its peer is gone,
   // DEADLINE_EXCEEDED `context deadline exceeded` once the client's deadline has passed. A handler
