@@ -25,7 +25,7 @@ format() {
 # goes through the static analyzer if that is wanted; on GoogleTest's macros it takes four times as long as all
 # the other checks together, and finds nothing there that a failing test would not.
 tidy() {
-  local compiled status=0 quick=--checks=-clang-analyzer-*
+  local compiled status=0 quick='--checks=-clang-analyzer-*'
   compiled=$(python3 - "$build/compile_commands.json" <<'PYTHON'
 import json, os, sys
 for entry in json.load(open(sys.argv[1])):
