@@ -55,7 +55,7 @@ size_t ServerCore::calls() const {
   return count;
 }
 
-void ServerCore::Trouble(Status what) {
+void ServerCore::Trouble(const Status& what) {
   if (options_.on_trouble) options_.on_trouble(what);
 }
 

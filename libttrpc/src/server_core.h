@@ -76,7 +76,7 @@ class ServerCore {
   Task<void> Shake(std::list<Handshaking>::iterator position, UniqueFd socket);
   void Bury(std::list<Handshaking>::iterator position);
   void Serve(UniqueFd socket, std::shared_ptr<const HandshakenPeer> peer);
-  void Trouble(Status what);
+  void Trouble(const Status& what);
   void ReapSoon();
   void Reap();
 
