@@ -44,7 +44,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
       for (const std::string& import : file.proto.dependency()) {
         if (files_.contains(import) || IsProtobufs(import)) continue;
         std::string line = file.set;
-        line += ": " + name + " imports " + import;
+        line.append(": ").append(name).append(" imports ").append(import);
         line += ", which is in no descriptor set (protoc --include_imports adds it)";
         lines.push_back(std::move(line));
       }
