@@ -338,10 +338,11 @@ INSTANTIATE_TEST_SUITE_P(LongKey, ConfigErrors, testing::ValuesIn(kLongKeyCases)
 
 TEST(ConfigErrors, DotsThatAreOfNoKeyAreNoLongKey) {
   const std::string dots(100, '.');
+  std::string multi_line = "[log]\nlevel = \"\"\"\n";
+  multi_line.append(dots).append("\\\"\"\"").append(dots).append("\"\"\"\"\"\n");
   for (const std::string& text :
        {"# " + dots + "\n", "[log] # a" + dots + "\n", "[log]\nlevel = \"\\\"" + dots + "\"\n",
-        "[log]\nlevel = '\\'\n#'" + dots + "\n",
-        "[log]\nlevel = \"\"\"\n" + dots + "\\\"\"\"" + dots + "\"\"\"\"\"\n"}) {
+        "[log]\nlevel = '\\'\n#'" + dots + "\n", multi_line}) {
     for (const std::string& error : Strings(ParseText(text).errors)) {
       EXPECT_THAT(error, testing::Not(testing::HasSubstr("parts"))) << text;
     }

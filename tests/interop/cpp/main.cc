@@ -81,7 +81,8 @@ int RunSuite(const Options& options) {
     std::string problem;
     try {
       const std::string got = check.run(options.socket);
-      if (!OneOf(want, got)) problem = "\"" + got + "\", expected \"" + want + "\"";
+      if (!OneOf(want, got))
+        problem.append("\"").append(got).append("\", expected \"").append(want) += '"';
     } catch (const std::exception& exception) {
       problem = exception.what();
     }

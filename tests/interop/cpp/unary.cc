@@ -130,7 +130,7 @@ std::string Deadline(Connected& connected) {
   Context context;
   context.set_timeout(kShortDeadline);
   const auto reply = connected.loop.Run(echo.Sleep(context, key));
-  const std::string outcome = Open(Code(reply ? Status() : reply.error()), connected);
+  std::string outcome = Open(Code(reply ? Status() : reply.error()), connected);
   if (outcome == "closed") return outcome;
   Context patient;
   const auto ended = connected.loop.Run(echo.Ended(patient, key));
@@ -194,6 +194,7 @@ std::string ServerKilled(const std::string& address) {
   pb::EchoClient echo(*connected.client);
   Context context;
   std::vector<Task<Result<pb::Empty>>> calls;
+  calls.reserve(10);
   for (int i = 0; i < 10; ++i) calls.push_back(echo.Sleep(context, key));
   if (const auto began = connected.loop.Run(echo.Began(context, key)); !began)
     Wrong(began.error().ToString());
@@ -205,12 +206,12 @@ std::string ServerKilled(const std::string& address) {
   return connected.client->closed() ? "ok" : "the client takes itself for connected";
 }
 
-Task<void> CallAgainAndAgain(pb::EchoClient* echo, int caller, std::string* problem) {
+Task<void> CallAgainAndAgain(pb::EchoClient* echo, unsigned caller, std::string* problem) {
   Context context;
-  for (int call = 0; call < 50 && problem->empty(); ++call) {
+  for (unsigned call = 0; call < 50 && problem->empty(); ++call) {
     pb::EchoRequest request;
     request.set_text("caller " + std::to_string(caller) + " call " + std::to_string(call));
-    request.set_payload(Pattern(static_cast<size_t>(caller * call), static_cast<unsigned>(caller)));
+    request.set_payload(Pattern(size_t{caller} * call, caller));
     const auto reply = co_await echo->Echo_(context, request);
     if (!reply) {
       *problem = reply.error().ToString();
@@ -224,7 +225,8 @@ Task<void> AllCallers(pb::EchoClient* echo, std::string* problem) {
   std::vector<Task<void>> callers;
   // Each runs from when it is awaited; what they share is the connection.
   ttrpc::TaskGroup group;
-  for (int caller = 0; caller < 32; ++caller) group.Spawn(CallAgainAndAgain(echo, caller, problem));
+  for (unsigned caller = 0; caller < 32; ++caller)
+    group.Spawn(CallAgainAndAgain(echo, caller, problem));
   Context context;
   while (!group.empty()) static_cast<void>(co_await echo->Nothing(context, pb::Empty()));
 }
@@ -245,6 +247,7 @@ std::string BothFull(Connected& connected) {
   pb::EchoRequest request;
   request.set_payload(Pattern(1U << 20, 5));
   std::vector<Task<Result<pb::EchoReply>>> calls;
+  calls.reserve(32);
   for (int i = 0; i < 32; ++i) calls.push_back(echo.Echo_(context, request));
   for (auto& call : calls) {
     const auto reply = connected.loop.Run(std::move(call));
