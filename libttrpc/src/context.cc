@@ -26,7 +26,7 @@ Context::~Context() {
 }
 
 // By value: the context may go while its hooks are told, and the reason be the context's own.
-void Context::Cancel(Status reason) {  // NOLINT(performance-unnecessary-value-param)
+void Context::Cancel(Status reason) {
   if (cancelled() || reason.ok()) return;
   status_ = reason;
   // Each callback may destroy any hook, its own included, and the context itself: its coroutine may

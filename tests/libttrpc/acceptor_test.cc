@@ -68,6 +68,7 @@ TEST_F(AcceptorTest, HandsOnWhatIsReadyToUse) {
 TEST_F(AcceptorTest, OthersHaveTheirTurnInAFlood) {
   const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
   std::vector<UniqueFd> peers;
+  peers.reserve(40);
   for (int i = 0; i < 40; ++i) peers.push_back(Dial());
   event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
   EXPECT_EQ(accepted_.size(), 16U);

@@ -291,7 +291,7 @@ TEST_F(ClientDialTest, ReconnectsForTheNextCall) {
     server_->Reply(1, "");
     EXPECT_EQ(WaitTold(call), "OK ");
     server_->Close();
-    RunUntil([this, round] { return told_.size() == static_cast<size_t>(2 * round + 2); });
+    RunUntil([this, round] { return told_.size() == 2 * static_cast<size_t>(round) + 2; });
     Running<Result<std::string>> next(Call(""));
     ASSERT_TRUE(Accept());
     EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|]");
@@ -392,6 +392,7 @@ TEST_F(ClientDialTest, MoreWaitingCallsThanAConnectionHasIds) {
   options.handshaker = std::make_unique<TestHandshaker>(&script);
   Dial(std::move(options));
   std::vector<Task<Result<std::string>>> calls;
+  calls.reserve(5);
   for (int i = 0; i < 5; ++i) calls.push_back(Call(std::to_string(i)));
   std::vector<std::unique_ptr<RawServer>> servers;
   for (int i = 0; i < 5; ++i) {

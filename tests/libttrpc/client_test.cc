@@ -55,6 +55,7 @@ TEST_F(ClientTest, CallsAreSentWhenTheyAreMadeAndAnsweredInAnyOrder) {
 TEST_F(ClientTest, AManyCallsAtOnce) {
   Start();
   std::vector<Task<Result<std::string>>> calls;
+  calls.reserve(2000);
   for (int i = 0; i < 2000; ++i) calls.push_back(Call(std::to_string(i)));
   for (uint32_t id = 1; id < 4000; id += 2) {
     ASSERT_EQ(Next(),
@@ -342,6 +343,7 @@ TEST_F(ClientTest, AnswersBesideAFullSocketAreRead) {
   server_->StopReading();
   std::vector<Task<Result<std::string>>> calls;
   // More than the sockets and the queue hold.
+  calls.reserve(16);
   for (int i = 0; i < 16; ++i) calls.push_back(Call(std::string(1 << 20, 'x')));
   RunReady();
   for (uint32_t id = 1; id < 32; id += 2) server_->Reply(id, "read");
