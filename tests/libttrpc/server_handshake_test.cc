@@ -16,7 +16,6 @@ namespace ttrpc {
 namespace {
 
 using test::Latch;
-using test::RawPeer;
 using test::RequestBytes;
 
 class ServerHandshakeTest : public test::ServerFixture {

@@ -185,6 +185,7 @@ TEST_F(TlsTest, LongMessagesPassBothWaysAtOnce) {
   const std::string bytes(4'000'000, 'x');
   Context context;
   std::vector<Task<Result<std::string>>> calls;
+  calls.reserve(4);
   for (int i = 0; i < 4; ++i) calls.push_back(client->Call(kEcho, context, bytes));
   for (auto& call : calls) {
     const Result<std::string> reply = loop.Run(std::move(call));
