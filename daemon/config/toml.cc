@@ -13,12 +13,14 @@
 namespace proxyd {
 namespace {
 
+// No key takes values that nest as deep; what stands below says nothing, whatever it is.
+constexpr int kMaxDepth = 16;
+
 class Converter {
  public:
   explicit Converter(const std::string& file) : file_(file) {}
 
-  // Recursion is bounded by the parser's own limit on nesting, and by FindLongKey().
-  TomlValue Value(const toml::node& node) const {
+  TomlValue Value(const toml::node& node, int depth = 0) const {
     TomlValue value;
     value.position = Position(node.source());
     if (const auto* string = node.as_string()) {
@@ -32,10 +34,10 @@ class Converter {
       value.boolean = boolean->get();
     } else if (const auto* array = node.as_array()) {
       value.kind = TomlValue::Kind::kArray;
-      for (const toml::node& element : *array) value.array.push_back(Value(element));
+      if (depth < kMaxDepth) value.array = Elements(*array, depth);
     } else if (const auto* table = node.as_table()) {
       value.kind = TomlValue::Kind::kTable;
-      value.table = Entries(*table);
+      if (depth < kMaxDepth) value.table = Entries(*table, depth);
     } else {
       value.kind = OtherKind(node);
     }
@@ -54,10 +56,16 @@ class Converter {
     return TomlValue::Kind::kFloat;
   }
 
-  std::vector<TomlEntry> Entries(const toml::table& table) const {
+  std::vector<TomlValue> Elements(const toml::array& array, int depth) const {
+    std::vector<TomlValue> elements;
+    for (const toml::node& element : array) elements.push_back(Value(element, depth + 1));
+    return elements;
+  }
+
+  std::vector<TomlEntry> Entries(const toml::table& table, int depth) const {
     std::vector<TomlEntry> entries;
     for (const auto& [key, node] : table) {
-      entries.push_back({std::string(key.str()), Position(key.source()), Value(node)});
+      entries.push_back({std::string(key.str()), Position(key.source()), Value(node, depth + 1)});
     }
     std::stable_sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
       return std::tie(a.position.line, a.position.column) <

@@ -352,7 +352,8 @@ TEST(ConfigErrors, DotsThatAreOfNoKeyAreNoLongKey) {
   EXPECT_THAT(errors[0], StartsWith("c:1:1: unknown key \"a\", expected "));
 }
 
-// Both bounds together are to stay far from the stack's end.
+// What the library builds and destroys of both bounds together fits on the stack, and we read no
+// deeper than a configuration goes.
 TEST(ConfigErrors, LongKeysAtEachLevelOfDeepNestingAreRead) {
   std::string text = "[" + LongKey(16) + "]\n";
   for (int depth = 0; depth < 255; ++depth) text += LongKey(16) + " = {";
