@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "proxy/worker.h"
+#include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 
 namespace proxyd {
 
+using ttrpc::MessageTooLong;
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
@@ -33,12 +35,6 @@ Status StreamIdMustBeOdd() {
 Status StreamNotActive() { return {StatusCode::kInvalidArgument, "StreamID is no longer active"}; }
 
 Status Draining() { return {StatusCode::kUnavailable, "draining"}; }
-
-Status MessageTooLong(size_t length, uint32_t limit) {
-  return {StatusCode::kResourceExhausted, "message length " + std::to_string(length) +
-                                              " exceed maximum message size of " +
-                                              std::to_string(limit)};
-}
 
 std::string FullMethod(const ttrpc::RequestView& request) {
   return std::string("/").append(request.service).append("/").append(request.method);

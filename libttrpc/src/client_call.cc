@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "client_connection.h"
-#include "too_long.h"
+#include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 #include "until.h"
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dial.h"
-#include "too_long.h"
+#include "ttrpc/codec.h"
 
 namespace ttrpc {
 

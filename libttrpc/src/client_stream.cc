@@ -5,7 +5,7 @@
 
 #include "client_call.h"
 #include "client_connection.h"
-#include "too_long.h"
+#include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 #include "until.h"
 

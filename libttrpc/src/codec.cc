@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 namespace ttrpc {
 
@@ -11,6 +12,12 @@ namespace {
 // one byte costs this.
 constexpr size_t kFirstCapacity = 64U << 10;
 }  // namespace
+
+Status MessageTooLong(size_t length, size_t limit) {
+  return {StatusCode::kResourceExhausted, "message length " + std::to_string(length) +
+                                              " exceed maximum message size of " +
+                                              std::to_string(limit)};
+}
 
 MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
   if (delivered_) {

@@ -7,7 +7,7 @@
 
 #include "server_connection.h"
 #include "server_core.h"
-#include "too_long.h"
+#include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 
 namespace ttrpc {
@@ -28,12 +28,6 @@ ServerCall::~ServerCall() {
   core_.OnHandlerEnded();
 }
 
-void ServerCall::Detach() {
-  if (connection_ == nullptr) return;
-  std::exchange(connection_, nullptr)->Remove(id_);
-  OnDetached();
-}
-
 void ServerCall::StartDeadline(IoLoop& loop, int64_t timeout_nano) {
   const auto expire = [this] {
     context_.Cancel({StatusCode::kDeadlineExceeded, "context deadline exceeded"});
@@ -49,47 +43,55 @@ void ServerCall::OnData(const MessageHeader&, std::string_view) { Refuse(NotActi
 
 void ServerCall::OnConnectionLost() {
   connection_ = nullptr;
-  context_.Cancel(PeerGone());
+  // To a handler that has answered, it makes no difference any more.
+  if (!answered_) context_.Cancel(PeerGone());
 }
 
 void ServerCall::Refuse(const Status& status) {
-  if (connection_ == nullptr) return;
+  if (answered()) return;
   connection_->SendStatus(id_, status);
-  Detach();
+  SetAnswered();
   context_.Cancel(status);
 }
 
-Status ServerCall::Write(const google::protobuf::MessageLite& reply) {
-  if (connection_ == nullptr) return {};
-  const size_t size = reply.ByteSizeLong();
+void ServerCall::SetAnswered() {
+  answered_ = true;
+  OnAnswered();
+}
+
+Status ServerCall::CheckReply(size_t payload_size) const {
+  const size_t size = EncodedReplySize(payload_size);
   const size_t limit = core_.options().message_size;
-  if (const size_t whole = EncodedReplySize(size); whole > limit)
-    return MessageTooLong(whole, limit);
+  return size > limit ? MessageTooLong(size, limit) : Status();
+}
+
+Status ServerCall::Write(const google::protobuf::MessageLite& reply) {
+  if (answered()) return {};
+  const size_t size = reply.ByteSizeLong();
+  if (Status status = CheckReply(size); !status.ok()) return status;
   char* const place = connection_->BeginReply(id_, size);
   reply.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(place));
-  Detach();
+  SetAnswered();
   return {};
 }
 
 Status ServerCall::WriteBytes(std::string_view reply) {
-  if (connection_ == nullptr) return {};
-  const size_t limit = core_.options().message_size;
-  if (const size_t whole = EncodedReplySize(reply.size()); whole > limit)
-    return MessageTooLong(whole, limit);
+  if (answered()) return {};
+  if (Status status = CheckReply(reply.size()); !status.ok()) return status;
   char* const place = connection_->BeginReply(id_, reply.size());
   if (!reply.empty()) std::memcpy(place, reply.data(), reply.size());
-  Detach();
+  SetAnswered();
   return {};
 }
 
 void ServerCall::Ended(const Status& status) {
-  if (connection_ == nullptr) return;
+  if (answered()) return;
   if (status.ok()) {
     SendEnd();
   } else {
     connection_->SendStatus(id_, status);
   }
-  Detach();
+  SetAnswered();
 }
 
 void ServerCall::SendEnd() { connection_->SendStatus(id_, {}); }
@@ -130,12 +132,12 @@ void ServerStream::OnConnectionLost() {
 }
 
 void ServerStream::Refuse(const Status& status) {
-  if (connection() == nullptr) return;
+  if (answered()) return;
   inbox_.End(status);
   ServerCall::Refuse(status);
 }
 
-void ServerStream::OnDetached() {
+void ServerStream::OnAnswered() {
   inbox_.End({});
   WakeSender();
 }
@@ -147,7 +149,7 @@ void ServerStream::OnStreamBufferFull() {
 Task<std::optional<std::string>> ServerStream::Receive() { co_return co_await inbox_.Next(); }
 
 Status ServerStream::Lost() const {
-  if (context_status().ok() && connection() == nullptr)
+  if (context_status().ok() && answered())
     return {StatusCode::kFailedPrecondition, "ttrpc: stream closed"};
   return context_status();
 }

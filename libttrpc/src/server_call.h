@@ -2,7 +2,9 @@
 //
 // ServerCall: one call that a server serves, from its request until its handler has ended. The
 // handler's task owns it, so that it outlives the connection if it has to; what the handler then
-// sends goes nowhere. On the loop's thread.
+// sends goes nowhere. Its connection counts it for as long: a client that is answered, or refused,
+// before handlers end must not have more of them at work than it may have calls. On the loop's
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +37,8 @@ class ServerCall : private ReplySink {
   Context& context() { return context_; }
   const MethodInfo& method() const { return method_; }
   ReplySink& sink() { return *this; }
+  // The client has its reply or its refusal, or is gone.
+  bool answered() const { return connection_ == nullptr || answered_; }
   // The context ends with the client's deadline.
   void StartDeadline(IoLoop& loop, int64_t timeout_nano);
 
@@ -52,10 +56,9 @@ class ServerCall : private ReplySink {
  protected:
   // What ends a call that went well, but for a reply that was written.
   virtual void SendEnd();
-  // It was answered, and its connection knows it no more.
-  virtual void OnDetached() {}
+  virtual void OnAnswered() {}
   ServerCore& core() const { return core_; }
-  // Null once the connection is lost or the call was answered.
+  // Not for a call that was answered.
   ServerConnection* connection() const { return connection_; }
   const Status& context_status() const { return context_.status(); }
   uint32_t id() const { return id_; }
@@ -63,14 +66,17 @@ class ServerCall : private ReplySink {
  private:
   Status Write(const google::protobuf::MessageLite& reply) override;
   Status WriteBytes(std::string_view reply) override;
-  void Detach();
+  // OK: a reply of so many bytes is not too long.
+  Status CheckReply(size_t payload_size) const;
+  void SetAnswered();
 
   ServerCore& core_;
-  ServerConnection* connection_;
+  ServerConnection* connection_;  // null once it is lost
   const MethodInfo& method_;
   Context context_;
   std::unique_ptr<Timer> deadline_;
   const uint32_t id_;
+  bool answered_ = false;
 };
 
 class ServerStream final : public ServerCall, public RawStream, private StreamInbox::Owner {
@@ -90,7 +96,7 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
 
  private:
   void SendEnd() override;
-  void OnDetached() override;
+  void OnAnswered() override;
   void OnStreamBufferFull() override;
   // Why nothing can be sent any more; OK if it can.
   Status Lost() const;

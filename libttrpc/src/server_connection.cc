@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "server_core.h"
-#include "too_long.h"
+#include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 
 namespace ttrpc {
@@ -83,18 +83,23 @@ void ServerConnection::OnMessage(const MessageHeader& header, std::string_view d
 void ServerConnection::OnOversizedMessage(const MessageHeader& header) {
   if (header.type != MessageType::kRequest && header.type != MessageType::kData) return;
   const Status status = MessageTooLong(header.length, core_.options().message_size);
-  ServerCall* const* call = calls_.Find(header.stream_id);
+  ServerCall* const call = Unanswered(header.stream_id);
   if (call != nullptr && header.type == MessageType::kData) {
-    (*call)->Refuse(status);
+    call->Refuse(status);
   } else {
     SendStatus(header.stream_id, status);
   }
 }
 
+ServerCall* ServerConnection::Unanswered(uint32_t id) {
+  ServerCall* const* const call = calls_.Find(id);
+  return call == nullptr || (*call)->answered() ? nullptr : *call;
+}
+
 void ServerConnection::OnData(const MessageHeader& header, std::string_view data) {
   if (header.stream_id % 2 == 0) return SendStatus(header.stream_id, MustBeOdd());
-  if (ServerCall* const* call = calls_.Find(header.stream_id)) {
-    (*call)->OnData(header, data);
+  if (ServerCall* const call = Unanswered(header.stream_id)) {
+    call->OnData(header, data);
   } else {
     SendStatus(header.stream_id, Invalid("StreamID is no longer active"));
   }

@@ -59,6 +59,8 @@ class ServerConnection final : private ConnectionHandler {
 
   void OnRequest(const MessageHeader& header, std::string_view data);
   void OnData(const MessageHeader& header, std::string_view data);
+  // Null: there is none, or only its handler that has not ended.
+  ServerCall* Unanswered(uint32_t id);
   Status StartCall(const MessageHeader& header, const RequestView& request);
   void Prepare(ServerCall& call, const RequestView& request);
   void LoseCalls();
@@ -68,7 +70,7 @@ class ServerConnection final : private ConnectionHandler {
   const std::shared_ptr<const HandshakenPeer> peer_;  // null: no handshaker
   Connection connection_;
   ReadGate gate_;
-  IdMap<ServerCall*> calls_;
+  IdMap<ServerCall*> calls_;  // whose handlers run
   std::list<ServerConnection>::iterator position_;
   bool draining_ = false;
   bool holds_gate_ = false;  // the client takes no replies

@@ -15,8 +15,12 @@
 #include <string_view>
 
 #include "ttrpc/message.h"
+#include "ttrpc/status.h"
 
 namespace ttrpc {
+
+// RESOURCE_EXHAUSTED: what a message of `length` bytes of data is refused with, as Go says it.
+Status MessageTooLong(size_t length, size_t limit);
 
 class MessageDecoder {
  public:

@@ -43,6 +43,7 @@ struct ServerOptions {
   // number.
   size_t connections = 0;
   // Calls at once on one connection; more get RESOURCE_EXHAUSTED `too many streams`. 0: any number.
+  // A call whose client has its answer counts until its handler has ended.
   size_t streams = 1024;
   // Bytes kept for a stream that is not read; for all those of a connection, four times as many.
   size_t stream_buffer = 4U << 20;
@@ -85,7 +86,7 @@ class Server {
   void Close();
 
   size_t connections() const;  // those included that shake hands
-  size_t calls() const;        // under way
+  size_t calls() const;        // whose handlers have not ended
 
  private:
   std::unique_ptr<ServerCore> core_;

@@ -140,11 +140,15 @@ class ServerStreamCall {
   Task<std::optional<Reply>> Receive() {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
-  // How the call ended. Replies that were not received are dropped.
+  // Closes this side, and waits for the end of the call: how it ended. Replies that were not
+  // received are dropped.
   Task<Status> Finish() {
     if (!failure_.ok()) return Ended(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
   }
+
+ protected:
+  RawClientStream& raw() const { return *stream_; }
 
  private:
   static Task<Status> Ended(Status status) { co_return status; }
@@ -170,30 +174,16 @@ class ClientStreamCall {
 
 // … where both stream.
 template <typename Request, typename Reply>
-class BidiStreamCall {
+class BidiStreamCall : public ServerStreamCall<Reply> {
  public:
-  explicit BidiStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
+  using ServerStreamCall<Reply>::ServerStreamCall;
 
   // As RawStream::Send(). `request` is encoded before this returns.
-  Task<Status> Send(const Request& request) { return stream_->Send(request.SerializeAsString()); }
+  Task<Status> Send(const Request& request) {
+    return this->raw().Send(request.SerializeAsString());
+  }
   // Says that no more will be sent.
-  void CloseSend() { stream_->CloseSend(); }
-  // The next reply; none at the end, of whatever kind: see Finish().
-  Task<std::optional<Reply>> Receive() {
-    return stream_internal::Receive<Reply>(*stream_, &failure_);
-  }
-  // Closes this side, and waits for the end of the call. Replies that were not received are
-  // dropped.
-  Task<Status> Finish() {
-    if (!failure_.ok()) return Ended(failure_);
-    return stream_internal::FinishWithoutReply(*stream_);
-  }
-
- private:
-  static Task<Status> Ended(Status status) { co_return status; }
-
-  std::unique_ptr<RawClientStream> stream_;
-  Status failure_;
+  void CloseSend() { this->raw().CloseSend(); }
 };
 
 }  // namespace ttrpc
