@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What can be said of the sources without running them: tests/lint.sh [--analyze] [BUILD]
-# BUILD (default: build) is a folder that was built: clang-tidy reads its compile_commands.json, and
-# the headers that are generated there. --analyze: with clang's static analyzer, which takes longer
-# than all else. Counts each check once; the last line is `N passed, N failed, N
-# skipped`.
+# What can be said of the sources without running them: tests/lint.sh [--tidy] [BUILD]
+# --tidy: with clang-tidy, which takes a quarter of an hour. BUILD (default: build) is a folder that
+# was built: clang-tidy reads its compile_commands.json, and the headers that are generated there.
+# Counts each check once; the last line is `N passed, N failed, N skipped`.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-analyze=false
-if [[ ${1-} == --analyze ]]; then analyze=true && shift; fi
+with_tidy=false
+if [[ ${1-} == --tidy ]]; then with_tidy=true && shift; fi
 build=$(realpath "${1:-$top/build}")
 cd "$top" || exit 1
 
@@ -22,10 +21,10 @@ format() {
 }
 
 # Each tracked file that the build compiles, one process for each core. What the programs are made of
-# goes through the static analyzer if that is wanted; on GoogleTest's macros it takes four times as long as all
+# goes through the static analyzer, too; on GoogleTest's macros that takes four times as long as all
 # the other checks together, and finds nothing there that a failing test would not.
 tidy() {
-  local compiled status=0 quick='--checks=-clang-analyzer-*'
+  local compiled status=0
   compiled=$(python3 - "$build/compile_commands.json" <<'PYTHON'
 import json, os, sys
 for entry in json.load(open(sys.argv[1])):
@@ -33,12 +32,8 @@ for entry in json.load(open(sys.argv[1])):
 PYTHON
   ) || return
   compiled=$(comm -12 <(tracked '*.cc' | sort) <(sort -u <<<"$compiled"))
-  if $analyze; then
-    grep -v '^tests/' <<<"$compiled" | tidy_files || status=1
-    grep '^tests/' <<<"$compiled" | tidy_files "$quick" || status=1
-  else
-    tidy_files "$quick" <<<"$compiled" || status=1
-  fi
+  grep -v '^tests/' <<<"$compiled" | tidy_files || status=1
+  grep '^tests/' <<<"$compiled" | tidy_files '--checks=-clang-analyzer-*' || status=1
   return "$status"
 }
 
@@ -75,7 +70,7 @@ check() {
 }
 
 check clang-format format
-check clang-tidy tidy
+if $with_tidy; then check clang-tidy tidy; fi
 check shellcheck scripts
 check man man_pages
 check layers "$top/tests/layers.sh"

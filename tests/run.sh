@@ -5,8 +5,9 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, and the lint steps. --full adds the tables of tests/bench and whatever stands in
-# tests/full. Needs root: tests connect as other users.
+# installed library, two loops under ThreadSanitizer, the fuzz targets and the lint steps. --full
+# fuzzes for longer, and adds clang-tidy, the tables of tests/bench and whatever stands in tests/full.
+# Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
 # `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
@@ -29,7 +30,7 @@ if [[ $(id -u) -ne 0 ]]; then
   exit 1
 fi
 
-readonly build=$top/build sanitized=$top/build-asan logs=$top/build-logs
+readonly build=$top/build sanitized=$top/build-asan threads=$top/build-tsan logs=$top/build-logs
 readonly tail_lines=80
 passed=0
 failed=0
@@ -81,15 +82,17 @@ once() {
   if prepare "$@"; then passed=$((passed + 1)); fi
 }
 
-# compile FOLDER OPTION…: sets the folder up or brings its options up to date, then builds.
+# compile FOLDER OPTION… [-- TARGET…]: sets the folder up or brings its options up to date, then
+# builds the targets, or all.
 compile() {
-  local folder=$1
+  local folder=$1 options=()
   shift
+  while [[ $# -gt 0 && $1 != -- ]]; do options+=("$1") && shift; done
   if [[ -e $folder/build.ninja ]]; then
-    meson setup --reconfigure "$folder" "$@"
+    meson setup --reconfigure "$folder" "${options[@]}"
   else
-    meson setup "$folder" "$@"
-  fi && ninja -C "$folder"
+    meson setup "$folder" "${options[@]}"
+  fi && ninja -C "$folder" "${@:2}"
 }
 
 suite() { # NAME BUILD OPTION…
@@ -111,15 +114,21 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     count "interop direct" tests/interop/run.sh --build "$build" --direct
     count "install" tests/install/run.sh --build "$build"
   fi
-  # g++'s optimizer warns of things that are not there when sanitizers stand between: no werror.
-  if prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug -Doptimization=1 \
+  # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
+  # werror: it also warns of g++'s own library.
+  if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
+  fi
+  # Two loops in two threads.
+  if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
+    -Db_sanitize=thread -Db_lundef=false -Dbench=false -- tests/libttrpc/troubles_tests; then
+    once "threads" env TSAN_OPTIONS=halt_on_error=1 "$threads/tests/libttrpc/troubles_tests"
   fi
   # As long as it takes to run into what is near the seeds; --full goes on for longer.
   if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
-  if $full; then lint_options=(--analyze); else lint_options=(); fi
+  if $full; then lint_options=(--tidy); else lint_options=(); fi
   count "lint" tests/lint.sh "${lint_options[@]}" "$build"
   if $full; then
     # In a build of its own, optimized as a distribution would.

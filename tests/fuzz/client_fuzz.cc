@@ -26,6 +26,9 @@ constexpr MethodInfo kKinds[] = {MethodInfo("f.S", "Down", false, true),
                                  MethodInfo("f.S", "Up", true, false),
                                  MethodInfo("f.S", "Both", true, true)};
 
+// No script fills a stream's buffer that is larger.
+constexpr size_t kLongScript = size_t{1} << 16;
+
 // One call that somebody waits for. Its tasks go with it.
 struct Call {
   Context context;
@@ -61,7 +64,7 @@ Task<void> SendOne(Call& call, std::string message) {
 class Session {
  public:
   Session(fuzz::Script script, ttrpc::EventLoop& loop, ttrpc::ClientOptions options)
-      : script_(script), loop_(loop) {
+      : script_(script), loop_(loop), small_buffers_(options.stream_buffer < kLongScript) {
     auto [ours, theirs] = fuzz::Sockets();
     end_.emplace(std::move(ours));
     client_ = ttrpc::Client::Over(loop.io(), std::move(theirs), std::move(options));
@@ -72,8 +75,15 @@ class Session {
     while (!script_.done()) Step(script_.Byte());
     fuzz::Turn(loop_);
     end_->Close();
-    for (int i = 0; i < 50 && (Waiting() > 0 || (client_ && !client_->closed())); ++i)
-      fuzz::Turn(loop_, 1);
+    TurnToTheEnd();
+    if (small_buffers_ && !AtTheEnd()) {
+      // A full stream that nobody reads keeps the connection from being read, and so from seeing
+      // its end, for longer than a script may take.
+      for (const auto& call : calls_) {
+        if (call->stream) call->context.Cancel();
+      }
+      TurnToTheEnd();
+    }
     FUZZ_CHECK(Waiting() == 0);
     if (client_) FUZZ_CHECK(client_->closed());
     for (const auto& call : calls_) {
@@ -193,6 +203,10 @@ class Session {
                         response.SerializeAsString(), &bytes);
     end_->Write(bytes);
   }
+  bool AtTheEnd() const { return Waiting() == 0 && (!client_ || client_->closed()); }
+  void TurnToTheEnd() {
+    for (int i = 0; i < 50 && !AtTheEnd(); ++i) fuzz::Turn(loop_, 1);
+  }
   int Waiting() const {
     int waiting = 0;
     for (const auto& call : calls_) waiting += call->waiting;
@@ -201,6 +215,7 @@ class Session {
 
   fuzz::Script script_;
   ttrpc::EventLoop& loop_;
+  const bool small_buffers_;
   std::optional<fuzz::RawEnd> end_;
   std::unique_ptr<ttrpc::Client> client_;
   std::vector<std::unique_ptr<Call>> calls_;
