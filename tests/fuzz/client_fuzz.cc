@@ -203,7 +203,10 @@ class Session {
                         response.SerializeAsString(), &bytes);
     end_->Write(bytes);
   }
-  bool AtTheEnd() const { return Waiting() == 0 && (!client_ || client_->closed()); }
+  // One whose ids are used up is closed before its calls have ended.
+  bool AtTheEnd() const {
+    return Waiting() == 0 && (!client_ || (client_->closed() && client_->calls() == 0));
+  }
   void TurnToTheEnd() {
     for (int i = 0; i < 50 && !AtTheEnd(); ++i) fuzz::Turn(loop_, 1);
   }
