@@ -17,18 +17,23 @@ EventLoop::EventLoop() : base_(event_base_new()) {
 EventLoop::~EventLoop() = default;
 
 void EventLoop::RunVoid(Task<void> task) {
-  // Ends the loop when the task has: as its last act, from within the loop or before it began.
+  // Ends the loop when the task has, as its last act; but not a loop that is yet to run.
+  struct State {
+    bool ended = false;
+    bool looping = false;
+  };
   struct Ender {
-    static Task<void> Run(Task<void> inner, bool* ended, event_base* base) {
+    static Task<void> Run(Task<void> inner, State* state, event_base* base) {
       co_await std::move(inner);
-      *ended = true;
-      event_base_loopbreak(base);
+      state->ended = true;
+      if (state->looping) event_base_loopexit(base, nullptr);
     }
   };
-  bool ended = false;
+  State state;
   TaskGroup tasks;
-  tasks.Spawn(Ender::Run(std::move(task), &ended, base_.get()));
-  while (!ended) {
+  tasks.Spawn(Ender::Run(std::move(task), &state, base_.get()));
+  while (!state.ended) {
+    state.looping = true;
     // It runs already: within it, nothing would ever end the task.
     if (event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY) < 0) std::abort();
   }
@@ -36,6 +41,7 @@ void EventLoop::RunVoid(Task<void> task) {
 
 void EventLoop::RunForever() { event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY); }
 
-void EventLoop::Stop() { event_base_loopbreak(base_.get()); }
+// Not loopbreak: what the caller sent just now is still to be written.
+void EventLoop::Stop() { event_base_loopexit(base_.get(), nullptr); }
 
 }  // namespace ttrpc

@@ -12,9 +12,6 @@ constexpr auto kPatience = std::chrono::seconds(1);
 // What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
 constexpr size_t kMessageCost = sizeof(std::string);
 
-// How many full streams' worth all streams of a connection may keep together.
-constexpr size_t kStreamBuffers = 4;
-
 size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
 
 }  // namespace
@@ -28,6 +25,17 @@ void ReadGate::Hold() {
 
 void ReadGate::Release() {
   if (--holders_ == 0) connection_.ResumeReading();
+}
+
+void ReadGate::Give(size_t bytes) {
+  const bool was_overfull = overfull();
+  kept_ -= bytes;
+  if (!was_overfull || overfull()) return;
+  for (RingNode* node = overfull_.next; node != &overfull_;) {
+    auto* const inbox = static_cast<StreamInbox*>(node);
+    node = node->next;
+    if (!inbox->Overfull()) inbox->LeaveGate();
+  }
 }
 
 void ReadGate::Look() {
@@ -53,13 +61,13 @@ StreamInbox::StreamInbox(IoLoop& loop, Owner& owner) : owner_(owner), waiter_(lo
 
 StreamInbox::~StreamInbox() {
   LeaveGate();
-  if (gate_ != nullptr) gate_->kept_ -= bytes_;
+  if (gate_ != nullptr) gate_->Give(bytes_);
 }
 
 void StreamInbox::Push(std::string message) {
   if (ended_) return;
   bytes_ += CostOf(message);
-  gate_->kept_ += CostOf(message);
+  gate_->Keep(CostOf(message));
   messages_.push_back(std::move(message));
   waiter_.Wake();
   if (holds_ || !Overfull()) return;
@@ -79,18 +87,16 @@ void StreamInbox::End(Status status) {
   waiter_.Wake();
   LeaveGate();
   // What is left can only become less.
-  if (gate_ != nullptr) std::exchange(gate_, nullptr)->kept_ -= bytes_;
+  if (gate_ != nullptr) std::exchange(gate_, nullptr)->Give(bytes_);
 }
 
-bool StreamInbox::Overfull() const {
-  return bytes_ > gate_->stream_buffer_ || gate_->kept_ > kStreamBuffers * gate_->stream_buffer_;
-}
+bool StreamInbox::Overfull() const { return bytes_ > gate_->stream_buffer_ || gate_->overfull(); }
 
 std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
   std::string message = messages_.pop_front();
   bytes_ -= CostOf(message);
-  if (gate_ != nullptr) gate_->kept_ -= CostOf(message);
+  if (gate_ != nullptr) gate_->Give(CostOf(message));
   taken_ = true;
   if (holds_ && !Overfull()) LeaveGate();
   return message;

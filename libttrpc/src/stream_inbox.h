@@ -36,6 +36,13 @@ class ReadGate {
   friend class StreamInbox;
 
   void Look();
+  void Keep(size_t bytes) { kept_ += bytes; }
+  // Made room for all: those that were only too much together may be so no more.
+  void Give(size_t bytes);
+  bool overfull() const { return kept_ > kStreamBuffers * stream_buffer_; }
+
+  // How many full streams' worth all streams of a connection may keep together.
+  static constexpr size_t kStreamBuffers = 4;
 
   Connection& connection_;
   const size_t stream_buffer_;
@@ -57,7 +64,7 @@ class StreamInbox : private RingNode {
     ~Owner() = default;
   };
 
-  // `owner` must outlive it. The coroutine that waits in Next() is not resumed after its end.
+  // `owner` must outlive it, and it must outlive the coroutine that waits in Next().
   StreamInbox(IoLoop& loop, Owner& owner);
   ~StreamInbox();
 

@@ -181,6 +181,20 @@ TEST(EventLoopTest, ATaskMayRunAnotherLoop) {
   EXPECT_EQ(taken, 1);
 }
 
+TEST(EventLoopTest, StopLeavesTimeToTheCallbacksThatAreDue) {
+  EventLoop loop;
+  int calls = 0;
+  const auto call = [&] {
+    ++calls;
+    loop.Stop();
+  };
+  // Both are due when it begins.
+  const auto one = Soon(loop, call);
+  const auto other = Soon(loop, call);
+  loop.RunForever();
+  EXPECT_EQ(calls, 2);
+}
+
 TEST(EventLoopDeathTest, RunFromWithinATaskOfTheLoopEndsTheProgram) {
   EXPECT_EXIT(
       {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the tests of StreamInbox and ReadGate share: inboxes with their owners, behind the gate of a
+// real connection. On the loop's thread.
+#pragma once
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "stream_inbox.h"
+#include "ttrpc/codec.h"
+#include "ttrpc/connection.h"
+#include "ttrpc/event_loop.h"
+#include "ttrpc/message.h"
+#include "ttrpc/status.h"
+#include "ttrpc/task.h"
+#include "ttrpc/timer.h"
+#include "ttrpc/unique_fd.h"
+
+namespace ttrpc::test {
+
+using Got = std::vector<std::string>;
+
+inline constexpr size_t kStreamBuffer = 1000;
+// Counted for each message beside its bytes.
+inline constexpr size_t kMessageCost = sizeof(std::string);
+
+// A message that takes up `size` bytes.
+inline std::string Taking(size_t size) { return std::string(size - kMessageCost, 'x'); }
+
+inline const Status kFull(StatusCode::kResourceExhausted, "full");
+
+// An inbox and its owner, which does what it is to do when it is told.
+class OwnedInbox final : public StreamInbox::Owner {
+ public:
+  explicit OwnedInbox(IoLoop& loop) : inbox(loop, *this) {}
+
+  void OnStreamBufferFull() override {
+    ++told;
+    inbox.End(kFull);
+  }
+
+  StreamInbox inbox;
+  int told = 0;
+};
+
+class Counter final : public ConnectionHandler {
+ public:
+  void OnMessage(const MessageHeader&, std::string_view) override { ++messages; }
+  void OnOversizedMessage(const MessageHeader&) override { ADD_FAILURE(); }
+  void OnSendQueueLow() override { ADD_FAILURE(); }
+  void OnClosed(CloseReason, int) override { ADD_FAILURE(); }
+
+  size_t messages = 0;
+};
+
+inline Task<void> TakeOne(StreamInbox* inbox, std::string* got) {
+  std::optional<std::string> message = co_await inbox->Next();
+  *got = message ? std::move(*message) : "the end";
+}
+
+inline Task<void> TakeAll(StreamInbox* inbox, Got* got) {
+  for (bool more = true; more;) {
+    std::optional<std::string> message = co_await inbox->Next();
+    more = message.has_value();
+    got->push_back(more ? std::move(*message) : "the end");
+  }
+}
+
+class StreamInboxFixture : public testing::Test {
+ protected:
+  void SetUp() override {
+    int fds[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    far_.reset(fds[1]);
+    connection_.emplace(loop_.io(), UniqueFd(fds[0]), &counter_, ConnectionOptions());
+    connection_->Start();
+    gate_.emplace(loop_.io(), *connection_, kStreamBuffer);
+  }
+
+  std::unique_ptr<OwnedInbox> Open() {
+    auto stream = std::make_unique<OwnedInbox>(loop_.io());
+    stream->inbox.Attach(*gate_);
+    return stream;
+  }
+  // As many as fill what all streams of a connection may keep together, none of them overfull.
+  std::vector<std::unique_ptr<OwnedInbox>> OpenFour() {
+    std::vector<std::unique_ptr<OwnedInbox>> streams;
+    for (int i = 0; i < 4; ++i) {
+      streams.push_back(Open());
+      streams.back()->inbox.Push(Taking(kStreamBuffer));
+    }
+    return streams;
+  }
+
+  // All that is ready now.
+  void RunReady() {
+    for (int i = 0; i < 5; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  }
+  // Turns the loop until `done`, or until a generous deadline fails the test.
+  void RunUntil(const std::function<bool()>& done) {
+    bool late = false;
+    Timer deadline(loop_.io(), [&late] { late = true; });
+    deadline.Start(std::chrono::seconds(60));
+    while (!done()) {
+      ASSERT_FALSE(late);
+      event_base_loop(loop_.base(), EVLOOP_ONCE);
+    }
+  }
+
+  // What Next() gives at once.
+  static std::string Take(OwnedInbox& stream) {
+    std::string got = "nothing yet";
+    TaskGroup tasks;
+    tasks.Spawn(TakeOne(&stream.inbox, &got));
+    return got;
+  }
+
+  // Whether all that the far end has written is delivered.
+  bool Reads() {
+    std::string bytes(kMessageHeaderLength, '\0');
+    EncodeMessageHeader({.length = 0, .stream_id = 1, .type = MessageType::kData, .flags = 0},
+                        bytes.data());
+    EXPECT_EQ(::send(far_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+    ++written_;
+    RunReady();
+    return counter_.messages == written_;
+  }
+
+  EventLoop loop_;
+  Counter counter_;
+  UniqueFd far_;
+  std::optional<Connection> connection_;
+  std::optional<ReadGate> gate_;
+  size_t written_ = 0;
+};
+
+}  // namespace ttrpc::test
