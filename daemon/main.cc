@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -100,9 +101,10 @@ void LogCounters(const Counters& c) {
   spdlog::info(
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
       "messages of peers, {} of "
-      "backends; {} protocol errors",
+      "backends; {} protocol errors, {} timeouts; limits: {} refusals",
       c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.peer_dropped, c.backend_dropped,
-      c.protocol_errors);
+      c.protocol_errors, c.timed_out,
+      std::accumulate(c.limit_refusals.begin(), c.limit_refusals.end(), uint64_t{0}));
 }
 
 void HoldBack(std::initializer_list<int> signal_numbers) {

@@ -56,12 +56,22 @@ struct AuditConfig {
 };
 
 struct LimitsConfig {
+  uint32_t connections = 16384;         // in all
+  uint32_t connections_reserved = 256;  // of these, kept for uid 0; always less
+  uint32_t connections_per_user = 4096;
+  uint32_t calls_per_connection = 1024;       // in flight
+  uint32_t calls_per_user = 4096;             // in flight
+  uint32_t requests_per_second_per_user = 0;  // 0: any number
   uint32_t message_size = ttrpc::kDefaultMessageSize;
 };
 
 struct TimeoutsConfig {
-  Duration call{0};      // deadline given to calls that carry none
-  Duration call_max{0};  // longest deadline a call may have
+  Duration first_request = std::chrono::seconds(30);    // from connecting to a whole request
+  Duration partial_message = std::chrono::seconds(10);  // from a message's first byte to its last
+  Duration idle{0};                                     // without a call
+  Duration write = std::chrono::seconds(30);  // that a peer, or a backend, may take no bytes
+  Duration call{0};                           // deadline given to calls that carry none
+  Duration call_max{0};                       // longest deadline a call may have
 };
 
 enum class UnknownFields { kRefuse, kDrop };
@@ -75,6 +85,8 @@ struct ListenerConfig {
   mode_t mode = 0600;
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   TimeoutsConfig timeouts;  // [timeouts] with this listener's overrides applied
+  // Of one user on this listener, which then do not count for [limits] connections_per_user.
+  std::optional<uint32_t> connections_per_user;
   SourcePosition position;
 };
 

@@ -95,10 +95,13 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   in.ReadWord("unknown_fields", kUnknownFieldsWords, &unknown_fields);
   TimeoutsConfig timeouts = defaults;
-  in.ReadDuration("call", &timeouts.call);
-  in.ReadDuration("call_max", &timeouts.call_max);
-  in.NotSupportedYet({"first_request", "partial_message", "idle", "write", "connections_per_user",
-                      "discover", "state", "directory"});
+  ReadTimeoutKeys(&in, &timeouts);
+  std::optional<uint32_t> connections_per_user;
+  if (in.Peek("connections_per_user") != nullptr) {
+    connections_per_user.emplace();
+    in.ReadNumber("connections_per_user", {1, kMaxConnections}, &*connections_per_user);
+  }
+  in.NotSupportedYet({"discover", "state", "directory"});
   in.Finish();
   if (!address) return std::nullopt;
   return ListenerConfig{.name = std::move(name),
@@ -108,6 +111,7 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
                         .mode = mode,
                         .unknown_fields = unknown_fields,
                         .timeouts = timeouts,
+                        .connections_per_user = connections_per_user,
                         .position = in.position()};
 }
 

@@ -98,7 +98,22 @@ void PrintAudit(const AuditConfig& audit, Printer* out) {
   out->String("on_error", WordOf(kAuditOnErrorWords, audit.on_error));
 }
 
+void PrintLimits(const LimitsConfig& limits, Printer* out) {
+  out->Header("[limits]");
+  out->Number("connections", limits.connections);
+  out->Number("connections_reserved", limits.connections_reserved);
+  out->Number("connections_per_user", limits.connections_per_user);
+  out->Number("calls_per_connection", limits.calls_per_connection);
+  out->Number("calls_per_user", limits.calls_per_user);
+  out->Number("requests_per_second_per_user", limits.requests_per_second_per_user);
+  out->String("message_size", FormatSize(limits.message_size));
+}
+
 void PrintTimeouts(const TimeoutsConfig& timeouts, Printer* out) {
+  out->Time("first_request", timeouts.first_request);
+  out->Time("partial_message", timeouts.partial_message);
+  out->Time("idle", timeouts.idle);
+  out->Time("write", timeouts.write);
   out->Time("call", timeouts.call);
   out->Time("call_max", timeouts.call_max);
 }
@@ -113,6 +128,8 @@ void PrintListener(const ListenerConfig& listener, Printer* out) {
     out->String("mode", Octal(listener.mode));
   }
   out->String("unknown_fields", WordOf(kUnknownFieldsWords, listener.unknown_fields));
+  if (listener.connections_per_user)
+    out->Number("connections_per_user", *listener.connections_per_user);
   PrintTimeouts(listener.timeouts, out);
 }
 
@@ -171,8 +188,7 @@ std::string PrintConfig(const Config& config) {
   out.Time("drain_timeout", config.drain_timeout);
   PrintLog(config.log, &out);
   PrintAudit(config.audit, &out);
-  out.Header("[limits]");
-  out.String("message_size", FormatSize(config.limits.message_size));
+  PrintLimits(config.limits, &out);
   out.Header("[timeouts]");
   PrintTimeouts(config.timeouts, &out);
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);

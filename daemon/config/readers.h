@@ -53,6 +53,12 @@ AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors);
 LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors);
 TimeoutsConfig ReadTimeouts(const TomlValue& table, Diagnostics* errors);
 
+// All of [timeouts], in whatever table they may stand.
+void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out);
+
+// More than a machine has descriptors for.
+inline constexpr uint32_t kMaxConnections = 1'000'000;
+
 // Nothing where there is no good address. `defaults` are those of [timeouts].
 std::optional<ListenerConfig> ReadListener(const TomlValue& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // [daemon], [log], [audit], [limits], [timeouts].
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -96,22 +97,36 @@ AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
 }
 
 LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors) {
+  constexpr uint32_t kMany = 1'000'000;
   TableReader in("[limits]", table, errors);
   LimitsConfig limits;
+  in.ReadNumber("connections", {1, kMaxConnections}, &limits.connections);
+  // Where fewer connections are asked for, the reserve is not what has to be mentioned.
+  limits.connections_reserved = std::min(limits.connections_reserved, limits.connections / 2);
+  in.ReadNumber("connections_reserved", {0, limits.connections - 1}, &limits.connections_reserved);
+  in.ReadNumber("connections_per_user", {1, kMaxConnections}, &limits.connections_per_user);
+  in.ReadNumber("calls_per_connection", {1, kMany}, &limits.calls_per_connection);
+  in.ReadNumber("calls_per_user", {1, kMany}, &limits.calls_per_user);
+  in.ReadNumber("requests_per_second_per_user", {0, kMany}, &limits.requests_per_second_per_user);
   ReadMessageSize(&in, &limits.message_size);
-  in.NotSupportedYet({"connections", "connections_reserved", "connections_per_user",
-                      "calls_per_connection", "calls_per_user", "buffered_per_user", "buffered",
-                      "requests_per_second_per_user"});
+  in.NotSupportedYet({"buffered_per_user", "buffered"});
   in.Finish();
   return limits;
+}
+
+void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out) {
+  in->ReadDuration("first_request", &out->first_request);
+  in->ReadDuration("partial_message", &out->partial_message);
+  in->ReadDuration("idle", &out->idle);
+  in->ReadDuration("write", &out->write);
+  in->ReadDuration("call", &out->call);
+  in->ReadDuration("call_max", &out->call_max);
 }
 
 TimeoutsConfig ReadTimeouts(const TomlValue& table, Diagnostics* errors) {
   TableReader in("[timeouts]", table, errors);
   TimeoutsConfig timeouts;
-  in.ReadDuration("call", &timeouts.call);
-  in.ReadDuration("call_max", &timeouts.call_max);
-  in.NotSupportedYet({"first_request", "partial_message", "idle", "write"});
+  ReadTimeoutKeys(&in, &timeouts);
   in.Finish();
   return timeouts;
 }

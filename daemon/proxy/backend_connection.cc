@@ -38,7 +38,13 @@ BackendConnection::BackendConnection(Worker& worker, size_t backend, BackendConn
     : worker_(worker),
       backend_(backend),
       owner_(owner),
-      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)) {}
+      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
+      write_deadline_(
+          [](void* self) {
+            auto* connection = static_cast<BackendConnection*>(self);
+            connection->owner_.OnBackendStuck(*connection);
+          },
+          this) {}
 
 BackendConnection::Pending::Pending(BackendConnection* self)
     : timer(self->worker_.loop(), [self] { self->Retry(); }), delay(kFirstRetry) {
@@ -120,7 +126,16 @@ void BackendConnection::Retry() {
 
 void BackendConnection::Close() {
   if (pending_) pending_->timer.Stop();
+  write_deadline_.Stop();
   connection_.Close();
+}
+
+void BackendConnection::OnWriteBlocked(bool blocked) {
+  if (blocked) {
+    worker_.backend_write_deadlines().Start(&write_deadline_);
+  } else {
+    write_deadline_.Stop();
+  }
 }
 
 void BackendConnection::Add(Call* call) {
@@ -148,6 +163,7 @@ void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
 }
 
 void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
+  write_deadline_.Stop();
   owner_.OnBackendClosed(*this, reason);
 }
 

@@ -12,6 +12,7 @@
 
 #include "proxy/backend.h"
 #include "proxy/call.h"
+#include "proxy/deadline_queue.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
 #include "ttrpc/timer.h"
@@ -30,6 +31,8 @@ class BackendConnectionOwner {
   virtual void OnBackendSendQueueLow() = 0;
   // It could not be connected.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
+  // It takes no bytes, and has been told nothing more for the time that it may.
+  virtual void OnBackendStuck(BackendConnection& connection) = 0;
   // It was connected, and is closed now.
   virtual void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) = 0;
 
@@ -75,6 +78,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
+  void OnWriteBlocked(bool blocked) override;
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
   Call* Find(const ttrpc::MessageHeader& header);
 
@@ -94,6 +98,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   uint32_t next_id_ = 1;
   bool retired_ = false;
   std::unique_ptr<Pending> pending_;
+  Deadline write_deadline_;
 };
 
 }  // namespace proxyd

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "policy/accounting.h"
 #include "proxy/stream_state.h"
 #include "ttrpc/timer.h"
 
@@ -43,6 +44,7 @@ struct Call {
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
+  CallPlace place;
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
@@ -58,6 +60,7 @@ inline void Call::Reset(const StreamState& initial) {
   label.service.clear();
   label.method.clear();
   label.traceparent.clear();
+  place.Leave();
   deadline.reset();
 }
 

@@ -53,13 +53,14 @@ Status BackendStatus(StatusCode code, const BackendConfig& backend, std::string_
 
 }  // namespace
 
-Peer::Peer(Worker& worker, const PeerIdentity& identity, Admission admission,
-           ttrpc::UniqueFd socket)
+Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
     : worker_(worker),
-      identity_(identity),
+      identity_(peer.identity),
       audit_(worker.config(), worker.audit(), identity_),
-      admission_(std::move(admission)),
-      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)) {}
+      admission_(std::move(peer.admission)),
+      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
+      place_(std::move(peer.place)),
+      timeouts_(worker.deadlines(identity_.listener), *this) {}
 
 Peer::~Peer() = default;
 
@@ -67,6 +68,12 @@ void Peer::Start(std::list<Peer>::iterator position) {
   position_ = position;
   audit_.Connected();
   connection_.Start();
+  timeouts_.AwaitFirstRequest();
+}
+
+void Peer::OnTimeout() {
+  ++worker_.counters().timed_out;
+  Close();
 }
 
 const BackendConfig& Peer::ConfigOf(const BackendConnection& connection) const {
@@ -78,7 +85,9 @@ const BackendConfig& Peer::ConfigOf(const BackendConnection& connection) const {
 void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) {
   switch (header.type) {
     case ttrpc::MessageType::kRequest:
+      timeouts_.RequestCame();
       OnRequest(header, data);
+      if (calls_.empty() && !linger_) timeouts_.AwaitRequest();
       break;
     case ttrpc::MessageType::kData:
       OnData(header, data);
@@ -117,6 +126,9 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
                                   : ttrpc::UnknownFieldAction::kRefuse;
   ttrpc::RequestView& request = worker_.request_buffer();
   Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
+  const uint32_t rate = worker_.config().limits.requests_per_second_per_user;
+  over_rate_ =
+      status.ok() && rate != 0 && !place_.account().TakeRequest(rate, UserAccount::Clock::now());
   const bool known = status.ok() && IsKnown(request);
   if (status.ok() && !known) status = CheckNames(request);
   if (!status.ok()) return Refuse(id, status);
@@ -188,6 +200,12 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   if (worker_.draining()) return end(Draining());
   if (worker_.audit().refusing_calls()) return end({StatusCode::kUnavailable, "audit is failing"});
 
+  CallPlace place;
+  if (const auto limit = TakePlace(&place)) {
+    worker_.counters().CountRefusal(*limit);
+    return refuse(LimitReached(*limit, worker_.config().limits));
+  }
+
   const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
   request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
   if (request->timeout_nano < 0) return end({StatusCode::kDeadlineExceeded, "deadline exceeded"});
@@ -212,8 +230,17 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   auto call = worker_.NewCall(StreamState(what.flags));
   call->id = id;
   call->rule = rule_index;
+  call->place = std::move(place);
   connection->Add(call.get());
   Forward(what, size, std::move(call));
+}
+
+std::optional<Limit> Peer::TakePlace(CallPlace* place) {
+  const LimitsConfig& limits = worker_.config().limits;
+  if (over_rate_) return Limit::kRequestsPerSecondPerUser;
+  if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
+  if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
+  return std::nullopt;
 }
 
 // `size`: of the request as it is written.
@@ -287,7 +314,9 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
-  if (linger_) linger_->Stop();  // or it might still fire before this is destroyed
+  // Or they might still fire before this is destroyed.
+  if (linger_) linger_->Stop();
+  timeouts_.Stop();
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -329,6 +358,12 @@ void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& hea
 void Peer::OnBackendUnreachable(BackendConnection& connection) {
   AnswerCallsOf(connection,
                 BackendStatus(StatusCode::kUnavailable, ConfigOf(connection), "cannot be reached"));
+}
+
+void Peer::OnBackendStuck(BackendConnection& connection) {
+  ++worker_.counters().timed_out;
+  AnswerCallsOf(connection,
+                BackendStatus(StatusCode::kUnavailable, ConfigOf(connection), "takes no requests"));
 }
 
 void Peer::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
@@ -386,7 +421,9 @@ void Peer::EndCall(Call& call, StatusCode code) {
   backend.Remove(call);
   worker_.Recycle(calls_.Take(call.id));
   if (backend.retired() && backend.calls() == 0) Drop(backend);
-  if (worker_.draining() && calls_.empty()) CloseAfterFlush();
+  if (!calls_.empty()) return;
+  if (worker_.draining()) return CloseAfterFlush();
+  if (!linger_) timeouts_.AwaitRequest();
 }
 
 void Peer::EndAllCalls(StatusCode code) {
@@ -427,6 +464,7 @@ void Peer::Close() {
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   for (const auto& backend : backends_) backend->Close();
+  timeouts_.RequestCame();  // none is awaited any more
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] { Close(); });
   linger_->Start(kLinger);

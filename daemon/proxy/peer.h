@@ -14,10 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/accounting.h"
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
 #include "proxy/peer_audit.h"
+#include "proxy/peer_timeouts.h"
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
@@ -29,10 +31,19 @@ namespace proxyd {
 
 class Worker;
 
-class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwner {
+// A connection that was let in.
+struct NewPeer {
+  PeerIdentity identity;
+  Admission admission;
+  ConnectionPlace place;
+};
+
+class Peer final : public ttrpc::ConnectionHandler,
+                   public BackendConnectionOwner,
+                   private PeerTimeouts::Owner {
  public:
   // `worker` must outlive it.
-  Peer(Worker& worker, const PeerIdentity& identity, Admission admission, ttrpc::UniqueFd socket);
+  Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -52,6 +63,8 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { UpdateReading(); }
+  void OnPartialMessage(bool partial) override { timeouts_.OnPartialMessage(partial); }
+  void OnWriteBlocked(bool blocked) override { timeouts_.OnWriteBlocked(blocked); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
 
   void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
@@ -59,12 +72,17 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
   void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendUnreachable(BackendConnection& connection) override;
+  void OnBackendStuck(BackendConnection& connection) override;
   void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
+
+  void OnTimeout() override;
+  bool reading_paused() const override { return connection_.reading_paused(); }
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
   ttrpc::Status CheckRequest(const AuditedRequest& what) const;
   void StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request, size_t rule);
+  std::optional<Limit> TakePlace(CallPlace* place);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   BackendConnection* BackendFor(size_t backend);
 
@@ -102,7 +120,10 @@ class Peer final : public ttrpc::ConnectionHandler, public BackendConnectionOwne
   Admission admission_;
   std::unique_ptr<KnownMethod> known_method_;  // under this admission
   ttrpc::Connection connection_;
+  ConnectionPlace place_;
   std::list<Peer>::iterator position_;
+  PeerTimeouts timeouts_;
+  bool over_rate_ = false;                     // the request at hand
   ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;

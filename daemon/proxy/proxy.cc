@@ -18,7 +18,8 @@ constexpr auto kLastMoment = std::chrono::seconds(1);
 Proxy::Proxy(event_base* base, const Config& config, Audit& audit)
     : config_(config),
       policy_(config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}),
-      worker_(base, {.config = config, .policy = policy_, .audit = audit}),
+      worker_(base,
+              {.config = config, .policy = policy_, .audit = audit, .accounting = accounting_}),
       drain_timer_(worker_.loop(),
                    [this] {
                      spdlog::warn("drain timeout: what is left is answered and closed");

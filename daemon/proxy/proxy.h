@@ -22,6 +22,7 @@
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "policy/accounting.h"
 #include "policy/policy.h"
 #include "proxy/listener.h"
 #include "proxy/worker.h"
@@ -51,6 +52,7 @@ class Proxy {
 
   const Config& config_;
   Policy policy_;
+  Accounting accounting_;
   Worker worker_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::function<void()> drained_;

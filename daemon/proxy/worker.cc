@@ -17,7 +17,12 @@ constexpr size_t kSpareCalls = 256;
 }  // namespace
 
 Worker::Worker(event_base* base, const WorkerContext& context)
-    : context_(context), loop_(base), reaper_(loop_, [this] { Reap(); }) {
+    : context_(context),
+      loop_(base),
+      backend_write_deadlines_(loop_, context.config.timeouts.write),
+      reaper_(loop_, [this] { Reap(); }) {
+  for (const ListenerConfig& listener : context.config.listeners)
+    deadlines_.emplace_back(loop_, listener.timeouts);
   backends_.reserve(context.config.backends.size());
   for (const BackendConfig& backend : context.config.backends) backends_.emplace_back(backend);
 }
@@ -30,30 +35,36 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   record.event = AuditEvent::kRefuse;
   record.listener = config().listeners[listener].name;
   if (!credentials) {
-    ++counters_.peers_refused;
     spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
                  credentials.error().message());
-    if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
-    return;
+    return RefusePeer(record);
   }
+  record.pid = credentials->pid;
+  record.uid = credentials->uid;
+  record.gid = credentials->gid;
   Admission admission = policy().Admit(
       listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
-  if (!admission.admitted()) {
-    ++counters_.peers_refused;
-    record.pid = credentials->pid;
-    record.uid = credentials->uid;
-    record.gid = credentials->gid;
-    if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
-    return;
+  if (!admission.admitted()) return RefusePeer(record);
+  auto place = context_.accounting.Connect(credentials->uid, config().listeners[listener],
+                                           config().limits, Accounting::Clock::now());
+  if (const Limit* limit = std::get_if<Limit>(&place)) {
+    counters_.CountRefusal(*limit);
+    record.code = ttrpc::StatusCode::kResourceExhausted;
+    return RefusePeer(record);
   }
   ++counters_.peers;
-  Peer& peer = peers_.emplace_back(*this,
-                                   PeerIdentity{.listener = listener,
-                                                .pid = credentials->pid,
-                                                .uid = credentials->uid,
-                                                .gid = credentials->gid},
-                                   std::move(admission), std::move(socket));
-  peer.Start(std::prev(peers_.end()));
+  NewPeer peer{.identity = {.listener = listener,
+                            .pid = credentials->pid,
+                            .uid = credentials->uid,
+                            .gid = credentials->gid},
+               .admission = std::move(admission),
+               .place = std::get<ConnectionPlace>(std::move(place))};
+  peers_.emplace_back(*this, std::move(peer), std::move(socket)).Start(std::prev(peers_.end()));
+}
+
+void Worker::RefusePeer(AuditRecord record) {
+  ++counters_.peers_refused;
+  if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
 }
 
 void Worker::Drain(std::function<void()> done) {
@@ -77,6 +88,7 @@ std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
 
 void Worker::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
+  call->place.Leave();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
 

@@ -4,6 +4,7 @@
 // keeps what has ended until no callback of it can be running. On its own thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -11,10 +12,13 @@
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "policy/accounting.h"
 #include "policy/policy.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/counters.h"
+#include "proxy/deadline_queue.h"
+#include "proxy/peer_timeouts.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/timer.h"
@@ -30,6 +34,7 @@ struct WorkerContext {
   const Config& config;
   const Policy& policy;
   Audit& audit;
+  Accounting& accounting;
 };
 
 class Worker {
@@ -55,6 +60,8 @@ class Worker {
   const Config& config() const { return context_.config; }
   const Policy& policy() const { return context_.policy; }
   Audit& audit() { return context_.audit; }
+  PeerDeadlines& deadlines(size_t listener) { return deadlines_[listener]; }
+  DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   Backend& backend(size_t index) { return backends_[index]; }
   Counters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
@@ -68,11 +75,14 @@ class Worker {
   void Bury(std::unique_ptr<BackendConnection> connection);
 
  private:
+  void RefusePeer(AuditRecord record);
   void Reap();
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
   std::vector<Backend> backends_;
+  std::deque<PeerDeadlines> deadlines_;  // by listener
+  DeadlineQueue backend_write_deadlines_;
   Counters counters_;
   ttrpc::RequestView request_buffer_;
   std::vector<std::unique_ptr<Call>> spare_calls_;

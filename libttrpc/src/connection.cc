@@ -88,9 +88,10 @@ void Connection::Receive() {
 }
 
 void Connection::HandOut(std::string_view input) {
-  for (int handled = 0; handled < kMessagesPerTurn; ++handled) {
-    if (paused_ || !HandOutOne(&input)) break;
-  }
+  int handled = 0;
+  while (handled < kMessagesPerTurn && !paused_ && HandOutOne(&input)) ++handled;
+  if (closed()) return;
+  TellPartial(handled > 0);
   if (closed()) return;
   if (closing_) input = {};
   KeepBacklog(input);
@@ -99,6 +100,13 @@ void Connection::HandOut(std::string_view input) {
     loop_.ScheduleResume(this);
   }
   UpdateReadEvent();
+}
+
+void Connection::TellPartial(bool new_message) {
+  const bool partial = decoder_.partial();
+  if (partial == partial_ && !(partial && new_message)) return;
+  partial_ = partial;
+  handler_->OnPartialMessage(partial);
 }
 
 // False: nothing more is to be handed out.
@@ -181,6 +189,8 @@ void Connection::Flush() {
     return;
   }
   if (write_failed_) queue_.Clear();
+  bool blocked = false;
+  bool progress = false;
   while (!queue_.empty()) {
     std::array<iovec, kBlocksPerWrite> parts;
     msghdr message = {};
@@ -194,12 +204,19 @@ void Connection::Flush() {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
         WaitForWritable();
+        blocked = true;
         break;
       }
       WriteFailed(errno);
       return;
     }
     queue_.Consume(static_cast<size_t>(n));
+    progress = true;
+  }
+  if (blocked != write_blocked_ || (blocked && progress)) {
+    write_blocked_ = blocked;
+    handler_->OnWriteBlocked(blocked);
+    if (closed()) return;
   }
   if (queue_.empty() && closing_) {
     Closed(CloseReason::kFlushed, 0);

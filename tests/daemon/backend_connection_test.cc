@@ -28,6 +28,7 @@ class NoOwner final : public BackendConnectionOwner {
   void OnBackendOversizedMessage(Call&, const ttrpc::MessageHeader&) override {}
   void OnBackendSendQueueLow() override {}
   void OnBackendUnreachable(BackendConnection&) override {}
+  void OnBackendStuck(BackendConnection&) override {}
   void OnBackendClosed(BackendConnection&, ttrpc::CloseReason) override {}
 };
 
@@ -61,7 +62,9 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
   const Policy policy(config, test::kOverflow);
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
-  Worker worker(base.get(), {.config = config, .policy = policy, .audit = audit});
+  Accounting accounting;
+  Worker worker(base.get(),
+                {.config = config, .policy = policy, .audit = audit, .accounting = accounting});
   const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
   NoOwner owner;
   const auto connection = BackendConnection::Open(worker, 0, owner);

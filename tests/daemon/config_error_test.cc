@@ -91,17 +91,20 @@ const ErrorCase kSectionCases[] = {
      "[audit]\nrate_per_user = -4294967291\n",
      {"c:2:17: rate_per_user is -4294967291, expected a number from 1 to 1000000"}},
     {"LaterLimits",
-     "[limits]\nconnections = 1\nconnections_reserved = 1\nconnections_per_user = 1\n"
-     "calls_per_connection = 1\ncalls_per_user = 1\nbuffered_per_user = \"1MiB\"\n"
-     "buffered = \"1MiB\"\nrequests_per_second_per_user = 0\n",
-     {"c:2:1: [limits]: connections is not supported yet",
-      "c:3:1: [limits]: connections_reserved is not supported yet",
-      "c:4:1: [limits]: connections_per_user is not supported yet",
-      "c:5:1: [limits]: calls_per_connection is not supported yet",
-      "c:6:1: [limits]: calls_per_user is not supported yet",
-      "c:7:1: [limits]: buffered_per_user is not supported yet",
-      "c:8:1: [limits]: buffered is not supported yet",
-      "c:9:1: [limits]: requests_per_second_per_user is not supported yet"}},
+     "[limits]\nbuffered_per_user = \"1MiB\"\nbuffered = \"1MiB\"\n",
+     {"c:2:1: [limits]: buffered_per_user is not supported yet",
+      "c:3:1: [limits]: buffered is not supported yet"}},
+    {"LimitsOfZero",
+     "[limits]\nconnections = 0\nconnections_per_user = 0\ncalls_per_connection = 0\n"
+     "calls_per_user = 0\nrequests_per_second_per_user = -1\n",
+     {"c:2:15: connections is 0, expected a number from 1 to 1000000",
+      "c:3:24: connections_per_user is 0, expected a number from 1 to 1000000",
+      "c:4:24: calls_per_connection is 0, expected a number from 1 to 1000000",
+      "c:5:18: calls_per_user is 0, expected a number from 1 to 1000000",
+      "c:6:32: requests_per_second_per_user is -1, expected a number from 0 to 1000000"}},
+    {"ReserveOfAll",
+     "[limits]\nconnections_reserved = 100\nconnections = 100\n",
+     {"c:2:24: connections_reserved is 100, expected a number from 0 to 99"}},
     {"MessageSizeTooLarge",
      "[limits]\nmessage_size = \"16MiB\"\n",
      {"c:2:16: message_size is \"16MiB\", expected \"1KiB\" to \"16777215\" (16 MiB - 1)"}},
@@ -120,14 +123,15 @@ const ErrorCase kSectionCases[] = {
      "[limits]\nmessage_size = 4096\n",
      {"c:2:16: message_size is 4096, expected a size as \"4MiB\""}},
     {"Timeouts",
-     "[timeouts]\ncall = \"-1s\"\ncall_max = \"8761h\"\nfirst_request = \"0\"\n"
-     "partial_message = \"0\"\nidle = \"0\"\nwrite = \"0\"\n",
+     "[timeouts]\ncall = \"-1s\"\ncall_max = \"8761h\"\nfirst_request = 30\n"
+     "partial_message = \"never\"\nidle = \"1.5s\"\nwrite = \"\"\n",
      {"c:2:8: call is \"-1s\", expected a whole number with a unit (us, ms, s, m, h) or \"0\"",
       "c:3:12: call_max is \"8761h\", expected at most \"8760h\"",
-      "c:4:1: [timeouts]: first_request is not supported yet",
-      "c:5:1: [timeouts]: partial_message is not supported yet",
-      "c:6:1: [timeouts]: idle is not supported yet",
-      "c:7:1: [timeouts]: write is not supported yet"}},
+      "c:4:17: first_request is 30, expected a duration as \"250ms\", \"2s\" or \"5m\"",
+      "c:5:19: partial_message is \"never\", expected a whole number with a unit (us, ms, s, m, h) "
+      "or \"0\"",
+      "c:6:8: idle is \"1.5s\", expected a whole number with a unit (us, ms, s, m, h) or \"0\"",
+      "c:7:9: write is \"\", expected a whole number with a unit (us, ms, s, m, h) or \"0\""}},
 };
 INSTANTIATE_TEST_SUITE_P(Sections, ConfigErrors, testing::ValuesIn(kSectionCases), CaseName);
 
@@ -196,17 +200,16 @@ const ErrorCase kListenerCases[] = {
       "c:16:8: mode is \"\", expected octal digits in quotes, at most \"0777\"",
       "c:20:8: mode is \"00600\", expected octal digits in quotes, at most \"0777\""}},
     {"LaterKeys",
-     "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nfirst_request = \"1s\"\n"
-     "partial_message = \"1s\"\nidle = \"1s\"\nwrite = \"1s\"\nconnections_per_user = 1\n"
+     "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n"
      "discover = \"directory\"\ndirectory = \"/run\"\nstate = \"/run\"\n",
-     {"c:4:1: [[listener]]: first_request is not supported yet",
-      "c:5:1: [[listener]]: partial_message is not supported yet",
-      "c:6:1: [[listener]]: idle is not supported yet",
-      "c:7:1: [[listener]]: write is not supported yet",
-      "c:8:1: [[listener]]: connections_per_user is not supported yet",
-      "c:9:1: [[listener]]: discover is not supported yet",
-      "c:10:1: [[listener]]: directory is not supported yet",
-      "c:11:1: [[listener]]: state is not supported yet"}},
+     {"c:4:1: [[listener]]: discover is not supported yet",
+      "c:5:1: [[listener]]: directory is not supported yet",
+      "c:6:1: [[listener]]: state is not supported yet"}},
+    {"OverridesOfTheWrongKind",
+     "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nfirst_request = 1\n"
+     "connections_per_user = 0\n",
+     {"c:4:17: first_request is 1, expected a duration as \"250ms\", \"2s\" or \"5m\"",
+      "c:5:24: connections_per_user is 0, expected a number from 1 to 1000000"}},
     {"OtherKeys",
      "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nunknown_fields = \"keep\"\n"
      "call = \"x\"\nusers = [\"root\"]\n",

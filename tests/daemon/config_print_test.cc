@@ -33,9 +33,19 @@ rate_per_user = 100
 on_error = "drop"
 
 [limits]
+connections = 16384
+connections_reserved = 256
+connections_per_user = 4096
+calls_per_connection = 1024
+calls_per_user = 4096
+requests_per_second_per_user = 0
 message_size = "4MiB"
 
 [timeouts]
+first_request = "30s"
+partial_message = "10s"
+idle = "0"
+write = "30s"
 call = "0"
 call_max = "0"
 )";
@@ -57,9 +67,19 @@ rate_per_user = 1
 on_error = "refuse-calls"
 
 [limits]
+connections = 1000000
+connections_reserved = 999999
+connections_per_user = 1
+calls_per_connection = 2
+calls_per_user = 3
+requests_per_second_per_user = 4
 message_size = "16777215"
 
 [timeouts]
+first_request = "1s"
+partial_message = "0"
+idle = "1h"
+write = "5s"
 call = "2s"
 call_max = "5m"
 
@@ -70,6 +90,11 @@ owner = "0"
 group = "995"
 mode = "0060"
 unknown_fields = "drop"
+connections_per_user = 7
+first_request = "0"
+partial_message = "2s"
+idle = "3s"
+write = "4s"
 call = "1s"
 call_max = "0"
 
@@ -77,6 +102,10 @@ call_max = "0"
 name = "b"
 address = "unix-abstract:b"
 unknown_fields = "refuse"
+first_request = "1s"
+partial_message = "0"
+idle = "1h"
+write = "5s"
 call = "2s"
 call_max = "5m"
 

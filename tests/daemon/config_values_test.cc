@@ -38,7 +38,17 @@ TEST(ConfigValues, DefaultsAreTheContracts) {
   EXPECT_EQ(config.audit.target, AuditConfig::Target::kLog);
   EXPECT_EQ(config.audit.rate_per_user, 100U);
   EXPECT_EQ(config.audit.on_error, AuditConfig::OnError::kDrop);
+  EXPECT_EQ(config.limits.connections, 16384U);
+  EXPECT_EQ(config.limits.connections_reserved, 256U);
+  EXPECT_EQ(config.limits.connections_per_user, 4096U);
+  EXPECT_EQ(config.limits.calls_per_connection, 1024U);
+  EXPECT_EQ(config.limits.calls_per_user, 4096U);
+  EXPECT_EQ(config.limits.requests_per_second_per_user, 0U);
   EXPECT_EQ(config.limits.message_size, 4U << 20);
+  EXPECT_EQ(config.timeouts.first_request, seconds(30));
+  EXPECT_EQ(config.timeouts.partial_message, seconds(10));
+  EXPECT_EQ(config.timeouts.idle, Duration{0});
+  EXPECT_EQ(config.timeouts.write, seconds(30));
   EXPECT_EQ(config.timeouts.call, Duration{0});
   EXPECT_EQ(config.timeouts.call_max, Duration{0});
   EXPECT_THAT(config.listeners, IsEmpty());
@@ -137,6 +147,67 @@ call = "250ms"
   EXPECT_EQ(config.listeners[0].timeouts.call_max, Duration{0});
   EXPECT_EQ(config.listeners[1].address.ToString(), "unix-abstract:b");
   EXPECT_EQ(config.listeners[1].timeouts.call, milliseconds(250));
+}
+
+TEST(ConfigValues, Limits) {
+  const Config config = Good(R"([limits]
+connections = 100
+connections_reserved = 99
+connections_per_user = 1
+calls_per_connection = 2
+calls_per_user = 1000000
+requests_per_second_per_user = 3
+[[listener]]
+name = "a"
+address = "unix:///a"
+connections_per_user = 4
+[[listener]]
+name = "b"
+address = "unix:///b"
+)");
+  EXPECT_EQ(config.limits.connections, 100U);
+  EXPECT_EQ(config.limits.connections_reserved, 99U);
+  EXPECT_EQ(config.limits.connections_per_user, 1U);
+  EXPECT_EQ(config.limits.calls_per_connection, 2U);
+  EXPECT_EQ(config.limits.calls_per_user, 1000000U);
+  EXPECT_EQ(config.limits.requests_per_second_per_user, 3U);
+  EXPECT_EQ(config.listeners[0].connections_per_user, 4U);
+  EXPECT_EQ(config.listeners[1].connections_per_user, std::nullopt);
+}
+
+// Whoever wants few connections need not know of the reserve.
+TEST(ConfigValues, TheReserveIsAtMostHalfUnlessItIsGiven) {
+  EXPECT_EQ(Good("[limits]\nconnections = 10\n").limits.connections_reserved, 5U);
+  EXPECT_EQ(Good("[limits]\nconnections = 1\n").limits.connections_reserved, 0U);
+}
+
+TEST(ConfigValues, EachTimeoutMayBeOverridden) {
+  const Config config = Good(R"([timeouts]
+first_request = "1s"
+partial_message = "2s"
+idle = "3s"
+write = "4s"
+[[listener]]
+name = "a"
+address = "unix:///a"
+first_request = "0"
+partial_message = "5s"
+idle = "6s"
+write = "7s"
+[[listener]]
+name = "b"
+address = "unix:///b"
+)");
+  const TimeoutsConfig& a = config.listeners[0].timeouts;
+  EXPECT_EQ(a.first_request, Duration{0});
+  EXPECT_EQ(a.partial_message, seconds(5));
+  EXPECT_EQ(a.idle, seconds(6));
+  EXPECT_EQ(a.write, seconds(7));
+  const TimeoutsConfig& b = config.listeners[1].timeouts;
+  EXPECT_EQ(b.first_request, seconds(1));
+  EXPECT_EQ(b.partial_message, seconds(2));
+  EXPECT_EQ(b.idle, seconds(3));
+  EXPECT_EQ(b.write, seconds(4));
 }
 
 TEST(ConfigValues, BackendDefaults) {
@@ -305,7 +376,9 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
               ElementsAre("b:3:10: action is 1, expected \"allow\" or \"deny\"",
                           "b:5:1: [log] has an unknown key \"x\", expected level, format or target",
                           "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout",
-                          "a:2:1: [limits] has an unknown key \"z\", expected message_size"));
+                          "a:2:1: [limits] has an unknown key \"z\", expected connections, "
+                          "connections_reserved, connections_per_user, calls_per_connection, "
+                          "calls_per_user, requests_per_second_per_user or message_size"));
 }
 
 // The others are still checked, but nothing that may stand in the lost file is missed.

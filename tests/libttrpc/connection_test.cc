@@ -37,6 +37,8 @@ class Recorder final : public ConnectionHandler {
   }
   void OnOversizedMessage(const MessageHeader& header) override { oversized.push_back(header); }
   void OnSendQueueLow() override { ++lows; }
+  void OnPartialMessage(bool is_partial) override { partial.push_back(is_partial); }
+  void OnWriteBlocked(bool is_blocked) override { blocked.push_back(is_blocked); }
   void OnClosed(CloseReason reason, int) override {
     EXPECT_FALSE(closed.has_value()) << "told twice";
     closed = reason;
@@ -44,6 +46,8 @@ class Recorder final : public ConnectionHandler {
 
   std::vector<std::pair<uint32_t, std::string>> messages;
   std::vector<MessageHeader> oversized;
+  std::vector<bool> partial;
+  std::vector<bool> blocked;
   std::function<void()> on_message;
   int lows = 0;
   std::optional<CloseReason> closed;
@@ -104,6 +108,99 @@ TEST_F(ConnectionTest, HandsOutMessagesWrittenByteByByte) {
   }
   EXPECT_EQ(recorder_.messages,
             (std::vector<std::pair<uint32_t, std::string>>{{1, "one"}, {3, ""}}));
+}
+
+using Told = std::vector<bool>;
+
+TEST_F(ConnectionTest, TellsOfAMessageThatHasBegunAndWhetherItIsStillThere) {
+  const auto connection = Connect();
+  const std::string one = Message({.stream_id = 1}, "one");
+  Write(one + one);
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told());
+  Write(one.substr(0, 3));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  // More of the same message is not another.
+  Write(one.substr(3, 9));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  Write(one.substr(12) + one + one.substr(0, 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, true}));
+  Write(one.substr(1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, true, false}));
+  EXPECT_EQ(messages(), 5U);
+}
+
+TEST_F(ConnectionTest, AMessageThatIsDiscardedIsPartialToItsEnd) {
+  const auto connection = Connect({.message_size = 4});
+  const std::string bytes = Message({.stream_id = 1}, "too long");
+  Write(bytes.substr(0, bytes.size() - 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  Write(bytes.substr(bytes.size() - 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, false}));
+  EXPECT_EQ(recorder_.oversized.size(), 1U);
+}
+
+TEST_F(ConnectionTest, TellsWhenTheOtherSideTakesNoBytes) {
+  const auto connection = Connect();
+  connection->Send({.stream_id = 1}, "taken");
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told());
+  connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told{true});
+  // More to send is no reason to say it again.
+  connection->Send({.stream_id = 1}, "more");
+  RunReady();
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told{true});
+  // That some was taken is.
+  RunUntil([this] {
+    ReadAll();
+    return recorder_.blocked.size() > 1;
+  });
+  EXPECT_EQ(recorder_.blocked, (Told{true, true}));
+  RunUntil([this] {
+    ReadAll();
+    return !recorder_.blocked.back();
+  });
+  connection->Send({.stream_id = 1}, "taken");
+  RunReady();
+  EXPECT_FALSE(recorder_.blocked.back());
+}
+
+TEST_F(ConnectionTest, MayBeClosedWhenItTellsOfEither) {
+  class Closer final : public ConnectionHandler {
+   public:
+    void OnMessage(const MessageHeader&, std::string_view) override {}
+    void OnOversizedMessage(const MessageHeader&) override {}
+    void OnSendQueueLow() override {}
+    void OnPartialMessage(bool) override { connection->Close(); }
+    void OnWriteBlocked(bool) override { connection->Close(); }
+    void OnClosed(CloseReason, int) override { ADD_FAILURE(); }
+    Connection* connection = nullptr;
+  };
+  for (const bool write : {false, true}) {
+    int fds[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    far_.reset(fds[1]);
+    Closer closer;
+    Connection connection(loop_, UniqueFd(fds[0]), &closer, {});
+    closer.connection = &connection;
+    connection.Start();
+    if (write) {
+      connection.Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+    } else {
+      Write("x");
+    }
+    RunReady();
+    EXPECT_TRUE(connection.closed());
+  }
 }
 
 TEST_F(ConnectionTest, WritesWhatWasQueuedInOneGo) {

@@ -46,6 +46,9 @@ class MessageDecoder {
   // kMalformed the decoder gives nothing else.
   Decoded Next(std::string_view* input);
 
+  // The beginning of a message has come, and its end has not.
+  bool partial() const { return header_size_ > 0; }
+
   // Where the rest of an incomplete message may be received directly, sparing a copy: empty unless
   // data of a message is missing. Whoever fills its first `n` bytes says so by Commit(n), before
   // the next Next().

@@ -39,6 +39,11 @@ class ConnectionHandler {
   virtual void OnOversizedMessage(const MessageHeader& header) = 0;
   // The send queue was full and is low again.
   virtual void OnSendQueueLow() = 0;
+  // What has come ends within a message (true; again for each such message), or no longer does.
+  virtual void OnPartialMessage(bool) {}
+  // The other side takes no bytes, and there are some to be sent (true; again after it took some),
+  // or all of them were sent.
+  virtual void OnWriteBlocked(bool) {}
   // Once, and the last call: the socket is closed. Not after Close(). `error_number` is errno's for
   // kSystemError.
   virtual void OnClosed(CloseReason reason, int error_number) = 0;
@@ -109,6 +114,7 @@ class Connection {
   void WaitForWritable();
   void WriteFailed(int error_number);
   void UpdateReadEvent();
+  void TellPartial(bool new_message);
   void Closed(CloseReason reason, int error_number);
 
   IoLoop& loop_;
@@ -132,6 +138,8 @@ class Connection {
   bool full_ = false;
   bool write_failed_ = false;
   bool writable_awaited_ = false;
+  bool partial_ = false;        // as the handler was told
+  bool write_blocked_ = false;  // as the handler was told
   bool flush_scheduled_ = false;
   bool resume_scheduled_ = false;
 };

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/accounting.h"
+
+#include <algorithm>
+
+namespace proxyd {
+
+namespace {
+
+constexpr uid_t kRoot = 0;
+
+uint32_t ValueOf(Limit limit, const LimitsConfig& limits) {
+  switch (limit) {
+    case Limit::kConnections:
+      return limits.connections;
+    case Limit::kConnectionsPerUser:
+      return limits.connections_per_user;
+    case Limit::kCallsPerConnection:
+      return limits.calls_per_connection;
+    case Limit::kCallsPerUser:
+      return limits.calls_per_user;
+    case Limit::kRequestsPerSecondPerUser:
+      return limits.requests_per_second_per_user;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string_view NameOf(Limit limit) {
+  switch (limit) {
+    case Limit::kConnections:
+      return "connections";
+    case Limit::kConnectionsPerUser:
+      return "connections_per_user";
+    case Limit::kCallsPerConnection:
+      return "calls_per_connection";
+    case Limit::kCallsPerUser:
+      return "calls_per_user";
+    case Limit::kRequestsPerSecondPerUser:
+      return "requests_per_second_per_user";
+  }
+  return {};
+}
+
+ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
+  return {ttrpc::StatusCode::kResourceExhausted, "limit " + std::string(NameOf(limit)) + " = " +
+                                                     std::to_string(ValueOf(limit, limits)) +
+                                                     " reached"};
+}
+
+// Calls.
+
+void CallPlace::Leave() {
+  if (account_ == nullptr) return;
+  std::exchange(account_, nullptr)->calls_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool UserAccount::TakeCall(uint32_t most, CallPlace* place) {
+  if (calls_.fetch_add(1, std::memory_order_relaxed) >= most) {
+    calls_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  *place = CallPlace(this);
+  return true;
+}
+
+bool UserAccount::TakeRequest(uint32_t per_second, Clock::time_point now) {
+  if (per_second == 0) return true;
+  constexpr Clock::rep kSecond = std::chrono::nanoseconds(std::chrono::seconds(1)).count();
+  const Clock::rep token = kSecond / per_second;
+  const Clock::rep time = now.time_since_epoch().count();
+  Clock::rep full_at = full_at_.load(std::memory_order_relaxed);
+  for (;;) {
+    const Clock::rep after = std::max(full_at, time) + token;
+    if (after - time > kSecond) return false;
+    if (full_at_.compare_exchange_weak(full_at, after, std::memory_order_relaxed)) return true;
+  }
+}
+
+// Connections.
+
+ConnectionPlace::~ConnectionPlace() {
+  if (accounting_ != nullptr) accounting_->Disconnect(account_, listener_);
+}
+
+std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const ListenerConfig& listener,
+                                                         const LimitsConfig& limits,
+                                                         Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  Forget(now);
+  // Root's own connections are none of the others': they cannot keep each other out.
+  const bool full = connections_ >= limits.connections ||
+                    (uid != kRoot && others_ >= limits.connections - limits.connections_reserved);
+  if (full) return Limit::kConnections;
+
+  auto& account = accounts_[uid];
+  if (!account) account = std::make_unique<UserAccount>(uid);
+  uint32_t* count = &account->shared_;
+  uint32_t most = limits.connections_per_user;
+  const std::string* apart = nullptr;
+  if (listener.connections_per_user) {
+    const auto found = account->apart_.try_emplace(listener.name, 0U).first;
+    apart = &found->first;
+    count = &found->second;
+    most = *listener.connections_per_user;
+  }
+  // An account that was made for this is not empty: every limit is at least 1.
+  if (*count >= most) return Limit::kConnectionsPerUser;
+  ++*count;
+  ++account->connections_;
+  ++connections_;
+  if (uid != kRoot) ++others_;
+  return ConnectionPlace(this, account.get(), apart);
+}
+
+void Accounting::Disconnect(UserAccount* account, const std::string* listener) {
+  const std::lock_guard lock(mutex_);
+  --connections_;
+  if (account->uid() != kRoot) --others_;
+  if (listener == nullptr) {
+    --account->shared_;
+  } else if (const auto found = account->apart_.find(*listener); --found->second == 0) {
+    account->apart_.erase(found);
+  }
+  if (--account->connections_ > 0 || account->idle_) return;
+  account->idle_ = true;
+  idle_.push_back(account->uid());
+}
+
+// Costs no more than what it forgets: each user stands there once.
+void Accounting::Forget(Clock::time_point now) {
+  while (!idle_.empty()) {
+    const auto found = accounts_.find(idle_.front());
+    UserAccount& account = *found->second;
+    const bool connected = account.connections_ > 0;
+    if (!connected && account.full_at_.load() > now.time_since_epoch().count()) return;
+    account.idle_ = false;
+    if (!connected) accounts_.erase(found);
+    idle_.pop_front();
+  }
+}
+
+size_t Accounting::connections() const {
+  const std::lock_guard lock(mutex_);
+  return connections_;
+}
+
+size_t Accounting::accounts() const {
+  const std::lock_guard lock(mutex_);
+  return accounts_.size();
+}
+
+}  // namespace proxyd

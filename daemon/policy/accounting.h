@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Accounting: what each user has, over all workers and listeners, held against [limits]. A place is
+// taken when something begins and given back by its destructor, so that nothing is counted for
+// longer than it lives. Any thread; the path of a call takes no lock.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+#include "config/config.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+enum class Limit {
+  kConnections,
+  kConnectionsPerUser,
+  kCallsPerConnection,
+  kCallsPerUser,
+  kRequestsPerSecondPerUser,
+};
+inline constexpr size_t kLimits = 5;
+
+// As the configuration calls it; lives for ever.
+std::string_view NameOf(Limit limit);
+
+// RESOURCE_EXHAUSTED `limit calls_per_user = 4096 reached`.
+ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits);
+
+class Accounting;
+class UserAccount;
+
+// One call in flight of a user. Empty, or to be given back on the thread that has it.
+class CallPlace {
+ public:
+  CallPlace() = default;
+  CallPlace(CallPlace&& other) noexcept : account_(std::exchange(other.account_, nullptr)) {}
+  CallPlace& operator=(CallPlace&& other) noexcept {
+    Leave();
+    account_ = std::exchange(other.account_, nullptr);
+    return *this;
+  }
+  ~CallPlace() { Leave(); }
+
+  void Leave();
+
+ private:
+  friend class UserAccount;
+  explicit CallPlace(UserAccount* account) : account_(account) {}
+
+  UserAccount* account_ = nullptr;
+};
+
+// What one user has. Lives as long as any of its connections.
+class UserAccount {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit UserAccount(uid_t uid) : uid_(uid) {}
+  UserAccount(const UserAccount&) = delete;
+  UserAccount& operator=(const UserAccount&) = delete;
+
+  uid_t uid() const { return uid_; }
+
+  // False: `most` calls of the user are in flight.
+  bool TakeCall(uint32_t most, CallPlace* place);
+  // A token bucket with room for a second's worth, full at first. False: it is empty. 0: no limit.
+  bool TakeRequest(uint32_t per_second, Clock::time_point now);
+
+  uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Accounting;
+  friend class CallPlace;
+
+  const uid_t uid_;
+  std::atomic<uint32_t> calls_{0};
+  // When the bucket will be full again; before now: it is.
+  std::atomic<Clock::rep> full_at_{0};
+  // The rest under the mutex of Accounting.
+  uint32_t connections_ = 0;  // in all
+  uint32_t shared_ = 0;       // of these, those that [limits] connections_per_user counts
+  std::map<std::string, uint32_t, std::less<>> apart_;  // by listener, those that it counts itself
+  bool idle_ = false;                                   // stands in Accounting::idle_
+};
+
+// One connection of a user.
+class ConnectionPlace {
+ public:
+  ConnectionPlace(ConnectionPlace&& other) noexcept
+      : accounting_(std::exchange(other.accounting_, nullptr)),
+        account_(other.account_),
+        listener_(other.listener_) {}
+  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
+  ~ConnectionPlace();
+
+  UserAccount& account() const { return *account_; }
+
+ private:
+  friend class Accounting;
+  ConnectionPlace(Accounting* accounting, UserAccount* account, const std::string* listener)
+      : accounting_(accounting), account_(account), listener_(listener) {}
+
+  Accounting* accounting_;
+  UserAccount* account_;
+  const std::string* listener_;  // that counts it itself (a key of the account's map), or null
+};
+
+class Accounting {
+ public:
+  using Clock = UserAccount::Clock;
+
+  Accounting() = default;
+  Accounting(const Accounting&) = delete;
+  Accounting& operator=(const Accounting&) = delete;
+
+  // Must outlive the place. `now`: of the calling thread's clock.
+  std::variant<ConnectionPlace, Limit> Connect(uid_t uid, const ListenerConfig& listener,
+                                               const LimitsConfig& limits, Clock::time_point now);
+
+  size_t connections() const;
+  // Accounts that are kept: of the users who are connected, and, for a second, who were.
+  size_t accounts() const;
+
+ private:
+  friend class ConnectionPlace;
+
+  void Disconnect(UserAccount* account, const std::string* listener);
+  void Forget(Clock::time_point now);
+
+  mutable std::mutex mutex_;
+  size_t connections_ = 0;
+  size_t others_ = 0;  // of these, not root's
+  std::unordered_map<uid_t, std::unique_ptr<UserAccount>> accounts_;
+  // Users without a connection, longest first, whose bucket may not be full again: who comes back
+  // finds it as it was.
+  std::deque<uid_t> idle_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/peer_timeouts.h"
+
+namespace proxyd {
+
+namespace {
+
+void TellOwner(void* owner) { static_cast<PeerTimeouts::Owner*>(owner)->OnTimeout(); }
+
+}  // namespace
+
+PeerTimeouts::PeerTimeouts(PeerDeadlines& deadlines, Owner& owner)
+    : deadlines_(deadlines),
+      owner_(owner),
+      request_(TellOwner, &owner),
+      message_([](void* self) { static_cast<PeerTimeouts*>(self)->MessageLate(); }, this),
+      write_(TellOwner, &owner) {}
+
+void PeerTimeouts::AwaitFirstRequest() {
+  const Duration first = deadlines_.first_request.delay();
+  const Duration idle = deadlines_.idle.delay();
+  // It is without calls, too.
+  const bool idle_ends_first = idle.count() != 0 && (first.count() == 0 || idle < first);
+  (idle_ends_first ? deadlines_.idle : deadlines_.first_request).Start(&request_);
+}
+
+void PeerTimeouts::OnPartialMessage(bool partial) {
+  if (partial) {
+    deadlines_.partial_message.Start(&message_);
+  } else {
+    message_.Stop();
+  }
+}
+
+void PeerTimeouts::MessageLate() {
+  if (owner_.reading_paused()) {
+    deadlines_.partial_message.Start(&message_);
+  } else {
+    owner_.OnTimeout();
+  }
+}
+
+void PeerTimeouts::OnWriteBlocked(bool blocked) {
+  if (blocked) {
+    deadlines_.write.Start(&write_);
+  } else {
+    write_.Stop();
+  }
+}
+
+void PeerTimeouts::Stop() {
+  request_.Stop();
+  message_.Stop();
+  write_.Stop();
+}
+
+}  // namespace proxyd

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DeadlineQueue: which deadlines expire, in what order, and what may be done to them meanwhile.
+#include "proxy/deadline_queue.h"
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ttrpc/event_loop.h"
+
+namespace proxyd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// A deadline that does what the test wants when it expires.
+struct Waiting {
+  explicit Waiting(std::function<void()> act)
+      : action(std::move(act)),
+        deadline([](void* self) { static_cast<Waiting*>(self)->action(); }, this) {}
+  std::function<void()> action;
+  Deadline deadline;
+};
+
+class DeadlineQueueTest : public testing::Test {
+ protected:
+  std::unique_ptr<Waiting> Log(const std::string& name) {
+    return std::make_unique<Waiting>([this, name] { log_.push_back(name); });
+  }
+  void RunUntil(const std::function<bool()>& done) {
+    bool late = false;
+    ttrpc::Timer deadline(loop_.io(), [&late] { late = true; });
+    deadline.Start(std::chrono::seconds(60));
+    while (!done()) {
+      ASSERT_FALSE(late);
+      event_base_loop(loop_.base(), EVLOOP_ONCE);
+    }
+  }
+
+  ttrpc::EventLoop loop_;
+  std::vector<std::string> log_;
+};
+
+TEST_F(DeadlineQueueTest, ExpireInTheOrderInWhichTheyStarted) {
+  DeadlineQueue queue(loop_.io(), milliseconds(20));
+  const auto a = Log("a"), b = Log("b"), c = Log("c");
+  const auto start = std::chrono::steady_clock::now();
+  for (Waiting* waiting : {b.get(), a.get(), c.get()}) queue.Start(&waiting->deadline);
+  EXPECT_TRUE(a->deadline.active());
+  RunUntil([this] { return log_.size() == 3; });
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(20));
+  EXPECT_EQ(log_, (std::vector<std::string>{"b", "a", "c"}));
+  EXPECT_FALSE(a->deadline.active());
+}
+
+TEST_F(DeadlineQueueTest, StartedAgainItIsTheLast) {
+  DeadlineQueue queue(loop_.io(), milliseconds(20));
+  const auto a = Log("a"), b = Log("b");
+  queue.Start(&a->deadline);
+  queue.Start(&b->deadline);
+  queue.Start(&a->deadline);
+  RunUntil([this] { return log_.size() == 2; });
+  EXPECT_EQ(log_, (std::vector<std::string>{"b", "a"}));
+}
+
+TEST_F(DeadlineQueueTest, StoppedOrDestroyedItDoesNotExpire) {
+  DeadlineQueue queue(loop_.io(), milliseconds(5));
+  const auto a = Log("a"), c = Log("c");
+  auto b = Log("b");
+  for (Waiting* waiting : {a.get(), b.get(), c.get()}) queue.Start(&waiting->deadline);
+  a->deadline.Stop();
+  b.reset();
+  RunUntil([this] { return !log_.empty(); });
+  EXPECT_EQ(log_, std::vector<std::string>{"c"});
+}
+
+// The timer was started for one that has gone since: what comes after it has its own time.
+TEST_F(DeadlineQueueTest, OneThatGoesDoesNotTakeTheOthersTime) {
+  DeadlineQueue queue(loop_.io(), milliseconds(50));
+  const auto a = Log("a"), b = Log("b");
+  queue.Start(&a->deadline);
+  bool passed = false;
+  ttrpc::Timer timer(loop_.io(), [&passed] { passed = true; });
+  timer.Start(milliseconds(25));
+  RunUntil([&passed] { return passed; });
+  a->deadline.Stop();
+  const auto start = std::chrono::steady_clock::now();
+  queue.Start(&b->deadline);
+  RunUntil([this] { return !log_.empty(); });
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(50));
+}
+
+TEST_F(DeadlineQueueTest, OneThatExpiresMayDestroyItselfAndTheNextAndStartAnother) {
+  DeadlineQueue queue(loop_.io(), milliseconds(5));
+  auto last = Log("last");
+  auto next = Log("next");
+  std::unique_ptr<Waiting> first = std::make_unique<Waiting>([&] {
+    log_.push_back("first");
+    next.reset();
+    queue.Start(&last->deadline);
+    first.reset();
+  });
+  queue.Start(&first->deadline);
+  queue.Start(&next->deadline);
+  RunUntil([this] { return log_.size() == 2; });
+  EXPECT_EQ(log_, (std::vector<std::string>{"first", "last"}));
+}
+
+TEST_F(DeadlineQueueTest, ZeroIsNever) {
+  DeadlineQueue never(loop_.io(), nanoseconds(0));
+  DeadlineQueue queue(loop_.io(), milliseconds(5));
+  const auto a = Log("a"), b = Log("b");
+  queue.Start(&a->deadline);
+  // It leaves the other queue all the same.
+  never.Start(&a->deadline);
+  EXPECT_FALSE(a->deadline.active());
+  queue.Start(&b->deadline);
+  RunUntil([this] { return !log_.empty(); });
+  EXPECT_EQ(log_, std::vector<std::string>{"b"});
+}
+
+TEST_F(DeadlineQueueTest, TheQueueMayGoFirst) {
+  auto queue = std::make_unique<DeadlineQueue>(loop_.io(), milliseconds(1));
+  const auto a = Log("a"), b = Log("b");
+  queue->Start(&a->deadline);
+  queue->Start(&b->deadline);
+  queue.reset();
+  a->deadline.Stop();
+  bool passed = false;
+  ttrpc::Timer timer(loop_.io(), [&passed] { passed = true; });
+  timer.Start(milliseconds(5));
+  RunUntil([&passed] { return passed; });
+  EXPECT_EQ(log_, std::vector<std::string>());
+}
+
+}  // namespace
+}  // namespace proxyd

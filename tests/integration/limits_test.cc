@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [limits]: what each user may have, how what is too much is refused, and that it is there again
+// once it is given back.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+using nlohmann::json;
+
+constexpr uid_t kAlice = 40001;
+constexpr uid_t kBob = 40002;
+
+// Everybody may call everything, and stream.
+const char kOpenRules[] = R"(
+[[rule]]
+name = "all"
+users = ["*"]
+methods = ["/test.*/*"]
+action = "allow"
+backend = "back"
+streams = true
+)";
+
+Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
+
+class LimitsTest : public ProxyTest {
+ protected:
+  void StartWith(const std::string& limits, const std::string& listener = "",
+                 BackendScript script = EchoDo) {
+    Start({.head = "[limits]\n" + limits,
+           .listener = listener,
+           .rules = kOpenRules,
+           .server = {.script = std::move(script)}});
+  }
+  // Who is let in stays; the daemon answers it.
+  void ExpectServed(const Identity& identity) {
+    ExpectEcho(peers_.emplace_back(Peer(identity)), 1);
+  }
+  void ExpectClosed(const Identity& identity) { Peer(identity).ExpectEnd(); }
+  // Until the daemon has seen that somebody is gone, who is next may still be refused.
+  void ExpectServedSoon(const Identity& identity) {
+    for (;;) {
+      RawPeer peer = Peer(identity);
+      peer.Send(Echo(1));
+      if (peer.Receive()) return;
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+  int CountLines(const std::string& event, const std::string& code) const {
+    int count = 0;
+    std::istringstream lines(daemon_->log());
+    for (std::string line; std::getline(lines, line);) {
+      const size_t start = line.find('{');
+      if (start == std::string::npos) continue;
+      const json parsed = json::parse(line.substr(start), nullptr, false);
+      if (parsed.is_discarded()) continue;
+      count += parsed.value("event", "") == event && parsed.value("code", "") == code;
+    }
+    return count;
+  }
+
+  std::vector<RawPeer> peers_;
+
+  void TearDown() override {
+    peers_.clear();
+    ProxyTest::TearDown();
+  }
+};
+
+TEST_F(LimitsTest, ConnectionsInAll) {
+  StartWith("connections = 3\nconnections_reserved = 0\n");
+  ExpectServed(Someone(kAlice));
+  ExpectServed(Someone(kAlice));
+  ExpectServed(Someone(kBob));
+  ExpectClosed(Someone(kBob));
+  ExpectClosed({});
+  EXPECT_EQ(CountLines("refuse", "RESOURCE_EXHAUSTED"), 2);
+  peers_.pop_back();
+  ExpectServedSoon(Someone(kBob));
+}
+
+// An account has its subordinate uids, and can have all that others may have.
+TEST_F(LimitsTest, FiftyUidsDoNotShutRootOut) {
+  StartWith("connections = 120\nconnections_reserved = 20\n");
+  for (uid_t uid = 100000; uid < 100050; ++uid) {
+    ExpectServed(Someone(uid));
+    ExpectServed(Someone(uid));
+  }
+  for (uid_t uid = 100000; uid < 100050; ++uid) ExpectClosed(Someone(uid));
+  for (int i = 0; i < 20; ++i) ExpectServed({});
+  ExpectClosed({});
+}
+
+TEST_F(LimitsTest, ConnectionsOfAUser) {
+  StartWith("connections_per_user = 2\n");
+  ExpectServed(Someone(kAlice));
+  ExpectServed(Someone(kAlice));
+  ExpectClosed(Someone(kAlice));
+  ExpectServed(Someone(kBob));
+  peers_.clear();
+  ExpectServedSoon(Someone(kAlice));
+}
+
+TEST_F(LimitsTest, AListenerMayHaveANumberOfItsOwn) {
+  StartWith("connections_per_user = 1\n", "connections_per_user = 3\n");
+  for (int i = 0; i < 3; ++i) ExpectServed(Someone(kAlice));
+  ExpectClosed(Someone(kAlice));
+}
+
+TEST_F(LimitsTest, CallsOnAConnection) {
+  StartWith("calls_per_connection = 2\n", "", Silent);
+  RawPeer peer = Peer();
+  EXPECT_TRUE(peer.Send(Encode({Request(1, {}), Request(3, {})})));
+  EXPECT_THAT(peer.Exchange(Request(5, {})), IsStatus(5, StatusCode::kResourceExhausted,
+                                                      "limit calls_per_connection = 2 reached"));
+  // Another connection has its own.
+  RawPeer other = Peer();
+  EXPECT_TRUE(other.Send(Request(1, {})));
+  EXPECT_EQ(backend_->WaitForMessages(1, 1).size(), 1U);
+  EXPECT_EQ(backend_->WaitForMessages(0, 2).size(), 2U);
+  EXPECT_TRUE(backend_->Send(0, Response(1, "one")));
+  EXPECT_EQ(peer.Receive(), Response(1, "one"));
+  EXPECT_TRUE(peer.Send(Request(7, {})));
+  EXPECT_EQ(backend_->WaitForMessages(0, 3).size(), 3U);
+}
+
+TEST_F(LimitsTest, CallsOfAUserOnAllConnections) {
+  StartWith("calls_per_user = 2\n", "", Silent);
+  RawPeer one = Peer(Someone(kAlice));
+  RawPeer two = Peer(Someone(kAlice));
+  EXPECT_TRUE(one.Send(Request(1, {})));
+  EXPECT_EQ(backend_->WaitForMessages(0, 1).size(), 1U);
+  EXPECT_TRUE(two.Send(Request(1, {.service = "test.Stream"}, kOpen)));
+  EXPECT_EQ(backend_->WaitForMessages(1, 1).size(), 1U);
+  const std::string reached = "limit calls_per_user = 2 reached";
+  EXPECT_THAT(two.Exchange(Request(3, {})), IsStatus(3, StatusCode::kResourceExhausted, reached));
+  EXPECT_THAT(one.Exchange(Request(3, {})), IsStatus(3, StatusCode::kResourceExhausted, reached));
+  // Others have their own.
+  RawPeer bob = Peer(Someone(kBob));
+  EXPECT_TRUE(bob.Send(Request(1, {})));
+  EXPECT_EQ(backend_->WaitForMessages(2, 1).size(), 1U);
+  EXPECT_EQ(CountLines("refuse", "RESOURCE_EXHAUSTED"), 2);
+  // One that ends, or goes, gives back what it had.
+  EXPECT_TRUE(backend_->Send(0, Response(1, "one")));
+  EXPECT_EQ(one.Receive(), Response(1, "one"));
+  two.Close();
+  backend_->WaitForEnd(1);
+  EXPECT_TRUE(one.Send(Encode({Request(5, {}), Request(7, {})})));
+  EXPECT_EQ(backend_->WaitForMessages(0, 3).size(), 3U);
+  EXPECT_THAT(one.Exchange(Request(9, {})), IsStatus(9, StatusCode::kResourceExhausted, reached));
+}
+
+TEST_F(LimitsTest, RequestsASecondOfAUser) {
+  StartWith("requests_per_second_per_user = 5\n");
+  RawPeer one = Peer(Someone(kAlice));
+  RawPeer two = Peer(Someone(kAlice));
+  const auto start = std::chrono::steady_clock::now();
+  uint32_t served = 0;
+  std::optional<WireMessage> answer;
+  for (uint32_t id = 1;; id += 2) {
+    answer = (id % 4 == 1 ? one : two).Exchange(Echo(id));
+    ASSERT_TRUE(answer.has_value());
+    if (*answer != Response(id, "")) {
+      EXPECT_THAT(answer, IsStatus(id, StatusCode::kResourceExhausted,
+                                   "limit requests_per_second_per_user = 5 reached"));
+      break;
+    }
+    ++served;
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_GE(served, 5U);
+  EXPECT_LE(served, 5U + static_cast<uint32_t>(took.count() * 5) + 1);
+  // Not others.
+  RawPeer bob = Peer(Someone(kBob));
+  ExpectEcho(bob, 1);
+}
+
+// What is denied counts, and is denied all the same.
+TEST_F(LimitsTest, DeniedRequestsCountTowardsTheRate) {
+  StartWith("requests_per_second_per_user = 1\n");
+  RawPeer peer = Peer(Someone(kAlice));
+  const WireMessage denied = Request(1, {.service = "other.S"});
+  const std::string text = "uid 40001 may not call /other.S/Do";
+  EXPECT_THAT(peer.Exchange(denied), IsStatus(1, StatusCode::kPermissionDenied, text));
+  // More than a machine that is slow can have let pass in the meantime.
+  std::string flood;
+  for (uint32_t id = 1; id < 2000; id += 2) flood += Encode(Request(id, {.service = "other.S"}));
+  EXPECT_TRUE(peer.Send(flood));
+  for (uint32_t id = 1; id < 2000; id += 2)
+    ASSERT_THAT(peer.Receive(), IsStatus(id, StatusCode::kPermissionDenied, text));
+  const auto answer = peer.Exchange(Echo(3));
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_THAT(answer, IsStatus(3, StatusCode::kResourceExhausted,
+                               "limit requests_per_second_per_user = 1 reached"));
+}
+
+}  // namespace
+}  // namespace integration
