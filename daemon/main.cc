@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "control/service_manager.h"
 #include "control/signals.h"
 #include "observe/audit.h"
 #include "observe/log.h"
@@ -122,8 +123,15 @@ int Fail(const std::string& why) {
 int Serve(const Config& config, Audit& audit) {
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
+  ServiceManager manager(base.get());
+  PassedSockets passed = ServiceManager::TakeSockets();
   Proxy proxy(base.get(), config, audit);
-  if (const ttrpc::Status status = proxy.Listen(); !status.ok()) return Fail(status.message());
+  if (const ttrpc::Status status = proxy.Listen(&passed); !status.ok())
+    return Fail(status.message());
+  // Whoever connected to them would wait for ever.
+  for (const auto& [name, socket] : passed)
+    spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
+  passed.clear();
 
   Signals signals(base.get());
   bool draining = false;
@@ -134,6 +142,7 @@ int Serve(const Config& config, Audit& audit) {
       ::_exit(EXIT_FAILURE);
     }
     spdlog::info("draining");
+    manager.Stopping("draining");
     proxy.Drain([&] { event_base_loopbreak(base.get()); });
   };
   signals.On(SIGTERM, stop);
@@ -146,8 +155,11 @@ int Serve(const Config& config, Audit& audit) {
   });
   signals.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
 
-  spdlog::info("ready: {} listeners, {} rules, {} backends", config.listeners.size(),
-               config.rules.size(), config.backends.size());
+  const std::string what =
+      fmt::format("{} listeners, {} rules, {} backends", config.listeners.size(),
+                  config.rules.size(), config.backends.size());
+  spdlog::info("ready: {}", what);
+  manager.Ready(what);
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
   // From here on nothing is left to hurry: a signal that comes now must not end it with another
   // status.

@@ -61,7 +61,9 @@ class Checker {
   // Neither the socket's mode nor a rule keeps anybody away.
   void CheckOpenDoor(size_t index) {
     const ListenerConfig& listener = config_.listeners[index];
-    const bool abstract = listener.address.kind() == ttrpc::Address::Kind::kUnixAbstract;
+    const auto* address = std::get_if<ttrpc::Address>(&listener.address);
+    if (address == nullptr) return;  // its mode is set elsewhere
+    const bool abstract = address->kind() == ttrpc::Address::Kind::kUnixAbstract;
     if (!abstract && (listener.mode & 0002U) == 0) return;
     for (const RuleConfig& rule : config_.rules) {
       const bool for_all = (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);

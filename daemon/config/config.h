@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ttrpc/address.h"
@@ -74,11 +75,22 @@ struct TimeoutsConfig {
   Duration call_max{0};                       // longest deadline a call may have
 };
 
+// `systemd:NAME`: the sockets that the service manager passes with that FileDescriptorName=.
+struct PassedSocket {
+  std::string name;
+  friend bool operator==(const PassedSocket&, const PassedSocket&) = default;
+};
+
+using ListenerAddress = std::variant<ttrpc::Address, PassedSocket>;
+
+// As the configuration has it.
+std::string ToString(const ListenerAddress& address);
+
 enum class UnknownFields { kRefuse, kDrop };
 
 struct ListenerConfig {
   std::string name;
-  ttrpc::Address address;
+  ListenerAddress address;
   // Not given: what bind(2) gives, and mode 0600. Only for a path.
   std::optional<uid_t> owner;
   std::optional<gid_t> group;

@@ -2,6 +2,7 @@
 //
 // [[listener]]. A gate: an address whose peers the kernel cannot name, or a socket whose mode or
 // owner would silently not be set, is refused here.
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,8 +26,19 @@ std::optional<mode_t> ParseMode(std::string_view text) {
   return mode <= kMaxMode ? std::optional(mode) : std::nullopt;
 }
 
-std::optional<ttrpc::Address> ReadAddress(TableReader* in, ReadScope* scope) {
-  constexpr std::string_view kExpected = "a Unix socket: unix:///abs/path or unix-abstract:name";
+// As systemd takes it for FileDescriptorName=.
+std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
+  constexpr size_t kMaxName = 255;
+  const bool good = !name.empty() && name.size() <= kMaxName &&
+                    std::all_of(name.begin(), name.end(),
+                                [](char c) { return c > 0x20 && c < 0x7f && c != ':'; });
+  return good ? std::optional(PassedSocket{std::string(name)}) : std::nullopt;
+}
+
+std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
+  constexpr std::string_view kExpected =
+      "a Unix socket: unix:///abs/path, unix-abstract:name or systemd:NAME";
+  constexpr std::string_view kPassed = "systemd:";
   const TomlEntry* entry = in->Require("address", kExpected);
   if (entry == nullptr) return std::nullopt;
   const TomlValue& value = entry->value;
@@ -35,21 +47,27 @@ std::optional<ttrpc::Address> ReadAddress(TableReader* in, ReadScope* scope) {
     return std::nullopt;
   }
   const std::string what = "address is " + QuoteShort(value.string);
-  if (value.string.starts_with("systemd:")) {
-    in->Error(value.position, what + ", and systemd: is not supported yet");
-    return std::nullopt;
-  }
   if (value.string.starts_with("vsock:") || value.string.starts_with("hvsock:")) {
     in->Error(value.position, what + ", expected a Unix socket, whose peers can be authenticated");
     return std::nullopt;
   }
-  auto address = ttrpc::Address::Parse(value.string);
-  if (!address) {
-    in->Error(value.position, what + ": " + address.error().message());
+  std::optional<ListenerAddress> address;
+  if (value.string.starts_with(kPassed)) {
+    address = ParsePassedSocket(std::string_view(value.string).substr(kPassed.size()));
+    if (!address) {
+      in->Error(value.position, what +
+                                    ", expected a FileDescriptorName= after systemd:, of 1 to 255 "
+                                    "printable characters but space and colon");
+      return std::nullopt;
+    }
+  } else if (auto parsed = ttrpc::Address::Parse(value.string)) {
+    address = *std::move(parsed);
+  } else {
+    in->Error(value.position, what + ": " + parsed.error().message());
     return std::nullopt;
   }
   const auto [claim, is_new] =
-      scope->listener_addresses.emplace(address->ToString(), value.position);
+      scope->listener_addresses.emplace(ToString(*address), value.position);
   if (!is_new) {
     in->Error(value.position, what + ", which the listener at " + claim->second.ToString() +
                                   " has, expected one of its own");
@@ -69,13 +87,23 @@ void ReadMode(TableReader* in, mode_t* out) {
   }
 }
 
-// owner, group and mode of an abstract socket would promise what the kernel does not do.
-void RefuseOnAbstract(TableReader* in) {
+// owner, group and mode would promise what the kernel does not do for an abstract socket, and what
+// the service manager has done for its own.
+void RefuseWithoutPath(const ListenerAddress& address, TableReader* in) {
+  const auto* own = std::get_if<ttrpc::Address>(&address);
+  if (own != nullptr && own->kind() == ttrpc::Address::Kind::kUnixPath) return;
+  const std::string_view which = own != nullptr ? "an abstract" : "a systemd:";
+  const std::string_view why = own != nullptr
+                                   ? "an abstract socket has none"
+                                   : "its .socket unit sets SocketUser=, SocketGroup= and "
+                                     "SocketMode=";
   for (const std::string_view key : {"owner", "group", "mode"}) {
     if (const TomlEntry* entry = in->Peek(key)) {
-      in->Error(entry->position, std::string(key) +
-                                     " stands with an abstract address, expected it only with "
-                                     "unix:///abs/path: an abstract socket has none");
+      in->Error(entry->position, std::string(key)
+                                     .append(" stands with ")
+                                     .append(which)
+                                     .append(" address, expected it only with unix:///abs/path: ")
+                                     .append(why));
     }
   }
 }
@@ -91,16 +119,13 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
   const auto group = ReadId("group", IdKind::kGroup, &in, scope);
   mode_t mode = 0600;
   ReadMode(&in, &mode);
-  if (address && address->kind() == ttrpc::Address::Kind::kUnixAbstract) RefuseOnAbstract(&in);
+  if (address) RefuseWithoutPath(*address, &in);
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   in.ReadWord("unknown_fields", kUnknownFieldsWords, &unknown_fields);
   TimeoutsConfig timeouts = defaults;
   ReadTimeoutKeys(&in, &timeouts);
-  std::optional<uint32_t> connections_per_user;
-  if (in.Peek("connections_per_user") != nullptr) {
-    connections_per_user.emplace();
-    in.ReadNumber("connections_per_user", {1, kMaxConnections}, &*connections_per_user);
-  }
+  uint32_t connections_per_user = 0;  // not given
+  in.ReadNumber("connections_per_user", {1, kMaxConnections}, &connections_per_user);
   in.NotSupportedYet({"discover", "state", "directory"});
   in.Finish();
   if (!address) return std::nullopt;
@@ -111,7 +136,9 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
                         .mode = mode,
                         .unknown_fields = unknown_fields,
                         .timeouts = timeouts,
-                        .connections_per_user = connections_per_user,
+                        .connections_per_user = connections_per_user != 0
+                                                    ? std::optional(connections_per_user)
+                                                    : std::nullopt,
                         .position = in.position()};
 }
 

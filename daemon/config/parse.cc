@@ -18,6 +18,11 @@ std::string SourcePosition::ToString() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
+std::string ToString(const ListenerAddress& address) {
+  if (const auto* passed = std::get_if<PassedSocket>(&address)) return "systemd:" + passed->name;
+  return std::get<ttrpc::Address>(address).ToString();
+}
+
 std::string ConfigError::ToString() const {
   std::string where = position.ToString();
   return where.empty() ? message : where.append(": ").append(message);

@@ -121,12 +121,12 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, Printer* out) {
 void PrintListener(const ListenerConfig& listener, Printer* out) {
   out->Header("[[listener]]");
   out->String("name", listener.name);
-  out->String("address", listener.address.ToString());
+  out->String("address", ToString(listener.address));
   if (listener.owner) out->String("owner", std::to_string(*listener.owner));
   if (listener.group) out->String("group", std::to_string(*listener.group));
-  if (listener.address.kind() == ttrpc::Address::Kind::kUnixPath) {
+  const auto* address = std::get_if<ttrpc::Address>(&listener.address);
+  if (address != nullptr && address->kind() == ttrpc::Address::Kind::kUnixPath)
     out->String("mode", Octal(listener.mode));
-  }
   out->String("unknown_fields", WordOf(kUnknownFieldsWords, listener.unknown_fields));
   if (listener.connections_per_user)
     out->Number("connections_per_user", *listener.connections_per_user);

@@ -30,25 +30,52 @@ Proxy::Proxy(event_base* base, const Config& config, Audit& audit)
 
 Proxy::~Proxy() = default;
 
-ttrpc::Status Proxy::Listen() {
+ttrpc::Status Proxy::Listen(PassedSockets* passed) {
   for (size_t i = 0; i < config_.listeners.size(); ++i) {
     const ListenerConfig& listener = config_.listeners[i];
-    ttrpc::ListeningSocketOptions options(listener.address);
-    options.owner = listener.owner;
-    options.group = listener.group;
-    options.mode = listener.mode;
-    auto socket = ttrpc::ListeningSocket::Create(options);
-    if (!socket) {
+    const auto* own = std::get_if<ttrpc::Address>(&listener.address);
+    const ttrpc::Status status =
+        own != nullptr ? ListenAt(i, *own)
+                       : ListenOnPassed(i, std::get<PassedSocket>(listener.address).name, passed);
+    if (!status.ok()) {
       listeners_.clear();
-      return {socket.error().code(),
-              "listener \"" + listener.name + "\": " + socket.error().message()};
+      return {status.code(), "listener \"" + listener.name + "\": " + status.message()};
     }
-    listeners_.push_back(std::make_unique<Listener>(
-        worker_.loop(), listener.name, std::move(*socket),
-        [this, i](ttrpc::UniqueFd peer) { worker_.Accept(i, std::move(peer)); }));
-    spdlog::info("listener \"{}\": {}", listener.name, listener.address.ToString());
+    spdlog::info("listener \"{}\": {}", listener.name, ToString(listener.address));
   }
   return {};
+}
+
+ttrpc::Status Proxy::ListenAt(size_t index, const ttrpc::Address& address) {
+  const ListenerConfig& listener = config_.listeners[index];
+  ttrpc::ListeningSocketOptions options(address);
+  options.owner = listener.owner;
+  options.group = listener.group;
+  options.mode = listener.mode;
+  auto socket = ttrpc::ListeningSocket::Create(options);
+  if (!socket) return socket.error();
+  Serve(index, std::move(*socket));
+  return {};
+}
+
+ttrpc::Status Proxy::ListenOnPassed(size_t index, const std::string& name, PassedSockets* passed) {
+  const auto [first, last] = passed->equal_range(name);
+  if (first == last)
+    return {ttrpc::StatusCode::kNotFound, "no socket was passed with FileDescriptorName=" + name};
+  for (auto entry = first; entry != last; ++entry) {
+    auto socket = ttrpc::ListeningSocket::Adopt(std::move(entry->second));
+    if (!socket)
+      return {socket.error().code(), "systemd:" + name + ": " + socket.error().message()};
+    Serve(index, std::move(*socket));
+  }
+  passed->erase(first, last);
+  return {};
+}
+
+void Proxy::Serve(size_t index, ttrpc::ListeningSocket socket) {
+  listeners_.push_back(std::make_unique<Listener>(
+      worker_.loop(), config_.listeners[index].name, std::move(socket),
+      [this, index](ttrpc::UniqueFd peer) { worker_.Accept(index, std::move(peer)); }));
 }
 
 void Proxy::Drain(std::function<void()> done) {

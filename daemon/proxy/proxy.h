@@ -17,7 +17,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "config/config.h"
@@ -31,15 +33,18 @@
 
 namespace proxyd {
 
+// By name: sockets that the service manager passed. There may be several of a name.
+using PassedSockets = std::multimap<std::string, ttrpc::UniqueFd>;
+
 class Proxy {
  public:
   // `base`, `config` and `audit` must outlive it.
   Proxy(event_base* base, const Config& config, Audit& audit);
   ~Proxy();
 
-  // Listens everywhere. The first listener that cannot is the error: `listener "NAME": WHY`; then
-  // none listens.
-  ttrpc::Status Listen();
+  // Listens everywhere; takes the sockets that systemd: addresses name out of `passed`. The first
+  // listener that cannot is the error: `listener "NAME": WHY`; then none listens.
+  ttrpc::Status Listen(PassedSockets* passed);
 
   // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
   // left. Then, once, `done`.
@@ -48,6 +53,9 @@ class Proxy {
   const Counters& counters() { return worker_.counters(); }
 
  private:
+  ttrpc::Status ListenAt(size_t index, const ttrpc::Address& address);
+  ttrpc::Status ListenOnPassed(size_t index, const std::string& name, PassedSockets* passed);
+  void Serve(size_t index, ttrpc::ListeningSocket socket);
   void Finish();
 
   const Config& config_;

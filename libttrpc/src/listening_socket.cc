@@ -94,6 +94,28 @@ Result<ListeningSocket> ListeningSocket::Create(const ListeningSocketOptions& op
   return CreateAtPath(options);
 }
 
+Result<ListeningSocket> ListeningSocket::Adopt(UniqueFd socket) {
+  const auto option = [&socket](int name, int* value) {
+    socklen_t length = sizeof *value;
+    return ::getsockopt(socket.get(), SOL_SOCKET, name, value, &length) == 0;
+  };
+  int domain = 0;
+  int type = 0;
+  int listens = 0;
+  if (!option(SO_DOMAIN, &domain) || domain != AF_UNIX || !option(SO_TYPE, &type) ||
+      type != SOCK_STREAM) {
+    return Status(StatusCode::kInvalidArgument, "not a Unix stream socket");
+  }
+  if (!option(SO_ACCEPTCONN, &listens) || listens == 0)
+    return Status(StatusCode::kInvalidArgument, "the socket does not listen");
+  const int flags = ::fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+      ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
+    return ErrnoStatus(errno, "the socket's flags");
+  }
+  return ListeningSocket(std::move(socket), std::nullopt);
+}
+
 Result<ListeningSocket> ListeningSocket::CreateAbstract(const ListeningSocketOptions& options) {
   const std::string address = options.address.ToString();
   UniqueFd socket = NewSocket();

@@ -139,8 +139,8 @@ const ErrorCase kListenerCases[] = {
     {"Empty",
      "[[listener]]\n",
      {"c:1:1: [[listener]] has no name, expected a name of its own",
-      "c:1:1: [[listener]] has no address, expected a Unix socket: unix:///abs/path or "
-      "unix-abstract:name"}},
+      "c:1:1: [[listener]] has no address, expected a Unix socket: unix:///abs/path, "
+      "unix-abstract:name or systemd:NAME"}},
     {"Names",
      "[[listener]]\nname = \"\"\naddress = \"unix:///a\"\n"
      "[[listener]]\nname = 1\naddress = \"unix:///b\"\n"
@@ -161,14 +161,31 @@ const ErrorCase kListenerCases[] = {
     {"NotAUnixSocket",
      "[[listener]]\nname = \"a\"\naddress = \"vsock:3:1024\"\n"
      "[[listener]]\nname = \"b\"\naddress = \"hvsock:///a:1\"\n"
-     "[[listener]]\nname = \"c\"\naddress = \"systemd:shims\"\n"
+     "[[listener]]\nname = \"c\"\naddress = \"systemd:a:b\"\n"
      "[[listener]]\nname = \"d\"\naddress = 5\n",
      {"c:3:11: address is \"vsock:3:1024\", expected a Unix socket, whose peers can be "
       "authenticated",
       "c:6:11: address is \"hvsock:///a:1\", expected a Unix socket, whose peers can be "
       "authenticated",
-      "c:9:11: address is \"systemd:shims\", and systemd: is not supported yet",
-      "c:12:11: address is 5, expected a Unix socket: unix:///abs/path or unix-abstract:name"}},
+      "c:9:11: address is \"systemd:a:b\", expected a FileDescriptorName= after systemd:, of 1 to "
+      "255 "
+      "printable characters but space and colon",
+      "c:12:11: address is 5, expected a Unix socket: unix:///abs/path, unix-abstract:name or "
+      "systemd:NAME"}},
+    {"PassedSocketsHaveNoMode",
+     "[[listener]]\nname = \"a\"\naddress = \"systemd:shims\"\nowner = \"root\"\n"
+     "mode = \"0600\"\n"
+     "[[listener]]\nname = \"b\"\naddress = \"systemd:\"\n"
+     "[[listener]]\nname = \"c\"\naddress = \"systemd:shims\"\n",
+     {"c:4:1: owner stands with a systemd: address, expected it only with unix:///abs/path: its "
+      ".socket unit sets SocketUser=, SocketGroup= and SocketMode=",
+      "c:5:1: mode stands with a systemd: address, expected it only with unix:///abs/path: its "
+      ".socket unit sets SocketUser=, SocketGroup= and SocketMode=",
+      "c:8:11: address is \"systemd:\", expected a FileDescriptorName= after systemd:, of 1 to 255 "
+      "printable characters but space and colon",
+      "c:11:11: address is \"systemd:shims\", which the listener at c:3:11 has, expected one of "
+      "its "
+      "own"}},
     {"AbstractHasNoMode",
      "[[listener]]\nname = \"a\"\naddress = \"unix-abstract:x\"\nowner = \"root\"\n"
      "group = \"root\"\nmode = \"0600\"\n",
@@ -216,7 +233,8 @@ const ErrorCase kListenerCases[] = {
      {"c:4:18: unknown_fields is \"keep\", expected \"refuse\" or \"drop\"",
       "c:5:8: call is \"x\", expected a whole number with a unit (us, ms, s, m, h) or \"0\"",
       "c:6:1: [[listener]] has an unknown key \"users\", expected name, address, owner, group, "
-      "mode, unknown_fields, call or call_max"}},
+      "mode, unknown_fields, first_request, partial_message, idle, write, call, call_max or "
+      "connections_per_user"}},
 };
 INSTANTIATE_TEST_SUITE_P(Listener, ConfigErrors, testing::ValuesIn(kListenerCases), CaseName);
 

@@ -111,7 +111,7 @@ address = "unix:///a"
   ASSERT_EQ(config.listeners.size(), 1U);
   const ListenerConfig& listener = config.listeners[0];
   EXPECT_EQ(listener.name, "a");
-  EXPECT_EQ(listener.address.ToString(), "unix:///a");
+  EXPECT_EQ(ToString(listener.address), "unix:///a");
   EXPECT_FALSE(listener.owner.has_value());
   EXPECT_FALSE(listener.group.has_value());
   EXPECT_EQ(listener.mode, 0600U);
@@ -145,7 +145,7 @@ call = "250ms"
   EXPECT_EQ(config.listeners[0].unknown_fields, UnknownFields::kDrop);
   EXPECT_EQ(config.listeners[0].timeouts.call, seconds(1));
   EXPECT_EQ(config.listeners[0].timeouts.call_max, Duration{0});
-  EXPECT_EQ(config.listeners[1].address.ToString(), "unix-abstract:b");
+  EXPECT_EQ(ToString(config.listeners[1].address), "unix-abstract:b");
   EXPECT_EQ(config.listeners[1].timeouts.call, milliseconds(250));
 }
 
@@ -179,6 +179,12 @@ address = "unix:///b"
 TEST(ConfigValues, TheReserveIsAtMostHalfUnlessItIsGiven) {
   EXPECT_EQ(Good("[limits]\nconnections = 10\n").limits.connections_reserved, 5U);
   EXPECT_EQ(Good("[limits]\nconnections = 1\n").limits.connections_reserved, 0U);
+}
+
+TEST(ConfigValues, APassedSocket) {
+  const Config config = Good("[[listener]]\nname = \"a\"\naddress = \"systemd:shims.socket\"\n");
+  EXPECT_EQ(config.listeners[0].address, ListenerAddress(PassedSocket{"shims.socket"}));
+  EXPECT_EQ(ToString(config.listeners[0].address), "systemd:shims.socket");
 }
 
 TEST(ConfigValues, EachTimeoutMayBeOverridden) {

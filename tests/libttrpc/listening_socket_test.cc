@@ -340,5 +340,32 @@ TEST_F(ListeningSocketTest, Abstract) {
   EXPECT_THAT(folder_.List(), IsEmpty());
 }
 
+TEST_F(ListeningSocketTest, AdoptsOneThatListensAndLeavesItsPathAlone) {
+  UniqueFd given = BindForeign(path_);
+  ASSERT_EQ(::listen(given.get(), 1), 0);
+  ASSERT_EQ(::fcntl(given.get(), F_SETFL, 0), 0);
+  ASSERT_EQ(::fcntl(given.get(), F_SETFD, 0), 0);
+  {
+    const auto socket = ListeningSocket::Adopt(std::move(given));
+    ASSERT_TRUE(socket);
+    EXPECT_NE(::fcntl(socket->fd(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(socket->fd(), F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), 0);
+  }
+  EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), ECONNREFUSED);
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));
+}
+
+TEST_F(ListeningSocketTest, AdoptsNothingElse) {
+  const Status no_stream(StatusCode::kInvalidArgument, "not a Unix stream socket");
+  EXPECT_EQ(ListeningSocket::Adopt(NewSocket(SOCK_DGRAM)).error(), no_stream);
+  EXPECT_EQ(ListeningSocket::Adopt(NewSocket(SOCK_SEQPACKET)).error(), no_stream);
+  EXPECT_EQ(ListeningSocket::Adopt(UniqueFd(::socket(AF_INET, SOCK_STREAM, 0))).error(), no_stream);
+  EXPECT_EQ(ListeningSocket::Adopt(UniqueFd()).error(), no_stream);
+  EXPECT_EQ(ListeningSocket::Adopt(UniqueFd(::open("/dev/null", O_RDWR))).error(), no_stream);
+  EXPECT_EQ(ListeningSocket::Adopt(NewSocket()).error(),
+            Status(StatusCode::kInvalidArgument, "the socket does not listen"));
+}
+
 }  // namespace
 }  // namespace ttrpc

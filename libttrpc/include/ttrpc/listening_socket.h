@@ -38,6 +38,10 @@ class ListeningSocket {
   // that failed otherwise. Nothing is left behind.
   static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
+  // One that somebody else made, such as a service manager, and whose path stays theirs; it is made
+  // non-blocking. INVALID_ARGUMENT: it is no Unix stream socket, or does not listen.
+  static Result<ListeningSocket> Adopt(UniqueFd socket);
+
   ListeningSocket(ListeningSocket&& other) noexcept = default;
   ListeningSocket& operator=(ListeningSocket&& other) noexcept;  // CloseAndUnlink() comes first
   // CloseAndUnlink().
@@ -79,7 +83,7 @@ class ListeningSocket {
       : socket_(std::move(socket)), place_(std::move(place)) {}
 
   UniqueFd socket_;
-  std::optional<Place> place_;  // none: abstract, or gone
+  std::optional<Place> place_;  // none: abstract, somebody else's, or gone
 };
 
 }  // namespace ttrpc

@@ -43,6 +43,7 @@ struct Child {
   int err = -1;
   Pipe* namespace_made = nullptr;  // both or none: tells the parent, waits for the maps
   Pipe* maps_written = nullptr;
+  std::vector<int> sockets = {};  // to be descriptors 3, 4, …
 };
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
@@ -51,6 +52,25 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   for (std::string& string : strings) pointers.push_back(string.data());
   pointers.push_back(nullptr);
   return pointers;
+}
+
+constexpr size_t kPidDigits = 10;
+const std::string kListenPid = "LISTEN_PID=";
+
+// See BecomeProgram().
+void PassSockets(const Child& child, char** environment) {
+  if (child.sockets.empty()) return;
+  constexpr int kFirst = 3;     // SD_LISTEN_FDS_START
+  constexpr int kAside = 1000;  // out of each other's way
+  const int count = static_cast<int>(child.sockets.size());
+  for (int i = 0; i < count; ++i) ::dup2(child.sockets[static_cast<size_t>(i)], kAside + i);
+  for (int i = 0; i < count; ++i) ::dup2(kAside + i, kFirst + i);
+  for (; *environment != nullptr; ++environment) {
+    if (std::string_view(*environment).substr(0, kListenPid.size()) != kListenPid) continue;
+    char* const digits = *environment + kListenPid.size();
+    pid_t pid = ::getpid();
+    for (size_t i = kPidDigits; i-- > 0; pid /= 10) digits[i] = static_cast<char>('0' + pid % 10);
+  }
 }
 
 // Between fork(2) and exec in a process with threads: system calls only.
@@ -69,6 +89,7 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   ::dup2(null, STDIN_FILENO);
   ::dup2(child.out >= 0 ? child.out : null, STDOUT_FILENO);
   ::dup2(child.err >= 0 ? child.err : null, STDERR_FILENO);
+  PassSockets(child, environment);
   if (::chdir(child.directory.c_str()) == 0) ::execvpe(args[0], args, environment);
   ::_exit(127);
 }
@@ -140,9 +161,31 @@ std::string ReadToEnd(int fd) {
   return out;
 }
 
+std::vector<std::string> OurEnvironmentAnd(const std::vector<std::string>& more) {
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) all.emplace_back(*entry);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+void Surround(const DaemonSurroundings& surroundings, Child* child) {
+  child->environment = OurEnvironmentAnd(surroundings.environment);
+  if (surroundings.sockets.empty()) return;
+  std::string names;
+  for (const auto& [name, fd] : surroundings.sockets) {
+    names.append(names.empty() ? "" : ":").append(name);
+    child->sockets.push_back(fd);
+  }
+  child->environment.push_back(kListenPid + std::string(kPidDigits, '0'));
+  child->environment.push_back("LISTEN_FDS=" + std::to_string(child->sockets.size()));
+  child->environment.push_back("LISTEN_FDNAMES=" + names);
+}
+
 }  // namespace
 
-DaemonProcess::DaemonProcess(const std::vector<std::string>& args, UserNamespace user_namespace) {
+DaemonProcess::DaemonProcess(const std::vector<std::string>& args,
+                             const DaemonSurroundings& surroundings) {
+  const UserNamespace user_namespace = surroundings.user_namespace;
   Pipe err;
   Pipe namespace_made;
   Pipe maps_written;
@@ -151,6 +194,7 @@ DaemonProcess::DaemonProcess(const std::vector<std::string>& args, UserNamespace
     child.namespace_made = &namespace_made;
     child.maps_written = &maps_written;
   }
+  Surround(surroundings, &child);
   pid_ = Spawn(std::move(child));
   pidfd_ = OpenPidfd(pid_);
   err.write.reset();
@@ -238,11 +282,7 @@ CommandResult RunCommand(const Command& command) {
                  .directory = command.directory,
                  .out = out.write.get(),
                  .err = err.write.get()};
-  if (!command.environment.empty()) {
-    for (char** entry = environ; *entry != nullptr; ++entry) child.environment.push_back(*entry);
-    child.environment.insert(child.environment.end(), command.environment.begin(),
-                             command.environment.end());
-  }
+  if (!command.environment.empty()) child.environment = OurEnvironmentAnd(command.environment);
   const pid_t pid = Spawn(std::move(child));
   out.write.reset();
   err.write.reset();

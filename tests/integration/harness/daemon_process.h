@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ttrpc/unique_fd.h"
@@ -24,10 +25,18 @@ enum class UserNamespace {
   kOnlyRoot,  // one of its own that maps uid and gid 0, and nothing else
 };
 
+// As what the daemon is started.
+struct DaemonSurroundings {
+  UserNamespace user_namespace = UserNamespace::kOurs;
+  std::vector<std::string> environment = {};  // added to ours
+  // Passed as systemd passes sockets, by FileDescriptorName=; the descriptors stay the caller's.
+  std::vector<std::pair<std::string, int>> sockets = {};
+};
+
 class DaemonProcess {
  public:
   explicit DaemonProcess(const std::vector<std::string>& args,
-                         UserNamespace user_namespace = UserNamespace::kOurs);
+                         const DaemonSurroundings& surroundings = {});
   // Kills it if it still runs.
   ~DaemonProcess();
   DaemonProcess(const DaemonProcess&) = delete;

@@ -46,7 +46,8 @@ void ProxyTest::StartBackend(RecordingBackend::Options options) {
 
 void ProxyTest::StartDaemon(UserNamespace user_namespace) {
   daemon_ = std::make_unique<DaemonProcess>(
-      std::vector<std::string>{"--config", config_path(), "--log-level", "debug"}, user_namespace);
+      std::vector<std::string>{"--config", config_path(), "--log-level", "debug"},
+      DaemonSurroundings{.user_namespace = user_namespace});
   // Ends the test, which could only wait in vain from here on.
   if (!daemon_->WaitUntilReady()) throw std::runtime_error("no daemon");
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServiceManager: what the daemon tells systemd, and what it gets from it: that it is ready, that
+// it stops, that its loop still turns; the sockets that were passed to it. Silent where there is no
+// systemd, or where the program was built without libsystemd. On the loop's thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "ttrpc/io_loop.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+class ServiceManager {
+ public:
+  // `base` must outlive it. Its watchdog, if there is one, is fed from here on, at half its time,
+  // for as long as the loop turns.
+  explicit ServiceManager(event_base* base);
+  ServiceManager(const ServiceManager&) = delete;
+  ServiceManager& operator=(const ServiceManager&) = delete;
+
+  // All listeners listen. `status`: a line for who asks systemctl status.
+  void Ready(const std::string& status);
+  void Stopping(const std::string& status);
+
+  // What was passed to this process, by FileDescriptorName=. The environment does not tell of it
+  // any more afterwards.
+  static std::multimap<std::string, ttrpc::UniqueFd> TakeSockets();
+
+ private:
+  ttrpc::EventPtr watchdog_;
+};
+
+}  // namespace proxyd

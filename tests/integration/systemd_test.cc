@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon as systemd runs it: sockets that were made before it, and what it says of itself. The
+// test plays systemd's part.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <chrono>
+#include <csignal>
+
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+// Where a service says what it has to say.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path)
+      : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), path_(path) {
+    const sockaddr_un address = AddressOf(path);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+  }
+  std::string environment() const { return "NOTIFY_SOCKET=" + path_; }
+
+  // The next message; the test fails if none comes.
+  std::string Next() const {
+    if (!WaitUntilReadable(socket_.get())) return "none";
+    char bytes[4096];
+    const ssize_t n = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+    return n < 0 ? "none" : std::string(bytes, static_cast<size_t>(n));
+  }
+  bool quiet() const {
+    pollfd entry = {.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, 0) == 0;
+  }
+
+  static sockaddr_un AddressOf(const std::string& path) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+  }
+
+ private:
+  const ttrpc::UniqueFd socket_;
+  const std::string path_;
+};
+
+ttrpc::UniqueFd Bound(const std::string& path, int type = SOCK_STREAM) {
+  ttrpc::UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = NotifySocket::AddressOf(path);
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return socket;
+}
+
+ttrpc::UniqueFd Listening(const std::string& path) {
+  ttrpc::UniqueFd socket = Bound(path);
+  EXPECT_EQ(::listen(socket.get(), 100), 0);
+  return socket;
+}
+
+class SystemdTest : public ProxyTest {
+ protected:
+  // A configuration with a listener "passed" at systemd:shims beside the usual one.
+  void StartIn(const DaemonSurroundings& surroundings) {
+    WriteConfig({.rules = std::string(kDefaultRules) +
+                          "[[listener]]\nname = \"passed\"\naddress = \"systemd:shims\"\n"});
+    StartBackend();
+    daemon_ = std::make_unique<DaemonProcess>(Args(), surroundings);
+  }
+  // What the daemon writes before it exits 1.
+  void ExpectFailure(const DaemonSurroundings& surroundings, const std::string& why) {
+    StartIn(surroundings);
+    EXPECT_EQ(daemon_->WaitForExit(), 1);
+    EXPECT_THAT(daemon_->log(), ::testing::HasSubstr(why));
+    daemon_.reset();
+  }
+  std::vector<std::string> Args() const {
+    return {"--config", config_path(), "--log-level", "debug"};
+  }
+  std::string passed_path() const { return folder_ / "passed.sock"; }
+};
+
+TEST_F(SystemdTest, ServesTheSocketsThatItIsPassed) {
+  const std::string second = folder_ / "second.sock";
+  const ttrpc::UniqueFd one = Listening(passed_path());
+  const ttrpc::UniqueFd two = Listening(second);
+  // Who connects before there is a daemon waits.
+  RawPeer early(passed_path());
+  EXPECT_TRUE(early.Send(Echo(1)));
+  StartIn({.sockets = {{"shims", one.get()}, {"shims", two.get()}}});
+  EXPECT_EQ(early.Receive(), Response(1, ""));
+  RawPeer peer(second);
+  ExpectEcho(peer, 1);
+  // By the kernel's word, as on any other.
+  RawPeer(passed_path(), {.uid = 40001, .gid = 40001}).ExpectEnd();
+}
+
+// They are the service manager's: whoever connects after the daemon's end waits for the next.
+TEST_F(SystemdTest, PassedSocketsStayWhenItDrains) {
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  StartIn({.sockets = {{"shims", socket.get()}}});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+  RawPeer waiting(passed_path());
+  EXPECT_TRUE(waiting.Send(Echo(1)));
+  StartIn({.sockets = {{"shims", socket.get()}}});
+  EXPECT_EQ(waiting.Receive(), Response(1, ""));
+}
+
+TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {
+  ExpectFailure({}, "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");
+  ExpectFailure({.sockets = {{"other", other.get()}}},
+                "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  const ttrpc::UniqueFd datagrams = Bound(folder_ / "datagrams.sock", SOCK_DGRAM);
+  ExpectFailure({.sockets = {{"shims", datagrams.get()}}},
+                "listener \"passed\": systemd:shims: not a Unix stream socket");
+  const ttrpc::UniqueFd idle = Bound(folder_ / "idle.sock");
+  ExpectFailure({.sockets = {{"shims", idle.get()}}},
+                "listener \"passed\": systemd:shims: the socket does not listen");
+}
+
+TEST_F(SystemdTest, ASocketThatIsNoListenersIsClosedAloud) {
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");
+  StartIn({.sockets = {{"other", other.get()}, {"shims", socket.get()}}});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  EXPECT_THAT(daemon_->log(),
+              ::testing::HasSubstr("the socket passed with FileDescriptorName=other "
+                                   "is no listener's: closed"));
+}
+
+TEST_F(SystemdTest, SaysThatItIsReadyOnceAllListenersListenAndThatItStops) {
+  const NotifySocket notify(folder_ / "notify.sock");
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  StartIn({.environment = {notify.environment()}, .sockets = {{"shims", socket.get()}}});
+  EXPECT_EQ(notify.Next(), "READY=1\nSTATUS=2 listeners, 2 rules, 1 backends");
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_TRUE(notify.quiet());
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(notify.Next(), "STOPPING=1\nSTATUS=draining");
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(SystemdTest, ADaemonThatCannotListenIsNeverReady) {
+  const NotifySocket notify(folder_ / "notify.sock");
+  ExpectFailure({.environment = {notify.environment()}}, "listener \"passed\"");
+  EXPECT_TRUE(notify.quiet());
+}
+
+TEST_F(SystemdTest, FeedsTheWatchdogWhileItsLoopTurns) {
+  const NotifySocket notify(folder_ / "notify.sock");
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  StartIn({.environment = {notify.environment(), "WATCHDOG_USEC=20000"},
+           .sockets = {{"shims", socket.get()}}});
+  EXPECT_THAT(notify.Next(), ::testing::StartsWith("READY=1"));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(notify.Next(), "WATCHDOG=1");
+}
+
+}  // namespace
+}  // namespace integration
