@@ -123,9 +123,9 @@ int Fail(const std::string& why) {
 int Serve(const Config& config, Audit& audit) {
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
-  ServiceManager manager(base.get());
-  PassedSockets passed = ServiceManager::TakeSockets();
   Proxy proxy(base.get(), config, audit);
+  ServiceManager manager(proxy.loop());
+  PassedSockets passed = ServiceManager::TakeSockets();
   if (const ttrpc::Status status = proxy.Listen(&passed); !status.ok())
     return Fail(status.message());
   // Whoever connected to them would wait for ever.

@@ -106,6 +106,8 @@ void PrintLimits(const LimitsConfig& limits, Printer* out) {
   out->Number("calls_per_connection", limits.calls_per_connection);
   out->Number("calls_per_user", limits.calls_per_user);
   out->Number("requests_per_second_per_user", limits.requests_per_second_per_user);
+  out->String("buffered_per_user", FormatSize(limits.buffered_per_user));
+  out->String("buffered", FormatSize(limits.buffered));
   out->String("message_size", FormatSize(limits.message_size));
 }
 

@@ -16,6 +16,7 @@ namespace {
 
 // Room for the longest service and method, so that a denial still fits into a message.
 constexpr uint32_t kMinMessageSize = 1024;
+constexpr uint64_t kMostBuffered = uint64_t{1} << 40;
 
 // The path of `file:/abs/path`, or empty.
 std::string FileTarget(std::string_view target) {
@@ -27,8 +28,15 @@ std::string FileTarget(std::string_view target) {
   return good ? std::string(path) : std::string();
 }
 
-void ReadMessageSize(TableReader* in, uint32_t* out) {
-  const TomlEntry* entry = in->Find("message_size");
+// What a key of a size may be.
+struct SizeBounds {
+  uint64_t least;
+  uint64_t most;
+  std::string expected;
+};
+
+void ReadSize(std::string_view key, const SizeBounds& bounds, TableReader* in, uint64_t* out) {
+  const TomlEntry* entry = in->Find(key);
   if (entry == nullptr) return;
   if (entry->value.kind != TomlValue::Kind::kString) {
     in->Wrong(*entry, "a size as \"4MiB\"");
@@ -36,12 +44,12 @@ void ReadMessageSize(TableReader* in, uint32_t* out) {
   }
   const auto size = ParseSize(entry->value.string);
   if (!size) {
-    in->Error(entry->value.position,
-              "message_size is " + QuoteShort(entry->value.string) + ", " + size.error().message());
-  } else if (*size < kMinMessageSize || *size > ttrpc::kMaxMessageSize) {
-    in->Wrong(*entry, "\"1KiB\" to \"16777215\" (16 MiB - 1)");
+    in->Error(entry->value.position, std::string(key) + " is " + QuoteShort(entry->value.string) +
+                                         ", " + size.error().message());
+  } else if (*size < bounds.least || *size > bounds.most) {
+    in->Wrong(*entry, bounds.expected);
   } else {
-    *out = static_cast<uint32_t>(*size);
+    *out = *size;
   }
 }
 
@@ -108,8 +116,20 @@ LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors) {
   in.ReadNumber("calls_per_connection", {1, kMany}, &limits.calls_per_connection);
   in.ReadNumber("calls_per_user", {1, kMany}, &limits.calls_per_user);
   in.ReadNumber("requests_per_second_per_user", {0, kMany}, &limits.requests_per_second_per_user);
-  ReadMessageSize(&in, &limits.message_size);
-  in.NotSupportedYet({"buffered_per_user", "buffered"});
+  uint64_t message_size = limits.message_size;
+  ReadSize("message_size",
+           {kMinMessageSize, ttrpc::kMaxMessageSize, "\"1KiB\" to \"16777215\" (16 MiB - 1)"}, &in,
+           &message_size);
+  limits.message_size = static_cast<uint32_t>(message_size);
+  ReadSize("buffered_per_user",
+           {message_size, kMostBuffered, "message_size (" + FormatSize(message_size) + ") to 1TiB"},
+           &in, &limits.buffered_per_user);
+  // Whoever sets but one of them need not know of the other.
+  limits.buffered = std::max(limits.buffered, limits.buffered_per_user);
+  ReadSize("buffered",
+           {limits.buffered_per_user, kMostBuffered,
+            "buffered_per_user (" + FormatSize(limits.buffered_per_user) + ") to 1TiB"},
+           &in, &limits.buffered);
   in.Finish();
   return limits;
 }

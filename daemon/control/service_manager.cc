@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/service_manager.h"
 
-#include <event2/event.h>
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
@@ -24,16 +25,17 @@ struct Free {
 
 }  // namespace
 
-ServiceManager::ServiceManager(event_base* base) {
+ServiceManager::ServiceManager(ttrpc::IoLoop& loop)
+    : watchdog_(loop, [this] {
+        sd_notify(0, "WATCHDOG=1");
+        FeedLater();
+      }) {
+  FeedLater();
+}
+
+void ServiceManager::FeedLater() {
   uint64_t micros = 0;
-  if (sd_watchdog_enabled(0, &micros) <= 0) return;
-  watchdog_.reset(event_new(
-      base, -1, EV_PERSIST, [](evutil_socket_t, short, void*) { sd_notify(0, "WATCHDOG=1"); },
-      nullptr));
-  micros /= 2;
-  const timeval half = {.tv_sec = static_cast<time_t>(micros / 1'000'000),
-                        .tv_usec = static_cast<suseconds_t>(micros % 1'000'000)};
-  event_add(watchdog_.get(), &half);
+  if (sd_watchdog_enabled(0, &micros) > 0) watchdog_.Start(std::chrono::microseconds(micros / 2));
 }
 
 void ServiceManager::Ready(const std::string& status) {
@@ -57,7 +59,8 @@ std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() {
 
 #else
 
-ServiceManager::ServiceManager(event_base*) {}
+ServiceManager::ServiceManager(ttrpc::IoLoop& loop) : watchdog_(loop, [] {}) {}
+void ServiceManager::FeedLater() {}
 void ServiceManager::Ready(const std::string&) {}
 void ServiceManager::Stopping(const std::string&) {}
 std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() { return {}; }

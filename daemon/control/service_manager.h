@@ -5,22 +5,20 @@
 // systemd, or where the program was built without libsystemd. On the loop's thread.
 #pragma once
 
-#include <sys/types.h>
-
-#include <cstdint>
 #include <map>
 #include <string>
 
 #include "ttrpc/io_loop.h"
+#include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
 class ServiceManager {
  public:
-  // `base` must outlive it. Its watchdog, if there is one, is fed from here on, at half its time,
+  // `loop` must outlive it. The watchdog, if there is one, is fed from here on, at half its time,
   // for as long as the loop turns.
-  explicit ServiceManager(event_base* base);
+  explicit ServiceManager(ttrpc::IoLoop& loop);
   ServiceManager(const ServiceManager&) = delete;
   ServiceManager& operator=(const ServiceManager&) = delete;
 
@@ -33,7 +31,9 @@ class ServiceManager {
   static std::multimap<std::string, ttrpc::UniqueFd> TakeSockets();
 
  private:
-  ttrpc::EventPtr watchdog_;
+  void FeedLater();
+
+  ttrpc::Timer watchdog_;
 };
 
 }  // namespace proxyd

@@ -3,26 +3,32 @@
 
 #include <algorithm>
 
+#include "config/size.h"
+
 namespace proxyd {
 
 namespace {
 
 constexpr uid_t kRoot = 0;
 
-uint32_t ValueOf(Limit limit, const LimitsConfig& limits) {
+std::string ValueOf(Limit limit, const LimitsConfig& limits) {
   switch (limit) {
     case Limit::kConnections:
-      return limits.connections;
+      return std::to_string(limits.connections);
     case Limit::kConnectionsPerUser:
-      return limits.connections_per_user;
+      return std::to_string(limits.connections_per_user);
     case Limit::kCallsPerConnection:
-      return limits.calls_per_connection;
+      return std::to_string(limits.calls_per_connection);
     case Limit::kCallsPerUser:
-      return limits.calls_per_user;
+      return std::to_string(limits.calls_per_user);
     case Limit::kRequestsPerSecondPerUser:
-      return limits.requests_per_second_per_user;
+      return std::to_string(limits.requests_per_second_per_user);
+    case Limit::kBufferedPerUser:
+      return FormatSize(limits.buffered_per_user);
+    case Limit::kBuffered:
+      return FormatSize(limits.buffered);
   }
-  return 0;
+  return {};
 }
 
 }  // namespace
@@ -39,14 +45,17 @@ std::string_view NameOf(Limit limit) {
       return "calls_per_user";
     case Limit::kRequestsPerSecondPerUser:
       return "requests_per_second_per_user";
+    case Limit::kBufferedPerUser:
+      return "buffered_per_user";
+    case Limit::kBuffered:
+      return "buffered";
   }
   return {};
 }
 
 ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
-  return {ttrpc::StatusCode::kResourceExhausted, "limit " + std::string(NameOf(limit)) + " = " +
-                                                     std::to_string(ValueOf(limit, limits)) +
-                                                     " reached"};
+  return {ttrpc::StatusCode::kResourceExhausted,
+          "limit " + std::string(NameOf(limit)) + " = " + ValueOf(limit, limits) + " reached"};
 }
 
 // Calls.
@@ -81,7 +90,41 @@ bool UserAccount::TakeRequest(uint32_t per_second, Clock::time_point now) {
 // Connections.
 
 ConnectionPlace::~ConnectionPlace() {
-  if (accounting_ != nullptr) accounting_->Disconnect(account_, listener_);
+  if (accounting_ == nullptr) return;
+  SetBuffered(0);
+  accounting_->Disconnect(account_, listener_);
+}
+
+void ConnectionPlace::SetBuffered(size_t bytes) {
+  // Unsigned: one that is less wraps around, twice.
+  const uint64_t change = uint64_t{bytes} - buffered_;
+  buffered_ = bytes;
+  accounting_->buffered_.fetch_add(change, std::memory_order_relaxed);
+  const uint64_t own = account_->buffered_.fetch_add(change, std::memory_order_relaxed) + change;
+  if (account_->uid() == kRoot) return;
+  auto& heaviest = accounting_->heaviest_;
+  for (uint64_t was = heaviest.load(std::memory_order_relaxed);
+       own > was && !heaviest.compare_exchange_weak(was, own, std::memory_order_relaxed);) {
+  }
+}
+
+std::optional<Limit> Accounting::Buffered(const UserAccount& account,
+                                          const LimitsConfig& limits) const {
+  const uint64_t own = account.buffered();
+  if (own > limits.buffered_per_user) return Limit::kBufferedPerUser;
+  // Root is kept to its own limit alone: others cannot make it the one that goes.
+  if (account.uid() == kRoot) return std::nullopt;
+  if (!Overfull(limits) || own < heaviest_.load(std::memory_order_relaxed) / 2) return std::nullopt;
+  return Limit::kBuffered;
+}
+
+void Accounting::FindHeaviest() {
+  const std::lock_guard lock(mutex_);
+  uint64_t heaviest = 0;
+  for (const auto& [uid, account] : accounts_) {
+    if (uid != kRoot) heaviest = std::max(heaviest, account->buffered());
+  }
+  heaviest_.store(heaviest, std::memory_order_relaxed);
 }
 
 std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const ListenerConfig& listener,

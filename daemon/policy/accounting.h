@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,8 +33,10 @@ enum class Limit {
   kCallsPerConnection,
   kCallsPerUser,
   kRequestsPerSecondPerUser,
+  kBufferedPerUser,
+  kBuffered,
 };
-inline constexpr size_t kLimits = 5;
+inline constexpr size_t kLimits = 7;
 
 // As the configuration calls it; lives for ever.
 std::string_view NameOf(Limit limit);
@@ -82,13 +85,16 @@ class UserAccount {
   bool TakeRequest(uint32_t per_second, Clock::time_point now);
 
   uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
+  uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 
  private:
   friend class Accounting;
   friend class CallPlace;
+  friend class ConnectionPlace;
 
   const uid_t uid_;
   std::atomic<uint32_t> calls_{0};
+  std::atomic<uint64_t> buffered_{0};
   // When the bucket will be full again; before now: it is.
   std::atomic<Clock::rep> full_at_{0};
   // The rest under the mutex of Accounting.
@@ -104,11 +110,16 @@ class ConnectionPlace {
   ConnectionPlace(ConnectionPlace&& other) noexcept
       : accounting_(std::exchange(other.accounting_, nullptr)),
         account_(other.account_),
-        listener_(other.listener_) {}
+        listener_(other.listener_),
+        buffered_(std::exchange(other.buffered_, 0)) {}
   ConnectionPlace& operator=(ConnectionPlace&&) = delete;
   ~ConnectionPlace();
 
   UserAccount& account() const { return *account_; }
+
+  // How many bytes of memory the connection takes up now.
+  void SetBuffered(size_t bytes);
+  size_t buffered() const { return buffered_; }
 
  private:
   friend class Accounting;
@@ -118,6 +129,7 @@ class ConnectionPlace {
   Accounting* accounting_;
   UserAccount* account_;
   const std::string* listener_;  // that counts it itself (a key of the account's map), or null
+  size_t buffered_ = 0;
 };
 
 class Accounting {
@@ -132,6 +144,16 @@ class Accounting {
   std::variant<ConnectionPlace, Limit> Connect(uid_t uid, const ListenerConfig& listener,
                                                const LimitsConfig& limits, Clock::time_point now);
 
+  // All users together hold more memory than they may.
+  bool Overfull(const LimitsConfig& limits) const {
+    return buffered_.load(std::memory_order_relaxed) > limits.buffered;
+  }
+  // The limit of memory that this user has reached, if any: its own; or that of all, for whoever
+  // but root holds at least half as much as the heaviest.
+  std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
+  // Until then, the heaviest is who ever was.
+  void FindHeaviest();
+
   size_t connections() const;
   // Accounts that are kept: of the users who are connected, and, for a second, who were.
   size_t accounts() const;
@@ -142,6 +164,8 @@ class Accounting {
   void Disconnect(UserAccount* account, const std::string* listener);
   void Forget(Clock::time_point now);
 
+  std::atomic<uint64_t> buffered_{0};
+  std::atomic<uint64_t> heaviest_{0};  // what it holds
   mutable std::mutex mutex_;
   size_t connections_ = 0;
   size_t others_ = 0;  // of these, not root's

@@ -29,6 +29,8 @@ class BackendConnectionOwner {
                                 std::string_view data) = 0;
   virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
   virtual void OnBackendSendQueueLow() = 0;
+  // Its connection's held() has changed.
+  virtual void OnBackendHeldChanged() = 0;
   // It could not be connected.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
   // It takes no bytes, and has been told nothing more for the time that it may.
@@ -79,6 +81,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
   void OnWriteBlocked(bool blocked) override;
+  void OnHeldChanged() override { owner_.OnBackendHeldChanged(); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
   Call* Find(const ttrpc::MessageHeader& header);
 

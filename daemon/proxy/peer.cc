@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/answers.h"
 #include "proxy/worker.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/response.h"
@@ -28,29 +29,6 @@ ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
   return options;
 }
 
-Status StreamIdMustBeOdd() {
-  return {StatusCode::kInvalidArgument, "StreamID must be odd for client initiated streams"};
-}
-
-Status StreamNotActive() { return {StatusCode::kInvalidArgument, "StreamID is no longer active"}; }
-
-Status Draining() { return {StatusCode::kUnavailable, "draining"}; }
-
-std::string FullMethod(const ttrpc::RequestView& request) {
-  return std::string("/").append(request.service).append("/").append(request.method);
-}
-
-// For the audit. A response that cannot be read is the peer's to judge: it goes as it came.
-StatusCode CodeOf(std::string_view response_data) {
-  ttrpc::ResponseView response;
-  const Status parsed = ttrpc::ParseResponse(response_data, &response);
-  return parsed.ok() ? response.code : parsed.code();
-}
-
-Status BackendStatus(StatusCode code, const BackendConfig& backend, std::string_view what) {
-  return {code, "backend \"" + backend.name + "\" " + std::string(what)};
-}
-
 }  // namespace
 
 Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
@@ -69,6 +47,29 @@ void Peer::Start(std::list<Peer>::iterator position) {
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
+}
+
+// Memory.
+
+void Peer::UpdateHeld() {
+  size_t held = connection_.held();
+  for (const auto& backend : backends_) held += backend->connection().held();
+  const bool grew = held > place_.buffered();
+  place_.SetBuffered(held);
+  if (grew) worker_.pressure().OnGrowth(*this);
+}
+
+void Peer::HoldUp(bool held_up) {
+  if (held_up_ == held_up) return;
+  held_up_ = held_up;
+  looks_ = 0;
+  UpdateReading();
+}
+
+void Peer::CloseForLimit(Limit limit) {
+  worker_.counters().CountRefusal(limit);
+  audit_.Refused(StatusCode::kResourceExhausted);
+  Close();
 }
 
 void Peer::OnTimeout() {
@@ -117,8 +118,7 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
   if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
-  if (calls_.Find(id) != nullptr)
-    return Refuse(id, {StatusCode::kInvalidArgument, "StreamID cannot be re-used"});
+  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse());
 
   const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
   const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
@@ -146,8 +146,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   audit_.Decided(what, verdict);
   if (!verdict.allowed) {
     ++worker_.counters().denied;
-    return Answer(id, {StatusCode::kPermissionDenied, "uid " + std::to_string(identity_.uid) +
-                                                          " may not call " + FullMethod(request)});
+    return Answer(id, MayNotCall(identity_.uid, request));
   }
   Remember(request, verdict);
   StartCall(id, what, &request, *verdict.rule);
@@ -208,7 +207,7 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
 
   const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
   request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
-  if (request->timeout_nano < 0) return end({StatusCode::kDeadlineExceeded, "deadline exceeded"});
+  if (request->timeout_nano < 0) return end(DeadlineExceeded());
 
   const BackendConfig& backend = worker_.config().backends[rule.backend];
   DropReservedMetadata(request);
@@ -238,6 +237,7 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
 std::optional<Limit> Peer::TakePlace(CallPlace* place) {
   const LimitsConfig& limits = worker_.config().limits;
   if (over_rate_) return Limit::kRequestsPerSecondPerUser;
+  if (const auto limit = worker_.accounting().Buffered(place_.account(), limits)) return limit;
   if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
   if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
   return std::nullopt;
@@ -250,9 +250,8 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   call->request_bytes = what.bytes;
   audit_.Label(what, call.get());
   if (request.timeout_nano != 0) {
-    call->deadline = std::make_unique<ttrpc::Timer>(worker_.loop(), [this, late = call.get()] {
-      AnswerCall(*late, {StatusCode::kDeadlineExceeded, "deadline exceeded"});
-    });
+    call->deadline = std::make_unique<ttrpc::Timer>(
+        worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });
     call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
   }
   const ttrpc::MessageHeader header = {
@@ -317,6 +316,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   // Or they might still fire before this is destroyed.
   if (linger_) linger_->Stop();
   timeouts_.Stop();
+  place_.SetBuffered(0);
   audit_.Disconnected();
   worker_.Bury(this);
 }
@@ -327,7 +327,7 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   call.response_bytes += data.size();
   if (header.type == ttrpc::MessageType::kResponse) {
     ForwardToPeer(call, header, data);
-    EndCall(call, call.label.start ? CodeOf(data) : StatusCode::kOk);
+    EndCall(call, call.label.start ? CodeForAudit(data) : StatusCode::kOk);
   } else {
     switch (call.state.OnBackendData(header.flags)) {
       case BackendMessage::kForward:
@@ -443,10 +443,7 @@ void Peer::Drop(BackendConnection& connection) {
   worker_.Bury(std::move(*found));
   backends_.erase(found);
   UpdateReading();  // its full queue may be what the peer was waiting for
-}
-
-void Peer::Drain() {
-  if (calls_.empty()) CloseAfterFlush();
+  UpdateHeld();
 }
 
 void Peer::EndDrain() {
@@ -464,6 +461,7 @@ void Peer::Close() {
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   for (const auto& backend : backends_) backend->Close();
+  UpdateHeld();
   timeouts_.RequestCame();  // none is awaited any more
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(worker_.loop(), [this] { Close(); });
@@ -483,13 +481,13 @@ void Peer::UpdateReading() {
   const size_t most =
       size_t{worker_.config().limits.message_size} + 2 * ttrpc::ConnectionOptions().send_queue_high;
   const bool peer_full = connection_.send_queue_full();
-  if (backend_full || (peer_full && connection_.send_queue_size() > most)) {
+  if (held_up_ || backend_full || (peer_full && connection_.send_queue_size() > most)) {
     connection_.PauseReading();
   } else {
     connection_.ResumeReading();
   }
   for (const auto& backend : backends_) {
-    if (peer_full) {
+    if (held_up_ || peer_full) {
       backend->connection().PauseReading();
     } else {
       backend->connection().ResumeReading();

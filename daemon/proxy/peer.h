@@ -53,16 +53,28 @@ class Peer final : public ttrpc::ConnectionHandler,
   std::list<Peer>::iterator position() const { return position_; }
 
   // New calls are refused; it closes after its last.
-  void Drain();
+  void Drain() {
+    if (calls_.empty()) CloseAfterFlush();
+  }
   // Answers its calls, and closes.
   void EndDrain();
   // Now. What it has not read is lost.
   void Close();
 
+  // For Pressure.
+  const UserAccount& account() const { return place_.account(); }
+  size_t held() const { return place_.buffered(); }
+  // Neither it nor its backends are read.
+  void HoldUp(bool held_up);
+  // How often this was called since it was last held up anew.
+  int CountLook() { return ++looks_; }
+  void CloseForLimit(Limit limit);
+
  private:
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { UpdateReading(); }
+  void OnHeldChanged() override { UpdateHeld(); }
   void OnPartialMessage(bool partial) override { timeouts_.OnPartialMessage(partial); }
   void OnWriteBlocked(bool blocked) override { timeouts_.OnWriteBlocked(blocked); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
@@ -71,12 +83,13 @@ class Peer final : public ttrpc::ConnectionHandler,
                         std::string_view data) override;
   void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
   void OnBackendSendQueueLow() override { UpdateReading(); }
+  void OnBackendHeldChanged() override { UpdateHeld(); }
   void OnBackendUnreachable(BackendConnection& connection) override;
   void OnBackendStuck(BackendConnection& connection) override;
   void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
 
   void OnTimeout() override;
-  bool reading_paused() const override { return connection_.reading_paused(); }
+  bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
@@ -101,6 +114,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   void CloseAfterFlush();
   void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
+  void UpdateHeld();
 
   // The method that was last allowed by its names alone: most peers call the same one again and
   // again.
@@ -123,6 +137,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   ConnectionPlace place_;
   std::list<Peer>::iterator position_;
   PeerTimeouts timeouts_;
+  bool held_up_ = false;
+  int looks_ = 0;
   bool over_rate_ = false;                     // the request at hand
   ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.

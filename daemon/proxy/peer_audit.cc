@@ -3,6 +3,7 @@
 
 #include "observe/audit_line.h"
 #include "ttrpc/message.h"
+#include "ttrpc/response.h"
 
 namespace proxyd {
 
@@ -20,6 +21,12 @@ std::string_view TraceparentOf(const ttrpc::RequestView& request) {
 }
 
 }  // namespace
+
+ttrpc::StatusCode CodeForAudit(std::string_view response_data) {
+  ttrpc::ResponseView response;
+  const ttrpc::Status parsed = ttrpc::ParseResponse(response_data, &response);
+  return parsed.ok() ? response.code : parsed.code();
+}
 
 AuditRecord PeerAudit::Record(AuditEvent event) const {
   AuditRecord record;

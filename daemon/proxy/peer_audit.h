@@ -31,6 +31,9 @@ struct AuditedRequest {
   size_t bytes;   // of its data
 };
 
+// Of a backend's response. One that cannot be read is the peer's to judge: it goes as it came.
+ttrpc::StatusCode CodeForAudit(std::string_view response_data);
+
 class PeerAudit {
  public:
   // `config`, `audit` and `identity` must outlive it.

@@ -50,6 +50,8 @@ class Proxy {
   // left. Then, once, `done`.
   void Drain(std::function<void()> done);
 
+  // Turns while its worker does.
+  ttrpc::IoLoop& loop() { return worker_.loop(); }
   const Counters& counters() { return worker_.counters(); }
 
  private:

@@ -20,7 +20,8 @@ Worker::Worker(event_base* base, const WorkerContext& context)
     : context_(context),
       loop_(base),
       backend_write_deadlines_(loop_, context.config.timeouts.write),
-      reaper_(loop_, [this] { Reap(); }) {
+      reaper_(loop_, [this] { Reap(); }),
+      pressure_(loop_, context.accounting, context.config.limits, peers_) {
   for (const ListenerConfig& listener : context.config.listeners)
     deadlines_.emplace_back(loop_, listener.timeouts);
   backends_.reserve(context.config.backends.size());

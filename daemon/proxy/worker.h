@@ -19,6 +19,7 @@
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/peer_timeouts.h"
+#include "proxy/pressure.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/timer.h"
@@ -60,7 +61,9 @@ class Worker {
   const Config& config() const { return context_.config; }
   const Policy& policy() const { return context_.policy; }
   Audit& audit() { return context_.audit; }
+  const Accounting& accounting() const { return context_.accounting; }
   PeerDeadlines& deadlines(size_t listener) { return deadlines_[listener]; }
+  Pressure& pressure() { return pressure_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   Backend& backend(size_t index) { return backends_[index]; }
   Counters& counters() { return counters_; }
@@ -89,6 +92,7 @@ class Worker {
   ttrpc::Timer reaper_;
   std::list<Peer> peers_;
   std::list<Peer> dead_peers_;
+  Pressure pressure_;
   std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
   bool draining_ = false;
   std::function<void()> drained_;

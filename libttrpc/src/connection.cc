@@ -20,6 +20,9 @@ constexpr int kMessagesPerTurn = 64;
 // Blocks written by one system call. More wait for the next.
 constexpr size_t kBlocksPerWrite = 64;
 
+// What is held is told in such steps: small messages, which come and go, are not worth a word.
+constexpr size_t kHeldStep = 4096;
+
 }  // namespace
 
 Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
@@ -100,6 +103,8 @@ void Connection::HandOut(std::string_view input) {
     loop_.ScheduleResume(this);
   }
   UpdateReadEvent();
+  // Else what was queued is told after it was written.
+  if (!flush_scheduled_) TellHeld();
 }
 
 void Connection::TellPartial(bool new_message) {
@@ -107,6 +112,13 @@ void Connection::TellPartial(bool new_message) {
   if (partial == partial_ && !(partial && new_message)) return;
   partial_ = partial;
   handler_->OnPartialMessage(partial);
+}
+
+void Connection::TellHeld() {
+  const size_t held = (queue_.size() + decoder_.held() + backlog_.size()) / kHeldStep * kHeldStep;
+  if (held == held_) return;
+  held_ = held;
+  handler_->OnHeldChanged();
 }
 
 // False: nothing more is to be handed out.
@@ -169,7 +181,7 @@ char* Connection::Begin(const MessageHeader& header) {
   char* place = queue_.Extend(kMessageHeaderLength + header.length);
   EncodeMessageHeader(header, place);
   if (queue_.size() >= send_queue_high_) full_ = true;
-  if (!flush_scheduled_ && !writable_awaited_ && started_) {
+  if (!flush_scheduled_ && started_) {
     flush_scheduled_ = true;
     loop_.ScheduleFlush(this);
   }
@@ -188,6 +200,11 @@ void Connection::Flush() {
     queue_.Clear();
     return;
   }
+  // While the socket takes nothing, there is only more to hold.
+  writable_awaited_ ? TellHeld() : Write();
+}
+
+void Connection::Write() {
   if (write_failed_) queue_.Clear();
   bool blocked = false;
   bool progress = false;
@@ -225,7 +242,9 @@ void Connection::Flush() {
   if (full_ && queue_.size() <= send_queue_low_) {
     full_ = false;
     handler_->OnSendQueueLow();
+    if (closed()) return;
   }
+  TellHeld();
 }
 
 void Connection::WaitForWritable() {
@@ -235,7 +254,7 @@ void Connection::WaitForWritable() {
         [](evutil_socket_t, short, void* self) {
           auto* connection = static_cast<Connection*>(self);
           connection->writable_awaited_ = false;
-          connection->Flush();
+          connection->Write();
         },
         this));
   }
@@ -276,6 +295,7 @@ void Connection::Close() {
   write_event_.reset();
   writable_awaited_ = false;
   queue_.Clear();
+  held_ = 0;
   socket_.reset();
 }
 

@@ -189,11 +189,83 @@ TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
   EXPECT_EQ(accounting_.accounts(), 1U);
 }
 
+TEST_F(AccountingTest, MemoryOfAUser) {
+  limits_.buffered_per_user = 100;
+  ASSERT_EQ(Connect(1), "");
+  ConnectionPlace& first = places_.back();
+  ASSERT_EQ(Connect(1), "");
+  ConnectionPlace& second = places_.back();
+  first.SetBuffered(60);
+  second.SetBuffered(40);
+  EXPECT_EQ(Account().buffered(), 100U);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  second.SetBuffered(41);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBufferedPerUser);
+  first.SetBuffered(10);
+  EXPECT_EQ(Account().buffered(), 51U);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  // What a connection had goes with it, and only once.
+  ConnectionPlace moved = std::move(places_.front());
+  places_.pop_front();
+  EXPECT_EQ(Account().buffered(), 51U);
+  moved.SetBuffered(0);
+  EXPECT_EQ(Account().buffered(), 41U);
+}
+
+TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  for (const auto& [uid, bytes] :
+       std::vector<std::pair<uid_t, size_t>>{{1, 600}, {2, 300}, {3, 90}}) {
+    ASSERT_EQ(Connect(uid), "");
+    places_.back().SetBuffered(bytes);
+  }
+  auto place = places_.begin();
+  UserAccount& one = (place++)->account();
+  ConnectionPlace& second = *place;
+  UserAccount& two = (place++)->account();
+  UserAccount& three = place->account();
+  EXPECT_FALSE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(one, limits_), std::nullopt);
+  place->SetBuffered(101);
+  EXPECT_TRUE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(one, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  // Others are the heaviest once that is known.
+  places_.front().SetBuffered(0);
+  second.SetBuffered(900);
+  EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
+  place->SetBuffered(440);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  second.SetBuffered(600);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  accounting_.FindHeaviest();
+  EXPECT_EQ(accounting_.Buffered(three, limits_), Limit::kBuffered);
+}
+
+TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  ASSERT_EQ(Connect(0), "");
+  UserAccount& root = Account();
+  places_.back().SetBuffered(900);
+  ASSERT_EQ(Connect(1), "");
+  places_.back().SetBuffered(200);
+  EXPECT_EQ(accounting_.Buffered(root, limits_), std::nullopt);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
+  places_.front().SetBuffered(1001);
+  EXPECT_EQ(accounting_.Buffered(root, limits_), Limit::kBufferedPerUser);
+}
+
 TEST_F(AccountingTest, TheRefusalNamesTheLimitAsTheConfigurationDoes) {
   limits_.calls_per_user = 7;
   EXPECT_EQ(
       LimitReached(Limit::kCallsPerUser, limits_),
       ttrpc::Status(ttrpc::StatusCode::kResourceExhausted, "limit calls_per_user = 7 reached"));
+  EXPECT_EQ(LimitReached(Limit::kBufferedPerUser, limits_).message(),
+            "limit buffered_per_user = 64MiB reached");
+  EXPECT_EQ(LimitReached(Limit::kBuffered, limits_).message(), "limit buffered = 512MiB reached");
   limits_.requests_per_second_per_user = 8;
   EXPECT_EQ(LimitReached(Limit::kRequestsPerSecondPerUser, limits_).message(),
             "limit requests_per_second_per_user = 8 reached");
@@ -220,6 +292,9 @@ TEST_F(AccountingTest, FourThreads) {
         account.TakeRequest(100, kNow + milliseconds(round));
         account.TakeCall(kCalls, &call);
       }
+      std::get<ConnectionPlace>(place).SetBuffered(static_cast<size_t>(round));
+      accounting_.Buffered(account, limits_);
+      if (round % 100 == 0) accounting_.FindHeaviest();
     }
   };
   std::vector<std::thread> threads;
@@ -229,6 +304,7 @@ TEST_F(AccountingTest, FourThreads) {
   for (uid_t uid = 0; uid < 4; ++uid) {
     ASSERT_EQ(Connect(uid), "");
     EXPECT_EQ(Account().calls(), 0U);
+    EXPECT_EQ(Account().buffered(), 0U);
   }
 }
 

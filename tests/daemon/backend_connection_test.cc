@@ -27,6 +27,7 @@ class NoOwner final : public BackendConnectionOwner {
   void OnBackendMessage(Call&, const ttrpc::MessageHeader&, std::string_view) override {}
   void OnBackendOversizedMessage(Call&, const ttrpc::MessageHeader&) override {}
   void OnBackendSendQueueLow() override {}
+  void OnBackendHeldChanged() override {}
   void OnBackendUnreachable(BackendConnection&) override {}
   void OnBackendStuck(BackendConnection&) override {}
   void OnBackendClosed(BackendConnection&, ttrpc::CloseReason) override {}

@@ -39,6 +39,8 @@ connections_per_user = 4096
 calls_per_connection = 1024
 calls_per_user = 4096
 requests_per_second_per_user = 0
+buffered_per_user = "64MiB"
+buffered = "512MiB"
 message_size = "4MiB"
 
 [timeouts]
@@ -73,6 +75,8 @@ connections_per_user = 1
 calls_per_connection = 2
 calls_per_user = 3
 requests_per_second_per_user = 4
+buffered_per_user = "16777215"
+buffered = "1GiB"
 message_size = "16777215"
 
 [timeouts]

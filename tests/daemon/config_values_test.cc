@@ -44,6 +44,8 @@ TEST(ConfigValues, DefaultsAreTheContracts) {
   EXPECT_EQ(config.limits.calls_per_connection, 1024U);
   EXPECT_EQ(config.limits.calls_per_user, 4096U);
   EXPECT_EQ(config.limits.requests_per_second_per_user, 0U);
+  EXPECT_EQ(config.limits.buffered_per_user, 64U << 20);
+  EXPECT_EQ(config.limits.buffered, 512U << 20);
   EXPECT_EQ(config.limits.message_size, 4U << 20);
   EXPECT_EQ(config.timeouts.first_request, seconds(30));
   EXPECT_EQ(config.timeouts.partial_message, seconds(10));
@@ -179,6 +181,12 @@ address = "unix:///b"
 TEST(ConfigValues, TheReserveIsAtMostHalfUnlessItIsGiven) {
   EXPECT_EQ(Good("[limits]\nconnections = 10\n").limits.connections_reserved, 5U);
   EXPECT_EQ(Good("[limits]\nconnections = 1\n").limits.connections_reserved, 0U);
+}
+
+TEST(ConfigValues, WhatAllMayHoldIsAtLeastWhatOneMay) {
+  const LimitsConfig limits = Good("[limits]\nbuffered_per_user = \"1GiB\"\n").limits;
+  EXPECT_EQ(limits.buffered_per_user, 1U << 30);
+  EXPECT_EQ(limits.buffered, 1U << 30);
 }
 
 TEST(ConfigValues, APassedSocket) {
@@ -384,7 +392,8 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
                           "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout",
                           "a:2:1: [limits] has an unknown key \"z\", expected connections, "
                           "connections_reserved, connections_per_user, calls_per_connection, "
-                          "calls_per_user, requests_per_second_per_user or message_size"));
+                          "calls_per_user, requests_per_second_per_user, message_size, "
+                          "buffered_per_user or buffered"));
 }
 
 // The others are still checked, but nothing that may stand in the lost file is missed.

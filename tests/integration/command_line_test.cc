@@ -175,8 +175,8 @@ TEST_F(CommandLineTest, PlainKeySetTwiceIsAnError) {
 
 TEST_F(CommandLineTest, WhatIsNotSupportedYetIsAnError) {
   for (const char* head :
-       {"[limits]\nconnections_per_user = 5\n", "[admin]\nusers = [\"root\"]\n",
-        "[metrics]\naddress = \"tcp:127.0.0.1:9464\"\n", "[timeouts]\nidle = \"5s\"\n"}) {
+       {"[daemon]\nworkers = 2\n", "[daemon]\nsandbox = true\n", "[admin]\nusers = [\"root\"]\n",
+        "[metrics]\naddress = \"tcp:127.0.0.1:9464\"\n"}) {
     WriteConfig({.head = head});
     ExpectBadConfiguration("not supported yet");
   }

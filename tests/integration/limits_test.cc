@@ -3,15 +3,14 @@
 // [limits]: what each user may have, how what is too much is refused, and that it is there again
 // once it is given back.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include <fstream>
 
 #include "harness/proxy_test.h"
 
 namespace integration {
 namespace {
-
-using nlohmann::json;
 
 constexpr uid_t kAlice = 40001;
 constexpr uid_t kBob = 40002;
@@ -52,17 +51,12 @@ class LimitsTest : public ProxyTest {
       ASSERT_FALSE(HasFailure());
     }
   }
-  int CountLines(const std::string& event, const std::string& code) const {
-    int count = 0;
-    std::istringstream lines(daemon_->log());
-    for (std::string line; std::getline(lines, line);) {
-      const size_t start = line.find('{');
-      if (start == std::string::npos) continue;
-      const json parsed = json::parse(line.substr(start), nullptr, false);
-      if (parsed.is_discarded()) continue;
-      count += parsed.value("event", "") == event && parsed.value("code", "") == code;
-    }
-    return count;
+  // Audit lines.
+  void ExpectRefusals(size_t count) const {
+    daemon_->WaitForLines(count, [](const std::string& line) {
+      return line.find("\"event\":\"refuse\"") != std::string::npos &&
+             line.find("RESOURCE_EXHAUSTED") != std::string::npos;
+    });
   }
 
   std::vector<RawPeer> peers_;
@@ -80,7 +74,7 @@ TEST_F(LimitsTest, ConnectionsInAll) {
   ExpectServed(Someone(kBob));
   ExpectClosed(Someone(kBob));
   ExpectClosed({});
-  EXPECT_EQ(CountLines("refuse", "RESOURCE_EXHAUSTED"), 2);
+  ExpectRefusals(2);
   peers_.pop_back();
   ExpectServedSoon(Someone(kBob));
 }
@@ -145,7 +139,7 @@ TEST_F(LimitsTest, CallsOfAUserOnAllConnections) {
   RawPeer bob = Peer(Someone(kBob));
   EXPECT_TRUE(bob.Send(Request(1, {})));
   EXPECT_EQ(backend_->WaitForMessages(2, 1).size(), 1U);
-  EXPECT_EQ(CountLines("refuse", "RESOURCE_EXHAUSTED"), 2);
+  ExpectRefusals(2);
   // One that ends, or goes, gives back what it had.
   EXPECT_TRUE(backend_->Send(0, Response(1, "one")));
   EXPECT_EQ(one.Receive(), Response(1, "one"));
@@ -166,7 +160,7 @@ TEST_F(LimitsTest, RequestsASecondOfAUser) {
   for (uint32_t id = 1;; id += 2) {
     answer = (id % 4 == 1 ? one : two).Exchange(Echo(id));
     ASSERT_TRUE(answer.has_value());
-    if (*answer != Response(id, "")) {
+    if (*answer != Response(id, "echo")) {
       EXPECT_THAT(answer, IsStatus(id, StatusCode::kResourceExhausted,
                                    "limit requests_per_second_per_user = 5 reached"));
       break;
@@ -198,6 +192,84 @@ TEST_F(LimitsTest, DeniedRequestsCountTowardsTheRate) {
   ASSERT_TRUE(answer.has_value());
   EXPECT_THAT(answer, IsStatus(3, StatusCode::kResourceExhausted,
                                "limit requests_per_second_per_user = 1 reached"));
+}
+
+// Memory.
+
+// The daemon's, in bytes.
+size_t ResidentMemory(pid_t pid) {
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  size_t total = 0;
+  size_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// All but the last byte of a request.
+std::string MostOfARequest(size_t payload) {
+  std::string bytes = Encode(Request(1, {.payload = std::string(payload, 'x')}));
+  bytes.pop_back();
+  return bytes;
+}
+
+class MemoryTest : public LimitsTest {
+ protected:
+  // Connects and sends what is kept; how far it gets does not matter.
+  void Burden(uid_t uid, std::string_view bytes) {
+    RawPeer& peer = peers_.emplace_back(Peer(Someone(uid)));
+    SendAll(peer.fd(), bytes, nullptr, std::chrono::milliseconds(50));
+  }
+};
+
+TEST_F(MemoryTest, WhoHoldsTooMuchIsClosedAndOthersAreServed) {
+  StartWith("message_size = \"1MiB\"\nbuffered_per_user = \"4MiB\"\n");
+  const size_t before = ResidentMemory(daemon_->pid());
+  const std::string most = MostOfARequest(1000 << 10);
+  RawPeer bob = Peer(Someone(kBob));
+  for (uint32_t i = 0; i < 40; ++i) {
+    Burden(kAlice, most);
+    ExpectEcho(bob, 2 * i + 1);
+  }
+  EXPECT_LT(ResidentMemory(daemon_->pid()), before + (30U << 20));
+  ExpectRefusals(1);
+  // One that is left and is completed is served, or was closed; it is not left waiting.
+  peers_.clear();
+  ExpectServedSoon(Someone(kAlice));
+}
+
+// What is held may also be a message that nobody lets be finished, or replies that nobody takes.
+TEST_F(MemoryTest, RepliesThatNobodyTakesCount) {
+  StartWith("message_size = \"1MiB\"\nbuffered_per_user = \"4MiB\"\n", "",
+            [](const WireMessage& message) -> BackendReply {
+              if (message.type != kRequest) return {};
+              return {.bytes = Encode(Response(message.stream_id, std::string(1000 << 10, 'x')))};
+            });
+  const size_t before = ResidentMemory(daemon_->pid());
+  std::string requests;
+  for (uint32_t id = 1; id < 40; id += 2) requests += Encode(Request(id, {}));
+  for (int i = 0; i < 30; ++i) Burden(kAlice, requests);
+  RawPeer bob = Peer(Someone(kBob));
+  EXPECT_EQ(bob.Exchange(Request(1, {})), Response(1, std::string(1000 << 10, 'x')));
+  EXPECT_LT(ResidentMemory(daemon_->pid()), before + (30U << 20));
+}
+
+// An account that has subordinate uids is none of its users alone.
+TEST_F(MemoryTest, FiftyUidsDoNotGrowTheDaemonAndRootIsServed) {
+  StartWith("message_size = \"1MiB\"\nbuffered_per_user = \"2MiB\"\nbuffered = \"8MiB\"\n");
+  const size_t before = ResidentMemory(daemon_->pid());
+  const std::string most = MostOfARequest(1000 << 10);
+  RawPeer root = Peer();
+  uint32_t id = 1;
+  for (int round = 0; round < 2; ++round) {
+    for (uid_t uid = 100000; uid < 100050; ++uid) {
+      Burden(uid, most);
+      ExpectEcho(root, id);
+      id += 2;
+    }
+  }
+  EXPECT_EQ(root.Exchange(Request(id, {.method = "Do", .payload = std::string(500 << 10, 'r')})),
+            Response(id, std::string(500 << 10, 'r')));
+  EXPECT_LT(ResidentMemory(daemon_->pid()), before + (40U << 20));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <chrono>
@@ -60,6 +61,7 @@ ttrpc::UniqueFd Bound(const std::string& path, int type = SOCK_STREAM) {
 ttrpc::UniqueFd Listening(const std::string& path) {
   ttrpc::UniqueFd socket = Bound(path);
   EXPECT_EQ(::listen(socket.get(), 100), 0);
+  EXPECT_EQ(::chmod(path.c_str(), 0666), 0);
   return socket;
 }
 
@@ -93,7 +95,7 @@ TEST_F(SystemdTest, ServesTheSocketsThatItIsPassed) {
   RawPeer early(passed_path());
   EXPECT_TRUE(early.Send(Echo(1)));
   StartIn({.sockets = {{"shims", one.get()}, {"shims", two.get()}}});
-  EXPECT_EQ(early.Receive(), Response(1, ""));
+  EXPECT_EQ(early.Receive(), Response(1, "echo"));
   RawPeer peer(second);
   ExpectEcho(peer, 1);
   // By the kernel's word, as on any other.
@@ -110,7 +112,7 @@ TEST_F(SystemdTest, PassedSocketsStayWhenItDrains) {
   RawPeer waiting(passed_path());
   EXPECT_TRUE(waiting.Send(Echo(1)));
   StartIn({.sockets = {{"shims", socket.get()}}});
-  EXPECT_EQ(waiting.Receive(), Response(1, ""));
+  EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
 TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {

@@ -12,92 +12,16 @@
 #include <string>
 #include <vector>
 
+#include "connection_harness.h"
 #include "ttrpc/timer.h"
 
 namespace ttrpc {
 namespace {
 
-struct EventBaseDeleter {
-  void operator()(event_base* base) const { event_base_free(base); }
-};
+using test::Message;
+using test::Recorder;
 
-std::string Message(MessageHeader header, std::string_view data) {
-  header.length = static_cast<uint32_t>(data.size());
-  std::string bytes(kMessageHeaderLength, '\0');
-  EncodeMessageHeader(header, bytes.data());
-  return bytes.append(data);
-}
-
-// Records what it is told, and does what a test adds to it.
-class Recorder final : public ConnectionHandler {
- public:
-  void OnMessage(const MessageHeader& header, std::string_view data) override {
-    messages.emplace_back(header.stream_id, std::string(data));
-    if (on_message) on_message();
-  }
-  void OnOversizedMessage(const MessageHeader& header) override { oversized.push_back(header); }
-  void OnSendQueueLow() override { ++lows; }
-  void OnPartialMessage(bool is_partial) override { partial.push_back(is_partial); }
-  void OnWriteBlocked(bool is_blocked) override { blocked.push_back(is_blocked); }
-  void OnClosed(CloseReason reason, int) override {
-    EXPECT_FALSE(closed.has_value()) << "told twice";
-    closed = reason;
-  }
-
-  std::vector<std::pair<uint32_t, std::string>> messages;
-  std::vector<MessageHeader> oversized;
-  std::vector<bool> partial;
-  std::vector<bool> blocked;
-  std::function<void()> on_message;
-  int lows = 0;
-  std::optional<CloseReason> closed;
-};
-
-class ConnectionTest : public ::testing::Test {
- protected:
-  ConnectionTest() : base_(event_base_new()), loop_(base_.get()) {}
-
-  // A connection at one end of a pair; the test has the other, which is blocking.
-  std::unique_ptr<Connection> Connect(const ConnectionOptions& options = {}) {
-    int fds[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    far_.reset(fds[1]);
-    EXPECT_EQ(evutil_make_socket_nonblocking(fds[0]), 0);
-    auto connection = std::make_unique<Connection>(loop_, UniqueFd(fds[0]), &recorder_, options);
-    connection->Start();
-    return connection;
-  }
-
-  // Turns the loop until `done`, or until a generous deadline fails the test.
-  void RunUntil(const std::function<bool()>& done) {
-    bool late = false;
-    Timer deadline(loop_, [&late] { late = true; });
-    deadline.Start(std::chrono::seconds(30));
-    while (!done()) {
-      ASSERT_FALSE(late);
-      RunReady();  // not waiting: `done` may have its own part to do at the other end
-    }
-  }
-  void RunReady() { event_base_loop(base_.get(), EVLOOP_NONBLOCK); }
-
-  void Write(std::string_view bytes) {
-    ASSERT_EQ(send(far_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  // What can be read without waiting.
-  std::string ReadAll() {
-    std::string all(1 << 20, '\0');
-    const ssize_t n = recv(far_.get(), all.data(), all.size(), MSG_DONTWAIT);
-    all.resize(n > 0 ? static_cast<size_t>(n) : 0);
-    return all;
-  }
-  size_t messages() const { return recorder_.messages.size(); }
-
-  std::unique_ptr<event_base, EventBaseDeleter> base_;
-  IoLoop loop_;
-  Recorder recorder_;
-  UniqueFd far_;
-};
+using ConnectionTest = test::ConnectionFixture;
 
 TEST_F(ConnectionTest, HandsOutMessagesWrittenByteByByte) {
   const auto connection = Connect();
@@ -108,99 +32,6 @@ TEST_F(ConnectionTest, HandsOutMessagesWrittenByteByByte) {
   }
   EXPECT_EQ(recorder_.messages,
             (std::vector<std::pair<uint32_t, std::string>>{{1, "one"}, {3, ""}}));
-}
-
-using Told = std::vector<bool>;
-
-TEST_F(ConnectionTest, TellsOfAMessageThatHasBegunAndWhetherItIsStillThere) {
-  const auto connection = Connect();
-  const std::string one = Message({.stream_id = 1}, "one");
-  Write(one + one);
-  RunReady();
-  EXPECT_EQ(recorder_.partial, Told());
-  Write(one.substr(0, 3));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, Told{true});
-  // More of the same message is not another.
-  Write(one.substr(3, 9));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, Told{true});
-  Write(one.substr(12) + one + one.substr(0, 1));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, (Told{true, true}));
-  Write(one.substr(1));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, (Told{true, true, false}));
-  EXPECT_EQ(messages(), 5U);
-}
-
-TEST_F(ConnectionTest, AMessageThatIsDiscardedIsPartialToItsEnd) {
-  const auto connection = Connect({.message_size = 4});
-  const std::string bytes = Message({.stream_id = 1}, "too long");
-  Write(bytes.substr(0, bytes.size() - 1));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, Told{true});
-  Write(bytes.substr(bytes.size() - 1));
-  RunReady();
-  EXPECT_EQ(recorder_.partial, (Told{true, false}));
-  EXPECT_EQ(recorder_.oversized.size(), 1U);
-}
-
-TEST_F(ConnectionTest, TellsWhenTheOtherSideTakesNoBytes) {
-  const auto connection = Connect();
-  connection->Send({.stream_id = 1}, "taken");
-  RunReady();
-  EXPECT_EQ(recorder_.blocked, Told());
-  connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
-  RunReady();
-  EXPECT_EQ(recorder_.blocked, Told{true});
-  // More to send is no reason to say it again.
-  connection->Send({.stream_id = 1}, "more");
-  RunReady();
-  RunReady();
-  EXPECT_EQ(recorder_.blocked, Told{true});
-  // That some was taken is.
-  RunUntil([this] {
-    ReadAll();
-    return recorder_.blocked.size() > 1;
-  });
-  EXPECT_EQ(recorder_.blocked, (Told{true, true}));
-  RunUntil([this] {
-    ReadAll();
-    return !recorder_.blocked.back();
-  });
-  connection->Send({.stream_id = 1}, "taken");
-  RunReady();
-  EXPECT_FALSE(recorder_.blocked.back());
-}
-
-TEST_F(ConnectionTest, MayBeClosedWhenItTellsOfEither) {
-  class Closer final : public ConnectionHandler {
-   public:
-    void OnMessage(const MessageHeader&, std::string_view) override {}
-    void OnOversizedMessage(const MessageHeader&) override {}
-    void OnSendQueueLow() override {}
-    void OnPartialMessage(bool) override { connection->Close(); }
-    void OnWriteBlocked(bool) override { connection->Close(); }
-    void OnClosed(CloseReason, int) override { ADD_FAILURE(); }
-    Connection* connection = nullptr;
-  };
-  for (const bool write : {false, true}) {
-    int fds[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-    far_.reset(fds[1]);
-    Closer closer;
-    Connection connection(loop_, UniqueFd(fds[0]), &closer, {});
-    closer.connection = &connection;
-    connection.Start();
-    if (write) {
-      connection.Send({.stream_id = 1}, std::string(4 << 20, 'x'));
-    } else {
-      Write("x");
-    }
-    RunReady();
-    EXPECT_TRUE(connection.closed());
-  }
 }
 
 TEST_F(ConnectionTest, WritesWhatWasQueuedInOneGo) {

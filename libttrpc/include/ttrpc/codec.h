@@ -49,6 +49,9 @@ class MessageDecoder {
   // The beginning of a message has come, and its end has not.
   bool partial() const { return header_size_ > 0; }
 
+  // Bytes of memory in which data is kept.
+  size_t held() const { return capacity_; }
+
   // Where the rest of an incomplete message may be received directly, sparing a copy: empty unless
   // data of a message is missing. Whoever fills its first `n` bytes says so by Commit(n), before
   // the next Next().

@@ -44,6 +44,8 @@ class ConnectionHandler {
   // The other side takes no bytes, and there are some to be sent (true; again after it took some),
   // or all of them were sent.
   virtual void OnWriteBlocked(bool) {}
+  // Connection::held() has changed.
+  virtual void OnHeldChanged() {}
   // Once, and the last call: the socket is closed. Not after Close(). `error_number` is errno's for
   // kSystemError.
   virtual void OnClosed(CloseReason reason, int error_number) = 0;
@@ -86,6 +88,10 @@ class Connection {
   bool send_queue_full() const { return full_; }
   size_t send_queue_size() const { return queue_.size(); }
 
+  // Bytes of memory in which it keeps what was received or is to be sent, as of the end of its last
+  // turn, down to a multiple of 4096.
+  size_t held() const { return held_; }
+
   // While paused nothing is received, and OnMessage is not called. A message that is being handed
   // out is the last.
   void PauseReading();
@@ -111,10 +117,12 @@ class Connection {
   void KeepBacklog(std::string_view rest);
   void Resume();
   void Flush();
+  void Write();
   void WaitForWritable();
   void WriteFailed(int error_number);
   void UpdateReadEvent();
   void TellPartial(bool new_message);
+  void TellHeld();
   void Closed(CloseReason reason, int error_number);
 
   IoLoop& loop_;
@@ -128,6 +136,7 @@ class Connection {
   // almost always.
   std::string backlog_;
   size_t backlog_begin_ = 0;
+  size_t held_ = 0;
   size_t send_queue_high_;
   size_t send_queue_low_;
   bool end_awaited_ = false;

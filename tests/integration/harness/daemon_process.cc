@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <utility>
@@ -67,9 +68,13 @@ void PassSockets(const Child& child, char** environment) {
   for (int i = 0; i < count; ++i) ::dup2(kAside + i, kFirst + i);
   for (; *environment != nullptr; ++environment) {
     if (std::string_view(*environment).substr(0, kListenPid.size()) != kListenPid) continue;
+    // From the right, then moved to the left: no leading zeros.
     char* const digits = *environment + kListenPid.size();
-    pid_t pid = ::getpid();
-    for (size_t i = kPidDigits; i-- > 0; pid /= 10) digits[i] = static_cast<char>('0' + pid % 10);
+    size_t begin = kPidDigits;
+    for (pid_t pid = ::getpid(); pid > 0; pid /= 10) {
+      digits[--begin] = static_cast<char>('0' + pid % 10);
+    }
+    std::memmove(digits, digits + begin, kPidDigits - begin + 1);
   }
 }
 

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the proxy answers by itself. Values; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "ttrpc/request.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+inline ttrpc::Status StreamIdMustBeOdd() {
+  return {ttrpc::StatusCode::kInvalidArgument, "StreamID must be odd for client initiated streams"};
+}
+
+inline ttrpc::Status StreamIdInUse() {
+  return {ttrpc::StatusCode::kInvalidArgument, "StreamID cannot be re-used"};
+}
+
+inline ttrpc::Status StreamNotActive() {
+  return {ttrpc::StatusCode::kInvalidArgument, "StreamID is no longer active"};
+}
+
+inline ttrpc::Status Draining() { return {ttrpc::StatusCode::kUnavailable, "draining"}; }
+
+inline ttrpc::Status DeadlineExceeded() {
+  return {ttrpc::StatusCode::kDeadlineExceeded, "deadline exceeded"};
+}
+
+// /SERVICE/METHOD
+inline std::string FullMethod(const ttrpc::RequestView& request) {
+  return std::string("/").append(request.service).append("/").append(request.method);
+}
+
+inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
+  return {ttrpc::StatusCode::kPermissionDenied,
+          "uid " + std::to_string(uid) + " may not call " + FullMethod(request)};
+}
+
+// `what`: how it went wrong. The backend is named, its path is not.
+inline ttrpc::Status BackendStatus(ttrpc::StatusCode code, const BackendConfig& backend,
+                                   std::string_view what) {
+  return {code, "backend \"" + backend.name + "\" " + std::string(what)};
+}
+
+}  // namespace proxyd

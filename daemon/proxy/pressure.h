@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pressure: what happens to the peers of a worker whose users hold more memory than they may: they
+// are not read, and closed if that does not help in time. Costs nothing while nobody does. On the
+// worker's thread.
+#pragma once
+
+#include <list>
+#include <optional>
+
+#include "config/config.h"
+#include "policy/accounting.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/timer.h"
+
+namespace proxyd {
+
+class Peer;
+
+class Pressure {
+ public:
+  // All must outlive it.
+  Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConfig& limits,
+           std::list<Peer>& peers);
+  Pressure(const Pressure&) = delete;
+  Pressure& operator=(const Pressure&) = delete;
+
+  // The peer holds more than before; it may be closed on return.
+  void OnGrowth(Peer& peer);
+
+ private:
+  void Look();
+
+  Accounting& accounting_;
+  const LimitsConfig& limits_;
+  std::list<Peer>& peers_;
+  ttrpc::Timer timer_;  // runs while anybody holds too much
+};
+
+}  // namespace proxyd

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the tests of Connection share: a handler that records what it is told, and a connection
+// whose other end the test has. On the loop's thread.
+#pragma once
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ttrpc/connection.h"
+#include "ttrpc/timer.h"
+
+namespace ttrpc::test {
+
+struct EventBaseDeleter {
+  void operator()(event_base* base) const { event_base_free(base); }
+};
+
+inline std::string Message(MessageHeader header, std::string_view data) {
+  header.length = static_cast<uint32_t>(data.size());
+  std::string bytes(kMessageHeaderLength, '\0');
+  EncodeMessageHeader(header, bytes.data());
+  return bytes.append(data);
+}
+
+// Records what it is told, and does what a test adds to it.
+class Recorder final : public ConnectionHandler {
+ public:
+  void OnMessage(const MessageHeader& header, std::string_view data) override {
+    messages.emplace_back(header.stream_id, std::string(data));
+    if (on_message) on_message();
+  }
+  void OnOversizedMessage(const MessageHeader& header) override { oversized.push_back(header); }
+  void OnSendQueueLow() override { ++lows; }
+  void OnHeldChanged() override { ++held_changes; }
+  void OnPartialMessage(bool is_partial) override { partial.push_back(is_partial); }
+  void OnWriteBlocked(bool is_blocked) override { blocked.push_back(is_blocked); }
+  void OnClosed(CloseReason reason, int) override {
+    EXPECT_FALSE(closed.has_value()) << "told twice";
+    closed = reason;
+  }
+
+  std::vector<std::pair<uint32_t, std::string>> messages;
+  std::vector<MessageHeader> oversized;
+  std::vector<bool> partial;
+  std::vector<bool> blocked;
+  std::function<void()> on_message;
+  int held_changes = 0;
+  int lows = 0;
+  std::optional<CloseReason> closed;
+};
+
+class ConnectionFixture : public ::testing::Test {
+ protected:
+  ConnectionFixture() : base_(event_base_new()), loop_(base_.get()) {}
+
+  // A connection at one end of a pair; the test has the other, which is blocking.
+  std::unique_ptr<Connection> Connect(const ConnectionOptions& options = {}) {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    far_.reset(fds[1]);
+    EXPECT_EQ(evutil_make_socket_nonblocking(fds[0]), 0);
+    auto connection = std::make_unique<Connection>(loop_, UniqueFd(fds[0]), &recorder_, options);
+    connection->Start();
+    return connection;
+  }
+
+  // Turns the loop until `done`, or until a generous deadline fails the test.
+  void RunUntil(const std::function<bool()>& done) {
+    bool late = false;
+    Timer deadline(loop_, [&late] { late = true; });
+    deadline.Start(std::chrono::seconds(30));
+    while (!done()) {
+      ASSERT_FALSE(late);
+      RunReady();  // not waiting: `done` may have its own part to do at the other end
+    }
+  }
+  void RunReady() { event_base_loop(base_.get(), EVLOOP_NONBLOCK); }
+
+  void Write(std::string_view bytes) {
+    ASSERT_EQ(send(far_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // What can be read without waiting.
+  std::string ReadAll() {
+    std::string all(1 << 20, '\0');
+    const ssize_t n = recv(far_.get(), all.data(), all.size(), MSG_DONTWAIT);
+    all.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    return all;
+  }
+  size_t messages() const { return recorder_.messages.size(); }
+
+  std::unique_ptr<event_base, EventBaseDeleter> base_;
+  IoLoop loop_;
+  Recorder recorder_;
+  UniqueFd far_;
+};
+
+}  // namespace ttrpc::test

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Connection tells of itself, for whoever sets it limits.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <string>
+#include <vector>
+
+#include "connection_harness.h"
+#include "ttrpc/connection.h"
+
+namespace ttrpc {
+namespace {
+
+using test::Message;
+
+using ConnectionTellsTest = test::ConnectionFixture;
+using Told = std::vector<bool>;
+
+TEST_F(ConnectionTellsTest, TellsOfAMessageThatHasBegunAndWhetherItIsStillThere) {
+  const auto connection = Connect();
+  const std::string one = Message({.stream_id = 1}, "one");
+  Write(one + one);
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told());
+  Write(one.substr(0, 3));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  // More of the same message is not another.
+  Write(one.substr(3, 9));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  Write(one.substr(12) + one + one.substr(0, 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, true}));
+  Write(one.substr(1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, true, false}));
+  EXPECT_EQ(messages(), 5U);
+}
+
+TEST_F(ConnectionTellsTest, AMessageThatIsDiscardedIsPartialToItsEnd) {
+  const auto connection = Connect({.message_size = 4});
+  const std::string bytes = Message({.stream_id = 1}, "too long");
+  Write(bytes.substr(0, bytes.size() - 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, Told{true});
+  Write(bytes.substr(bytes.size() - 1));
+  RunReady();
+  EXPECT_EQ(recorder_.partial, (Told{true, false}));
+  EXPECT_EQ(recorder_.oversized.size(), 1U);
+}
+
+TEST_F(ConnectionTellsTest, TellsWhenTheOtherSideTakesNoBytes) {
+  const auto connection = Connect();
+  connection->Send({.stream_id = 1}, "taken");
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told());
+  connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told{true});
+  // More to send is no reason to say it again.
+  connection->Send({.stream_id = 1}, "more");
+  RunReady();
+  RunReady();
+  EXPECT_EQ(recorder_.blocked, Told{true});
+  // That some was taken is.
+  RunUntil([this] {
+    ReadAll();
+    return recorder_.blocked.size() > 1;
+  });
+  EXPECT_EQ(recorder_.blocked, (Told{true, true}));
+  RunUntil([this] {
+    ReadAll();
+    return !recorder_.blocked.back();
+  });
+  connection->Send({.stream_id = 1}, "taken");
+  RunReady();
+  EXPECT_FALSE(recorder_.blocked.back());
+}
+
+TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
+  const auto connection = Connect();
+  // Small messages, whole ones and written ones are not held.
+  Write(Message({.stream_id = 1}, std::string(100000, 'x')));
+  connection->Send({.stream_id = 1}, std::string(100000, 'x'));
+  RunReady();
+  EXPECT_EQ(connection->held(), 0U);
+  EXPECT_EQ(recorder_.held_changes, 0);
+  // Part of a message.
+  const std::string bytes = Message({.stream_id = 1}, std::string(100000, 'x'));
+  Write(bytes.substr(0, 60000));
+  RunReady();
+  EXPECT_GE(connection->held(), 60000U / 4096 * 4096);
+  EXPECT_LT(connection->held(), 200000U);
+  EXPECT_EQ(recorder_.held_changes, 1);
+  Write(bytes.substr(60000));
+  RunReady();
+  EXPECT_EQ(connection->held(), 0U);
+  EXPECT_EQ(recorder_.held_changes, 2);
+  // What the other side does not take, however it came to be there.
+  ReadAll();
+  connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+  RunReady();
+  const size_t blocked = connection->held();
+  EXPECT_GT(blocked, 3U << 20);
+  connection->Send({.stream_id = 1}, std::string(1 << 20, 'x'));
+  RunReady();
+  EXPECT_NEAR(static_cast<double>(connection->held() - blocked), 1 << 20, 4096);
+  RunUntil([this, &connection] {
+    ReadAll();
+    return connection->held() == 0;
+  });
+  // What is not handed out.
+  recorder_.on_message = [&connection] { connection->PauseReading(); };
+  Write(Message({.stream_id = 1}, "") + Message({.stream_id = 1}, std::string(50000, 'x')));
+  RunReady();
+  EXPECT_GE(connection->held(), 50000U / 4096 * 4096);
+  connection->Close();
+  EXPECT_EQ(connection->held(), 0U);
+}
+
+TEST_F(ConnectionTellsTest, MayBeClosedWhenItTellsOfEither) {
+  class Closer final : public ConnectionHandler {
+   public:
+    void OnMessage(const MessageHeader&, std::string_view) override {}
+    void OnOversizedMessage(const MessageHeader&) override {}
+    void OnSendQueueLow() override {}
+    void OnPartialMessage(bool) override { connection->Close(); }
+    void OnWriteBlocked(bool) override { connection->Close(); }
+    void OnClosed(CloseReason, int) override { ADD_FAILURE(); }
+    Connection* connection = nullptr;
+  };
+  for (const bool write : {false, true}) {
+    int fds[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    far_.reset(fds[1]);
+    Closer closer;
+    Connection connection(loop_, UniqueFd(fds[0]), &closer, {});
+    closer.connection = &connection;
+    connection.Start();
+    if (write) {
+      connection.Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+    } else {
+      Write("x");
+    }
+    RunReady();
+    EXPECT_TRUE(connection.closed());
+  }
+}
+
+}  // namespace
+}  // namespace ttrpc
