@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <list>
 #include <optional>
 #include <string>
@@ -115,7 +116,8 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   EXPECT_EQ(account.calls(), 2U);
   three.Leave();
   three.Leave();
-  one.Leave();
+  EXPECT_EQ(account.calls(), 1U);
+  one = CallPlace();
   EXPECT_EQ(account.calls(), 1U);
   EXPECT_TRUE(account.TakeCall(2, &one));
   // What it had is given back.
@@ -297,8 +299,8 @@ TEST_F(AccountingTest, FourThreads) {
       if (round % 100 == 0) accounting_.FindHeaviest();
     }
   };
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) threads.emplace_back(work);
+  std::array<std::thread, 4> threads;
+  for (std::thread& thread : threads) thread = std::thread(work);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(accounting_.connections(), 0U);
   for (uid_t uid = 0; uid < 4; ++uid) {
