@@ -23,10 +23,13 @@ using std::chrono::seconds;
 const Accounting::Clock::time_point kNow{seconds(1000)};
 
 ListenerConfig Listener(std::string name, std::optional<uint32_t> connections_per_user = {}) {
-  ListenerConfig listener{.name = std::move(name),
-                          .address = *ttrpc::Address::Parse("unix:///run/l.sock")};
-  listener.connections_per_user = connections_per_user;
-  return listener;
+  return {.name = std::move(name),
+          .address = *ttrpc::Address::Parse("unix:///run/l.sock"),
+          .owner = {},
+          .group = {},
+          .timeouts = {},
+          .connections_per_user = connections_per_user,
+          .position = {}};
 }
 
 class AccountingTest : public testing::Test {

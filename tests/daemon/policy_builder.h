@@ -57,6 +57,7 @@ inline Config ConfigOf(std::vector<RuleConfig> rules) {
                                 .owner = {},
                                 .group = {},
                                 .timeouts = {},
+                                .connections_per_user = {},
                                 .position = {}});
   }
   config.rules = std::move(rules);
