@@ -96,8 +96,9 @@ std::optional<std::string> StreamInbox::Take() {
   if (messages_.empty()) return std::nullopt;
   std::string message = messages_.pop_front();
   bytes_ -= CostOf(message);
-  if (gate_ != nullptr) gate_->Give(CostOf(message));
   taken_ = true;
+  if (gate_ == nullptr) return message;
+  gate_->Give(CostOf(message));
   if (holds_ && !Overfull()) LeaveGate();
   return message;
 }

@@ -31,9 +31,9 @@ class NoteConnected final : public Handshaker {
   // `connected` must outlive it.
   explicit NoteConnected(bool* connected) : connected_(connected) {}
 
-  // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): of a coroutine's parameter
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
     *connected_ = true;
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): it was not; this is a coroutine's parameter
     co_return Handshaken(std::move(socket));
   }
 

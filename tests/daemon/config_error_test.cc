@@ -128,12 +128,11 @@ const ErrorCase kSectionCases[] = {
      {"c:2:16: message_size is 4096, expected a size as \"4MiB\""}},
     {"Timeouts",
      "[timeouts]\ncall = \"-1s\"\ncall_max = \"8761h\"\nfirst_request = 30\n"
-     "partial_message = \"never\"\nidle = \"1.5s\"\nwrite = \"\"\n",
+     "partial_message = 10\nidle = \"1.5s\"\nwrite = \"\"\n",
      {"c:2:8: call is \"-1s\", expected a whole number with a unit (us, ms, s, m, h) or \"0\"",
       "c:3:12: call_max is \"8761h\", expected at most \"8760h\"",
       "c:4:17: first_request is 30, expected a duration as \"250ms\", \"2s\" or \"5m\"",
-      "c:5:19: partial_message is \"never\", expected a whole number with a unit (us, ms, s, m, h) "
-      "or \"0\"",
+      "c:5:19: partial_message is 10, expected a duration as \"250ms\", \"2s\" or \"5m\"",
       "c:6:8: idle is \"1.5s\", expected a whole number with a unit (us, ms, s, m, h) or \"0\"",
       "c:7:9: write is \"\", expected a whole number with a unit (us, ms, s, m, h) or \"0\""}},
 };
