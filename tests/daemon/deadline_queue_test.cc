@@ -3,7 +3,6 @@
 // DeadlineQueue: which deadlines expire, in what order, and what may be done to them meanwhile.
 #include "proxy/deadline_queue.h"
 
-#include <event2/event.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/run_until.h"
 #include "ttrpc/event_loop.h"
 
 namespace proxyd {
@@ -33,15 +33,7 @@ class DeadlineQueueTest : public testing::Test {
   std::unique_ptr<Waiting> Log(const std::string& name) {
     return std::make_unique<Waiting>([this, name] { log_.push_back(name); });
   }
-  void RunUntil(const std::function<bool()>& done) {
-    bool late = false;
-    ttrpc::Timer deadline(loop_.io(), [&late] { late = true; });
-    deadline.Start(std::chrono::seconds(60));
-    while (!done()) {
-      ASSERT_FALSE(late);
-      event_base_loop(loop_.base(), EVLOOP_ONCE);
-    }
-  }
+  void RunUntil(const std::function<bool()>& done) { ::test::RunUntil(loop_, done); }
 
   ttrpc::EventLoop loop_;
   std::vector<std::string> log_;

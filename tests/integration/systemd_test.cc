@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <chrono>
 #include <csignal>
@@ -19,11 +18,8 @@ namespace {
 // Where a service says what it has to say.
 class NotifySocket {
  public:
-  explicit NotifySocket(const std::string& path)
-      : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), path_(path) {
-    const sockaddr_un address = AddressOf(path);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              0);
+  explicit NotifySocket(const std::string& path) : socket_(Bind(path, SOCK_DGRAM)), path_(path) {
+    EXPECT_TRUE(socket_.valid());
   }
   std::string environment() const { return "NOTIFY_SOCKET=" + path_; }
 
@@ -39,27 +35,13 @@ class NotifySocket {
     return ::poll(&entry, 1, 0) == 0;
   }
 
-  static sockaddr_un AddressOf(const std::string& path) {
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    return address;
-  }
-
  private:
   const ttrpc::UniqueFd socket_;
   const std::string path_;
 };
 
-ttrpc::UniqueFd Bound(const std::string& path, int type = SOCK_STREAM) {
-  ttrpc::UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-  const sockaddr_un address = NotifySocket::AddressOf(path);
-  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  return socket;
-}
-
 ttrpc::UniqueFd Listening(const std::string& path) {
-  ttrpc::UniqueFd socket = Bound(path);
+  ttrpc::UniqueFd socket = Bind(path);
   EXPECT_EQ(::listen(socket.get(), 100), 0);
   EXPECT_EQ(::chmod(path.c_str(), 0666), 0);
   return socket;
@@ -120,10 +102,10 @@ TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {
   const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");
   ExpectFailure({.sockets = {{"other", other.get()}}},
                 "listener \"passed\": no socket was passed with FileDescriptorName=shims");
-  const ttrpc::UniqueFd datagrams = Bound(folder_ / "datagrams.sock", SOCK_DGRAM);
+  const ttrpc::UniqueFd datagrams = Bind(folder_ / "datagrams.sock", SOCK_DGRAM);
   ExpectFailure({.sockets = {{"shims", datagrams.get()}}},
                 "listener \"passed\": systemd:shims: not a Unix stream socket");
-  const ttrpc::UniqueFd idle = Bound(folder_ / "idle.sock");
+  const ttrpc::UniqueFd idle = Bind(folder_ / "idle.sock");
   ExpectFailure({.sockets = {{"shims", idle.get()}}},
                 "listener \"passed\": systemd:shims: the socket does not listen");
 }

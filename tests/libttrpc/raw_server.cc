@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "support/run_until.h"
 #include "ttrpc/request.h"
 
 namespace ttrpc::client_test {
@@ -133,15 +134,7 @@ void ClientFixture::Start(ClientOptions options) {
   client_ = Client::Over(loop_.io(), UniqueFd(fds[1]), std::move(options));
 }
 
-void ClientFixture::RunUntil(const std::function<bool()>& done) {
-  bool late = false;
-  Timer deadline(loop_.io(), [&late] { late = true; });
-  deadline.Start(std::chrono::seconds(60));
-  while (!done()) {
-    ASSERT_FALSE(late);
-    event_base_loop(loop_.base(), EVLOOP_ONCE);
-  }
-}
+void ClientFixture::RunUntil(const std::function<bool()>& done) { ::test::RunUntil(loop_, done); }
 
 void ClientFixture::RunReady() {
   for (int i = 0; i < 5; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);

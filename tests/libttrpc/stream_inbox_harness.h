@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "stream_inbox.h"
+#include "support/run_until.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/event_loop.h"
@@ -108,16 +109,7 @@ class StreamInboxFixture : public testing::Test {
   void RunReady() {
     for (int i = 0; i < 5; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   }
-  // Turns the loop until `done`, or until a generous deadline fails the test.
-  void RunUntil(const std::function<bool()>& done) {
-    bool late = false;
-    Timer deadline(loop_.io(), [&late] { late = true; });
-    deadline.Start(std::chrono::seconds(60));
-    while (!done()) {
-      ASSERT_FALSE(late);
-      event_base_loop(loop_.base(), EVLOOP_ONCE);
-    }
-  }
+  void RunUntil(const std::function<bool()>& done) { ::test::RunUntil(loop_, done); }
 
   // What Next() gives at once.
   static std::string Take(OwnedInbox& stream) {

@@ -96,8 +96,8 @@ void WaitUntilTaken(int fd) {
   ADD_FAILURE() << "the other side has not read " << waiting << " bytes";
 }
 
-ttrpc::UniqueFd Bind(const std::string& address) {
-  ttrpc::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+ttrpc::UniqueFd Bind(const std::string& address, int type) {
+  ttrpc::UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   sockaddr_un name;
   const socklen_t size = FillAddress(address, &name);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) return {};

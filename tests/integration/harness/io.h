@@ -3,6 +3,8 @@
 // Reading and writing with a deadline, and places to do it in. Any thread.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -33,7 +35,7 @@ void WaitUntilTaken(int fd);
 
 // A bound socket or a connected one, both close-on-exec, for a path or
 // `@name` for an abstract name. Invalid, with errno set, on an error.
-ttrpc::UniqueFd Bind(const std::string& address);
+ttrpc::UniqueFd Bind(const std::string& address, int type = SOCK_STREAM);
 ttrpc::UniqueFd Connect(const std::string& address);
 
 // A folder that everyone may look into and that goes with the object.
