@@ -8,18 +8,19 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "config/config.h"
+#include "proxy/ref.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
 
-class Backend {
+class Backend : public RefCounted {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `config` must outlive it.
-  explicit Backend(const BackendConfig& config) : config_(config) {}
+  explicit Backend(BackendConfig config) : config_(std::move(config)) {}
 
   const BackendConfig& config() const { return config_; }
 
@@ -33,7 +34,7 @@ class Backend {
   void Succeeded();
 
  private:
-  const BackendConfig& config_;
+  BackendConfig config_;
   Clock::time_point next_attempt_{};
   Clock::duration back_off_{};
   std::string last_failure_;  // empty: the last attempt succeeded, or there was none

@@ -33,10 +33,10 @@ ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
 
 }  // namespace
 
-BackendConnection::BackendConnection(Worker& worker, size_t backend, BackendConnectionOwner& owner,
-                                     ttrpc::UniqueFd socket)
+BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
+                                     BackendConnectionOwner& owner, ttrpc::UniqueFd socket)
     : worker_(worker),
-      backend_(backend),
+      backend_(std::move(backend)),
       owner_(owner),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
       write_deadline_(
@@ -48,22 +48,22 @@ BackendConnection::BackendConnection(Worker& worker, size_t backend, BackendConn
 
 BackendConnection::Pending::Pending(BackendConnection* self)
     : timer(self->worker_.loop(), [self] { self->Retry(); }), delay(kFirstRetry) {
-  const Duration timeout = self->worker_.backend(self->backend_).config().connect_timeout;
+  const Duration timeout = self->backend_->config().connect_timeout;
   using Clock = Backend::Clock;
   give_up = timeout.count() == 0 ? Clock::time_point::max() : Clock::now() + timeout;
 }
 
-std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, size_t backend,
+std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
                                                            BackendConnectionOwner& owner) {
-  Backend& target = worker.backend(backend);
   const auto now = std::chrono::steady_clock::now();
-  if (!target.MayTry(now)) return nullptr;
+  if (!backend->MayTry(now)) return nullptr;
   ttrpc::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) {
-    target.Failed(Backend::Failure::kCheap, std::generic_category().message(errno), now);
+    backend->Failed(Backend::Failure::kCheap, std::generic_category().message(errno), now);
     return nullptr;
   }
-  auto connection = std::make_unique<BackendConnection>(worker, backend, owner, std::move(socket));
+  auto connection =
+      std::make_unique<BackendConnection>(worker, std::move(backend), owner, std::move(socket));
   switch (connection->TryConnect()) {
     case Dial::kConnected:
       break;
@@ -78,9 +78,8 @@ std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, size_
 }
 
 BackendConnection::Dial BackendConnection::TryConnect() {
-  Backend& target = worker_.backend(backend_);
   sockaddr_un address;
-  const socklen_t length = target.config().address.ToSockaddr(&address);
+  const socklen_t length = backend_->config().address.ToSockaddr(&address);
   int result = 0;
   do {
     result = ::connect(connection_.fd(), reinterpret_cast<const sockaddr*>(&address), length);
@@ -89,15 +88,15 @@ BackendConnection::Dial BackendConnection::TryConnect() {
   if (result < 0) {
     if (errno == EAGAIN) return Dial::kPending;
     const bool absent = errno == ENOENT || errno == ECONNREFUSED;
-    target.Failed(absent ? Backend::Failure::kCheap : Backend::Failure::kCostly,
-                  std::generic_category().message(errno), now);
+    backend_->Failed(absent ? Backend::Failure::kCheap : Backend::Failure::kCostly,
+                     std::generic_category().message(errno), now);
     return Dial::kFailed;
   }
-  if (const ttrpc::Status owner = target.CheckOwner(connection_.fd()); !owner.ok()) {
-    target.Failed(Backend::Failure::kCostly, owner.message(), now);
+  if (const ttrpc::Status owner = backend_->CheckOwner(connection_.fd()); !owner.ok()) {
+    backend_->Failed(Backend::Failure::kCostly, owner.message(), now);
     return Dial::kFailed;
   }
-  target.Succeeded();
+  backend_->Succeeded();
   connection_.Start();
   return Dial::kConnected;
 }
@@ -114,8 +113,7 @@ void BackendConnection::Retry() {
         pending_->timer.Start(std::min<Duration>(pending_->delay, pending_->give_up - now));
         return;
       }
-      worker_.backend(backend_).Failed(Backend::Failure::kCostly, "it does not accept connections",
-                                       now);
+      backend_->Failed(Backend::Failure::kCostly, "it does not accept connections", now);
       break;
     case Dial::kFailed:
       break;

@@ -13,6 +13,7 @@
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/deadline_queue.h"
+#include "proxy/ref.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
 #include "ttrpc/timer.h"
@@ -44,17 +45,16 @@ class BackendConnectionOwner {
 
 class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
-  // `worker` and `owner` must outlive it. `backend`: index into Config::backends. Null if the
-  // backend cannot be reached; a connection that is returned may still find that out, and queues
-  // what is sent meanwhile.
-  static std::unique_ptr<BackendConnection> Open(Worker& worker, size_t backend,
+  // `worker` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
+  // is returned may still find that out, and queues what is sent meanwhile.
+  static std::unique_ptr<BackendConnection> Open(Worker& worker, Ref<Backend> backend,
                                                  BackendConnectionOwner& owner);
 
   // Made by Open().
-  BackendConnection(Worker& worker, size_t backend, BackendConnectionOwner& owner,
+  BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner,
                     ttrpc::UniqueFd socket);
 
-  size_t backend() const { return backend_; }
+  Backend& backend() const { return *backend_; }
   ttrpc::Connection& connection() { return connection_; }
 
   // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
@@ -94,7 +94,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   };
 
   Worker& worker_;
-  size_t backend_;
+  Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
   ttrpc::Connection connection_;
   ttrpc::IdMap<Call*> calls_;  // by backend_id

@@ -78,7 +78,7 @@ void Peer::OnTimeout() {
 }
 
 const BackendConfig& Peer::ConfigOf(const BackendConnection& connection) const {
-  return worker_.config().backends[connection.backend()];
+  return connection.backend().config();
 }
 
 // From the peer.
@@ -267,10 +267,12 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 }
 
 BackendConnection* Peer::BackendFor(size_t backend) {
+  const Ref<Backend>& target = worker_.backend(backend);
   for (const auto& connection : backends_) {
-    if (connection->backend() == backend && connection->takes_calls()) return connection.get();
+    if (&connection->backend() == target.get() && connection->takes_calls())
+      return connection.get();
   }
-  auto connection = BackendConnection::Open(worker_, backend, *this);
+  auto connection = BackendConnection::Open(worker_, target, *this);
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
 }

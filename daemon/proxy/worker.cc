@@ -25,7 +25,8 @@ Worker::Worker(event_base* base, const WorkerContext& context)
   for (const ListenerConfig& listener : context.config.listeners)
     deadlines_.emplace_back(loop_, listener.timeouts);
   backends_.reserve(context.config.backends.size());
-  for (const BackendConfig& backend : context.config.backends) backends_.emplace_back(backend);
+  for (const BackendConfig& backend : context.config.backends)
+    backends_.push_back(MakeRef<Backend>(backend));
 }
 
 Worker::~Worker() = default;

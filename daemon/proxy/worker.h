@@ -20,6 +20,7 @@
 #include "proxy/deadline_queue.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/pressure.h"
+#include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/timer.h"
@@ -65,7 +66,7 @@ class Worker {
   PeerDeadlines& deadlines(size_t listener) { return deadlines_[listener]; }
   Pressure& pressure() { return pressure_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
-  Backend& backend(size_t index) { return backends_[index]; }
+  const Ref<Backend>& backend(size_t index) const { return backends_[index]; }
   Counters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
   std::unique_ptr<Call> NewCall(const StreamState& state);
@@ -83,7 +84,7 @@ class Worker {
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
-  std::vector<Backend> backends_;
+  std::vector<Ref<Backend>> backends_;   // by Config::backends
   std::deque<PeerDeadlines> deadlines_;  // by listener
   DeadlineQueue backend_write_deadlines_;
   Counters counters_;

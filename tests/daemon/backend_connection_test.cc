@@ -68,7 +68,7 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
                 {.config = config, .policy = policy, .audit = audit, .accounting = accounting});
   const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
   NoOwner owner;
-  const auto connection = BackendConnection::Open(worker, 0, owner);
+  const auto connection = BackendConnection::Open(worker, worker.backend(0), owner);
   ASSERT_NE(connection, nullptr);
   EXPECT_GT(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events)
       << "it does not dial";

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ref: what several of a worker's objects keep alive together, such as a backend that a reload took
+// out of the configuration and whose connections still carry calls. A plain count, since nothing of
+// a worker leaves its thread.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace proxyd {
+
+// To be derived from by what is kept alive. Made by new, destroyed by the last Ref.
+class RefCounted {
+ public:
+  RefCounted(const RefCounted&) = delete;
+  RefCounted& operator=(const RefCounted&) = delete;
+
+ protected:
+  RefCounted() = default;
+  ~RefCounted() = default;
+
+ private:
+  template <class T>
+  friend class Ref;
+  size_t refs_ = 0;
+};
+
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  explicit Ref(T* object) : object_(object) { Take(); }
+  Ref(const Ref& other) : object_(other.object_) { Take(); }
+  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Ref() {
+    if (object_ != nullptr && --object_->refs_ == 0) delete object_;
+  }
+
+  T& operator*() const { return *object_; }
+  T* operator->() const { return object_; }
+  T* get() const { return object_; }
+  explicit operator bool() const { return object_ != nullptr; }
+  friend bool operator==(const Ref&, const Ref&) = default;
+
+ private:
+  void Take() {
+    if (object_ != nullptr) ++object_->refs_;
+  }
+
+  T* object_ = nullptr;
+};
+
+template <class T, class... Args>
+Ref<T> MakeRef(Args&&... args) {
+  return Ref<T>(new T(std::forward<Args>(args)...));
+}
+
+}  // namespace proxyd
