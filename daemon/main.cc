@@ -23,11 +23,10 @@
 #include <utility>
 
 #include "config/load.h"
-#include "control/service_manager.h"
-#include "control/signals.h"
+#include "control/service.h"
 #include "observe/audit.h"
 #include "observe/log.h"
-#include "proxy/proxy.h"
+#include "policy/snapshot.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -89,11 +88,6 @@ void KeepMemoryOfMessages() {
   ::mallopt(M_MMAP_THRESHOLD, kMappedFrom);
 }
 
-ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
-  if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
-  return MakeLogAuditTarget();
-}
-
 struct EventBaseDeleter {
   void operator()(event_base* base) const { event_base_free(base); }
 };
@@ -120,51 +114,18 @@ int Fail(const std::string& why) {
   return EXIT_FAILURE;
 }
 
-int Serve(const Config& config, Audit& audit) {
+int Serve(SnapshotPtr snapshot, Audit& audit, const Options& options) {
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
-  Proxy proxy(base.get(), config, audit);
-  ServiceManager manager(proxy.loop());
-  PassedSockets passed = ServiceManager::TakeSockets();
-  if (const ttrpc::Status status = proxy.Listen(&passed); !status.ok())
-    return Fail(status.message());
-  // Whoever connected to them would wait for ever.
-  for (const auto& [name, socket] : passed)
-    spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
-  passed.clear();
-
-  Signals signals(base.get());
-  bool draining = false;
-  const auto stop = [&] {
-    if (std::exchange(draining, true)) {
-      spdlog::warn("told to stop again: exiting with calls in flight");
-      ShutDownLog();
-      ::_exit(EXIT_FAILURE);
-    }
-    spdlog::info("draining");
-    manager.Stopping("draining");
-    proxy.Drain([&] { event_base_loopbreak(base.get()); });
-  };
-  signals.On(SIGTERM, stop);
-  signals.On(SIGINT, stop);
-  signals.On(SIGHUP,
-             [] { spdlog::warn("reload is not supported yet: the configuration stays as it is"); });
-  signals.On(SIGUSR1, [&audit] {
-    ReopenLog();
-    audit.Reopen();
-  });
-  signals.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
-
-  const std::string what =
-      fmt::format("{} listeners, {} rules, {} backends", config.listeners.size(),
-                  config.rules.size(), config.backends.size());
-  spdlog::info("ready: {}", what);
-  manager.Ready(what);
+  Service service(base.get(), std::move(snapshot), audit,
+                  {.config_path = options.config, .log_level = options.log_level},
+                  [&base] { event_base_loopbreak(base.get()); });
+  if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status.message());
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
   // From here on nothing is left to hurry: a signal that comes now must not end it with another
   // status.
   HoldBack({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2});
-  LogCounters(proxy.counters());
+  LogCounters(service.counters());
   return EXIT_SUCCESS;
 }
 
@@ -180,8 +141,9 @@ int Run(Config config, const Options& options) {
   if (!target) return Fail(target.error().message());
   int status = EXIT_FAILURE;
   {
-    Audit audit(config.audit, std::move(*target));
-    status = Serve(config, audit);
+    Audit audit(config.audit, *std::move(target));
+    const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
+    status = Serve(std::make_shared<const Snapshot>(std::move(config), overflow), audit, options);
   }
   ShutDownLog();
   return status;

@@ -43,7 +43,7 @@ BEGIN {
   make_set(libevent_files, "libttrpc/src/connection.cc libttrpc/src/io_loop.cc " \
            "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
-           "daemon/control/signals.cc daemon/main.cc")
+           "daemon/control/config_reader.cc daemon/control/signals.cc daemon/main.cc")
 
   # spdlog hands its loggers and sinks out in shared_ptr.
   make_set(shared_ptr_files, "daemon/observe/log.cc")

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 namespace proxyd {
 
@@ -42,6 +43,12 @@ void ServiceManager::Ready(const std::string& status) {
   sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
 }
 
+void ServiceManager::Reloading() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros)).c_str());
+}
+
 void ServiceManager::Stopping(const std::string& status) {
   sd_notify(0, ("STOPPING=1\nSTATUS=" + status).c_str());
 }
@@ -62,6 +69,7 @@ std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() {
 ServiceManager::ServiceManager(ttrpc::IoLoop& loop) : watchdog_(loop, [] {}) {}
 void ServiceManager::FeedLater() {}
 void ServiceManager::Ready(const std::string&) {}
+void ServiceManager::Reloading() {}
 void ServiceManager::Stopping(const std::string&) {}
 std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() { return {}; }
 

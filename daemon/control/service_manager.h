@@ -24,6 +24,8 @@ class ServiceManager {
 
   // All listeners listen. `status`: a line for who asks systemctl status.
   void Ready(const std::string& status);
+  // From a reload's beginning until Ready().
+  void Reloading();
   void Stopping(const std::string& status);
 
   // What was passed to this process, by FileDescriptorName=. The environment does not tell of it

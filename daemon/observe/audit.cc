@@ -73,6 +73,7 @@ class Audit::Writer {
 
   void Record(const AuditRecord& record);
   void Reopen();
+  void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
   bool refusing_calls() const { return keep_failed_ && (full_ || failing_); }
   uint64_t lost() const { return lost_; }
 
@@ -90,21 +91,24 @@ class Audit::Writer {
   static void Run(Writer* self);
   void Loop();
   void WaitForWork(std::unique_lock<std::mutex>& lock);
-  void TellSuppressed();
+  void TellSuppressed(AuditClock::Steady until);
+  void ChangeRate();
   void Push(std::string_view line);
   void Lose(size_t lines);
   void WriteBatch();
   void SayLost();
+  // Under mutex_: there is something to do that is no line.
+  bool told() const { return stop_ || reopen_ || reconfigured_; }
 
-  const std::unique_ptr<AuditTarget> target_;
   AuditClock& clock_;
-  const bool keep_failed_;  // on_error = "refuse-calls"
 
   // The thread's own.
+  std::unique_ptr<AuditTarget> target_;
   Lines batch_;  // being written; or what failed, kept to be offered again
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
 
+  std::atomic<bool> keep_failed_;  // on_error = "refuse-calls"
   std::atomic<uint64_t> lost_ = 0;
   std::atomic<bool> losing_ = false;   // said that lines are being lost, not yet how many
   std::atomic<bool> full_ = false;     // a line did not fit, and nothing was taken out since
@@ -116,6 +120,10 @@ class Audit::Writer {
   Lines pending_;  // guarded by mutex_, as are all below
   RateLimiter limiter_;
   bool reopen_ = false;
+  bool reconfigured_ = false;
+  uint32_t rate_;
+  std::optional<uint32_t> next_rate_;         // that is to count
+  std::unique_ptr<AuditTarget> next_target_;  // that is to be written to
   bool stop_ = false;
   bool done_ = false;
   bool abandoned_ = false;
@@ -125,10 +133,11 @@ class Audit::Writer {
 
 Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
                       AuditClock& clock)
-    : target_(std::move(target)),
-      clock_(clock),
+    : clock_(clock),
+      target_(std::move(target)),
       keep_failed_(config.on_error == AuditConfig::OnError::kRefuseCalls),
-      limiter_(config.rate_per_user, RandomSeed()) {
+      limiter_(config.rate_per_user, RandomSeed()),
+      rate_(config.rate_per_user) {
   const BlockedSignals blocked;
   thread_ = std::thread(Run, this);
 }
@@ -182,6 +191,15 @@ void Audit::Writer::Reopen() {
   wake_.notify_one();
 }
 
+void Audit::Writer::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
+  const std::lock_guard lock(mutex_);
+  keep_failed_ = config.on_error == AuditConfig::OnError::kRefuseCalls;
+  if (config.rate_per_user != rate_) next_rate_ = config.rate_per_user;
+  if (target) next_target_ = std::move(target);
+  reconfigured_ = true;
+  wake_.notify_one();
+}
+
 bool Audit::Writer::Stop() {
   std::unique_lock lock(mutex_);
   stop_ = true;
@@ -213,15 +231,22 @@ void Audit::Writer::Loop() {
   bool last = false;
   while (!last) {
     WaitForWork(lock);
-    TellSuppressed();
+    TellSuppressed(stop_ ? AuditClock::Steady::max() : clock_.SteadyNow());
+    if (next_rate_) ChangeRate();
+    std::unique_ptr<AuditTarget> next = std::move(next_target_);
     if (batch_.empty()) {
       std::swap(batch_, pending_);
       full_ = false;
     }
     const bool stopping = stop_;
     const bool reopen = std::exchange(reopen_, false);
+    reconfigured_ = false;
     lock.unlock();
-    if (reopen) target_->Reopen();
+    if (next) {
+      target_ = std::move(next);
+    } else if (reopen) {
+      target_->Reopen();
+    }
     WriteBatch();
     lock.lock();
     // At the end a target that fails gets one chance more, not as many as it likes.
@@ -233,14 +258,14 @@ void Audit::Writer::Loop() {
 }
 
 void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
-  while (!stop_ && !reopen_) {
+  while (!told()) {
     const AuditClock::Steady now = clock_.SteadyNow();
     std::optional<AuditClock::Steady> until = limiter_.next_due();
     if (!batch_.empty()) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
     } else if (!pending_.empty()) {
       // In real time: lingering is about the machine's speed, whatever clock a test gives.
-      wake_.wait_for(lock, kLinger, [this] { return stop_ || reopen_; });
+      wake_.wait_for(lock, kLinger, [this] { return told(); });
       return;
     }
     if (until && *until <= now) return;
@@ -249,14 +274,20 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
 }
 
 // Under mutex_.
-void Audit::Writer::TellSuppressed() {
-  const AuditClock::Steady until = stop_ ? AuditClock::Steady::max() : clock_.SteadyNow();
+void Audit::Writer::TellSuppressed(AuditClock::Steady until) {
   std::string line;
   while (const std::optional<RateLimiter::Suppressed> told = limiter_.TakeSuppressed(until)) {
     line.clear();
     AppendSuppressedLine(*told, clock_.Now(), &line);
     Push(line);
   }
+}
+
+// Under mutex_. What the old limit held back is told first.
+void Audit::Writer::ChangeRate() {
+  TellSuppressed(AuditClock::Steady::max());
+  rate_ = *std::exchange(next_rate_, std::nullopt);
+  limiter_ = RateLimiter(rate_, RandomSeed());
 }
 
 void Audit::Writer::WriteBatch() {
@@ -304,6 +335,11 @@ void Audit::Record(const AuditRecord& record) { writer_->Record(record); }
 bool Audit::refusing_calls() const { return writer_->refusing_calls(); }
 
 uint64_t Audit::lost() const { return writer_->lost(); }
+
+void Audit::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
+  calls_ = config.calls;
+  writer_->Reconfigure(config, std::move(target));
+}
 
 void Audit::Reopen() { writer_->Reopen(); }
 

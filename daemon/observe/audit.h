@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -93,12 +94,16 @@ class Audit {
   // there. Any thread.
   bool refusing_calls() const;
 
+  // From here on as `config` says; what is queued is written to `target`, too, if one is given, and
+  // otherwise all goes on to the one there is. A target that is blocked is waited for. Any thread.
+  void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
+
   uint64_t lost() const;  // lines, ever
   void Reopen();          // any thread
 
  private:
   class Writer;
-  AuditCalls calls_;
+  std::atomic<AuditCalls> calls_;
   std::unique_ptr<Writer> writer_;  // never null
 };
 

@@ -13,6 +13,11 @@ constexpr auto kFirstBackOff = std::chrono::milliseconds(50);
 constexpr auto kLongestBackOff = std::chrono::seconds(1);
 }  // namespace
 
+bool Backend::LeadsWhere(const BackendConfig& other) const {
+  return config_.name == other.name && config_.address == other.address &&
+         config_.users == other.users;
+}
+
 ttrpc::Status Backend::CheckOwner(int socket) const {
   const auto owner = ttrpc::ReadUnixCredentials(socket);
   if (!owner) return owner.error();

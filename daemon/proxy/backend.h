@@ -23,6 +23,10 @@ class Backend : public RefCounted {
   explicit Backend(BackendConfig config) : config_(std::move(config)) {}
 
   const BackendConfig& config() const { return config_; }
+  // Whether a backend that is configured like this is this one: connections to it may stay.
+  bool LeadsWhere(const BackendConfig& other) const;
+  // Of such a one.
+  void SetConfig(const BackendConfig& config) { config_ = config; }
 
   bool MayTry(Clock::time_point now) const { return now >= next_attempt_; }
   // OK if whoever called listen(2) on this socket is one of `users`, and not this very process.

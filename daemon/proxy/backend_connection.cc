@@ -26,7 +26,7 @@ constexpr auto kLongestRetry = std::chrono::milliseconds(50);
 
 ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
   ttrpc::ConnectionOptions options;
-  options.message_size = worker.config().limits.message_size;
+  options.message_size = worker.limits().message_size;
   options.deliver_before_close = true;
   return options;
 }

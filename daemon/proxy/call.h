@@ -13,6 +13,8 @@
 #include <string>
 
 #include "policy/accounting.h"
+#include "proxy/generation.h"
+#include "proxy/ref.h"
 #include "proxy/stream_state.h"
 #include "ttrpc/timer.h"
 
@@ -40,7 +42,8 @@ struct Call {
   uint32_t backend_id = 0;
   BackendConnection* backend = nullptr;
   StreamState state;
-  size_t rule = 0;
+  Ref<Generation> generation;  // that allowed it
+  size_t rule = 0;             // of its configuration
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
@@ -53,6 +56,7 @@ inline void Call::Reset(const StreamState& initial) {
   backend_id = 0;
   backend = nullptr;
   state = initial;
+  generation = {};
   rule = 0;
   request_bytes = 0;
   response_bytes = 0;

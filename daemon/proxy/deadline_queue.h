@@ -25,7 +25,7 @@ class Deadline : private ttrpc::RingNode {
 
   void (*expired_)(void* owner);
   void* owner_;
-  std::chrono::steady_clock::time_point at_;
+  std::chrono::steady_clock::time_point since_;
 };
 
 class DeadlineQueue {
@@ -39,11 +39,14 @@ class DeadlineQueue {
   // (Re)starts it.
   void Start(Deadline* deadline);
   std::chrono::nanoseconds delay() const { return delay_; }
+  // For those that have started, too, from when they did.
+  void SetDelay(std::chrono::nanoseconds delay);
 
  private:
   void Expire();
+  void Arm();
 
-  const std::chrono::nanoseconds delay_;
+  std::chrono::nanoseconds delay_;
   ttrpc::RingNode ring_;
   // For whoever stood in front when it was started: it may fire too soon, never too late.
   ttrpc::Timer timer_;

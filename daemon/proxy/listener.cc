@@ -8,22 +8,29 @@
 
 namespace proxyd {
 
-Listener::Listener(ttrpc::IoLoop& loop, std::string name, ttrpc::ListeningSocket socket,
-                   AcceptFunction accept)
-    : name_(std::move(name)),
+Listener::Listener(ttrpc::IoLoop& loop, size_t index, const ListenerConfig& config,
+                   ttrpc::ListeningSocket socket, AcceptFunction accept)
+    : index_(index),
+      config_(config),
+      accept_(std::move(accept)),
       socket_(std::move(socket)),
-      acceptor_(loop, socket_.fd(), CallbacksOf(std::move(accept))) {}
+      acceptor_(loop, socket_.fd(), Callbacks()) {}
 
 Listener::~Listener() = default;
 
-ttrpc::AcceptorCallbacks Listener::CallbacksOf(AcceptFunction accept) {
+void Listener::Become(size_t index, const ListenerConfig& config) {
+  index_ = index;
+  config_ = config;
+}
+
+ttrpc::AcceptorCallbacks Listener::Callbacks() {
   ttrpc::AcceptorCallbacks callbacks;
-  callbacks.accepted = std::move(accept);
+  callbacks.accepted = [this](ttrpc::UniqueFd socket) { accept_(index_, std::move(socket)); };
   callbacks.paused = [this](int error_number) {
     if (error_number == 0) {
-      spdlog::info("listener \"{}\": accepting again", name_);
+      spdlog::info("listener \"{}\": accepting again", config_.name);
     } else {
-      spdlog::warn("listener \"{}\": cannot accept, connections wait: {}", name_,
+      spdlog::warn("listener \"{}\": cannot accept, connections wait: {}", config_.name,
                    std::generic_category().message(error_number));
     }
   };

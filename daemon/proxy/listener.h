@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listener: a configured listener: its socket, and the connections that are accepted on it. Says in
+// Listener: a socket of a configured listener, and the connections that are accepted on it. Says in
 // the log when it has to pause. On the loop's thread.
 #pragma once
 
+#include <cstddef>
 #include <functional>
-#include <string>
 
+#include "config/config.h"
 #include "ttrpc/acceptor.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
@@ -16,20 +17,33 @@ namespace proxyd {
 
 class Listener {
  public:
-  using AcceptFunction = std::function<void(ttrpc::UniqueFd)>;
+  using AcceptFunction = std::function<void(size_t listener, ttrpc::UniqueFd)>;
 
-  // `loop` must outlive it. The sockets given to `accept` are non-blocking.
-  Listener(ttrpc::IoLoop& loop, std::string name, ttrpc::ListeningSocket socket,
-           AcceptFunction accept);
+  // `index`: of `config` in Config::listeners, with which `accept` is called; the sockets given to
+  // it are non-blocking. `loop` must outlive this.
+  Listener(ttrpc::IoLoop& loop, size_t index, const ListenerConfig& config,
+           ttrpc::ListeningSocket socket, AcceptFunction accept);
   // Stops listening and removes the socket.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
- private:
-  ttrpc::AcceptorCallbacks CallbacksOf(AcceptFunction accept);
+  // As it was last told.
+  const ListenerConfig& config() const { return config_; }
 
-  std::string name_;
+  // Who may connect, from here on; see ListeningSocket.
+  ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
+    return socket_.SetAccess(options);
+  }
+  // It is this one in the configuration that counts now.
+  void Become(size_t index, const ListenerConfig& config);
+
+ private:
+  ttrpc::AcceptorCallbacks Callbacks();
+
+  size_t index_;
+  ListenerConfig config_;
+  AcceptFunction accept_;
   ttrpc::ListeningSocket socket_;
   ttrpc::Acceptor acceptor_;
 };

@@ -9,6 +9,7 @@
 #include "proxy/worker.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/response.h"
+#include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
 
@@ -23,7 +24,7 @@ constexpr auto kLinger = std::chrono::seconds(30);
 
 ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
   ttrpc::ConnectionOptions options;
-  options.message_size = worker.config().limits.message_size;
+  options.message_size = worker.limits().message_size;
   // End of file from a peer means that it is gone: its calls are cancelled at once.
   options.deliver_before_close = false;
   return options;
@@ -33,12 +34,13 @@ ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
 
 Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
     : worker_(worker),
+      generation_(worker.generation()),
       identity_(peer.identity),
-      audit_(worker.config(), worker.audit(), identity_),
+      audit_(config(), worker.audit(), identity_),
       admission_(std::move(peer.admission)),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
       place_(std::move(peer.place)),
-      timeouts_(worker.deadlines(identity_.listener), *this) {}
+      timeouts_(generation_->deadlines(identity_.listener), *this) {}
 
 Peer::~Peer() = default;
 
@@ -47,6 +49,41 @@ void Peer::Start(std::list<Peer>::iterator position) {
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
+}
+
+// Reload.
+
+void Peer::Reload() {
+  const Ref<Generation>& next = worker_.generation();
+  const auto listener = next->FindListener(config().listeners[identity_.listener]);
+  if (!listener || linger_) return;
+  // Its groups are not kept: the kernel still has them as they were when it connected.
+  const auto credentials = ttrpc::ReadUnixCredentials(connection_.fd());
+  if (!credentials) return Close();
+  admission_ = next->policy().Admit(
+      *listener, {.uid = identity_.uid, .gid = identity_.gid, .groups = credentials->groups});
+  known_method_.reset();
+  identity_.listener = *listener;
+  generation_ = next;
+  audit_.SetConfig(config());
+  if (!admission_.admitted()) {
+    audit_.Refused(StatusCode::kPermissionDenied);
+    return Close();
+  }
+  timeouts_.MoveTo(generation_->deadlines(*listener));
+  connection_.SetMessageSize(worker_.limits().message_size);
+  RetireOldBackends();
+}
+
+void Peer::RetireOldBackends() {
+  std::vector<BackendConnection*> idle;
+  for (const auto& backend : backends_) {
+    backend->connection().SetMessageSize(worker_.limits().message_size);
+    if (generation_->Has(backend->backend())) continue;
+    backend->Retire();
+    if (backend->calls() == 0) idle.push_back(backend.get());
+  }
+  for (BackendConnection* backend : idle) Drop(*backend);
 }
 
 // Memory.
@@ -104,7 +141,7 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
     ++worker_.counters().peer_dropped;
     return;
   }
-  const Status status = MessageTooLong(header.length, worker_.config().limits.message_size);
+  const Status status = MessageTooLong(header.length, worker_.limits().message_size);
   const auto* call = data ? calls_.Find(header.stream_id) : nullptr;
   if (call != nullptr) {
     audit_.Refused(**call, status.code());
@@ -113,168 +150,6 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
   } else {
     Refuse(header.stream_id, status);
   }
-}
-
-void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
-  const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
-  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse());
-
-  const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
-  const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
-                                  ? ttrpc::UnknownFieldAction::kDrop
-                                  : ttrpc::UnknownFieldAction::kRefuse;
-  ttrpc::RequestView& request = worker_.request_buffer();
-  Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
-  const uint32_t rate = worker_.config().limits.requests_per_second_per_user;
-  over_rate_ =
-      status.ok() && rate != 0 && !place_.account().TakeRequest(rate, UserAccount::Clock::now());
-  const bool known = status.ok() && IsKnown(request);
-  if (status.ok() && !known) status = CheckNames(request);
-  if (!status.ok()) return Refuse(id, status);
-
-  const AuditedRequest what = {.request = request, .flags = header.flags, .bytes = data.size()};
-  if (status = CheckRequest(what); !status.ok()) {
-    audit_.Refused(what, std::nullopt, status.code());
-    ++worker_.counters().refused;
-    return Answer(id, status);
-  }
-
-  if (known) return StartCall(id, what, &request, known_method_->rule);
-
-  const Verdict verdict = worker_.policy().Check(admission_, request);
-  audit_.Decided(what, verdict);
-  if (!verdict.allowed) {
-    ++worker_.counters().denied;
-    return Answer(id, MayNotCall(identity_.uid, request));
-  }
-  Remember(request, verdict);
-  StartCall(id, what, &request, *verdict.rule);
-}
-
-bool Peer::IsKnown(const ttrpc::RequestView& request) const {
-  return known_method_ != nullptr && request.method == known_method_->method &&
-         request.service == known_method_->service;
-}
-
-// `verdict` allows.
-void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict) {
-  if (!verdict.by_names_alone || !verdict.shadows.empty()) return;
-  if (!known_method_) known_method_ = std::make_unique<KnownMethod>();
-  known_method_->service = request.service;
-  known_method_->method = request.method;
-  known_method_->rule = *verdict.rule;
-}
-
-// Metadata, then flags.
-Status Peer::CheckRequest(const AuditedRequest& what) const {
-  if (Status status = worker_.policy().CheckGuardedMetadata(admission_, what.request.metadata);
-      !status.ok()) {
-    return status;
-  }
-  constexpr uint8_t kBoth = ttrpc::kFlagRemoteClosed | ttrpc::kFlagRemoteOpen;
-  if ((what.flags & kBoth) == kBoth) {
-    return {StatusCode::kInvalidArgument, "remote closed and remote open exclude each other"};
-  }
-  return {};
-}
-
-// An allowed request: streams, draining, limits, then its backend.
-void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request,
-                     size_t rule_index) {
-  const RuleConfig& rule = worker_.config().rules[rule_index];
-  const auto refuse = [&](const Status& status) {
-    audit_.Refused(what, rule_index, status.code());
-    ++worker_.counters().refused;
-    Answer(id, status);
-  };
-  const auto end = [&](const Status& status) {
-    audit_.Ended(what, rule_index, status.code());
-    Answer(id, status);
-  };
-
-  if ((what.flags & ttrpc::kFlagRemoteOpen) != 0 && !rule.streams) {
-    return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
-  }
-  if (worker_.draining()) return end(Draining());
-  if (worker_.audit().refusing_calls()) return end({StatusCode::kUnavailable, "audit is failing"});
-
-  CallPlace place;
-  if (const auto limit = TakePlace(&place)) {
-    worker_.counters().CountRefusal(*limit);
-    return refuse(LimitReached(*limit, worker_.config().limits));
-  }
-
-  const ListenerConfig& listener = worker_.config().listeners[identity_.listener];
-  request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
-  if (request->timeout_nano < 0) return end(DeadlineExceeded());
-
-  const BackendConfig& backend = worker_.config().backends[rule.backend];
-  DropReservedMetadata(request);
-  if (backend.forward_identity) {
-    if (!identity_metadata_) {
-      identity_metadata_ =
-          std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
-    }
-    identity_metadata_->AppendTo(request);
-  }
-  const size_t size = ttrpc::EncodedRequestSize(*request);
-  const uint32_t limit = worker_.config().limits.message_size;
-  if (size > limit) return refuse(MessageTooLong(size, limit));
-
-  BackendConnection* connection = BackendFor(rule.backend);
-  if (connection == nullptr)
-    return end(BackendStatus(StatusCode::kUnavailable, backend, "cannot be reached"));
-
-  auto call = worker_.NewCall(StreamState(what.flags));
-  call->id = id;
-  call->rule = rule_index;
-  call->place = std::move(place);
-  connection->Add(call.get());
-  Forward(what, size, std::move(call));
-}
-
-std::optional<Limit> Peer::TakePlace(CallPlace* place) {
-  const LimitsConfig& limits = worker_.config().limits;
-  if (over_rate_) return Limit::kRequestsPerSecondPerUser;
-  if (const auto limit = worker_.accounting().Buffered(place_.account(), limits)) return limit;
-  if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
-  if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
-  return std::nullopt;
-}
-
-// `size`: of the request as it is written.
-void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
-  const ttrpc::RequestView& request = what.request;
-  ++worker_.counters().calls;
-  call->request_bytes = what.bytes;
-  audit_.Label(what, call.get());
-  if (request.timeout_nano != 0) {
-    call->deadline = std::make_unique<ttrpc::Timer>(
-        worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });
-    call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
-  }
-  const ttrpc::MessageHeader header = {
-      .length = static_cast<uint32_t>(size),
-      .stream_id = call->backend_id,
-      .type = ttrpc::MessageType::kRequest,
-      .flags = RequestFlagsToBackend(what.flags, request.payload.empty())};
-  ttrpc::Connection& backend = call->backend->connection();
-  ttrpc::EncodeRequest(request, backend.Begin(header));
-  StopIfFull(backend);
-  const uint32_t id = call->id;
-  calls_.Insert(id, std::move(call));
-}
-
-BackendConnection* Peer::BackendFor(size_t backend) {
-  const Ref<Backend>& target = worker_.backend(backend);
-  for (const auto& connection : backends_) {
-    if (&connection->backend() == target.get() && connection->takes_calls())
-      return connection.get();
-  }
-  auto connection = BackendConnection::Open(worker_, target, *this);
-  if (!connection) return nullptr;
-  return backends_.emplace_back(std::move(connection)).get();
 }
 
 void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
@@ -354,7 +229,7 @@ void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::str
 }
 
 void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
-  AnswerCall(call, MessageTooLong(header.length, worker_.config().limits.message_size));
+  AnswerCall(call, MessageTooLong(header.length, worker_.limits().message_size));
 }
 
 void Peer::OnBackendUnreachable(BackendConnection& connection) {
@@ -481,7 +356,7 @@ void Peer::UpdateReading() {
   bool backend_full = false;
   for (const auto& backend : backends_) backend_full |= backend->connection().send_queue_full();
   const size_t most =
-      size_t{worker_.config().limits.message_size} + 2 * ttrpc::ConnectionOptions().send_queue_high;
+      size_t{worker_.limits().message_size} + 2 * ttrpc::ConnectionOptions().send_queue_high;
   const bool peer_full = connection_.send_queue_full();
   if (held_up_ || backend_full || (peer_full && connection_.send_queue_size() > most)) {
     connection_.PauseReading();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Peer: an authenticated client connection. It takes each message through the checks in the order
-// of the contract, forwards what passes, and brings the answers back on the peer's own stream ids.
-// It owns its calls and its backend connections. On its worker's thread.
+// of the contract (requests: peer_request.cc), forwards what passes, and brings the answers back on
+// the peer's own stream ids. It owns its calls and its backend connections. On its worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
+#include "proxy/generation.h"
 #include "proxy/peer_audit.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/request_rules.h"
@@ -51,6 +52,9 @@ class Peer final : public ttrpc::ConnectionHandler,
   // `position`: where it stands in the worker's list.
   void Start(std::list<Peer>::iterator position);
   std::list<Peer>::iterator position() const { return position_; }
+
+  // The worker has another generation.
+  void Reload();
 
   // New calls are refused; it closes after its last.
   void Drain() {
@@ -91,6 +95,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   void OnTimeout() override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
+  void RetireOldBackends();
+
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
   ttrpc::Status CheckRequest(const AuditedRequest& what) const;
@@ -126,10 +132,12 @@ class Peer final : public ttrpc::ConnectionHandler,
   bool IsKnown(const ttrpc::RequestView& request) const;
   void Remember(const ttrpc::RequestView& request, const Verdict& verdict);
 
+  const Config& config() const { return generation_->config(); }
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
 
   Worker& worker_;
-  PeerIdentity identity_;
+  Ref<Generation> generation_;
+  PeerIdentity identity_;  // its listener is one of that generation
   PeerAudit audit_;
   Admission admission_;
   std::unique_ptr<KnownMethod> known_method_;  // under this admission

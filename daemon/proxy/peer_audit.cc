@@ -20,6 +20,13 @@ std::string_view TraceparentOf(const ttrpc::RequestView& request) {
   return {};
 }
 
+void DescribeRule(const Config& config, const RuleConfig& rule, AuditRecord* record) {
+  record->rule = rule.name;
+  record->enforced = rule.enforce;
+  if (rule.action == RuleConfig::Action::kAllow)
+    record->backend = config.backends[rule.backend].name;
+}
+
 }  // namespace
 
 ttrpc::StatusCode CodeForAudit(std::string_view response_data) {
@@ -28,10 +35,14 @@ ttrpc::StatusCode CodeForAudit(std::string_view response_data) {
   return parsed.ok() ? response.code : parsed.code();
 }
 
+const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
+  return index ? &config_->rules[*index] : nullptr;
+}
+
 AuditRecord PeerAudit::Record(AuditEvent event) const {
   AuditRecord record;
   record.event = event;
-  record.listener = config_.listeners[identity_.listener].name;
+  record.listener = config_->listeners[identity_.listener].name;
   record.pid = identity_.pid;
   record.uid = identity_.uid;
   record.gid = identity_.gid;
@@ -46,35 +57,29 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
   record->traceparent = TraceparentOf(what.request);
 }
 
+// Under the configuration that allowed it.
 void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
   record->kind = call.state.unary() ? "unary" : "stream";
   record->service = call.label.service;
   record->method = call.label.method;
   record->traceparent = call.label.traceparent;
-  DescribeRule(call.rule, record);
+  const Config& config = call.generation->config();
+  DescribeRule(config, config.rules[call.rule], record);
   record->request_bytes = call.request_bytes;
   record->response_bytes = call.response_bytes;
 }
 
-void PeerAudit::DescribeRule(size_t rule, AuditRecord* record) const {
-  const RuleConfig& config = config_.rules[rule];
-  record->rule = config.name;
-  record->enforced = config.enforce;
-  if (config.action == RuleConfig::Action::kAllow)
-    record->backend = config_.backends[config.backend].name;
-}
-
-bool PeerAudit::Wants(AuditEvent event, std::optional<size_t> rule) const {
-  if (!rule) return audit_.Wants(event, std::nullopt, std::nullopt);
-  return audit_.Wants(event, config_.rules[*rule].enforce, config_.rules[*rule].audit);
+bool PeerAudit::Wants(AuditEvent event, const RuleConfig* rule) const {
+  if (rule == nullptr) return audit_.Wants(event, std::nullopt, std::nullopt);
+  return audit_.Wants(event, rule->enforce, rule->audit);
 }
 
 void PeerAudit::Connection(AuditEvent event) const {
-  if (Wants(event, std::nullopt)) audit_.Record(Record(event));
+  if (Wants(event, nullptr)) audit_.Record(Record(event));
 }
 
 void PeerAudit::Refused(ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, std::nullopt)) return;
+  if (!Wants(AuditEvent::kRefuse, nullptr)) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   record.code = code;
   audit_.Record(record);
@@ -82,16 +87,16 @@ void PeerAudit::Refused(ttrpc::StatusCode code) const {
 
 void PeerAudit::Refused(const AuditedRequest& what, std::optional<size_t> rule,
                         ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, rule)) return;
+  if (!Wants(AuditEvent::kRefuse, Rule(rule))) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   Describe(what, &record);
-  if (rule) DescribeRule(*rule, &record);
+  if (rule) DescribeRule(*config_, *Rule(rule), &record);
   record.code = code;
   audit_.Record(record);
 }
 
 void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, call.rule)) return;
+  if (!Wants(AuditEvent::kRefuse, &call.generation->config().rules[call.rule])) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   Describe(call, &record);
   record.code = code;
@@ -99,29 +104,28 @@ void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code) const {
 }
 
 void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict) const {
-  for (const size_t rule : verdict.shadows) Decision(what, rule, false);
-  if (!verdict.allowed) Decision(what, verdict.rule, true);
+  for (const size_t rule : verdict.shadows) Decision(what, Rule(rule), false);
+  if (!verdict.allowed) Decision(what, Rule(verdict.rule), true);
 }
 
-void PeerAudit::Decision(const AuditedRequest& what, std::optional<size_t> rule,
-                         bool enforced) const {
+void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const {
   // A shadow decision has the event that it would have had.
-  const bool allows = rule && config_.rules[*rule].action == RuleConfig::Action::kAllow;
+  const bool allows = rule != nullptr && rule->action == RuleConfig::Action::kAllow;
   const AuditEvent event = allows ? AuditEvent::kCall : AuditEvent::kDeny;
   if (!Wants(event, rule)) return;
   AuditRecord record = Record(event);
   Describe(what, &record);
-  if (rule) DescribeRule(*rule, &record);
+  if (rule != nullptr) DescribeRule(*config_, *rule, &record);
   record.enforced = enforced;
   if (!allows) record.code = ttrpc::StatusCode::kPermissionDenied;
   audit_.Record(record);
 }
 
 void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kCall, rule)) return;
+  if (!Wants(AuditEvent::kCall, Rule(rule))) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(what, &record);
-  DescribeRule(rule, &record);
+  DescribeRule(*config_, *Rule(rule), &record);
   record.code = code;
   record.duration = std::chrono::microseconds(0);
   record.response_bytes = 0;
@@ -140,9 +144,10 @@ void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
 
 void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   CallLabel& label = call->label;
-  const bool end_wanted = Wants(AuditEvent::kCall, call->rule);
+  const RuleConfig* rule = Rule(call->rule);
+  const bool end_wanted = Wants(AuditEvent::kCall, rule);
   // Data that is refused of a call is told even where its end is not.
-  if (!end_wanted && !Wants(AuditEvent::kRefuse, call->rule)) return;
+  if (!end_wanted && !Wants(AuditEvent::kRefuse, rule)) return;
   if (end_wanted) label.start = std::chrono::steady_clock::now();
   label.service = what.request.service;
   label.method = what.request.method;

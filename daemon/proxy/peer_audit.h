@@ -36,9 +36,11 @@ ttrpc::StatusCode CodeForAudit(std::string_view response_data);
 
 class PeerAudit {
  public:
-  // `config`, `audit` and `identity` must outlive it.
+  // `audit` and `identity` must outlive it; `config` too, or be replaced before it goes.
   PeerAudit(const Config& config, Audit& audit, const PeerIdentity& identity)
-      : config_(config), audit_(audit), identity_(identity) {}
+      : config_(&config), audit_(audit), identity_(identity) {}
+
+  void SetConfig(const Config& config) { config_ = &config; }
 
   void Connected() const { Connection(AuditEvent::kConnect); }
   void Disconnected() const { Connection(AuditEvent::kDisconnect); }
@@ -66,12 +68,12 @@ class PeerAudit {
   AuditRecord Record(AuditEvent event) const;
   void Describe(const AuditedRequest& what, AuditRecord* record) const;
   void Describe(const Call& call, AuditRecord* record) const;
-  void DescribeRule(size_t rule, AuditRecord* record) const;
-  bool Wants(AuditEvent event, std::optional<size_t> rule) const;
+  bool Wants(AuditEvent event, const RuleConfig* rule) const;
+  const RuleConfig* Rule(std::optional<size_t> index) const;
   void Connection(AuditEvent event) const;
-  void Decision(const AuditedRequest& what, std::optional<size_t> rule, bool enforced) const;
+  void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
 
-  const Config& config_;
+  const Config* config_;  // that `identity_` and new calls refer to
   Audit& audit_;
   const PeerIdentity& identity_;
 };

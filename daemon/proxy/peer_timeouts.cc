@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/peer_timeouts.h"
 
+#include <utility>
+
 namespace proxyd {
 
 namespace {
@@ -9,24 +11,40 @@ void TellOwner(void* owner) { static_cast<PeerTimeouts::Owner*>(owner)->OnTimeou
 
 }  // namespace
 
-PeerTimeouts::PeerTimeouts(PeerDeadlines& deadlines, Owner& owner)
-    : deadlines_(deadlines),
+void PeerDeadlines::Set(const TimeoutsConfig& timeouts) {
+  first_request.SetDelay(timeouts.first_request);
+  partial_message.SetDelay(timeouts.partial_message);
+  idle.SetDelay(timeouts.idle);
+  write.SetDelay(timeouts.write);
+}
+
+PeerTimeouts::PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner)
+    : deadlines_(std::move(deadlines)),
       owner_(owner),
       request_(TellOwner, &owner),
       message_([](void* self) { static_cast<PeerTimeouts*>(self)->MessageLate(); }, this),
       write_(TellOwner, &owner) {}
 
+void PeerTimeouts::MoveTo(Ref<PeerDeadlines> deadlines) {
+  if (deadlines == deadlines_) return;
+  // The queues that go may go with the last that stood in them.
+  const Ref<PeerDeadlines> old = std::exchange(deadlines_, std::move(deadlines));
+  if (request_.active()) first_came_ ? AwaitRequest() : AwaitFirstRequest();
+  if (message_.active()) OnPartialMessage(true);
+  if (write_.active()) OnWriteBlocked(true);
+}
+
 void PeerTimeouts::AwaitFirstRequest() {
-  const Duration first = deadlines_.first_request.delay();
-  const Duration idle = deadlines_.idle.delay();
+  const Duration first = deadlines_->first_request.delay();
+  const Duration idle = deadlines_->idle.delay();
   // It is without calls, too.
   const bool idle_ends_first = idle.count() != 0 && (first.count() == 0 || idle < first);
-  (idle_ends_first ? deadlines_.idle : deadlines_.first_request).Start(&request_);
+  (idle_ends_first ? deadlines_->idle : deadlines_->first_request).Start(&request_);
 }
 
 void PeerTimeouts::OnPartialMessage(bool partial) {
   if (partial) {
-    deadlines_.partial_message.Start(&message_);
+    deadlines_->partial_message.Start(&message_);
   } else {
     message_.Stop();
   }
@@ -34,7 +52,7 @@ void PeerTimeouts::OnPartialMessage(bool partial) {
 
 void PeerTimeouts::MessageLate() {
   if (owner_.reading_paused()) {
-    deadlines_.partial_message.Start(&message_);
+    deadlines_->partial_message.Start(&message_);
   } else {
     owner_.OnTimeout();
   }
@@ -42,7 +60,7 @@ void PeerTimeouts::MessageLate() {
 
 void PeerTimeouts::OnWriteBlocked(bool blocked) {
   if (blocked) {
-    deadlines_.write.Start(&write_);
+    deadlines_->write.Start(&write_);
   } else {
     write_.Stop();
   }

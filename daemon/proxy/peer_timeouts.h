@@ -6,17 +6,19 @@
 
 #include "config/config.h"
 #include "proxy/deadline_queue.h"
+#include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
 
 namespace proxyd {
 
 // What the peers of one listener share: [timeouts], with its overrides.
-struct PeerDeadlines {
+struct PeerDeadlines : RefCounted {
   PeerDeadlines(ttrpc::IoLoop& loop, const TimeoutsConfig& timeouts)
       : first_request(loop, timeouts.first_request),
         partial_message(loop, timeouts.partial_message),
         idle(loop, timeouts.idle),
         write(loop, timeouts.write) {}
+  void Set(const TimeoutsConfig& timeouts);
 
   DeadlineQueue first_request;
   DeadlineQueue partial_message;
@@ -36,14 +38,20 @@ class PeerTimeouts {
     ~Owner() = default;
   };
 
-  // Both must outlive it.
-  PeerTimeouts(PeerDeadlines& deadlines, Owner& owner);
+  // `owner` must outlive it.
+  PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner);
+
+  // What it is waited for is waited for anew, unless they are the same.
+  void MoveTo(Ref<PeerDeadlines> deadlines);
 
   // It is connected, and has sent no request.
   void AwaitFirstRequest();
   // None of its calls is in flight.
-  void AwaitRequest() { deadlines_.idle.Start(&request_); }
-  void RequestCame() { request_.Stop(); }
+  void AwaitRequest() { deadlines_->idle.Start(&request_); }
+  void RequestCame() {
+    first_came_ = true;
+    request_.Stop();
+  }
   // As its connection tells.
   void OnPartialMessage(bool partial);
   void OnWriteBlocked(bool blocked);
@@ -52,11 +60,12 @@ class PeerTimeouts {
  private:
   void MessageLate();
 
-  PeerDeadlines& deadlines_;
+  Ref<PeerDeadlines> deadlines_;  // before what stands in it
   Owner& owner_;
   Deadline request_;
   Deadline message_;
   Deadline write_;
+  bool first_came_ = false;
 };
 
 }  // namespace proxyd

@@ -19,11 +19,13 @@ class Peer;
 
 class Pressure {
  public:
-  // All must outlive it.
+  // All but `limits` must outlive it.
   Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConfig& limits,
            std::list<Peer>& peers);
   Pressure(const Pressure&) = delete;
   Pressure& operator=(const Pressure&) = delete;
+
+  void SetLimits(const LimitsConfig& limits) { limits_ = limits; }
 
   // The peer holds more than before; it may be closed on return.
   void OnGrowth(Peer& peer);
@@ -32,7 +34,7 @@ class Pressure {
   void Look();
 
   Accounting& accounting_;
-  const LimitsConfig& limits_;
+  LimitsConfig limits_;
   std::list<Peer>& peers_;
   ttrpc::Timer timer_;  // runs while anybody holds too much
 };

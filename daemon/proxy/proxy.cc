@@ -3,10 +3,9 @@
 
 #include <spdlog/spdlog.h>
 
-#include <string>
 #include <utility>
 
-#include "ttrpc/unix_credentials.h"
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
@@ -15,11 +14,13 @@ namespace {
 constexpr auto kLastMoment = std::chrono::seconds(1);
 }  // namespace
 
-Proxy::Proxy(event_base* base, const Config& config, Audit& audit)
-    : config_(config),
-      policy_(config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}),
-      worker_(base,
-              {.config = config, .policy = policy_, .audit = audit, .accounting = accounting_}),
+Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Audit& audit)
+    : drain_timeout_(snapshot->config.drain_timeout),
+      worker_(base, std::move(snapshot), {.audit = audit, .accounting = accounting_}),
+      listeners_(worker_.loop(),
+                 [this](size_t listener, ttrpc::UniqueFd peer) {
+                   worker_.Accept(listener, std::move(peer));
+                 }),
       drain_timer_(worker_.loop(),
                    [this] {
                      spdlog::warn("drain timeout: what is left is answered and closed");
@@ -31,57 +32,26 @@ Proxy::Proxy(event_base* base, const Config& config, Audit& audit)
 Proxy::~Proxy() = default;
 
 ttrpc::Status Proxy::Listen(PassedSockets* passed) {
-  for (size_t i = 0; i < config_.listeners.size(); ++i) {
-    const ListenerConfig& listener = config_.listeners[i];
-    const auto* own = std::get_if<ttrpc::Address>(&listener.address);
-    const ttrpc::Status status =
-        own != nullptr ? ListenAt(i, *own)
-                       : ListenOnPassed(i, std::get<PassedSocket>(listener.address).name, passed);
-    if (!status.ok()) {
-      listeners_.clear();
-      return {status.code(), "listener \"" + listener.name + "\": " + status.message()};
-    }
-    spdlog::info("listener \"{}\": {}", listener.name, ToString(listener.address));
-  }
+  auto change = listeners_.Prepare(config(), passed);
+  if (!change) return change.error();
+  listeners_.Commit(*std::move(change), config());
   return {};
 }
 
-ttrpc::Status Proxy::ListenAt(size_t index, const ttrpc::Address& address) {
-  const ListenerConfig& listener = config_.listeners[index];
-  ttrpc::ListeningSocketOptions options(address);
-  options.owner = listener.owner;
-  options.group = listener.group;
-  options.mode = listener.mode;
-  auto socket = ttrpc::ListeningSocket::Create(options);
-  if (!socket) return socket.error();
-  Serve(index, std::move(*socket));
-  return {};
+ttrpc::Result<ListenerSet::Change> Proxy::PrepareReload(const Config& after) {
+  PassedSockets none;
+  return listeners_.Prepare(after, &none);
 }
 
-ttrpc::Status Proxy::ListenOnPassed(size_t index, const std::string& name, PassedSockets* passed) {
-  const auto [first, last] = passed->equal_range(name);
-  if (first == last)
-    return {ttrpc::StatusCode::kNotFound, "no socket was passed with FileDescriptorName=" + name};
-  for (auto entry = first; entry != last; ++entry) {
-    auto socket = ttrpc::ListeningSocket::Adopt(std::move(entry->second));
-    if (!socket)
-      return {socket.error().code(), "systemd:" + name + ": " + socket.error().message()};
-    Serve(index, std::move(*socket));
-  }
-  passed->erase(first, last);
-  return {};
-}
-
-void Proxy::Serve(size_t index, ttrpc::ListeningSocket socket) {
-  listeners_.push_back(std::make_unique<Listener>(
-      worker_.loop(), config_.listeners[index].name, std::move(socket),
-      [this, index](ttrpc::UniqueFd peer) { worker_.Accept(index, std::move(peer)); }));
+void Proxy::Reload(SnapshotPtr snapshot, ListenerSet::Change change) {
+  listeners_.Commit(std::move(change), snapshot->config);
+  worker_.Reload(std::move(snapshot));
 }
 
 void Proxy::Drain(std::function<void()> done) {
   drained_ = std::move(done);
-  listeners_.clear();
-  drain_timer_.Start(config_.drain_timeout);
+  listeners_.Clear();
+  drain_timer_.Start(drain_timeout_);
   worker_.Drain([this] { Finish(); });
 }
 

@@ -16,18 +16,13 @@ namespace {
 constexpr size_t kSpareCalls = 256;
 }  // namespace
 
-Worker::Worker(event_base* base, const WorkerContext& context)
+Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context)
     : context_(context),
       loop_(base),
-      backend_write_deadlines_(loop_, context.config.timeouts.write),
+      generation_(MakeRef<Generation>(loop_, std::move(snapshot))),
+      backend_write_deadlines_(loop_, generation_->config().timeouts.write),
       reaper_(loop_, [this] { Reap(); }),
-      pressure_(loop_, context.accounting, context.config.limits, peers_) {
-  for (const ListenerConfig& listener : context.config.listeners)
-    deadlines_.emplace_back(loop_, listener.timeouts);
-  backends_.reserve(context.config.backends.size());
-  for (const BackendConfig& backend : context.config.backends)
-    backends_.push_back(MakeRef<Backend>(backend));
-}
+      pressure_(loop_, context.accounting, limits(), peers_) {}
 
 Worker::~Worker() = default;
 
@@ -35,7 +30,8 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   auto credentials = ttrpc::ReadUnixCredentials(socket.get());
   AuditRecord record;
   record.event = AuditEvent::kRefuse;
-  record.listener = config().listeners[listener].name;
+  const ListenerConfig& config = generation_->config().listeners[listener];
+  record.listener = config.name;
   if (!credentials) {
     spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
                  credentials.error().message());
@@ -44,11 +40,11 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   record.pid = credentials->pid;
   record.uid = credentials->uid;
   record.gid = credentials->gid;
-  Admission admission = policy().Admit(
+  Admission admission = generation_->policy().Admit(
       listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
   if (!admission.admitted()) return RefusePeer(record);
-  auto place = context_.accounting.Connect(credentials->uid, config().listeners[listener],
-                                           config().limits, Accounting::Clock::now());
+  auto place =
+      context_.accounting.Connect(credentials->uid, config, limits(), Accounting::Clock::now());
   if (const Limit* limit = std::get_if<Limit>(&place)) {
     counters_.CountRefusal(*limit);
     record.code = ttrpc::StatusCode::kResourceExhausted;
@@ -67,6 +63,16 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
 void Worker::RefusePeer(AuditRecord record) {
   ++counters_.peers_refused;
   if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
+}
+
+void Worker::Reload(SnapshotPtr snapshot) {
+  generation_ = MakeRef<Generation>(loop_, std::move(snapshot), *generation_);
+  backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
+  pressure_.SetLimits(limits());
+  for (auto next = peers_.begin(); next != peers_.end();) {
+    Peer& peer = *next++;  // it may leave the list
+    peer.Reload();
+  }
 }
 
 void Worker::Drain(std::function<void()> done) {
@@ -90,6 +96,7 @@ std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
 
 void Worker::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
+  call->generation = {};
   call->place.Leave();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }

@@ -4,7 +4,6 @@
 // keeps what has ended until no callback of it can be running. On its own thread.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -13,12 +12,11 @@
 #include "config/config.h"
 #include "observe/audit.h"
 #include "policy/accounting.h"
-#include "policy/policy.h"
-#include "proxy/backend.h"
+#include "policy/snapshot.h"
 #include "proxy/call.h"
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
-#include "proxy/peer_timeouts.h"
+#include "proxy/generation.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
@@ -31,17 +29,15 @@ namespace proxyd {
 class BackendConnection;
 class Peer;
 
-// What a worker looks things up in; outlives it.
+// What a worker shares with others; outlives it.
 struct WorkerContext {
-  const Config& config;
-  const Policy& policy;
   Audit& audit;
   Accounting& accounting;
 };
 
 class Worker {
  public:
-  Worker(event_base* base, const WorkerContext& context);
+  Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -49,6 +45,10 @@ class Worker {
   // A connection that was accepted on this listener (an index into Config::listeners):
   // authenticates, then serves or closes it.
   void Accept(size_t listener, ttrpc::UniqueFd socket);
+
+  // From here on `snapshot` counts. Peers of a listener that it has, too, go on under it, or are
+  // closed if no rule admits them any more; the others keep what they have.
+  void Reload(SnapshotPtr snapshot);
 
   // No new calls; peers go after their last. `done` is called when none is left, perhaps at once.
   void Drain(std::function<void()> done);
@@ -59,14 +59,14 @@ class Worker {
   bool draining() const { return draining_; }
 
   ttrpc::IoLoop& loop() { return loop_; }
-  const Config& config() const { return context_.config; }
-  const Policy& policy() const { return context_.policy; }
+  // That new peers get.
+  const Ref<Generation>& generation() const { return generation_; }
+  // Of all peers alike.
+  const LimitsConfig& limits() const { return generation_->config().limits; }
   Audit& audit() { return context_.audit; }
   const Accounting& accounting() const { return context_.accounting; }
-  PeerDeadlines& deadlines(size_t listener) { return deadlines_[listener]; }
   Pressure& pressure() { return pressure_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
-  const Ref<Backend>& backend(size_t index) const { return backends_[index]; }
   Counters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
   std::unique_ptr<Call> NewCall(const StreamState& state);
@@ -84,8 +84,7 @@ class Worker {
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
-  std::vector<Ref<Backend>> backends_;   // by Config::backends
-  std::deque<PeerDeadlines> deadlines_;  // by listener
+  Ref<Generation> generation_;
   DeadlineQueue backend_write_deadlines_;
   Counters counters_;
   ttrpc::RequestView request_buffer_;

@@ -35,6 +35,7 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
       return {.event = Event::kMessage, .header = header, .data = data};
     }
   }
+  const bool header_seen = header_size_ == kMessageHeaderLength;
   if (!TakeHeader(input)) return {};
 
   const MessageHeader header = DecodeMessageHeader(header_bytes_.data());
@@ -42,7 +43,8 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
     malformed_ = true;
     return {.event = Event::kMalformed, .header = header, .data = {}};
   }
-  return header.length > message_size_ ? Discard(input) : TakeData(input);
+  if (!header_seen) too_long_ = header.length > message_size_;
+  return too_long_ ? Discard(input) : TakeData(input);
 }
 
 bool MessageDecoder::TakeHeader(std::string_view* input) {
@@ -88,8 +90,8 @@ MessageDecoder::Decoded MessageDecoder::Finish(Event event, std::string_view dat
 
 std::span<char> MessageDecoder::Tail() {
   if (header_size_ < kMessageHeaderLength || malformed_ || delivered_) return {};
+  if (too_long_ || data_size_ == 0) return {};
   const uint32_t length = DecodeMessageHeader(header_bytes_.data()).length;
-  if (length > message_size_ || data_size_ == 0) return {};
   Reserve(std::min<size_t>(length, data_size_ + kFirstCapacity));
   return {data_.get() + data_size_, std::min<size_t>(length, capacity_) - data_size_};
 }

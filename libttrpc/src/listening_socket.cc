@@ -234,6 +234,23 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
   return {};
 }
 
+Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
+  const std::string address = options.address.ToString();
+  const Status not_ours{StatusCode::kFailedPrecondition, address + " is not ours any more"};
+  if (!place_) return not_ours;
+  const UniqueFd file(
+      ::openat(place_->folder.get(), place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat there {};
+  if (!file || ::fstat(file.get(), &there) != 0) {
+    return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
+  }
+  if (FileId{there.st_dev, there.st_ino} != place_->socket_id) return not_ours;
+  // First without what the old owner and group lose, then without what the new ones do not get.
+  const mode_t both = there.st_mode & options.mode & 07777U;
+  if (::chmod(PathOf(file).c_str(), both) != 0) return ErrnoStatus(errno, address + ": mode");
+  return SetOwnerAndMode(options, file);
+}
+
 ListeningSocket& ListeningSocket::operator=(ListeningSocket&& other) noexcept {
   if (this != &other) {
     CloseAndUnlink();

@@ -60,15 +60,14 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
   const ttrpc::UniqueFd waiting = NewSocket();
   ASSERT_EQ(::connect(waiting.get(), raw, length), 0);
 
-  const Policy policy(config, test::kOverflow);
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   Accounting accounting;
-  Worker worker(base.get(),
-                {.config = config, .policy = policy, .audit = audit, .accounting = accounting});
+  Worker worker(base.get(), std::make_shared<const Snapshot>(config, test::kOverflow),
+                {.audit = audit, .accounting = accounting});
   const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
   NoOwner owner;
-  const auto connection = BackendConnection::Open(worker, worker.backend(0), owner);
+  const auto connection = BackendConnection::Open(worker, worker.generation()->backend(0), owner);
   ASSERT_NE(connection, nullptr);
   EXPECT_GT(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events)
       << "it does not dial";

@@ -111,10 +111,32 @@ TEST_F(DeadlineQueueTest, ZeroIsNever) {
   queue.Start(&a->deadline);
   // It leaves the other queue all the same.
   never.Start(&a->deadline);
-  EXPECT_FALSE(a->deadline.active());
   queue.Start(&b->deadline);
   RunUntil([this] { return !log_.empty(); });
   EXPECT_EQ(log_, std::vector<std::string>{"b"});
+}
+
+TEST_F(DeadlineQueueTest, AnotherDelayCountsFromWhenTheyStarted) {
+  DeadlineQueue queue(loop_.io(), nanoseconds(0));
+  const auto a = Log("a"), b = Log("b"), c = Log("c");
+  const auto start = std::chrono::steady_clock::now();
+  queue.Start(&a->deadline);
+  queue.Start(&b->deadline);
+  queue.SetDelay(std::chrono::hours(1));
+  queue.SetDelay(milliseconds(30));
+  RunUntil([this] { return log_.size() == 2; });
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(30));
+  EXPECT_EQ(log_, (std::vector<std::string>{"a", "b"}));
+  queue.Start(&c->deadline);
+  queue.SetDelay(nanoseconds(0));
+  DeadlineQueue other(loop_.io(), milliseconds(40));
+  other.Start(&a->deadline);
+  RunUntil([this] { return log_.size() == 3; });
+  EXPECT_EQ(log_.back(), "a");
+  EXPECT_TRUE(c->deadline.active());
+  queue.SetDelay(milliseconds(1));  // that have passed
+  RunUntil([this] { return log_.size() == 4; });
+  EXPECT_EQ(log_.back(), "c");
 }
 
 TEST_F(DeadlineQueueTest, TheQueueMayGoFirst) {

@@ -398,6 +398,44 @@ TEST_F(AuditTest, ReopenReachesTheTargetBeforeLaterLines) {
   EXPECT_EQ(book_.reopened(), 1U);
 }
 
+TEST_F(AuditTest, ReconfiguredItGoesOnAsItIsTold) {
+  Start(MakeConfig());
+  for (int i = 0; i < 5; ++i) audit_->Record(Denial(1000));
+  book_.AwaitLines(3);
+  Book next;
+  AuditConfig config = MakeConfig();
+  config.calls = AuditCalls::kNone;
+  config.rate_per_user = 1;
+  audit_->Reconfigure(config, std::make_unique<FakeTarget>(&next));
+  EXPECT_FALSE(audit_->Wants(AuditEvent::kDeny, {}, {}));
+  // What was held back before is told, and the limit is another.
+  EXPECT_EQ(ordered_json::parse(next.AwaitLines(1)[0])["suppressed"], 2);
+  book_.AwaitEnd();
+  for (int i = 0; i < 5; ++i) audit_->Record(Denial(1000));
+  clock_.Advance(seconds(1));
+  const auto lines = next.AwaitLines(3);
+  EXPECT_EQ(ordered_json::parse(lines[2])["suppressed"], 4);
+  EXPECT_EQ(book_.lines().size(), 3U);
+  // Without a target the one that is there stays.
+  audit_->Reconfigure(MakeConfig(), nullptr);
+  audit_->Record(Call("after"));
+  EXPECT_EQ(ordered_json::parse(next.AwaitLines(4)[3])["method"], "after");
+  audit_.reset();
+}
+
+TEST_F(AuditTest, WhatATargetFailedToTakeIsOfferedToTheNext) {
+  Start(MakeConfig(AuditConfig::OnError::kRefuseCalls));
+  book_.Fail(true);
+  audit_->Record(Call("kept"));
+  while (!audit_->refusing_calls()) std::this_thread::yield();
+  Book next;
+  audit_->Reconfigure(MakeConfig(AuditConfig::OnError::kRefuseCalls),
+                      std::make_unique<FakeTarget>(&next));
+  EXPECT_EQ(ordered_json::parse(next.AwaitLines(1)[0])["method"], "kept");
+  while (audit_->refusing_calls()) std::this_thread::yield();
+  audit_.reset();
+}
+
 TEST_F(AuditTest, ManyThreads) {
   Start(MakeConfig());
   std::vector<std::thread> threads;

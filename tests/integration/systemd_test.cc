@@ -133,6 +133,28 @@ TEST_F(SystemdTest, SaysThatItIsReadyOnceAllListenersListenAndThatItStops) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
+// systemd waits for READY=1, whatever came of it.
+TEST_F(SystemdTest, SaysThatItReloadsAndWhatCameOfIt) {
+  const NotifySocket notify(folder_ / "notify.sock");
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  StartIn({.environment = {notify.environment()}, .sockets = {{"shims", socket.get()}}});
+  EXPECT_EQ(notify.Next(), "READY=1\nSTATUS=2 listeners, 2 rules, 1 backends");
+  RawPeer peer(passed_path());
+  ExpectEcho(peer, 1);
+  daemon_->Signal(SIGHUP);
+  EXPECT_THAT(notify.Next(), ::testing::MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[1-9][0-9]+"));
+  EXPECT_EQ(notify.Next(), "READY=1\nSTATUS=2 listeners, 2 rules, 1 backends");
+  ExpectEcho(peer, 3);  // the passed socket's peers are kept, and so is the socket
+  RawPeer other(passed_path());
+  ExpectEcho(other, 1);
+  WriteFile(config_path(), "nothing");
+  daemon_->Signal(SIGHUP);
+  EXPECT_THAT(notify.Next(), ::testing::StartsWith("RELOADING=1\n"));
+  EXPECT_EQ(notify.Next(),
+            "READY=1\nSTATUS=2 listeners, 2 rules, 1 backends; the last reload was refused");
+  ExpectEcho(other, 3);
+}
+
 TEST_F(SystemdTest, ADaemonThatCannotListenIsNeverReady) {
   const NotifySocket notify(folder_ / "notify.sock");
   ExpectFailure({.environment = {notify.environment()}}, "listener \"passed\"");

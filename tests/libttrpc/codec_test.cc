@@ -155,6 +155,26 @@ TEST(MessageDecoderTest, TakesExactlyTheLimitAndNoMore) {
       << "in step after discarding";
 }
 
+// What was begun under one limit is taken or discarded under it, in every piece.
+TEST(MessageDecoderTest, AnotherLimitCountsFromTheNextHeader) {
+  const std::string bytes = Message({.stream_id = 1, .type = MessageType::kData}, "12345");
+  for (size_t cut = kMessageHeaderLength; cut < bytes.size(); ++cut) {
+    MessageDecoder taking(5);
+    EXPECT_TRUE(Drain(taking, bytes.substr(0, cut)).empty());
+    taking.SetMessageSize(4);
+    EXPECT_EQ(Drain(taking, bytes.substr(cut) + bytes),
+              (std::vector<Seen>{{Event::kMessage, 1, MessageType::kData, 0, "12345"},
+                                 {Event::kOversized, 1, MessageType::kData, 0, ""}}));
+    MessageDecoder discarding(4);
+    EXPECT_TRUE(Drain(discarding, bytes.substr(0, cut)).empty());
+    discarding.SetMessageSize(5);
+    EXPECT_TRUE(discarding.Tail().empty());
+    EXPECT_EQ(Drain(discarding, bytes.substr(cut) + bytes),
+              (std::vector<Seen>{{Event::kOversized, 1, MessageType::kData, 0, ""},
+                                 {Event::kMessage, 1, MessageType::kData, 0, "12345"}}));
+  }
+}
+
 TEST(MessageDecoderTest, GivesUpForGoodWhereTheReservedByteIsNotZero) {
   MessageDecoder decoder(kMaxMessageSize);
   const std::string bad("\x01\x00\x00\x00\x00\x00\x00\x01\x01\x00", 10);

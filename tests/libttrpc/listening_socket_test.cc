@@ -133,6 +133,40 @@ TEST_F(ListeningSocketTest, OwnerAndGroup) {
   EXPECT_EQ(StatOf(path_).st_gid, 5678U);
 }
 
+TEST_F(ListeningSocketTest, AccessMayBeSetAnew) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  ListeningSocket socket = Create();
+  const ino_t inode = StatOf(path_).st_ino;
+  ListeningSocketOptions options = At(path_);
+  options.owner = 1234;
+  options.group = 5678;
+  options.mode = 0660;
+  EXPECT_EQ(socket.SetAccess(options), Status());
+  const struct stat set = StatOf(path_);
+  EXPECT_EQ(set.st_ino, inode);
+  EXPECT_EQ(set.st_uid, 1234U);
+  EXPECT_EQ(set.st_gid, 5678U);
+  EXPECT_EQ(set.st_mode & 07777U, 0660U);
+  socket.CloseAndUnlink();
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+// Whoever may write to the folder could put a link to a file of root's there.
+TEST_F(ListeningSocketTest, AccessToWhatIsNotOursIsNotSet) {
+  ListeningSocket socket = Create();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  const Status gone{StatusCode::kFailedPrecondition, "unix://" + path_ + " is not ours any more"};
+  EXPECT_EQ(socket.SetAccess(At(path_)), gone);
+  const std::string precious = folder_ / "precious";
+  std::ofstream(precious) << "text";
+  ASSERT_EQ(::chmod(precious.c_str(), 0640), 0);
+  ASSERT_EQ(::symlink(precious.c_str(), path_.c_str()), 0);
+  ListeningSocketOptions options = At(path_);
+  options.mode = 0666;
+  EXPECT_EQ(socket.SetAccess(options), gone);
+  EXPECT_EQ(StatOf(precious).st_mode & 07777U, 0640U);
+}
+
 TEST_F(ListeningSocketTest, StaleSocketIsReplaced) {
   { const UniqueFd stale = BindForeign(path_); }
   const ino_t before = StatOf(path_).st_ino;

@@ -26,6 +26,8 @@ class MessageDecoder {
  public:
   // Data of more than `message_size` bytes (at most kMaxMessageSize) is discarded as it comes.
   explicit MessageDecoder(uint32_t message_size) : message_size_(message_size) {}
+  // For messages whose header has not come yet.
+  void SetMessageSize(uint32_t message_size) { message_size_ = message_size; }
 
   enum class Event {
     kNeedMore,   // all of the input was taken; there is no whole message
@@ -72,6 +74,7 @@ class MessageDecoder {
   uint32_t capacity_ = 0;
   std::array<char, kMessageHeaderLength> header_bytes_;
   std::unique_ptr<char[]> data_;
+  bool too_long_ = false;  // the message at hand: its data is discarded
   bool malformed_ = false;
   bool delivered_ = false;  // data_ was given out and goes at the next call
 };

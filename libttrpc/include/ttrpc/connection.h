@@ -78,6 +78,9 @@ class Connection {
 
   void Start();
 
+  // As ConnectionOptions::message_size, for messages whose header has not come yet.
+  void SetMessageSize(uint32_t message_size) { decoder_.SetMessageSize(message_size); }
+
   // Queues a message. Begin() gives the place where the caller writes the header.length bytes of
   // its data, before it calls anything else here. Ignored once closed, or once writing has failed:
   // Begin() still gives a place.

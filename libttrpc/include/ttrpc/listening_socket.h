@@ -47,6 +47,12 @@ class ListeningSocket {
   // CloseAndUnlink().
   ~ListeningSocket();
 
+  // Owner, group and mode of a path, anew, as `options` has them; its address is the one this was
+  // made with. Who may connect before and after may do so meanwhile, and nobody else.
+  // FAILED_PRECONDITION: the path is not ours any more, or never was. The status of the system call
+  // that failed otherwise; some of it may be done then.
+  Status SetAccess(const ListeningSocketOptions& options);
+
   int fd() const { return socket_.get(); }
 
   // Stops listening and removes the path, if it still is ours, and the lock file. Once is enough.

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/service.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "observe/log.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd {
+
+namespace {
+
+bool SameTarget(const AuditConfig& a, const AuditConfig& b) {
+  return a.target == b.target && a.path == b.path;
+}
+
+bool SameTarget(const LogConfig& a, const LogConfig& b) {
+  return a.target == b.target && a.path == b.path && a.format == b.format && a.level == b.level;
+}
+
+}  // namespace
+
+ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
+  if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
+  return MakeLogAuditTarget();
+}
+
+Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOptions options,
+                 std::function<void()> ended)
+    : base_(base),
+      snapshot_(std::move(snapshot)),
+      audit_(audit),
+      options_(std::move(options)),
+      ended_(std::move(ended)),
+      proxy_(base, snapshot_, audit),
+      manager_(proxy_.loop()),
+      signals_(base) {}
+
+ttrpc::Status Service::Start() {
+  auto reader = ConfigReader::Create(base_, options_.config_path,
+                                     [this](LoadedConfig loaded) { Loaded(std::move(loaded)); });
+  if (!reader) return reader.error();
+  reader_ = *std::move(reader);
+  PassedSockets passed = ServiceManager::TakeSockets();
+  if (ttrpc::Status status = proxy_.Listen(&passed); !status.ok()) return status;
+  // Whoever connected to them would wait for ever.
+  for (const auto& [name, socket] : passed)
+    spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
+  MindSignals();
+  spdlog::info("ready: {}", Describe());
+  manager_.Ready(Describe());
+  return {};
+}
+
+std::string Service::Describe() const {
+  const Config& config = snapshot_->config;
+  return fmt::format("{} listeners, {} rules, {} backends", config.listeners.size(),
+                     config.rules.size(), config.backends.size());
+}
+
+void Service::MindSignals() {
+  signals_.On(SIGTERM, [this] { Stop(); });
+  signals_.On(SIGINT, [this] { Stop(); });
+  signals_.On(SIGHUP, [this] { Reload(); });
+  signals_.On(SIGUSR1, [this] {
+    ReopenLog();
+    audit_.Reopen();
+  });
+  signals_.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
+}
+
+void Service::Stop() {
+  if (std::exchange(draining_, true)) {
+    spdlog::warn("told to stop again: exiting with calls in flight");
+    ShutDownLog();
+    ::_exit(EXIT_FAILURE);
+  }
+  spdlog::info("draining");
+  manager_.Stopping("draining");
+  proxy_.Drain([this] { ended_(); });
+}
+
+// Reload.
+
+void Service::Reload() {
+  if (draining_) {
+    spdlog::warn("told to reload while draining: the configuration stays as it is");
+    return;
+  }
+  manager_.Reloading();
+  reader_->Read();
+}
+
+void Service::Loaded(LoadedConfig loaded) {
+  if (draining_) return;
+  ttrpc::Status status;
+  if (loaded.config) {
+    if (options_.log_level) loaded.config->log.level = *options_.log_level;
+    status = Apply(std::make_shared<const Snapshot>(
+        *std::move(loaded.config),
+        OverflowIds{.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}));
+    if (!status.ok()) spdlog::error("{}", status.message());
+  }
+  for (const ConfigError& error : loaded.errors) spdlog::error("{}", error.ToString());
+  const bool taken = loaded.errors.empty() && status.ok();
+  if (taken) {
+    spdlog::info("reloaded: {}", Describe());
+  } else {
+    spdlog::error("reload refused: the configuration stays as it is");
+  }
+  manager_.Ready(taken ? Describe() : Describe() + "; the last reload was refused");
+}
+
+// All that can fail comes before anything that cannot be taken back.
+ttrpc::Status Service::Apply(SnapshotPtr next) {
+  const Config& before = snapshot_->config;
+  const Config& after = next->config;
+  std::unique_ptr<AuditTarget> target;
+  if (!SameTarget(before.audit, after.audit)) {
+    auto made = MakeAuditTarget(after.audit);
+    if (!made) return made.error();
+    target = *std::move(made);
+  }
+  auto change = proxy_.PrepareReload(after);
+  if (!change) return change.error();
+  if (!SameTarget(before.log, after.log)) {
+    if (ttrpc::Status status = SetUpLog(after.log); !status.ok()) return status;
+  }
+
+  audit_.Reconfigure(after.audit, std::move(target));
+  if (before.drain_timeout != after.drain_timeout)
+    spdlog::warn("[daemon] drain_timeout is taken at the next start only");
+  proxy_.Reload(next, *std::move(change));
+  snapshot_ = std::move(next);
+  return {};
+}
+
+}  // namespace proxyd

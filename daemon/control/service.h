@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Service: the daemon from when it listens until it has drained: what it does on signals, what it
+// tells the service manager, how it reloads. On the thread that runs the loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "control/config_reader.h"
+#include "control/service_manager.h"
+#include "control/signals.h"
+#include "observe/audit.h"
+#include "policy/snapshot.h"
+#include "proxy/proxy.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+struct ServiceOptions {
+  std::string config_path;            // read again at SIGHUP
+  std::optional<LogLevel> log_level;  // instead of the configuration's, then as now
+};
+
+class Service {
+ public:
+  // `base` and `audit` must outlive it. `ended` is called once, when it was told to stop and has
+  // drained.
+  Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOptions options,
+          std::function<void()> ended);
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Listens, and minds signals from here on. The error says what could not be had.
+  ttrpc::Status Start();
+
+  const Counters& counters() { return proxy_.counters(); }
+
+ private:
+  void MindSignals();
+  void Stop();
+  void Reload();
+  void Loaded(LoadedConfig loaded);
+  ttrpc::Status Apply(SnapshotPtr next);
+  std::string Describe() const;
+
+  event_base* base_;
+  SnapshotPtr snapshot_;
+  Audit& audit_;
+  const ServiceOptions options_;
+  std::function<void()> ended_;
+  Proxy proxy_;
+  ServiceManager manager_;
+  Signals signals_;
+  std::unique_ptr<ConfigReader> reader_;
+  bool draining_ = false;
+};
+
+// Where the audit that is configured like this goes; after SetUpLog().
+ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config);
+
+}  // namespace proxyd

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ListenerSet: the listeners of a configuration, and how they become those of the next one: sockets
+// are kept by address, so that who waits in one that stays notices nothing. On the loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/listener.h"
+#include "ttrpc/io_loop.h"
+#include "ttrpc/listening_socket.h"
+#include "ttrpc/status.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd {
+
+// By name: sockets that the service manager passed. There may be several of a name.
+using PassedSockets = std::multimap<std::string, ttrpc::UniqueFd>;
+
+class ListenerSet {
+ public:
+  // `listener`: index into Config::listeners.
+  using AcceptFunction = std::function<void(size_t listener, ttrpc::UniqueFd socket)>;
+
+  // Everything that can fail of becoming another configuration's, done. Unless it is committed, its
+  // end undoes it.
+  class Change {
+   public:
+    Change(Change&&) = default;
+    Change& operator=(Change&&) = delete;
+    ~Change();
+
+   private:
+    friend class ListenerSet;
+    struct Kept {
+      Listener* listener;
+      size_t index;                                         // in the next configuration
+      std::unique_ptr<ttrpc::ListeningSocketOptions> undo;  // what its access was, if it changed
+    };
+    struct Made {
+      size_t index;
+      ttrpc::ListeningSocket socket;
+    };
+    Change() = default;
+
+    std::vector<Kept> kept_;
+    std::vector<Made> made_;
+  };
+
+  // `loop` must outlive it.
+  ListenerSet(ttrpc::IoLoop& loop, AcceptFunction accept);
+
+  // Makes the sockets of `after`, or takes them out of `passed` where it names them, but for those
+  // that are here already; sets who may connect to these. The first that cannot be is the error,
+  // `listener "NAME": WHY`, and all is as it was, but for `passed`.
+  ttrpc::Result<Change> Prepare(const Config& after, PassedSockets* passed);
+  // Listens as the prepared configuration says, and no more where that does not.
+  void Commit(Change change, const Config& after);
+
+  // Listens nowhere; removes the sockets.
+  void Clear() { listeners_.clear(); }
+
+ private:
+  ttrpc::Status Keep(size_t index, const ListenerConfig& after, Change* change);
+  ttrpc::Status TakePassed(size_t index, const std::string& name, PassedSockets* passed,
+                           Change* change);
+
+  ttrpc::IoLoop& loop_;
+  AcceptFunction accept_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+};
+
+}  // namespace proxyd

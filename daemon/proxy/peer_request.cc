@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of Peer that takes a request through its checks, in the order of the contract: id,
+// envelope, names, metadata, flags, policy, streams, draining, limits; the first that fails
+// answers.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "proxy/answers.h"
+#include "proxy/peer.h"
+#include "proxy/worker.h"
+#include "ttrpc/codec.h"
+
+namespace proxyd {
+
+using ttrpc::MessageTooLong;
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
+  const uint32_t id = header.stream_id;
+  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
+  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse());
+
+  const ListenerConfig& listener = config().listeners[identity_.listener];
+  const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
+                                  ? ttrpc::UnknownFieldAction::kDrop
+                                  : ttrpc::UnknownFieldAction::kRefuse;
+  ttrpc::RequestView& request = worker_.request_buffer();
+  Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
+  const uint32_t rate = worker_.limits().requests_per_second_per_user;
+  over_rate_ =
+      status.ok() && rate != 0 && !place_.account().TakeRequest(rate, UserAccount::Clock::now());
+  const bool known = status.ok() && IsKnown(request);
+  if (status.ok() && !known) status = CheckNames(request);
+  if (!status.ok()) return Refuse(id, status);
+
+  const AuditedRequest what = {.request = request, .flags = header.flags, .bytes = data.size()};
+  if (status = CheckRequest(what); !status.ok()) {
+    audit_.Refused(what, std::nullopt, status.code());
+    ++worker_.counters().refused;
+    return Answer(id, status);
+  }
+
+  if (known) return StartCall(id, what, &request, known_method_->rule);
+
+  const Verdict verdict = generation_->policy().Check(admission_, request);
+  audit_.Decided(what, verdict);
+  if (!verdict.allowed) {
+    ++worker_.counters().denied;
+    return Answer(id, MayNotCall(identity_.uid, request));
+  }
+  Remember(request, verdict);
+  StartCall(id, what, &request, *verdict.rule);
+}
+
+bool Peer::IsKnown(const ttrpc::RequestView& request) const {
+  return known_method_ != nullptr && request.method == known_method_->method &&
+         request.service == known_method_->service;
+}
+
+// `verdict` allows.
+void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict) {
+  if (!verdict.by_names_alone || !verdict.shadows.empty()) return;
+  if (!known_method_) known_method_ = std::make_unique<KnownMethod>();
+  known_method_->service = request.service;
+  known_method_->method = request.method;
+  known_method_->rule = *verdict.rule;
+}
+
+// Metadata, then flags.
+Status Peer::CheckRequest(const AuditedRequest& what) const {
+  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata);
+      !status.ok()) {
+    return status;
+  }
+  constexpr uint8_t kBoth = ttrpc::kFlagRemoteClosed | ttrpc::kFlagRemoteOpen;
+  if ((what.flags & kBoth) == kBoth) {
+    return {StatusCode::kInvalidArgument, "remote closed and remote open exclude each other"};
+  }
+  return {};
+}
+
+// An allowed request: streams, draining, limits, then its backend.
+void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request,
+                     size_t rule_index) {
+  const RuleConfig& rule = config().rules[rule_index];
+  const auto refuse = [&](const Status& status) {
+    audit_.Refused(what, rule_index, status.code());
+    ++worker_.counters().refused;
+    Answer(id, status);
+  };
+  const auto end = [&](const Status& status) {
+    audit_.Ended(what, rule_index, status.code());
+    Answer(id, status);
+  };
+
+  if ((what.flags & ttrpc::kFlagRemoteOpen) != 0 && !rule.streams) {
+    return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
+  }
+  if (worker_.draining()) return end(Draining());
+  if (worker_.audit().refusing_calls()) return end({StatusCode::kUnavailable, "audit is failing"});
+
+  CallPlace place;
+  if (const auto limit = TakePlace(&place)) {
+    worker_.counters().CountRefusal(*limit);
+    return refuse(LimitReached(*limit, worker_.limits()));
+  }
+
+  const ListenerConfig& listener = config().listeners[identity_.listener];
+  request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
+  if (request->timeout_nano < 0) return end(DeadlineExceeded());
+
+  const BackendConfig& backend = config().backends[rule.backend];
+  DropReservedMetadata(request);
+  if (backend.forward_identity) {
+    if (!identity_metadata_) {
+      identity_metadata_ =
+          std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
+    }
+    identity_metadata_->AppendTo(request);
+  }
+  const size_t size = ttrpc::EncodedRequestSize(*request);
+  const uint32_t limit = worker_.limits().message_size;
+  if (size > limit) return refuse(MessageTooLong(size, limit));
+
+  BackendConnection* connection = BackendFor(rule.backend);
+  if (connection == nullptr)
+    return end(BackendStatus(StatusCode::kUnavailable, backend, "cannot be reached"));
+
+  auto call = worker_.NewCall(StreamState(what.flags));
+  call->id = id;
+  call->generation = generation_;
+  call->rule = rule_index;
+  call->place = std::move(place);
+  connection->Add(call.get());
+  Forward(what, size, std::move(call));
+}
+
+std::optional<Limit> Peer::TakePlace(CallPlace* place) {
+  const LimitsConfig& limits = worker_.limits();
+  if (over_rate_) return Limit::kRequestsPerSecondPerUser;
+  if (const auto limit = worker_.accounting().Buffered(place_.account(), limits)) return limit;
+  if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
+  if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
+  return std::nullopt;
+}
+
+// `size`: of the request as it is written.
+void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
+  const ttrpc::RequestView& request = what.request;
+  ++worker_.counters().calls;
+  call->request_bytes = what.bytes;
+  audit_.Label(what, call.get());
+  if (request.timeout_nano != 0) {
+    call->deadline = std::make_unique<ttrpc::Timer>(
+        worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });
+    call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
+  }
+  const ttrpc::MessageHeader header = {
+      .length = static_cast<uint32_t>(size),
+      .stream_id = call->backend_id,
+      .type = ttrpc::MessageType::kRequest,
+      .flags = RequestFlagsToBackend(what.flags, request.payload.empty())};
+  ttrpc::Connection& backend = call->backend->connection();
+  ttrpc::EncodeRequest(request, backend.Begin(header));
+  StopIfFull(backend);
+  const uint32_t id = call->id;
+  calls_.Insert(id, std::move(call));
+}
+
+BackendConnection* Peer::BackendFor(size_t backend) {
+  const Ref<Backend>& target = generation_->backend(backend);
+  for (const auto& connection : backends_) {
+    if (&connection->backend() == target.get() && connection->takes_calls())
+      return connection.get();
+  }
+  auto connection = BackendConnection::Open(worker_, target, *this);
+  if (!connection) return nullptr;
+  return backends_.emplace_back(std::move(connection)).get();
+}
+
+}  // namespace proxyd
