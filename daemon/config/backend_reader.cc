@@ -48,17 +48,6 @@ std::optional<ttrpc::Address> ReadAddress(TableReader* in, ReadScope* scope) {
   return *std::move(address);
 }
 
-// "per-peer" is all there is; it is accepted so that it can be written down.
-void CheckConnections(TableReader* in) {
-  const TomlEntry* entry = in->Find("connections");
-  if (entry == nullptr || entry->value.string == "per-peer") return;
-  if (entry->value.string == "per-user") {
-    in->Error(entry->value.position, "connections is \"per-user\", which is not supported yet");
-  } else {
-    in->Wrong(*entry, "\"per-peer\"");
-  }
-}
-
 // Every wait has a deadline, and a connect(2) that is out of time at once never succeeds.
 void ReadConnectTimeout(TableReader* in, Duration* out) {
   in->ReadDuration("connect_timeout", out);
@@ -80,10 +69,14 @@ std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scop
   auto address = ReadAddress(&in, scope);
   std::vector<uid_t> users = ReadIdList("users", IdKind::kUser, &in, scope);
   if (users.empty()) users = DefaultUsers();
-  CheckConnections(&in);
+  auto connections = BackendConfig::Connections::kPerPeer;
+  in.ReadWord("connections", kConnectionsWords, &connections);
   Duration connect_timeout = std::chrono::seconds(1);
   ReadConnectTimeout(&in, &connect_timeout);
-  auto on_disconnect = BackendConfig::OnDisconnect::kClosePeers;
+  // Whose calls are on a connection of all the user's peers is nobody's but theirs.
+  auto on_disconnect = connections == BackendConfig::Connections::kPerPeer
+                           ? BackendConfig::OnDisconnect::kClosePeers
+                           : BackendConfig::OnDisconnect::kFailCalls;
   in.ReadWord("on_disconnect", kOnDisconnectWords, &on_disconnect);
   bool forward_identity = false;
   in.ReadBool("forward_identity", &forward_identity);
@@ -94,6 +87,7 @@ std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scop
                        .address = *std::move(address),
                        .users = std::move(users),
                        .connect_timeout = connect_timeout,
+                       .connections = connections,
                        .on_disconnect = on_disconnect,
                        .forward_identity = forward_identity,
                        .position = in.position()};

@@ -105,11 +105,13 @@ struct ListenerConfig {
 };
 
 struct BackendConfig {
+  enum class Connections { kPerPeer, kPerUser };
   enum class OnDisconnect { kClosePeers, kFailCalls };
   std::string name;
   ttrpc::Address address;
   std::vector<uid_t> users;  // that may have called listen(2) on it; never empty
   Duration connect_timeout = std::chrono::seconds(1);
+  Connections connections = Connections::kPerPeer;
   OnDisconnect on_disconnect = OnDisconnect::kClosePeers;
   bool forward_identity = false;
   SourcePosition position;

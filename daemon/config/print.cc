@@ -140,7 +140,7 @@ void PrintBackend(const BackendConfig& backend, Printer* out) {
   out->String("name", backend.name);
   out->String("address", backend.address.ToString());
   out->Array("users", Numbers(backend.users));
-  out->String("connections", "per-peer");
+  out->String("connections", WordOf(kConnectionsWords, backend.connections));
   out->Time("connect_timeout", backend.connect_timeout);
   out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
   out->Bool("forward_identity", backend.forward_identity);

@@ -36,6 +36,11 @@ inline constexpr Word<UnknownFields> kUnknownFieldsWords[] = {
     {"refuse", UnknownFields::kRefuse},
     {"drop", UnknownFields::kDrop},
 };
+inline constexpr Word<BackendConfig::Connections> kConnectionsWords[] = {
+    {"per-peer", BackendConfig::Connections::kPerPeer},
+    {"per-user", BackendConfig::Connections::kPerUser},
+};
+
 inline constexpr Word<BackendConfig::OnDisconnect> kOnDisconnectWords[] = {
     {"close-peers", BackendConfig::OnDisconnect::kClosePeers},
     {"fail-calls", BackendConfig::OnDisconnect::kFailCalls},

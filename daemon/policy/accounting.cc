@@ -91,14 +91,15 @@ bool UserAccount::TakeRequest(uint32_t per_second, Clock::time_point now) {
 
 ConnectionPlace::~ConnectionPlace() {
   if (accounting_ == nullptr) return;
-  SetBuffered(0);
+  buffered_.Set(0);
   accounting_->Disconnect(account_, listener_);
 }
 
-void ConnectionPlace::SetBuffered(size_t bytes) {
+void BufferedPlace::Set(size_t bytes) {
+  if (bytes == bytes_) return;
   // Unsigned: one that is less wraps around, twice.
-  const uint64_t change = uint64_t{bytes} - buffered_;
-  buffered_ = bytes;
+  const uint64_t change = uint64_t{bytes} - bytes_;
+  bytes_ = bytes;
   accounting_->buffered_.fetch_add(change, std::memory_order_relaxed);
   const uint64_t own = account_->buffered_.fetch_add(change, std::memory_order_relaxed) + change;
   if (account_->uid() == kRoot) return;

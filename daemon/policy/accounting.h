@@ -89,6 +89,7 @@ class UserAccount {
 
  private:
   friend class Accounting;
+  friend class BufferedPlace;
   friend class CallPlace;
   friend class ConnectionPlace;
 
@@ -104,6 +105,30 @@ class UserAccount {
   bool idle_ = false;                                   // stands in Accounting::idle_
 };
 
+// Memory that a user takes up. The account must outlive it.
+class BufferedPlace {
+ public:
+  BufferedPlace(BufferedPlace&& other) noexcept
+      : accounting_(other.accounting_),
+        account_(other.account_),
+        bytes_(std::exchange(other.bytes_, 0)) {}
+  BufferedPlace& operator=(BufferedPlace&&) = delete;
+  ~BufferedPlace() { Set(0); }
+
+  // How many bytes it is now.
+  void Set(size_t bytes);
+  size_t bytes() const { return bytes_; }
+
+ private:
+  friend class ConnectionPlace;
+  BufferedPlace(Accounting* accounting, UserAccount* account)
+      : accounting_(accounting), account_(account) {}
+
+  Accounting* accounting_;
+  UserAccount* account_;
+  size_t bytes_ = 0;
+};
+
 // One connection of a user.
 class ConnectionPlace {
  public:
@@ -111,25 +136,31 @@ class ConnectionPlace {
       : accounting_(std::exchange(other.accounting_, nullptr)),
         account_(other.account_),
         listener_(other.listener_),
-        buffered_(std::exchange(other.buffered_, 0)) {}
+        buffered_(std::move(other.buffered_)) {}
   ConnectionPlace& operator=(ConnectionPlace&&) = delete;
   ~ConnectionPlace();
 
   UserAccount& account() const { return *account_; }
 
   // How many bytes of memory the connection takes up now.
-  void SetBuffered(size_t bytes);
-  size_t buffered() const { return buffered_; }
+  void SetBuffered(size_t bytes) { buffered_.Set(bytes); }
+  size_t buffered() const { return buffered_.bytes(); }
+  // For memory that is the user's and not this connection's alone; it must go before the user's
+  // last connection.
+  BufferedPlace NewBuffered() const { return {accounting_, account_}; }
 
  private:
   friend class Accounting;
   ConnectionPlace(Accounting* accounting, UserAccount* account, const std::string* listener)
-      : accounting_(accounting), account_(account), listener_(listener) {}
+      : accounting_(accounting),
+        account_(account),
+        listener_(listener),
+        buffered_(accounting, account) {}
 
   Accounting* accounting_;
   UserAccount* account_;
   const std::string* listener_;  // that counts it itself (a key of the account's map), or null
-  size_t buffered_ = 0;
+  BufferedPlace buffered_;
 };
 
 class Accounting {
@@ -159,6 +190,7 @@ class Accounting {
   size_t accounts() const;
 
  private:
+  friend class BufferedPlace;
   friend class ConnectionPlace;
 
   void Disconnect(UserAccount* account, const std::string* listener);

@@ -3,10 +3,12 @@
 // What the proxy answers by itself. Values; any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/config.h"
+#include "ttrpc/connection.h"
 #include "ttrpc/request.h"
 #include "ttrpc/status.h"
 
@@ -44,6 +46,25 @@ inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
 inline ttrpc::Status BackendStatus(ttrpc::StatusCode code, const BackendConfig& backend,
                                    std::string_view what) {
   return {code, "backend \"" + backend.name + "\" " + std::string(what)};
+}
+
+inline ttrpc::Status CannotBeReached(const BackendConfig& backend) {
+  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "cannot be reached");
+}
+
+inline ttrpc::Status TakesNoRequests(const BackendConfig& backend) {
+  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "takes no requests");
+}
+
+// What the calls of a backend connection get that was closed; none: their peers are closed.
+inline std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend,
+                                                 ttrpc::CloseReason reason) {
+  using ttrpc::StatusCode;
+  if (reason == ttrpc::CloseReason::kProtocolError)
+    return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
+  if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
+    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
+  return std::nullopt;
 }
 
 }  // namespace proxyd

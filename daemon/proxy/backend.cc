@@ -15,7 +15,7 @@ constexpr auto kLongestBackOff = std::chrono::seconds(1);
 
 bool Backend::LeadsWhere(const BackendConfig& other) const {
   return config_.name == other.name && config_.address == other.address &&
-         config_.users == other.users;
+         config_.users == other.users && config_.connections == other.connections;
 }
 
 ttrpc::Status Backend::CheckOwner(int socket) const {

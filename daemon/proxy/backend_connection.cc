@@ -15,10 +15,6 @@ namespace proxyd {
 
 namespace {
 
-// Go's client and server count streams in 31 bits. A connection that has come this far takes no
-// more calls, and is closed after its last.
-constexpr uint32_t kLastStreamId = 0x7fff'ffff;
-
 // A Unix socket whose accept queue is full says EAGAIN, and cannot be waited for. Tried again after
 // 1 ms, then doubling.
 constexpr auto kFirstRetry = std::chrono::milliseconds(1);
@@ -140,7 +136,7 @@ void BackendConnection::Add(Call* call) {
   call->backend = this;
   call->backend_id = next_id_;
   next_id_ += 2;
-  if (next_id_ > kLastStreamId) Retire();
+  if (next_is_last_ || next_id_ > worker_.last_stream_id()) Retire();
   calls_.Insert(call->backend_id, call);
 }
 

@@ -32,6 +32,8 @@ class BackendConnectionOwner {
   virtual void OnBackendSendQueueLow() = 0;
   // Its connection's held() has changed.
   virtual void OnBackendHeldChanged() = 0;
+  // Remove() was called.
+  virtual void OnBackendCallEnded(BackendConnection& connection) = 0;
   // It could not be connected.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
   // It takes no bytes, and has been told nothing more for the time that it may.
@@ -61,12 +63,23 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // numbered retires it.
   void Add(Call* call);
   // Messages for it are dropped from now on.
-  void Remove(const Call& call) { calls_.Erase(call.backend_id); }
+  void Remove(const Call& call) {
+    calls_.Erase(call.backend_id);
+    owner_.OnBackendCallEnded(*this);
+  }
+  // `visit` takes a Call*, in no order, and must not end it.
+  template <typename Visit>
+  void ForEachCall(Visit visit) const {
+    calls_.ForEach(visit);
+  }
+  const BackendConnectionOwner& owner() const { return owner_; }
   size_t calls() const { return calls_.size(); }
 
   // No new calls; to be closed by its owner after the last.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
+  // The next call is the last.
+  void RetireAfterNext() { next_is_last_ = true; }
   bool takes_calls() const { return !retired_ && !connection_.closed(); }
 
   // Now, connected or still dialling. The owner hears nothing more.
@@ -99,6 +112,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   ttrpc::Connection connection_;
   ttrpc::IdMap<Call*> calls_;  // by backend_id
   uint32_t next_id_ = 1;
+  bool next_is_last_ = false;
   bool retired_ = false;
   std::unique_ptr<Pending> pending_;
   Deadline write_deadline_;

@@ -21,6 +21,7 @@
 namespace proxyd {
 
 class BackendConnection;
+class Peer;
 
 // What a call's audit lines need of its request. Empty where none will be wanted. Its strings keep
 // their memory for the next call.
@@ -40,6 +41,7 @@ struct Call {
 
   uint32_t id = 0;  // the peer's
   uint32_t backend_id = 0;
+  Peer* peer = nullptr;
   BackendConnection* backend = nullptr;
   StreamState state;
   Ref<Generation> generation;  // that allowed it
@@ -54,6 +56,7 @@ struct Call {
 inline void Call::Reset(const StreamState& initial) {
   id = 0;
   backend_id = 0;
+  peer = nullptr;
   backend = nullptr;
   state = initial;
   generation = {};

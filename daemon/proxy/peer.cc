@@ -84,6 +84,12 @@ void Peer::RetireOldBackends() {
     if (backend->calls() == 0) idle.push_back(backend.get());
   }
   for (BackendConnection* backend : idle) Drop(*backend);
+  std::erase_if(shared_, [this](SharedBackend* shared) {
+    bool in_use = generation_->Has(shared->backend());
+    calls_.ForEach([&](const auto& call) { in_use |= &call->backend->owner() == shared; });
+    if (!in_use) worker_.shared_backends().Leave(*this, *shared);
+    return !in_use;
+  });
 }
 
 // Memory.
@@ -190,6 +196,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
+  LeaveShared();
   // Or they might still fire before this is destroyed.
   if (linger_) linger_->Stop();
   timeouts_.Stop();
@@ -233,28 +240,26 @@ void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& hea
 }
 
 void Peer::OnBackendUnreachable(BackendConnection& connection) {
-  AnswerCallsOf(connection,
-                BackendStatus(StatusCode::kUnavailable, ConfigOf(connection), "cannot be reached"));
+  AnswerCallsOf(connection, CannotBeReached(ConfigOf(connection)));
 }
 
 void Peer::OnBackendStuck(BackendConnection& connection) {
   ++worker_.counters().timed_out;
-  AnswerCallsOf(connection,
-                BackendStatus(StatusCode::kUnavailable, ConfigOf(connection), "takes no requests"));
+  AnswerCallsOf(connection, TakesNoRequests(ConfigOf(connection)));
 }
 
 void Peer::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
-  const BackendConfig& config = ConfigOf(connection);
-  if (reason == ttrpc::CloseReason::kProtocolError) {
-    ++worker_.counters().protocol_errors;
-    AnswerCallsOf(connection,
-                  BackendStatus(StatusCode::kUnavailable, config, "broke the protocol"));
-  } else if (config.on_disconnect == BackendConfig::OnDisconnect::kFailCalls) {
-    AnswerCallsOf(connection, BackendStatus(StatusCode::kUnavailable, config, "disconnected"));
+  if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
+  if (const auto status = StatusOfLoss(ConfigOf(connection), reason)) {
+    AnswerCallsOf(connection, *status);
   } else {
-    EndAllCalls(StatusCode::kUnavailable);
-    CloseAfterFlush();
+    LoseBackend();
   }
+}
+
+void Peer::LoseBackend() {
+  EndAllCalls(StatusCode::kUnavailable);
+  CloseAfterFlush();
 }
 
 // Answers and ends.
@@ -274,10 +279,11 @@ void Peer::Refuse(uint32_t id, const Status& status) {
   Answer(id, status);
 }
 
-// The backend may still be at work on it: nothing but the end of its connection tells it to stop.
 void Peer::AnswerCall(Call& call, const Status& status) {
   Answer(call.id, status);
-  call.backend->Retire();
+  // The backend may still be at work on it: nothing but the end of its connection tells it to stop.
+  // Of one that others share, the late reply is dropped.
+  if (&call.backend->owner() == this) call.backend->Retire();
   EndCall(call, status.code());
 }
 
@@ -297,7 +303,6 @@ void Peer::EndCall(Call& call, StatusCode code) {
   BackendConnection& backend = *call.backend;
   backend.Remove(call);
   worker_.Recycle(calls_.Take(call.id));
-  if (backend.retired() && backend.calls() == 0) Drop(backend);
   if (!calls_.empty()) return;
   if (worker_.draining()) return CloseAfterFlush();
   if (!linger_) timeouts_.AwaitRequest();
@@ -309,6 +314,15 @@ void Peer::EndAllCalls(StatusCode code) {
     call->backend->Remove(*call);
   });
   calls_.Clear();
+}
+
+void Peer::OnBackendCallEnded(BackendConnection& connection) {
+  if (connection.retired() && connection.calls() == 0) Drop(connection);
+}
+
+void Peer::LeaveShared() {
+  for (SharedBackend* shared : shared_) worker_.shared_backends().Leave(*this, *shared);
+  shared_.clear();
 }
 
 void Peer::Drop(BackendConnection& connection) {
@@ -338,6 +352,7 @@ void Peer::Close() {
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   for (const auto& backend : backends_) backend->Close();
+  LeaveShared();
   UpdateHeld();
   timeouts_.RequestCame();  // none is awaited any more
   connection_.CloseAfterFlush();
@@ -355,10 +370,13 @@ void Peer::StopIfFull(const ttrpc::Connection& queue) {
 void Peer::UpdateReading() {
   bool backend_full = false;
   for (const auto& backend : backends_) backend_full |= backend->connection().send_queue_full();
+  for (const SharedBackend* shared : shared_) backend_full |= shared->send_queue_full();
   const size_t most =
       size_t{worker_.limits().message_size} + 2 * ttrpc::ConnectionOptions().send_queue_high;
   const bool peer_full = connection_.send_queue_full();
-  if (held_up_ || backend_full || (peer_full && connection_.send_queue_size() > most)) {
+  // A connection that others share is read all the same: this peer's replies must not become more.
+  const bool too_full = peer_full && (!shared_.empty() || connection_.send_queue_size() > most);
+  if (held_up_ || backend_full || too_full) {
     connection_.PauseReading();
   } else {
     connection_.ResumeReading();

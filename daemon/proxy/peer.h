@@ -30,6 +30,7 @@
 
 namespace proxyd {
 
+class SharedBackend;
 class Worker;
 
 // A connection that was let in.
@@ -74,6 +75,16 @@ class Peer final : public ttrpc::ConnectionHandler,
   int CountLook() { return ++looks_; }
   void CloseForLimit(Limit limit);
 
+  // For SharedBackend, and for connections of its own.
+  BufferedPlace PlaceForShared() const { return place_.NewBuffered(); }
+  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
+                        std::string_view data) override;
+  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
+  void OnBackendSendQueueLow() override { UpdateReading(); }
+  void AnswerCall(Call& call, const ttrpc::Status& status);
+  // A backend that it cannot be without is gone.
+  void LoseBackend();
+
  private:
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
@@ -83,11 +94,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   void OnWriteBlocked(bool blocked) override { timeouts_.OnWriteBlocked(blocked); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
 
-  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
-                        std::string_view data) override;
-  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
-  void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendHeldChanged() override { UpdateHeld(); }
+  void OnBackendCallEnded(BackendConnection& connection) override;
   void OnBackendUnreachable(BackendConnection& connection) override;
   void OnBackendStuck(BackendConnection& connection) override;
   void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
@@ -103,7 +111,9 @@ class Peer final : public ttrpc::ConnectionHandler,
   void StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request, size_t rule);
   std::optional<Limit> TakePlace(CallPlace* place);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
-  BackendConnection* BackendFor(size_t backend);
+  BackendConnection* BackendFor(const Ref<Backend>& backend, const StreamState& state);
+  BackendConnection* OwnBackend(const Ref<Backend>& backend);
+  SharedBackend& Shared(const Ref<Backend>& backend);
 
   // Data.
   void OnData(const ttrpc::MessageHeader& header, std::string_view data);
@@ -112,11 +122,11 @@ class Peer final : public ttrpc::ConnectionHandler,
   // Answers and ends.
   void Answer(uint32_t id, const ttrpc::Status& status);
   void Refuse(uint32_t id, const ttrpc::Status& status);
-  void AnswerCall(Call& call, const ttrpc::Status& status);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
+  void LeaveShared();
   void CloseAfterFlush();
   void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
@@ -151,6 +161,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
+  std::vector<SharedBackend*> shared_;                   // that it has joined
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded
   std::unique_ptr<ttrpc::Timer> linger_;                 // while closing
 };

@@ -126,12 +126,13 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   const uint32_t limit = worker_.limits().message_size;
   if (size > limit) return refuse(MessageTooLong(size, limit));
 
-  BackendConnection* connection = BackendFor(rule.backend);
-  if (connection == nullptr)
-    return end(BackendStatus(StatusCode::kUnavailable, backend, "cannot be reached"));
+  const StreamState state(what.flags);
+  BackendConnection* connection = BackendFor(generation_->backend(rule.backend), state);
+  if (connection == nullptr) return end(CannotBeReached(backend));
 
-  auto call = worker_.NewCall(StreamState(what.flags));
+  auto call = worker_.NewCall(state);
   call->id = id;
+  call->peer = this;
   call->generation = generation_;
   call->rule = rule_index;
   call->place = std::move(place);
@@ -171,15 +172,32 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   calls_.Insert(id, std::move(call));
 }
 
-BackendConnection* Peer::BackendFor(size_t backend) {
-  const Ref<Backend>& target = generation_->backend(backend);
+BackendConnection* Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
+  if (backend->config().connections == BackendConfig::Connections::kPerPeer)
+    return OwnBackend(backend);
+  if (state.unary()) return Shared(backend).Connection();
+  BackendConnection* const connection = OwnBackend(backend);
+  // Of this call alone: it takes no other, and goes with it.
+  if (connection != nullptr) connection->RetireAfterNext();
+  return connection;
+}
+
+// Of its own connections to the backend, the one that takes calls.
+BackendConnection* Peer::OwnBackend(const Ref<Backend>& backend) {
   for (const auto& connection : backends_) {
-    if (&connection->backend() == target.get() && connection->takes_calls())
+    if (&connection->backend() == backend.get() && connection->takes_calls())
       return connection.get();
   }
-  auto connection = BackendConnection::Open(worker_, target, *this);
+  auto connection = BackendConnection::Open(worker_, backend, *this);
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
+}
+
+SharedBackend& Peer::Shared(const Ref<Backend>& backend) {
+  for (SharedBackend* shared : shared_) {
+    if (&shared->backend() == backend.get()) return *shared;
+  }
+  return *shared_.emplace_back(&worker_.shared_backends().Join(*this, backend));
 }
 
 }  // namespace proxyd

@@ -13,6 +13,9 @@ constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
 // A second, for what is held to be written.
 constexpr int kPatientLooks = 10;
 
+// Of buffered_per_user: a peer that holds less is left alone while others hold more.
+constexpr uint64_t kLightPart = 64;
+
 }  // namespace
 
 Pressure::Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConfig& limits,
@@ -29,8 +32,22 @@ void Pressure::OnGrowth(Peer& peer) {
   LimitsConfig twice = limits_;
   twice.buffered_per_user *= 2;
   twice.buffered *= 2;
-  if (accounting_.Buffered(account, twice)) return peer.CloseForLimit(*limit);
-  peer.HoldUp(true);
+  if (accounting_.Buffered(account, twice)) return CloseHeaviest(account, *limit);
+  if (!IsLight(peer)) peer.HoldUp(true);
+}
+
+// Who reads what is sent to it holds little, and is not to suffer for its user's other peers.
+bool Pressure::IsLight(const Peer& peer) const {
+  return peer.held() < limits_.buffered_per_user / kLightPart;
+}
+
+void Pressure::CloseHeaviest(const UserAccount& account, Limit limit) {
+  Peer* heaviest = nullptr;
+  for (Peer& peer : peers_) {
+    if (&peer.account() != &account) continue;
+    if (heaviest == nullptr || peer.held() > heaviest->held()) heaviest = &peer;
+  }
+  if (heaviest != nullptr) heaviest->CloseForLimit(limit);
 }
 
 void Pressure::Look() {
@@ -39,7 +56,7 @@ void Pressure::Look() {
   for (auto next = peers_.begin(); next != peers_.end();) {
     Peer& peer = *next++;  // it may leave the list
     const auto limit = accounting_.Buffered(peer.account(), limits_);
-    if (!limit || peer.held() == 0) {
+    if (!limit || IsLight(peer)) {
       peer.HoldUp(false);
       continue;
     }

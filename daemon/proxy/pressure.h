@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pressure: what happens to the peers of a worker whose users hold more memory than they may: they
-// are not read, and closed if that does not help in time. Costs nothing while nobody does. On the
-// worker's thread.
+// Pressure: what happens to the peers of a worker whose users hold more memory than they may: those
+// that hold much are not read, and closed if that does not help in time. Costs nothing while nobody
+// does. On the worker's thread.
 #pragma once
 
 #include <list>
@@ -27,11 +27,13 @@ class Pressure {
 
   void SetLimits(const LimitsConfig& limits) { limits_ = limits; }
 
-  // The peer holds more than before; it may be closed on return.
+  // The peer holds more than before; it, or another of its user, may be closed on return.
   void OnGrowth(Peer& peer);
 
  private:
   void Look();
+  bool IsLight(const Peer& peer) const;
+  void CloseHeaviest(const UserAccount& account, Limit limit);
 
   Accounting& accounting_;
   LimitsConfig limits_;

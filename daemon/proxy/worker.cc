@@ -22,6 +22,7 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       generation_(MakeRef<Generation>(loop_, std::move(snapshot))),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
       reaper_(loop_, [this] { Reap(); }),
+      shared_backends_(*this),
       pressure_(loop_, context.accounting, limits(), peers_) {}
 
 Worker::~Worker() = default;
@@ -69,6 +70,7 @@ void Worker::Reload(SnapshotPtr snapshot) {
   generation_ = MakeRef<Generation>(loop_, std::move(snapshot), *generation_);
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
   pressure_.SetLimits(limits());
+  shared_backends_.Reload(*generation_);
   for (auto next = peers_.begin(); next != peers_.end();) {
     Peer& peer = *next++;  // it may leave the list
     peer.Reload();
@@ -107,16 +109,21 @@ void Worker::Close() {
 
 void Worker::Bury(Peer* peer) {
   dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
-  if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
+  ReapSoon();
 }
 
 void Worker::Bury(std::unique_ptr<BackendConnection> connection) {
   dead_connections_.push_back(std::move(connection));
+  ReapSoon();
+}
+
+void Worker::ReapSoon() {
   if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
 }
 
 void Worker::Reap() {
   dead_connections_.clear();
+  shared_backends_.Reap();
   dead_peers_.clear();
   if (draining_ && peers_.empty() && drained_) std::exchange(drained_, nullptr)();
 }

@@ -19,6 +19,7 @@
 #include "proxy/generation.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
+#include "proxy/shared_backends.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/timer.h"
@@ -33,6 +34,9 @@ class Peer;
 struct WorkerContext {
   Audit& audit;
   Accounting& accounting;
+  // Go's client and server count streams in 31 bits. A backend connection that has come this far,
+  // well before their end, takes no more calls, and is closed after its last.
+  uint32_t last_stream_id = 0x7f00'0001;
 };
 
 class Worker {
@@ -64,8 +68,10 @@ class Worker {
   // Of all peers alike.
   const LimitsConfig& limits() const { return generation_->config().limits; }
   Audit& audit() { return context_.audit; }
+  uint32_t last_stream_id() const { return context_.last_stream_id; }
   const Accounting& accounting() const { return context_.accounting; }
   Pressure& pressure() { return pressure_; }
+  SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   Counters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
@@ -77,6 +83,7 @@ class Worker {
   // Destroys it once this wake-up's callbacks have returned.
   void Bury(Peer* peer);
   void Bury(std::unique_ptr<BackendConnection> connection);
+  void ReapSoon();
 
  private:
   void RefusePeer(AuditRecord record);
@@ -90,6 +97,7 @@ class Worker {
   ttrpc::RequestView request_buffer_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
+  SharedBackends shared_backends_;
   std::list<Peer> peers_;
   std::list<Peer> dead_peers_;
   Pressure pressure_;

@@ -28,6 +28,7 @@ class NoOwner final : public BackendConnectionOwner {
   void OnBackendOversizedMessage(Call&, const ttrpc::MessageHeader&) override {}
   void OnBackendSendQueueLow() override {}
   void OnBackendHeldChanged() override {}
+  void OnBackendCallEnded(BackendConnection&) override {}
   void OnBackendUnreachable(BackendConnection&) override {}
   void OnBackendStuck(BackendConnection&) override {}
   void OnBackendClosed(BackendConnection&, ttrpc::CloseReason) override {}
@@ -73,6 +74,31 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
       << "it does not dial";
   connection->Close();
   EXPECT_EQ(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events);
+}
+
+// Ids are not used twice on a connection: before they end, calls go to a fresh one.
+TEST(BackendConnectionTest, TheLastIdRetiresIt) {
+  Config config = test::ConfigOf({});
+  config.backends.push_back({.name = "back",
+                             .address = ttrpc::Address::Parse("unix:///nowhere").value(),
+                             .users = {::getuid()},
+                             .position = {}});
+  Audit audit(config.audit, std::make_unique<NowhereTarget>());
+  const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
+  Accounting accounting;
+  Worker worker(base.get(), std::make_shared<const Snapshot>(config, test::kOverflow),
+                {.audit = audit, .accounting = accounting, .last_stream_id = 5});
+  NoOwner owner;
+  BackendConnection connection(worker, worker.generation()->backend(0), owner, NewSocket());
+  for (const uint32_t id : {1U, 3U, 5U}) {
+    ASSERT_TRUE(connection.takes_calls()) << id;
+    Call call{StreamState(0)};
+    connection.Add(&call);
+    EXPECT_EQ(call.backend_id, id);
+    connection.Remove(call);
+  }
+  EXPECT_FALSE(connection.takes_calls());
+  EXPECT_TRUE(connection.retired());
 }
 
 }  // namespace

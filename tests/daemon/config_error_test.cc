@@ -283,15 +283,14 @@ const ErrorCase kBackendCases[] = {
      "addresses = []\nbalance = \"first\"\nuser = 0\n"
      "[[backend]]\nname = \"b\"\naddress = \"unix:///b\"\nconnections = \"shared\"\n"
      "connect_timeout = 1\n",
-     {"c:4:15: connections is \"per-user\", which is not supported yet",
-      "c:5:19: connect_timeout is \"0\", expected more than 0",
+     {"c:5:19: connect_timeout is \"0\", expected more than 0",
       "c:6:1: [[backend]]: wait is not supported yet",
       "c:7:17: on_disconnect is \"ignore\", expected \"close-peers\" or \"fail-calls\"",
       "c:8:20: forward_identity is 1, expected true or false",
       "c:9:1: [[backend]]: addresses is not supported yet",
       "c:10:1: [[backend]]: balance is not supported yet",
       "c:11:1: [[backend]] has an unknown key \"user\", expected " + kBackendKeys,
-      "c:15:15: connections is \"shared\", expected \"per-peer\"",
+      "c:15:15: connections is \"shared\", expected \"per-peer\" or \"per-user\"",
       "c:16:19: connect_timeout is 1, expected a duration as \"250ms\", \"2s\" or \"5m\""}},
 };
 INSTANTIATE_TEST_SUITE_P(Backend, ConfigErrors, testing::ValuesIn(kBackendCases), CaseName);
