@@ -64,6 +64,9 @@ void Acceptor::Pause(int error_number) {
   if (!std::exchange(paused_, true) && callbacks_.paused) callbacks_.paused(error_number);
 }
 
-void Acceptor::GoOn() { event_add(event_.get(), nullptr); }
+void Acceptor::GoOn() {
+  // The kernel may have no memory for it yet.
+  if (event_add(event_.get(), nullptr) != 0) pause_.Start(kPause);
+}
 
 }  // namespace ttrpc

@@ -62,7 +62,14 @@ void Connection::UpdateReadEvent() {
   read_event_.reset(event_new(
       loop_.base(), socket_.get(), EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->Receive(); }, this));
-  event_add(read_event_.get(), nullptr);
+  if (event_add(read_event_.get(), nullptr) == 0) return;
+  // The kernel has no memory for it, or watches as much as it may. A connection that is not heard
+  // is lost, but the handler is not told from within a call.
+  deaf_ = true;
+  if (!resume_scheduled_) {
+    resume_scheduled_ = true;
+    loop_.ScheduleResume(this);
+  }
 }
 
 void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
@@ -154,7 +161,9 @@ void Connection::KeepBacklog(std::string_view rest) {
 
 void Connection::Resume() {
   resume_scheduled_ = false;
-  if (closed() || closing_ || paused_) return;
+  if (closed() || closing_) return;
+  if (deaf_) return Closed(CloseReason::kSystemError, ENOMEM);
+  if (paused_) return;
   HandOut(std::string_view(backlog_).substr(backlog_begin_));
 }
 
@@ -219,8 +228,7 @@ void Connection::Write() {
                           : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (errno == EAGAIN) {
-        WaitForWritable();
+      if (errno == EAGAIN && WaitForWritable()) {
         blocked = true;
         break;
       }
@@ -247,7 +255,8 @@ void Connection::Write() {
   TellHeld();
 }
 
-void Connection::WaitForWritable() {
+// False: the kernel has no memory for it.
+bool Connection::WaitForWritable() {
   if (!write_event_) {
     write_event_.reset(event_new(
         loop_.base(), socket_.get(), EV_WRITE,
@@ -258,15 +267,16 @@ void Connection::WaitForWritable() {
         },
         this));
   }
-  writable_awaited_ = true;
-  event_add(write_event_.get(), nullptr);
+  writable_awaited_ = event_add(write_event_.get(), nullptr) == 0;
+  return writable_awaited_;
 }
 
-// The other side reads no more. What it sent may still be there to be read, and end of file after
-// it.
+// Mostly, the other side is gone: what it sent may still be there to be read, and end of file after
+// it. If it is not gone, it must learn that nothing more comes, or that end would never come.
 void Connection::WriteFailed(int error_number) {
   write_failed_ = true;
   queue_.Clear();
+  ::shutdown(socket_.get(), SHUT_WR);
   if (closing_ || !deliver_before_close_) {
     Closed(CloseReason::kSystemError, error_number);
     return;

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -275,6 +276,17 @@ TEST_F(ConnectionTest, DestroyedWithWorkScheduledItLeavesNothingBehind) {
   connection.reset();
   RunReady();
   EXPECT_FALSE(recorder_.closed.has_value());
+}
+
+TEST_F(ConnectionTest, WhatCannotBeWaitedForIsClosed) {
+  // The kernel watches no regular file: as if it had no memory for one more socket.
+  UniqueFd file(memfd_create("", MFD_CLOEXEC));
+  Connection connection(loop_, std::move(file), &recorder_, {});
+  connection.Start();
+  EXPECT_FALSE(recorder_.closed.has_value()) << "told from within the call";
+  RunUntil([&] { return recorder_.closed.has_value(); });
+  EXPECT_EQ(recorder_.closed, CloseReason::kSystemError);
+  EXPECT_TRUE(connection.closed());
 }
 
 TEST_F(ConnectionTest, NothingMovesBeforeStart) {

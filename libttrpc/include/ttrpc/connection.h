@@ -121,7 +121,7 @@ class Connection {
   void Resume();
   void Flush();
   void Write();
-  void WaitForWritable();
+  bool WaitForWritable();
   void WriteFailed(int error_number);
   void UpdateReadEvent();
   void TellPartial(bool new_message);
@@ -149,6 +149,7 @@ class Connection {
   bool closing_ = false;
   bool full_ = false;
   bool write_failed_ = false;
+  bool deaf_ = false;  // what comes cannot be waited for
   bool writable_awaited_ = false;
   bool partial_ = false;        // as the handler was told
   bool write_blocked_ = false;  // as the handler was told
