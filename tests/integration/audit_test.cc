@@ -7,10 +7,8 @@
 
 #include <csignal>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "harness/proxy_test.h"
 
@@ -22,17 +20,6 @@ using ::testing::MatchesRegex;
 
 const Call kHold = {.method = "Hold"};
 const Call kDenied = {.service = "test.Denied", .method = "Do"};
-
-// For what comes without an event to wait for: offers the processor to the daemon until it is
-// there.
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 bool IsAuditLine(const std::string& line) { return line.starts_with("{"); }
 

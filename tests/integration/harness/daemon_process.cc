@@ -45,6 +45,8 @@ struct Child {
   Pipe* namespace_made = nullptr;  // both or none: tells the parent, waits for the maps
   Pipe* maps_written = nullptr;
   std::vector<int> sockets = {};  // to be descriptors 3, 4, …
+  std::optional<rlimit> descriptors = {};
+  bool pid_namespace = false;
 };
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
@@ -95,6 +97,7 @@ void PassSockets(const Child& child, char** environment) {
   ::dup2(child.out >= 0 ? child.out : null, STDOUT_FILENO);
   ::dup2(child.err >= 0 ? child.err : null, STDERR_FILENO);
   PassSockets(child, environment);
+  if (child.descriptors && ::setrlimit(RLIMIT_NOFILE, &*child.descriptors) != 0) ::_exit(126);
   if (::chdir(child.directory.c_str()) == 0) ::execvpe(args[0], args, environment);
   ::_exit(127);
 }
@@ -114,8 +117,12 @@ pid_t Spawn(Child child) {
   std::vector<char*> args = Pointers(child.args);
   std::vector<char*> environment = Pointers(child.environment);
   char** chosen = child.environment.empty() ? environ : environment.data();
+  // Of this thread's next children, not of itself; and of no others.
+  const ttrpc::UniqueFd ours(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+  if (child.pid_namespace && ::unshare(CLONE_NEWPID) != 0) ADD_FAILURE() << "no pid namespace";
   const pid_t pid = ::fork();
   if (pid == 0) BecomeProgram(child, args.data(), chosen);
+  if (child.pid_namespace && ::setns(ours.get(), CLONE_NEWPID) != 0) std::abort();
   if (pid < 0) ADD_FAILURE() << "fork failed";
   return pid;
 }
@@ -175,6 +182,9 @@ std::vector<std::string> OurEnvironmentAnd(const std::vector<std::string>& more)
 
 void Surround(const DaemonSurroundings& surroundings, Child* child) {
   child->environment = OurEnvironmentAnd(surroundings.environment);
+  child->descriptors = surroundings.descriptors;
+  child->pid_namespace = surroundings.pid_namespace;
+  if (surroundings.standard_error >= 0) child->err = surroundings.standard_error;
   if (surroundings.sockets.empty()) return;
   std::string names;
   for (const auto& [name, fd] : surroundings.sockets) {

@@ -5,6 +5,7 @@
 // collects its lines.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <condition_variable>
@@ -31,6 +32,10 @@ struct DaemonSurroundings {
   std::vector<std::string> environment = {};  // added to ours
   // Passed as systemd passes sockets, by FileDescriptorName=; the descriptors stay the caller's.
   std::vector<std::pair<std::string, int>> sockets = {};
+  std::optional<rlimit> descriptors = {};  // RLIMIT_NOFILE
+  bool pid_namespace = false;              // one of its own, in which it sees nobody else
+  // Instead of the pipe that its lines are collected from; stays the caller's. -1: that pipe.
+  int standard_error = -1;
 };
 
 class DaemonProcess {

@@ -83,6 +83,15 @@ bool WaitUntilReadable(int fd) {
   return false;
 }
 
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 void WaitUntilTaken(int fd) {
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   int waiting = 1;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ bool SendAll(int fd, std::string_view bytes, size_t* sent = nullptr,
 
 // Waits until there is something to read, or the end. False, and the test fails: there is not.
 bool WaitUntilReadable(int fd);
+
+// For what comes without an event to wait for: offers the processor to the others until it is
+// there. False: it did not come within kDeadline.
+bool Eventually(const std::function<bool()>& condition);
 
 // Waits until the other side of a Unix socket has read all that was sent, or is gone.
 void WaitUntilTaken(int fd);

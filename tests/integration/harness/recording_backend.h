@@ -62,6 +62,8 @@ class RecordingBackend {
   std::vector<WireMessage> WaitForMessages(size_t connection, size_t count) const;
   // All that ever came on a connection that the other side has ended, at the edge of a message.
   std::vector<WireMessage> WaitForEnd(size_t connection) const;
+  // The same of a connection that was lost, which may be within a message.
+  std::vector<WireMessage> WaitForLoss(size_t connection) const;
 
   // False: the other side is gone. Blocks while it does not read, for at most kDeadline.
   bool Send(size_t connection, std::string_view bytes);

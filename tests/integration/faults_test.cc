@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// System calls that fail. For each call that the daemon makes while it carries a conversation, each
+// error that it may give, and each time that it is made, in turn: what must not show does not, what
+// costs a connection costs that one, nothing arrives that was not sent, and the daemon holds what
+// it held before.
+#include "harness/faults.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "harness/proc.h"
+#include "harness/proxy_test.h"
+#include "ttrpc/request.h"
+
+namespace integration {
+namespace {
+
+// What a fault may do to the conversation that it falls into.
+enum class Cost {
+  kNothing,
+  kCall,        // UNAVAILABLE
+  kConnection,  // or that; or a connection that ends
+};
+
+struct Row {
+  const char* name;
+  Cost cost;
+  std::vector<int> errors;  // 0: short
+};
+
+struct CallRows {
+  const char* name;
+  FaultCall call;
+  std::vector<Row> rows;
+};
+
+void PrintTo(const CallRows& rows, std::ostream* out) { *out << rows.name; }
+
+// Which errors the kernel may give is in the manual pages; those with which it answers a mistake of
+// the program are left out.
+const std::vector<CallRows> kCalls = {
+    {"accept",
+     FaultCall::kAccept,
+     {{"none", Cost::kNothing, {EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOMEM, ENOBUFS}},
+      {"odd", Cost::kNothing, {ECONNRESET, EPERM, EPROTO}}}},
+    {"connect",
+     FaultCall::kConnect,
+     {{"none", Cost::kNothing, {EINTR, EAGAIN}},
+      {"fails", Cost::kCall, {ECONNREFUSED, ECONNRESET, ENOMEM, EMFILE, ENFILE, EPIPE}}}},
+    {"socket", FaultCall::kSocket, {{"fails", Cost::kCall, {EMFILE, ENFILE, ENOMEM, ENOBUFS}}}},
+    {"getsockopt", FaultCall::kGetsockopt, {{"closes", Cost::kConnection, {ENOMEM, ENOBUFS}}}},
+    {"recv",
+     FaultCall::kRecv,
+     {{"none", Cost::kNothing, {0, EINTR, EAGAIN}},
+      {"loses", Cost::kConnection, {ECONNRESET, ENOMEM}}}},
+    {"readv",
+     FaultCall::kReadv,
+     {{"none", Cost::kNothing, {0, EINTR, EAGAIN}},
+      {"loses", Cost::kConnection, {ECONNRESET, ENOMEM}}}},
+    {"send",
+     FaultCall::kSend,
+     {{"none", Cost::kNothing, {0, EINTR, EAGAIN}},
+      {"loses", Cost::kConnection, {EPIPE, ECONNRESET, ENOMEM, ENOBUFS}}}},
+    {"sendmsg",
+     FaultCall::kSendmsg,
+     {{"none", Cost::kNothing, {0, EINTR, EAGAIN}},
+      {"loses", Cost::kConnection, {EPIPE, ECONNRESET, ENOMEM, ENOBUFS}}}},
+    {"epoll_ctl", FaultCall::kEpollAdd, {{"loses", Cost::kConnection, {ENOMEM, ENOSPC}}}},
+    {"epoll_wait", FaultCall::kEpollWait, {{"none", Cost::kNothing, {EINTR}}}},
+    // The log's and the audit's.
+    {"write",
+     FaultCall::kWrite,
+     {{"none", Cost::kNothing, {0, EINTR, EAGAIN, EPIPE, ENOSPC, EIO}}}},
+    {"poll", FaultCall::kPoll, {{"none", Cost::kNothing, {EINTR, ENOMEM}}}},
+};
+
+constexpr uint32_t kSmallId = 1;
+constexpr uint32_t kLargeId = 7;
+constexpr uint32_t kStreamId = 9;
+
+// Bytes that show where they belong.
+std::string Pattern(size_t size, unsigned seed) {
+  std::string out(size, '\0');
+  for (size_t i = 0; i < size; ++i) {
+    out[i] = static_cast<char>(i * 7 + i / 256 + i / 65536 * 31 + seed);
+  }
+  return out;
+}
+
+// What is sent together, and what comes back then.
+struct Exchange {
+  std::vector<WireMessage> sent;
+  std::vector<WireMessage> answers;
+};
+
+Exchange UnaryCalls(const std::vector<uint32_t>& ids, size_t size) {
+  Exchange exchange;
+  for (const uint32_t id : ids) {
+    const std::string payload = Pattern(size, id);
+    exchange.sent.push_back(Request(id, {.payload = payload}));
+    exchange.answers.push_back(Response(id, payload));
+  }
+  return exchange;
+}
+
+// Small, several at once (so that a write has several blocks), larger than all buffers on the way
+// (so that it comes in parts), and a stream.
+std::vector<Exchange> Conversation() {
+  const Call open = {.service = "test.Stream", .method = "Echo", .payload = "open"};
+  const std::string data = Pattern(100'000, kStreamId);
+  return {
+      UnaryCalls({kSmallId}, 20),
+      UnaryCalls({3, 5}, 15'000),
+      UnaryCalls({kLargeId}, 300'000),
+      {{Request(kStreamId, open, kOpen)}, {Data(kStreamId, "open")}},
+      {{Data(kStreamId, data)}, {Data(kStreamId, data)}},
+      {{CloseStream(kStreamId)}, {CloseStream(kStreamId)}},
+  };
+}
+
+BackendReply EchoAll(const WireMessage& message) {
+  if (message.type == kData) return {.bytes = Encode(message)};
+  if ((message.flags & kOpen) == 0) return EchoDo(message);
+  ttrpc::RequestView request;
+  EXPECT_TRUE(ttrpc::ParseRequest(message.data, ttrpc::UnknownFieldAction::kRefuse, &request).ok());
+  return {.bytes = Encode(Data(message.stream_id, std::string(request.payload)))};
+}
+
+class FaultsTest : public ProxyTest {
+ protected:
+  void SetUp() override {
+    for (const Exchange& exchange : conversation_) {
+      sent_.insert(sent_.end(), exchange.sent.begin(), exchange.sent.end());
+    }
+    faults_.emplace(folder_ / "faults");
+    WriteConfig({.head = "[audit]\ncalls = \"all\"\n",
+                 .backend = "on_disconnect = \"" + on_disconnect() + "\"\n"});
+    RestartBackend();
+    daemon_ =
+        std::make_unique<DaemonProcess>(std::vector<std::string>{"--config", config_path()},
+                                        DaemonSurroundings{.environment = faults_->environment()});
+    ASSERT_TRUE(daemon_->WaitUntilReady());
+  }
+
+  virtual std::string on_disconnect() const { return "close-peers"; }
+
+  // It keeps all that it gets: now and then it must forget.
+  void RestartBackend() { StartBackend({.script = EchoAll}); }
+
+  // As far as it goes. False: the connection ended.
+  bool Converse(RawPeer& peer, Cost cost) {
+    for (const Exchange& exchange : conversation_) {
+      if (!peer.Send(Encode(exchange.sent)) && cost != Cost::kConnection) {
+        ADD_FAILURE() << "the daemon closed the connection";
+      }
+      for (const WireMessage& answer : exchange.answers) {
+        switch (Answered(peer, answer, cost)) {
+          case Outcome::kWhole:
+            break;
+          case Outcome::kEnd:
+            return false;
+          case Outcome::kUnavailable:
+            if (answer.stream_id == kStreamId) return true;  // its data would find no stream
+        }
+      }
+    }
+    return true;
+  }
+
+  enum class Outcome { kWhole, kUnavailable, kEnd };
+
+  static Outcome Answered(RawPeer& peer, const WireMessage& answer, Cost cost) {
+    bool timed_out = false;
+    std::string bytes = ReadUpTo(peer.fd(), kHeaderLength, &timed_out);
+    if (bytes.size() == kHeaderLength) {
+      const auto length = static_cast<size_t>(static_cast<unsigned char>(bytes[1]) << 16 |
+                                              static_cast<unsigned char>(bytes[2]) << 8 |
+                                              static_cast<unsigned char>(bytes[3]));
+      bytes += ReadUpTo(peer.fd(), length, &timed_out);
+    }
+    EXPECT_FALSE(timed_out) << "no answer, and no end";
+    const std::string expected = Encode(answer);
+    if (bytes == expected) return Outcome::kWhole;
+    if (cost != Cost::kNothing && IsUnavailable(bytes, answer.stream_id)) {
+      return Outcome::kUnavailable;
+    }
+    EXPECT_TRUE(expected.starts_with(bytes)) << "bytes that the backend never sent";
+    EXPECT_EQ(cost, Cost::kConnection) << "the connection ended";
+    return Outcome::kEnd;
+  }
+
+  static bool IsUnavailable(const std::string& bytes, uint32_t id) {
+    for (const char* text :
+         {"backend \"back\" cannot be reached", "backend \"back\" disconnected"}) {
+      if (bytes == Encode(StatusResponse(id, static_cast<int>(StatusCode::kUnavailable), text)))
+        return true;
+    }
+    return false;
+  }
+
+  // Of all that was sent, some has reached the backend: in order, whole, and once.
+  void ExpectOnlyWhatWasSent(size_t first_connection) {
+    size_t next = 0;
+    for (size_t i = first_connection; i < backend_->connections(); ++i) {
+      for (const WireMessage& reached : backend_->WaitForLoss(i)) {
+        const auto same = [&reached](const WireMessage& sent) {
+          return sent.type == reached.type && sent.data == reached.data;
+        };
+        const auto from = sent_.begin() + static_cast<ptrdiff_t>(next);
+        const auto found = std::find_if(from, sent_.end(), same);
+        ASSERT_NE(found, sent_.end()) << "not sent, or not in this order: " << reached.stream_id;
+        next = static_cast<size_t>(found - sent_.begin()) + 1;
+      }
+    }
+  }
+
+  // While it waits before it tries the backend again, it says so.
+  void ExpectServed() {
+    RawPeer peer = Peer();
+    std::optional<WireMessage> answer;
+    EXPECT_TRUE(Eventually([&peer, &answer] {
+      answer = peer.Exchange(Echo(1));
+      return !answer.has_value() || !IsUnavailable(Encode(*answer), 1);
+    }));
+    EXPECT_EQ(answer, Response(1, "echo"));
+  }
+
+  // Once all has gone that came.
+  void ExpectDescriptors(size_t count) {
+    size_t now = 0;
+    EXPECT_TRUE(Eventually([this, count, &now] {
+      now = DescriptorsOf(daemon_->pid());
+      return now == count;
+    })) << now
+        << " descriptors instead of " << count;
+  }
+
+  // A new peer's conversation with this fault. False: the fault did not come.
+  bool RunWith(const Fault& fault, Cost cost) {
+    const size_t before = DescriptorsOf(daemon_->pid());
+    const size_t first_connection = backend_->connections();
+    faults_->Arm(fault);
+    {
+      RawPeer peer = Peer();
+      const bool whole = Converse(peer, cost);
+      EXPECT_TRUE(whole || cost == Cost::kConnection);
+    }
+    ExpectDescriptors(before);
+    // Those of the log's thread come when they come.
+    EXPECT_TRUE(Eventually([this] { return faults_->seen() != 0; }))
+        << "the daemon makes no such call";
+    faults_->Disarm();
+    if (cost == Cost::kNothing) {
+      EXPECT_EQ(backend_->WaitForEnd(first_connection), sent_);
+      EXPECT_EQ(backend_->connections(), first_connection + 1);
+    } else {
+      ExpectOnlyWhatWasSent(first_connection);
+    }
+    return faults_->fired() != 0;
+  }
+
+  const std::vector<Exchange> conversation_ = Conversation();
+  std::vector<WireMessage> sent_;
+  std::optional<Faults> faults_;
+};
+
+using Case = std::tuple<CallRows, const char*>;  // with what on_disconnect
+
+class FaultOfEachCallTest : public FaultsTest, public ::testing::WithParamInterface<Case> {
+ protected:
+  std::string on_disconnect() const override { return std::get<1>(GetParam()); }
+
+  // The first, the second, … until one comes no more.
+  void RunInTurn(Fault fault, Cost cost) {
+    constexpr uint32_t kMost = 1000;  // a conversation takes some tens of calls of each kind
+    RestartBackend();
+    RawPeer bystander = Peer();
+    ExpectEcho(bystander, 1);
+    const size_t before = DescriptorsOf(daemon_->pid());
+    uint32_t id = 1;
+    for (fault.first = 1; RunWith(fault, cost); ++fault.first) {
+      SCOPED_TRACE("call " + std::to_string(fault.first));
+      ExpectServed();
+      ExpectDescriptors(before);
+      ExpectEcho(bystander, id += 2);
+      ASSERT_FALSE(HasFailure());
+      ASSERT_LT(fault.first, kMost);
+    }
+    RecordProperty(::testing::PrintToString(fault.error), static_cast<int>(fault.first) - 1);
+    bystander.Close();
+    ExpectDescriptors(before - 2);
+  }
+};
+
+TEST_P(FaultOfEachCallTest, CostsWhatItMust) {
+  const CallRows& call = std::get<0>(GetParam());
+  for (const Row& row : call.rows) {
+    for (const int error : row.errors) {
+      SCOPED_TRACE(std::string(row.name) + " " + (error == 0 ? "short" : strerrorname_np(error)));
+      RunInTurn({.calls = FaultBit(call.call), .error = error}, row.cost);
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, FaultOfEachCallTest,
+                         ::testing::Combine(::testing::ValuesIn(kCalls),
+                                            ::testing::Values("close-peers", "fail-calls")),
+                         [](const auto& each) {
+                           const std::string mode = std::get<1>(each.param);
+                           return std::string(std::get<0>(each.param).name) +
+                                  (mode == "fail-calls" ? "_fail_calls" : "_close_peers");
+                         });
+
+constexpr uint32_t kReadsAndWrites = FaultBit(FaultCall::kRecv) | FaultBit(FaultCall::kReadv) |
+                                     FaultBit(FaultCall::kSend) | FaultBit(FaultCall::kSendmsg) |
+                                     FaultBit(FaultCall::kWrite);
+
+class ManyFaultsTest : public FaultsTest {
+ protected:
+  // Whatever becomes of the daemon's writes, each call must have its line in the audit, whole.
+  void ExpectAuditLines(size_t calls) {
+    const auto is_call = [](const std::string& line) {
+      if (!line.starts_with("{")) return false;
+      const auto parsed = nlohmann::json::parse(line, nullptr, false);
+      return !parsed.is_discarded() && parsed.value("event", "") == "call" &&
+             parsed.value("code", "") == "OK";
+    };
+    EXPECT_EQ(daemon_->WaitForLines(calls, is_call).size(), calls);
+  }
+};
+
+TEST_F(ManyFaultsTest, EveryThirdCallIsInterrupted) {
+  const uint32_t calls = kReadsAndWrites | FaultBit(FaultCall::kAccept) |
+                         FaultBit(FaultCall::kConnect) | FaultBit(FaultCall::kPoll) |
+                         FaultBit(FaultCall::kEpollWait);
+  EXPECT_TRUE(RunWith({.calls = calls, .error = EINTR, .every = 3}, Cost::kNothing));
+  ExpectAuditLines(5);
+}
+
+TEST_F(ManyFaultsTest, EveryThirdCallWouldBlock) {
+  const uint32_t calls =
+      kReadsAndWrites | FaultBit(FaultCall::kAccept) | FaultBit(FaultCall::kConnect);
+  EXPECT_TRUE(RunWith({.calls = calls, .error = EAGAIN, .every = 3}, Cost::kNothing));
+  ExpectAuditLines(5);
+}
+
+TEST_F(ManyFaultsTest, EveryCallIsShort) {
+  for (const uint32_t most : {997U, 65536U}) {
+    EXPECT_TRUE(RunWith({.calls = kReadsAndWrites, .most = most, .every = 1}, Cost::kNothing));
+  }
+  ExpectAuditLines(10);
+}
+
+}  // namespace
+}  // namespace integration
