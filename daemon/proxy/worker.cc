@@ -2,6 +2,7 @@
 #include "proxy/worker.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -41,6 +42,9 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   record.pid = credentials->pid;
   record.uid = credentials->uid;
   record.gid = credentials->gid;
+  // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
+  // whoever made it. Each call would call itself.
+  if (credentials->pid == ::getpid()) return RefusePeer(record);
   Admission admission = generation_->policy().Admit(
       listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
   if (!admission.admitted()) return RefusePeer(record);
