@@ -51,7 +51,7 @@ ttrpc::Status Service::Start() {
   // Whoever connected to them would wait for ever.
   for (const auto& [name, socket] : passed)
     spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
-  MindSignals();
+  if (ttrpc::Status status = MindSignals(); !status.ok()) return status;
   spdlog::info("ready: {}", Describe());
   manager_.Ready(Describe());
   return {};
@@ -63,7 +63,7 @@ std::string Service::Describe() const {
                      config.rules.size(), config.backends.size());
 }
 
-void Service::MindSignals() {
+ttrpc::Status Service::MindSignals() {
   signals_.On(SIGTERM, [this] { Stop(); });
   signals_.On(SIGINT, [this] { Stop(); });
   signals_.On(SIGHUP, [this] { Reload(); });
@@ -72,6 +72,9 @@ void Service::MindSignals() {
     audit_.Reopen();
   });
   signals_.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
+  if (signals_.failed())
+    return {ttrpc::StatusCode::kResourceExhausted, "signals cannot be waited for"};
+  return {};
 }
 
 void Service::Stop() {

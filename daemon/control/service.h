@@ -39,7 +39,7 @@ class Service {
   const Counters& counters() { return proxy_.counters(); }
 
  private:
-  void MindSignals();
+  ttrpc::Status MindSignals();
   void Stop();
   void Reload();
   void Loaded(LoadedConfig loaded);

@@ -23,7 +23,7 @@ void Signals::On(int signal_number, std::function<void()> action) {
       base_, signal_number, EV_SIGNAL | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Handler*>(self)->action(); },
       handler.get()));
-  event_add(handler->event.get(), nullptr);
+  if (event_add(handler->event.get(), nullptr) != 0) failed_ = true;
   handlers_.push_back(std::move(handler));
 }
 

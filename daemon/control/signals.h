@@ -21,10 +21,13 @@ class Signals {
 
   // Instead of what the kernel would do. Once for each signal number.
   void On(int signal_number, std::function<void()> action);
+  // On() could not have its way: that signal would be lost, and SIGTERM with it.
+  bool failed() const { return failed_; }
 
  private:
   struct Handler;
   event_base* base_;
+  bool failed_ = false;
   std::vector<std::unique_ptr<Handler>> handlers_;
 };
 

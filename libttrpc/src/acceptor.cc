@@ -25,7 +25,7 @@ Acceptor::Acceptor(IoLoop& loop, int socket, AcceptorCallbacks callbacks)
       loop.base(), socket_, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Acceptor*>(self)->AcceptSome(); },
       this));
-  event_add(event_.get(), nullptr);
+  GoOn();
 }
 
 Acceptor::~Acceptor() {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -355,6 +356,51 @@ TEST_F(ManyFaultsTest, EveryCallIsShort) {
     EXPECT_TRUE(RunWith({.calls = kReadsAndWrites, .most = most, .every = 1}, Cost::kNothing));
   }
   ExpectAuditLines(10);
+}
+
+// Already at its start. It then either says what is wrong and exits 1, or is as good as ever.
+class FaultAtStartTest : public ProxyTest {
+ protected:
+  // False: the fault did not come.
+  bool RunWith(const Fault& fault) {
+    faults_->Arm(fault);
+    daemon_ =
+        std::make_unique<DaemonProcess>(std::vector<std::string>{"--config", config_path()},
+                                        DaemonSurroundings{.environment = faults_->environment()});
+    const auto wrote = [this](const char* text) {
+      return daemon_->log().find(text) != std::string::npos;
+    };
+    EXPECT_TRUE(Eventually([&wrote] { return wrote(" ready: ") || wrote(" error "); }));
+    const bool fired = faults_->fired() != 0;
+    faults_->Disarm();
+    if (wrote(" error ")) {
+      EXPECT_EQ(daemon_->WaitForExit(), 1);
+    } else {
+      RawPeer peer = Peer();
+      ExpectEcho(peer, 1);
+      daemon_->Signal(SIGTERM);
+      EXPECT_EQ(daemon_->WaitForExit(), 0);
+    }
+    return fired;
+  }
+
+  std::optional<Faults> faults_;
+};
+
+TEST_F(FaultAtStartTest, IsSaidOrDoesNotMatter) {
+  WriteConfig({});
+  StartBackend();
+  faults_.emplace(folder_ / "faults");
+  for (const FaultCall call : {FaultCall::kSocket, FaultCall::kEpollAdd}) {
+    uint32_t first = 1;
+    while (RunWith({.calls = FaultBit(call), .error = ENOMEM, .first = first})) {
+      SCOPED_TRACE("call " + std::to_string(first) + " of kind " +
+                   std::to_string(static_cast<int>(call)));
+      ASSERT_FALSE(HasFailure());
+      ++first;
+    }
+    EXPECT_GT(first, 1U) << "it makes no such call";
+  }
 }
 
 }  // namespace
