@@ -179,6 +179,16 @@ TEST_F(BlockedTargetTest, RefusesCallsIfAskedToUntilItIsReadAgain) {
   ExpectEcho(another, 3);
 }
 
+// It must not wait for a reader, either.
+TEST_F(AuditPressureTest, PipeThatNobodyHasOpenedEndsTheStart) {
+  const std::string path = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "\"\n"});
+  const CommandResult result = RunDaemon({"--config", config_path()});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, ::testing::HasSubstr(path));
+}
+
 // A service's stderr is a socket of journald's, which may hang. It carries the audit, too.
 TEST_F(AuditPressureTest, BlockedLogHoldsUpNoCall) {
   int ends[2];
@@ -206,6 +216,7 @@ TEST_F(AuditPressureTest, BlockedLogHoldsUpNoCall) {
   constexpr size_t kMoreThanFits = 12U << 20;  // what waits and what is being written: 4 MiB each
   for (size_t bytes = 0; bytes < kMoreThanFits; bytes += kBatch * 1500) {
     ASSERT_EQ(CallMany(peer), 0U);
+    ASSERT_FALSE(HasFailure());
   }
   EXPECT_TRUE(read_until(" lines were lost"));
   EXPECT_EQ(CallMany(peer), 0U);

@@ -270,7 +270,7 @@ class FaultsTest : public ProxyTest {
   std::optional<Faults> faults_;
 };
 
-using Case = std::tuple<CallRows, const char*>;  // with what on_disconnect
+using Case = std::tuple<CallRows, std::string>;  // with what on_disconnect
 
 class FaultOfEachCallTest : public FaultsTest, public ::testing::WithParamInterface<Case> {
  protected:
@@ -311,7 +311,8 @@ TEST_P(FaultOfEachCallTest, CostsWhatItMust) {
 
 INSTANTIATE_TEST_SUITE_P(, FaultOfEachCallTest,
                          ::testing::Combine(::testing::ValuesIn(kCalls),
-                                            ::testing::Values("close-peers", "fail-calls")),
+                                            ::testing::Values(std::string("close-peers"),
+                                                              std::string("fail-calls"))),
                          [](const auto& each) {
                            const std::string mode = std::get<1>(each.param);
                            return std::string(std::get<0>(each.param).name) +
