@@ -139,13 +139,13 @@ int Run(Config config, const Options& options) {
   KeepMemoryOfMessages();
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error().message());
-  int status = EXIT_FAILURE;
-  {
-    Audit audit(config.audit, *std::move(target));
-    const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
-    status = Serve(std::make_shared<const Snapshot>(std::move(config), overflow), audit, options);
-  }
+  Audit audit(config.audit, *std::move(target));
+  const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
+  const int status =
+      Serve(std::make_shared<const Snapshot>(std::move(config), overflow), audit, options);
+  const bool audit_ended = audit.Stop();
   ShutDownLog();
+  if (!audit_ended) ::_exit(status);
   return status;
 }
 

@@ -180,9 +180,10 @@ void Audit::Writer::Push(std::string_view line) {
   ++pending_.count;
 }
 
+// Under mutex_: the log may be gone once the thread is on its own.
 void Audit::Writer::Lose(size_t lines) {
   lost_ += lines;
-  if (!losing_.exchange(true)) spdlog::error("audit: lines are being lost");
+  if (!losing_.exchange(true) && !abandoned_) spdlog::error("audit: lines are being lost");
 }
 
 void Audit::Writer::Reopen() {
@@ -253,7 +254,6 @@ void Audit::Writer::Loop() {
     last = stopping && (failing_ || pending_.empty());
   }
   if (const size_t left = batch_.count + pending_.count; left != 0) Lose(left);
-  lock.unlock();
   SayLost();
 }
 
@@ -296,15 +296,16 @@ void Audit::Writer::WriteBatch() {
   if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
   failing_ = !written;
   if (!written && keep_failed_) return;
+  const std::lock_guard lock(mutex_);
   if (!written) Lose(batch_.count);
   batch_.Clear();
   if (written && !full_) SayLost();
 }
 
-// Once things go well again: how many.
+// Once things go well again: how many. Under mutex_, as Lose().
 void Audit::Writer::SayLost() {
   const uint64_t lost = lost_;
-  if (lost == lost_said_) return;
+  if (lost == lost_said_ || abandoned_) return;
   losing_ = false;
   spdlog::warn("audit: {} lines were lost", lost - std::exchange(lost_said_, lost));
 }
@@ -312,9 +313,15 @@ void Audit::Writer::SayLost() {
 Audit::Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock)
     : calls_(config.calls), writer_(std::make_unique<Writer>(config, std::move(target), clock)) {}
 
-Audit::~Audit() {
-  // The thread has it then; see Stop().
-  if (!writer_->Stop()) static_cast<void>(writer_.release());
+Audit::~Audit() { Stop(); }
+
+bool Audit::Stop() {
+  if (!writer_) return true;
+  const bool ended = writer_->Stop();
+  // The thread has it otherwise.
+  if (!ended) static_cast<void>(writer_.release());
+  writer_.reset();
+  return ended;
 }
 
 bool Audit::Wants(AuditEvent event, std::optional<bool> enforced,

@@ -73,9 +73,7 @@ class Audit {
   // `clock` must outlive the audit, and the target if that is blocked when the audit ends.
   Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
         AuditClock& clock = SystemAuditClock());
-  // Writes what is queued, for at most a second, and ends the thread; if the target is blocked
-  // then, both are left to themselves and what they hold is lost.
-  ~Audit();
+  ~Audit();  // with Stop()
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
@@ -98,13 +96,18 @@ class Audit {
   // otherwise all goes on to the one there is. A target that is blocked is waited for. Any thread.
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
 
+  // Once, and the last call: writes what is queued, for at most a second, and ends the thread.
+  // False: the target is blocked; both are left to themselves, and what they hold is lost. The
+  // process must then end by _exit(2), or that thread outlives what it uses.
+  bool Stop();
+
   uint64_t lost() const;  // lines, ever
   void Reopen();          // any thread
 
  private:
   class Writer;
   std::atomic<AuditCalls> calls_;
-  std::unique_ptr<Writer> writer_;  // never null
+  std::unique_ptr<Writer> writer_;  // null after Stop()
 };
 
 }  // namespace proxyd
