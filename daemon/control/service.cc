@@ -39,6 +39,7 @@ Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOp
       ended_(std::move(ended)),
       proxy_(base, snapshot_, audit),
       manager_(proxy_.loop()),
+      reserve_(proxy_.loop()),
       signals_(base) {}
 
 ttrpc::Status Service::Start() {
@@ -68,6 +69,7 @@ ttrpc::Status Service::MindSignals() {
   signals_.On(SIGINT, [this] { Stop(); });
   signals_.On(SIGHUP, [this] { Reload(); });
   signals_.On(SIGUSR1, [this] {
+    reserve_.Lend();
     ReopenLog();
     audit_.Reopen();
   });
@@ -96,6 +98,7 @@ void Service::Reload() {
     return;
   }
   manager_.Reloading();
+  reserve_.Lend();
   reader_->Read();
 }
 
@@ -116,6 +119,7 @@ void Service::Loaded(LoadedConfig loaded) {
   } else {
     spdlog::error("reload refused: the configuration stays as it is");
   }
+  reserve_.TakeBack();
   manager_.Ready(taken ? Describe() : Describe() + "; the last reload was refused");
 }
 

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "control/config_reader.h"
+#include "control/descriptor_reserve.h"
 #include "control/service_manager.h"
 #include "control/signals.h"
 #include "observe/audit.h"
@@ -53,6 +54,7 @@ class Service {
   std::function<void()> ended_;
   Proxy proxy_;
   ServiceManager manager_;
+  DescriptorReserve reserve_;
   Signals signals_;
   std::unique_ptr<ConfigReader> reader_;
   bool draining_ = false;

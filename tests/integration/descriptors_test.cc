@@ -110,6 +110,29 @@ TEST_F(DescriptorsTest, WithoutOneABackendIsUnavailable) {
   ExpectServedSoon(peer);
 }
 
+// What it needs for that is kept from peers.
+TEST_F(DescriptorsTest, WithoutAnyItReloads) {
+  StartWith({.rlim_cur = kLimit, .rlim_max = kLimit});
+  RawPeer served = Peer();
+  ExpectEcho(served, 1);
+  Exhaust();
+  const size_t before = DescriptorsOf(daemon_->pid());
+  const std::string other = folder_ / "other.sock";
+  WriteConfig({.rules = std::string(kDefaultRules) +
+                        "[[listener]]\nname = \"other\"\naddress = "
+                        "\"unix://" +
+                        other + "\"\n"});
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("reloaded: 2 listeners") != std::string::npos;
+  });
+  EXPECT_LE(DescriptorsOf(daemon_->pid()), before) << "it is exhausted no more";
+  ExpectEcho(served, 3);
+  idle_.clear();
+  RawPeer peer(other);
+  ExpectServedSoon(peer);
+}
+
 TEST_F(DescriptorsTest, WithoutAnyItDrains) {
   StartWith({.rlim_cur = kLimit, .rlim_max = kLimit});
   RawPeer served = Peer();
