@@ -107,16 +107,54 @@ void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload)
   out.append(payload);
 }
 
-void AppendUnimplemented(std::string& out, uint32_t stream_id) {
+void AppendStatus(std::string& out, uint32_t stream_id, uint64_t code, std::string_view message) {
   std::string status;
   AppendVarint(status, 1U << 3 | kWireVarint);
-  AppendVarint(status, kCodeUnimplemented);
+  AppendVarint(status, code);
+  if (!message.empty()) {
+    AppendBytesTag(status, 2, message.size());
+    status.append(message);
+  }
   AppendHeader(out, {.length = static_cast<uint32_t>(BytesFieldLength(status.size())),
                      .stream_id = stream_id,
                      .type = ttrpc::MessageType::kResponse,
                      .flags = 0});
   AppendBytesTag(out, 1, status.size());
   out.append(status);
+}
+
+void AppendUnimplemented(std::string& out, uint32_t stream_id) {
+  AppendStatus(out, stream_id, kCodeUnimplemented, {});
+}
+
+void AppendData(std::string& out, uint32_t stream_id, uint8_t flags, std::string_view data) {
+  AppendHeader(out, {.length = static_cast<uint32_t>(data.size()),
+                     .stream_id = stream_id,
+                     .type = ttrpc::MessageType::kData,
+                     .flags = flags});
+  out.append(data);
+}
+
+void AppendRequest(std::string& out, const OutgoingRequest& request) {
+  size_t length =
+      BytesFieldLength(request.service.size()) + BytesFieldLength(request.method.size());
+  if (!request.payload.empty()) length += BytesFieldLength(request.payload.size());
+  if (request.timeout_nano != 0) length += 1 + VarintLength(request.timeout_nano);
+  AppendHeader(out, {.length = static_cast<uint32_t>(length),
+                     .stream_id = request.stream_id,
+                     .type = ttrpc::MessageType::kRequest,
+                     .flags = request.flags});
+  AppendBytesTag(out, 1, request.service.size());
+  out.append(request.service);
+  AppendBytesTag(out, 2, request.method.size());
+  out.append(request.method);
+  if (!request.payload.empty()) {
+    AppendBytesTag(out, 3, request.payload.size());
+    out.append(request.payload);
+  }
+  if (request.timeout_nano == 0) return;
+  AppendVarint(out, 4U << 3 | kWireVarint);
+  AppendVarint(out, request.timeout_nano);
 }
 
 bool ParseRequest(std::string_view data, Request& request) {

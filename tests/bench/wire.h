@@ -45,7 +45,20 @@ class FieldReader {
 void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method, uint64_t counter,
                    const PayloadPattern& pattern);
 void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload);
+void AppendStatus(std::string& out, uint32_t stream_id, uint64_t code, std::string_view message);
 void AppendUnimplemented(std::string& out, uint32_t stream_id);
+void AppendData(std::string& out, uint32_t stream_id, uint8_t flags, std::string_view data);
+
+// A request of any kind, where AppendRequest() makes one that is measured.
+struct OutgoingRequest {
+  uint32_t stream_id = 0;
+  uint8_t flags = 0;
+  std::string_view service;
+  std::string_view method;
+  std::string_view payload;
+  uint64_t timeout_nano = 0;
+};
+void AppendRequest(std::string& out, const OutgoingRequest& request);
 
 struct Request {
   std::string_view service;
