@@ -53,6 +53,7 @@ class Bench:
         self.options = options
         self.backend = env.folder / "echo.sock"
         self.load = env.build / "tests/bench/ttrpc-bench-load"
+        self.proxies = PROXIES
 
     def start_backend(self):
         echo = self.env.build / "tests/bench/ttrpc-bench-echo"
@@ -62,7 +63,7 @@ class Bench:
     def start_proxy(self, subject):
         """Starts a proxy and waits until it accepts."""
         subject.socket.unlink(missing_ok=True)
-        command = PROXIES[subject.name](self.env, subject.socket, self.backend)
+        command = self.proxies[subject.name](self.env, subject.socket, self.backend)
         process = self.env.start(subject.name, command, SUBJECT_CPU)
         try:
             wait_for(subject.name, lambda: accepts(subject.socket), process)

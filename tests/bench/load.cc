@@ -2,11 +2,13 @@
 //
 // ttrpc-bench-load: command line of the load generator. Prints one JSON object on standard output;
 // exits 1, with nothing printed there, when a single reply was wrong or missing. One thread.
+#include <grp.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "generator.h"
 
@@ -15,10 +17,11 @@ namespace {
 void Print(const bench::LoadResult& result) {
   (void)std::printf(
       "{\"calls\": %llu, \"seconds\": %.3f, \"calls_per_second\": %.1f, \"p50_us\": %.2f, "
-      "\"p99_us\": %.2f, \"max_us\": %.2f, \"checked\": %llu}\n",
+      "\"p99_us\": %.2f, \"p999_us\": %.2f, \"max_us\": %.2f, \"checked\": %llu}\n",
       static_cast<unsigned long long>(result.calls), result.seconds,
       static_cast<double>(result.calls) / result.seconds, result.latency.Quantile(0.5) / 1e3,
-      result.latency.Quantile(0.99) / 1e3, static_cast<double>(result.latency.max()) / 1e3,
+      result.latency.Quantile(0.99) / 1e3, result.latency.Quantile(0.999) / 1e3,
+      static_cast<double>(result.latency.max()) / 1e3,
       static_cast<unsigned long long>(result.checked));
   (void)std::fflush(stdout);
 }
@@ -30,9 +33,15 @@ void WaitForEndOfInput() {
   }
 }
 
+void Become(uint32_t id) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 || ::setresuid(id, id, id) != 0)
+    bench::FailErrno("cannot become user " + std::to_string(id));
+}
+
 int Run(int argc, char** argv) {
   bench::LoadOptions options;
   bool hold = false;
+  uint32_t user = 0;
   CLI::App app{"Calls the echo backend of the benchmark, checks each reply, measures."};
   app.add_option("--socket", options.socket, "path of the Unix socket to call")->required();
   app.add_option("--connections", options.connections, "connections")
@@ -58,10 +67,12 @@ int Run(int argc, char** argv) {
                  "seconds without any reply, after which calls in flight count as lost")
       ->check(CLI::Range(0.1, 600.0))
       ->capture_default_str();
+  app.add_option("--user", user, "become this uid, and the gid of that number, before connecting");
   app.add_flag("--hold", hold, "keep the connections open until standard input ends");
   CLI11_PARSE(app, argc, argv);
 
   bench::RaiseDescriptorLimit();
+  if (user != 0) Become(user);
   bench::Generator generator(options);
   Print(generator.Run());
   if (hold) WaitForEndOfInput();

@@ -11,13 +11,12 @@ DESCRIPTORS = 16384  # systemd-socket-proxyd takes six for each pair
 CAPACITY = 4096  # connections that each proxy is configured to take
 
 
-def ttrpc_proxyd(env, listen, backend):
-    config = env.folder / "ttrpc-proxyd.toml"
-    env.write(
-        config,
-        f"""[[listener]]
+def ttrpc_proxyd_config(listen, backend, users=("root",), rule="these may echo"):
+    names = ", ".join(f'"{user}"' for user in users)
+    return f"""[[listener]]
 name = "bench"
 address = "unix://{listen}"
+mode = "{"0600" if users == ("root",) else "0666"}"
 
 [[backend]]
 name = "echo"
@@ -26,13 +25,17 @@ users = ["root"]
 connections = "per-peer"
 
 [[rule]]
-name = "root may echo"
-users = ["root"]
+name = "{rule}"
+users = [{names}]
 methods = ["/bench.Echo/Echo"]
 action = "allow"
 backend = "echo"
-""",
-    )
+"""
+
+
+def ttrpc_proxyd(env, listen, backend, users=("root",)):
+    config = env.folder / "ttrpc-proxyd.toml"
+    env.write(config, ttrpc_proxyd_config(listen, backend, users))
     return [env.build / "daemon/ttrpc-proxyd", "--config", config]
 
 

@@ -2,21 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # The benchmark in one command, as root: installs the proxies that are missing, builds, measures,
 # prints tables. `run.sh --help` lists the options; README.md tells how to read the result.
-# `run.sh --library` (first) is the other benchmark: ttrpc libraries against each other.
+# First may stand which benchmark it is: --library: ttrpc libraries against each other; --fairness: one
+# user beside another one's flood; --reload: under load.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-# Only --build matters here; bench.py reads all of the options.
+script=bench.py
+case ${1-} in
+  --library) shift && exec "$here/library/run.sh" "$@" ;;
+  --fairness) script=fairness.py && shift ;;
+  --reload) script=reload.py && shift ;;
+esac
+
+# Only --build matters here; the script reads all of the options.
 build=$root/build-bench
 previous=
 for word in "$@"; do
   case $word in
     --build=*) build=${word#--build=} ;;
-    --library) shift && exec "$here/library/run.sh" "$@" ;;
-    -h | --help) exec python3 "$here/bench.py" --help ;;
+    -h | --help) exec python3 -B "$here/$script" --help ;;
   esac
   [ "$previous" != --build ] || build=$word
   previous=$word
@@ -73,6 +80,6 @@ ninja -C "$build" tests/bench/ttrpc-bench-load tests/bench/ttrpc-bench-echo >&2
 if ninja -C "$build" -t targets all | grep -q '^daemon/ttrpc-proxyd:'; then
   ninja -C "$build" daemon/ttrpc-proxyd >&2
 fi
-build_go_proxy
+[ $script != bench.py ] || build_go_proxy
 
-exec python3 -B "$here/bench.py" "$@" --build "$build"
+exec python3 -B "$here/$script" "$@" --build "$build"

@@ -20,6 +20,8 @@ constexpr std::string_view kNotActive = "StreamID is no longer active";
 constexpr size_t kMostPending = 1U << 20;  // beyond it nothing is added
 constexpr uint32_t kMostPartsAtOnce = 3;
 constexpr int kMostComplaints = 10;
+constexpr uint64_t kLongestSilence = 19'000;  // milliseconds; the daemon's patience is 10 s
+constexpr int kCallsInSilence = 4;
 constexpr uint64_t kProbePause = 20;  // milliseconds
 constexpr uint64_t kLongDeadline = 30'000;
 
@@ -54,7 +56,8 @@ Connection::Connection(ClientContext& context, Role role, uint64_t tag, uint32_t
 
 Kind Connection::ChooseKind() {
   if (role_ == Role::kProber) return Kind::kProbe;
-  if (role_ == Role::kBulky && Random(2) == 0) return Kind::kLarge;
+  // Who reads little is to have more to read than sockets hold.
+  if (unread_until_ != 0 || (role_ == Role::kBulky && Random(2) == 0)) return Kind::kLarge;
   const uint64_t dice = Random(100);
   if (dice < 50) return Kind::kSmall;
   if (dice < 55) return Kind::kFailing;
@@ -297,8 +300,9 @@ void Connection::PlayRole(uint64_t now) {
     Watch();
   } else if (role_ == Role::kSilent && Random(500) == 0) {
     was_silent_ = true;
-    unread_until_ = now + 1000 + Random(14'000);
+    unread_until_ = now + 1000 + Random(kLongestSilence);
     Watch();
+    for (int i = 0; i < kCallsInSilence; ++i) StartCall(now);
   }
 }
 
