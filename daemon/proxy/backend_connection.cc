@@ -20,8 +20,9 @@ namespace {
 constexpr auto kFirstRetry = std::chrono::milliseconds(1);
 constexpr auto kLongestRetry = std::chrono::milliseconds(50);
 
-ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
+ttrpc::ConnectionOptions OptionsOf(const Worker& worker, const BackendConnectionOwner& owner) {
   ttrpc::ConnectionOptions options;
+  options.group = owner.uid();
   options.message_size = worker.limits().message_size;
   options.deliver_before_close = true;
   return options;
@@ -34,7 +35,7 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
     : worker_(worker),
       backend_(std::move(backend)),
       owner_(owner),
-      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
+      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, owner)),
       write_deadline_(
           [](void* self) {
             auto* connection = static_cast<BackendConnection*>(self);

@@ -5,6 +5,8 @@
 // business. On the worker's thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -26,6 +28,8 @@ class Worker;
 // destroyed in them.
 class BackendConnectionOwner {
  public:
+  // Whose calls it carries: their connections, on both sides, have their turns together.
+  virtual uid_t uid() const = 0;
   virtual void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                                 std::string_view data) = 0;
   virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;

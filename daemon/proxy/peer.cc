@@ -22,8 +22,9 @@ namespace {
 // How long a peer that is to be closed may take to read what was still sent to it.
 constexpr auto kLinger = std::chrono::seconds(30);
 
-ttrpc::ConnectionOptions OptionsOf(const Worker& worker) {
+ttrpc::ConnectionOptions OptionsOf(const Worker& worker, uid_t uid) {
   ttrpc::ConnectionOptions options;
+  options.group = uid;
   options.message_size = worker.limits().message_size;
   // End of file from a peer means that it is gone: its calls are cancelled at once.
   options.deliver_before_close = false;
@@ -38,7 +39,7 @@ Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
       identity_(peer.identity),
       audit_(config(), worker.audit(), identity_),
       admission_(std::move(peer.admission)),
-      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker)),
+      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, identity_.uid)),
       place_(std::move(peer.place)),
       timeouts_(generation_->deadlines(identity_.listener), *this) {}
 

@@ -76,6 +76,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   void CloseForLimit(Limit limit);
 
   // For SharedBackend, and for connections of its own.
+  uid_t uid() const override { return identity_.uid; }
   BufferedPlace PlaceForShared() const { return place_.NewBuffered(); }
   void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                         std::string_view data) override;

@@ -32,7 +32,7 @@ class SharedBackend final : public BackendConnectionOwner {
   // `worker` must outlive it, and the user's account its peers.
   SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, BufferedPlace place);
 
-  uid_t uid() const { return uid_; }
+  uid_t uid() const override { return uid_; }
   const Backend& backend() const { return *backend_; }
 
   // One that takes calls, opened if there is none; null if the backend cannot be reached.

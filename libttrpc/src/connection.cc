@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -14,8 +15,8 @@ namespace ttrpc {
 
 namespace {
 
-// Then the others have their turn, so that a flood on one connection does not hold up a single call
-// on another.
+// Of a connection, in one wake-up, or of a group of them while there are others. Then those have
+// their turn, so that a flood does not hold up a single call.
 constexpr int kMessagesPerTurn = 64;
 // Blocks written by one system call. More wait for the next.
 constexpr size_t kBlocksPerWrite = 64;
@@ -34,9 +35,14 @@ Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler
       queue_(loop.block_pool()),
       send_queue_high_(options.send_queue_high),
       send_queue_low_(options.send_queue_low),
+      group_(options.group),
+      turn_(group_ ? loop.JoinGroup(*group_) : nullptr),
       deliver_before_close_(options.deliver_before_close) {}
 
-Connection::~Connection() { Close(); }
+Connection::~Connection() {
+  Close();
+  if (group_) loop_.LeaveGroup(*group_);
+}
 
 void Connection::Start() {
   started_ = true;
@@ -51,8 +57,9 @@ void Connection::Start() {
 
 void Connection::UpdateReadEvent() {
   const bool open = started_ && !closing_ && !closed();
-  const bool reads = open && !paused_ && backlog_.empty();
-  const bool awaits_end = open && !reads && !deliver_before_close_;
+  // Who waits for its turn is not asked again and again whether it could read.
+  const bool reads = open && !paused_ && backlog_.empty() && !resume_scheduled_;
+  const bool awaits_end = open && !deliver_before_close_ && (paused_ || !backlog_.empty());
   if (end_awaited_ && !awaits_end) loop_.ForgetEnd(this);
   if (awaits_end && !end_awaited_) loop_.AwaitEnd(this);
   end_awaited_ = awaits_end;
@@ -61,20 +68,49 @@ void Connection::UpdateReadEvent() {
   if (!reads) return;
   read_event_.reset(event_new(
       loop_.base(), socket_.get(), EV_READ | EV_PERSIST,
-      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->Receive(); }, this));
+      [](evutil_socket_t, short, void* self) {
+        auto* connection = static_cast<Connection*>(self);
+        if (const int most = connection->TurnLeft(false); most > 0)
+          return connection->Receive(most);
+        connection->WaitForTurn();
+        connection->UpdateReadEvent();
+      },
+      this));
   if (event_add(read_event_.get(), nullptr) == 0) return;
   // The kernel has no memory for it, or watches as much as it may. A connection that is not heard
   // is lost, but the handler is not told from within a call.
   deaf_ = true;
-  if (!resume_scheduled_) {
-    resume_scheduled_ = true;
-    loop_.ScheduleResume(this);
-  }
+  WaitForTurn();
 }
 
 void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 
-void Connection::Receive() {
+// How many messages it may hand out now. 0: its group has had its turn, or others of it have waited
+// for longer.
+int Connection::TurnLeft(bool has_waited) {
+  const bool others = loop_.OthersThan(turn_);
+  if (turn_ == nullptr || !others) return kMessagesPerTurn;
+  if (turn_->wake_up != loop_.wake_up_) {
+    turn_->wake_up = loop_.wake_up_;
+    turn_->left = kMessagesPerTurn;
+  }
+  return turn_->waiting > 0 && !has_waited ? 0 : turn_->left;
+}
+
+void Connection::WaitForTurn() {
+  if (resume_scheduled_) return;
+  resume_scheduled_ = true;
+  if (turn_ != nullptr) ++turn_->waiting;
+  loop_.ScheduleResume(this);
+}
+
+void Connection::StopWaiting() {
+  if (!resume_scheduled_) return;
+  resume_scheduled_ = false;
+  if (turn_ != nullptr) --turn_->waiting;
+}
+
+void Connection::Receive(int most) {
   const std::span<char> tail = decoder_.Tail();
   std::array<iovec, 2> parts = {
       iovec{.iov_base = tail.data(), .iov_len = tail.size()},
@@ -94,21 +130,19 @@ void Connection::Receive() {
   const auto received = static_cast<size_t>(n);
   const size_t in_tail = std::min(received, tail.size());
   decoder_.Commit(in_tail);
-  HandOut({loop_.read_buffer(), received - in_tail});
+  HandOut({loop_.read_buffer(), received - in_tail}, most);
 }
 
-void Connection::HandOut(std::string_view input) {
+void Connection::HandOut(std::string_view input, int most) {
   int handled = 0;
-  while (handled < kMessagesPerTurn && !paused_ && HandOutOne(&input)) ++handled;
+  while (handled < most && !paused_ && HandOutOne(&input)) ++handled;
+  if (turn_ != nullptr) turn_->left = std::max(0, turn_->left - handled);
   if (closed()) return;
   TellPartial(handled > 0);
   if (closed()) return;
   if (closing_) input = {};
   KeepBacklog(input);
-  if (!backlog_.empty() && !paused_ && !resume_scheduled_) {
-    resume_scheduled_ = true;
-    loop_.ScheduleResume(this);
-  }
+  if (!backlog_.empty() && !paused_) WaitForTurn();
   UpdateReadEvent();
   // Else what was queued is told after it was written.
   if (!flush_scheduled_) TellHeld();
@@ -160,11 +194,15 @@ void Connection::KeepBacklog(std::string_view rest) {
 }
 
 void Connection::Resume() {
-  resume_scheduled_ = false;
+  StopWaiting();
   if (closed() || closing_) return;
   if (deaf_) return Closed(CloseReason::kSystemError, ENOMEM);
   if (paused_) return;
-  HandOut(std::string_view(backlog_).substr(backlog_begin_));
+  const int most = TurnLeft(true);
+  if (most == 0) return WaitForTurn();
+  if (!backlog_.empty()) return HandOut(std::string_view(backlog_).substr(backlog_begin_), most);
+  UpdateReadEvent();
+  Receive(most);
 }
 
 void Connection::PauseReading() {
@@ -178,9 +216,8 @@ void Connection::ResumeReading() {
   paused_ = false;
   if (backlog_.empty()) {
     UpdateReadEvent();
-  } else if (!resume_scheduled_ && started_ && !closed()) {
-    resume_scheduled_ = true;
-    loop_.ScheduleResume(this);
+  } else if (started_ && !closed()) {
+    WaitForTurn();
   }
 }
 
@@ -298,7 +335,8 @@ void Connection::CloseAfterFlush() {
 
 void Connection::Close() {
   if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
-  flush_scheduled_ = resume_scheduled_ = false;
+  flush_scheduled_ = false;
+  StopWaiting();
   if (end_awaited_) loop_.ForgetEnd(this);
   end_awaited_ = false;
   read_event_.reset();

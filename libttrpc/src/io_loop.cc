@@ -33,6 +33,7 @@ IoLoop::IoLoop(event_base* base)
       base, -1, 0,
       [](evutil_socket_t, short, void* self) {
         auto* loop = static_cast<IoLoop*>(self);
+        ++loop->wake_up_;
         RunAll<&Connection::Flush>(&loop->to_flush_, &loop->flushing_);
       },
       this));
@@ -41,6 +42,8 @@ IoLoop::IoLoop(event_base* base)
       base, -1, 0,
       [](evutil_socket_t, short, void* self) {
         auto* loop = static_cast<IoLoop*>(self);
+        // If nothing was sent, this is what tells one wake-up from the next.
+        ++loop->wake_up_;
         RunAll<&Connection::Resume>(&loop->to_resume_, &loop->resuming_);
       },
       this));
@@ -93,6 +96,17 @@ void IoLoop::ScheduleResume(Connection* connection) {
     event_add(resume_event_.get(), &now);
   }
   to_resume_.push_back(connection);
+}
+
+ConnectionTurn* IoLoop::JoinGroup(uint64_t group) {
+  ConnectionTurn& turn = groups_[group];
+  ++turn.connections;
+  return &turn;
+}
+
+void IoLoop::LeaveGroup(uint64_t group) {
+  const auto found = groups_.find(group);
+  if (--found->second.connections == 0) groups_.erase(found);
 }
 
 void IoLoop::AwaitEnd(Connection* connection) {

@@ -24,6 +24,7 @@ class NowhereTarget final : public AuditTarget {
 
 class NoOwner final : public BackendConnectionOwner {
  public:
+  uid_t uid() const override { return 1000; }
   void OnBackendMessage(Call&, const ttrpc::MessageHeader&, std::string_view) override {}
   void OnBackendOversizedMessage(Call&, const ttrpc::MessageHeader&) override {}
   void OnBackendSendQueueLow() override {}

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,11 @@ struct ConnectionOptions {
   // read: hand all of it out before OnClosed (true), or call OnClosed at once (false), even while
   // reading is paused.
   bool deliver_before_close = true;
+
+  // While other groups have messages, too, connections of one group together hand out no more of
+  // them in one wake-up than a single one may: a user with many connections gets no more turns than
+  // a user with one. Within a group they go in turn.
+  std::optional<uint64_t> group = std::nullopt;
 };
 
 class Connection {
@@ -114,8 +120,11 @@ class Connection {
   friend class IoLoop;
 
   void EndSeen();
-  void Receive();
-  void HandOut(std::string_view input);
+  void Receive(int most);
+  void HandOut(std::string_view input, int most);
+  int TurnLeft(bool has_waited);
+  void WaitForTurn();
+  void StopWaiting();
   bool HandOutOne(std::string_view* input);
   void KeepBacklog(std::string_view rest);
   void Resume();
@@ -142,6 +151,8 @@ class Connection {
   size_t held_ = 0;
   size_t send_queue_high_;
   size_t send_queue_low_;
+  std::optional<uint64_t> group_;
+  ConnectionTurn* turn_;  // its group's, or null
   bool end_awaited_ = false;
   bool deliver_before_close_;
   bool started_ = false;

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <coroutine>
+#include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -80,6 +82,15 @@ class Waiter : private RingNode {
   std::coroutine_handle<> coroutine_;
 };
 
+// How many messages connections that belong together may still hand out in this wake-up, and who of
+// them waits for the next.
+struct ConnectionTurn {
+  uint64_t wake_up = 0;  // of which the rest is true
+  int left = 0;
+  uint32_t waiting = 0;
+  uint32_t connections = 0;  // that share it
+};
+
 class IoLoop {
  public:
   // `base` is borrowed: it must outlive this, and this must outlive its connections.
@@ -101,6 +112,17 @@ class IoLoop {
 
   void ScheduleFlush(Connection* connection);
   void ScheduleResume(Connection* connection);
+  // The turn that all connections of this group share, until each of them has given it back.
+  ConnectionTurn* JoinGroup(uint64_t group);
+  void LeaveGroup(uint64_t group);
+  // A connection with this turn (or null) has messages. True if one with another one had, lately.
+  bool OthersThan(const ConnectionTurn* turn) {
+    if (turn != last_turn_) {
+      last_turn_ = turn;
+      others_until_ = wake_up_ + kLately;
+    }
+    return wake_up_ < others_until_;
+  }
   void Forget(const Connection* connection);
   BlockPool& block_pool() { return block_pool_; }
   // Calls EndSeen() once the other side is gone, whatever it left to be read; ForgetEnd() before
@@ -113,6 +135,13 @@ class IoLoop {
   static void RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running);
 
   event_base* base_;
+  // In wake-ups. Who is alone need not stop for others: turns cost batches.
+  static constexpr uint64_t kLately = 1024;
+
+  uint64_t wake_up_ = 1;                       // tells one from the next
+  const ConnectionTurn* last_turn_ = nullptr;  // only compared
+  uint64_t others_until_ = kLately;
+  std::unordered_map<uint64_t, ConnectionTurn> groups_;
   BlockPool block_pool_;
   EventPtr flush_event_;
   EventPtr resume_event_;
