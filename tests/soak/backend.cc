@@ -320,7 +320,7 @@ class Backend {
 void RunBackend(const BackendOptions& options, Board& board, const Content& content) {
   BackendBoard& own = board.backends[static_cast<size_t>(options.kind)];
   Backend backend(options, board, content);
-  if (own.killed_at != 0) own.up_at = NowMilliseconds();
+  if (own.kills != 0) own.up_at = NowMilliseconds();
   own.down = false;
   backend.Run();
 }

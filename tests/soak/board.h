@@ -57,8 +57,8 @@ inline uint64_t NowMilliseconds() {
 // Times in milliseconds of NowMilliseconds(); 0: never.
 struct BackendBoard {
   std::atomic<bool> down{true};
-  std::atomic<uint64_t> killed_at{0};
-  std::atomic<uint64_t> up_at{0};  // after it was killed
+  std::atomic<uint64_t> kills{0};
+  std::atomic<uint64_t> up_at{0};  // again
   // By user and ConnectionOf(token); those of a shared backend stand at 0.
   std::array<std::array<std::atomic<uint64_t>, kMaxConnections>, kMaxUsers> cut_at{};
   std::atomic<uint64_t> requests{0};

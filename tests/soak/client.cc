@@ -98,9 +98,9 @@ class Client {
     const uint64_t dice = random_() % 100;
     if (dice < 80) return Role::kPlain;
     if (dice < 82) return Role::kBulky;
-    if (dice < 87) return Role::kSlow;
-    if (dice < 91) return Role::kSilent;
-    if (dice < 94) return Role::kGreedy;
+    if (dice < 85) return Role::kSlow;
+    if (dice < 87) return Role::kSilent;
+    if (dice < 90) return Role::kGreedy;
     return Role::kLeaver;
   }
 

@@ -176,7 +176,7 @@ class Conductor {
         place.alive = false;
         place.next = now;
         board_.backends[i].down = true;
-        board_.backends[i].killed_at = now;
+        ++board_.backends[i].kills;
       }
       if (now < place.next) continue;
       if (!place.alive) {
@@ -184,7 +184,7 @@ class Conductor {
       } else if (!board_.stop) {
         // Said before it is done, so that no client sees what nobody has said.
         board_.backends[i].down = true;
-        board_.backends[i].killed_at = now;
+        ++board_.backends[i].kills;
         Kill(place.pid);
         ++findings_.kills;
         place.alive = false;

@@ -111,6 +111,8 @@ void Connection::StartCall(uint64_t now) {
   }
   uint64_t& first_used = first_used_[static_cast<size_t>(call.backend)];
   if (first_used == 0) first_used = now;
+  const bool reads_late = role_ == Role::kSlow || role_ == Role::kSilent;
+  call.exposed_from = reads_late ? first_used : now;
   const uint32_t id = next_id_;
   next_id_ += 2;
   SendRequest(id, call);
@@ -248,7 +250,10 @@ void Connection::End(uint32_t id, Outcome outcome) {
 
 void Connection::Complain(uint64_t token, const std::string& what) {
   if (context_.complaints++ >= kMostComplaints) return;
-  std::string name = "user " + std::to_string(UserOf(token)) + ", connection " +
+  constexpr std::array<const char*, 7> kRoles = {"plain",  "bulky",  "slow",  "silent",
+                                                 "greedy", "leaver", "prober"};
+  std::string name = std::string(kRoles[static_cast<size_t>(role_)]) + ", user " +
+                     std::to_string(UserOf(token)) + ", connection " +
                      std::to_string(ConnectionOf(token)) + ", call " +
                      std::to_string(static_cast<uint32_t>(token));
   for (const auto& [id, call] : calls_) {

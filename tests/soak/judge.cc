@@ -36,8 +36,8 @@ bool InTrouble(const Board& board, const ClientCall& call) {
   const uint64_t token = call.ask.token;
   const bool shared = call.backend == BackendKind::kShared;
   const uint64_t cut = backend.cut_at[UserOf(token)][shared ? 0 : ConnectionOf(token)];
-  return backend.down || backend.up_at + kGrace > call.sent_at ||
-         (cut != 0 && cut + kGrace > call.sent_at);
+  return backend.down || backend.up_at + kGrace > call.exposed_from ||
+         (cut != 0 && cut + kGrace > call.exposed_from);
 }
 
 Judgement Judge(const Content& content, const ClientCall& call, const bench::Reply& reply,

@@ -17,7 +17,11 @@ namespace soak {
 struct ClientCall {
   Ask ask;
   BackendKind backend = BackendKind::kClosing;
-  uint64_t sent_at = 0;      // milliseconds
+  uint64_t sent_at = 0;  // milliseconds
+  // What happened to its backend from then on may be why it fails. Earlier than sent_at where the
+  // daemon may see late that the backend's connection has ended: it does not read what it cannot
+  // pass on.
+  uint64_t exposed_from = 0;
   uint64_t timeout = 0;      // milliseconds; 0: no deadline
   bool above_limit = false;  // when it was sent, more than the limit may have been in flight
   uint32_t next_part = 0;

@@ -11,8 +11,8 @@
 # is not answered as it asks must be accounted for: its backend was down or had cut its connection
 # (which the backends say before they do it), it had a deadline, a limit was reached, its connection
 # was closed. Everything else is wrong or lost, and fails the test. So does resident memory that grows in
-# the second half (the median of the last fifth of the time is more than 10 % and 2 MiB above that of
-# the fifth that begins in the middle), a descriptor that is left when all have gone, and any exit
+# the second half (the lower quartile of the last quarter of the time is more than 10 % and 2 MiB above
+# that of the quarter before it), a descriptor that is left when all have gone, and any exit
 # status but 0 after SIGTERM.
 #
 # The report is on standard output; its last line is `N passed, N failed, N skipped`. Options go to
