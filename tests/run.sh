@@ -5,8 +5,9 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, two loops under ThreadSanitizer, the fuzz targets and the lint steps. --full
-# fuzzes for longer, and adds clang-tidy, the tables of tests/bench and whatever stands in tests/full.
+# installed library, the daemon under load, faults and change, two loops under ThreadSanitizer, the
+# fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds clang-tidy, the tables
+# of tests/bench and whatever stands in tests/full.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -113,12 +114,15 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     count "interop" tests/interop/run.sh --build "$build"
     count "interop direct" tests/interop/run.sh --build "$build" --direct
     count "install" tests/install/run.sh --build "$build"
+    if $full; then soak_seconds=600; else soak_seconds=60; fi
+    count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
   fi
   # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
   # werror: it also warns of g++'s own library.
   if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
+    if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" --seconds 180; fi
   fi
   # Two loops in two threads.
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
@@ -134,6 +138,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     # In a build of its own, optimized as a distribution would.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
     prepare "bench library" tests/bench/run.sh --library && cat "$logs/bench-library.log"
+    prepare "bench fairness" tests/bench/run.sh --fairness && cat "$logs/bench-fairness.log"
+    prepare "bench reload" tests/bench/run.sh --reload && cat "$logs/bench-reload.log"
     for script in tests/full/*.sh; do
       if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
     done

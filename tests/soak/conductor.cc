@@ -25,10 +25,9 @@ constexpr useconds_t kTickMicroseconds = 20'000;
 // All in milliseconds.
 constexpr uint64_t kSamplePause = 500;
 constexpr uint64_t kReloadPause = 1000;
-constexpr uint64_t kLifeOfABackend = 8000;  // at least, twice as long at most
+constexpr uint64_t kLifeOfABackend = 10'000;  // at least, twice as long at most
 constexpr uint64_t kLongestDown = 600;
-constexpr uint64_t kLostAfter = 45'000;
-constexpr uint64_t kClientsEnd = kLostAfter + 30'000;
+constexpr uint64_t kClientsEnd = 90'000;
 constexpr uint64_t kDescriptorsSettle = 20'000;
 constexpr uint64_t kDaemonEnds = 30'000;
 constexpr uint32_t kCallsPerConnection = 64;
@@ -117,7 +116,7 @@ class Conductor {
                                    .connections = PerUser(),
                                    .calls_per_second = options_.calls_per_second / options_.users,
                                    .ramp = Ramp(),
-                                   .lost_after = kLostAfter,
+                                   .lost_after = options_.lost_after * 1000,
                                    .calls_per_connection = kCallsPerConnection,
                                    .shared = options_.per_user,
                                    .seed = random_()};

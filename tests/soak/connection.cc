@@ -22,7 +22,8 @@ constexpr uint32_t kMostPartsAtOnce = 3;
 constexpr int kMostComplaints = 10;
 constexpr uint64_t kLongestSilence = 19'000;  // milliseconds; the daemon's patience is 10 s
 constexpr int kCallsInSilence = 4;
-constexpr uint64_t kProbePause = 20;  // milliseconds
+constexpr uint64_t kLongestLate = 45'000;  // milliseconds; longer than such a connection lives
+constexpr uint64_t kProbePause = 20;       // milliseconds
 constexpr uint64_t kLongDeadline = 30'000;
 
 struct Life {
@@ -111,8 +112,7 @@ void Connection::StartCall(uint64_t now) {
   }
   uint64_t& first_used = first_used_[static_cast<size_t>(call.backend)];
   if (first_used == 0) first_used = now;
-  const bool reads_late = role_ == Role::kSlow || role_ == Role::kSilent;
-  call.exposed_from = reads_late ? first_used : now;
+  call.exposed_from = reads_late() ? first_used : now;
   const uint32_t id = next_id_;
   next_id_ += 2;
   SendRequest(id, call);
@@ -274,12 +274,11 @@ void Connection::Tick(uint64_t now) {
   for (auto& [id, call] : calls_) {
     if (out_.pending() < kMostPending) SendParts(id, call);
   }
+  // Who reads late may only blame itself, up to a point.
+  const uint64_t patience = context_.options.lost_after + (reads_late() ? kLongestLate : 0);
   std::vector<uint32_t> lost;
   for (const auto& [id, call] : calls_) {
-    if (call.ask.kind != Kind::kHeld && unread_until_ == 0 &&
-        now > call.sent_at + context_.options.lost_after) {
-      lost.push_back(id);
-    }
+    if (call.ask.kind != Kind::kHeld && now > call.sent_at + patience) lost.push_back(id);
   }
   for (const uint32_t id : lost) {
     Complain(calls_.at(id).ask.token, "no answer");

@@ -57,6 +57,7 @@ class Connection {
   bool ended() const { return !fd_; }
 
  private:
+  bool reads_late() const { return role_ == Role::kSlow || role_ == Role::kSilent; }
   uint64_t Random(uint64_t below) { return context_.random() % below; }
   void StartCalls(uint64_t now);
   void StartCall(uint64_t now);

@@ -61,6 +61,10 @@ int Run(int argc, char** argv) {
   app.add_option("--rate", options.calls_per_second, "calls a second, at most")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--lost-after", options.lost_after,
+                 "seconds without an answer, after which a call is lost")
+      ->check(CLI::Range(1, 60))
+      ->capture_default_str();
   app.add_option("--seed", options.seed, "of all that is left to chance");
   app.add_flag("!--no-memory-check", options.check_memory, "its memory need not stay flat");
   app.add_flag("--expect-reload", options.expect_reload, "SIGHUP must change the policy");
