@@ -39,15 +39,24 @@ Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler
       turn_(group_ ? loop.JoinGroup(*group_) : nullptr),
       deliver_before_close_(options.deliver_before_close) {}
 
+Connection::Connection(IoLoop& loop, ConnectionHandler* handler, const ConnectionOptions& options)
+    : Connection(loop, UniqueFd(), handler, options) {}
+
 Connection::~Connection() {
   Close();
   if (group_) loop_.LeaveGroup(*group_);
 }
 
+void Connection::Start(UniqueFd socket) {
+  if (closed_) return;
+  socket_ = std::move(socket);
+  Start();
+}
+
 void Connection::Start() {
   started_ = true;
   UpdateReadEvent();
-  if (!queue_.empty() || closing_) {
+  if (!flush_scheduled_ && (!queue_.empty() || closing_)) {
     flush_scheduled_ = true;
     loop_.ScheduleFlush(this);
   }
@@ -227,7 +236,7 @@ char* Connection::Begin(const MessageHeader& header) {
   char* place = queue_.Extend(kMessageHeaderLength + header.length);
   EncodeMessageHeader(header, place);
   if (queue_.size() >= send_queue_high_) full_ = true;
-  if (!flush_scheduled_ && started_) {
+  if (!flush_scheduled_) {
     flush_scheduled_ = true;
     loop_.ScheduleFlush(this);
   }
@@ -246,8 +255,8 @@ void Connection::Flush() {
     queue_.Clear();
     return;
   }
-  // While the socket takes nothing, there is only more to hold.
-  writable_awaited_ ? TellHeld() : Write();
+  // While there is no socket, or it takes nothing, there is only more to hold.
+  started_ && !writable_awaited_ ? Write() : TellHeld();
 }
 
 void Connection::Write() {
@@ -334,6 +343,7 @@ void Connection::CloseAfterFlush() {
 }
 
 void Connection::Close() {
+  closed_ = true;
   if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
   flush_scheduled_ = false;
   StopWaiting();

@@ -150,5 +150,79 @@ TEST_F(ConnectionTellsTest, MayBeClosedWhenItTellsOfEither) {
   }
 }
 
+// Before it has a socket.
+
+TEST_F(ConnectionTellsTest, WhatIsSentBeforeThereIsASocketIsHeldAndThenWritten) {
+  Connection connection(loop_, &recorder_, {.send_queue_high = 1000, .send_queue_low = 10});
+  EXPECT_FALSE(connection.closed());
+  EXPECT_EQ(connection.fd(), -1);
+  connection.Send({.stream_id = 1}, std::string(900, 'a'));
+  EXPECT_FALSE(connection.send_queue_full());
+  connection.Send({.stream_id = 3}, std::string(9000, 'b'));
+  EXPECT_TRUE(connection.send_queue_full());
+  RunReady();
+  EXPECT_EQ(connection.held(), 8192U);
+  EXPECT_EQ(recorder_.held_changes, 1);
+  EXPECT_TRUE(recorder_.blocked.empty()) << "nobody refuses to take it";
+
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  far_.reset(fds[1]);
+  connection.Start(UniqueFd(fds[0]));
+  EXPECT_EQ(connection.fd(), fds[0]);
+  RunReady();
+  EXPECT_EQ(ReadAll(), Message({.stream_id = 1}, std::string(900, 'a')) +
+                           Message({.stream_id = 3}, std::string(9000, 'b')));
+  EXPECT_EQ(recorder_.lows, 1);
+  EXPECT_EQ(connection.held(), 0U);
+  Write(Message({.stream_id = 3}, "answer"));
+  RunUntil([this] { return messages() == 1; });
+}
+
+TEST_F(ConnectionTellsTest, ReadingMayBePausedBeforeThereIsASocket) {
+  Connection connection(loop_, &recorder_, {});
+  connection.PauseReading();
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  far_.reset(fds[1]);
+  Write(Message({.stream_id = 1}, "early"));
+  connection.Start(UniqueFd(fds[0]));
+  RunReady();
+  EXPECT_EQ(messages(), 0U);
+  connection.ResumeReading();
+  RunUntil([this] { return messages() == 1; });
+}
+
+TEST_F(ConnectionTellsTest, ClosedBeforeThereIsASocketItWantsNone) {
+  Connection connection(loop_, &recorder_, {});
+  connection.Send({.stream_id = 1}, std::string(9000, 'a'));
+  connection.Close();
+  EXPECT_TRUE(connection.closed());
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  far_.reset(fds[1]);
+  connection.Start(UniqueFd(fds[0]));
+  RunReady();
+  EXPECT_EQ(connection.fd(), -1);
+  char byte = 0;
+  EXPECT_EQ(recv(far_.get(), &byte, 1, 0), 0) << "it is closed";
+  EXPECT_EQ(recorder_.held_changes, 0);
+}
+
+TEST_F(ConnectionTellsTest, ToBeClosedAfterFlushItWaitsForItsSocket) {
+  Connection connection(loop_, &recorder_, {});
+  connection.Send({.stream_id = 1}, "last");
+  connection.CloseAfterFlush();
+  RunReady();
+  EXPECT_FALSE(recorder_.closed.has_value());
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  far_.reset(fds[1]);
+  connection.Start(UniqueFd(fds[0]));
+  RunReady();
+  EXPECT_EQ(recorder_.closed, CloseReason::kFlushed);
+  EXPECT_EQ(ReadAll(), Message({.stream_id = 1}, "last"));
+}
+
 }  // namespace
 }  // namespace ttrpc

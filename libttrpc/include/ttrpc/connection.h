@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connection: messages over one connected stream socket, on a borrowed event loop. It knows framing
-// and flow, nothing of calls. Everything on the loop's thread.
+// and flow, nothing of calls. What is sent before there is a socket is queued. Everything on the
+// loop's thread.
 //
 // Reading and writing never wait for each other. The send queue is bounded by whoever fills it:
 // send_queue_full() says when to stop, OnSendQueueLow() when to go on; what is sent all the same is
@@ -73,8 +74,9 @@ struct ConnectionOptions {
 
 class Connection {
  public:
-  // `socket` is non-blocking. It may still be connecting: nothing is read or written before
-  // Start(). `loop` and `handler` must outlive this.
+  // Over a socket that Start() will give. `loop` and `handler` must outlive this.
+  Connection(IoLoop& loop, ConnectionHandler* handler, const ConnectionOptions& options);
+  // `socket` is connected and non-blocking. Nothing is read or written before Start().
   Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
              const ConnectionOptions& options);
   // Closes without a callback. What was queued and not written is lost.
@@ -83,6 +85,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   void Start();
+  // With the socket that it was made without. Ignored once closed.
+  void Start(UniqueFd socket);
 
   // As ConnectionOptions::message_size, for messages whose header has not come yet.
   void SetMessageSize(uint32_t message_size) { decoder_.SetMessageSize(message_size); }
@@ -111,9 +115,9 @@ class Connection {
   void CloseAfterFlush();
   // Now. What is queued is lost. No callback follows.
   void Close();
-  bool closed() const { return !socket_.valid(); }
+  bool closed() const { return closed_; }
 
-  // The socket, which stays the connection's; -1 once closed.
+  // The socket, which stays the connection's; -1 before there is one and once closed.
   int fd() const { return socket_.get(); }
 
  private:
@@ -156,6 +160,7 @@ class Connection {
   bool end_awaited_ = false;
   bool deliver_before_close_;
   bool started_ = false;
+  bool closed_ = false;
   bool paused_ = false;
   bool closing_ = false;
   bool full_ = false;
