@@ -23,7 +23,7 @@ BEGIN {
   main_rank = n + 1
 
   # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
-  m = split("address codec field_scanner message metadata request response status", names, " ")
+  m = split("address codec field_scanner hybrid_vsock message metadata request response status", names, " ")
   for (i = 1; i <= m; i++) {
     pure["libttrpc/include/ttrpc/" names[i] ".h"] = 1
     pure["libttrpc/src/" names[i] ".h"] = 1
@@ -32,16 +32,17 @@ BEGIN {
   make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc")
   # A socket address is a value; these are the headers that say what it looks like.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
-  make_set(address_headers, "sys/socket.h sys/un.h")
+  make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")
   make_set(socket_headers, "sys/socket.h sys/un.h sys/uio.h sys/epoll.h sys/eventfd.h sys/poll.h " \
            "sys/select.h sys/signalfd.h sys/timerfd.h poll.h netdb.h ifaddrs.h arpa/inet.h " \
            "linux/vm_sockets.h")
   # Public headers that stand for a socket, a wait or a decision about either.
-  make_set(io_headers, "ttrpc/connection.h ttrpc/handshaker.h ttrpc/io_loop.h ttrpc/timer.h " \
-           "ttrpc/server.h ttrpc/client.h")
+  make_set(io_headers, "ttrpc/connection.h ttrpc/connector.h ttrpc/handshaker.h ttrpc/io_loop.h " \
+           "ttrpc/timer.h ttrpc/server.h ttrpc/client.h")
 
   make_set(libevent_files, "libttrpc/src/connection.cc libttrpc/src/io_loop.cc " \
-           "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/event_loop.cc " \
+           "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/connector.cc " \
+           "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/control/config_reader.cc daemon/control/signals.cc daemon/main.cc")
 

@@ -2,7 +2,6 @@
 #include "proxy/backend_connection.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,11 +74,10 @@ std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<B
 }
 
 BackendConnection::Dial BackendConnection::TryConnect() {
-  sockaddr_un address;
-  const socklen_t length = backend_->config().address.ToSockaddr(&address);
+  const ttrpc::SocketAddress address = backend_->config().address.ToSocketAddress();
   int result = 0;
   do {
-    result = ::connect(connection_.fd(), reinterpret_cast<const sockaddr*>(&address), length);
+    result = ::connect(connection_.fd(), address.get(), address.length);
   } while (result < 0 && errno == EINTR);
   const auto now = Backend::Clock::now();
   if (result < 0) {

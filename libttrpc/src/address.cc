@@ -1,20 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ttrpc/address.h"
 
+#include <linux/vm_sockets.h>
+#include <sys/un.h>
+
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <cstddef>
+#include <optional>
 
 namespace ttrpc {
 namespace {
 
 constexpr std::string_view kPathScheme = "unix://";
 constexpr std::string_view kAbstractScheme = "unix-abstract:";
-constexpr std::string_view kExpected = "unix:///ABSOLUTE/PATH or unix-abstract:NAME";
+constexpr std::string_view kVsockScheme = "vsock:";
+constexpr std::string_view kHybridVsockScheme = "hvsock://";
+constexpr std::string_view kExpectedUnix = "unix:///ABSOLUTE/PATH or unix-abstract:NAME";
+constexpr std::string_view kExpectedVsock = "vsock:CID:PORT";
+constexpr std::string_view kExpectedHybridVsock = "hvsock:///ABSOLUTE/PATH:PORT";
 
 // One byte of sun_path is the NUL that ends a path, or the NUL that begins an abstract name.
 constexpr size_t kMaxNameLength = sizeof(sockaddr_un::sun_path) - 1;
 static_assert(kMaxNameLength == 107);
+// The number above it stands for any.
+constexpr uint32_t kMaxNumber = 0xffff'fffeU;
+static_assert(kMaxNumber == VMADDR_CID_ANY - 1);
+static_assert(kMaxNumber == VMADDR_PORT_ANY - 1);
 
 Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 
@@ -24,20 +37,10 @@ bool StripPrefix(std::string_view* text, std::string_view prefix) {
   return true;
 }
 
-Status UnknownScheme(std::string_view text) {
-  for (std::string_view scheme : {"vsock:", "hvsock:", "systemd:"}) {
-    if (text.starts_with(scheme)) {
-      return Invalid(std::string(scheme) + " addresses are not supported yet, expected " +
-                     std::string(kExpected));
-    }
-  }
-  return Invalid("unknown kind of address, expected " + std::string(kExpected));
-}
-
 // What holds for a path and for an abstract name alike.
-Status CheckName(std::string_view name, std::string_view what) {
+Status CheckName(std::string_view name, std::string_view what, std::string_view expected) {
   if (name.empty()) {
-    return Invalid(std::string(what) + " is empty, expected " + std::string(kExpected));
+    return Invalid(std::string(what) + " is empty, expected " + std::string(expected));
   }
   if (name.find('\0') != std::string_view::npos) {
     return Invalid(std::string(what) + " contains a NUL byte");
@@ -49,42 +52,104 @@ Status CheckName(std::string_view name, std::string_view what) {
   return {};
 }
 
-Status CheckPath(std::string_view path) {
-  if (Status status = CheckName(path, "path"); !status.ok()) return status;
-  if (path.front() != '/') return Invalid("path is relative, expected unix:///ABSOLUTE/PATH");
+Status CheckPath(std::string_view path, std::string_view expected) {
+  if (Status status = CheckName(path, "path", expected); !status.ok()) return status;
+  if (path.front() != '/') return Invalid("path is relative, expected " + std::string(expected));
   if (path.back() == '/') return Invalid("path names a folder, expected that of a socket");
   return {};
 }
 
+Result<uint32_t> ParseNumber(std::string_view digits, const std::string& what) {
+  uint32_t number = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stopped, error] = std::from_chars(digits.data(), end, number);
+  if (error != std::errc() || stopped != end || number > kMaxNumber) {
+    return Invalid(what + " is no number from 0 to " + std::to_string(kMaxNumber));
+  }
+  return number;
+}
+
 }  // namespace
+
+Result<Address> Address::ParseVsock(std::string_view numbers) {
+  const size_t colon = numbers.find(':');
+  if (colon == std::string_view::npos)
+    return Invalid("port is missing, expected " + std::string(kExpectedVsock));
+  const auto cid = ParseNumber(numbers.substr(0, colon), "CID");
+  if (!cid) return cid.error();
+  const auto port = ParseNumber(numbers.substr(colon + 1), "port");
+  if (!port) return port.error();
+  Address address(Kind::kVsock, "");
+  address.cid_ = *cid;
+  address.port_ = *port;
+  return address;
+}
+
+// A path may have colons of its own.
+Result<Address> Address::ParseHybridVsock(std::string_view rest) {
+  const size_t colon = rest.rfind(':');
+  if (colon == std::string_view::npos)
+    return Invalid("port is missing, expected " + std::string(kExpectedHybridVsock));
+  const std::string_view path = rest.substr(0, colon);
+  if (Status status = CheckPath(path, kExpectedHybridVsock); !status.ok()) return status;
+  const auto port = ParseNumber(rest.substr(colon + 1), "port");
+  if (!port) return port.error();
+  Address address(Kind::kHybridVsock, std::string(path));
+  address.port_ = *port;
+  return address;
+}
 
 Result<Address> Address::Parse(std::string_view text) {
   std::string_view name = text;
   if (StripPrefix(&name, kAbstractScheme) || StripPrefix(&name, "unix://@")) {
-    if (Status status = CheckName(name, "abstract name"); !status.ok()) return status;
+    if (Status status = CheckName(name, "abstract name", kExpectedUnix); !status.ok())
+      return status;
     return Address(Kind::kUnixAbstract, std::string(name));
   }
   if (StripPrefix(&name, kPathScheme)) {
-    if (Status status = CheckPath(name); !status.ok()) return status;
+    if (Status status = CheckPath(name, kExpectedUnix); !status.ok()) return status;
     return Address(Kind::kUnixPath, std::string(name));
   }
-  return UnknownScheme(text);
+  if (StripPrefix(&name, kVsockScheme)) return ParseVsock(name);
+  if (StripPrefix(&name, kHybridVsockScheme)) return ParseHybridVsock(name);
+  return Invalid(
+      "unknown kind of address, expected unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
+      "vsock:CID:PORT or hvsock:///ABSOLUTE/PATH:PORT");
 }
 
 std::string Address::ToString() const {
-  const std::string_view scheme = kind_ == Kind::kUnixPath ? kPathScheme : kAbstractScheme;
-  return std::string(scheme) + name_;
+  switch (kind_) {
+    case Kind::kUnixPath:
+      return std::string(kPathScheme) + name_;
+    case Kind::kUnixAbstract:
+      return std::string(kAbstractScheme) + name_;
+    case Kind::kVsock:
+      return std::string(kVsockScheme) + std::to_string(cid_) + ":" + std::to_string(port_);
+    case Kind::kHybridVsock:
+      return std::string(kHybridVsockScheme) + name_ + ":" + std::to_string(port_);
+  }
+  return {};  // there is no other kind
 }
 
-socklen_t Address::ToSockaddr(sockaddr_un* out) const {
+SocketAddress Address::ToSocketAddress() const {
+  SocketAddress out;
+  if (kind_ == Kind::kVsock) {
+    auto* vm = reinterpret_cast<sockaddr_vm*>(&out.storage);
+    vm->svm_family = AF_VSOCK;
+    vm->svm_cid = cid_;
+    vm->svm_port = port_;
+    out.length = sizeof *vm;
+    return out;
+  }
   assert(!name_.empty() && name_.size() <= kMaxNameLength);
-  *out = {};
-  out->sun_family = AF_UNIX;
-  char* const start = kind_ == Kind::kUnixAbstract ? out->sun_path + 1 : out->sun_path;
-  std::copy(name_.begin(), name_.end(), start);
-  // Both kinds have one NUL beside the name. An abstract address is the bytes that the length
-  // covers: padding would be a different address.
-  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
+  auto* unix_socket = reinterpret_cast<sockaddr_un*>(&out.storage);
+  unix_socket->sun_family = AF_UNIX;
+  const size_t begin = kind_ == Kind::kUnixAbstract ? 1 : 0;
+  std::copy(name_.begin(), name_.end(), unix_socket->sun_path + begin);
+  // Each has one NUL beside the name. An abstract address is the bytes that the length covers:
+  // padding would be a different address.
+  out.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
+  return out;
 }
 
 }  // namespace ttrpc

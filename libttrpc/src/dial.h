@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connecting to a Unix socket without waiting for it in the kernel. On the loop's thread.
+// Connector for coroutines. On the loop's thread.
 #pragma once
 
 #include "ttrpc/address.h"
@@ -11,8 +11,8 @@
 
 namespace ttrpc {
 
-// A connected, non-blocking socket. UNAVAILABLE `ADDRESS: WHY`. While the server's accept queue is
-// full it tries again, as long as its task is left to.
+// A connected, non-blocking socket. UNAVAILABLE `ADDRESS: WHY`. It takes as long as its task is
+// left to.
 Task<Result<UniqueFd>> ConnectTo(IoLoop& loop, Address address);
 
 }  // namespace ttrpc

@@ -90,8 +90,18 @@ class TemporaryPath {
 }  // namespace
 
 Result<ListeningSocket> ListeningSocket::Create(const ListeningSocketOptions& options) {
-  if (options.address.kind() == Address::Kind::kUnixAbstract) return CreateAbstract(options);
-  return CreateAtPath(options);
+  switch (options.address.kind()) {
+    case Address::Kind::kUnixPath:
+      return CreateAtPath(options);
+    case Address::Kind::kUnixAbstract:
+      return CreateAbstract(options);
+    case Address::Kind::kVsock:
+    case Address::Kind::kHybridVsock:
+      break;
+  }
+  return Status(StatusCode::kInvalidArgument,
+                options.address.ToString() +
+                    ": a listener must be a Unix socket, so that its peer can be authenticated");
 }
 
 Result<ListeningSocket> ListeningSocket::Adopt(UniqueFd socket) {
@@ -120,9 +130,8 @@ Result<ListeningSocket> ListeningSocket::CreateAbstract(const ListeningSocketOpt
   const std::string address = options.address.ToString();
   UniqueFd socket = NewSocket();
   if (!socket) return ErrnoStatus(errno, address);
-  sockaddr_un raw;
-  const socklen_t length = options.address.ToSockaddr(&raw);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length) != 0) {
+  const SocketAddress raw = options.address.ToSocketAddress();
+  if (::bind(socket.get(), raw.get(), raw.length) != 0) {
     return errno == EADDRINUSE ? InUse(address) : ErrnoStatus(errno, address);
   }
   if (::listen(socket.get(), options.backlog) != 0) return ErrnoStatus(errno, address);

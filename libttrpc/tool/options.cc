@@ -50,7 +50,9 @@ void AddSchemaOptions(CLI::App* app, SchemaSources* schema) {
 CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
   CLI::App* call = app->add_subcommand("call", "Call a method, print its replies as JSON.");
   call->footer(kExitStatus);
-  call->add_option("ADDRESS", words->address, "unix:///PATH or unix-abstract:NAME")->required();
+  call->add_option("ADDRESS", words->address,
+                   "unix:///PATH, unix-abstract:NAME, vsock:CID:PORT or hvsock:///PATH:PORT")
+      ->required();
   call->add_option("METHOD", words->method, "package.Service/Method")->required();
   call->add_option(
           "-d,--data", options->data,

@@ -4,7 +4,6 @@
 #include <event2/event.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <memory>
@@ -53,14 +52,12 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
                              .users = {::getuid()},
                              .position = {}});
   // A backlog of 0 has room for one.
-  sockaddr_un address;
-  const socklen_t length = config.backends[0].address.ToSockaddr(&address);
-  const auto* raw = reinterpret_cast<const sockaddr*>(&address);
+  const ttrpc::SocketAddress where = config.backends[0].address.ToSocketAddress();
   const ttrpc::UniqueFd listener = NewSocket();
-  ASSERT_EQ(::bind(listener.get(), raw, length), 0);
+  ASSERT_EQ(::bind(listener.get(), where.get(), where.length), 0);
   ASSERT_EQ(::listen(listener.get(), 0), 0);
   const ttrpc::UniqueFd waiting = NewSocket();
-  ASSERT_EQ(::connect(waiting.get(), raw, length), 0);
+  ASSERT_EQ(::connect(waiting.get(), where.get(), where.length), 0);
 
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());

@@ -2,6 +2,8 @@
 //
 // An address that is read is written so that it reads back the same, and fits what bind(2) takes.
 // Input: the text.
+#include <linux/vm_sockets.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstring>
@@ -23,13 +25,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FUZZ_CHECK(*again == *address);
   FUZZ_CHECK(again->ToString() == address->ToString());
 
-  sockaddr_un filled = {};
-  const socklen_t length = address->ToSockaddr(&filled);
-  FUZZ_CHECK(length <= sizeof filled);
-  const bool path = address->kind() == ttrpc::Address::Kind::kUnixPath;
-  const char* const name = filled.sun_path + (path ? 0 : 1);
+  const ttrpc::SocketAddress filled = address->ToSocketAddress();
+  FUZZ_CHECK(filled.length <= sizeof filled.storage);
+  if (!address->is_unix()) {
+    FUZZ_CHECK(filled.family() == AF_VSOCK && filled.length == sizeof(sockaddr_vm));
+    return 0;
+  }
+  FUZZ_CHECK(filled.family() == AF_UNIX && filled.length <= sizeof(sockaddr_un));
+  const auto* const raw = reinterpret_cast<const sockaddr_un*>(filled.get());
+  const bool path = address->kind() != ttrpc::Address::Kind::kUnixAbstract;
+  const char* const name = raw->sun_path + (path ? 0 : 1);
   FUZZ_CHECK(std::memcmp(name, address->name().data(), address->name().size()) == 0);
   FUZZ_CHECK(address->name().find('\0') == std::string::npos);
-  FUZZ_CHECK((filled.sun_path[0] == '\0') == !path);
+  FUZZ_CHECK((raw->sun_path[0] == '\0') == !path);
   return 0;
 }

@@ -3,10 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/vm_sockets.h>
+#include <sys/socket.h>
 
-#include <cstddef>
-#include <cstring>
 #include <string>
+#include <string_view>
 
 namespace ttrpc {
 namespace {
@@ -42,9 +43,30 @@ TEST(AddressTest, ReadsBothSpellingsOfAbstractName) {
   }
 }
 
+TEST(AddressTest, ReadsVsock) {
+  const Address address = MustParse("vsock:3:1024");
+  EXPECT_EQ(address.kind(), Address::Kind::kVsock);
+  EXPECT_EQ(address.cid(), 3U);
+  EXPECT_EQ(address.port(), 1024U);
+  EXPECT_EQ(address.name(), "");
+  EXPECT_FALSE(address.is_unix());
+  EXPECT_EQ(address.ToString(), "vsock:3:1024");
+  EXPECT_EQ(MustParse("vsock:0:4294967294").port(), 4294967294U);
+}
+
+TEST(AddressTest, ReadsHybridVsock) {
+  const Address address = MustParse("hvsock:///run/vm:1/v.sock:1024");
+  EXPECT_EQ(address.kind(), Address::Kind::kHybridVsock);
+  EXPECT_EQ(address.name(), "/run/vm:1/v.sock");
+  EXPECT_EQ(address.port(), 1024U);
+  EXPECT_TRUE(address.is_unix());
+  EXPECT_EQ(address.ToString(), "hvsock:///run/vm:1/v.sock:1024");
+}
+
 TEST(AddressTest, WhatItWritesReadsBackTheSame) {
   for (std::string_view text : {"unix:///x", "unix:///with @ and space", "unix-abstract:@x",
-                                "unix-abstract:unix:///x", "unix://@@"}) {
+                                "unix-abstract:unix:///x", "unix://@@", "vsock:0:0",
+                                "vsock:4294967294:4294967294", "hvsock:///x:0", "hvsock:///:x:1"}) {
     const Address address = MustParse(text);
     EXPECT_EQ(MustParse(address.ToString()), address) << text;
   }
@@ -53,30 +75,52 @@ TEST(AddressTest, WhatItWritesReadsBackTheSame) {
 TEST(AddressTest, PathAndAbstractNameDiffer) {
   EXPECT_FALSE(MustParse("unix:///x") == MustParse("unix-abstract:/x"));
   EXPECT_FALSE(MustParse("unix:///x") == MustParse("unix:///y"));
+  EXPECT_FALSE(MustParse("vsock:3:1") == MustParse("vsock:3:2"));
+  EXPECT_FALSE(MustParse("vsock:3:1") == MustParse("vsock:4:1"));
+  EXPECT_FALSE(MustParse("hvsock:///x:1") == MustParse("hvsock:///x:2"));
 }
 
 TEST(AddressTest, RefusesOtherKinds) {
   EXPECT_EQ(ErrorOf(""),
-            "unknown kind of address, expected unix:///ABSOLUTE/PATH or unix-abstract:NAME");
-  for (std::string_view text : {"/run/x", "unix:/run/x", "unix:x", "UNIX:///x", " unix:///x",
-                                "tcp:127.0.0.1:1", "http://x"}) {
+            "unknown kind of address, expected unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
+            "vsock:CID:PORT or hvsock:///ABSOLUTE/PATH:PORT");
+  for (std::string_view text :
+       {"/run/x", "unix:/run/x", "unix:x", "UNIX:///x", " unix:///x", "tcp:127.0.0.1:1", "http://x",
+        "systemd:x", "vsock", "hvsock:/x:1"}) {
     EXPECT_THAT(ErrorOf(text), HasSubstr("unknown kind of address")) << text;
   }
 }
 
-TEST(AddressTest, SaysWhichKindsAreToCome) {
-  EXPECT_EQ(ErrorOf("vsock:3:1024"),
-            "vsock: addresses are not supported yet, expected unix:///ABSOLUTE/PATH or "
-            "unix-abstract:NAME");
-  EXPECT_THAT(ErrorOf("hvsock:///x:1"), HasSubstr("hvsock: addresses are not supported yet"));
-  EXPECT_THAT(ErrorOf("systemd:x"), HasSubstr("systemd: addresses are not supported yet"));
+TEST(AddressTest, RefusesNumbersThatAreNone) {
+  EXPECT_EQ(ErrorOf("vsock:"), "port is missing, expected vsock:CID:PORT");
+  EXPECT_EQ(ErrorOf("vsock:3"), "port is missing, expected vsock:CID:PORT");
+  for (std::string_view cid : {"", "x", "-1", "+1", " 1", "1 ", "0x3", "4294967295", "4294967296",
+                               "18446744073709551617"}) {
+    EXPECT_EQ(ErrorOf("vsock:" + std::string(cid) + ":1024"),
+              "CID is no number from 0 to 4294967294")
+        << cid;
+  }
+  for (std::string_view port : {"", "x", "-1", "1:2", "4294967295"}) {
+    EXPECT_EQ(ErrorOf("vsock:3:" + std::string(port)), "port is no number from 0 to 4294967294")
+        << port;
+  }
+  EXPECT_EQ(ErrorOf("hvsock:///x:-1"), "port is no number from 0 to 4294967294");
+  EXPECT_EQ(ErrorOf("hvsock:///x:"), "port is no number from 0 to 4294967294");
+  EXPECT_EQ(ErrorOf("hvsock:///x"), "port is missing, expected hvsock:///ABSOLUTE/PATH:PORT");
 }
 
 TEST(AddressTest, RefusesWhatIsNoPathOfASocket) {
   EXPECT_THAT(ErrorOf("unix://"), HasSubstr("path is empty"));
-  EXPECT_THAT(ErrorOf("unix://run/x"), HasSubstr("path is relative"));
+  EXPECT_THAT(ErrorOf("unix://run/x"),
+              HasSubstr("path is relative, expected unix:///ABSOLUTE/PATH"));
   EXPECT_THAT(ErrorOf("unix:///"), HasSubstr("path names a folder"));
   EXPECT_THAT(ErrorOf("unix:///run/"), HasSubstr("path names a folder"));
+}
+
+TEST(AddressTest, RefusesWhatIsNoPathOfAHybridSocket) {
+  EXPECT_EQ(ErrorOf("hvsock://:1"), "path is empty, expected hvsock:///ABSOLUTE/PATH:PORT");
+  EXPECT_EQ(ErrorOf("hvsock://x:1"), "path is relative, expected hvsock:///ABSOLUTE/PATH:PORT");
+  EXPECT_THAT(ErrorOf("hvsock:///x/:1"), HasSubstr("path names a folder"));
 }
 
 TEST(AddressTest, RefusesEmptyAbstractName) {
@@ -85,7 +129,7 @@ TEST(AddressTest, RefusesEmptyAbstractName) {
 }
 
 TEST(AddressTest, RefusesNulByteWhereverItStands) {
-  for (std::string text : {"unix:///aXb", "unix-abstract:Xab", "unix://@aX"}) {
+  for (std::string text : {"unix:///aXb", "unix-abstract:Xab", "unix://@aX", "hvsock:///aX:1"}) {
     text[text.find('X')] = '\0';
     EXPECT_THAT(ErrorOf(text), HasSubstr("contains a NUL byte"));
   }
@@ -97,33 +141,49 @@ TEST(AddressTest, HoldsAsMuchAsASockaddr) {
     EXPECT_EQ(MustParse(prefix + name).name().size(), 107U);
     EXPECT_THAT(ErrorOf(prefix + name + "x"), HasSubstr("has 108 bytes, expected at most 107"));
   }
+  EXPECT_EQ(MustParse("hvsock:///" + name + ":1").name().size(), 107U);
+  EXPECT_THAT(ErrorOf("hvsock:///" + name + "x:1"),
+              HasSubstr("has 108 bytes, expected at most 107"));
 }
 
-TEST(AddressTest, SockaddrOfPathEndsInNul) {
-  sockaddr_un out;
-  std::memset(&out, 0xff, sizeof(out));
-  const socklen_t length = MustParse("unix:///ab").ToSockaddr(&out);
-  EXPECT_EQ(out.sun_family, AF_UNIX);
-  EXPECT_EQ(length, offsetof(sockaddr_un, sun_path) + 4);
-  EXPECT_EQ(std::string(out.sun_path, 4), std::string("/ab\0", 4));
+// As the kernel gets it, byte by byte.
+std::string Bytes(const SocketAddress& address) {
+  return {reinterpret_cast<const char*>(address.get()), address.length};
+}
+std::string UnixBytes(std::string_view path) {
+  const sa_family_t family = AF_UNIX;
+  std::string bytes(reinterpret_cast<const char*>(&family), sizeof family);
+  return bytes.append(path);
 }
 
-TEST(AddressTest, SockaddrOfAbstractNameIsNotPadded) {
-  sockaddr_un out;
-  std::memset(&out, 0xff, sizeof(out));
-  const socklen_t length = MustParse("unix-abstract:ab").ToSockaddr(&out);
-  EXPECT_EQ(out.sun_family, AF_UNIX);
-  EXPECT_EQ(length, offsetof(sockaddr_un, sun_path) + 3);
-  EXPECT_EQ(std::string(out.sun_path, 3), std::string("\0ab", 3));
+TEST(AddressTest, SocketAddressOfPathEndsInNul) {
+  const SocketAddress out = MustParse("unix:///ab").ToSocketAddress();
+  EXPECT_EQ(out.family(), AF_UNIX);
+  EXPECT_EQ(Bytes(out), UnixBytes({"/ab\0", 4}));
+  EXPECT_EQ(Bytes(MustParse("hvsock:///ab:7").ToSocketAddress()), Bytes(out));
 }
 
-TEST(AddressTest, SockaddrOfLongestNameFits) {
+TEST(AddressTest, SocketAddressOfAbstractNameIsNotPadded) {
+  const SocketAddress out = MustParse("unix-abstract:ab").ToSocketAddress();
+  EXPECT_EQ(Bytes(out), UnixBytes({"\0ab", 3}));
+}
+
+TEST(AddressTest, SocketAddressOfLongestNameFits) {
   const std::string name(106, 'x');
-  sockaddr_un out;
-  EXPECT_EQ(MustParse("unix:///" + name).ToSockaddr(&out), sizeof(out));
-  EXPECT_EQ(out.sun_path[107], '\0');
-  EXPECT_EQ(MustParse("unix-abstract:/" + name).ToSockaddr(&out), sizeof(out));
-  EXPECT_EQ(out.sun_path[107], 'x');
+  EXPECT_EQ(Bytes(MustParse("unix:///" + name).ToSocketAddress()),
+            UnixBytes("/" + name + std::string(1, '\0')));
+  EXPECT_EQ(Bytes(MustParse("unix-abstract:/" + name).ToSocketAddress()),
+            UnixBytes(std::string(1, '\0') + "/" + name));
+}
+
+TEST(AddressTest, SocketAddressOfVsock) {
+  const SocketAddress out = MustParse("vsock:3:1024").ToSocketAddress();
+  EXPECT_EQ(out.family(), AF_VSOCK);
+  sockaddr_vm expected = {};
+  expected.svm_family = AF_VSOCK;
+  expected.svm_cid = 3;
+  expected.svm_port = 1024;
+  EXPECT_EQ(Bytes(out), std::string(reinterpret_cast<const char*>(&expected), sizeof expected));
 }
 
 }  // namespace

@@ -3,13 +3,14 @@
 // How a client connects, shakes hands and connects again, with a listening socket of the test's.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "raw_server.h"
+#include "support/temp_folder.h"
 
 namespace ttrpc::client_test {
 namespace {
@@ -26,9 +27,8 @@ class ClientDialTest : public ClientFixture {
 
   void Listen(int backlog = 100) {
     listening_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_un where;
-    const socklen_t length = address_.ToSockaddr(&where);
-    ASSERT_EQ(::bind(listening_.get(), reinterpret_cast<const sockaddr*>(&where), length), 0);
+    const SocketAddress where = address_.ToSocketAddress();
+    ASSERT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     ASSERT_EQ(::listen(listening_.get(), backlog), 0);
   }
   // A connection that waits to be accepted becomes the server.
@@ -144,6 +144,61 @@ TEST_F(ClientDialTest, AFullAcceptQueueIsNotWaitedForForEver) {
   Dial(std::move(options));
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: connect timeout");
   EXPECT_TRUE(client_->closed());
+}
+
+// The port of a virtual machine, behind the Unix socket of its monitor.
+class HybridVsockDialTest : public ClientDialTest {
+ protected:
+  HybridVsockDialTest() : monitor_(*Address::Parse("unix://" + (folder_ / "s"))) {
+    const SocketAddress where = monitor_.ToSocketAddress();
+    listening_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    EXPECT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
+    EXPECT_EQ(::listen(listening_.get(), 10), 0);
+  }
+  // Accepts, and reads what is asked for.
+  void DialPort(ClientOptions options = {}) {
+    client_ = Client::Dial(loop_.io(), port(), std::move(options));
+    socket_.reset(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    char request[13];
+    ASSERT_EQ(::recv(socket_.get(), request, sizeof request, MSG_WAITALL), 13);
+    EXPECT_EQ(std::string(request, sizeof request), "CONNECT 1024\n");
+  }
+  void Answer(std::string_view text) {
+    ASSERT_EQ(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(text.size()));
+  }
+  Address port() const { return *Address::Parse("hvsock://" + (folder_ / "s") + ":1024"); }
+
+  const ::test::TempFolder folder_;
+  const Address monitor_;
+  UniqueFd socket_;
+};
+
+TEST_F(HybridVsockDialTest, CallsGoToThePort) {
+  DialPort();
+  Running<Result<std::string>> call(Call("x"));
+  Answer("OK 1\n");
+  ASSERT_EQ(evutil_make_socket_nonblocking(socket_.get()), 0);
+  server_ = std::make_unique<RawServer>(loop_, std::move(socket_));
+  EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|x]");
+  server_->Reply(1, "y");
+  EXPECT_EQ(WaitTold(call), "OK y");
+}
+
+TEST_F(HybridVsockDialTest, PortThatIsRefused) {
+  DialPort();
+  Running<Result<std::string>> call(Call(""));
+  socket_.reset();
+  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: " + port().ToString() + ": it refuses the port");
+}
+
+TEST_F(HybridVsockDialTest, SilenceIsNotWaitedForForEver) {
+  ClientOptions options;
+  options.connect_timeout = milliseconds(5);
+  DialPort(std::move(options));
+  EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: connect timeout");
+  char byte = 0;
+  EXPECT_EQ(::recv(socket_.get(), &byte, 1, 0), 0) << "it is closed";
 }
 
 TEST_F(ClientDialTest, ADialCanBeGivenUp) {

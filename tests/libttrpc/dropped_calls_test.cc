@@ -198,9 +198,8 @@ TEST_F(DroppedCallsTest, AClientThatShakesHandsOrDials) {
   const test::TempFolder folder;
   const auto address = *Address::Parse("unix://" + (folder / "s"));
   const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un where;
-  const socklen_t length = address.ToSockaddr(&where);
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&where), length), 0);
+  const SocketAddress where = address.ToSocketAddress();
+  ASSERT_EQ(::bind(listener.get(), where.get(), where.length), 0);
   ASSERT_EQ(::listen(listener.get(), 0), 0);
   const auto first = Client::Dial(loop_.io(), address);
   auto second = Client::Dial(loop_.io(), address);

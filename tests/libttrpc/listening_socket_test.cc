@@ -44,9 +44,8 @@ UniqueFd NewSocket(int type = SOCK_STREAM) {
 
 // 0, or the errno of connect(2).
 int Connect(const UniqueFd& socket, const Address& address) {
-  sockaddr_un raw;
-  const socklen_t length = address.ToSockaddr(&raw);
-  const int result = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length);
+  const SocketAddress raw = address.ToSocketAddress();
+  const int result = ::connect(socket.get(), raw.get(), raw.length);
   return result == 0 ? 0 : errno;
 }
 
@@ -54,9 +53,8 @@ int Connect(const UniqueFd& socket, const Address& address) {
 // process has died.
 UniqueFd BindForeign(const std::string& path, int type = SOCK_STREAM) {
   UniqueFd socket = NewSocket(type);
-  sockaddr_un raw;
-  const socklen_t length = AddressOf("unix://" + path).ToSockaddr(&raw);
-  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&raw), length), 0);
+  const SocketAddress raw = AddressOf("unix://" + path).ToSocketAddress();
+  EXPECT_EQ(::bind(socket.get(), raw.get(), raw.length), 0);
   return socket;
 }
 
@@ -98,6 +96,19 @@ TEST_F(ListeningSocketTest, AcceptsConnectionsUntilItEnds) {
   EXPECT_EQ(errno, EAGAIN);  // non-blocking
   EXPECT_TRUE(::fcntl(socket->fd(), F_GETFD) & FD_CLOEXEC);
   socket.reset();
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+// A gate: the kernel says nothing of who connects from a virtual machine.
+TEST_F(ListeningSocketTest, OnlyUnixSocketsListen) {
+  for (const std::string& text : {std::string("vsock:1:1024"), "hvsock://" + path_ + ":1024"}) {
+    const auto socket = ListeningSocket::Create(ListeningSocketOptions(AddressOf(text)));
+    ASSERT_FALSE(socket.has_value());
+    EXPECT_EQ(socket.error(),
+              Status(StatusCode::kInvalidArgument,
+                     text + ": a listener must be a Unix socket, so that its peer can be "
+                            "authenticated"));
+  }
   EXPECT_THAT(folder_.List(), IsEmpty());
 }
 

@@ -247,6 +247,9 @@ TEST_F(ToolCallTest, AServerThatIsNotThere) {
   args[1] = "unix://" + none;
   Expect(RunTool(args), 69, "",
          "ttrpc: cannot connect: unix://" + none + ": No such file or directory\n");
+  args[1] = "hvsock://" + none + ":1";
+  Expect(RunTool(args), 69, "",
+         "ttrpc: cannot connect: hvsock://" + none + ":1: No such file or directory\n");
   // An open input holds nothing up.
   args[2] = "example.Chat/Talk";
   args.insert(args.end(), {"-d", "-"});
@@ -258,9 +261,8 @@ TEST_F(ToolCallTest, AServerThatIsNotThere) {
 class Closer {
  public:
   explicit Closer(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address;
-    const socklen_t length = Address::Parse("unix://" + path)->ToSockaddr(&address);
-    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length), 0);
+    const SocketAddress address = Address::Parse("unix://" + path)->ToSocketAddress();
+    EXPECT_EQ(::bind(fd_.get(), address.get(), address.length), 0);
     EXPECT_EQ(::listen(fd_.get(), 1), 0);
     thread_ = std::thread([this] {
       const UniqueFd peer(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));

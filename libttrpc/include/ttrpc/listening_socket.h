@@ -34,8 +34,9 @@ struct ListeningSocketOptions {
 class ListeningSocket {
  public:
   // Non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens there, or holds the lock.
-  // FAILED_PRECONDITION: what stands there is no socket, and stays. The status of the system call
-  // that failed otherwise. Nothing is left behind.
+  // FAILED_PRECONDITION: what stands there is no socket, and stays. INVALID_ARGUMENT: the address
+  // is no Unix socket's, so that nobody who connects could be authenticated. The status of the
+  // system call that failed otherwise. Nothing is left behind.
   static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
   // One that somebody else made, such as a service manager, and whose path stays theirs; it is made

@@ -22,10 +22,8 @@ class RawConnection {
  public:
   explicit RawConnection(const std::string& address)
       : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un where;
-    const socklen_t length = ttrpc::Address::Parse(address)->ToSockaddr(&where);
-    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&where), length) != 0)
-      Wrong("cannot connect");
+    const ttrpc::SocketAddress where = ttrpc::Address::Parse(address)->ToSocketAddress();
+    if (::connect(socket_.get(), where.get(), where.length) != 0) Wrong("cannot connect");
   }
 
   void Send(uint32_t id, const char* method, const std::string& payload, int64_t timeout = 0) {

@@ -183,10 +183,8 @@ std::string ClientKilled(const std::string& address) {
 std::string ServerKilled(const std::string& address) {
   Connected connected(address);
   const ttrpc::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un where;
-  const socklen_t length = ttrpc::Address::Parse(address)->ToSockaddr(&where);
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&where), length) != 0)
-    Wrong("cannot connect");
+  const ttrpc::SocketAddress where = ttrpc::Address::Parse(address)->ToSocketAddress();
+  if (::connect(probe.get(), where.get(), where.length) != 0) Wrong("cannot connect");
   const auto server = ttrpc::ReadUnixCredentials(probe.get());
   if (!server) Wrong(server.error().ToString());
 
