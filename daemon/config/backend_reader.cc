@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "config/ids.h"
 #include "config/quote.h"
@@ -15,21 +16,15 @@
 namespace proxyd {
 namespace {
 
-std::optional<ttrpc::Address> ReadAddress(TableReader* in, ReadScope* scope) {
-  constexpr std::string_view kExpected = "unix:///abs/path or unix-abstract:name";
-  const TomlEntry* entry = in->Require("address", kExpected);
-  if (entry == nullptr) return std::nullopt;
-  const TomlValue& value = entry->value;
-  if (value.kind != TomlValue::Kind::kString) {
-    in->Wrong(*entry, kExpected);
+constexpr std::string_view kExpectedAddress =
+    "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT";
+
+// As `what` has it, for messages.
+std::optional<ttrpc::Address> ParseAddress(const TomlValue& value, const std::string& what,
+                                           TableReader* in, ReadScope* scope) {
+  if (value.string == "discovered") {
+    in->Error(value.position, what + ", and discovered is not supported yet");
     return std::nullopt;
-  }
-  const std::string what = "address is " + QuoteShort(value.string);
-  for (const std::string_view later : {"vsock:", "hvsock:", "discovered"}) {
-    if (value.string.starts_with(later)) {
-      in->Error(value.position, what + ", and " + std::string(later) + " is not supported yet");
-      return std::nullopt;
-    }
   }
   if (value.string.starts_with("systemd:")) {
     in->Error(value.position, what + ", expected systemd: only in [[listener]]");
@@ -40,12 +35,83 @@ std::optional<ttrpc::Address> ReadAddress(TableReader* in, ReadScope* scope) {
     in->Error(value.position, what + ": " + address.error().message());
     return std::nullopt;
   }
-  const auto listener = scope->listener_addresses.find(address->ToString());
+  const bool hybrid = address->kind() == ttrpc::Address::Kind::kHybridVsock;
+  const auto listener =
+      scope->listener_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
   if (listener != scope->listener_addresses.end()) {
     in->Error(value.position, what + ", which the listener at " + listener->second.ToString() +
                                   " has, expected another: calls would come back for ever");
   }
   return *std::move(address);
+}
+
+void ReadAddress(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
+  const TomlEntry* entry = in->Find("address");
+  if (entry == nullptr) return;
+  const TomlValue& value = entry->value;
+  if (value.kind != TomlValue::Kind::kString) return in->Wrong(*entry, kExpectedAddress);
+  auto address = ParseAddress(value, "address is " + QuoteShort(value.string), in, scope);
+  if (address) out->push_back(*std::move(address));
+}
+
+void ReadAddresses(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
+  const auto* list = in->FindStrings("addresses", "an array of addresses");
+  if (list == nullptr) return;
+  for (const TomlValue& value : *list) {
+    const std::string what = "addresses has " + QuoteShort(value.string) + " in it";
+    auto address = ParseAddress(value, what, in, scope);
+    if (!address) continue;
+    // In another spelling.
+    if (std::find(out->begin(), out->end(), *address) != out->end())
+      in->Error(value.position, what + " twice, expected each once");
+    out->push_back(*std::move(address));
+  }
+}
+
+// From `address` or `addresses`, one of which must be there.
+std::vector<ttrpc::Address> ReadEitherAddress(TableReader* in, ReadScope* scope) {
+  std::vector<ttrpc::Address> addresses;
+  ReadAddress(in, scope, &addresses);
+  ReadAddresses(in, scope, &addresses);
+  const TomlEntry* list = in->Peek("addresses");
+  const bool single = in->Peek("address") != nullptr;
+  if (single && list != nullptr) {
+    in->Error(list->position, "addresses stands with address, expected one of them");
+  } else if (!single && list == nullptr) {
+    in->Error(in->position(),
+              "[[backend]] has neither address nor addresses, expected one of them");
+  }
+  return addresses;
+}
+
+BackendConfig::Balance ReadBalance(TableReader* in) {
+  auto balance = BackendConfig::Balance::kFirstAvailable;
+  in->ReadWord("balance", kBalanceWords, &balance);
+  const TomlEntry* entry = in->Peek("balance");
+  if (entry != nullptr && in->Peek("addresses") == nullptr)
+    in->Error(entry->position, "balance stands without addresses, expected it only with them");
+  return balance;
+}
+
+std::vector<uid_t> DefaultUsers() {
+  std::vector<uid_t> users = {0};
+  if (geteuid() != 0) users.push_back(geteuid());
+  return users;
+}
+
+// A gate: whose a vsock port is cannot be known, so `users` would promise what is not checked.
+std::vector<uid_t> ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in,
+                             ReadScope* scope) {
+  std::vector<uid_t> users = ReadIdList("users", IdKind::kUser, in, scope);
+  const TomlEntry* entry = in->Peek("users");
+  const auto vsock = std::find_if(addresses.begin(), addresses.end(),
+                                  [](const ttrpc::Address& a) { return !a.is_unix(); });
+  if (entry != nullptr && vsock != addresses.end()) {
+    in->Error(entry->position, "users stands with " + vsock->ToString() +
+                                   ", expected it only with Unix sockets: nobody can tell who "
+                                   "listens there");
+  }
+  return users.empty() ? DefaultUsers() : users;
 }
 
 // Every wait has a deadline, and a connect(2) that is out of time at once never succeeds.
@@ -55,24 +121,20 @@ void ReadConnectTimeout(TableReader* in, Duration* out) {
   if (entry != nullptr && *out == Duration{0}) in->Wrong(*entry, "more than 0");
 }
 
-std::vector<uid_t> DefaultUsers() {
-  std::vector<uid_t> users = {0};
-  if (geteuid() != 0) users.push_back(geteuid());
-  return users;
-}
-
 }  // namespace
 
 std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scope) {
   TableReader in("[[backend]]", table, &scope->errors);
   std::string name = scope->backends.Declare(&in);
-  auto address = ReadAddress(&in, scope);
-  std::vector<uid_t> users = ReadIdList("users", IdKind::kUser, &in, scope);
-  if (users.empty()) users = DefaultUsers();
+  auto addresses = ReadEitherAddress(&in, scope);
+  const auto balance = ReadBalance(&in);
+  std::vector<uid_t> users = ReadUsers(addresses, &in, scope);
   auto connections = BackendConfig::Connections::kPerPeer;
   in.ReadWord("connections", kConnectionsWords, &connections);
   Duration connect_timeout = std::chrono::seconds(1);
   ReadConnectTimeout(&in, &connect_timeout);
+  Duration wait{0};
+  in.ReadDuration("wait", &wait);
   // Whose calls are on a connection of all the user's peers is nobody's but theirs.
   auto on_disconnect = connections == BackendConfig::Connections::kPerPeer
                            ? BackendConfig::OnDisconnect::kClosePeers
@@ -80,13 +142,14 @@ std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scop
   in.ReadWord("on_disconnect", kOnDisconnectWords, &on_disconnect);
   bool forward_identity = false;
   in.ReadBool("forward_identity", &forward_identity);
-  in.NotSupportedYet({"wait", "addresses", "balance"});
   in.Finish();
-  if (!address) return std::nullopt;
+  if (addresses.empty()) return std::nullopt;
   return BackendConfig{.name = std::move(name),
-                       .address = *std::move(address),
+                       .addresses = std::move(addresses),
+                       .balance = balance,
                        .users = std::move(users),
                        .connect_timeout = connect_timeout,
+                       .wait = wait,
                        .connections = connections,
                        .on_disconnect = on_disconnect,
                        .forward_identity = forward_identity,

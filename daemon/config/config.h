@@ -107,10 +107,15 @@ struct ListenerConfig {
 struct BackendConfig {
   enum class Connections { kPerPeer, kPerUser };
   enum class OnDisconnect { kClosePeers, kFailCalls };
+  // Where a new connection begins to look for an address that can be reached.
+  enum class Balance { kFirstAvailable, kRoundRobin };
   std::string name;
-  ttrpc::Address address;
-  std::vector<uid_t> users;  // that may have called listen(2) on it; never empty
-  Duration connect_timeout = std::chrono::seconds(1);
+  std::vector<ttrpc::Address> addresses;  // never empty, each once
+  Balance balance = Balance::kFirstAvailable;
+  // That may have called listen(2) on its Unix sockets; never empty.
+  std::vector<uid_t> users;
+  Duration connect_timeout = std::chrono::seconds(1);  // for each address
+  Duration wait{0};                                    // for an address that is missing or refuses
   Connections connections = Connections::kPerPeer;
   OnDisconnect on_disconnect = OnDisconnect::kClosePeers;
   bool forward_identity = false;

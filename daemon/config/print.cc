@@ -2,6 +2,7 @@
 //
 // PrintConfig: a Config as TOML, every key that counts written out, names of users and groups as
 // numbers. Pure; any thread.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -138,10 +139,23 @@ void PrintListener(const ListenerConfig& listener, Printer* out) {
 void PrintBackend(const BackendConfig& backend, Printer* out) {
   out->Header("[[backend]]");
   out->String("name", backend.name);
-  out->String("address", backend.address.ToString());
-  out->Array("users", Numbers(backend.users));
+  if (backend.addresses.size() == 1) {
+    out->String("address", backend.addresses.front().ToString());
+  } else {
+    std::vector<std::string> addresses;
+    for (const ttrpc::Address& address : backend.addresses)
+      addresses.push_back(Quote(address.ToString()));
+    out->Array("addresses", addresses);
+    out->String("balance", WordOf(kBalanceWords, backend.balance));
+  }
+  // With vsock: it would be refused.
+  if (std::all_of(backend.addresses.begin(), backend.addresses.end(),
+                  [](const ttrpc::Address& address) { return address.is_unix(); })) {
+    out->Array("users", Numbers(backend.users));
+  }
   out->String("connections", WordOf(kConnectionsWords, backend.connections));
   out->Time("connect_timeout", backend.connect_timeout);
+  out->Time("wait", backend.wait);
   out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
   out->Bool("forward_identity", backend.forward_identity);
 }

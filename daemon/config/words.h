@@ -45,6 +45,10 @@ inline constexpr Word<BackendConfig::OnDisconnect> kOnDisconnectWords[] = {
     {"close-peers", BackendConfig::OnDisconnect::kClosePeers},
     {"fail-calls", BackendConfig::OnDisconnect::kFailCalls},
 };
+inline constexpr Word<BackendConfig::Balance> kBalanceWords[] = {
+    {"first-available", BackendConfig::Balance::kFirstAvailable},
+    {"round-robin", BackendConfig::Balance::kRoundRobin},
+};
 inline constexpr Word<RuleConfig::Action> kActionWords[] = {
     {"allow", RuleConfig::Action::kAllow},
     {"deny", RuleConfig::Action::kDeny},

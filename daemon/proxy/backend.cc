@@ -5,8 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
+
+using ttrpc::Status;
+using ttrpc::StatusCode;
 
 namespace {
 constexpr auto kFirstBackOff = std::chrono::milliseconds(50);
@@ -14,42 +20,71 @@ constexpr auto kLongestBackOff = std::chrono::seconds(1);
 }  // namespace
 
 bool Backend::LeadsWhere(const BackendConfig& other) const {
-  return config_.name == other.name && config_.address == other.address &&
+  return config_.name == other.name && config_.addresses == other.addresses &&
          config_.users == other.users && config_.connections == other.connections;
 }
 
-ttrpc::Status Backend::CheckOwner(int socket) const {
+Backend::Backend(BackendConfig config)
+    : config_(std::move(config)), places_(config_.addresses.size()) {}
+
+size_t Backend::NextAddress() {
+  if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
+  return std::exchange(next_, (next_ + 1) % places_.size());
+}
+
+bool Backend::MayTry(size_t address, Clock::time_point now) {
+  Place& place = places_[address];
+  if (now < place.next_attempt) return false;
+  place.next_attempt = now + place.back_off;
+  return true;
+}
+
+Status Backend::CheckOwner(int socket) const {
   const auto owner = ttrpc::ReadUnixCredentials(socket);
   if (!owner) return owner.error();
   // A configuration whose backend is one of our own listeners would feed each call to itself until
   // descriptors run out.
   if (owner->pid == ::getpid())
-    return {ttrpc::StatusCode::kFailedPrecondition, "it is this daemon itself"};
+    return {StatusCode::kFailedPrecondition, "it is this daemon itself"};
   if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
-    return {ttrpc::StatusCode::kPermissionDenied,
-            "uid " + std::to_string(owner->uid) + " listens there"};
+    return {StatusCode::kPermissionDenied, "uid " + std::to_string(owner->uid) + " listens there"};
   }
   return {};
 }
 
-void Backend::Failed(Failure kind, const std::string& why, Clock::time_point now) {
-  // Attempts begun together that fail one after another are one failure.
-  if (kind == Failure::kCostly && MayTry(now)) {
-    back_off_ = std::clamp<Clock::duration>(back_off_ * 2, kFirstBackOff, kLongestBackOff);
-    next_attempt_ = now + back_off_;
+void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
+  Place& place = places_[attempt.address];
+  if (why.code() == StatusCode::kNotFound) {
+    place.back_off = {};
+    place.next_attempt = {};
+  } else if (why.code() != StatusCode::kResourceExhausted && attempt.begun > place.failed) {
+    // Attempts begun together that fail one after another are one failure.
+    place.failed = now;
+    place.back_off =
+        std::clamp<Clock::duration>(place.back_off * 2, kFirstBackOff, kLongestBackOff);
+    place.next_attempt = now + place.back_off;
   }
-  if (why == last_failure_) return;
-  last_failure_ = why;
+  if (why == place.last_failure) return;
+  place.last_failure = why;
   spdlog::warn("backend \"{}\" ({}) cannot be reached: {}", config_.name,
-               config_.address.ToString(), why);
+               config_.addresses[attempt.address].ToString(), why.message());
 }
 
-void Backend::Succeeded() {
-  back_off_ = {};
-  next_attempt_ = {};
-  if (last_failure_.empty()) return;
-  last_failure_.clear();
-  spdlog::info("backend \"{}\" can be reached again", config_.name);
+void Backend::Succeeded(size_t address) {
+  Place& place = places_[address];
+  place.back_off = {};
+  place.next_attempt = {};
+  if (place.last_failure.ok()) return;
+  place.last_failure = {};
+  spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
+               config_.addresses[address].ToString());
+}
+
+bool Backend::MayAppear() const {
+  return std::any_of(places_.begin(), places_.end(), [](const Place& place) {
+    const StatusCode code = place.last_failure.code();
+    return code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
+  });
 }
 
 }  // namespace proxyd

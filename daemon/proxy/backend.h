@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Backend: one configured backend as a worker sees it: where it is, who may listen there, and
-// whether it is worth trying now. A backend that fails in a way that costs something (it does not
-// accept, it is somebody else's) is tried at most every 50 ms, doubling to 1 s; one that is not
-// there is cheap, and tried by each call. On the worker's thread.
+// Backend: one configured backend as a worker sees it: its addresses, which of them is worth trying
+// now, and who may listen there. An address that fails in a way that costs something (it does not
+// accept, it is somebody else's) is tried at most every 50 ms, doubling to 1 s. A Unix socket that
+// is not there is cheap, and tried by each call, as is any while descriptors are used up here. On
+// the worker's thread.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "proxy/ref.h"
-#include "ttrpc/unix_credentials.h"
+#include "ttrpc/status.h"
 
 namespace proxyd {
 
@@ -20,7 +22,7 @@ class Backend : public RefCounted {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Backend(BackendConfig config) : config_(std::move(config)) {}
+  explicit Backend(BackendConfig config);
 
   const BackendConfig& config() const { return config_; }
   // Whether a backend that is configured like this is this one: connections to it may stay.
@@ -28,20 +30,38 @@ class Backend : public RefCounted {
   // Of such a one.
   void SetConfig(const BackendConfig& config) { config_ = config; }
 
-  bool MayTry(Clock::time_point now) const { return now >= next_attempt_; }
+  // The address (an index into config().addresses) with which a new connection begins; the others
+  // follow in their order, the first after the last.
+  size_t NextAddress();
+  // Says, too, that it is being tried: while it fails, others wait for their turn meanwhile.
+  bool MayTry(size_t address, Clock::time_point now);
   // OK if whoever called listen(2) on this socket is one of `users`, and not this very process.
   ttrpc::Status CheckOwner(int socket) const;
 
-  // The outcome of an attempt. A failure is logged when it differs from the one before.
-  enum class Failure { kCheap, kCostly };
-  void Failed(Failure kind, const std::string& why, Clock::time_point now);
-  void Succeeded();
+  struct Attempt {
+    size_t address;
+    Clock::time_point begun;
+  };
+  // How an attempt ended, with one of Connector's errors. A failure is logged when it differs from
+  // the address's one before.
+  void Failed(const Attempt& attempt, const ttrpc::Status& why, Clock::time_point now);
+  void Succeeded(size_t address);
+
+  // Whether some address, when it was last tried, was missing or refused, which may pass: whatever
+  // is to listen there is still starting.
+  bool MayAppear() const;
 
  private:
+  struct Place {
+    Clock::time_point next_attempt{};
+    Clock::time_point failed{};  // when a failure last counted
+    Clock::duration back_off{};
+    ttrpc::Status last_failure;  // OK: the last attempt succeeded, or there was none
+  };
+
   BackendConfig config_;
-  Clock::time_point next_attempt_{};
-  Clock::duration back_off_{};
-  std::string last_failure_;  // empty: the last attempt succeeded, or there was none
+  std::vector<Place> places_;  // by address
+  size_t next_ = 0;
 };
 
 }  // namespace proxyd

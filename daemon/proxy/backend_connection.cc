@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/backend_connection.h"
 
-#include <sys/socket.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <system_error>
+#include <optional>
 #include <utility>
 
 #include "proxy/worker.h"
@@ -13,11 +9,6 @@
 namespace proxyd {
 
 namespace {
-
-// A Unix socket whose accept queue is full says EAGAIN, and cannot be waited for. Tried again after
-// 1 ms, then doubling.
-constexpr auto kFirstRetry = std::chrono::milliseconds(1);
-constexpr auto kLongestRetry = std::chrono::milliseconds(50);
 
 ttrpc::ConnectionOptions OptionsOf(const Worker& worker, const BackendConnectionOwner& owner) {
   ttrpc::ConnectionOptions options;
@@ -30,11 +21,11 @@ ttrpc::ConnectionOptions OptionsOf(const Worker& worker, const BackendConnection
 }  // namespace
 
 BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
-                                     BackendConnectionOwner& owner, ttrpc::UniqueFd socket)
+                                     BackendConnectionOwner& owner)
     : worker_(worker),
       backend_(std::move(backend)),
       owner_(owner),
-      connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, owner)),
+      connection_(worker.loop(), this, OptionsOf(worker, owner)),
       write_deadline_(
           [](void* self) {
             auto* connection = static_cast<BackendConnection*>(self);
@@ -42,83 +33,31 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
           },
           this) {}
 
-BackendConnection::Pending::Pending(BackendConnection* self)
-    : timer(self->worker_.loop(), [self] { self->Retry(); }), delay(kFirstRetry) {
-  const Duration timeout = self->backend_->config().connect_timeout;
-  using Clock = Backend::Clock;
-  give_up = timeout.count() == 0 ? Clock::time_point::max() : Clock::now() + timeout;
-}
-
 std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
                                                            BackendConnectionOwner& owner) {
-  const auto now = std::chrono::steady_clock::now();
-  if (!backend->MayTry(now)) return nullptr;
-  ttrpc::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  auto connection = std::make_unique<BackendConnection>(worker, backend, owner);
+  auto dialer = std::make_unique<Dialer>(
+      worker.loop(), std::move(backend),
+      [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
+  std::optional<ttrpc::UniqueFd> socket = dialer->Start();
   if (!socket) {
-    backend->Failed(Backend::Failure::kCheap, std::generic_category().message(errno), now);
+    connection->dialer_ = std::move(dialer);
+  } else if (*socket) {
+    connection->connection_.Start(*std::move(socket));
+  } else {
     return nullptr;
-  }
-  auto connection =
-      std::make_unique<BackendConnection>(worker, std::move(backend), owner, std::move(socket));
-  switch (connection->TryConnect()) {
-    case Dial::kConnected:
-      break;
-    case Dial::kFailed:
-      return nullptr;
-    case Dial::kPending:
-      connection->pending_ = std::make_unique<Pending>(connection.get());
-      connection->pending_->timer.Start(kFirstRetry);
-      break;
   }
   return connection;
 }
 
-BackendConnection::Dial BackendConnection::TryConnect() {
-  const ttrpc::SocketAddress address = backend_->config().address.ToSocketAddress();
-  int result = 0;
-  do {
-    result = ::connect(connection_.fd(), address.get(), address.length);
-  } while (result < 0 && errno == EINTR);
-  const auto now = Backend::Clock::now();
-  if (result < 0) {
-    if (errno == EAGAIN) return Dial::kPending;
-    const bool absent = errno == ENOENT || errno == ECONNREFUSED;
-    backend_->Failed(absent ? Backend::Failure::kCheap : Backend::Failure::kCostly,
-                     std::generic_category().message(errno), now);
-    return Dial::kFailed;
-  }
-  if (const ttrpc::Status owner = backend_->CheckOwner(connection_.fd()); !owner.ok()) {
-    backend_->Failed(Backend::Failure::kCostly, owner.message(), now);
-    return Dial::kFailed;
-  }
-  backend_->Succeeded();
-  connection_.Start();
-  return Dial::kConnected;
-}
-
-void BackendConnection::Retry() {
-  const auto now = Backend::Clock::now();
-  switch (TryConnect()) {
-    case Dial::kConnected:
-      // Not destroyed here: this is its timer's own callback, which fires no more.
-      return;
-    case Dial::kPending:
-      if (now < pending_->give_up) {
-        pending_->delay = std::min<std::chrono::milliseconds>(pending_->delay * 2, kLongestRetry);
-        pending_->timer.Start(std::min<Duration>(pending_->delay, pending_->give_up - now));
-        return;
-      }
-      backend_->Failed(Backend::Failure::kCostly, "it does not accept connections", now);
-      break;
-    case Dial::kFailed:
-      break;
-  }
+void BackendConnection::OnDialled(ttrpc::UniqueFd socket) {
+  if (socket) return connection_.Start(std::move(socket));
   Close();
   owner_.OnBackendUnreachable(*this);
 }
 
 void BackendConnection::Close() {
-  if (pending_) pending_->timer.Stop();
+  if (dialer_) dialer_->Stop();
   write_deadline_.Stop();
   connection_.Close();
 }

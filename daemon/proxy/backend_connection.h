@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BackendConnection: one connection to a backend. It dials, checks who listens, numbers the streams
+// BackendConnection: one connection to a backend. It has it dialled, numbers the streams
 // 1, 3, 5, … and finds the call that a message belongs to. What the message means is its owner's
 // business. On the worker's thread.
 #pragma once
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -15,10 +14,11 @@
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/deadline_queue.h"
+#include "proxy/dialer.h"
 #include "proxy/ref.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
-#include "ttrpc/timer.h"
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
@@ -57,8 +57,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
                                                  BackendConnectionOwner& owner);
 
   // Made by Open().
-  BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner,
-                    ttrpc::UniqueFd socket);
+  BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
 
   Backend& backend() const { return *backend_; }
   ttrpc::Connection& connection() { return connection_; }
@@ -90,10 +89,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void Close();
 
  private:
-  // How far a connection's attempt to connect has come.
-  enum class Dial { kConnected, kPending, kFailed };
-  Dial TryConnect();
-  void Retry();
+  void OnDialled(ttrpc::UniqueFd socket);
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
@@ -101,14 +97,6 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void OnHeldChanged() override { owner_.OnBackendHeldChanged(); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
   Call* Find(const ttrpc::MessageHeader& header);
-
-  // While the backend's accept queue is full.
-  struct Pending {
-    explicit Pending(BackendConnection* self);
-    ttrpc::Timer timer;
-    std::chrono::steady_clock::time_point give_up;
-    std::chrono::milliseconds delay;
-  };
 
   Worker& worker_;
   Ref<Backend> backend_;
@@ -118,7 +106,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;
   bool retired_ = false;
-  std::unique_ptr<Pending> pending_;
+  std::unique_ptr<Dialer> dialer_;  // null if there was nothing to wait for
   Deadline write_deadline_;
 };
 

@@ -9,7 +9,7 @@
 // - peer: takes each message through the checks: id, envelope, names, metadata, flags, policy, …
 // - request_rules: what holds for every request, and what is changed in it
 // - call, stream_state: the call that was allowed, and which messages may follow on it
-// - backend: is it worth trying, and is it whom we expect
+// - backend, dialer: which of its addresses is worth trying, and is it whom we expect
 // - backend_connection: renumbered and written anew, the request goes out; answers find their call
 // - peer: the answer goes back on the peer's own stream id
 // - peer_audit: what was decided, and how it ended

@@ -48,11 +48,11 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
   const ::test::TempFolder folder;
   Config config = test::ConfigOf({});
   config.backends.push_back({.name = "back",
-                             .address = ttrpc::Address::Parse("unix://" + (folder / "s")).value(),
+                             .addresses = {*ttrpc::Address::Parse("unix://" + (folder / "s"))},
                              .users = {::getuid()},
                              .position = {}});
   // A backlog of 0 has room for one.
-  const ttrpc::SocketAddress where = config.backends[0].address.ToSocketAddress();
+  const ttrpc::SocketAddress where = config.backends[0].addresses[0].ToSocketAddress();
   const ttrpc::UniqueFd listener = NewSocket();
   ASSERT_EQ(::bind(listener.get(), where.get(), where.length), 0);
   ASSERT_EQ(::listen(listener.get(), 0), 0);

@@ -3,47 +3,121 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace proxyd {
 namespace {
 
 using namespace std::chrono_literals;
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+BackendConfig ConfigOf(BackendConfig::Balance balance) {
+  BackendConfig config = {.name = "back", .addresses = {}, .users = {0}, .position = {}};
+  for (const char* path : {"unix:///a", "unix:///b", "unix:///c"})
+    config.addresses.push_back(*ttrpc::Address::Parse(path));
+  config.balance = balance;
+  return config;
+}
 
 class BackendTest : public ::testing::Test {
  protected:
-  void FailCostly(Backend::Clock::time_point now) {
-    backend_.Failed(Backend::Failure::kCostly, "broken", now);
+  // Begun and failed now.
+  void Fail(StatusCode code, size_t address = 0) {
+    backend_.Failed({.address = address, .begun = now_}, Status(code, "broken"), now_);
   }
 
-  const BackendConfig config_ = {.name = "back",
-                                 .address = ttrpc::Address::Parse("unix:///x").value(),
-                                 .users = {0},
-                                 .position = {}};
-  Backend backend_{config_};
+  Backend backend_{ConfigOf(BackendConfig::Balance::kFirstAvailable)};
   Backend::Clock::time_point now_ = Backend::Clock::now();
 };
 
 TEST_F(BackendTest, CostlyFailuresDoubleTheWaitUpToASecond) {
-  EXPECT_TRUE(backend_.MayTry(now_));
+  EXPECT_TRUE(backend_.MayTry(0, now_));
   for (const auto wait : {50ms, 100ms, 200ms, 400ms, 800ms, 1000ms, 1000ms}) {
-    FailCostly(now_);
-    EXPECT_FALSE(backend_.MayTry(now_ + wait - 1ms)) << wait.count();
+    Fail(StatusCode::kUnknown);
+    EXPECT_FALSE(backend_.MayTry(0, now_ + wait - 1ms)) << wait.count();
     now_ += wait;
-    EXPECT_TRUE(backend_.MayTry(now_)) << wait.count();
+    EXPECT_TRUE(backend_.MayTry(0, now_)) << wait.count();
   }
-  backend_.Succeeded();
-  FailCostly(now_);
-  EXPECT_TRUE(backend_.MayTry(now_ + 50ms));
+  backend_.Succeeded(0);
+  now_ += 1ms;
+  Fail(StatusCode::kUnknown);
+  EXPECT_TRUE(backend_.MayTry(0, now_ + 50ms));
+}
+
+// Else all that come while a try is under way would wait with it.
+TEST_F(BackendTest, OneThatFailsIsTriedByOneAtATime) {
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
+  Fail(StatusCode::kUnknown);
+  now_ += 50ms;
+  EXPECT_TRUE(backend_.MayTry(0, now_));
+  EXPECT_FALSE(backend_.MayTry(0, now_));
+  EXPECT_FALSE(backend_.MayTry(0, now_ + 49ms));
+  EXPECT_TRUE(backend_.MayTry(0, now_ + 50ms)) << "it may never end";
+  backend_.Succeeded(0);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
 }
 
 TEST_F(BackendTest, CheapFailuresAreTriedByEachCall) {
-  backend_.Failed(Backend::Failure::kCheap, "not there", now_);
-  EXPECT_TRUE(backend_.MayTry(now_));
+  for (const StatusCode cheap : {StatusCode::kNotFound, StatusCode::kResourceExhausted}) {
+    Fail(cheap);
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
+  }
 }
 
-// Many peers wait for one accept queue, and give up together.
-TEST_F(BackendTest, AttemptsThatFailTogetherAreOneFailure) {
-  for (int i = 0; i < 100; ++i) FailCostly(now_);
-  EXPECT_TRUE(backend_.MayTry(now_ + 50ms));
+// Whoever was in its place is gone.
+TEST_F(BackendTest, OneThatIsGoneIsTriedByEachCallAgain) {
+  Fail(StatusCode::kPermissionDenied);
+  EXPECT_FALSE(backend_.MayTry(0, now_));
+  Fail(StatusCode::kNotFound);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
+}
+
+// Many peers wait for one accept queue, and give up one after another.
+TEST_F(BackendTest, AttemptsBegunTogetherThatFailAreOneFailure) {
+  const Backend::Attempt attempt = {.address = 0, .begun = now_};
+  for (int i = 0; i < 100; ++i)
+    backend_.Failed(attempt, Status(StatusCode::kDeadlineExceeded, "late"), now_ + 1s + i * 1ms);
+  EXPECT_FALSE(backend_.MayTry(0, now_ + 1049ms));
+  EXPECT_TRUE(backend_.MayTry(0, now_ + 1050ms));
+}
+
+TEST_F(BackendTest, EachAddressHasABackOffOfItsOwn) {
+  Fail(StatusCode::kUnknown, 1);
+  EXPECT_TRUE(backend_.MayTry(0, now_));
+  EXPECT_FALSE(backend_.MayTry(1, now_));
+  EXPECT_TRUE(backend_.MayTry(2, now_));
+  backend_.Succeeded(0);
+  EXPECT_FALSE(backend_.MayTry(1, now_));
+}
+
+TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
+  EXPECT_FALSE(backend_.MayAppear()) << "nobody has looked";
+  for (const StatusCode code : {StatusCode::kPermissionDenied, StatusCode::kFailedPrecondition,
+                                StatusCode::kUnknown, StatusCode::kDeadlineExceeded}) {
+    Fail(code, 1);
+    EXPECT_FALSE(backend_.MayAppear()) << ttrpc::StatusCodeName(code);
+  }
+  for (const StatusCode code : {StatusCode::kNotFound, StatusCode::kUnavailable}) {
+    Fail(code, 1);
+    EXPECT_TRUE(backend_.MayAppear());
+    backend_.Succeeded(1);
+    EXPECT_FALSE(backend_.MayAppear());
+  }
+}
+
+std::vector<size_t> NextFive(BackendConfig::Balance balance) {
+  Backend backend(ConfigOf(balance));
+  std::vector<size_t> addresses;
+  addresses.reserve(5);
+  for (int i = 0; i < 5; ++i) addresses.push_back(backend.NextAddress());
+  return addresses;
+}
+
+TEST_F(BackendTest, Balance) {
+  EXPECT_EQ(NextFive(BackendConfig::Balance::kFirstAvailable),
+            std::vector<size_t>({0, 0, 0, 0, 0}));
+  EXPECT_EQ(NextFive(BackendConfig::Balance::kRoundRobin), std::vector<size_t>({0, 1, 2, 0, 1}));
 }
 
 }  // namespace

@@ -242,32 +242,66 @@ const ErrorCase kListenerCases[] = {
 INSTANTIATE_TEST_SUITE_P(Listener, ConfigErrors, testing::ValuesIn(kListenerCases), CaseName);
 
 const std::string kBackendKeys =
-    "name, address, users, connections, connect_timeout, on_disconnect or forward_identity";
+    "name, address, addresses, balance, users, connections, connect_timeout, wait, on_disconnect "
+    "or "
+    "forward_identity";
 const ErrorCase kBackendCases[] = {
     {"Empty",
      "[[backend]]\n",
      {"c:1:1: [[backend]] has no name, expected a name of its own",
-      "c:1:1: [[backend]] has no address, expected unix:///abs/path or unix-abstract:name"}},
+      "c:1:1: [[backend]] has neither address nor addresses, expected one of them"}},
     {"Duplicate",
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\n"
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\n",
      {"c:5:8: name is \"a\", which stands at c:2:8 already, expected a name of its own"}},
     {"Addresses",
-     "[[backend]]\nname = \"a\"\naddress = \"vsock:3:1024\"\n"
-     "[[backend]]\nname = \"b\"\naddress = \"hvsock:///a:1\"\n"
      "[[backend]]\nname = \"c\"\naddress = \"systemd:shims\"\n"
      "[[backend]]\nname = \"d\"\naddress = \"discovered\"\n"
-     "[[backend]]\nname = \"e\"\naddress = false\n",
-     {"c:3:11: address is \"vsock:3:1024\", and vsock: is not supported yet",
-      "c:6:11: address is \"hvsock:///a:1\", and hvsock: is not supported yet",
-      "c:9:11: address is \"systemd:shims\", expected systemd: only in [[listener]]",
-      "c:12:11: address is \"discovered\", and discovered is not supported yet",
-      "c:15:11: address is a boolean, expected unix:///abs/path or unix-abstract:name"}},
+     "[[backend]]\nname = \"e\"\naddress = false\n"
+     "[[backend]]\nname = \"f\"\naddress = \"vsock:3\"\n",
+     {"c:3:11: address is \"systemd:shims\", expected systemd: only in [[listener]]",
+      "c:6:11: address is \"discovered\", and discovered is not supported yet",
+      "c:9:11: address is a boolean, expected unix:///abs/path, unix-abstract:name, vsock:CID:PORT "
+      "or hvsock:///abs/path:PORT",
+      "c:12:11: address is \"vsock:3\": port is missing, expected vsock:CID:PORT"}},
+    {"SeveralAddresses",
+     "[[backend]]\nname = \"a\"\naddresses = []\n"
+     "[[backend]]\nname = \"b\"\naddresses = \"unix:///a\"\n"
+     "[[backend]]\nname = \"c\"\naddresses = [\"unix:///a\", 1, \"unix:///a\"]\n"
+     "[[backend]]\nname = \"d\"\naddresses = [\"unix-abstract:a\", \"unix://@a\", \"systemd:a\",\n"
+     "\"discovered\", \"hvsock:///a\"]\n",
+     {"c:3:13: addresses is empty, expected an array of addresses",
+      "c:6:13: addresses is \"unix:///a\", expected an array of addresses",
+      "c:9:27: addresses has an integer in it, expected an array of addresses",
+      "c:9:30: addresses has \"unix:///a\" in it twice, expected each once",
+      "c:12:33: addresses has \"unix://@a\" in it twice, expected each once",
+      "c:12:46: addresses has \"systemd:a\" in it, expected systemd: only in [[listener]]",
+      "c:13:1: addresses has \"discovered\" in it, and discovered is not supported yet",
+      "c:13:15: addresses has \"hvsock:///a\" in it: port is missing, expected "
+      "hvsock:///ABSOLUTE/PATH:PORT"}},
+    {"AddressAndAddresses",
+     "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\naddresses = [\"unix:///b\"]\n"
+     "[[backend]]\nname = \"b\"\naddress = \"unix:///a\"\nbalance = \"round-robin\"\n",
+     {"c:4:1: addresses stands with address, expected one of them",
+      "c:8:1: balance stands without addresses, expected it only with them"}},
+    {"UsersOfVsock",
+     "[[backend]]\nname = \"a\"\naddress = \"vsock:3:1024\"\nusers = [\"root\"]\n"
+     "[[backend]]\nname = \"b\"\naddresses = [\"unix:///a\", \"vsock:4:1024\"]\nusers = [0]\n",
+     {"c:4:1: users stands with vsock:3:1024, expected it only with Unix sockets: nobody can tell "
+      "who listens there",
+      "c:8:1: users stands with vsock:4:1024, expected it only with Unix sockets: nobody can tell "
+      "who listens there"}},
     {"Loop",
      "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n"
-     "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\n",
+     "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\n"
+     "[[backend]]\nname = \"b\"\naddresses = [\"unix:///b\", \"unix:///a\", \"hvsock:///a:1\"]\n",
      {"c:6:11: address is \"unix:///a\", which the listener at c:3:11 has, expected another: calls "
-      "would come back for ever"}},
+      "would come back for ever",
+      "c:9:27: addresses has \"unix:///a\" in it, which the listener at c:3:11 has, expected "
+      "another: "
+      "calls would come back for ever",
+      "c:9:40: addresses has \"hvsock:///a:1\" in it, which the listener at c:3:11 has, expected "
+      "another: calls would come back for ever"}},
     {"Users",
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\nusers = [\"*\", \"1-2\", true]\n"
      "[[backend]]\nname = \"b\"\naddress = \"unix:///b\"\nusers = []\n"
@@ -277,21 +311,22 @@ const ErrorCase kBackendCases[] = {
       "c:4:22: a boolean in users, expected names or numbers",
       "c:8:9: users is empty, expected an array of names or numbers",
       "c:12:9: users is \"root\", expected an array of names or numbers"}},
+    {"Balance",
+     "[[backend]]\nname = \"a\"\naddresses = [\"unix:///a\"]\nbalance = \"first\"\n",
+     {"c:4:11: balance is \"first\", expected \"first-available\" or \"round-robin\""}},
     {"OtherKeys",
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\nconnections = \"per-user\"\n"
-     "connect_timeout = \"0\"\nwait = \"0\"\non_disconnect = \"ignore\"\nforward_identity = 1\n"
-     "addresses = []\nbalance = \"first\"\nuser = 0\n"
+     "connect_timeout = \"0\"\nwait = 5\non_disconnect = \"ignore\"\nforward_identity = 1\n"
+     "user = 0\n"
      "[[backend]]\nname = \"b\"\naddress = \"unix:///b\"\nconnections = \"shared\"\n"
      "connect_timeout = 1\n",
      {"c:5:19: connect_timeout is \"0\", expected more than 0",
-      "c:6:1: [[backend]]: wait is not supported yet",
+      "c:6:8: wait is 5, expected a duration as \"250ms\", \"2s\" or \"5m\"",
       "c:7:17: on_disconnect is \"ignore\", expected \"close-peers\" or \"fail-calls\"",
       "c:8:20: forward_identity is 1, expected true or false",
-      "c:9:1: [[backend]]: addresses is not supported yet",
-      "c:10:1: [[backend]]: balance is not supported yet",
-      "c:11:1: [[backend]] has an unknown key \"user\", expected " + kBackendKeys,
-      "c:15:15: connections is \"shared\", expected \"per-peer\" or \"per-user\"",
-      "c:16:19: connect_timeout is 1, expected a duration as \"250ms\", \"2s\" or \"5m\""}},
+      "c:9:1: [[backend]] has an unknown key \"user\", expected " + kBackendKeys,
+      "c:13:15: connections is \"shared\", expected \"per-peer\" or \"per-user\"",
+      "c:14:19: connect_timeout is 1, expected a duration as \"250ms\", \"2s\" or \"5m\""}},
 };
 INSTANTIATE_TEST_SUITE_P(Backend, ConfigErrors, testing::ValuesIn(kBackendCases), CaseName);
 

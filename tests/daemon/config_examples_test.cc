@@ -114,7 +114,7 @@ TEST(ConfigExamples, EachIsCorrectAndWithoutWarnings) {
     EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
     ++count;
   }
-  EXPECT_EQ(count, 3U);
+  EXPECT_EQ(count, 4U);
 }
 
 TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {

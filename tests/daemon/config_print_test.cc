@@ -119,8 +119,29 @@ address = "unix:///run/shim.sock"
 users = [0, 989]
 connections = "per-peer"
 connect_timeout = "250us"
+wait = "1m"
 on_disconnect = "fail-calls"
 forward_identity = true
+
+[[backend]]
+name = "two"
+addresses = ["unix:///run/two.sock", "hvsock:///run/vm:1:1024"]
+balance = "round-robin"
+users = [0]
+connections = "per-peer"
+connect_timeout = "1s"
+wait = "0"
+on_disconnect = "close-peers"
+forward_identity = false
+
+[[backend]]
+name = "vm"
+address = "vsock:3:1024"
+connections = "per-peer"
+connect_timeout = "1s"
+wait = "0"
+on_disconnect = "close-peers"
+forward_identity = false
 
 [[rule]]
 name = "deny"
@@ -199,6 +220,7 @@ address = "unix:///shim"
 users = [989]
 connections = "per-peer"
 connect_timeout = "1s"
+wait = "0"
 on_disconnect = "close-peers"
 forward_identity = false
 

@@ -231,10 +231,18 @@ TEST(ConfigValues, BackendDefaults) {
   std::vector<uid_t> root_or_self = {0};
   if (geteuid() != 0) root_or_self.push_back(geteuid());
   EXPECT_EQ(backend.users, root_or_self);
+  EXPECT_EQ(backend.balance, BackendConfig::Balance::kFirstAvailable);
   EXPECT_EQ(backend.connect_timeout, seconds(1));
+  EXPECT_EQ(backend.wait, seconds(0));
   EXPECT_EQ(backend.on_disconnect, BackendConfig::OnDisconnect::kClosePeers);
   EXPECT_FALSE(backend.forward_identity);
   EXPECT_EQ(backend.position.ToString(), "c:1:1");
+}
+
+std::vector<std::string> Addresses(const BackendConfig& backend) {
+  std::vector<std::string> texts;
+  for (const ttrpc::Address& address : backend.addresses) texts.push_back(address.ToString());
+  return texts;
 }
 
 TEST(ConfigValues, EachKeyOfABackend) {
@@ -244,16 +252,40 @@ address = "unix-abstract:/a"
 users = ["prometheus", 7, "12", "root", 0]
 connections = "per-peer"
 connect_timeout = "10ms"
+wait = "30s"
 on_disconnect = "fail-calls"
 forward_identity = true
 )");
   ASSERT_EQ(config.backends.size(), 1U);
   const BackendConfig& backend = config.backends[0];
-  EXPECT_EQ(backend.address.ToString(), "unix-abstract:/a");
+  EXPECT_THAT(Addresses(backend), ElementsAre("unix-abstract:/a"));
   EXPECT_THAT(backend.users, ElementsAre(0, 7, 12, 989));
   EXPECT_EQ(backend.connect_timeout, milliseconds(10));
+  EXPECT_EQ(backend.wait, seconds(30));
   EXPECT_EQ(backend.on_disconnect, BackendConfig::OnDisconnect::kFailCalls);
   EXPECT_TRUE(backend.forward_identity);
+}
+
+TEST(ConfigValues, AddressesOfABackend) {
+  const Config config = Good(R"([[backend]]
+name = "a"
+addresses = ["vsock:3:1024", "hvsock:///run/vm.sock:1024", "unix://@a", "unix:///a"]
+balance = "round-robin"
+[[backend]]
+name = "b"
+addresses = ["unix:///b"]
+[[backend]]
+name = "c"
+address = "vsock:3:1024"
+)");
+  ASSERT_EQ(config.backends.size(), 3U);
+  EXPECT_THAT(
+      Addresses(config.backends[0]),
+      ElementsAre("vsock:3:1024", "hvsock:///run/vm.sock:1024", "unix-abstract:a", "unix:///a"));
+  EXPECT_EQ(config.backends[0].balance, BackendConfig::Balance::kRoundRobin);
+  EXPECT_THAT(Addresses(config.backends[1]), ElementsAre("unix:///b"));
+  EXPECT_EQ(config.backends[1].balance, BackendConfig::Balance::kFirstAvailable);
+  EXPECT_THAT(Addresses(config.backends[2]), ElementsAre("vsock:3:1024"));
 }
 
 constexpr const char* kTwoOfEach = R"(

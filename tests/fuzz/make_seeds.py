@@ -88,8 +88,13 @@ name = "back"
 address = "unix-abstract:x"
 users = ["root", 1]
 connect_timeout = "2s"
+wait = "5s"
 on_disconnect = "fail-calls"
 forward_identity = true
+[[backend]]
+name = "machine"
+addresses = ["vsock:3:1024", "hvsock:///run/vm.sock:1024"]
+balance = "round-robin"
 """
 RULES = """[[rule]]
 name = "a"

@@ -32,7 +32,7 @@ void ProxyTest::WriteConfig(const Scene& scene) {
   if (scene.listener.find("mode =") == std::string::npos) text += "mode = \"0666\"\n";
   text += scene.listener;
   text += "\n[[backend]]\nname = \"back\"\n";
-  if (scene.backend.find("address =") == std::string::npos) {
+  if (scene.backend.find("address") == std::string::npos) {
     text += "address = \"unix://" + back_path() + "\"\n";
   }
   text += scene.backend + "\n" + scene.rules;

@@ -117,7 +117,8 @@ void RecordingBackend::Serve(size_t index) {
   const int fd = connection->fd.get();
   WireMessage message;
   size_t partial = 0;
-  while (ReadMessage(fd, &message, &partial)) {
+  const bool greeted = !options_.greet || options_.greet(fd);
+  while (greeted && ReadMessage(fd, &message, &partial)) {
     {
       const std::lock_guard lock(mutex_);
       connection->messages.push_back(message);

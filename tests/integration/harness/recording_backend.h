@@ -42,6 +42,8 @@ class RecordingBackend {
     BackendScript script = EchoDo;
     Identity owner = {};  // who calls listen(2)
     bool reading = true;  // false: nothing is read before StartReading()
+    // What comes before the messages of a connection; false: nothing does. On its thread.
+    std::function<bool(int fd)> greet = nullptr;
   };
 
   // A path or `@name`. A socket that is there already is replaced.

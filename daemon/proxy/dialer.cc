@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/dialer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace proxyd {
+
+using ttrpc::UniqueFd;
+
+namespace {
+
+// Between two rounds. Many peers may wait for one backend that does not come.
+constexpr auto kFirstDelay = std::chrono::milliseconds(10);
+constexpr auto kLongestDelay = std::chrono::milliseconds(250);
+
+}  // namespace
+
+Dialer::Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(UniqueFd)> done)
+    : backend_(std::move(backend)),
+      done_(std::move(done)),
+      connector_(loop,
+                 [this](Outcome outcome) {
+                   UniqueFd socket = Judge(std::move(outcome));
+                   Tell(socket ? std::optional(std::move(socket)) : TryAddresses());
+                 }),
+      next_round_(loop,
+                  [this] {
+                    tried_ = 0;
+                    Tell(TryAddresses());
+                  }),
+      delay_(kFirstDelay) {}
+
+std::optional<UniqueFd> Dialer::Start() {
+  give_up_ = Backend::Clock::now() + backend_->config().wait;
+  first_ = backend_->NextAddress();
+  return TryAddresses();
+}
+
+void Dialer::Stop() {
+  connector_.Stop();
+  next_round_.Stop();
+}
+
+std::optional<UniqueFd> Dialer::TryAddresses() {
+  const BackendConfig& config = backend_->config();
+  while (tried_ < config.addresses.size()) {
+    const size_t address = (first_ + tried_++) % config.addresses.size();
+    const auto now = Backend::Clock::now();
+    if (!backend_->MayTry(address, now)) continue;
+    attempt_ = {.address = address, .begun = now};
+    auto outcome = connector_.Start(
+        config.addresses[address],
+        {.timeout = config.connect_timeout,
+         .check = [backend = backend_.get()](int socket) { return backend->CheckOwner(socket); }});
+    if (!outcome) return std::nullopt;
+    if (UniqueFd socket = Judge(*std::move(outcome))) return socket;
+  }
+  return EndRound();
+}
+
+std::optional<UniqueFd> Dialer::EndRound() {
+  const Duration left = give_up_ - Backend::Clock::now();
+  if (left.count() <= 0 || !backend_->MayAppear()) return UniqueFd();
+  next_round_.Start(std::min<Duration>(delay_, left));
+  delay_ = std::min<Duration>(delay_ * 2, kLongestDelay);
+  return std::nullopt;
+}
+
+UniqueFd Dialer::Judge(Outcome outcome) {
+  if (!outcome) {
+    backend_->Failed(attempt_, outcome.error(), Backend::Clock::now());
+    return {};
+  }
+  backend_->Succeeded(attempt_.address);
+  return *std::move(outcome);
+}
+
+void Dialer::Tell(std::optional<UniqueFd> socket) {
+  if (socket) done_(*std::move(socket));
+}
+
+}  // namespace proxyd
