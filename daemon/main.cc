@@ -70,6 +70,11 @@ std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
   return std::nullopt;
 }
 
+uint64_t MostDescriptors() {
+  rlimit limit;
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
+}
+
 // Each peer and each backend connection is a descriptor.
 void RaiseDescriptorLimit() {
   rlimit limit;
@@ -136,6 +141,8 @@ int Run(Config config, const Options& options) {
   // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
   ::signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
+  for (const ConfigError& warning : CheckDescriptors(config, MostDescriptors()))
+    spdlog::warn("{}", warning.ToString());
   KeepMemoryOfMessages();
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error().message());
@@ -164,6 +171,7 @@ int Main(int argc, char** argv) {
   if (!loaded.config) return EX_CONFIG;
   if (options.check) {
     Print(CheckConfig(*loaded.config, ttrpc::OverflowUid(), ttrpc::OverflowGid()), "warning: ");
+    Print(CheckDescriptors(*loaded.config, MostDescriptors()), "warning: ");
   }
   if (options.print_config) std::fputs(PrintConfig(*loaded.config).c_str(), stdout);
   if (options.check || options.print_config) return EXIT_SUCCESS;

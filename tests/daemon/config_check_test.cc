@@ -222,5 +222,18 @@ TEST(CheckOverflowTest, TheKernelsIdsCount) {
                   "a user namespace shows"));
 }
 
+// Two descriptors for each connection, three for each listener and 64 for everything else.
+TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2066)),
+              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
+                          "backends takes 2067 descriptors, expected at most the 2066 that the "
+                          "system allows (ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
+  EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
+}
+
 }  // namespace
 }  // namespace proxyd

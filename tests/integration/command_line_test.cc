@@ -62,11 +62,26 @@ TEST_F(CommandLineTest, BadCommandLineExits64) {
 }
 
 TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
-  WriteConfig({});
+  // As many as the machine surely has descriptors for.
+  WriteConfig({.head = "[limits]\nconnections = 300\n"});
   const CommandResult result = Check();
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.out + result.err, "");
   EXPECT_FALSE(std::filesystem::exists(front_path()));
+}
+
+// By --check and at the start, which here then fails for another reason.
+TEST_F(CommandLineTest, ConnectionsThatThereAreNoDescriptorsForAreWarnedAbout) {
+  WriteConfig({.head = "[[listener]]\nname = \"nowhere\"\naddress = \"unix:///nowhere/s\"\n"});
+  for (const std::string option : {"--check", "--log-level=warn"}) {
+    const CommandResult result = RunCommand(
+        {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
+                  config_path(), option}});
+    EXPECT_EQ(result.status, option == "--check" ? 0 : 1);
+    EXPECT_THAT(result.err, HasSubstr("connections is 16384, which with as many connections to "
+                                      "backends takes 32838 descriptors, expected at most the 1000 "
+                                      "that the system allows"));
+  }
 }
 
 TEST_F(CommandLineTest, CheckWarnsAndExitsZero) {
