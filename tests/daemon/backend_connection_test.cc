@@ -78,7 +78,7 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
 TEST(BackendConnectionTest, TheLastIdRetiresIt) {
   Config config = test::ConfigOf({});
   config.backends.push_back({.name = "back",
-                             .address = ttrpc::Address::Parse("unix:///nowhere").value(),
+                             .addresses = {*ttrpc::Address::Parse("unix:///nowhere")},
                              .users = {::getuid()},
                              .position = {}});
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
@@ -87,7 +87,7 @@ TEST(BackendConnectionTest, TheLastIdRetiresIt) {
   Worker worker(base.get(), std::make_shared<const Snapshot>(config, test::kOverflow),
                 {.audit = audit, .accounting = accounting, .last_stream_id = 5});
   NoOwner owner;
-  BackendConnection connection(worker, worker.generation()->backend(0), owner, NewSocket());
+  BackendConnection connection(worker, worker.generation()->backend(0), owner);
   for (const uint32_t id : {1U, 3U, 5U}) {
     ASSERT_TRUE(connection.takes_calls()) << id;
     Call call{StreamState(0)};

@@ -19,7 +19,6 @@ struct ClientOptions {
   uint64_t ramp = 1000;               // milliseconds in which the connections are opened
   uint64_t lost_after = 5000;         // milliseconds without an answer
   uint32_t calls_per_connection = 0;  // the daemon's limit
-  bool shared = false;                // there is a shared backend
   uint64_t seed = 0;
 };
 

@@ -49,15 +49,12 @@ class Conductor {
                  .folder = folder,
                  .users = options.users,
                  .connections_per_user = PerUser(),
-                 .calls_per_connection = kCallsPerConnection,
-                 .shared = options.per_user}),
-        backends_(options.per_user ? kBackends : kBackends - 1) {}
+                 .calls_per_connection = kCallsPerConnection}),
+        backends_(kBackends) {}
 
   Findings Run() {
     findings_.connections = uint64_t{PerUser()} * options_.users;
     findings_.check_memory = options_.check_memory;
-    findings_.expect_reload = options_.expect_reload;
-    findings_.shared = options_.per_user;
     for (size_t i = 0; i < backends_.size(); ++i) StartBackend(i);
     for (size_t i = 0; i < backends_.size(); ++i) {
       while (board_.backends[i].down && !Gone(backends_[i].pid)) ::usleep(kTickMicroseconds);
@@ -118,7 +115,6 @@ class Conductor {
                                    .ramp = Ramp(),
                                    .lost_after = options_.lost_after * 1000,
                                    .calls_per_connection = kCallsPerConnection,
-                                   .shared = options_.per_user,
                                    .seed = random_()};
     clients_.push_back(Fork([&] {
       const uid_t id = kFirstUid + user;

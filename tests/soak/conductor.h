@@ -21,8 +21,6 @@ struct SoakOptions {
   uint64_t lost_after = 5;  // seconds
   uint64_t seed = 0;
   bool check_memory = true;
-  bool expect_reload = false;
-  bool per_user = false;
 };
 
 // `folder`: an empty one, for sockets and logs; others may pass through it.

@@ -101,7 +101,7 @@ Ask Connection::MakeAsk(Kind kind) {
 void Connection::StartCall(uint64_t now) {
   ClientCall call;
   call.ask = MakeAsk(ChooseKind());
-  call.backend = static_cast<BackendKind>(Random(context_.options.shared ? 3 : 2));
+  call.backend = static_cast<BackendKind>(Random(kBackends));
   if (call.ask.kind == Kind::kProbe) call.backend = BackendKind::kFailing;
   call.sent_at = now;
   call.above_limit = calls_.size() + 1 > context_.options.calls_per_connection;

@@ -79,8 +79,7 @@ std::string Daemon::Configuration(Good good) const {
     text << "[[listener]]\nname = \"more\"\naddress = "
          << Quoted("unix://" + options_.folder + "/more.sock") << "\n\n";
   }
-  const size_t backends = options_.shared ? kBackends : kBackends - 1;
-  for (size_t i = 0; i < backends; ++i)
+  for (size_t i = 0; i < kBackends; ++i)
     text << Backend(options_.folder, i, second && i == static_cast<size_t>(BackendKind::kFailing));
   text << "[[rule]]\nname = \"probe\"\nmethods = [\"/soak.Failing/Probe\"]\n";
   if (second) {
@@ -89,8 +88,8 @@ std::string Daemon::Configuration(Good good) const {
     text << "users = [" << users << "]\naction = \"allow\"\nbackend = \"failing\"\n\n";
   }
   // In the other order: rules are known by their place.
-  for (size_t n = 0; n < backends; ++n) {
-    const size_t i = second ? backends - 1 - n : n;
+  for (size_t n = 0; n < kBackends; ++n) {
+    const size_t i = second ? kBackends - 1 - n : n;
     text << "[[rule]]\nname = \"to " << kBackendNames[i] << "\"\nusers = [" << users
          << "]\nmethods = [\"/" << kServices[i]
          << "/*\"]\naction = \"allow\"\nbackend = " << Quoted(kBackendNames[i])

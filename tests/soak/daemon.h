@@ -18,7 +18,6 @@ struct DaemonOptions {
   uint32_t users = 1;
   uint32_t connections_per_user = 1;
   uint32_t calls_per_connection = 1;
-  bool shared = false;  // a backend with connections = "per-user", too
 };
 
 // The two sockets of a backend, by its place in kBackends.

@@ -67,8 +67,6 @@ int Run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of all that is left to chance");
   app.add_flag("!--no-memory-check", options.check_memory, "its memory need not stay flat");
-  app.add_flag("--expect-reload", options.expect_reload, "SIGHUP must change the policy");
-  app.add_flag("--per-user", options.per_user, "with a backend that users' peers share");
   CLI11_PARSE(app, argc, argv);
   if (::getuid() != 0) bench::Fail("must be root: the clients become other users");
 

@@ -34,8 +34,6 @@ struct Findings {
   std::optional<int> exit_status;  // of the daemon, after SIGTERM
   uint64_t sanitizer_lines = 0;
   bool check_memory = true;
-  bool expect_reload = false;
-  bool shared = false;
 };
 
 // Prints; the last line is `N passed, N failed, N skipped`. True: none failed.

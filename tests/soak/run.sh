@@ -4,10 +4,11 @@
 # The daemon under load, faults and change: tests/soak/run.sh --build BUILD [--seconds N] [OPTION…]
 #
 # 2,000 connections of 20 users make calls of all kinds (small and large, streams in each direction,
-# with deadlines, never answered) through the ttrpc-proxyd of BUILD to two backends. Meanwhile
-# clients leave with calls in flight, read slowly, or not at all for a while; backends are killed and
-# restarted, cut connections, and do not read; SIGHUP comes every second, with a good file, a bad
-# one, the other good one, and so on. Each message is checked byte by byte at both ends. A call that
+# with deadlines, never answered) through the ttrpc-proxyd of BUILD to three backends, one of which
+# the peers of a user share. Meanwhile clients leave with calls in flight, read slowly, or not at all
+# for a while; backends are killed and restarted, cut connections, and do not read; SIGHUP comes
+# every second, with a good file, a bad one, the other good one, and so on. Each message is checked
+# byte by byte at both ends. A call that
 # is not answered as it asks must be accounted for: its backend was down or had cut its connection
 # (which the backends say before they do it), it had a deadline, a limit was reached, its connection
 # was closed. Everything else is wrong or lost, and fails the test. So does resident memory that
