@@ -5,9 +5,9 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, the daemon under load, faults and change, two loops under ThreadSanitizer, the
-# fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds clang-tidy, the tables
-# of tests/bench and whatever stands in tests/full.
+# installed library, the daemon under load, faults and change, several loops under ThreadSanitizer,
+# the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds the daemon under
+# ThreadSanitizer, clang-tidy, the tables of tests/bench and whatever stands in tests/full.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -122,12 +122,26 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
     suite sanitized "$sanitized" --sanitized
-    if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" --seconds 180; fi
+    if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
+      --clients "$build" --seconds 180; fi
   fi
-  # Two loops in two threads.
+  # Several loops in several threads; --full: the daemon, too, with all its threads.
+  thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
+  thread_targets=("${thread_tests[@]}")
+  if $full; then
+    thread_targets+=(daemon/ttrpc-proxyd libttrpc/tool/ttrpc tests/integration/integration_tests
+      tests/integration/libfaults.so)
+  fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
-    -Db_sanitize=thread -Db_lundef=false -Dbench=false -- tests/libttrpc/troubles_tests; then
-    once "threads" env TSAN_OPTIONS=halt_on_error=1 "$threads/tests/libttrpc/troubles_tests"
+    -Db_sanitize=thread -Db_lundef=false -Dbench=false -- "${thread_targets[@]}"; then
+    for test in "${thread_tests[@]}"; do
+      once "threads $(basename "$test")" env TSAN_OPTIONS=halt_on_error=1 "$threads/$test"
+    done
+    if $full; then
+      count "threads integration" tests/tools/run_tests.py "$threads" "$logs/threads-integration" \
+        --only tests/integration --sanitized
+      count "threads soak" tests/soak/run.sh --build "$threads" --clients "$build" --seconds 60
+    fi
   fi
   # As long as it takes to run into what is near the seeds; --full goes on for longer.
   if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi

@@ -18,76 +18,71 @@ namespace proxyd {
 namespace {
 
 // The thread's own: whoever began it may be gone when it ends.
-void ReadAndSend(const std::string& path, const ttrpc::UniqueFd& results) {
+void ReadAndSend(const std::string& path, const ttrpc::UniqueFd& result) {
   auto loaded = std::make_unique<LoadedConfig>(LoadConfig(path, SystemNameResolver()));
   LoadedConfig* const pointer = loaded.get();
   ssize_t written = 0;
   do {
-    written = ::write(results.get(), &pointer, sizeof pointer);
+    written = ::write(result.get(), &pointer, sizeof pointer);
   } while (written < 0 && errno == EINTR);
   if (written == sizeof pointer) static_cast<void>(loaded.release());  // the receiver's now
 }
 
+LoadedConfig Failed(const std::string& path, int error_number) {
+  LoadedConfig failed;
+  failed.errors.push_back(
+      {.position = {.file = path},
+       .message = "cannot be read: " + std::generic_category().message(error_number)});
+  return failed;
+}
+
 }  // namespace
 
-ConfigReader::ConfigReader(std::string path, DoneFunction done)
-    : path_(std::move(path)), done_(std::move(done)) {}
+ConfigReader::ConfigReader(event_base* base, std::string path, DoneFunction done)
+    : base_(base), path_(std::move(path)), done_(std::move(done)) {}
 
 ConfigReader::~ConfigReader() = default;
 
-ttrpc::Result<std::unique_ptr<ConfigReader>> ConfigReader::Create(event_base* base,
-                                                                  std::string path,
-                                                                  DoneFunction done) {
-  std::unique_ptr<ConfigReader> reader(new ConfigReader(std::move(path), std::move(done)));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ttrpc::ErrnoStatus(errno, "pipe");
-  reader->results_.reset(ends[0]);
-  reader->results_in_.reset(ends[1]);
-  reader->event_.reset(event_new(
-      base, reader->results_.get(), EV_READ | EV_PERSIST,
-      [](evutil_socket_t, short, void* self) { static_cast<ConfigReader*>(self)->Receive(); },
-      reader.get()));
-  event_add(reader->event_.get(), nullptr);
-  return reader;
-}
-
 void ConfigReader::Read() {
-  if (reading_) {
+  if (result_) {
     again_ = true;
   } else {
     Start();
   }
 }
 
-LoadedConfig ConfigReader::Failed(int error_number) const {
-  LoadedConfig failed;
-  failed.errors.push_back(
-      {.position = {.file = path_},
-       .message = "cannot be read: " + std::generic_category().message(error_number)});
-  return failed;
-}
-
 void ConfigReader::Start() {
-  ttrpc::UniqueFd results(::fcntl(results_in_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!results) return done_(Failed(errno));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return End(Failed(path_, errno));
+  result_.reset(ends[0]);
+  ttrpc::UniqueFd thread_end(ends[1]);
+  event_.reset(event_new(
+      base_, result_.get(), EV_READ,
+      [](evutil_socket_t, short, void* self) { static_cast<ConfigReader*>(self)->Receive(); },
+      this));
+  if (event_add(event_.get(), nullptr) != 0) return End(Failed(path_, ENOMEM));
   const BlockedSignals blocked;
   try {
-    std::thread([path = path_, results = std::move(results)] {
-      ReadAndSend(path, results);
-    }).detach();
-    reading_ = true;
+    std::thread([path = path_, end = std::move(thread_end)] { ReadAndSend(path, end); }).detach();
   } catch (const std::system_error& error) {
-    return done_(Failed(error.code().value()));
+    End(Failed(path_, error.code().value()));
   }
 }
 
 void ConfigReader::Receive() {
   LoadedConfig* pointer = nullptr;
-  if (::read(results_.get(), &pointer, sizeof pointer) != sizeof pointer) return;
+  if (::read(result_.get(), &pointer, sizeof pointer) != sizeof pointer)
+    return End(Failed(path_, EIO));
   const std::unique_ptr<LoadedConfig> loaded(pointer);
-  reading_ = false;
+  End(std::move(*loaded));
+}
+
+void ConfigReader::End(LoadedConfig loaded) {
+  event_.reset();
+  result_.reset();
+  // Whoever asked meanwhile wants what stands there now.
   if (std::exchange(again_, false)) return Start();
-  done_(std::move(*loaded));
+  done_(std::move(loaded));
 }
 
 }  // namespace proxyd

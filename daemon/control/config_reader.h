@@ -5,12 +5,10 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "config/load.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
 
 namespace proxyd {
@@ -20,9 +18,7 @@ class ConfigReader {
   using DoneFunction = std::function<void(LoadedConfig)>;
 
   // `base` must outlive it. `done` is called by the loop, once for each reading that was begun.
-  // RESOURCE_EXHAUSTED and the like: no descriptors, no memory.
-  static ttrpc::Result<std::unique_ptr<ConfigReader>> Create(event_base* base, std::string path,
-                                                             DoneFunction done);
+  ConfigReader(event_base* base, std::string path, DoneFunction done);
   // What is being read is left to itself.
   ~ConfigReader();
   ConfigReader(const ConfigReader&) = delete;
@@ -33,18 +29,16 @@ class ConfigReader {
   void Read();
 
  private:
-  ConfigReader(std::string path, DoneFunction done);
-  LoadedConfig Failed(int error_number) const;
   void Start();
   void Receive();
+  void End(LoadedConfig loaded);
 
+  event_base* base_;
   const std::string path_;
   const DoneFunction done_;
-  // Pointers to LoadedConfig, each of whoever reads it.
-  ttrpc::UniqueFd results_;
-  ttrpc::UniqueFd results_in_;
+  // While it reads: a pipe through which the thread gives away what it has made.
+  ttrpc::UniqueFd result_;
   ttrpc::EventPtr event_;
-  bool reading_ = false;
   bool again_ = false;
 };
 

@@ -32,21 +32,18 @@ ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& c
 
 Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOptions options,
                  std::function<void()> ended)
-    : base_(base),
-      snapshot_(std::move(snapshot)),
+    : snapshot_(std::move(snapshot)),
       audit_(audit),
       options_(std::move(options)),
       ended_(std::move(ended)),
       proxy_(base, snapshot_, audit),
       manager_(proxy_.loop()),
       reserve_(proxy_.loop()),
-      signals_(base) {}
+      signals_(base),
+      reader_(base, options_.config_path,
+              [this](LoadedConfig loaded) { Loaded(std::move(loaded)); }) {}
 
 ttrpc::Status Service::Start() {
-  auto reader = ConfigReader::Create(base_, options_.config_path,
-                                     [this](LoadedConfig loaded) { Loaded(std::move(loaded)); });
-  if (!reader) return reader.error();
-  reader_ = *std::move(reader);
   PassedSockets passed = ServiceManager::TakeSockets();
   if (ttrpc::Status status = proxy_.Listen(&passed); !status.ok()) return status;
   // Whoever connected to them would wait for ever.
@@ -99,7 +96,7 @@ void Service::Reload() {
   }
   manager_.Reloading();
   reserve_.Lend();
-  reader_->Read();
+  reader_.Read();
 }
 
 void Service::Loaded(LoadedConfig loaded) {

@@ -47,7 +47,6 @@ class Service {
   ttrpc::Status Apply(SnapshotPtr next);
   std::string Describe() const;
 
-  event_base* base_;
   SnapshotPtr snapshot_;
   Audit& audit_;
   const ServiceOptions options_;
@@ -56,7 +55,7 @@ class Service {
   ServiceManager manager_;
   DescriptorReserve reserve_;
   Signals signals_;
-  std::unique_ptr<ConfigReader> reader_;
+  ConfigReader reader_;
   bool draining_ = false;
 };
 

@@ -165,8 +165,9 @@ void LogSink::ReopenIfRequested() {
 
 // What SetUpLog() made. Only the functions of log.h use it, which only the main thread calls.
 struct Log {
-  std::shared_ptr<spdlog::details::thread_pool> pool;
+  // The pool's thread uses the sink to its end, which is when the pool goes.
   std::shared_ptr<LogSink> sink;
+  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
 };
 

@@ -91,6 +91,7 @@ void Peer::RetireOldBackends() {
     if (!in_use) worker_.shared_backends().Leave(*this, *shared);
     return !in_use;
   });
+  UpdateReading();  // a queue of theirs may be what it was waiting for
 }
 
 // Memory.

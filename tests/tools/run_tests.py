@@ -43,6 +43,7 @@ def sanitizer_environment(log_path):
     return {
         "ASAN_OPTIONS": f"detect_leaks=1:log_path={log_path}",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        "TSAN_OPTIONS": f"log_path={log_path}",
     }
 
 
