@@ -36,6 +36,7 @@ readonly tail_lines=80
 passed=0
 failed=0
 skipped=0
+beside=
 
 report() { printf '%-24s %5ds  %s\n' "$1" "$2" "$3"; }
 
@@ -59,12 +60,19 @@ prepare() {
   return 1
 }
 
-# count NAME COMMAND…: a step whose last line is `N passed, N failed, N skipped`. Without that line,
-# with all numbers 0, or with an exit status that contradicts it, it counts as one failure.
-count() {
-  local name=$1 log=$logs/${1// /-}.log start=$SECONDS status=0 last p f s
+# run NAME COMMAND…: into its log, with its exit status and its seconds beside it.
+run() {
+  local log=$logs/${1// /-}.log start=$SECONDS status=0
   shift
   "$@" >"$log" 2>&1 </dev/null || status=$?
+  echo "$status $((SECONDS - start))" >"$log.status"
+}
+
+# tally NAME: what was run, a step whose last line is `N passed, N failed, N skipped`. Without that
+# line, with all numbers 0, or with an exit status that contradicts it, it counts as one failure.
+tally() {
+  local name=$1 log=$logs/${1// /-}.log status seconds last p f s
+  read -r status seconds <"$log.status"
   last=$(tail -n 1 "$log")
   if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
     p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
@@ -73,9 +81,14 @@ count() {
     p=0 f=1 s=0
   fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-  report "$name" $((SECONDS - start)) "$p passed, $f failed, $s skipped"
+  report "$name" "$seconds" "$p passed, $f failed, $s skipped"
   if [[ $s -gt 0 ]]; then grep -a '^SKIP' "$log" | sed 's/^/    /'; fi
   if [[ $f -gt 0 ]]; then show_failure "$log"; fi
+}
+
+count() { # NAME COMMAND…
+  run "$@"
+  tally "$1"
 }
 
 # once NAME COMMAND…: a step that is one test, by its exit status.
@@ -111,11 +124,15 @@ if $full; then packages="full"; else packages="test"; fi
 if prepare "packages" tests/install-deps.sh "$packages"; then
   if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true; then
     suite plain "$build"
-    count "interop" tests/interop/run.sh --build "$build"
-    count "interop direct" tests/interop/run.sh --build "$build" --direct
-    count "install" tests/install/run.sh --build "$build"
     if $full; then soak_seconds=600; else soak_seconds=60; fi
     count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
+    # They wait for each other and for the network as often as they work: beside the next build.
+    (
+      run "interop" tests/interop/run.sh --build "$build"
+      run "interop direct" tests/interop/run.sh --build "$build" --direct
+      run "install" tests/install/run.sh --build "$build"
+    ) &
+    beside=$!
   fi
   # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
   # werror: it also warns of g++'s own library.
@@ -124,6 +141,10 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     suite sanitized "$sanitized" --sanitized
     if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
       --clients "$build" --seconds 180; fi
+  fi
+  if [[ -n $beside ]]; then
+    wait "$beside"
+    for name in "interop" "interop direct" "install"; do tally "$name"; done
   fi
   # Several loops in several threads; --full: the daemon, too, with all its threads.
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)

@@ -59,10 +59,15 @@ class Environment:
         path.write_text(text)
         path.chmod(0o600)
 
-    def _preexec(self, cpu):
-        return (lambda: os.sched_setaffinity(0, {cpu})) if self._pin else None
+    def _preexec(self, cpu, niceness):
+        def preexec():
+            if self._pin:
+                os.sched_setaffinity(0, {cpu})
+            os.nice(niceness)
 
-    def start(self, name, command, cpu, **streams):
+        return preexec
+
+    def start(self, name, command, cpu, niceness=0, **streams):
         """The log of a process is NAME.log in the folder, unless `streams` says otherwise."""
         try:
             with open(self.folder / f"{name}.log", "ab") as log:
@@ -70,7 +75,7 @@ class Environment:
                     [str(word) for word in command],
                     cwd=self.folder,
                     start_new_session=True,  # so that workers can be stopped with their master
-                    preexec_fn=self._preexec(cpu),
+                    preexec_fn=self._preexec(cpu, niceness),
                     **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **streams},
                 )
         except OSError as error:
@@ -97,9 +102,10 @@ class Environment:
                 stream.close()
         self._running.remove(process)
 
-    def generate(self, load, name, arguments, seconds):
+    def generate(self, load, name, arguments, seconds, niceness=0):
         """One run of a load generator, on `name`, to its end; gives its result."""
-        process = self.start("load", [*load, *arguments], LOAD_CPU, stdout=subprocess.PIPE)
+        command = [*load, *arguments]
+        process = self.start("load", command, LOAD_CPU, niceness, stdout=subprocess.PIPE)
         try:
             output, _ = process.communicate(timeout=seconds + 30)
         except subprocess.TimeoutExpired:

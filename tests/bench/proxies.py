@@ -39,7 +39,16 @@ def ttrpc_proxyd(env, listen, backend, users=("root",)):
     return [env.build / "daemon/ttrpc-proxyd", "--config", config]
 
 
-def nginx(env, listen, backend):
+def nginx(env, *pairs):
+    """`pairs`: of sockets, to listen on and to forward to."""
+    servers = "".join(
+        f"""  server {{
+    listen unix:{listen} backlog=4096;
+    proxy_pass unix:{backend};
+  }}
+"""
+        for listen, backend in pairs
+    )
     config = env.folder / "nginx.conf"
     module = "/usr/lib/nginx/modules/ngx_stream_module.so"  # else it is built in
     load = f"load_module {module};\n" if os.path.exists(module) else ""
@@ -54,11 +63,7 @@ pid {env.folder}/nginx.pid;
 error_log stderr error;
 events {{ worker_connections {2 * CAPACITY}; }}
 stream {{
-  server {{
-    listen unix:{listen} backlog=4096;
-    proxy_pass unix:{backend};
-  }}
-}}
+{servers}}}
 """,
     )
     return ["nginx", "-p", env.folder, "-e", "stderr", "-c", config]
@@ -107,7 +112,7 @@ def go_proxy_shared(env, listen, backend):
 
 PROXIES = {
     "ttrpc-proxyd": ttrpc_proxyd,
-    "nginx": nginx,
+    "nginx": lambda env, listen, backend: nginx(env, (listen, backend)),
     "haproxy": haproxy,
     "socket-proxyd": socket_proxyd,
     "go": go_proxy,
