@@ -124,15 +124,17 @@ if $full; then packages="full"; else packages="test"; fi
 if prepare "packages" tests/install-deps.sh "$packages"; then
   if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true; then
     suite plain "$build"
-    if $full; then soak_seconds=600; else soak_seconds=60; fi
-    count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
-    # They wait for each other and for the network as often as they work: beside the next build.
+    # They wait for each other and for the network as often as they work: beside what comes next. So
+    # does clang-tidy, which takes long.
     (
       run "interop" tests/interop/run.sh --build "$build"
       run "interop direct" tests/interop/run.sh --build "$build" --direct
       run "install" tests/install/run.sh --build "$build"
+      if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
+    if $full; then soak_seconds=600; else soak_seconds=60; fi
+    count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
   fi
   # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
   # werror: it also warns of g++'s own library.
@@ -141,10 +143,6 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     suite sanitized "$sanitized" --sanitized
     if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
       --clients "$build" --seconds 180; fi
-  fi
-  if [[ -n $beside ]]; then
-    wait "$beside"
-    for name in "interop" "interop direct" "install"; do tally "$name"; done
   fi
   # Several loops in several threads; --full: the daemon, too, with all its threads.
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
@@ -167,8 +165,11 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   # As long as it takes to run into what is near the seeds; --full goes on for longer.
   if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
-  if $full; then lint_options=(--tidy); else lint_options=(); fi
-  count "lint" tests/lint.sh "${lint_options[@]}" "$build"
+  if [[ -n $beside ]]; then
+    wait "$beside"
+    for name in "interop" "interop direct" "install"; do tally "$name"; done
+    if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
+  fi
   if $full; then
     # In a build of its own, optimized as a distribution would.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
