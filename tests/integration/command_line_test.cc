@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <regex>
+#include <set>
 
 #include "harness/proxy_test.h"
 
@@ -45,6 +47,29 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   for (const char* option : {"--config", "--check", "--print-config", "--log-level", "--version"}) {
     EXPECT_THAT(help.out, HasSubstr(option));
   }
+}
+
+// The first group of each match.
+std::set<std::string> AllMatches(const std::string& text, const std::string& pattern) {
+  std::set<std::string> matches;
+  const std::regex regex(pattern);
+  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it)
+    matches.insert((*it)[1]);
+  return matches;
+}
+
+TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {
+  std::set<std::string> options;
+  for (const std::string& forms :
+       AllMatches(RunDaemon({"--help"}).out, "\n +((?:-[A-Za-z],)?--[A-Za-z-]+)"))
+    options.merge(AllMatches(forms, "(--?[A-Za-z-]+)"));
+  EXPECT_EQ(options.size(), 7U);
+  std::set<std::string> documented;
+  for (const std::string& item : AllMatches(ReadFile(DAEMON_MAN_PAGE), "\n\\.It (Fl .*)")) {
+    for (const std::string& name : AllMatches(item, "Fl ([A-Za-z-]+)"))
+      documented.insert("-" + name);
+  }
+  EXPECT_EQ(documented, options);
 }
 
 TEST_F(CommandLineTest, BadCommandLineExits64) {
