@@ -20,7 +20,7 @@ namespace {
 // The thread's own: whoever began it may be gone when it ends.
 void ReadAndSend(const std::string& path, const ttrpc::UniqueFd& result) {
   auto loaded = std::make_unique<LoadedConfig>(LoadConfig(path, SystemNameResolver()));
-  LoadedConfig* const pointer = loaded.get();
+  void* const pointer = loaded.get();
   ssize_t written = 0;
   do {
     written = ::write(result.get(), &pointer, sizeof pointer);
@@ -70,10 +70,10 @@ void ConfigReader::Start() {
 }
 
 void ConfigReader::Receive() {
-  LoadedConfig* pointer = nullptr;
+  void* pointer = nullptr;
   if (::read(result_.get(), &pointer, sizeof pointer) != sizeof pointer)
     return End(Failed(path_, EIO));
-  const std::unique_ptr<LoadedConfig> loaded(pointer);
+  const std::unique_ptr<LoadedConfig> loaded(static_cast<LoadedConfig*>(pointer));
   End(std::move(*loaded));
 }
 

@@ -245,7 +245,7 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
 
 Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
   const std::string address = options.address.ToString();
-  const Status not_ours{StatusCode::kFailedPrecondition, address + " is not ours any more"};
+  Status not_ours{StatusCode::kFailedPrecondition, address + " is not ours any more"};
   if (!place_) return not_ours;
   const UniqueFd file(
       ::openat(place_->folder.get(), place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
