@@ -277,8 +277,8 @@ const ErrorCase kBackendCases[] = {
       "c:12:33: addresses has \"unix://@a\" in it twice, expected each once",
       "c:12:46: addresses has \"systemd:a\" in it, expected systemd: only in [[listener]]",
       "c:13:1: addresses has \"discovered\" in it, and discovered is not supported yet",
-      "c:13:15: addresses has \"hvsock:///a\" in it: port is missing, expected "
-      "hvsock:///ABSOLUTE/PATH:PORT"}},
+      std::string("c:13:15: addresses has \"hvsock:///a\" in it: port is missing, expected ") +
+          "hvsock:///ABSOLUTE/PATH:PORT"}},
     {"AddressAndAddresses",
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\naddresses = [\"unix:///b\"]\n"
      "[[backend]]\nname = \"b\"\naddress = \"unix:///a\"\nbalance = \"round-robin\"\n",

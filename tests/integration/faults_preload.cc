@@ -88,78 +88,78 @@ class Blocks {
 extern "C" {
 
 int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
-  static auto* const next = Next<decltype(::accept4)>("accept4");
-  return FateOf(FaultCall::kAccept).fails ? -1 : next(fd, address, length, flags);
+  static auto* const kNext = Next<decltype(::accept4)>("accept4");
+  return FateOf(FaultCall::kAccept).fails ? -1 : kNext(fd, address, length, flags);
 }
 
 int connect(int fd, const sockaddr* address, socklen_t length) {
-  static auto* const next = Next<decltype(::connect)>("connect");
-  return FateOf(FaultCall::kConnect).fails ? -1 : next(fd, address, length);
+  static auto* const kNext = Next<decltype(::connect)>("connect");
+  return FateOf(FaultCall::kConnect).fails ? -1 : kNext(fd, address, length);
 }
 
 int socket(int domain, int type, int protocol) noexcept {
-  static auto* const next = Next<decltype(::socket)>("socket");
-  return FateOf(FaultCall::kSocket).fails ? -1 : next(domain, type, protocol);
+  static auto* const kNext = Next<decltype(::socket)>("socket");
+  return FateOf(FaultCall::kSocket).fails ? -1 : kNext(domain, type, protocol);
 }
 
 int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
-  static auto* const next = Next<decltype(::getsockopt)>("getsockopt");
-  return FateOf(FaultCall::kGetsockopt).fails ? -1 : next(fd, level, name, value, length);
+  static auto* const kNext = Next<decltype(::getsockopt)>("getsockopt");
+  return FateOf(FaultCall::kGetsockopt).fails ? -1 : kNext(fd, level, name, value, length);
 }
 
 ssize_t recv(int fd, void* bytes, size_t size, int flags) {
-  static auto* const next = Next<decltype(::recv)>("recv");
+  static auto* const kNext = Next<decltype(::recv)>("recv");
   const Fate fate = FateOf(FaultCall::kRecv);
-  return fate.fails ? -1 : next(fd, bytes, std::min(size, fate.most), flags);
+  return fate.fails ? -1 : kNext(fd, bytes, std::min(size, fate.most), flags);
 }
 
 ssize_t send(int fd, const void* bytes, size_t size, int flags) {
-  static auto* const next = Next<decltype(::send)>("send");
+  static auto* const kNext = Next<decltype(::send)>("send");
   const Fate fate = FateOf(FaultCall::kSend);
-  return fate.fails ? -1 : next(fd, bytes, std::min(size, fate.most), flags);
+  return fate.fails ? -1 : kNext(fd, bytes, std::min(size, fate.most), flags);
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {
-  static auto* const next = Next<decltype(::write)>("write");
+  static auto* const kNext = Next<decltype(::write)>("write");
   const Fate fate = FateOf(FaultCall::kWrite);
-  return fate.fails ? -1 : next(fd, bytes, std::min(size, fate.most));
+  return fate.fails ? -1 : kNext(fd, bytes, std::min(size, fate.most));
 }
 
 ssize_t readv(int fd, const iovec* blocks, int count) {
-  static auto* const next = Next<decltype(::readv)>("readv");
+  static auto* const kNext = Next<decltype(::readv)>("readv");
   const Fate fate = FateOf(FaultCall::kReadv);
   if (fate.fails) return -1;
-  if (fate.most == kAll) return next(fd, blocks, count);
+  if (fate.most == kAll) return kNext(fd, blocks, count);
   Blocks cut(blocks, static_cast<size_t>(count), fate.most);
-  return next(fd, cut.data(), static_cast<int>(cut.size()));
+  return kNext(fd, cut.data(), static_cast<int>(cut.size()));
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-  static auto* const next = Next<decltype(::sendmsg)>("sendmsg");
+  static auto* const kNext = Next<decltype(::sendmsg)>("sendmsg");
   const Fate fate = FateOf(FaultCall::kSendmsg);
   if (fate.fails) return -1;
-  if (fate.most == kAll) return next(fd, message, flags);
+  if (fate.most == kAll) return kNext(fd, message, flags);
   Blocks cut(message->msg_iov, message->msg_iovlen, fate.most);
   msghdr shorter = *message;
   shorter.msg_iov = cut.data();
   shorter.msg_iovlen = cut.size();
-  return next(fd, &shorter, flags);
+  return kNext(fd, &shorter, flags);
 }
 
 int poll(pollfd* entries, nfds_t count, int timeout) {
-  static auto* const next = Next<decltype(::poll)>("poll");
-  return FateOf(FaultCall::kPoll).fails ? -1 : next(entries, count, timeout);
+  static auto* const kNext = Next<decltype(::poll)>("poll");
+  return FateOf(FaultCall::kPoll).fails ? -1 : kNext(entries, count, timeout);
 }
 
 int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
-  static auto* const next = Next<decltype(::epoll_ctl)>("epoll_ctl");
+  static auto* const kNext = Next<decltype(::epoll_ctl)>("epoll_ctl");
   if (operation == EPOLL_CTL_ADD && FateOf(FaultCall::kEpollAdd).fails) return -1;
-  return next(epoll, operation, fd, event);
+  return kNext(epoll, operation, fd, event);
 }
 
 int epoll_wait(int epoll, epoll_event* events, int most, int timeout) {
-  static auto* const next = Next<decltype(::epoll_wait)>("epoll_wait");
-  return FateOf(FaultCall::kEpollWait).fails ? -1 : next(epoll, events, most, timeout);
+  static auto* const kNext = Next<decltype(::epoll_wait)>("epoll_wait");
+  return FateOf(FaultCall::kEpollWait).fails ? -1 : kNext(epoll, events, most, timeout);
 }
 
 }  // extern "C"

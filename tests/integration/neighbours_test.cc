@@ -32,9 +32,11 @@ class OddBackendTest : public ProxyTest {
     std::string more = kDefaultRules;
     for (size_t i = 0; i < paths.size(); ++i) {
       const std::string n = std::to_string(i);
-      more += "[[backend]]\nname = \"odd" + n + "\"\naddress = \"unix://" + paths[i] +
-              "\"\n[[rule]]\nname = \"odd" + n + "\"\nusers = [\"root\"]\nmethods = [\"/test.Odd" +
-              n + "/*\"]\naction = \"allow\"\nbackend = \"odd" + n + "\"\n";
+      more.append("[[backend]]\nname = \"odd").append(n);
+      more.append("\"\naddress = \"unix://").append(paths[i]);
+      more.append("\"\n[[rule]]\nname = \"odd").append(n);
+      more.append("\"\nusers = [\"root\"]\nmethods = [\"/test.Odd").append(n);
+      more.append("/*\"]\naction = \"allow\"\nbackend = \"odd").append(n).append("\"\n");
     }
     Start({.rules = more});
   }

@@ -46,12 +46,12 @@ std::chrono::milliseconds ProcessorTimeOf(pid_t pid) {
 }
 
 ProcessLimit DescriptorLimitOf(pid_t pid) {
-  const std::string kName = "Max open files";
+  const std::string name = "Max open files";
   std::istringstream limits(ReadFile(FolderOf(pid) + "/limits"));
   ProcessLimit limit;
   for (std::string line; std::getline(limits, line);) {
-    if (line.starts_with(kName))
-      std::istringstream(line.substr(kName.size())) >> limit.soft >> limit.hard;
+    if (line.starts_with(name))
+      std::istringstream(line.substr(name.size())) >> limit.soft >> limit.hard;
   }
   return limit;
 }
