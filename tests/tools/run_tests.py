@@ -24,6 +24,7 @@ import xml.etree.ElementTree
 
 TAIL_LINES = 60
 SANITIZED_TIMEOUT_FACTOR = 5
+TSAN_SUPPRESSIONS = pathlib.Path(__file__).resolve().with_name("tsan.supp")
 
 
 class Outcome:
@@ -43,7 +44,7 @@ def sanitizer_environment(log_path):
     return {
         "ASAN_OPTIONS": f"detect_leaks=1:log_path={log_path}",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-        "TSAN_OPTIONS": f"log_path={log_path}",
+        "TSAN_OPTIONS": f"log_path={log_path}:suppressions={TSAN_SUPPRESSIONS}",
     }
 
 
