@@ -46,6 +46,13 @@ class ConnectionTurnTest : public test::ConnectionFixture {
     return member;
   }
 
+  std::vector<Member> JoinFlood(size_t count) {
+    std::vector<Member> members;
+    members.reserve(count);
+    while (members.size() < count) members.push_back(Join(kFlooder));
+    return members;
+  }
+
   void WakeUp() { event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK); }
 
   static void Send(const Member& member, int count) {
@@ -63,8 +70,7 @@ class ConnectionTurnTest : public test::ConnectionFixture {
 };
 
 TEST_F(ConnectionTurnTest, ManyConnectionsOfAGroupHaveTheTurnOfOne) {
-  std::vector<Member> flood;
-  for (int i = 0; i < 16; ++i) flood.push_back(Join(kFlooder));
+  std::vector<Member> flood = JoinFlood(16);
   const Member caller = Join(kCaller);
   for (const Member& member : flood) Send(member, 100);
   Send(caller, 1);  // the last to be ready
@@ -76,8 +82,7 @@ TEST_F(ConnectionTurnTest, ManyConnectionsOfAGroupHaveTheTurnOfOne) {
 }
 
 TEST_F(ConnectionTurnTest, AWakeUpHandsOutNoMoreThanATurn) {
-  std::vector<Member> flood;
-  for (int i = 0; i < 16; ++i) flood.push_back(Join(kFlooder));
+  std::vector<Member> flood = JoinFlood(16);
   for (const Member& member : flood) Send(member, 100);
   for (size_t heard = 0, next = 0; heard < 1600; heard = next) {
     WakeUp();
@@ -89,8 +94,7 @@ TEST_F(ConnectionTurnTest, AWakeUpHandsOutNoMoreThanATurn) {
 
 // Turns cost batches: who has been alone for long does without.
 TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
-  std::vector<Member> flood;
-  for (int i = 0; i < 16; ++i) flood.push_back(Join(kFlooder));
+  std::vector<Member> flood = JoinFlood(16);
   Connection& answering = *flood[0].connection;
   flood[0].recorder->on_message = [&] { answering.Send({.stream_id = 1}, ""); };
   char answer[kMessageHeaderLength];
@@ -127,8 +131,7 @@ TEST_F(ConnectionTurnTest, WithinAGroupTheyGoInTurn) {
 }
 
 TEST_F(ConnectionTurnTest, WhoClosesOrPausesWhileItWaitsHoldsUpNobody) {
-  std::vector<Member> members;
-  for (int i = 0; i < 4; ++i) members.push_back(Join(kFlooder));
+  std::vector<Member> members = JoinFlood(4);
   for (const Member& member : members) Send(member, 100);
   members[0].recorder->on_message = [&] {
     if (members[0].recorder->messages.size() < kTurn) return;
@@ -148,8 +151,7 @@ TEST_F(ConnectionTurnTest, WhoClosesOrPausesWhileItWaitsHoldsUpNobody) {
 
 // The other side of one that waits goes: it is heard to its end, and then told so.
 TEST_F(ConnectionTurnTest, WhoWaitsHearsTheEnd) {
-  std::vector<Member> members;
-  for (int i = 0; i < 4; ++i) members.push_back(Join(kFlooder));
+  std::vector<Member> members = JoinFlood(4);
   for (const Member& member : members) Send(member, 100);
   WakeUp();
   for (Member& member : members) member.far.reset();
