@@ -14,6 +14,9 @@ namespace {
 constexpr double kGrowthFactor = 1.10;
 constexpr double kGrowthBytes = 2.0 * 1024 * 1024;
 constexpr double kMiB = 1024.0 * 1024;
+constexpr double kLongEnough = 300;  // seconds, for memory to be flat
+// Of 2,000 connections it was never seen above 125 MiB; 16 KiB lost with each that comes would be.
+constexpr double kMostResident = 192 * kMiB;
 // Of the connections that were to be open, how many at least once are at the same time: some are
 // always being replaced.
 constexpr double kOpenAtLeast = 0.95;
@@ -158,7 +161,20 @@ bool AllKindsSeen(const Board& board) {
   return all;
 }
 
+// In a short time it has not come to rest yet, and what it is at by chance says nothing of a leak.
+void CheckMemoryOfShort(const Findings& findings, Assertions* assertions) {
+  uint64_t most = 0;
+  for (const TimedSample& sample : findings.samples)
+    most = std::max<uint64_t>(most, sample.sample.resident);
+  char number[32];
+  (void)std::snprintf(number, sizeof(number), ": %.1f MiB", static_cast<double>(most) / kMiB);
+  assertions->Check(std::string("resident memory stays within bounds") + number,
+                    most > 0 && static_cast<double>(most) <= kMostResident);
+}
+
 void CheckMemory(const Findings& findings, Assertions* assertions) {
+  if (findings.samples.empty() || findings.samples.back().seconds < kLongEnough)
+    return CheckMemoryOfShort(findings, assertions);
   const std::string what = "resident memory is flat over the second half";
   const double before = Resident(findings.samples, 0.5, 0.75);
   const double end = Resident(findings.samples, 0.75, 1);
