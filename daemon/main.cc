@@ -147,9 +147,7 @@ int Run(Config config, const Options& options) {
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error().message());
   Audit audit(config.audit, *std::move(target));
-  const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
-  const int status =
-      Serve(std::make_shared<const Snapshot>(std::move(config), overflow), audit, options);
+  const int status = Serve(MakeSnapshot(std::move(config)), audit, options);
   const bool audit_ended = audit.Stop();
   ShutDownLog();
   if (!audit_ended) ::_exit(status);

@@ -25,6 +25,11 @@ bool SameTarget(const LogConfig& a, const LogConfig& b) {
 
 }  // namespace
 
+SnapshotPtr MakeSnapshot(Config config) {
+  const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
+  return std::make_shared<const Snapshot>(std::move(config), overflow);
+}
+
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
   if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
   return MakeLogAuditTarget();
@@ -104,9 +109,7 @@ void Service::Loaded(LoadedConfig loaded) {
   ttrpc::Status status;
   if (loaded.config) {
     if (options_.log_level) loaded.config->log.level = *options_.log_level;
-    status = Apply(std::make_shared<const Snapshot>(
-        *std::move(loaded.config),
-        OverflowIds{.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}));
+    status = Apply(MakeSnapshot(*std::move(loaded.config)));
     if (!status.ok()) spdlog::error("{}", status.message());
   }
   for (const ConfigError& error : loaded.errors) spdlog::error("{}", error.ToString());

@@ -59,6 +59,9 @@ class Service {
   bool draining_ = false;
 };
 
+// Of this system: with the ids as which its kernel shows those without a mapping.
+SnapshotPtr MakeSnapshot(Config config);
+
 // Where the audit that is configured like this goes; after SetUpLog().
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config);
 

@@ -33,9 +33,9 @@ backend = "echo"
 """
 
 
-def ttrpc_proxyd(env, listen, backend, users=("root",)):
+def ttrpc_proxyd(env, listen, backend):
     config = env.folder / "ttrpc-proxyd.toml"
-    env.write(config, ttrpc_proxyd_config(listen, backend, users))
+    env.write(config, ttrpc_proxyd_config(listen, backend))
     return [env.build / "daemon/ttrpc-proxyd", "--config", config]
 
 

@@ -5,28 +5,21 @@
 
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
 #include <string>
 
 #include "config_testing.h"
+#include "support/all_matches.h"
 
 namespace proxyd {
 namespace {
+
+using ::test::AllMatches;
 
 std::string ReadPage() {
   std::ifstream in(std::string(SOURCE_FOLDER) + "/man/ttrpc-proxy.toml.5");
   EXPECT_TRUE(in.is_open());
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// The first group of each match.
-std::set<std::string> AllMatches(const std::string& text, const std::string& pattern) {
-  std::set<std::string> matches;
-  const std::regex regex(pattern);
-  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it)
-    matches.insert((*it)[1]);
-  return matches;
 }
 
 // What the reader of this table says that it knows.

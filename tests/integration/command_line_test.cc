@@ -6,14 +6,15 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <regex>
 #include <set>
 
 #include "harness/proxy_test.h"
+#include "support/all_matches.h"
 
 namespace integration {
 namespace {
 
+using ::test::AllMatches;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
@@ -47,15 +48,6 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   for (const char* option : {"--config", "--check", "--print-config", "--log-level", "--version"}) {
     EXPECT_THAT(help.out, HasSubstr(option));
   }
-}
-
-// The first group of each match.
-std::set<std::string> AllMatches(const std::string& text, const std::string& pattern) {
-  std::set<std::string> matches;
-  const std::regex regex(pattern);
-  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it)
-    matches.insert((*it)[1]);
-  return matches;
 }
 
 TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {

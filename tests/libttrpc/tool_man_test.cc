@@ -5,17 +5,18 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 
 #include "options.h"
 #include "status_report.h"
+#include "support/all_matches.h"
 
 namespace ttrpc::tool {
 namespace {
 
+using ::test::AllMatches;
 using ::testing::HasSubstr;
 
 std::string ManPage() {
@@ -31,16 +32,6 @@ std::string HelpOf(std::vector<const char*> words) {
   ::testing::internal::CaptureStdout();
   EXPECT_EQ(ParseCommandLine(static_cast<int>(words.size()), words.data(), &options), 0);
   return ::testing::internal::GetCapturedStdout();
-}
-
-// The first group of each match.
-std::set<std::string> AllMatches(const std::string& text, const std::string& pattern) {
-  std::set<std::string> matches;
-  const std::regex regex(pattern);
-  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it) {
-    matches.insert((*it)[1]);
-  }
-  return matches;
 }
 
 std::set<std::string> OptionsIn(const std::string& help) {
