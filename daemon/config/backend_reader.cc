@@ -36,11 +36,11 @@ std::optional<ttrpc::Address> ParseAddress(const TomlValue& value, const std::st
     return std::nullopt;
   }
   const bool hybrid = address->kind() == ttrpc::Address::Kind::kHybridVsock;
-  const auto listener =
-      scope->listener_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
-  if (listener != scope->listener_addresses.end()) {
-    in->Error(value.position, what + ", which the listener at " + listener->second.ToString() +
-                                  " has, expected another: calls would come back for ever");
+  const auto own =
+      scope->own_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
+  if (own != scope->own_addresses.end()) {
+    in->Error(value.position, what + ", which stands at " + own->second.ToString() +
+                                  " as our own, expected another: calls would come back for ever");
   }
   return *std::move(address);
 }

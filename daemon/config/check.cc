@@ -64,7 +64,7 @@ class Checker {
     const auto* address = std::get_if<ttrpc::Address>(&listener.address);
     if (address == nullptr) return;  // its mode is set elsewhere
     const bool abstract = address->kind() == ttrpc::Address::Kind::kUnixAbstract;
-    if (!abstract && (listener.mode & 0002U) == 0) return;
+    if (!abstract && (listener.access.mode & 0002U) == 0) return;
     for (const RuleConfig& rule : config_.rules) {
       const bool for_all = (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);
       if (!Admits(rule, index) || !for_all) continue;

@@ -35,6 +35,12 @@ struct SourcePosition {
 enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kText, kJson };
 
+struct DaemonConfig {
+  Duration drain_timeout = std::chrono::seconds(10);
+  bool sandbox = true;  // confine itself after start
+  friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
+};
+
 struct LogConfig {
   enum class Target { kStderr, kJournal, kFile };
   LogLevel level = LogLevel::kInfo;
@@ -88,15 +94,20 @@ using ListenerAddress = std::variant<ttrpc::Address, PassedSocket>;
 // As the configuration has it.
 std::string ToString(const ListenerAddress& address);
 
+// Who may connect to a socket at a path. Not given: what bind(2) gives, and mode 0600.
+struct SocketAccess {
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
+  mode_t mode = 0600;
+  friend bool operator==(const SocketAccess&, const SocketAccess&) = default;
+};
+
 enum class UnknownFields { kRefuse, kDrop };
 
 struct ListenerConfig {
   std::string name;
   ListenerAddress address;
-  // Not given: what bind(2) gives, and mode 0600. Only for a path.
-  std::optional<uid_t> owner;
-  std::optional<gid_t> group;
-  mode_t mode = 0600;
+  SocketAccess access;  // only for a path
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   TimeoutsConfig timeouts;  // [timeouts] with this listener's overrides applied
   // Of one user on this listener, which then do not count for [limits] connections_per_user.
@@ -165,13 +176,41 @@ struct RuleConfig {
   SourcePosition position;
 };
 
+// The admin service.
+struct AdminConfig {
+  ttrpc::Address address;  // a Unix socket
+  SocketAccess access;     // only for a path
+  IdSet users;             // who may call it
+  SourcePosition position;
+};
+
+// `tcp:HOST:PORT`: a loopback address.
+struct TcpAddress {
+  std::string host;  // of digits: 127.0.0.1, ::1
+  uint16_t port = 0;
+  friend bool operator==(const TcpAddress&, const TcpAddress&) = default;
+};
+
+using MetricsAddress = std::variant<ttrpc::Address, TcpAddress>;
+
+// As the configuration has it.
+std::string ToString(const MetricsAddress& address);
+
+struct MetricsConfig {
+  MetricsAddress address;
+  SocketAccess access;  // only for a path
+  SourcePosition position;
+};
+
 struct Config {
   std::string file;  // the main one, for messages about the whole
-  Duration drain_timeout = std::chrono::seconds(10);
+  DaemonConfig daemon;
   LogConfig log;
   AuditConfig audit;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
+  std::optional<AdminConfig> admin;      // none: there is no such service
+  std::optional<MetricsConfig> metrics;  // the same
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RuleConfig> rules;

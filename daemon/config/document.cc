@@ -10,8 +10,6 @@
 namespace proxyd {
 namespace {
 
-constexpr std::array<std::string_view, 2> kLaterSections = {"admin", "metrics"};
-
 template <size_t N>
 bool Contains(const std::array<std::string_view, N>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -33,16 +31,16 @@ class Merger {
   void Add(TomlValue file) {
     for (TomlEntry& entry : file.table) {
       if (Contains(kSections, entry.key)) {
-        AddSection(std::move(entry));
+        AddSection(Canonical(kSections, entry.key), entry);
+      } else if (Contains(kOptionalSections, entry.key)) {
+        AddSection(Canonical(kOptionalSections, entry.key), entry);
       } else if (Contains(kLists, entry.key)) {
         AddList(std::move(entry));
-      } else if (Contains(kLaterSections, entry.key)) {
-        errors_->Add(entry.position, "[" + entry.key + "] is not supported yet");
       } else {
         errors_->Add(entry.position,
                      "unknown key " + QuoteShort(entry.key) +
                          ", expected [daemon], [log], [audit], [limits], [timeouts], "
-                         "[[listener]], [[backend]] or [[rule]]");
+                         "[admin], [metrics], [[listener]], [[backend]] or [[rule]]");
       }
     }
   }
@@ -51,13 +49,14 @@ class Merger {
   Document Take() { return std::move(document_); }
 
  private:
-  void AddSection(TomlEntry entry) {
+  void AddSection(std::string_view name, TomlEntry& entry) {
     if (entry.value.kind != TomlValue::Kind::kTable) {
       errors_->Add(entry.position, entry.key + " is " + KindName(entry.value) +
                                        ", expected a table: [" + entry.key + "]");
       return;
     }
-    TomlValue& section = document_.sections[Canonical(kSections, entry.key)];
+    TomlValue& section = document_.sections[name];
+    if (section.table.empty()) section.position = entry.value.position;
     for (TomlEntry& added : entry.value.table) {
       const auto first =
           std::find_if(section.table.begin(), section.table.end(),

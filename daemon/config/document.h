@@ -18,11 +18,13 @@ namespace proxyd {
 
 inline constexpr std::array<std::string_view, 5> kSections = {"daemon", "log", "audit", "limits",
                                                               "timeouts"};
+// Whether they are there says something, too.
+inline constexpr std::array<std::string_view, 2> kOptionalSections = {"admin", "metrics"};
 inline constexpr std::array<std::string_view, 3> kLists = {"listener", "backend", "rule"};
 
 struct Document {
   // One table for each of kSections and one array of tables for each of kLists, empty where no file
-  // has it.
+  // has it; a table for each of kOptionalSections that a file has.
   std::map<std::string_view, TomlValue> sections;
   std::map<std::string_view, std::vector<TomlValue>> lists;
   // Some of a file is missing: what refers to a name may not be blamed for it.

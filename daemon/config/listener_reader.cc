@@ -1,30 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[listener]]. A gate: an address whose peers the kernel cannot name, or a socket whose mode or
-// owner would silently not be set, is refused here.
+// [[listener]]. A gate: an address whose peers the kernel cannot name is refused here.
 #include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "config/ids.h"
+#include "config/access_reader.h"
 #include "config/quote.h"
 #include "config/readers.h"
 
 namespace proxyd {
 namespace {
-
-constexpr mode_t kMaxMode = 0777;
-
-std::optional<mode_t> ParseMode(std::string_view text) {
-  if (text.empty() || text.size() > 4) return std::nullopt;
-  mode_t mode = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '7') return std::nullopt;
-    mode = mode * 8 + static_cast<mode_t>(c - '0');
-  }
-  return mode <= kMaxMode ? std::optional(mode) : std::nullopt;
-}
 
 // As systemd takes it for FileDescriptorName=.
 std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
@@ -66,46 +53,14 @@ std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
     in->Error(value.position, what + ": " + parsed.error().message());
     return std::nullopt;
   }
-  const auto [claim, is_new] =
-      scope->listener_addresses.emplace(ToString(*address), value.position);
-  if (!is_new) {
-    in->Error(value.position, what + ", which the listener at " + claim->second.ToString() +
-                                  " has, expected one of its own");
-  }
+  ClaimAddress(value, ToString(*address), scope);
   return *address;
 }
 
-void ReadMode(TableReader* in, mode_t* out) {
-  const TomlEntry* entry = in->Find("mode");
-  if (entry == nullptr) return;
-  const auto mode =
-      entry->value.kind == TomlValue::Kind::kString ? ParseMode(entry->value.string) : std::nullopt;
-  if (mode) {
-    *out = *mode;
-  } else {
-    in->Wrong(*entry, "octal digits in quotes, at most \"0777\"");
-  }
-}
-
-// owner, group and mode would promise what the kernel does not do for an abstract socket, and what
-// the service manager has done for its own.
-void RefuseWithoutPath(const ListenerAddress& address, TableReader* in) {
-  const auto* own = std::get_if<ttrpc::Address>(&address);
-  if (own != nullptr && own->kind() == ttrpc::Address::Kind::kUnixPath) return;
-  const std::string_view which = own != nullptr ? "an abstract" : "a systemd:";
-  const std::string_view why = own != nullptr
-                                   ? "an abstract socket has none"
-                                   : "its .socket unit sets SocketUser=, SocketGroup= and "
-                                     "SocketMode=";
-  for (const std::string_view key : {"owner", "group", "mode"}) {
-    if (const TomlEntry* entry = in->Peek(key)) {
-      in->Error(entry->position, std::string(key)
-                                     .append(" stands with ")
-                                     .append(which)
-                                     .append(" address, expected it only with unix:///abs/path: ")
-                                     .append(why));
-    }
-  }
+AddressKind KindOfListener(const std::optional<ListenerAddress>& address) {
+  if (!address) return AddressKind::kUnknown;
+  const auto* own = std::get_if<ttrpc::Address>(&*address);
+  return own != nullptr ? KindOf(*own) : AddressKind::kPassed;
 }
 
 }  // namespace
@@ -115,11 +70,7 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
   TableReader in("[[listener]]", table, &scope->errors);
   std::string name = scope->listeners.Declare(&in);
   auto address = ReadAddress(&in, scope);
-  const auto owner = ReadId("owner", IdKind::kUser, &in, scope);
-  const auto group = ReadId("group", IdKind::kGroup, &in, scope);
-  mode_t mode = 0600;
-  ReadMode(&in, &mode);
-  if (address) RefuseWithoutPath(*address, &in);
+  SocketAccess access = ReadAccess(KindOfListener(address), &in, scope);
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   in.ReadWord("unknown_fields", kUnknownFieldsWords, &unknown_fields);
   TimeoutsConfig timeouts = defaults;
@@ -131,9 +82,7 @@ std::optional<ListenerConfig> ReadListener(const TomlValue& table, const Timeout
   if (!address) return std::nullopt;
   return ListenerConfig{.name = std::move(name),
                         .address = *std::move(address),
-                        .owner = owner,
-                        .group = group,
-                        .mode = mode,
+                        .access = access,
                         .unknown_fields = unknown_fields,
                         .timeouts = timeouts,
                         .connections_per_user = connections_per_user != 0

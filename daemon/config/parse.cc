@@ -62,7 +62,7 @@ namespace {
 
 Config ReadConfig(const Document& document, ReadScope* scope) {
   Config config;
-  config.drain_timeout = ReadDaemon(document.sections.at("daemon"), &scope->errors);
+  config.daemon = ReadDaemon(document.sections.at("daemon"), &scope->errors);
   config.log = ReadLog(document.sections.at("log"), &scope->errors);
   config.audit = ReadAudit(document.sections.at("audit"), &scope->errors);
   config.limits = ReadLimits(document.sections.at("limits"), &scope->errors);
@@ -71,6 +71,10 @@ Config ReadConfig(const Document& document, ReadScope* scope) {
     auto listener = ReadListener(table, config.timeouts, scope);
     if (listener) config.listeners.push_back(*std::move(listener));
   }
+  if (const auto table = document.sections.find("admin"); table != document.sections.end())
+    config.admin = ReadAdmin(table->second, scope);
+  if (const auto table = document.sections.find("metrics"); table != document.sections.end())
+    config.metrics = ReadMetrics(table->second, scope);
   for (const TomlValue& table : document.lists.at("backend")) {
     auto backend = ReadBackend(table, scope);
     if (backend) config.backends.push_back(*std::move(backend));

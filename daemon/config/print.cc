@@ -121,15 +121,19 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, Printer* out) {
   out->Time("call_max", timeouts.call_max);
 }
 
+// `address`: null if it is none of a Unix socket that is ours.
+void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, Printer* out) {
+  if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return;
+  if (access.owner) out->String("owner", std::to_string(*access.owner));
+  if (access.group) out->String("group", std::to_string(*access.group));
+  out->String("mode", Octal(access.mode));
+}
+
 void PrintListener(const ListenerConfig& listener, Printer* out) {
   out->Header("[[listener]]");
   out->String("name", listener.name);
   out->String("address", ToString(listener.address));
-  if (listener.owner) out->String("owner", std::to_string(*listener.owner));
-  if (listener.group) out->String("group", std::to_string(*listener.group));
-  const auto* address = std::get_if<ttrpc::Address>(&listener.address);
-  if (address != nullptr && address->kind() == ttrpc::Address::Kind::kUnixPath)
-    out->String("mode", Octal(listener.mode));
+  PrintAccess(std::get_if<ttrpc::Address>(&listener.address), listener.access, out);
   out->String("unknown_fields", WordOf(kUnknownFieldsWords, listener.unknown_fields));
   if (listener.connections_per_user)
     out->Number("connections_per_user", *listener.connections_per_user);
@@ -201,12 +205,25 @@ void PrintRule(const Config& config, const RuleConfig& rule, Printer* out) {
 std::string PrintConfig(const Config& config) {
   Printer out;
   out.Header("[daemon]");
-  out.Time("drain_timeout", config.drain_timeout);
+  out.Time("drain_timeout", config.daemon.drain_timeout);
+  out.Bool("sandbox", config.daemon.sandbox);
   PrintLog(config.log, &out);
   PrintAudit(config.audit, &out);
   PrintLimits(config.limits, &out);
   out.Header("[timeouts]");
   PrintTimeouts(config.timeouts, &out);
+  if (config.admin) {
+    out.Header("[admin]");
+    out.String("address", config.admin->address.ToString());
+    PrintAccess(&config.admin->address, config.admin->access, &out);
+    out.Array("users", Elements(config.admin->users));
+  }
+  if (config.metrics) {
+    out.Header("[metrics]");
+    out.String("address", ToString(config.metrics->address));
+    PrintAccess(std::get_if<ttrpc::Address>(&config.metrics->address), config.metrics->access,
+                &out);
+  }
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
   for (const BackendConfig& backend : config.backends) PrintBackend(backend, &out);
   for (const RuleConfig& rule : config.rules) PrintRule(config, rule, &out);

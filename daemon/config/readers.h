@@ -43,11 +43,11 @@ struct ReadScope {
   NameTable listeners = {};
   NameTable backends = {};
   NameTable rules = {};
-  // Address, as Address::ToString() has it, to where a listener claims it.
-  std::map<std::string, SourcePosition> listener_addresses = {};
+  // Address, as ToString() has it, to where a socket of ours claims it.
+  std::map<std::string, SourcePosition> own_addresses = {};
 };
 
-Duration ReadDaemon(const TomlValue& table, Diagnostics* errors);  // drain_timeout
+DaemonConfig ReadDaemon(const TomlValue& table, Diagnostics* errors);
 LogConfig ReadLog(const TomlValue& table, Diagnostics* errors);
 AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors);
 LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors);
@@ -58,6 +58,10 @@ void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out);
 
 // More than a machine has descriptors for.
 inline constexpr uint32_t kMaxConnections = 1'000'000;
+
+// Nothing where the address is not good.
+std::optional<AdminConfig> ReadAdmin(const TomlValue& table, ReadScope* scope);
+std::optional<MetricsConfig> ReadMetrics(const TomlValue& table, ReadScope* scope);
 
 // Nothing where there is no good address. `defaults` are those of [timeouts].
 std::optional<ListenerConfig> ReadListener(const TomlValue& table, const TimeoutsConfig& defaults,

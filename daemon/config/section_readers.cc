@@ -55,13 +55,14 @@ void ReadSize(std::string_view key, const SizeBounds& bounds, TableReader* in, u
 
 }  // namespace
 
-Duration ReadDaemon(const TomlValue& table, Diagnostics* errors) {
+DaemonConfig ReadDaemon(const TomlValue& table, Diagnostics* errors) {
   TableReader in("[daemon]", table, errors);
-  Duration drain_timeout = Config().drain_timeout;
-  in.ReadDuration("drain_timeout", &drain_timeout);
-  in.NotSupportedYet({"workers", "sandbox"});
+  DaemonConfig daemon;
+  in.ReadDuration("drain_timeout", &daemon.drain_timeout);
+  in.ReadBool("sandbox", &daemon.sandbox);
+  in.NotSupportedYet({"workers"});
   in.Finish();
-  return drain_timeout;
+  return daemon;
 }
 
 LogConfig ReadLog(const TomlValue& table, Diagnostics* errors) {

@@ -140,8 +140,8 @@ ttrpc::Status Service::Apply(SnapshotPtr next) {
   }
 
   audit_.Reconfigure(after.audit, std::move(target));
-  if (before.drain_timeout != after.drain_timeout)
-    spdlog::warn("[daemon] drain_timeout is taken at the next start only");
+  if (before.daemon != after.daemon)
+    spdlog::warn("[daemon] is taken at the next start only");
   proxy_.Reload(next, *std::move(change));
   snapshot_ = std::move(next);
   return {};

@@ -19,9 +19,9 @@ using ttrpc::Status;
 
 ListeningSocketOptions OptionsOf(const Address& address, const ListenerConfig& listener) {
   ListeningSocketOptions options(address);
-  options.owner = listener.owner;
-  options.group = listener.group;
-  options.mode = listener.mode;
+  options.owner = listener.access.owner;
+  options.group = listener.access.group;
+  options.mode = listener.access.mode;
   return options;
 }
 
@@ -33,10 +33,6 @@ std::unique_ptr<ListeningSocketOptions> AccessOf(const ListenerConfig& listener)
   if (!options->owner) options->owner = ::geteuid();
   if (!options->group) options->group = ::getegid();
   return options;
-}
-
-bool SameAccess(const ListenerConfig& a, const ListenerConfig& b) {
-  return a.owner == b.owner && a.group == b.group && a.mode == b.mode;
 }
 
 Status Named(const ListenerConfig& listener, const Status& status) {
@@ -81,7 +77,7 @@ Status ListenerSet::Keep(size_t index, const ListenerConfig& after, Change* chan
     const ListenerConfig& before = listener->config();
     if (before.address != after.address) continue;
     change->kept_.push_back({.listener = listener.get(), .index = index, .undo = nullptr});
-    if (SameAccess(before, after)) continue;
+    if (before.access == after.access) continue;
     const auto access = AccessOf(after);
     if (!access) continue;
     change->kept_.back().undo = AccessOf(before);

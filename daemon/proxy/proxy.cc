@@ -15,7 +15,7 @@ constexpr auto kLastMoment = std::chrono::seconds(1);
 }  // namespace
 
 Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Audit& audit)
-    : drain_timeout_(snapshot->config.drain_timeout),
+    : drain_timeout_(snapshot->config.daemon.drain_timeout),
       worker_(base, std::move(snapshot), {.audit = audit, .accounting = accounting_}),
       listeners_(worker_.loop(),
                  [this](size_t listener, ttrpc::UniqueFd peer) {

@@ -25,8 +25,7 @@ const Accounting::Clock::time_point kNow{seconds(1000)};
 ListenerConfig Listener(std::string name, std::optional<uint32_t> connections_per_user = {}) {
   return {.name = std::move(name),
           .address = *ttrpc::Address::Parse("unix:///run/l.sock"),
-          .owner = {},
-          .group = {},
+          .access = {},
           .timeouts = {},
           .connections_per_user = connections_per_user,
           .position = {}};

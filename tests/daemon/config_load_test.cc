@@ -95,8 +95,8 @@ TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
   const auto errors = Strings(LoadConfig("config.toml", names).errors);
   std::filesystem::current_path(before);
   EXPECT_THAT(errors, ElementsAre("conf.d/a.toml:1:1: unknown key \"x\", expected [daemon], [log], "
-                                  "[audit], [limits], [timeouts], [[listener]], [[backend]] or "
-                                  "[[rule]]"));
+                                  "[audit], [limits], [timeouts], [admin], [metrics], "
+                                  "[[listener]], [[backend]] or [[rule]]"));
 }
 
 TEST_F(LoadConfigTest, SymbolicLinksAreFollowed) {

@@ -60,7 +60,7 @@ TEST_P(ManPageTest, HasEachKeyThatThereIsAndNoOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, ManPageTest,
-                         testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]",
+                         testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]", "[admin]", "[metrics]",
                                          "[[listener]]", "[[backend]]", "[[rule]]"));
 
 }  // namespace

@@ -20,6 +20,7 @@ std::string Printed(const std::string& text) {
 
 constexpr const char* kDefaults = R"([daemon]
 drain_timeout = "10s"
+sandbox = true
 
 [log]
 level = "info"
@@ -56,6 +57,7 @@ TEST(PrintConfigTest, AnEmptyConfigurationIsTheDefaults) { EXPECT_EQ(Printed("")
 
 constexpr const char* kFull = R"([daemon]
 drain_timeout = "1500ms"
+sandbox = false
 
 [log]
 level = "debug"
@@ -86,6 +88,16 @@ idle = "1h"
 write = "5s"
 call = "2s"
 call_max = "5m"
+
+[admin]
+address = "unix:///run/admin.sock"
+owner = "1"
+group = "995"
+mode = "0660"
+users = [0, 990, "1000-1999", "*"]
+
+[metrics]
+address = "tcp:[::1]:9464"
 
 [[listener]]
 name = "a \\ \u001b\t\n"

@@ -30,7 +30,10 @@ Config Good(std::string text) { return Good({{"c", std::move(text)}}); }
 TEST(ConfigValues, DefaultsAreTheContracts) {
   const Config config = Good("");
   EXPECT_EQ(config.file, "c");
-  EXPECT_EQ(config.drain_timeout, seconds(10));
+  EXPECT_EQ(config.daemon.drain_timeout, seconds(10));
+  EXPECT_TRUE(config.daemon.sandbox);
+  EXPECT_FALSE(config.admin.has_value());
+  EXPECT_FALSE(config.metrics.has_value());
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
   EXPECT_EQ(config.log.format, LogFormat::kText);
   EXPECT_EQ(config.log.target, LogConfig::Target::kStderr);
@@ -62,6 +65,7 @@ TEST(ConfigValues, EachKeyOfASection) {
   const Config config = Good(R"(
 [daemon]
 drain_timeout = "0"
+sandbox = false
 [log]
 level = "trace"
 format = "json"
@@ -77,7 +81,8 @@ message_size = "16777215"
 call = "1s"
 call_max = "1m"
 )");
-  EXPECT_EQ(config.drain_timeout, Duration{0});
+  EXPECT_EQ(config.daemon.drain_timeout, Duration{0});
+  EXPECT_FALSE(config.daemon.sandbox);
   EXPECT_EQ(config.log.level, LogLevel::kTrace);
   EXPECT_EQ(config.log.format, LogFormat::kJson);
   EXPECT_EQ(config.log.target, LogConfig::Target::kFile);
@@ -114,9 +119,9 @@ address = "unix:///a"
   const ListenerConfig& listener = config.listeners[0];
   EXPECT_EQ(listener.name, "a");
   EXPECT_EQ(ToString(listener.address), "unix:///a");
-  EXPECT_FALSE(listener.owner.has_value());
-  EXPECT_FALSE(listener.group.has_value());
-  EXPECT_EQ(listener.mode, 0600U);
+  EXPECT_FALSE(listener.access.owner.has_value());
+  EXPECT_FALSE(listener.access.group.has_value());
+  EXPECT_EQ(listener.access.mode, 0600U);
   EXPECT_EQ(listener.unknown_fields, UnknownFields::kRefuse);
   EXPECT_EQ(listener.timeouts.call, seconds(1));
   EXPECT_EQ(listener.timeouts.call_max, seconds(5));
@@ -141,9 +146,9 @@ address = "unix://@b"
 call = "250ms"
 )");
   ASSERT_EQ(config.listeners.size(), 2U);
-  EXPECT_EQ(config.listeners[0].owner, 989U);
-  EXPECT_EQ(config.listeners[0].group, 1234U);
-  EXPECT_EQ(config.listeners[0].mode, 0777U);
+  EXPECT_EQ(config.listeners[0].access.owner, 989U);
+  EXPECT_EQ(config.listeners[0].access.group, 1234U);
+  EXPECT_EQ(config.listeners[0].access.mode, 0777U);
   EXPECT_EQ(config.listeners[0].unknown_fields, UnknownFields::kDrop);
   EXPECT_EQ(config.listeners[0].timeouts.call, seconds(1));
   EXPECT_EQ(config.listeners[0].timeouts.call_max, Duration{0});
@@ -409,7 +414,7 @@ TEST(ConfigFiles, DuplicatesAcrossFilesAreErrors) {
       Strings(loaded.errors),
       ElementsAre(
           "b:2:8: name is \"a\", which stands at z:4:8 already, expected a name of its own",
-          "b:3:11: address is \"unix:///a\", which the listener at z:5:11 has, expected one of its "
+          "b:3:11: address is \"unix:///a\", which stands at z:5:11 already, expected one of its "
           "own",
           "b:5:1: [log] level is set twice, expected only at z:2:1"));
 }
@@ -418,14 +423,15 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
   const LoadedConfig loaded = ParseFilesForTest(
       {{"b", "[[rule]]\nname = \"r\"\naction = 1\n[log]\nx = 1\n[daemon]\ny = 1\n"},
        {"a", "[limits]\nz = 1\n"}});
-  EXPECT_THAT(Strings(loaded.errors),
-              ElementsAre("b:3:10: action is 1, expected \"allow\" or \"deny\"",
-                          "b:5:1: [log] has an unknown key \"x\", expected level, format or target",
-                          "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout",
-                          "a:2:1: [limits] has an unknown key \"z\", expected connections, "
-                          "connections_reserved, connections_per_user, calls_per_connection, "
-                          "calls_per_user, requests_per_second_per_user, message_size, "
-                          "buffered_per_user or buffered"));
+  EXPECT_THAT(
+      Strings(loaded.errors),
+      ElementsAre("b:3:10: action is 1, expected \"allow\" or \"deny\"",
+                  "b:5:1: [log] has an unknown key \"x\", expected level, format or target",
+                  "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout or sandbox",
+                  "a:2:1: [limits] has an unknown key \"z\", expected connections, "
+                  "connections_reserved, connections_per_user, calls_per_connection, "
+                  "calls_per_user, requests_per_second_per_user, message_size, "
+                  "buffered_per_user or buffered"));
 }
 
 // The others are still checked, but nothing that may stand in the lost file is missed.

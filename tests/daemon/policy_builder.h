@@ -54,8 +54,7 @@ inline Config ConfigOf(std::vector<RuleConfig> rules) {
   for (const char* name : {"first", "second"}) {
     config.listeners.push_back({.name = name,
                                 .address = ttrpc::Address::Parse("unix:///x").value(),
-                                .owner = {},
-                                .group = {},
+                                .access = {},
                                 .timeouts = {},
                                 .connections_per_user = {},
                                 .position = {}});
