@@ -102,8 +102,9 @@ void LogCounters(const Counters& c) {
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
       "messages of peers, {} of "
       "backends; {} protocol errors, {} timeouts; limits: {} refusals",
-      c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.peer_dropped, c.backend_dropped,
-      c.protocol_errors, c.timed_out,
+      c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.of(ProtocolError::kPeerMessageType),
+      c.of(ProtocolError::kBackendMessage),
+      c.of(ProtocolError::kPeerHeader) + c.of(ProtocolError::kBackendHeader), c.timed_out,
       std::accumulate(c.limit_refusals.begin(), c.limit_refusals.end(), uint64_t{0}));
 }
 

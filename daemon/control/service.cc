@@ -39,9 +39,10 @@ Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOp
                  std::function<void()> ended)
     : snapshot_(std::move(snapshot)),
       audit_(audit),
+      reports_(audit),
       options_(std::move(options)),
       ended_(std::move(ended)),
-      proxy_(base, snapshot_, audit),
+      proxy_(base, snapshot_, reports_),
       manager_(proxy_.loop()),
       reserve_(proxy_.loop()),
       signals_(base),

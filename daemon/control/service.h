@@ -14,6 +14,7 @@
 #include "control/service_manager.h"
 #include "control/signals.h"
 #include "observe/audit.h"
+#include "observe/reports.h"
 #include "policy/snapshot.h"
 #include "proxy/proxy.h"
 #include "ttrpc/status.h"
@@ -49,6 +50,7 @@ class Service {
 
   SnapshotPtr snapshot_;
   Audit& audit_;
+  Reports reports_;
   const ServiceOptions options_;
   std::function<void()> ended_;
   Proxy proxy_;
