@@ -103,6 +103,8 @@ class Policy {
   // As in the verdict about it: of the rules of the admission's listener.
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
 
+  OverflowIds overflow() const { return overflow_; }
+
  private:
   struct ListenerIndex;
   const Config& config_;
