@@ -39,9 +39,7 @@ class Families {
   void Counter(std::string_view name, std::string_view help) {
     Begin(name, MetricType::Counter, help);
   }
-  void Gauge(std::string_view name, std::string_view help) {
-    Begin(name, MetricType::Gauge, help);
-  }
+  void Gauge(std::string_view name, std::string_view help) { Begin(name, MetricType::Gauge, help); }
 
   void Add(Labels labels, double value) {
     ClientMetric& metric = families_.back().metric.emplace_back();
@@ -78,8 +76,9 @@ void AddListeners(const Tally& tally, Families* out) {
   out->Gauge("ttrpc_proxy_connections", "Peers that are connected.");
   for (const auto& [name, listener] : tally.listeners())
     out->Add({{"listener", name}}, listener.peers);
-  out->Counter("ttrpc_proxy_connections_total", "Connections that were accepted, by what became "
-                                                "of them.");
+  out->Counter("ttrpc_proxy_connections_total",
+               "Connections that were accepted, by what became "
+               "of them.");
   for (const auto& [name, listener] : tally.listeners()) {
     out->Add({{"listener", name}, {"result", "admitted"}}, listener.admitted);
     out->Add({{"listener", name}, {"result", "not_admitted"}}, listener.not_admitted);

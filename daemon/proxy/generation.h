@@ -35,6 +35,7 @@ class Generation : public RefCounted {
   // keeps, which from here on is configured as here.
   Generation(const Context& context, SnapshotPtr snapshot, const Generation& before);
 
+  const Snapshot& snapshot() const { return *snapshot_; }
   const Config& config() const { return snapshot_->config; }
   const Policy& policy() const { return snapshot_->policy; }
   const Ref<Backend>& backend(size_t index) const { return backends_[index]; }

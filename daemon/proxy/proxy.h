@@ -52,7 +52,8 @@ class Proxy {
 
   // Turns while its worker does.
   ttrpc::IoLoop& loop() { return worker_.loop(); }
-  const Config& config() const { return worker_.generation()->config(); }
+  const Config& config() const { return snapshot().config; }
+  const Snapshot& snapshot() const { return worker_.generation()->snapshot(); }
   Counters& counters() { return worker_.counters(); }
   Worker& worker() { return worker_; }
   Accounting& accounting() { return accounting_; }
