@@ -312,7 +312,7 @@ TEST_F(ReloadTest, NotWhileItDrains) {
 TEST_F(ReloadTest, WhatOnlyAStartTakesIsSaid) {
   Start();
   ReloadTo({.head = "[daemon]\ndrain_timeout = \"1h\"\n"});
-  EXPECT_THAT(daemon_->log(), HasSubstr("[daemon] drain_timeout is taken at the next start only"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("[daemon] is taken at the next start only"));
 }
 
 }  // namespace

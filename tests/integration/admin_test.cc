@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The admin service: what it shows, what it does, whom it lets in, and that it is audited. The test
+// is a client made of the same .proto.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin.ttrpc.h"
+#include "harness/proxy_test.h"
+#include "ttrpc/event_loop.h"
+
+namespace integration {
+namespace {
+
+namespace v1 = ttrpc::proxy::v1;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
+using ttrpc::StatusCode;
+
+class AdminTest : public ProxyTest {
+ protected:
+  std::string admin_path() const { return folder_ / "admin.sock"; }
+  std::string Head(const std::string& more = "") const {
+    return "[admin]\naddress = \"unix://" + admin_path() + "\"\nmode = \"0666\"\n" + more;
+  }
+  void StartWithAdmin(Scene scene = {}, const std::string& admin_keys = "") {
+    scene.head = Head(admin_keys) + scene.head;
+    Start(std::move(scene));
+    Dial();
+  }
+  void Dial() {
+    client_ = ttrpc::Client::Dial(loop_.io(), *ttrpc::Address::Parse("unix://" + admin_path()));
+    admin_.emplace(*client_);
+    context_.set_timeout(std::chrono::seconds(30));
+  }
+
+  template <typename Request, typename Reply>
+  ttrpc::Result<Reply> Call(
+      ttrpc::Task<ttrpc::Result<Reply>> (v1::AdminClient::*method)(ttrpc::Context&, const Request&),
+      const Request& request = {}) {
+    return loop_.Run(((*admin_).*method)(context_, request));
+  }
+  v1::GetStatusReply Status() {
+    const auto reply = Call(&v1::AdminClient::GetStatus);
+    EXPECT_TRUE(reply) << reply.error().ToString();
+    return reply ? *reply : v1::GetStatusReply();
+  }
+  // Turns the loop until the status is as it should be; the test fails if it does not become so.
+  bool Await(const std::function<bool(const v1::GetStatusReply&)>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < end) {
+      if (condition(Status())) return true;
+    }
+    ADD_FAILURE() << "it does not become so";
+    return false;
+  }
+  std::optional<v1::TapEvent> Next(ttrpc::ServerStreamCall<v1::TapEvent>& tap) {
+    return loop_.Run(tap.Receive());
+  }
+  // It counts from here on.
+  ttrpc::ServerStreamCall<v1::TapEvent> Tap(const v1::TapRequest& request) {
+    const uint32_t before = Status().taps();
+    auto tap = admin_->Tap(context_, request);
+    Await([before](const auto& status) { return status.taps() == before + 1; });
+    return tap;
+  }
+
+  ttrpc::EventLoop loop_;
+  ttrpc::Context context_;
+  std::unique_ptr<ttrpc::Client> client_;
+  std::optional<v1::AdminClient> admin_;
+};
+
+TEST_F(AdminTest, ThereIsNoneUnlessItIsConfigured) {
+  Start();
+  EXPECT_FALSE(std::filesystem::exists(admin_path()));
+}
+
+TEST_F(AdminTest, StatusSaysWhatThereIs) {
+  StartWithAdmin({.head = "[limits]\ncalls_per_user = 7\n"});
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  Peer({.uid = 4242, .gid = 4242}).ExpectEnd();
+  EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));
+  backend_->WaitForMessages(0, 2);
+  const v1::GetStatusReply status = Status();
+  EXPECT_EQ(status.pid(), daemon_->pid());
+  EXPECT_EQ(status.config_file(), config_path());
+  EXPECT_THAT(status.config_digest(), testing::MatchesRegex("[0-9a-f]{64}"));
+  EXPECT_EQ(status.log_level(), "debug");
+  EXPECT_EQ(status.peers(), 1U);
+  EXPECT_EQ(status.calls(), 1U);
+  EXPECT_EQ(status.limits().calls_per_user(), 7U);
+  EXPECT_GE(status.config_load_time(), status.start_time());
+  EXPECT_FALSE(status.draining());
+  ASSERT_EQ(status.listeners_size(), 1);
+  EXPECT_EQ(status.listeners(0).name(), "front");
+  EXPECT_EQ(status.listeners(0).address(), "unix://" + front_path());
+  EXPECT_EQ(status.listeners(0).peers(), 1U);
+  EXPECT_EQ(status.listeners(0).accepted(), 1U);
+  EXPECT_EQ(status.listeners(0).refused(), 1U);
+}
+
+TEST_F(AdminTest, ListsPeersCallsUsersAndBackends) {
+  StartWithAdmin(
+      {.rules = std::string(kDefaultRules) +
+                "[[rule]]\nname = \"guests\"\nusers = [1234]\n"
+                "methods = [\"/test.Unary/*\"]\naction = \"allow\"\nbackend = \"back\"\n"});
+  RawPeer root = Peer();
+  ExpectEcho(root, 1);
+  RawPeer guest = Peer({.uid = 1234, .gid = 99});
+  EXPECT_TRUE(guest.Send(Request(5, {.method = "Hold", .payload = "abc"})));
+  backend_->WaitForMessages(1, 1);
+
+  const auto peers = Call(&v1::AdminClient::ListPeers);
+  ASSERT_TRUE(peers);
+  ASSERT_EQ(peers->peers_size(), 2);
+  EXPECT_EQ(peers->total(), 2U);
+  EXPECT_LT(peers->peers(0).id(), peers->peers(1).id());
+  EXPECT_EQ(peers->peers(0).uid(), 0U);
+  EXPECT_EQ(peers->peers(0).calls(), 0U);
+  EXPECT_EQ(peers->peers(1).uid(), 1234U);
+  EXPECT_EQ(peers->peers(1).gid(), 99U);
+  EXPECT_EQ(peers->peers(1).listener(), "front");
+  EXPECT_EQ(peers->peers(1).calls(), 1U);
+  v1::ListPeersRequest one;
+  one.set_limit(1);
+  const auto first = Call(&v1::AdminClient::ListPeers, one);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->peers_size(), 1);
+  EXPECT_EQ(first->total(), 2U);
+
+  const auto calls = Call(&v1::AdminClient::ListCalls);
+  ASSERT_TRUE(calls);
+  ASSERT_EQ(calls->calls_size(), 1);
+  const v1::Call& call = calls->calls(0);
+  EXPECT_EQ(call.peer(), peers->peers(1).id());
+  EXPECT_EQ(call.stream_id(), 5U);
+  EXPECT_EQ(call.service(), "test.Unary");
+  EXPECT_EQ(call.method(), "Hold");
+  EXPECT_EQ(call.kind(), "unary");
+  EXPECT_EQ(call.rule(), "guests");
+  EXPECT_EQ(call.backend(), "back");
+
+  const auto users = Call(&v1::AdminClient::ListUsers);
+  ASSERT_TRUE(users);
+  ASSERT_EQ(users->users_size(), 2);
+  EXPECT_EQ(users->users(1).uid(), 1234U);
+  EXPECT_EQ(users->users(1).connections(), 1U);
+  EXPECT_EQ(users->users(1).calls(), 1U);
+
+  const auto backends = Call(&v1::AdminClient::ListBackends);
+  ASSERT_TRUE(backends);
+  ASSERT_EQ(backends->backends_size(), 1);
+  const v1::Backend& backend = backends->backends(0);
+  EXPECT_EQ(backend.name(), "back");
+  EXPECT_THAT(backend.addresses(), ElementsAre("unix://" + back_path()));
+  EXPECT_TRUE(backend.up());
+  EXPECT_TRUE(backend.tried());
+  EXPECT_EQ(backend.connections(), 2U);
+  EXPECT_EQ(backend.calls(), 1U);
+  EXPECT_EQ(backend.connects(), 2U);
+}
+
+TEST_F(AdminTest, ABackendThatCannotBeReachedSaysWhy) {
+  StartWithAdmin();
+  EXPECT_FALSE(Call(&v1::AdminClient::ListBackends)->backends(0).tried());
+  backend_.reset();
+  RawPeer peer = Peer();
+  EXPECT_THAT(peer.Exchange(Echo(1)),
+              IsStatus(1, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
+  const auto backends = Call(&v1::AdminClient::ListBackends);
+  ASSERT_TRUE(backends);
+  EXPECT_FALSE(backends->backends(0).up());
+  EXPECT_TRUE(backends->backends(0).tried());
+  EXPECT_EQ(backends->backends(0).connects_failed(), 1U);
+  EXPECT_NE(backends->backends(0).last_error(), "");
+}
+
+TEST_F(AdminTest, RulesAreCountedAcrossReloads) {
+  StartWithAdmin({.rules = "[[rule]]\nname = \"trial\"\nmethods = [\"/test.Unary/Do\"]\n"
+                           "action = \"deny\"\nenforce = false\n" +
+                           std::string(kDefaultRules)});
+  RawPeer peer = Peer();
+  for (const uint32_t id : {1U, 3U, 5U}) ExpectEcho(peer, id);
+  peer.Exchange(Request(7, {.service = "test.Other"}));
+  const auto expect_counts = [this] {
+    const auto rules = Call(&v1::AdminClient::ListRules);
+    ASSERT_TRUE(rules);
+    ASSERT_EQ(rules->rules_size(), 3);
+    EXPECT_EQ(rules->rules(0).name(), "trial");
+    EXPECT_EQ(rules->rules(0).action(), "deny");
+    EXPECT_FALSE(rules->rules(0).enforced());
+    EXPECT_EQ(rules->rules(0).hits(), 3U);
+    EXPECT_EQ(rules->rules(0).file(), config_path());
+    EXPECT_GT(rules->rules(0).line(), 1U);
+    EXPECT_EQ(rules->rules(1).hits(), 3U);
+    EXPECT_EQ(rules->rules(1).backend(), "back");
+    EXPECT_EQ(rules->rules(2).hits(), 0U);
+    EXPECT_EQ(rules->denied_by_default(), 1U);
+  };
+  expect_counts();
+  ASSERT_TRUE(Call(&v1::AdminClient::Reload));
+  expect_counts();
+}
+
+TEST_F(AdminTest, ReloadAnswersWhenItCounts) {
+  StartWithAdmin();
+  const std::string digest = Status().config_digest();
+  WriteConfig({.head = Head(), .rules = ""});
+  const auto reloaded = Call(&v1::AdminClient::Reload);
+  ASSERT_TRUE(reloaded);
+  EXPECT_THAT(reloaded->warnings(),
+              testing::Contains(HasSubstr("backend \"back\" is used by no rule")));
+  EXPECT_EQ(Status().reloads(), 1U);
+  EXPECT_NE(Status().config_digest(), digest);
+  Peer().ExpectEnd();
+}
+
+TEST_F(AdminTest, AReloadThatIsRefusedSaysWhy) {
+  StartWithAdmin();
+  const std::string digest = Status().config_digest();
+  WriteConfig({.head = Head() + "[log]\nlevel = \"loud\"\n[timeouts]\ncall = 1\n"});
+  const auto refused = Call(&v1::AdminClient::Reload);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      refused.error().message(),
+      testing::MatchesRegex(".*config.toml:[0-9:]+ level is \"loud\", .*\n.*config.toml:[0-9:]+ "
+                            "call is 1, .*"));
+  EXPECT_EQ(Status().reloads_refused(), 1U);
+  EXPECT_EQ(Status().config_digest(), digest);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(AdminTest, DrainLetsCallsEnd) {
+  StartWithAdmin();
+  RawPeer peer = Peer();
+  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
+  backend_->WaitForMessages(0, 1);
+  ASSERT_TRUE(Call(&v1::AdminClient::Drain));
+  EXPECT_TRUE(Status().draining());
+  ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
+  EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(peer.Send(Echo(3)));
+  EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kUnavailable, "draining"));
+  backend_->Send(0, Response(1, "last"));
+  EXPECT_EQ(peer.Receive(), Response(1, "last"));
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(AdminTest, DrainOfAnIdleDaemonIsAnswered) {
+  StartWithAdmin();
+  const auto drained = Call(&v1::AdminClient::Drain);
+  EXPECT_TRUE(drained) << drained.error().ToString();
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+TEST_F(AdminTest, TheLogLevelChangesAtOnce) {
+  StartWithAdmin();
+  v1::SetLogLevelRequest request;
+  request.set_level("error");
+  const auto changed = Call(&v1::AdminClient::SetLogLevel, request);
+  ASSERT_TRUE(changed);
+  EXPECT_EQ(changed->previous(), "debug");
+  EXPECT_EQ(Status().log_level(), "error");
+  request.set_level("loud");
+  EXPECT_EQ(Call(&v1::AdminClient::SetLogLevel, request).error().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(AdminTest, ExplainsWhatItWouldDecide) {
+  StartWithAdmin();
+  v1::ExplainRequest request;
+  request.set_listener("front");
+  request.set_uid(0);
+  request.set_method("/test.Unary/Do");
+  const auto allowed = Call(&v1::AdminClient::Explain, request);
+  ASSERT_TRUE(allowed);
+  EXPECT_TRUE(allowed->admitted());
+  EXPECT_TRUE(allowed->allowed());
+  EXPECT_EQ(allowed->rule().backend(), "back");
+  EXPECT_EQ(allowed->rule().file(), config_path());
+  EXPECT_GT(allowed->rule().line(), 1U);
+  request.set_uid(1000);
+  const auto denied = Call(&v1::AdminClient::Explain, request);
+  ASSERT_TRUE(denied);
+  EXPECT_FALSE(denied->admitted());
+  EXPECT_FALSE(denied->allowed());
+  EXPECT_NE(denied->reason(), "");
+  request.set_method("Do");
+  EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().code(), StatusCode::kInvalidArgument);
+  request.set_listener("back");
+  EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().code(), StatusCode::kNotFound);
+}
+
+TEST_F(AdminTest, ClosesAPeerWithItsCalls) {
+  StartWithAdmin();
+  RawPeer peer = Peer();
+  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
+  backend_->WaitForMessages(0, 1);
+  RawPeer other = Peer();
+  ExpectEcho(other, 1);
+  v1::ClosePeerRequest request;
+  request.set_id(Call(&v1::AdminClient::ListPeers)->peers(0).id());
+  EXPECT_TRUE(Call(&v1::AdminClient::ClosePeer, request));
+  peer.ExpectEnd();
+  ExpectEcho(other, 3);
+  EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request).error().code(), StatusCode::kNotFound);
+}
+
+// Who may.
+
+TEST_F(AdminTest, OthersAreClosedWithoutAByteAndAudited) {
+  StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
+  RawPeer stranger(admin_path(), {.uid = 4242, .gid = 4242});
+  stranger.ExpectEnd();
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("\"event\":\"refuse\",\"listener\":\"[admin]\"") != std::string::npos &&
+           line.find("\"uid\":4242") != std::string::npos;
+  });
+}
+
+TEST_F(AdminTest, WhoMayNoLongerIsToldSoOnAnOpenConnection) {
+  StartWithAdmin();
+  auto tap = Tap({});
+  WriteConfig({.head = Head("users = [4242]\n")});
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("reloaded:") != std::string::npos; });
+  EXPECT_FALSE(Next(tap).has_value());
+  EXPECT_EQ(loop_.Run(tap.Finish()).code(), StatusCode::kPermissionDenied);
+  EXPECT_EQ(Call(&v1::AdminClient::GetStatus).error().code(), StatusCode::kPermissionDenied);
+}
+
+TEST_F(AdminTest, ComesAndGoesWithReloads) {
+  StartWithAdmin();
+  WriteConfig({});
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("reloaded:") != std::string::npos; });
+  EXPECT_FALSE(std::filesystem::exists(admin_path()));
+  WriteConfig({.head = Head()});
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(
+      2, [](const std::string& line) { return line.find("reloaded:") != std::string::npos; });
+  Dial();
+  EXPECT_EQ(Status().reloads(), 2U);
+}
+
+// Tap.
+
+TEST_F(AdminTest, ATapSeesWhatHappensWhateverIsAudited) {
+  StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
+  auto tap = Tap({});
+  RawPeer peer = Peer();
+  EXPECT_EQ(peer.Exchange(Request(1, {.payload = "echo", .metadata = {{"traceparent", "t"}}})),
+            Response(1, "echo"));
+  peer.Exchange(Request(3, {.service = "test.Other"}));
+  peer.Close();
+
+  const auto connected = Next(tap);
+  ASSERT_TRUE(connected);
+  EXPECT_EQ(connected->event(), "connect");
+  EXPECT_EQ(connected->listener(), "front");
+  EXPECT_GT(connected->time(), 0);
+  const auto call = Next(tap);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->event(), "call");
+  EXPECT_EQ(call->peer(), connected->peer());
+  EXPECT_EQ(call->stream_id(), 1U);
+  EXPECT_EQ(call->service(), "test.Unary");
+  EXPECT_EQ(call->method(), "Do");
+  EXPECT_EQ(call->code(), "OK");
+  EXPECT_EQ(call->backend(), "back");
+  EXPECT_EQ(call->traceparent(), "t");
+  EXPECT_TRUE(call->enforced());
+  const auto denial = Next(tap);
+  ASSERT_TRUE(denial);
+  EXPECT_EQ(denial->event(), "deny");
+  EXPECT_EQ(denial->code(), "PERMISSION_DENIED");
+  const auto gone = Next(tap);
+  ASSERT_TRUE(gone);
+  EXPECT_EQ(gone->event(), "disconnect");
+}
+
+TEST_F(AdminTest, ATapIsFiltered) {
+  StartWithAdmin();
+  v1::TapRequest by_outcome;
+  by_outcome.add_outcomes("PERMISSION_DENIED");
+  auto denials = Tap(by_outcome);
+  v1::TapRequest by_method;
+  by_method.set_method("/test.*/Do");
+  by_method.add_events("call");
+  by_method.add_uids(0);
+  auto calls = Tap(by_method);
+  v1::TapRequest nothing;
+  nothing.add_listeners("other");
+  auto none = Tap(nothing);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  peer.Exchange(Request(3, {.service = "test.Other"}));
+  EXPECT_EQ(Next(denials)->stream_id(), 3U);
+  EXPECT_EQ(Next(calls)->stream_id(), 1U);
+  peer.Exchange(Request(5, {.service = "test.Other"}));
+  EXPECT_EQ(Next(denials)->stream_id(), 5U);
+  ExpectEcho(peer, 7);
+  EXPECT_EQ(Next(calls)->stream_id(), 7U);
+}
+
+TEST_F(AdminTest, ATapShowsPayloadsIfItIsAskedAndThatIsAudited) {
+  StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
+  v1::TapRequest request;
+  request.set_payload_bytes(4);
+  request.add_events("message");
+  auto tap = Tap(request);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_TRUE(peer.Send(
+      Request(3, {.service = "test.Stream", .method = "Hold", .payload = "open"}, kOpen)));
+  EXPECT_TRUE(peer.Send(Data(3, "more than that")));
+  backend_->WaitForMessages(0, 3);
+  backend_->Send(0, Data(3, "answer"));
+  std::vector<std::string> seen;
+  for (int i = 0; i < 5; ++i) {
+    const auto event = Next(tap);
+    ASSERT_TRUE(event);
+    seen.push_back(event->method() + " " + event->direction() + " " + event->payload() + " " +
+                   std::to_string(event->payload_size()));
+  }
+  EXPECT_THAT(seen, ElementsAre("Do request echo 4", "Do response echo 4", "Hold request open 4",
+                                "Hold request more 14", "Hold response answ 6"));
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("\"listener\":\"[admin]\"") != std::string::npos &&
+           line.find("\"method\":\"Tap\"") != std::string::npos &&
+           line.find("\"uid\":0") != std::string::npos;
+  });
+}
+
+TEST_F(AdminTest, ATapThatIsTooSlowLosesAndIsTold) {
+  StartWithAdmin({.head = "[limits]\ncalls_per_user = 4096\n"});
+  v1::TapRequest request;
+  request.set_payload_bytes(64 << 10);
+  request.add_events("message");
+  auto tap = Tap(request);
+  // Nothing of it is taken while the loop does not turn.
+  RawPeer peer = Peer();
+  const std::string payload(60 << 10, 'x');
+  constexpr uint32_t kCalls = 400;
+  for (uint32_t i = 0; i < kCalls; ++i)
+    ASSERT_EQ(peer.Exchange(Request(2 * i + 1, {.payload = payload})),
+              Response(2 * i + 1, payload));
+  // Makes room, so that there is a next event to say what was lost before it.
+  uint64_t taken = 0;
+  uint64_t dropped = 0;
+  const auto take = [&] {
+    const auto event = Next(tap);
+    if (!event) return std::string("none");
+    ++taken;
+    dropped += event->dropped();
+    return event->direction() + " " + event->payload();
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(take(), (i % 2 == 0 ? "request " : "response ") + payload);
+  ASSERT_EQ(peer.Exchange(Request(2 * kCalls + 1, {.payload = "last"})),
+            Response(2 * kCalls + 1, "last"));
+  std::string event;
+  while (event != "response last" && event != "none") event = take();
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(taken + dropped, 2 * kCalls + 2);
+}
+
+TEST_F(AdminTest, WhatATapCannotHave) {
+  StartWithAdmin();
+  v1::TapRequest request;
+  request.set_method("Do");
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, request).Finish()).code(),
+            StatusCode::kInvalidArgument);
+  request.set_method("");
+  request.set_payload_bytes((64 << 10) + 1);
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, request).Finish()).code(),
+            StatusCode::kInvalidArgument);
+  std::vector<ttrpc::ServerStreamCall<v1::TapEvent>> taps;
+  for (int i = 0; i < 8; ++i) taps.push_back(Tap({}));
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, {}).Finish()).code(), StatusCode::kResourceExhausted);
+  // Those of a client that goes end with it.
+  Dial();
+  Await([](const auto& status) { return status.taps() == 0; });
+}
+
+}  // namespace
+}  // namespace integration
