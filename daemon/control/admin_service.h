@@ -8,8 +8,8 @@
 #include <functional>
 #include <vector>
 
-#include "admin.ttrpc.h"
 #include "config/config.h"
+#include "control/admin.ttrpc.h"
 #include "control/reload_outcome.h"
 #include "control/tap.h"
 #include "control/vitals.h"

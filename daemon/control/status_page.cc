@@ -5,7 +5,7 @@ namespace proxyd {
 
 std::string_view StatusPage() {
   static constexpr std::string_view kPage =
-#include "status_page.inc"
+#include "control/status_page.inc"
       ;
   return kPage;
 }

@@ -14,7 +14,7 @@
 #include <set>
 #include <string>
 
-#include "admin.pb.h"
+#include "control/admin.pb.h"
 #include "observe/reports.h"
 #include "policy/policy.h"
 #include "ttrpc/io_loop.h"
