@@ -12,7 +12,7 @@ group=${1:-build}
 build_packages=(
   g++ meson ninja-build pkg-config
   libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libprotoc-dev
-  libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
+  libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(

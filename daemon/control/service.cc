@@ -127,6 +127,10 @@ void Service::Loaded(LoadedConfig loaded) {
 ttrpc::Status Service::Apply(SnapshotPtr next) {
   const Config& before = snapshot_->config;
   const Config& after = next->config;
+  if (options_.sandbox) {
+    ttrpc::Status status = CheckCovers(options_.sandbox->left, PlanSandbox(after));
+    if (!status.ok()) return status;
+  }
   std::unique_ptr<AuditTarget> target;
   if (!SameTarget(before.audit, after.audit)) {
     auto made = MakeAuditTarget(after.audit);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "control/config_reader.h"
 #include "control/descriptor_reserve.h"
+#include "control/sandbox.h"
 #include "control/service_manager.h"
 #include "control/signals.h"
 #include "observe/audit.h"
@@ -23,6 +24,7 @@ namespace proxyd {
 struct ServiceOptions {
   std::string config_path;            // read again at SIGHUP
   std::optional<LogLevel> log_level;  // instead of the configuration's, then as now
+  std::optional<Sandbox> sandbox;     // none: not confined
 };
 
 class Service {
@@ -38,6 +40,7 @@ class Service {
   ttrpc::Status Start();
 
   const Counters& counters() { return proxy_.counters(); }
+  bool sandboxed() const { return options_.sandbox.has_value(); }
 
  private:
   ttrpc::Status MindSignals();
