@@ -16,11 +16,10 @@ namespace proxyd {
 // Folders are as the configuration spells them, in order, each once; what is below them is meant,
 // too.
 struct SandboxPlan {
-  std::vector<std::string> log_folders;     // files are made here and appended to
-  std::vector<std::string> socket_folders;  // sockets and their lock files, too, which also go
+  std::vector<std::string> log_folders = {};     // files are made here and appended to
+  std::vector<std::string> socket_folders = {};  // sockets and their lock files, too, which also go
   bool vsock = false;
   bool tcp = false;
-  friend bool operator==(const SandboxPlan&, const SandboxPlan&) = default;
 };
 
 SandboxPlan PlanSandbox(const Config& config);
