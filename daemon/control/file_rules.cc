@@ -48,7 +48,7 @@ uint64_t RightsOf(FileUse use) {
     case FileUse::kLog:
       return kLogRights;
     case FileUse::kSockets:
-      return kLogRights | kReadRights | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+      return kLogRights | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_MAKE_SOCK |
              LANDLOCK_ACCESS_FS_REMOVE_FILE;
   }
   return 0;

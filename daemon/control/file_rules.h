@@ -22,7 +22,7 @@ enum class FileUse {
   kReadWrite,  // what is there
   kExecute,    // and read
   kLog,        // make files and write to them
-  kSockets,    // make, rename and remove sockets and files
+  kSockets,    // make, rename and remove sockets and files, and read those
 };
 
 class FileRules {

@@ -4,8 +4,8 @@
 // own code turn against it. It gives up capabilities and the ways to get any back, the files that
 // its configuration does not name (file_rules.h), and system calls that it has no use for
 // (syscall_filter.h). None of it can be undone, and all of it is inherited by what it executes:
-// an upgrade in place, in the same process, adds layers of its own, and cannot have more than its
-// predecessor was left.
+// an upgrade in place, in the same process, adds a layer of its own, and cannot have more than its
+// predecessor was left; there can be sixteen layers.
 //
 // Not confined: connect(2) to Unix sockets, which a backend's `users` guards, and the mode, owner
 // and times of files, of which Landlock knows nothing.

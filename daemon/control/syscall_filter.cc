@@ -40,8 +40,8 @@ constexpr const char* kDenied[] = {
     // the machine
     "_sysctl", "acct", "adjtimex", "clock_adjtime", "clock_adjtime64", "clock_settime",
     "clock_settime64", "ioperm", "iopl", "modify_ldt", "pciconfig_iobase", "pciconfig_read",
-    "pciconfig_write", "personality", "quotactl", "quotactl_fd", "reboot", "setdomainname",
-    "sethostname", "settimeofday", "stime", "swapoff", "swapon", "vhangup", "vm86", "vm86old",
+    "pciconfig_write", "quotactl", "quotactl_fd", "reboot", "setdomainname", "sethostname",
+    "settimeofday", "stime", "swapoff", "swapon", "vhangup", "vm86", "vm86old",
     // files past their path
     "open_by_handle_at",
     // another user: a daemon that runs stays who it is
@@ -134,8 +134,10 @@ void DenySetIdBits(Filter* filter) {
     filter->Deny("fchmodat", {Has(2, bit)});
     filter->Deny(kFchmodat2, {Has(2, bit)});
     filter->Deny("creat", {Has(1, bit)});
-    filter->Deny("open", {Has(1, O_CREAT), Has(2, bit)});
-    filter->Deny("openat", {Has(2, O_CREAT), Has(3, bit)});
+    for (const uint64_t makes : {O_CREAT, O_TMPFILE}) {
+      filter->Deny("open", {Has(1, makes), Has(2, bit)});
+      filter->Deny("openat", {Has(2, makes), Has(3, bit)});
+    }
     filter->Deny("mknod", {Has(1, bit)});
     filter->Deny("mknodat", {Has(2, bit)});
   }
@@ -158,8 +160,10 @@ ttrpc::Status FilterSyscalls(const SandboxPlan& plan) {
   for (const char* name : kDenied) filter.Deny(name);
   filter.Deny(kLsmSetSelfAttr);
   filter.Deny(kOpenTreeAttr);
-  // How LeakSanitizer looks at the other threads when the program ends.
-  if (!kWithSanitizers) filter.Deny("ptrace");
+  if (!kWithSanitizers) {
+    filter.Deny("ptrace");       // how LeakSanitizer looks at the other threads at the end
+    filter.Deny("personality");  // how ThreadSanitizer makes room for itself at the beginning
+  }
   DenyNamespaces(&filter);
   DenySocketFamilies(plan, &filter);
   DenySetIdBits(&filter);

@@ -102,11 +102,13 @@ int InChild(const Function& function) {
   return WaitFor(child);
 }
 
-int Execute(const char* path, const char* argument) {
-  return InChild([path, argument] {
-    char* const arguments[] = {const_cast<char*>(path), const_cast<char*>(argument), nullptr};
+int Execute(const std::string& path, const std::string& option = "", const char* value = nullptr) {
+  return InChild([&path, &option, value] {
+    char* const arguments[] = {const_cast<char*>(path.c_str()),
+                               option.empty() ? nullptr : const_cast<char*>(option.c_str()),
+                               const_cast<char*>(value), nullptr};
     char* const environment[] = {nullptr};
-    ::execve(path, arguments, environment);
+    ::execve(path.c_str(), arguments, environment);
     return errno;
   });
 }
@@ -118,7 +120,7 @@ int ExecuteMemory() {
   while (::sendfile(file, program, nullptr, 1 << 20) > 0) {
   }
   ::close(program);
-  const int error = Execute(("/proc/self/fd/" + std::to_string(file)).c_str(), nullptr);
+  const int error = Execute("/proc/self/fd/" + std::to_string(file));
   ::close(file);
   return error;
 }
@@ -243,10 +245,12 @@ int AttackFiles(Attack attack) {
       return ErrorOf(::chmod(Elsewhere("secret").c_str(), 04700));
     case Attack::kSetIdFile:
       return Open(Elsewhere("setid"), O_WRONLY | O_CREAT, 04700);
+    case Attack::kSetIdUnnamedFile:
+      return Open(Elsewhere("."), O_WRONLY | O_TMPFILE, 04700);
     case Attack::kOpenByHandle:
       return ErrorOf(::syscall(SYS_open_by_handle_at, -1, nullptr, 0));
     case Attack::kExecute:
-      return Execute(Elsewhere("program").c_str(), nullptr);
+      return Execute(Elsewhere("program"));
     case Attack::kExecuteMemory:
       return ExecuteMemory();
     default:
@@ -343,6 +347,8 @@ int UseWhatIsLeft(Attack attack) {
   switch (attack) {
     case Attack::kExecuteItself:
       return Execute("/proc/self/exe", "--version");
+    case Attack::kStartAgain:
+      return Execute("/proc/self/exe", "--config", page->config);
     case Attack::kLookUpNames:
       return LookUpNames();
     case Attack::kLoadLibrary:

@@ -28,6 +28,7 @@ enum class Attack : uint32_t {
   kBindSocket,
   kSetIdMode,
   kSetIdFile,
+  kSetIdUnnamedFile,
   kOpenByHandle,
   // programs
   kExecute,
@@ -67,6 +68,7 @@ enum class Attack : uint32_t {
   kAlgorithms,
   // no attacks: what a daemon does, or may come to do
   kExecuteItself,
+  kStartAgain,
   kLookUpNames,
   kLoadLibrary,
   kUnixSocket,
@@ -89,6 +91,7 @@ struct AttackPage {
   pid_t victim;               // a process outside
   const char* victim_memory;  // a byte of it
   char elsewhere[64];         // holds files `secret` and `victim`, and a program `program`
+  char config[64];            // the daemon's configuration
   int32_t errors[kAttacks];   // 0: it succeeded
 };
 static_assert(std::atomic<AttackThread>::is_always_lock_free, "it is shared between processes");

@@ -17,12 +17,13 @@ const char kVictimMemory = 'x';
 
 }  // namespace
 
-Attacker::Attacker(const std::string& path)
+Attacker::Attacker(const std::string& path, const std::string& config)
     : path_(path),
       page_(static_cast<test::AttackPage*>(MakeSharedPage(path, sizeof(test::AttackPage)))) {
   page_->victim = ::getpid();
   page_->victim_memory = &kVictimMemory;
   elsewhere_.path().copy(page_->elsewhere, sizeof page_->elsewhere - 1);
+  config.copy(page_->config, sizeof page_->config - 1);
   std::filesystem::copy_file("/bin/true", elsewhere_ / "program");
 }
 

@@ -18,8 +18,8 @@ using test::AttackThread;
 
 class Attacker {
  public:
-  // `path`: of a file that is to be made.
-  explicit Attacker(const std::string& path);
+  // `path`: of a file that is to be made. `config`: the daemon's.
+  Attacker(const std::string& path, const std::string& config);
   ~Attacker();
   Attacker(const Attacker&) = delete;
   Attacker& operator=(const Attacker&) = delete;
