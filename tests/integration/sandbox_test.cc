@@ -150,18 +150,20 @@ class SandboxTest : public ProxyTest {
       EXPECT_NE(attacker_.thread(), daemon_->pid()) << "it was not another thread";
     }
   }
-  void ExpectRefused() const {
+  void ExpectRefused() {
     for (const Row& row : kAttacks) {
       if (NotRefused().contains(row.attack)) continue;
       EXPECT_EQ(attacker_.ErrorOf(row.attack), row.error) << row.name;
     }
     ExpectLeft();
   }
-  void ExpectLeft() const {
+  void ExpectLeft() {
     for (const auto& [attack, name] : kLeft) EXPECT_EQ(attacker_.ErrorOf(attack), 0) << name;
     // Another daemon starts, confines itself once more and finds that its place is taken.
     EXPECT_EQ(attacker_.ErrorOf(Attack::kStartAgain), EXIT_FAILURE);
-    EXPECT_THAT(daemon_->log(), HasSubstr("unix://" + front_path() + " is in use"));
+    daemon_->WaitForLines(++started_again_, [](const std::string& line) {
+      return line.ends_with("front.sock is in use");
+    });
   }
   void ExpectOpen(const Row& row) const {
     const int error = attacker_.ErrorOf(row.attack);
@@ -187,6 +189,7 @@ class SandboxTest : public ProxyTest {
            path + "\"\n";
   }
 
+  size_t started_again_ = 0;
   const TempDir other_;
   Attacker attacker_{folder_ / "attacks", config_path()};
 };
