@@ -149,7 +149,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   thread_targets=("${thread_tests[@]}")
   if $full; then
     thread_targets+=(daemon/ttrpc-proxyd libttrpc/tool/ttrpc tests/integration/integration_tests
-      tests/integration/libfaults.so)
+      tests/integration/libattacks.so tests/integration/libfaults.so)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
     -Db_sanitize=thread -Db_lundef=false -Dbench=false -- "${thread_targets[@]}"; then

@@ -53,7 +53,8 @@ Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOp
               .reports = reports_,
               .started = std::chrono::system_clock::now(),
               .loaded = std::chrono::system_clock::now(),
-              .digest = DigestOf(snapshot_->config)},
+              .digest = DigestOf(snapshot_->config),
+              .sandboxed = options_.sandbox.has_value()},
       admin_(vitals_, *this),
       metrics_(vitals_) {}
 
@@ -159,6 +160,10 @@ void Service::Loaded(LoadedConfig loaded) {
 ttrpc::Status Service::Apply(SnapshotPtr next) {
   const Config& before = snapshot_->config;
   const Config& after = next->config;
+  if (options_.sandbox) {
+    ttrpc::Status status = CheckCovers(options_.sandbox->left, PlanSandbox(after));
+    if (!status.ok()) return status;
+  }
   std::unique_ptr<AuditTarget> target;
   if (!SameTarget(before.audit, after.audit)) {
     auto made = MakeAuditTarget(after.audit);

@@ -13,6 +13,7 @@
 #include "control/config_reader.h"
 #include "control/descriptor_reserve.h"
 #include "control/metrics_server.h"
+#include "control/sandbox.h"
 #include "control/service_manager.h"
 #include "control/signals.h"
 #include "control/vitals.h"
@@ -27,6 +28,7 @@ namespace proxyd {
 struct ServiceOptions {
   std::string config_path;            // read again at SIGHUP
   std::optional<LogLevel> log_level;  // instead of the configuration's, then as now
+  std::optional<Sandbox> sandbox;     // none: not confined
 };
 
 class Service final : private AdminActions {
