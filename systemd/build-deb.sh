@@ -19,6 +19,11 @@ mkdir -p "$sources"
   --exclude=./tests/interop/rust/target .) | tar -x -C "$sources" --no-same-owner
 cp -a "$sources/systemd/debian" "$sources/debian"
 export DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-parallel=$(nproc)}
+# debhelper gives the build a home folder of its own, without the compiler's cache.
+if command -v ccache >/dev/null; then
+  CCACHE_DIR=$(ccache --get-config cache_dir)
+  export CCACHE_DIR
+fi
 profiles=()
 if [[ " $DEB_BUILD_OPTIONS " == *" nocheck "* ]]; then profiles=(--build-profiles=nocheck); fi
 (cd "$sources" && dpkg-buildpackage --build=binary --no-sign "${profiles[@]}")

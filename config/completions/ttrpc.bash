@@ -21,7 +21,7 @@ _ttrpc_names() {
     ttrpc list "${schema[@]}" 2>/dev/null
   else
     ttrpc list "${schema[@]}" 2>/dev/null | while read -r service; do
-      ttrpc list "$service" "${schema[@]}" 2>/dev/null
+      ttrpc list "$service" "${schema[@]}" 2>/dev/null | cut -d ' ' -f 1
     done
   fi
 }

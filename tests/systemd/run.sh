@@ -12,7 +12,7 @@ set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$top/build
 if [[ ${1-} == --build ]]; then build=$(realpath "$2"); fi
-# shellcheck source-path=SCRIPTDIR
+# shellcheck source=tests/systemd/machine.sh
 . "$top/tests/systemd/machine.sh"
 
 problem=$(machine_problem)
