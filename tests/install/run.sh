@@ -103,7 +103,8 @@ completions() {
       "$(long_options <"$share/bash-completion/completions/$program")" &&
       same "zsh, $program" "$wanted" "$(long_options <"$share/zsh/site-functions/_$program")" &&
       same "fish, $program" "$wanted" \
-        "$(sed -n '/^complete/s/ -l / --/gp' "$share/fish/vendor_completions.d/$program.fish" | long_options)" ||
+        "$(sed -n 's/^complete .* -l \([a-z-]*\) .*/--\1/p' \
+          "$share/fish/vendor_completions.d/$program.fish" | sort -u)" ||
       return
   done
 }
