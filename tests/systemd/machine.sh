@@ -121,14 +121,14 @@ prepare_root() { # BASE WORK [LAYER]
 
 outer() { # BASE WORK [LAYER]
   # What is to be seen outside of this namespace stands in the folder below the tmpfs.
-  local outside child=
+  local outside child='' ended=false
   exec {outside}<"$2" && prepare_root "$@" || return
   local groups=$2/cgroup
   mount -t cgroup2 cgroup2 "$groups" || return
   groups+=$(sed -n 's/^0:://p' /proc/self/cgroup)
   local group=$groups/ttrpc-proxy-test-$$
   mkdir "$group" || return
-  trap 'kill -KILL "$child" 2>/dev/null' TERM INT HUP
+  trap 'ended=true; if [[ -n $child ]]; then kill -KILL "$child" 2>/dev/null; fi' TERM INT HUP
   # The namespace takes the group that its first process is in for the root of all; to have groups
   # below, that must then be empty.
   echo $$ >"$group/cgroup.procs"
@@ -141,6 +141,7 @@ outer() { # BASE WORK [LAYER]
   done
   echo $$ >"$groups/cgroup.procs"
   echo "$runner" >"$groups/cgroup.procs"
+  if $ended; then kill -KILL "$child"; fi
   echo "$child" >"/proc/self/fd/$outside/pid"
   until ! kill -0 "$runner" 2>/dev/null; do wait "$runner"; done
   tries=100

@@ -79,8 +79,11 @@ config=$sysconfdir/ttrpc-proxy/config.toml
 property() { machine_run systemctl show --value --property "$1" "$unit"; }
 # is PROPERTY VALUE
 is() { same "$1" "$2" "$(property "$1")"; }
-other_pid() { # PID: another one runs, and is ready
-  is ActiveState active && [[ $(property MainPID) != "$1" ]]
+# Another process than that one runs, and is ready; of one moment, as it may be dying.
+other_pid() { # PID
+  local now
+  now=$(machine_run systemctl show --property ActiveState --property MainPID "$unit" | sort)
+  [[ $now == $'ActiveState=active\nMainPID='[1-9]* && $now != *=$1 ]] || { echo "$now" && return 1; }
 }
 journal() { machine_run journalctl --no-pager -o cat -u "$unit"; }
 journal_has() { has journal "$1" "$(journal)"; }
@@ -233,7 +236,7 @@ reloads() {
 serves_shim() {
   answers "$shims" "$viewer" State NOT_FOUND &&
     answers "$shims" "$viewer" Shutdown "PERMISSION_DENIED: uid $(id -u "$viewer") may not call" &&
-    has audit '"event":"deny"' "$(machine_run cat /var/log/ttrpc-proxy/audit.json)" &&
+    within machine_run grep -q '"event":"deny"' /var/log/ttrpc-proxy/audit.json &&
     access /var/log/ttrpc-proxy/audit.json "root root 600"
 }
 
