@@ -55,6 +55,10 @@ same() { # WHAT WANTED HAVE
   [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
 }
 
+has() { # WHAT WANTED HAVE
+  [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
+}
+
 readonly unit=ttrpc-proxy.service ours=(ttrpc-proxy ttrpc-tools libttrpc0 libttrpc-dev)
 readonly next=99.0 # a version after any
 property() { machine_run systemctl show --value --property "$1" "${2-$unit}"; }
@@ -127,7 +131,8 @@ installs() {
 
 is_as_it_should() {
   same "the folder" "root root 755" "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy)" &&
-    same "--check" "" "$(machine_run ttrpc-proxyd --check 2>&1 | grep -v '\[limits\] connections')" &&
+    has --check "there is no [[listener]], so that nothing is served" \
+      "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
     same "listeners and rules" "" \
       "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
@@ -173,13 +178,15 @@ name = "echo"
 address = "unix:///run/echo.sock"
 
 [[rule]]
+name = "root"
 users = ["root"]
 methods = ["/test.Echo/Say"]
 action = "allow"
 backend = "echo"
 TOML
-  machine_run systemctl enable --now ttrpc-proxy.socket &&
-    machine_run systemctl restart "$unit" || return
+  # A socket cannot be started for a service that runs.
+  machine_run systemctl stop "$unit" && machine_run systemctl enable --now ttrpc-proxy.socket &&
+    machine_run systemctl start "$unit" || return
   start hold "$machine_root/run/ttrpc-proxy/echo.sock" 2>/dev/null
   held_input=$input
   held_output=$output
@@ -231,7 +238,7 @@ if [[ $failed -eq 0 ]]; then
   check "installs and starts" installs
   check "as installed it denies everything" is_as_it_should
   check "serves" serves
-  check "an upgrade leaves connections alone" upgrades
+  if [[ -n ${held_output-} ]]; then check "an upgrade leaves connections alone" upgrades; fi
   check "restarts as the new version" restarts
   check "a purge leaves nothing" purges
 fi
