@@ -65,8 +65,8 @@ property() { machine_run systemctl show --value --property "$1" "${2-$unit}"; }
 is() { same "$1" "$2" "$(property "$1")"; } # PROPERTY VALUE
 
 build_all() {
-  packages=$work/packages
-  DEB_BUILD_OPTIONS="nocheck parallel=$(nproc)" "$top/systemd/build-deb.sh" "$packages"
+  packages=$top/build-deb
+  DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck parallel=$(nproc)} "$top/systemd/build-deb.sh"
 }
 
 # The changelog's version is that of meson.build.
@@ -213,6 +213,7 @@ restarts() {
 
 purges() {
   machine_run dpkg --purge "${ours[@]}" && is ActiveState inactive && is LoadState not-found &&
+    same "the socket" inactive "$(property ActiveState ttrpc-proxy.socket)" &&
     same "the socket" not-found "$(property LoadState ttrpc-proxy.socket)" &&
     same "processes" "" "$(machine_run pgrep -x ttrpc-proxyd)" || return
   rm -f "$machine_root/run/echo.sock"
