@@ -159,6 +159,50 @@ families() {
     <(sed -n 's/^RestrictAddressFamilies=~//p' "$top/systemd/ttrpc-proxy.service.in" | tr ' ' '\n' | sort)
 }
 
+# confined FAMILY…: where the daemon runs, of all these families those can be had; nothing can be
+# written but in its folders; and system calls by which it confines itself further are there.
+confined() {
+  local here
+  cat >"$machine_root/srv/inside.py" <<'PYTHON'
+import ctypes, errno, os, socket, sys
+allowed = sys.argv[1:]
+for name in "UNIX", "VSOCK", "INET", "INET6", "NETLINK", "PACKET", "ALG", "BLUETOOTH":
+    try:
+        kind = socket.SOCK_SEQPACKET if name == "ALG" else socket.SOCK_RAW if name in (
+            "NETLINK", "PACKET", "BLUETOOTH") else socket.SOCK_STREAM
+        socket.socket(getattr(socket, "AF_" + name), kind)
+        print(name)
+    except OSError as error:
+        if not allowed or name in allowed:
+            print(name, errno.errorcode[error.errno])
+for path in "/etc/x", "/run/x", "/usr/x", "/root/x", "/run/ttrpc-proxy/x", "/var/log/ttrpc-proxy/x":
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        os.unlink(path)
+        print(path)
+    except OSError:
+        pass
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number, arguments in ("landlock", 444, (0, 0, 1)), ("mount", 165, (0, 0, 0, 0, 0)):
+    if os.uname().machine == "x86_64" or number > 400:
+        refused = libc.syscall(number, *arguments) < 0 and ctypes.get_errno() == errno.EPERM
+        print(name, "refused" if refused else "allowed")
+PYTHON
+  here=$(machine_run python3 /srv/inside.py | grep -E "^($(printf '%s|' "$@")none)( |\$)")
+  drop_in inside <<<"[Service]
+ExecStartPre=/bin/sh -c 'exec python3 /srv/inside.py $* >/run/ttrpc-proxy/inside'"
+  machine_run systemctl restart "$unit"
+  no_drop_in inside
+  same "inside" "$here
+/run/ttrpc-proxy/x
+/var/log/ttrpc-proxy/x
+landlock allowed
+mount refused" "$(machine_run cat /run/ttrpc-proxy/inside)"
+  local status=$?
+  machine_run rm /run/ttrpc-proxy/inside
+  return "$status"
+}
+
 # As a package's scripts do it.
 makes_group_and_folder() {
   machine_run systemd-sysusers && machine_run systemd-tmpfiles --create &&
@@ -361,6 +405,7 @@ if [[ $failed -eq 0 ]]; then
   check "no family of addresses but four" families
   check "group and folder" makes_group_and_folder
   check "starts as it is installed" starts_as_installed
+  check "is confined" confined UNIX VSOCK INET INET6
   check "a real shim" start_shim
   check "reloads" reloads
   check "serves the shim" serves_shim
@@ -374,6 +419,7 @@ if [[ $failed -eq 0 ]]; then
   check "systemd's socket stays when it stops" leaves_socket
   check "a bad configuration is not tried again" stays_down
   check "serves with unix-only.conf" serves_unix_only
+  check "is confined with unix-only.conf" confined UNIX
   check "exposure is at most 1.3 with unix-only.conf" exposure 13
   check "units are verified in silence with unix-only.conf" verifies
   check "stops and leaves nothing" stops
