@@ -119,8 +119,10 @@ install_all() { meson install -C "$build" --no-rebuild --destdir "$work/layer"; 
 boots() { mkdir "$work/machine" && machine_start / "$work/machine" "$work/layer"; }
 
 verifies() {
-  local said
-  said=$(machine_run systemd-analyze verify "$unit" ttrpc-proxy.socket 2>&1) || return
+  local said man=yes
+  # Are the manual pages there that it names? Only `man` can tell.
+  command -v man >/dev/null || man=no
+  said=$(machine_run systemd-analyze verify --man=$man "$unit" ttrpc-proxy.socket 2>&1) || return
   same "systemd-analyze verify" "" "$said"
 }
 
