@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -191,6 +192,18 @@ int Socket(long family, int type = SOCK_STREAM) {
   return CloseOrError(::syscall(SYS_socket, family, type | SOCK_CLOEXEC, 0));
 }
 
+int ConnectTcp() {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(page->victim_port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const int error = ErrorOf(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address));
+  ::close(fd);
+  return error;
+}
+
 int LookUpNames() {
   // NOLINTBEGIN: nobody else here asks at the same time
   errno = 0;
@@ -328,6 +341,8 @@ int OpenSockets(Attack attack) {
       return Socket(AF_INET6);
     case Attack::kInetHighBits:
       return Socket((1L << 32) | AF_INET);
+    case Attack::kConnectTcp:
+      return ConnectTcp();
     case Attack::kNetlink:
       return Socket(AF_NETLINK, SOCK_RAW);
     case Attack::kPacket:

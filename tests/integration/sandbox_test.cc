@@ -4,6 +4,8 @@
 // the daemon does use goes on, also across a reload; a reload that takes more is refused.
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,6 +86,7 @@ const std::vector<Row> kAttacks = {
     {Attack::kInet, "open an IPv4 socket", By::kFilter, EPERM},
     {Attack::kInet6, "open an IPv6 socket", By::kFilter, EPERM, Open::kSomehow},
     {Attack::kInetHighBits, "open an IPv4 socket by odd bits", By::kFilter, EPERM},
+    {Attack::kConnectTcp, "connect over TCP", By::kFilter, EPERM},
     {Attack::kNetlink, "open a netlink socket", By::kFilter, EPERM},
     {Attack::kPacket, "open a packet socket", By::kFilter, EPERM, Open::kSomehow},
     {Attack::kVsock, "open a vsock socket", By::kFilter, EPERM, Open::kSomehow},
@@ -127,6 +130,19 @@ std::set<std::string> StatusOfThreads(pid_t pid, const std::string& field) {
     }
   }
   return values;
+}
+
+// Where nobody listened a moment ago.
+std::string FreePort() {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  socklen_t length = sizeof address;
+  const ttrpc::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::bind(socket.get(), raw, length), 0);
+  EXPECT_EQ(::getsockname(socket.get(), raw, &length), 0);
+  return std::to_string(ntohs(address.sin_port));
 }
 
 class SandboxTest : public ProxyTest {
@@ -272,6 +288,18 @@ TEST_F(SandboxTest, AFamilyThatABackendUsesIsLeft) {
   EXPECT_EQ(attacker_.ErrorOf(test::Attack::kInet), EPERM);
 }
 
+// For metrics: it may listen, and connect nowhere.
+TEST_F(SandboxTest, WithMetricsOverTcpNobodyIsConnectedTo) {
+  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock knows nothing of TCP";
+  StartAttacked({.head = "[metrics]\naddress = \"tcp:127.0.0.1:" + FreePort() + "\"\n"});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  Attack(AttackThread::kMain);
+  EXPECT_EQ(attacker_.ErrorOf(test::Attack::kInet), 0);
+  EXPECT_EQ(attacker_.ErrorOf(test::Attack::kConnectTcp), EACCES);
+  EXPECT_EQ(attacker_.ErrorOf(test::Attack::kNetlink), EPERM);
+  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapPrm"), std::set<std::string>{"000000000000040b"});
+}
+
 TEST_F(SandboxTest, AReloadWithinItWorks) {
   const std::string audit = other_ / "audit";
   const auto head = [](const std::string& path) {
@@ -309,6 +337,8 @@ TEST_F(SandboxTest, AReloadBeyondItIsRefused) {
   ExpectRefused({.head = "[audit]\n" + log}, other);
   ExpectRefused({.rules = Listener(other_ / "more.sock")}, other);
   ExpectRefused({.backend = "address = \"vsock:3:1024\"\n"}, "vsock sockets are");
+  ExpectRefused({.head = "[metrics]\naddress = \"tcp:127.0.0.1:" + FreePort() + "\"\n"},
+                "tcp sockets are");
   EXPECT_TRUE(std::filesystem::is_empty(other_.path()));
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);

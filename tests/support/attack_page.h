@@ -62,6 +62,7 @@ enum class Attack : uint32_t {
   kInet,
   kInet6,
   kInetHighBits,
+  kConnectTcp,
   kNetlink,
   kPacket,
   kVsock,
@@ -90,6 +91,7 @@ struct AttackPage {
   pid_t thread;               // that attacked
   pid_t victim;               // a process outside
   const char* victim_memory;  // a byte of it
+  uint16_t victim_port;       // of IPv4, where it listens
   char elsewhere[64];         // holds files `secret` and `victim`, and a program `program`
   char config[64];            // the daemon's configuration
   int32_t errors[kAttacks];   // 0: it succeeded

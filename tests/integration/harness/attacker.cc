@@ -2,7 +2,9 @@
 #include "harness/attacker.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -25,6 +27,7 @@ Attacker::Attacker(const std::string& path, const std::string& config)
   elsewhere_.path().copy(page_->elsewhere, sizeof page_->elsewhere - 1);
   config.copy(page_->config, sizeof page_->config - 1);
   std::filesystem::copy_file("/bin/true", elsewhere_ / "program");
+  Listen();
 }
 
 Attacker::~Attacker() { ::munmap(page_, sizeof(test::AttackPage)); }
@@ -33,6 +36,20 @@ std::vector<std::string> Attacker::environment() const {
   std::vector<std::string> environment = PreloadEnvironment("libattacks.so");
   environment.push_back(test::kAttackPageVariable + ("=" + path_));
   return environment;
+}
+
+void Attacker::Listen() {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  socklen_t length = sizeof address;
+  listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::bind(listener_.get(), raw, length) != 0 || ::listen(listener_.get(), 100) != 0 ||
+      ::getsockname(listener_.get(), raw, &length) != 0) {
+    ADD_FAILURE() << "no port to listen at";
+  }
+  page_->victim_port = ntohs(address.sin_port);
 }
 
 // What may be there from the last time is gone.

@@ -10,6 +10,7 @@
 
 #include "harness/io.h"
 #include "support/attack_page.h"
+#include "ttrpc/unique_fd.h"
 
 namespace integration {
 
@@ -36,9 +37,11 @@ class Attacker {
 
  private:
   void Lure();
+  void Listen();
 
   const std::string path_;
   const TempDir elsewhere_;
+  ttrpc::UniqueFd listener_;  // at a port
   test::AttackPage* const page_;
 };
 
