@@ -119,8 +119,8 @@ TEST(ConfigExamples, EachIsCorrectAndWithoutWarnings) {
 
 TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {
   const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
-  ASSERT_EQ(blocks.size(), 2U);
-  for (const std::string& text : {blocks[0], blocks[0] + blocks[1]}) {
+  ASSERT_EQ(blocks.size(), 3U);
+  for (const std::string& text : {blocks[0], blocks[0] + blocks[1] + blocks[2]}) {
     const LoadedConfig loaded = ParseText(text);
     EXPECT_THAT(Strings(loaded.errors), IsEmpty());
     ASSERT_TRUE(loaded.config.has_value());
@@ -130,7 +130,7 @@ TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {
 
 TEST(ConfigExamples, TheReadmeSaysTheDefaults) {
   const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
-  ASSERT_EQ(blocks.size(), 2U);
+  ASSERT_EQ(blocks.size(), 3U);
   const LoadedConfig loaded = ParseText(blocks[1]);
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// man/ttrpc-proxyd.8 has each warning and each error that the daemon may log, and each metric.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "support/all_matches.h"
+
+namespace proxyd {
+namespace {
+
+using ::test::AllMatches;
+
+std::string Read(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  EXPECT_TRUE(in.is_open()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The text of the page, one line.
+std::string Page() {
+  std::string page = Read(std::string(SOURCE_FOLDER) + "/man/ttrpc-proxyd.8");
+  page = std::regex_replace(page, std::regex(R"(\\\(dq)"), "\"");
+  return std::regex_replace(page, std::regex("\n(\\.(It|Li|Bq|Pq|Dv|Cm) )?"), " ");
+}
+
+std::set<std::string> InSources(const std::string& pattern) {
+  std::set<std::string> found;
+  size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(std::string(SOURCE_FOLDER) + "/daemon")) {
+    if (entry.path().extension() != ".cc") continue;
+    ++files;
+    found.merge(AllMatches(Read(entry.path()), pattern));
+  }
+  EXPECT_GT(files, 50U);
+  return found;
+}
+
+// What of a message is the same each time.
+std::string LongestWords(const std::string& format) {
+  std::string longest;
+  for (const std::string& part : AllMatches("}" + format + "{", "\\}([^{}]+)\\{")) {
+    if (part.size() > longest.size()) longest = part;
+  }
+  return std::regex_replace(longest, std::regex(R"(\\")"), "\"");
+}
+
+TEST(DaemonManPage, HasEachWarningAndErrorOfTheLog) {
+  const std::string page = Page();
+  const auto formats = InSources("spdlog::(?:warn|error)\\(\\s*\"((?:[^\"\\\\]|\\\\.)*)\"");
+  EXPECT_GT(formats.size(), 15U);
+  for (const std::string& format : formats) {
+    const std::string words = LongestWords(format);
+    // "{}" and "{}: {}" say what stands in a status or in an error of the configuration.
+    if (words.size() <= 2) continue;
+    EXPECT_NE(page.find(words), std::string::npos) << format;
+  }
+}
+
+TEST(DaemonManPage, HasEachMetric) {
+  const std::string page = Page();
+  const auto names = InSources("\"ttrpc_proxy_([a-z_]+)\"");
+  EXPECT_GT(names.size(), 15U);
+  for (const std::string& name : names) {
+    EXPECT_TRUE(std::regex_search(page, std::regex("\\b" + name + "\\b"))) << name;
+  }
+}
+
+}  // namespace
+}  // namespace proxyd
