@@ -92,6 +92,8 @@ class Policy {
   // that spell out other methods; no memory is allocated but for shadows.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request) const;
 
+  OverflowIds overflow() const { return overflow_; }
+
  private:
   struct ListenerIndex;
   const Config& config_;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/explain.h"
+
+#include <algorithm>
+
+#include "config/quote.h"
+#include "policy/match.h"
+
+namespace proxyd {
+namespace {
+
+constexpr size_t kMaxNameLength = 256;
+constexpr std::string_view kMethodBytes =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxNameLength &&
+         text.find_first_not_of(kMethodBytes) == std::string_view::npos;
+}
+
+bool IsServiceName(std::string_view text) {
+  std::string without_dots(text);
+  std::replace(without_dots.begin(), without_dots.end(), '.', '_');
+  return IsName(without_dots);
+}
+
+// `rule "monitoring may look" (c.toml:12)`.
+std::string Named(const RuleConfig& rule) {
+  return "rule " + Quote(rule.name) + " (" + OneLine(rule.position.file) + ":" +
+         std::to_string(rule.position.line) + ")";
+}
+
+// `"shims"`, `"shims" and "agents"`: the listeners of a rule.
+std::string ListenersOf(const RuleConfig& rule, const Config& config) {
+  std::string names;
+  for (size_t i = 0; i < rule.listeners.size(); ++i) {
+    if (i > 0) names += i + 1 == rule.listeners.size() ? " and " : ", ";
+    names += Quote(config.listeners[rule.listeners[i]].name);
+  }
+  return names;
+}
+
+// Makes the words for one query.
+class Explainer {
+ public:
+  // Both must outlive it.
+  Explainer(const Snapshot& snapshot, const ExplainQuery& query)
+      : config_(snapshot.config),
+        overflow_(snapshot.policy.overflow()),
+        query_(query),
+        user_("uid " + std::to_string(query.identity.uid)),
+        method_("/" + std::string(query.method.service) + "/" + std::string(query.method.method)),
+        listener_("listener " + Quote(config_.listeners[query.listener].name)) {}
+
+  std::string Reason(const Explanation& found, const ttrpc::Status& metadata) const;
+  std::vector<std::string> Notes(const Explanation& found) const;
+
+ private:
+  std::string Allowed(const RuleConfig& rule) const;
+  std::string NearMiss(const RuleConfig& rule, const Explanation& found) const;
+  std::string LacksWho(const RuleConfig& rule) const;
+  std::string LacksMetadata(const RuleConfig& rule) const;
+  bool HasMethod(const RuleConfig& rule) const;
+  bool MustBeWrittenOut(const RuleConfig& rule) const;
+  bool Nobody() const;
+
+  const Config& config_;
+  const OverflowIds overflow_;
+  const ExplainQuery& query_;
+  const std::string user_, method_, listener_;
+};
+
+bool Explainer::Nobody() const {
+  return query_.identity.uid == static_cast<uid_t>(-1) ||
+         query_.identity.gid == static_cast<gid_t>(-1);
+}
+
+std::string Explainer::Reason(const Explanation& found, const ttrpc::Status& metadata) const {
+  if (Nobody()) {
+    return "uid or gid is -1, which is nobody: the connection is closed before a byte is read";
+  }
+  if (!found.admitted) {
+    return user_ + " is not admitted on " + listener_ +
+           ": no enforced allow rule could ever match it there, so that its connection is closed "
+           "before a byte is read";
+  }
+  if (!metadata.ok()) return "the request is refused: " + metadata.message();
+  if (!found.rule) {
+    return "no rule matches on " + listener_ + ": " + user_ + " may not call " + method_;
+  }
+  const RuleConfig& rule = config_.rules[*found.rule];
+  if (found.allowed) return Allowed(rule);
+  return Named(rule) + " denies " + method_ + " to " + user_;
+}
+
+std::string Explainer::Allowed(const RuleConfig& rule) const {
+  std::string text = Named(rule) + " allows " + method_ + " to " + user_;
+  // Configurations in tests may have none.
+  if (rule.backend < config_.backends.size()) {
+    text += ", by backend " + Quote(config_.backends[rule.backend].name);
+  }
+  return text;
+}
+
+std::vector<std::string> Explainer::Notes(const Explanation& found) const {
+  std::vector<std::string> notes;
+  if (found.allowed || Nobody()) return notes;
+  for (const RuleConfig& rule : config_.rules) {
+    if (rule.action != RuleConfig::Action::kAllow || !rule.enforce) continue;
+    if (std::string note = NearMiss(rule, found); !note.empty()) notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
+// Empty: it lacks more than one thing.
+std::string Explainer::NearMiss(const RuleConfig& rule, const Explanation& found) const {
+  const bool listener = std::find(rule.listeners.begin(), rule.listeners.end(), query_.listener) !=
+                        rule.listeners.end();
+  const bool who = FitsIdentity(rule, query_.identity, overflow_);
+  const bool method = HasMethod(rule);
+  const bool metadata = MetadataHolds(rule, query_.metadata);
+  const int lacking = int{!listener} + int{!who} + int{!method} + int{!metadata};
+  if (lacking > 1) return "";
+  if (!who) return LacksWho(rule);
+  if (!metadata) return LacksMetadata(rule);
+  if (!method) return Named(rule) + " allows other methods to " + user_ + ", but not this one";
+  if (!listener) {
+    return Named(rule) + " allows this method to " + user_ + ", but only on " +
+           (rule.listeners.size() == 1 ? "listener " : "listeners ") + ListenersOf(rule, config_);
+  }
+  if (!found.rule) return "";  // the metadata is refused, whatever the rules say
+  return Named(rule) + " allows it, but " + Named(config_.rules[*found.rule]) + " stands before it";
+}
+
+std::string Explainer::LacksWho(const RuleConfig& rule) const {
+  RuleConfig users_alone = rule;
+  users_alone.groups.reset();
+  const bool user = rule.users && FitsIdentity(users_alone, query_.identity, overflow_);
+  std::string text = Named(rule) + " allows this method, but not to ";
+  if (!rule.groups) {
+    text += user_;
+  } else if (user || !rule.users) {
+    text += "any group of " + user_;
+  } else {
+    RuleConfig groups_alone = rule;
+    groups_alone.users.reset();
+    const bool group = FitsIdentity(groups_alone, query_.identity, overflow_);
+    text += group ? user_ : user_ + " nor to any of its groups";
+  }
+  if (MustBeWrittenOut(rule)) text += ", as which unmapped ids show: it must be written out";
+  return text;
+}
+
+// The overflow uid would be matched, were it not that.
+bool Explainer::MustBeWrittenOut(const RuleConfig& rule) const {
+  if (query_.identity.uid != overflow_.uid || !rule.users) return false;
+  RuleConfig users_alone = rule;
+  users_alone.groups.reset();
+  const OverflowIds none = {.uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+  return !FitsIdentity(users_alone, query_.identity, overflow_) &&
+         FitsIdentity(users_alone, query_.identity, none);
+}
+
+std::string Explainer::LacksMetadata(const RuleConfig& rule) const {
+  std::string wanted;
+  for (const auto& [key, value] : rule.metadata) {
+    const ttrpc::MetadataEntry entry{.key = key, .value = value};
+    if (std::find(query_.metadata.begin(), query_.metadata.end(), entry) != query_.metadata.end()) {
+      continue;
+    }
+    if (!wanted.empty()) wanted += " and ";
+    wanted += OneLine(key) + " = " + Quote(value);
+  }
+  return Named(rule) + " allows this method to " + user_ + ", but only with metadata " + wanted;
+}
+
+bool Explainer::HasMethod(const RuleConfig& rule) const {
+  return std::any_of(rule.methods.begin(), rule.methods.end(), [&](const MethodPattern& pattern) {
+    return MatchPattern(pattern.service, query_.method.service) &&
+           MatchPattern(pattern.method, query_.method.method);
+  });
+}
+
+}  // namespace
+
+ttrpc::Result<MethodName> ParseMethodName(std::string_view text) {
+  const size_t slash = text.find('/', 1);
+  if (text.starts_with('/') && slash != std::string_view::npos) {
+    const MethodName name = {.service = text.substr(1, slash - 1),
+                             .method = text.substr(slash + 1)};
+    if (IsServiceName(name.service) && IsName(name.method)) return name;
+  }
+  return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
+                       QuoteShort(text) +
+                           " is no method, expected /SERVICE/METHOD of letters, digits and _, in "
+                           "SERVICE also dots, at most 256 each");
+}
+
+Explanation Explain(const Snapshot& snapshot, const ExplainQuery& query) {
+  ttrpc::RequestView request;
+  request.service = query.method.service;
+  request.method = query.method.method;
+  request.metadata.assign(query.metadata.begin(), query.metadata.end());
+
+  const Admission admission = snapshot.policy.Admit(query.listener, query.identity);
+  const ttrpc::Status metadata = snapshot.policy.CheckGuardedMetadata(admission, request.metadata);
+  Explanation found;
+  found.admitted = admission.admitted();
+  if (metadata.ok()) {
+    Verdict verdict = snapshot.policy.Check(admission, request);
+    found.allowed = found.admitted && verdict.allowed;
+    found.rule = verdict.rule;
+    found.shadows = std::move(verdict.shadows);
+  }
+  const Explainer explainer(snapshot, query);
+  found.reason = explainer.Reason(found, metadata);
+  found.notes = explainer.Notes(found);
+  return found;
+}
+
+}  // namespace proxyd
