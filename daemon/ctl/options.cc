@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,18 @@ CLI::Option* AddOptional(CLI::App* app, const std::string& name, std::optional<s
       ->type_name("[" + type + "]");
 }
 
+// From 1. CLI11 alone takes -1 for a large number.
+CLI::Validator Number(uint64_t largest) {
+  const auto check = [largest](const std::string& text) {
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    if (is_number && number > 0 && number <= largest) return std::string();
+    return "expected a number from 1 to " + std::to_string(largest);
+  };
+  return {check, ""};
+}
+
 // The commands that look, and may look again.
 CLI::App* AddLook(CLI::App* app, const std::string& name, const std::string& help, Words* words) {
   CLI::App* look = app->add_subcommand(name, help);
@@ -70,7 +83,7 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
   for (CLI::App* list : {peers, calls}) {
     list->add_option("--limit", options->limit, "show at most so many, the oldest (default: 1000)")
         ->type_name("N")
-        ->check(CLI::Range(uint32_t{1}, UINT32_MAX));
+        ->check(Number(UINT32_MAX));
   }
   AddLook(app, "rules", "List the rules, and how often each has decided.", words);
   AddLook(app, "users", "List the connected users.", words);
@@ -86,7 +99,8 @@ void AddActions(CLI::App* app, Options* options) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app->add_subcommand("close", "Close peers at once, with their calls.")
       ->add_option("PEER", options->peers, "its number, as `peers` shows it")
-      ->required();
+      ->required()
+      ->check(Number(UINT64_MAX));
 }
 
 void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
@@ -133,7 +147,7 @@ void AddTap(CLI::App* app, TapOptions* options, Words* words) {
           "show messages as JSON by this descriptor set, as protoc -o writes it");
   tap->add_option("--count", options->count, "end after so many events")
       ->type_name("N")
-      ->check(CLI::Range(uint32_t{1}, UINT32_MAX));
+      ->check(Number(UINT64_MAX));
 }
 
 void AddLearn(CLI::App* app, LearnOptions* options, Words* words) {
