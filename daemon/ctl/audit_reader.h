@@ -6,12 +6,12 @@
 
 #include <sys/types.h>
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,7 +25,10 @@ struct SeenCall {
   std::string backend;
   bool streams = false;
 
-  friend auto operator<=>(const SeenCall&, const SeenCall&) = default;
+  friend bool operator<(const SeenCall& a, const SeenCall& b) {
+    return std::tie(a.listener, a.uid, a.service, a.method, a.backend, a.streams) <
+           std::tie(b.listener, b.uid, b.service, b.method, b.backend, b.streams);
+  }
 };
 
 struct SeenCount {

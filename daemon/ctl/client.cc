@@ -48,7 +48,9 @@ Status AdminConnection::Connect() {
     return {failure.code(),
             "cannot connect to " + address_.ToString() + ": " + failure.message() + Hint(failure)};
   }
-  client_ = ttrpc::Client::Over(loop_.io(), std::move(**outcome));
+  ttrpc::ClientOptions options;
+  options.message_size = ttrpc::kMaxMessageSize;  // a list of all peers is long
+  client_ = ttrpc::Client::Over(loop_.io(), std::move(**outcome), std::move(options));
   admin_ = std::make_unique<v1::AdminClient>(*client_);
   return {};
 }

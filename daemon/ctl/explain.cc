@@ -30,9 +30,10 @@ v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& 
   return request;
 }
 
-int Show(const v1::ExplainReply& reply, bool json) {
+int Show(const v1::ExplainRequest& request, const v1::ExplainReply& reply, bool json) {
   Print(json ? ToJson(reply, false)
-             : ShowExplanation(reply, {.colours = HasColours(), .now = 0, .user_name = nullptr}));
+             : ShowExplanation(request, reply,
+                               {.colours = HasColours(), .now = 0, .user_name = nullptr}));
   return EXIT_SUCCESS;
 }
 
@@ -50,7 +51,7 @@ ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name
                            "; there are: " + names);
 }
 
-int ExplainFile(const Options& options, v1::ExplainRequest request) {
+int ExplainFile(const Options& options, const v1::ExplainRequest& request) {
   LoadedConfig loaded = LoadConfig(options.explain.config, SystemNameResolver());
   for (const ConfigError& error : loaded.errors) ComplainPlainly(error.ToString());
   if (!loaded.config) return EX_CONFIG;
@@ -58,7 +59,7 @@ int ExplainFile(const Options& options, v1::ExplainRequest request) {
   if (!listener) return Fail(listener.error().message());
   const Snapshot snapshot(*std::move(loaded.config),
                           {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()});
-  return Show(ExplainLocally(snapshot, *listener, request), options.json);
+  return Show(request, ExplainLocally(snapshot, *listener, request), options.json);
 }
 
 void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
@@ -103,13 +104,13 @@ v1::ExplainReply ExplainLocally(const Snapshot& snapshot, size_t listener,
 int RunExplain(const Options& options) {
   const auto who = ResolveUser(options.explain.who);
   if (!who) return Fail(who.error().message());
-  v1::ExplainRequest request = RequestOf(options.explain, *who);
-  if (!options.explain.config.empty()) return ExplainFile(options, std::move(request));
+  const v1::ExplainRequest request = RequestOf(options.explain, *who);
+  if (!options.explain.config.empty()) return ExplainFile(options, request);
   const auto connection = AdminConnection::Open(*options.address, options.timeout);
   if (!connection) return Fail(connection.error().message());
   const auto reply = (*connection)->Call(&v1::Admin::Explain, request);
   if (!reply) return Fail((*connection)->Why(reply.error()));
-  return Show(*reply, options.json);
+  return Show(request, *reply, options.json);
 }
 
 }  // namespace proxyd::ctl

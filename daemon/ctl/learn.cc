@@ -18,7 +18,9 @@ struct Who {
   uid_t uid = 0;
   std::string method;  // /SERVICE/METHOD
 
-  friend auto operator<=>(const Who&, const Who&) = default;
+  friend bool operator<(const Who& a, const Who& b) {
+    return std::tie(a.uid, a.method) < std::tie(b.uid, b.method);
+  }
 };
 
 struct Target {
@@ -36,7 +38,10 @@ struct Group {
   bool streams = false;
   std::vector<std::string> listeners;
 
-  friend auto operator<=>(const Group&, const Group&) = default;
+  friend bool operator<(const Group& a, const Group& b) {
+    return std::tie(a.backend, a.streams, a.listeners) <
+           std::tie(b.backend, b.streams, b.listeners);
+  }
 };
 
 // A group's calls: how many by whom.

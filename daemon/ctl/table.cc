@@ -43,7 +43,7 @@ std::string Shown(const Cell& cell) {
 }  // namespace
 
 std::string Toned(std::string_view text, Tone tone, bool colours) {
-  const std::string harmless = ttrpc::tool::Printable(text);
+  std::string harmless = ttrpc::tool::Printable(text);
   const std::string_view start = StartOf(tone);
   if (!colours || start.empty() || harmless.empty()) return harmless;
   return std::string(start).append(harmless).append("\x1b[0m");

@@ -222,7 +222,8 @@ std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
   return table.Render(look.colours);
 }
 
-std::string ShowExplanation(const v1::ExplainReply& reply, const Look& look) {
+std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,
+                            const Look& look) {
   std::string out = reply.allowed() ? Toned("allowed", Tone::kGood, look.colours)
                                     : Toned("denied", Tone::kBad, look.colours);
   out += ": " + Toned(reply.reason(), Tone::kPlain, look.colours) + "\n";
@@ -230,6 +231,12 @@ std::string ShowExplanation(const v1::ExplainReply& reply, const Look& look) {
     out += "  " + Toned(key, Tone::kFaint, look.colours) + ": " +
            Toned(text, Tone::kPlain, look.colours) + "\n";
   };
+  // The groups may be others than whoever asks has in mind.
+  std::string who =
+      "uid " + std::to_string(request.uid()) + ", gid " + std::to_string(request.gid());
+  if (!request.groups().empty()) who += ", groups";
+  for (const uint32_t group : request.groups()) who += " " + std::to_string(group);
+  add("asked for", who);
   if (reply.allowed()) {
     add("streams", reply.rule().streams() ? "may go on sending after its request"
                                           : "may not go on sending after its request");

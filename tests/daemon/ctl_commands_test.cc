@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The commands that ask the daemon one thing, and how it is told what goes wrong.
+#include <pty.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctl_program.h"
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -190,6 +193,65 @@ TEST_F(CtlCommandsTest, NoColoursWithoutATerminal) {
   script.rules.add_rules()->set_action("deny");
   Serve(std::move(script));
   EXPECT_THAT(Run({"rules"}).out, Not(HasSubstr("\x1b")));
+}
+
+// The program on a terminal of its own, with so many rows, with what is written there read until
+// `until` stands in it; then it is interrupted from the keyboard.
+std::string OnTerminal(const std::vector<std::string>& args, uint16_t rows,
+                       const std::string& until) {
+  const char* program = ::getenv("TTRPC_PROXYCTL");
+  std::vector<char*> argv = {const_cast<char*>(program)};
+  for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
+  argv.push_back(nullptr);
+  const winsize size = {.ws_row = rows, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+  int master = -1;
+  const pid_t pid = ::forkpty(&master, nullptr, nullptr, &size);
+  if (pid == 0) {
+    ::execv(program, argv.data());
+    ::_exit(127);
+  }
+  const ttrpc::UniqueFd terminal(master);
+  std::string out;
+  char bytes[4096];
+  while (out.find(until) == std::string::npos) {
+    const ssize_t n = ::read(master, bytes, sizeof bytes);
+    if (n <= 0) break;
+    out.append(bytes, static_cast<size_t>(n));
+  }
+  EXPECT_EQ(::write(master, "\x03", 1), 1);
+  while (::read(master, bytes, sizeof bytes) > 0) {
+  }
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  return out;
+}
+
+TEST_F(CtlCommandsTest, ATerminalHasColours) {
+  AdminScript script;
+  script.rules.add_rules()->set_action("deny");
+  Serve(std::move(script));
+  ::setenv("TERM", "xterm", 1);
+  ::unsetenv("NO_COLOR");
+  const std::vector<std::string> args = Args({"rules"});
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), HasSubstr("\x1b[31mdeny\x1b[0m"));
+  ::setenv("NO_COLOR", "1", 1);
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), Not(HasSubstr("\x1b")));
+  ::unsetenv("NO_COLOR");
+  ::setenv("TERM", "dumb", 1);
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(CtlCommandsTest, WatchOnATerminalStaysInPlaceAndWithinIt) {
+  AdminScript script;
+  for (uint32_t uid = 100; uid < 120; ++uid) script.users.add_users()->set_uid(uid);
+  Serve(std::move(script));
+  ::setenv("NO_COLOR", "1", 1);
+  const std::string out =
+      OnTerminal(Args({"users", "--watch=0.01"}), 5, "more lines\x1b[K\r\n\x1b[J\x1b[?7h");
+  ::unsetenv("NO_COLOR");
+  EXPECT_THAT(out, StartsWith("\x1b[H\x1b[?7lUID  USER"));
+  EXPECT_THAT(out, HasSubstr("\x1b[K\r\n101  "));
+  EXPECT_THAT(out, Not(HasSubstr("\n102  ")));
+  EXPECT_THAT(out, HasSubstr("… 18 more lines\x1b[K\r\n"));
 }
 
 TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {

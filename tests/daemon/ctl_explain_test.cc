@@ -24,14 +24,14 @@ address = "unix:///run/shim.sock"
 constexpr char kRules[] = R"(
 [[rule]]
 name = "on trial"
-users = ["root"]
+users = [1234]
 methods = ["/a.B/*"]
 action = "deny"
 enforce = false
 
 [[rule]]
 name = "look"
-users = ["root"]
+users = [1234]
 methods = ["/a.B/Get"]
 metadata = { "ns" = "k8s.io" }
 action = "allow"
@@ -52,6 +52,7 @@ TEST_F(CtlExplainTest, AsksTheDaemon) {
               "6,root", "--method", "/a.B/Get", "--metadata", "ns=k8s.io"}),
          0,
          "allowed: rule \"x\" (c.toml:3) allows it\n"
+         "  asked for: uid 1234, gid 5, groups 6 0\n"
          "  streams: may not go on sending after its request\n",
          "");
   EXPECT_THAT(server_->calls(),
@@ -74,15 +75,17 @@ TEST_F(CtlExplainTest, UsersAreLookedUp) {
 
 TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
   const std::string config = Config(std::string(kListener) + kRules);
-  const std::vector<std::string> args = {"explain", "--config", config,    "--user",
-                                         "root",    "--method", "/a.B/Get"};
+  const std::vector<std::string> args = {"explain", "--config", config,     "--user",  "1234",
+                                         "--group", "0",        "--method", "/a.B/Get"};
   Expect(Run(args), 0,
-         "denied: no rule matches on listener \"shims\": uid 0 may not call /a.B/Get\n"
+         "denied: no rule matches on listener \"shims\": uid 1234 may not call /a.B/Get\n"
+         "  asked for: uid 1234, gid 0\n"
          "  on trial: rule \"on trial\" (" +
              config +
              ":9) would have decided before: deny\n"
              "  note: rule \"look\" (" +
-             config + ":16) allows this method to uid 0, but only with metadata ns = \"k8s.io\"\n",
+             config +
+             ":16) allows this method to uid 1234, but only with metadata ns = \"k8s.io\"\n",
          "");
   std::vector<std::string> with_metadata = args;
   with_metadata.insert(with_metadata.end(), {"--metadata", "ns=k8s.io"});

@@ -180,6 +180,9 @@ TEST_F(ViewsTest, UsersAndBackends) {
 }
 
 TEST_F(ViewsTest, Explanations) {
+  v1::ExplainRequest request;
+  request.set_uid(1000);
+  request.set_gid(100);
   v1::ExplainReply reply;
   reply.set_allowed(true);
   reply.set_reason("rule \"x\" (c.toml:3) allows it");
@@ -189,15 +192,19 @@ TEST_F(ViewsTest, Explanations) {
   shadow->set_action("deny");
   shadow->set_file("c.toml");
   shadow->set_line(1);
-  EXPECT_EQ(ShowExplanation(reply, look_),
+  EXPECT_EQ(ShowExplanation(request, reply, look_),
             "allowed: rule \"x\" (c.toml:3) allows it\n"
+            "  asked for: uid 1000, gid 100\n"
             "  streams: may go on sending after its request\n"
             "  on trial: rule \"t\" (c.toml:1) would have decided before: deny\n");
   v1::ExplainReply denied;
   denied.set_reason("no rule matches");
   denied.add_notes("rule \"y\" lacks it");
-  EXPECT_EQ(ShowExplanation(denied, look_),
-            "denied: no rule matches\n  note: rule \"y\" lacks it\n");
+  request.add_groups(4);
+  request.add_groups(24);
+  EXPECT_EQ(ShowExplanation(request, denied, look_),
+            "denied: no rule matches\n  asked for: uid 1000, gid 100, groups 4 24\n  note: rule "
+            "\"y\" lacks it\n");
 }
 
 TEST_F(ViewsTest, ColoursAreThereOnlyIfWanted) {
