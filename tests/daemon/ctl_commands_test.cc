@@ -15,10 +15,8 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
-using ttrpc::Status;
 using ttrpc::StatusCode;
 
 // Each list has one entry, whose words are as bad as they can be.
