@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "control/sandbox.h"
 #include "control/service.h"
 #include "observe/audit.h"
 #include "observe/log.h"
@@ -102,8 +103,9 @@ void LogCounters(const Counters& c) {
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
       "messages of peers, {} of "
       "backends; {} protocol errors, {} timeouts; limits: {} refusals",
-      c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.peer_dropped, c.backend_dropped,
-      c.protocol_errors, c.timed_out,
+      c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.of(ProtocolError::kPeerMessageType),
+      c.of(ProtocolError::kBackendMessage),
+      c.of(ProtocolError::kPeerHeader) + c.of(ProtocolError::kBackendHeader), c.timed_out,
       std::accumulate(c.limit_refusals.begin(), c.limit_refusals.end(), uint64_t{0}));
 }
 
@@ -119,11 +121,10 @@ int Fail(const std::string& why) {
   return EXIT_FAILURE;
 }
 
-int Serve(SnapshotPtr snapshot, Audit& audit, const Options& options) {
+int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
-  Service service(base.get(), std::move(snapshot), audit,
-                  {.config_path = options.config, .log_level = options.log_level},
+  Service service(base.get(), std::move(snapshot), audit, std::move(options),
                   [&base] { event_base_loopbreak(base.get()); });
   if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status.message());
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
@@ -134,10 +135,26 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const Options& options) {
   return EXIT_SUCCESS;
 }
 
+ttrpc::Status ConfineIfWanted(const Config& config, ServiceOptions* options) {
+  if (!config.daemon.sandbox) return {};
+  auto sandbox = Confine(config, options->config_path);
+  if (!sandbox) return sandbox.error();
+  options->sandbox = *std::move(sandbox);
+  return {};
+}
+
 int Run(Config config, const Options& options) {
   if (options.log_level) config.log.level = *options.log_level;
+  ServiceOptions service = {
+      .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
+  // Before there is a second thread, that of the log: it would stay as it is.
+  const ttrpc::Status confined = ConfineIfWanted(config, &service);
   if (const ttrpc::Status status = SetUpLog(config.log); !status.ok())
     return Fail(status.message());
+  if (!confined.ok()) return Fail(confined.message());
+  if (service.sandbox) {
+    for (const std::string& warning : service.sandbox->warnings) spdlog::warn("{}", warning);
+  }
   // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
   ::signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
@@ -147,7 +164,7 @@ int Run(Config config, const Options& options) {
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error().message());
   Audit audit(config.audit, *std::move(target));
-  const int status = Serve(MakeSnapshot(std::move(config)), audit, options);
+  const int status = Serve(MakeSnapshot(std::move(config)), audit, std::move(service));
   const bool audit_ended = audit.Stop();
   ShutDownLog();
   if (!audit_ended) ::_exit(status);

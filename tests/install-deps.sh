@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the Debian 12 packages that are missing: tests/install-deps.sh [build|demo|test|full]
+# Installs the Debian 12 packages that are missing: tests/install-deps.sh [build|demo|package|test|full]
 #   build  what meson and ninja need            demo  and the shim that tests/demo.sh talks to
+#   package  and what systemd/build-deb.sh needs
 #   test   and what tests/run.sh needs          full  and what tests/run.sh --full needs
 # Says and does nothing when all are there. Needs no more than bash and apt; never asks anything.
 set -euo pipefail
@@ -11,26 +12,29 @@ group=${1:-build}
 
 build_packages=(
   g++ meson ninja-build pkg-config
-  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libprotobuf-dev libprotoc-dev
-  libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
+  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libmd-dev libprotobuf-dev libprotoc-dev
+  libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev prometheus-cpp-dev
+  protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(
   ca-certificates clang-19 clang-format-14 clang-tidy-14 git libclang-rt-19-dev libssl-dev mandoc
-  openssl python3 runc shellcheck
+  openssl python3 runc shellcheck systemd
 )
+package_packages=(debhelper systemd)
 full_packages=(
-  haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc systemd
+  debhelper debootstrap haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc
 )
 
 packages=("${build_packages[@]}")
 case $group in
   build) ;;
   demo) packages+=("${demo_packages[@]}") ;;
+  package) packages+=("${package_packages[@]}") ;;
   test) packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
   full) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${full_packages[@]}") ;;
   *)
-    echo "install-deps.sh: no group '$group', expected build, demo, test or full" >&2
+    echo "install-deps.sh: no group '$group', expected build, demo, package, test or full" >&2
     exit 64
     ;;
 esac

@@ -45,7 +45,8 @@ tidy_files() { # OPTION…; files on standard input
 }
 
 scripts() {
-  { tracked '*.sh' && echo .ci/run; } | xargs -d '\n' shellcheck
+  { tracked '*.sh' '*.bash' systemd/debian/ttrpc-proxy.{install,prerm,postrm} && echo .ci/run; } |
+    xargs -d '\n' shellcheck
 }
 
 # Pages that ours name may not be installed here.

@@ -5,9 +5,10 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, the daemon under load, faults and change, several loops under ThreadSanitizer,
-# the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds the daemon under
-# ThreadSanitizer, clang-tidy, the tables of tests/bench and whatever stands in tests/full.
+# installed library, the units under a systemd, the daemon under load, faults and change, several
+# loops under ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer,
+# and adds the Debian packages, the daemon under ThreadSanitizer, clang-tidy, the tables of tests/bench
+# and whatever stands in tests/full.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -130,6 +131,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "interop" tests/interop/run.sh --build "$build"
       run "interop direct" tests/interop/run.sh --build "$build" --direct
       run "install" tests/install/run.sh --build "$build"
+      run "systemd" tests/systemd/run.sh --build "$build"
+      if $full; then run "package" tests/package/run.sh; fi
       if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
@@ -149,7 +152,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   thread_targets=("${thread_tests[@]}")
   if $full; then
     thread_targets+=(daemon/ttrpc-proxyd libttrpc/tool/ttrpc tests/integration/integration_tests
-      tests/integration/libfaults.so)
+      tests/integration/libattacks.so tests/integration/libfaults.so)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
     -Db_sanitize=thread -Db_lundef=false -Dbench=false -- "${thread_targets[@]}"; then
@@ -167,7 +170,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
   if [[ -n $beside ]]; then
     wait "$beside"
-    for name in "interop" "interop direct" "install"; do tally "$name"; done
+    for name in "interop" "interop direct" "install" "systemd"; do tally "$name"; done
+    if $full; then tally "package"; fi
     if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
   fi
   if $full; then

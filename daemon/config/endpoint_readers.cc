@@ -2,9 +2,6 @@
 //
 // [admin] and [metrics]: where the daemon itself is asked. A gate: an address at which anybody on
 // a network could connect is refused here.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -56,12 +53,27 @@ std::optional<ttrpc::Address> ParseUnix(const TomlValue& value, std::string_view
   return *std::move(address);
 }
 
-bool IsLoopback(const std::string& host) {
-  in_addr v4;
-  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1)
-    return (ntohl(v4.s_addr) >> IN_CLASSA_NSHIFT) == IN_LOOPBACKNET;
-  in6_addr v6;
-  return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+// A number without a sign, a zero in front or anything behind it, of at most `most`.
+bool ParseDigits(std::string_view digits, unsigned most, unsigned* out) {
+  const char* const last = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), last, *out);
+  return error == std::errc() && end == last && *out <= most &&
+         (digits.size() == 1 || digits.front() != '0');
+}
+
+// 127.0.0.0/8, written with four numbers, or ::1.
+bool IsLoopback(std::string_view host) {
+  constexpr unsigned kLoopbackNet = 127;
+  if (host == "::1") return true;
+  for (int part = 0; part < 4; ++part) {
+    const size_t dot = host.find('.');
+    unsigned number = 0;
+    if (!ParseDigits(host.substr(0, dot), 255, &number)) return false;
+    if (part == 0 && number != kLoopbackNet) return false;
+    if ((dot == host.npos) != (part == 3)) return false;
+    if (dot != host.npos) host.remove_prefix(dot + 1);
+  }
+  return true;
 }
 
 // What follows `tcp:`; nothing: it is not a loopback address with a port.
@@ -75,10 +87,9 @@ std::optional<TcpAddress> ParseTcp(std::string_view text) {
   TcpAddress address{.host = std::string(host), .port = 0};
   // Without brackets nobody could tell where an IPv6 address ends.
   if (bracketed != (host.find(':') != host.npos) || !IsLoopback(address.host)) return std::nullopt;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
-  if (error != std::errc() || end != digits.data() + digits.size() || address.port == 0)
-    return std::nullopt;
+  unsigned port = 0;
+  if (!ParseDigits(digits, 0xffff, &port) || port == 0) return std::nullopt;
+  address.port = static_cast<uint16_t>(port);
   return address;
 }
 

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -39,24 +40,45 @@ Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOp
                  std::function<void()> ended)
     : snapshot_(std::move(snapshot)),
       audit_(audit),
+      reports_(audit),
       options_(std::move(options)),
       ended_(std::move(ended)),
-      proxy_(base, snapshot_, audit),
+      proxy_(base, snapshot_, reports_),
       manager_(proxy_.loop()),
       reserve_(proxy_.loop()),
       signals_(base),
       reader_(base, options_.config_path,
-              [this](LoadedConfig loaded) { Loaded(std::move(loaded)); }) {}
+              [this](LoadedConfig loaded) { Loaded(std::move(loaded)); }),
+      vitals_{.proxy = proxy_,
+              .reports = reports_,
+              .started = std::chrono::system_clock::now(),
+              .loaded = std::chrono::system_clock::now(),
+              .digest = DigestOf(snapshot_->config),
+              .sandboxed = options_.sandbox.has_value()},
+      admin_(vitals_, *this),
+      metrics_(vitals_) {}
 
 ttrpc::Status Service::Start() {
   PassedSockets passed = ServiceManager::TakeSockets();
-  if (ttrpc::Status status = proxy_.Listen(&passed); !status.ok()) return status;
+  if (ttrpc::Status status = Listen(&passed); !status.ok()) return status;
   // Whoever connected to them would wait for ever.
   for (const auto& [name, socket] : passed)
     spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
   if (ttrpc::Status status = MindSignals(); !status.ok()) return status;
   spdlog::info("ready: {}", Describe());
   manager_.Ready(Describe());
+  return {};
+}
+
+// Where the daemon itself is asked first: whoever finds a listener there can ask about it.
+ttrpc::Status Service::Listen(PassedSockets* passed) {
+  auto admin = admin_.Prepare(snapshot_->config);
+  if (!admin) return admin.error();
+  auto metrics = metrics_.Prepare(snapshot_->config);
+  if (!metrics) return metrics.error();
+  if (ttrpc::Status status = proxy_.Listen(passed); !status.ok()) return status;
+  admin_.Commit(*std::move(admin));
+  metrics_.Commit(*std::move(metrics));
   return {};
 }
 
@@ -82,7 +104,7 @@ ttrpc::Status Service::MindSignals() {
 }
 
 void Service::Stop() {
-  if (std::exchange(draining_, true)) {
+  if (std::exchange(vitals_.draining, true)) {
     spdlog::warn("told to stop again: exiting with calls in flight");
     ShutDownLog();
     ::_exit(EXIT_FAILURE);
@@ -95,7 +117,7 @@ void Service::Stop() {
 // Reload.
 
 void Service::Reload() {
-  if (draining_) {
+  if (vitals_.draining) {
     spdlog::warn("told to reload while draining: the configuration stays as it is");
     return;
   }
@@ -105,28 +127,43 @@ void Service::Reload() {
 }
 
 void Service::Loaded(LoadedConfig loaded) {
-  if (draining_) return;
-  ttrpc::Status status;
+  ReloadOutcome outcome;
+  for (const ConfigError& error : loaded.errors) outcome.errors.push_back(error.ToString());
+  if (vitals_.draining) {
+    outcome.errors.emplace_back("draining");
+    return admin_.Reloaded(outcome);
+  }
   if (loaded.config) {
     if (options_.log_level) loaded.config->log.level = *options_.log_level;
-    status = Apply(MakeSnapshot(*std::move(loaded.config)));
-    if (!status.ok()) spdlog::error("{}", status.message());
+    const SnapshotPtr next = MakeSnapshot(*std::move(loaded.config));
+    const ttrpc::Status status = Apply(next);
+    if (!status.ok()) outcome.errors.push_back(status.message());
+    for (const ConfigError& warning :
+         CheckConfig(next->config, next->policy.overflow().uid, next->policy.overflow().gid))
+      outcome.warnings.push_back(warning.ToString());
   }
-  for (const ConfigError& error : loaded.errors) spdlog::error("{}", error.ToString());
-  const bool taken = loaded.errors.empty() && status.ok();
+  for (const std::string& error : outcome.errors) spdlog::error("{}", error);
+  const bool taken = outcome.errors.empty();
   if (taken) {
+    ++vitals_.reloads;
     spdlog::info("reloaded: {}", Describe());
   } else {
+    ++vitals_.reloads_refused;
     spdlog::error("reload refused: the configuration stays as it is");
   }
   reserve_.TakeBack();
   manager_.Ready(taken ? Describe() : Describe() + "; the last reload was refused");
+  admin_.Reloaded(outcome);
 }
 
 // All that can fail comes before anything that cannot be taken back.
 ttrpc::Status Service::Apply(SnapshotPtr next) {
   const Config& before = snapshot_->config;
   const Config& after = next->config;
+  if (options_.sandbox) {
+    ttrpc::Status status = CheckCovers(options_.sandbox->left, PlanSandbox(after));
+    if (!status.ok()) return status;
+  }
   std::unique_ptr<AuditTarget> target;
   if (!SameTarget(before.audit, after.audit)) {
     auto made = MakeAuditTarget(after.audit);
@@ -135,15 +172,22 @@ ttrpc::Status Service::Apply(SnapshotPtr next) {
   }
   auto change = proxy_.PrepareReload(after);
   if (!change) return change.error();
+  auto admin = admin_.Prepare(after);
+  if (!admin) return admin.error();
+  auto metrics = metrics_.Prepare(after);
+  if (!metrics) return metrics.error();
   if (!SameTarget(before.log, after.log)) {
     if (ttrpc::Status status = SetUpLog(after.log); !status.ok()) return status;
   }
 
   audit_.Reconfigure(after.audit, std::move(target));
-  if (before.daemon != after.daemon)
-    spdlog::warn("[daemon] is taken at the next start only");
+  if (before.daemon != after.daemon) spdlog::warn("[daemon] is taken at the next start only");
   proxy_.Reload(next, *std::move(change));
   snapshot_ = std::move(next);
+  admin_.Commit(*std::move(admin));
+  metrics_.Commit(*std::move(metrics));
+  vitals_.loaded = std::chrono::system_clock::now();
+  vitals_.digest = DigestOf(snapshot_->config);
   return {};
 }
 

@@ -9,11 +9,16 @@
 #include <string>
 
 #include "config/config.h"
+#include "control/admin_server.h"
 #include "control/config_reader.h"
 #include "control/descriptor_reserve.h"
+#include "control/metrics_server.h"
+#include "control/sandbox.h"
 #include "control/service_manager.h"
 #include "control/signals.h"
+#include "control/vitals.h"
 #include "observe/audit.h"
+#include "observe/reports.h"
 #include "policy/snapshot.h"
 #include "proxy/proxy.h"
 #include "ttrpc/status.h"
@@ -23,9 +28,10 @@ namespace proxyd {
 struct ServiceOptions {
   std::string config_path;            // read again at SIGHUP
   std::optional<LogLevel> log_level;  // instead of the configuration's, then as now
+  std::optional<Sandbox> sandbox;     // none: not confined
 };
 
-class Service {
+class Service final : private AdminActions {
  public:
   // `base` and `audit` must outlive it. `ended` is called once, when it was told to stop and has
   // drained.
@@ -40,15 +46,18 @@ class Service {
   const Counters& counters() { return proxy_.counters(); }
 
  private:
+  ttrpc::Status Listen(PassedSockets* passed);
   ttrpc::Status MindSignals();
   void Stop();
-  void Reload();
+  void Reload() override;
+  void Drain() override { Stop(); }
   void Loaded(LoadedConfig loaded);
   ttrpc::Status Apply(SnapshotPtr next);
   std::string Describe() const;
 
   SnapshotPtr snapshot_;
   Audit& audit_;
+  Reports reports_;
   const ServiceOptions options_;
   std::function<void()> ended_;
   Proxy proxy_;
@@ -56,7 +65,9 @@ class Service {
   DescriptorReserve reserve_;
   Signals signals_;
   ConfigReader reader_;
-  bool draining_ = false;
+  Vitals vitals_;
+  AdminServer admin_;
+  MetricsServer metrics_;
 };
 
 // Of this system: with the ids as which its kernel shows those without a mapping.

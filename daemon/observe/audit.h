@@ -41,6 +41,9 @@ struct AuditRecord {
   std::optional<uint64_t> request_bytes;
   std::optional<uint64_t> response_bytes;
   std::string_view traceparent;
+  // Not in the line: for those who look at it as it happens.
+  uint64_t peer = 0;
+  uint32_t stream_id = 0;  // the peer's
 };
 
 // Where finished lines go: a log or a file. Called on the audit's own thread, and may block.

@@ -6,7 +6,6 @@
 #include "observe/escape.h"
 
 namespace proxyd {
-namespace {
 
 std::string_view EventName(AuditEvent event) {
   switch (event) {
@@ -23,6 +22,8 @@ std::string_view EventName(AuditEvent event) {
   }
   return "unknown";
 }
+
+namespace {
 
 // One object, begun with its time and event. What is empty is left out.
 class Line {

@@ -6,11 +6,15 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "observe/audit.h"
 #include "observe/rate_limiter.h"
 
 namespace proxyd {
+
+// As the line has it; lives for ever.
+std::string_view EventName(AuditEvent event);
 
 // A value of more bytes than this is cut and ends in "…": the longest service and method that are
 // no error are 256 bytes long. A line is thus at most some 13 KiB, even if all of it is hostile.

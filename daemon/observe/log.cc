@@ -56,6 +56,14 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   return spdlog::level::info;
 }
 
+LogLevel LevelOf(spdlog::level::level_enum level) {
+  for (const LogLevel own :
+       {LogLevel::kTrace, LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn}) {
+    if (SpdlogLevel(own) == level) return own;
+  }
+  return LogLevel::kError;
+}
+
 // Makes lines of messages, and counts those that were lost, here or in the queue. Called on the
 // log's thread, WriteRaw() on the audit's: both may block, and wait for each other.
 class LogSink final : public spdlog::sinks::sink {
@@ -212,6 +220,10 @@ ttrpc::Status SetUpLog(const LogConfig& config) {
   if (first) spdlog::set_default_logger(log.logger);
   return {};
 }
+
+LogLevel LogLevelNow() { return LevelOf(TheLog().logger->level()); }
+
+void SetLogLevelNow(LogLevel level) { TheLog().logger->set_level(SpdlogLevel(level)); }
 
 void ReopenLog() {
   Log& log = TheLog();

@@ -22,6 +22,10 @@ namespace proxyd {
 // called again, while others log: an error then leaves all as it was.
 ttrpc::Status SetUpLog(const LogConfig& config);
 
+// The level that counts now, and another one, until SetUpLog() sets the next. After SetUpLog().
+LogLevel LogLevelNow();
+void SetLogLevelNow(LogLevel level);
+
 // Closes and opens the log file again (SIGUSR1), soon, on the log's thread; what cannot be opened
 // is said in the old file, which stays in use. Nothing to do for the other targets.
 void ReopenLog();

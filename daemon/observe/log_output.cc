@@ -9,7 +9,9 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 #endif
 
 namespace proxyd {
@@ -36,6 +38,8 @@ class JournalOutput final : public LogOutput {
   bool WriteRaw(std::string_view lines) override;
 
  private:
+  bool WriteAudit(std::string_view line);
+
   std::string message_;
 };
 
@@ -69,11 +73,38 @@ bool JournalOutput::Write(level_enum level, std::string_view line) {
 bool JournalOutput::WriteRaw(std::string_view lines) {
   bool all = true;
   while (!lines.empty()) {
-    const size_t end = lines.find('\n') + 1;  // each line has one
-    all &= Write(spdlog::level::info, lines.substr(0, end));
-    lines.remove_prefix(end);
+    const size_t end = lines.find('\n');  // each line has one
+    all &= WriteAudit(lines.substr(0, end));
+    lines.remove_prefix(end + 1);
   }
   return all;
+}
+
+// TTRPC_PROXY_UID=1000 for "uid":1000, and so on.
+std::string JournalField(const std::string& key, const nlohmann::json& value) {
+  std::string field = "TTRPC_PROXY_";
+  for (const char c : key)
+    field.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+  return field.append("=").append(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+// The line is the message, and each of its values a field: to be asked for by journalctl(1).
+bool JournalOutput::WriteAudit(std::string_view line) {
+  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+  message_.assign("MESSAGE=").append(line);
+  std::vector<std::string> values;
+  std::string_view priority = "PRIORITY=6";
+  if (object.is_object()) {
+    for (const auto& [key, value] : object.items()) values.push_back(JournalField(key, value));
+    // What somebody was kept from is worth a second look, and no fault of the daemon's.
+    const std::string event = object.value("event", "");
+    if ((event == "deny" || event == "refuse") && object.value("enforced", true))
+      priority = "PRIORITY=5";
+  }
+  std::vector<iovec> fields = {Field(message_), Field(priority),
+                               Field("SYSLOG_IDENTIFIER=ttrpc-proxyd")};
+  for (const std::string& value : values) fields.push_back(Field(value));
+  return sd_journal_sendv(fields.data(), static_cast<int>(fields.size())) == 0;
 }
 #endif
 

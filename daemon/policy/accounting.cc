@@ -185,6 +185,24 @@ void Accounting::Forget(Clock::time_point now) {
   }
 }
 
+std::vector<Accounting::Usage> Accounting::usage() const {
+  std::vector<Usage> users;
+  {
+    const std::lock_guard lock(mutex_);
+    users.reserve(accounts_.size());
+    for (const auto& [uid, account] : accounts_) {
+      if (account->connections_ == 0) continue;
+      users.push_back({.uid = uid,
+                       .connections = account->connections_,
+                       .calls = account->calls(),
+                       .buffered = account->buffered()});
+    }
+  }
+  std::sort(users.begin(), users.end(),
+            [](const Usage& a, const Usage& b) { return a.uid < b.uid; });
+  return users;
+}
+
 size_t Accounting::connections() const {
   const std::lock_guard lock(mutex_);
   return connections_;

@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "config/config.h"
 #include "ttrpc/status.h"
@@ -184,6 +185,17 @@ class Accounting {
   std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
   // Until then, the heaviest is who ever was.
   void FindHeaviest();
+
+  // What each user has who is connected, by uid.
+  struct Usage {
+    uid_t uid;
+    uint32_t connections;
+    uint32_t calls;
+    uint64_t buffered;
+  };
+  std::vector<Usage> usage() const;
+  // Bytes, of all of them.
+  uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 
   size_t connections() const;
   // Accounts that are kept: of the users who are connected, and, for a second, who were.

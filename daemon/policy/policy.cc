@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "policy/match.h"
@@ -46,14 +47,18 @@ struct Policy::ListenerIndex {
   std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // both spelled out
   std::unordered_map<std::string_view, Entries> by_service;           // only the service
   Entries others;
-  std::vector<std::string_view> guarded_keys;  // ascending, each once
+  std::unordered_set<std::string_view> services;  // of by_method
+  std::vector<std::string_view> guarded_keys;     // ascending, each once
 
   void Add(size_t rule_index, const RuleConfig& rule);
   void AddPattern(uint32_t position, const MethodPattern& pattern);
   void Guard(const RuleConfig& rule);
 
-  // The entries that may match, each list ascending.
-  std::array<std::span<const Entry>, 3> Candidates(const ttrpc::RequestView& request) const;
+  struct Found {
+    std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each ascending
+    MethodLabels labels;
+  };
+  Found Find(const ttrpc::RequestView& request) const;
 };
 
 void Policy::ListenerIndex::Add(size_t rule_index, const RuleConfig& rule) {
@@ -83,6 +88,7 @@ void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& p
   }
   entry.method = {};
   by_method[{pattern.service, pattern.method}].push_back(entry);
+  services.insert(pattern.service);
 }
 
 void Policy::ListenerIndex::Guard(const RuleConfig& rule) {
@@ -92,17 +98,23 @@ void Policy::ListenerIndex::Guard(const RuleConfig& rule) {
   }
 }
 
-std::array<std::span<const Policy::ListenerIndex::Entry>, 3> Policy::ListenerIndex::Candidates(
-    const ttrpc::RequestView& request) const {
-  std::array<std::span<const Entry>, 3> lists = {others};
-  if (const auto found = by_service.find(request.service); found != by_service.end()) {
-    lists[1] = found->second;
+Policy::ListenerIndex::Found Policy::ListenerIndex::Find(const ttrpc::RequestView& request) const {
+  constexpr std::string_view kOther = "other";
+  Found found = {.lists = {others}, .labels = {.service = kOther, .method = kOther}};
+  const auto service = by_service.find(request.service);
+  if (service != by_service.end()) {
+    found.lists[1] = service->second;
+    found.labels.service = service->first;
   }
-  if (const auto found = by_method.find({request.service, request.method});
-      found != by_method.end()) {
-    lists[2] = found->second;
+  const auto method = by_method.find({request.service, request.method});
+  if (method != by_method.end()) {
+    found.lists[2] = method->second;
+    found.labels = {.service = method->first.service, .method = method->first.method};
+  } else if (service == by_service.end()) {
+    const auto known = services.find(request.service);
+    if (known != services.end()) found.labels.service = *known;
   }
-  return lists;
+  return found;
 }
 
 void Admission::SetFits(size_t position) {
@@ -181,11 +193,16 @@ ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
   return {};
 }
 
+MethodLabels Policy::LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const {
+  return listeners_[admission.listener_]->Find(request).labels;
+}
+
 Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request) const {
   using Entry = ListenerIndex::Entry;
   const ListenerIndex& index = *listeners_[admission.listener_];
-  auto lists = index.Candidates(request);
+  auto [lists, labels] = index.Find(request);
   Verdict verdict;
+  verdict.labels = labels;
   for (;;) {
     std::span<const Entry>* next = nullptr;
     for (std::span<const Entry>& list : lists) {

@@ -54,6 +54,13 @@ class Admission {
   std::vector<uint64_t> rest_;
 };
 
+// A request's service and method where rules spell them out, `other` where not: a set that no peer
+// can add to. Views into the configuration.
+struct MethodLabels {
+  std::string_view service;
+  std::string_view method;
+};
+
 struct Verdict {
   bool allowed = false;
   // Index into Config::rules of the rule that decided; none: nothing matched.
@@ -63,6 +70,7 @@ struct Verdict {
   // The service and the method alone decided: any request for them under this admission gets the
   // same verdict, whatever its metadata.
   bool by_names_alone = true;
+  MethodLabels labels;
 };
 
 class Policy {
@@ -91,6 +99,9 @@ class Policy {
   // its metadata has passed CheckGuardedMetadata(). Cost does not grow with the number of rules
   // that spell out other methods; no memory is allocated but for shadows.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request) const;
+
+  // As in the verdict about it: of the rules of the admission's listener.
+  MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
 
   OverflowIds overflow() const { return overflow_; }
 

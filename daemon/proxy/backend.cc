@@ -24,8 +24,8 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
          config_.users == other.users && config_.connections == other.connections;
 }
 
-Backend::Backend(BackendConfig config)
-    : config_(std::move(config)), places_(config_.addresses.size()) {}
+Backend::Backend(BackendConfig config, BackendTally& tally)
+    : config_(std::move(config)), tally_(tally), places_(config_.addresses.size()) {}
 
 size_t Backend::NextAddress() {
   if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
@@ -53,6 +53,9 @@ Status Backend::CheckOwner(int socket) const {
 }
 
 void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
+  ++tally_.connects_failed;
+  tally_.up = false;
+  tally_.last_error = why.message();
   Place& place = places_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
     place.back_off = {};
@@ -71,6 +74,9 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
 }
 
 void Backend::Succeeded(size_t address) {
+  ++tally_.connects;
+  tally_.up = true;
+  tally_.last_error.clear();
   Place& place = places_[address];
   place.back_off = {};
   place.next_attempt = {};

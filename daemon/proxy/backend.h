@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "observe/tally.h"
 #include "proxy/ref.h"
 #include "ttrpc/status.h"
 
@@ -22,9 +23,11 @@ class Backend : public RefCounted {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Backend(BackendConfig config);
+  // `tally` must outlive it.
+  Backend(BackendConfig config, BackendTally& tally);
 
   const BackendConfig& config() const { return config_; }
+  BackendTally& tally() const { return tally_; }
   // Whether a backend that is configured like this is this one: connections to it may stay.
   bool LeadsWhere(const BackendConfig& other) const;
   // Of such a one.
@@ -60,6 +63,7 @@ class Backend : public RefCounted {
   };
 
   BackendConfig config_;
+  BackendTally& tally_;
   std::vector<Place> places_;  // by address
   size_t next_ = 0;
 };

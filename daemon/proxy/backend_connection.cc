@@ -10,11 +10,12 @@ namespace proxyd {
 
 namespace {
 
-ttrpc::ConnectionOptions OptionsOf(const Worker& worker, const BackendConnectionOwner& owner) {
+ttrpc::ConnectionOptions OptionsOf(Worker& worker, const BackendConnectionOwner& owner) {
   ttrpc::ConnectionOptions options;
   options.group = owner.uid();
   options.message_size = worker.limits().message_size;
   options.deliver_before_close = true;
+  options.bytes = &worker.counters().backend_bytes;
   return options;
 }
 
@@ -43,15 +44,25 @@ std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<B
   if (!socket) {
     connection->dialer_ = std::move(dialer);
   } else if (*socket) {
-    connection->connection_.Start(*std::move(socket));
+    connection->Start(*std::move(socket));
   } else {
     return nullptr;
   }
   return connection;
 }
 
+BackendConnection::~BackendConnection() {
+  if (counted_) --backend_->tally().connections;
+}
+
+void BackendConnection::Start(ttrpc::UniqueFd socket) {
+  counted_ = true;
+  ++backend_->tally().connections;
+  connection_.Start(std::move(socket));
+}
+
 void BackendConnection::OnDialled(ttrpc::UniqueFd socket) {
-  if (socket) return connection_.Start(std::move(socket));
+  if (socket) return Start(std::move(socket));
   Close();
   owner_.OnBackendUnreachable(*this);
 }
@@ -76,13 +87,14 @@ void BackendConnection::Add(Call* call) {
   next_id_ += 2;
   if (next_is_last_ || next_id_ > worker_.last_stream_id()) Retire();
   calls_.Insert(call->backend_id, call);
+  ++backend_->tally().calls_in_flight;
 }
 
 Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
   if (header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData) {
     if (Call* const* found = calls_.Find(header.stream_id)) return *found;
   }
-  ++worker_.counters().backend_dropped;
+  worker_.counters().Count(ProtocolError::kBackendMessage);
   return nullptr;
 }
 
@@ -91,11 +103,14 @@ void BackendConnection::OnMessage(const ttrpc::MessageHeader& header, std::strin
 }
 
 void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
+  worker_.counters().Count(ProtocolError::kBackendMessageSize);
   if (Call* call = Find(header)) owner_.OnBackendOversizedMessage(*call, header);
 }
 
 void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   write_deadline_.Stop();
+  if (reason == ttrpc::CloseReason::kProtocolError)
+    worker_.counters().Count(ProtocolError::kBackendHeader);
   owner_.OnBackendClosed(*this, reason);
 }
 

@@ -58,6 +58,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
 
   // Made by Open().
   BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
+  ~BackendConnection();
 
   Backend& backend() const { return *backend_; }
   ttrpc::Connection& connection() { return connection_; }
@@ -68,6 +69,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Messages for it are dropped from now on.
   void Remove(const Call& call) {
     calls_.Erase(call.backend_id);
+    --backend_->tally().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
   // `visit` takes a Call*, in no order, and must not end it.
@@ -89,6 +91,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void Close();
 
  private:
+  void Start(ttrpc::UniqueFd socket);
   void OnDialled(ttrpc::UniqueFd socket);
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
@@ -106,6 +109,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;
   bool retired_ = false;
+  bool counted_ = false;            // among the backend's connections
   std::unique_ptr<Dialer> dialer_;  // null if there was nothing to wait for
   Deadline write_deadline_;
 };

@@ -9,9 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
+#include "observe/tally.h"
 #include "policy/accounting.h"
 #include "proxy/generation.h"
 #include "proxy/ref.h"
@@ -23,11 +23,8 @@ namespace proxyd {
 class BackendConnection;
 class Peer;
 
-// What a call's audit lines need of its request. Empty where none will be wanted. Its strings keep
-// their memory for the next call.
+// What is told of a call, of its request. Its strings keep their memory for the next call.
 struct CallLabel {
-  // Only where a line at the call's end will be wanted.
-  std::optional<std::chrono::steady_clock::time_point> start;
   std::string service;
   std::string method;
   std::string traceparent;
@@ -46,6 +43,8 @@ struct Call {
   StreamState state;
   Ref<Generation> generation;  // that allowed it
   size_t rule = 0;             // of its configuration
+  MethodTally* tally = nullptr;
+  std::chrono::steady_clock::time_point start;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
@@ -61,9 +60,10 @@ inline void Call::Reset(const StreamState& initial) {
   state = initial;
   generation = {};
   rule = 0;
+  tally = nullptr;
+  start = {};
   request_bytes = 0;
   response_bytes = 0;
-  label.start.reset();
   label.service.clear();
   label.method.clear();
   label.traceparent.clear();

@@ -4,11 +4,33 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "policy/accounting.h"
+#include "ttrpc/connection.h"
 
 namespace proxyd {
+
+// Messages that have no business to be there, by what is wrong with them.
+enum class ProtocolError {
+  kPeerHeader,          // reserved byte not zero: the connection is given up
+  kPeerMessageType,     // dropped
+  kPeerEnvelope,        // a request that is refused before any rule looks at it
+  kPeerStreamId,        // a request on an id that is even, or in use
+  kPeerData,            // data where none belongs
+  kPeerMessageSize,     // too long
+  kBackendHeader,       // as kPeerHeader
+  kBackendMessage,      // of no call: dropped, late replies among them
+  kBackendMessageSize,  // too long
+  kBackendData,         // data on a unary call
+};
+inline constexpr std::array<std::string_view, 10> kProtocolErrorNames = {
+    "peer_header",    "peer_message_type", "peer_envelope",
+    "peer_stream_id", "peer_data",         "peer_message_size",
+    "backend_header", "backend_message",   "backend_message_size",
+    "backend_data"};
 
 struct Counters {
   uint64_t peers = 0;          // admitted
@@ -17,13 +39,14 @@ struct Counters {
   uint64_t denied = 0;         // by policy
   uint64_t refused = 0;        // answered with an error of ours: malformed, misplaced, too long
   uint64_t timed_out = 0;      // connections closed by a timeout, of peers and backends
-  std::array<uint64_t, kLimits> limit_refusals{};  // by Limit
-  uint64_t peer_dropped = 0;  // messages of a type that a peer has no business to send
-  uint64_t backend_dropped =
-      0;  // messages of a backend that belong to no call: late replies among them
-  uint64_t protocol_errors = 0;  // connections given up: reserved header byte not zero
+  std::array<uint64_t, kLimits> limit_refusals{};                      // by Limit
+  std::array<uint64_t, kProtocolErrorNames.size()> protocol_errors{};  // by ProtocolError
+  ttrpc::ByteCounts peer_bytes;
+  ttrpc::ByteCounts backend_bytes;
 
-  void CountRefusal(Limit limit) { ++limit_refusals[static_cast<size_t>(limit)]; }
+  void Count(Limit limit) { ++limit_refusals[static_cast<size_t>(limit)]; }
+  void Count(ProtocolError error) { ++protocol_errors[static_cast<size_t>(error)]; }
+  uint64_t of(ProtocolError error) const { return protocol_errors[static_cast<size_t>(error)]; }
 };
 
 }  // namespace proxyd

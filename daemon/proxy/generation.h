@@ -7,9 +7,12 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <vector>
 
+#include "observe/tally.h"
 #include "policy/snapshot.h"
 #include "proxy/backend.h"
 #include "proxy/peer_timeouts.h"
@@ -20,16 +23,33 @@ namespace proxyd {
 
 class Generation : public RefCounted {
  public:
-  // The first. `loop` must outlive it.
-  Generation(ttrpc::IoLoop& loop, SnapshotPtr snapshot);
+  // What a worker has for all its generations; outlives them.
+  struct Context {
+    ttrpc::IoLoop& loop;
+    Tally& tally;
+  };
+
+  // The first.
+  Generation(const Context& context, SnapshotPtr snapshot);
   // The one after `before`: of backends and listeners that both have, it takes over what `before`
   // keeps, which from here on is configured as here.
-  Generation(ttrpc::IoLoop& loop, SnapshotPtr snapshot, const Generation& before);
+  Generation(const Context& context, SnapshotPtr snapshot, const Generation& before);
 
+  const Snapshot& snapshot() const { return *snapshot_; }
   const Config& config() const { return snapshot_->config; }
   const Policy& policy() const { return snapshot_->policy; }
   const Ref<Backend>& backend(size_t index) const { return backends_[index]; }
   const Ref<PeerDeadlines>& deadlines(size_t listener) const { return deadlines_[listener]; }
+
+  // Where to count, by index into Config's lists.
+  ListenerTally& listener_tally(size_t listener) const { return *listener_tallies_[listener]; }
+  // `rule`: none if none matched.
+  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule) const {
+    return *rule_tallies_[listener][rule ? *rule + 1 : 0];
+  }
+  // `rule`: that allowed; its backend counts.
+  MethodTally& method_tally(size_t listener, std::optional<size_t> rule,
+                            const MethodLabels& labels);
 
   // Whether calls may still go to it.
   bool Has(const Backend& backend) const;
@@ -38,8 +58,19 @@ class Generation : public RefCounted {
   std::optional<size_t> FindListener(const ListenerConfig& listener) const;
 
  private:
+  // What MethodLabels are views of stays where it is.
+  using MethodKey = std::tuple<size_t, size_t, const char*, const char*>;
+
+  void MakeTallies();
+
   SnapshotPtr snapshot_;
+  Tally& tally_;
   std::vector<Ref<Backend>> backends_;         // by Config::backends
   std::vector<Ref<PeerDeadlines>> deadlines_;  // by Config::listeners
+  std::vector<ListenerTally*> listener_tallies_;
+  // By listener, then by rule, "none" in front; null where the rule is not the listener's.
+  std::vector<std::vector<RuleTally*>> rule_tallies_;
+  std::map<MethodKey, MethodTally*> method_tallies_;
 };
+
 }  // namespace proxyd

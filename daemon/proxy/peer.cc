@@ -22,12 +22,13 @@ namespace {
 // How long a peer that is to be closed may take to read what was still sent to it.
 constexpr auto kLinger = std::chrono::seconds(30);
 
-ttrpc::ConnectionOptions OptionsOf(const Worker& worker, uid_t uid) {
+ttrpc::ConnectionOptions OptionsOf(Worker& worker, uid_t uid) {
   ttrpc::ConnectionOptions options;
   options.group = uid;
   options.message_size = worker.limits().message_size;
   // End of file from a peer means that it is gone: its calls are cancelled at once.
   options.deliver_before_close = false;
+  options.bytes = &worker.counters().peer_bytes;
   return options;
 }
 
@@ -37,7 +38,7 @@ Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
     : worker_(worker),
       generation_(worker.generation()),
       identity_(peer.identity),
-      audit_(config(), worker.audit(), identity_),
+      audit_(config(), worker.reports(), identity_),
       admission_(std::move(peer.admission)),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, identity_.uid)),
       place_(std::move(peer.place)),
@@ -47,6 +48,8 @@ Peer::~Peer() = default;
 
 void Peer::Start(std::list<Peer>::iterator position) {
   position_ = position;
+  connected_ = worker_.loop().Now();
+  ++generation_->listener_tally(identity_.listener).peers;
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
@@ -64,8 +67,10 @@ void Peer::Reload() {
   admission_ = next->policy().Admit(
       *listener, {.uid = identity_.uid, .gid = identity_.gid, .groups = credentials->groups});
   known_method_.reset();
+  --generation_->listener_tally(identity_.listener).peers;
   identity_.listener = *listener;
   generation_ = next;
+  ++generation_->listener_tally(identity_.listener).peers;
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
     audit_.Refused(StatusCode::kPermissionDenied);
@@ -112,7 +117,7 @@ void Peer::HoldUp(bool held_up) {
 }
 
 void Peer::CloseForLimit(Limit limit) {
-  worker_.counters().CountRefusal(limit);
+  worker_.counters().Count(limit);
   audit_.Refused(StatusCode::kResourceExhausted);
   Close();
 }
@@ -139,32 +144,33 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
       OnData(header, data);
       break;
     default:
-      ++worker_.counters().peer_dropped;
+      worker_.counters().Count(ProtocolError::kPeerMessageType);
   }
 }
 
 void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
   const bool data = header.type == ttrpc::MessageType::kData;
   if (!data && header.type != ttrpc::MessageType::kRequest) {
-    ++worker_.counters().peer_dropped;
+    worker_.counters().Count(ProtocolError::kPeerMessageType);
     return;
   }
   const Status status = MessageTooLong(header.length, worker_.limits().message_size);
   const auto* call = data ? calls_.Find(header.stream_id) : nullptr;
   if (call != nullptr) {
+    worker_.counters().Count(ProtocolError::kPeerMessageSize);
     audit_.Refused(**call, status.code());
     ++worker_.counters().refused;
     AnswerCall(**call, status);
   } else {
-    Refuse(header.stream_id, status);
+    Refuse(header.stream_id, status, ProtocolError::kPeerMessageSize);
   }
 }
 
 void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
+  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerData);
   const auto* found = calls_.Find(id);
-  if (found == nullptr) return Refuse(id, StreamNotActive());
+  if (found == nullptr) return Refuse(id, StreamNotActive(), ProtocolError::kPeerData);
 
   Call& call = **found;
   call.request_bytes += data.size();
@@ -175,9 +181,11 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   close.flags = ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData;
   switch (call.state.OnPeerData(header.flags)) {
     case PeerData::kForward:
+      audit_.Payload(call, false, data);
       backend.Send(forwarded, data);
       return StopIfFull(backend);
     case PeerData::kForwardThenClose:
+      audit_.Payload(call, false, data);
       // Go's server takes a payload and the close together for an error.
       backend.Send(forwarded, data);
       backend.Send(close, {});
@@ -185,9 +193,9 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
     case PeerData::kClose:
       return backend.Send(close, {});
     case PeerData::kDrop:
-      ++worker_.counters().peer_dropped;
       return;
     case PeerData::kRefuse:
+      worker_.counters().Count(ProtocolError::kPeerData);
       audit_.Refused(call, StatusCode::kInvalidArgument);
       ++worker_.counters().refused;
       return AnswerCall(call, StreamNotActive());
@@ -195,7 +203,9 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
 }
 
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
-  if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
+  if (reason == ttrpc::CloseReason::kProtocolError)
+    worker_.counters().Count(ProtocolError::kPeerHeader);
+  --generation_->listener_tally(identity_.listener).peers;
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
   LeaveShared();
@@ -212,18 +222,24 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
 void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std::string_view data) {
   call.response_bytes += data.size();
   if (header.type == ttrpc::MessageType::kResponse) {
+    ttrpc::ResponseView response;
+    const StatusCode code = ReadResponse(data, &response);
+    audit_.Payload(call, true, response.payload);
     ForwardToPeer(call, header, data);
-    EndCall(call, call.label.start ? CodeForAudit(data) : StatusCode::kOk);
+    EndCall(call, code);
   } else {
     switch (call.state.OnBackendData(header.flags)) {
       case BackendMessage::kForward:
+        audit_.Payload(call, true, data);
         ForwardToPeer(call, header, data);
         break;
       case BackendMessage::kForwardAndEnd:
+        audit_.Payload(call, true, data);
         ForwardToPeer(call, header, data);
         EndCall(call, StatusCode::kOk);
         break;
       case BackendMessage::kRefuse:
+        worker_.counters().Count(ProtocolError::kBackendData);
         AnswerCall(call, BackendStatus(StatusCode::kInternal, ConfigOf(*call.backend),
                                        "sent data on a unary call"));
         break;
@@ -251,7 +267,6 @@ void Peer::OnBackendStuck(BackendConnection& connection) {
 }
 
 void Peer::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
-  if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   if (const auto status = StatusOfLoss(ConfigOf(connection), reason)) {
     AnswerCallsOf(connection, *status);
   } else {
@@ -275,7 +290,8 @@ void Peer::Answer(uint32_t id, const Status& status) {
   StopIfFull(connection_);
 }
 
-void Peer::Refuse(uint32_t id, const Status& status) {
+void Peer::Refuse(uint32_t id, const Status& status, ProtocolError error) {
+  worker_.counters().Count(error);
   audit_.Refused(status.code());
   ++worker_.counters().refused;
   Answer(id, status);
@@ -301,7 +317,7 @@ void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
 }
 
 void Peer::EndCall(Call& call, StatusCode code) {
-  audit_.Ended(call, code);
+  TellEnd(call, code);
   BackendConnection& backend = *call.backend;
   backend.Remove(call);
   worker_.Recycle(calls_.Take(call.id));
@@ -310,9 +326,16 @@ void Peer::EndCall(Call& call, StatusCode code) {
   if (!linger_) timeouts_.AwaitRequest();
 }
 
+void Peer::TellEnd(const Call& call, StatusCode code) {
+  const auto duration = worker_.loop().Now() - call.start;
+  call.tally->Count(code);
+  call.backend->backend().tally().durations.Add(duration);
+  audit_.Ended(call, code, duration);
+}
+
 void Peer::EndAllCalls(StatusCode code) {
   calls_.ForEach([&](const auto& call) {
-    audit_.Ended(*call, code);
+    TellEnd(*call, code);
     call->backend->Remove(*call);
   });
   calls_.Clear();

@@ -5,6 +5,7 @@
 // the peer's own stream ids. It owns its calls and its backend connections. On its worker's thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -18,6 +19,7 @@
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
+#include "proxy/counters.h"
 #include "proxy/generation.h"
 #include "proxy/peer_audit.h"
 #include "proxy/peer_timeouts.h"
@@ -66,6 +68,12 @@ class Peer final : public ttrpc::ConnectionHandler,
   // Now. What it has not read is lost.
   void Close();
 
+  // For whoever looks at what there is.
+  const PeerIdentity& identity() const { return identity_; }
+  const std::string& listener_name() const { return config().listeners[identity_.listener].name; }
+  std::chrono::steady_clock::time_point connected() const { return connected_; }
+  const ttrpc::IdMap<std::unique_ptr<Call>>& calls() const { return calls_; }
+
   // For Pressure.
   const UserAccount& account() const { return place_.account(); }
   size_t held() const { return place_.buffered(); }
@@ -109,7 +117,13 @@ class Peer final : public ttrpc::ConnectionHandler,
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
   ttrpc::Status CheckRequest(const AuditedRequest& what) const;
-  void StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request, size_t rule);
+  // What the policy allowed.
+  struct Permit {
+    size_t rule;
+    MethodTally* tally;
+  };
+  void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
+  Verdict Decide(const AuditedRequest& what);
   std::optional<Limit> TakePlace(CallPlace* place);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   BackendConnection* BackendFor(const Ref<Backend>& backend, const StreamState& state);
@@ -122,9 +136,10 @@ class Peer final : public ttrpc::ConnectionHandler,
 
   // Answers and ends.
   void Answer(uint32_t id, const ttrpc::Status& status);
-  void Refuse(uint32_t id, const ttrpc::Status& status);
+  void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
+  void TellEnd(const Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
   void LeaveShared();
@@ -138,10 +153,11 @@ class Peer final : public ttrpc::ConnectionHandler,
   struct KnownMethod {
     std::string service;
     std::string method;
-    size_t rule;
+    Permit permit;
+    RuleTally* rule_tally;
   };
   bool IsKnown(const ttrpc::RequestView& request) const;
-  void Remember(const ttrpc::RequestView& request, const Verdict& verdict);
+  void Remember(const ttrpc::RequestView& request, const Verdict& verdict, const Permit& permit);
 
   const Config& config() const { return generation_->config(); }
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
@@ -155,6 +171,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   ttrpc::Connection connection_;
   ConnectionPlace place_;
   std::list<Peer>::iterator position_;
+  std::chrono::steady_clock::time_point connected_;
   PeerTimeouts timeouts_;
   bool held_up_ = false;
   int looks_ = 0;

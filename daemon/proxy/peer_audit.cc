@@ -29,10 +29,9 @@ void DescribeRule(const Config& config, const RuleConfig& rule, AuditRecord* rec
 
 }  // namespace
 
-ttrpc::StatusCode CodeForAudit(std::string_view response_data) {
-  ttrpc::ResponseView response;
-  const ttrpc::Status parsed = ttrpc::ParseResponse(response_data, &response);
-  return parsed.ok() ? response.code : parsed.code();
+ttrpc::StatusCode ReadResponse(std::string_view data, ttrpc::ResponseView* response) {
+  const ttrpc::Status parsed = ttrpc::ParseResponse(data, response);
+  return parsed.ok() ? response->code : parsed.code();
 }
 
 const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
@@ -46,10 +45,12 @@ AuditRecord PeerAudit::Record(AuditEvent event) const {
   record.pid = identity_.pid;
   record.uid = identity_.uid;
   record.gid = identity_.gid;
+  record.peer = identity_.id;
   return record;
 }
 
 void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const {
+  record->stream_id = what.id;
   record->service = what.request.service;
   record->method = what.request.method;
   record->kind = KindOf(what.flags);
@@ -59,6 +60,7 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
 
 // Under the configuration that allowed it.
 void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
+  record->stream_id = call.id;
   record->kind = call.state.unary() ? "unary" : "stream";
   record->service = call.label.service;
   record->method = call.label.method;
@@ -70,19 +72,23 @@ void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
 }
 
 bool PeerAudit::Wants(AuditEvent event, const RuleConfig* rule) const {
-  if (rule == nullptr) return audit_.Wants(event, std::nullopt, std::nullopt);
-  return audit_.Wants(event, rule->enforce, rule->audit);
+  if (rule == nullptr) return reports_.Wants(event, std::nullopt, std::nullopt);
+  return reports_.Wants(event, rule->enforce, rule->audit);
+}
+
+void PeerAudit::Tell(const AuditRecord& record, const RuleConfig* rule) const {
+  reports_.Tell(record, rule == nullptr ? std::nullopt : rule->audit);
 }
 
 void PeerAudit::Connection(AuditEvent event) const {
-  if (Wants(event, nullptr)) audit_.Record(Record(event));
+  if (Wants(event, nullptr)) Tell(Record(event), nullptr);
 }
 
 void PeerAudit::Refused(ttrpc::StatusCode code) const {
   if (!Wants(AuditEvent::kRefuse, nullptr)) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   record.code = code;
-  audit_.Record(record);
+  Tell(record, nullptr);
 }
 
 void PeerAudit::Refused(const AuditedRequest& what, std::optional<size_t> rule,
@@ -92,15 +98,16 @@ void PeerAudit::Refused(const AuditedRequest& what, std::optional<size_t> rule,
   Describe(what, &record);
   if (rule) DescribeRule(*config_, *Rule(rule), &record);
   record.code = code;
-  audit_.Record(record);
+  Tell(record, Rule(rule));
 }
 
 void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, &call.generation->config().rules[call.rule])) return;
+  const RuleConfig& rule = call.generation->config().rules[call.rule];
+  if (!Wants(AuditEvent::kRefuse, &rule)) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   Describe(call, &record);
   record.code = code;
-  audit_.Record(record);
+  Tell(record, &rule);
 }
 
 void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict) const {
@@ -118,7 +125,7 @@ void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, boo
   if (rule != nullptr) DescribeRule(*config_, *rule, &record);
   record.enforced = enforced;
   if (!allows) record.code = ttrpc::StatusCode::kPermissionDenied;
-  audit_.Record(record);
+  Tell(record, rule);
 }
 
 void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const {
@@ -129,30 +136,41 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
   record.code = code;
   record.duration = std::chrono::microseconds(0);
   record.response_bytes = 0;
-  audit_.Record(record);
+  Tell(record, Rule(rule));
 }
 
-void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code) const {
-  if (!call.label.start) return;
+void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code,
+                      std::chrono::nanoseconds duration) const {
+  const RuleConfig& rule = call.generation->config().rules[call.rule];
+  if (!Wants(AuditEvent::kCall, &rule)) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
-  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - *call.label.start);
-  audit_.Record(record);
+  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(duration);
+  Tell(record, &rule);
 }
 
 void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   CallLabel& label = call->label;
-  const RuleConfig* rule = Rule(call->rule);
-  const bool end_wanted = Wants(AuditEvent::kCall, rule);
-  // Data that is refused of a call is told even where its end is not.
-  if (!end_wanted && !Wants(AuditEvent::kRefuse, rule)) return;
-  if (end_wanted) label.start = std::chrono::steady_clock::now();
   label.service = what.request.service;
   label.method = what.request.method;
   // The peer chose its length. One byte more shows that it was cut.
   label.traceparent = TraceparentOf(what.request).substr(0, kAuditValueLimit + 1);
+}
+
+void PeerAudit::TellPayload(const Call& call, bool response, std::string_view payload) const {
+  const Config& config = call.generation->config();
+  const RuleConfig& rule = config.rules[call.rule];
+  reports_.Tell(PayloadRecord{.peer = identity_.id,
+                              .stream_id = call.id,
+                              .listener = config_->listeners[identity_.listener].name,
+                              .uid = identity_.uid,
+                              .service = call.label.service,
+                              .method = call.label.method,
+                              .rule = rule.name,
+                              .backend = config.backends[rule.backend].name,
+                              .response = response,
+                              .payload = payload});
 }
 
 }  // namespace proxyd

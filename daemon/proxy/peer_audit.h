@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PeerAudit: the audit lines of one peer. It knows who the peer is and which line each outcome
-// deserves. Puts a line together only if it is wanted. On the worker's thread.
+// PeerAudit: what is told of one peer, to the audit and to whoever looks on (Reports). It knows who
+// the peer is and which record each outcome deserves. Puts one together only if it is wanted. On
+// the worker's thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "observe/reports.h"
 #include "policy/policy.h"
 #include "proxy/call.h"
 #include "ttrpc/request.h"
+#include "ttrpc/response.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
 
 struct PeerIdentity {
+  uint64_t id = 0;      // never used again
   size_t listener = 0;  // index into Config::listeners
   pid_t pid = 0;
   uid_t uid = static_cast<uid_t>(-1);
@@ -27,18 +33,20 @@ struct PeerIdentity {
 // A request as its line tells it.
 struct AuditedRequest {
   const ttrpc::RequestView& request;
+  uint32_t id;    // of its stream
   uint8_t flags;  // of its message
   size_t bytes;   // of its data
 };
 
-// Of a backend's response. One that cannot be read is the peer's to judge: it goes as it came.
-ttrpc::StatusCode CodeForAudit(std::string_view response_data);
+// What is told of a backend's response. One that cannot be read is the peer's to judge: it goes as
+// it came.
+ttrpc::StatusCode ReadResponse(std::string_view data, ttrpc::ResponseView* response);
 
 class PeerAudit {
  public:
-  // `audit` and `identity` must outlive it; `config` too, or be replaced before it goes.
-  PeerAudit(const Config& config, Audit& audit, const PeerIdentity& identity)
-      : config_(&config), audit_(audit), identity_(identity) {}
+  // `reports` and `identity` must outlive it; `config` too, or be replaced before it goes.
+  PeerAudit(const Config& config, Reports& reports, const PeerIdentity& identity)
+      : config_(&config), reports_(reports), identity_(identity) {}
 
   void SetConfig(const Config& config) { config_ = &config; }
 
@@ -58,11 +66,16 @@ class PeerAudit {
 
   // An allowed call that ended before it was forwarded.
   void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
-  void Ended(const Call& call, ttrpc::StatusCode code) const;
+  // `duration`: since it was forwarded.
+  void Ended(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
 
-  // Notes in a new call what a line about it will need, at its end or about a message of it that is
-  // refused; nothing if none will be wanted.
+  // Notes in a new call what will be told of it.
   void Label(const AuditedRequest& what, Call* call) const;
+
+  // A message of a call that is forwarded; nothing is done where nobody looks on.
+  void Payload(const Call& call, bool response, std::string_view payload) const {
+    if (reports_.wants_payloads()) TellPayload(call, response, payload);
+  }
 
  private:
   AuditRecord Record(AuditEvent event) const;
@@ -70,11 +83,13 @@ class PeerAudit {
   void Describe(const Call& call, AuditRecord* record) const;
   bool Wants(AuditEvent event, const RuleConfig* rule) const;
   const RuleConfig* Rule(std::optional<size_t> index) const;
+  void TellPayload(const Call& call, bool response, std::string_view payload) const;
+  void Tell(const AuditRecord& record, const RuleConfig* rule) const;
   void Connection(AuditEvent event) const;
   void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
 
   const Config* config_;  // that `identity_` and new calls refer to
-  Audit& audit_;
+  Reports& reports_;
   const PeerIdentity& identity_;
 };
 

@@ -21,8 +21,8 @@ using ttrpc::StatusCode;
 
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd());
-  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse());
+  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerStreamId);
+  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse(), ProtocolError::kPeerStreamId);
 
   const ListenerConfig& listener = config().listeners[identity_.listener];
   const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
@@ -35,25 +35,46 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
       status.ok() && rate != 0 && !place_.account().TakeRequest(rate, UserAccount::Clock::now());
   const bool known = status.ok() && IsKnown(request);
   if (status.ok() && !known) status = CheckNames(request);
-  if (!status.ok()) return Refuse(id, status);
+  if (!status.ok()) return Refuse(id, status, ProtocolError::kPeerEnvelope);
 
-  const AuditedRequest what = {.request = request, .flags = header.flags, .bytes = data.size()};
+  const AuditedRequest what = {
+      .request = request, .id = id, .flags = header.flags, .bytes = data.size()};
   if (status = CheckRequest(what); !status.ok()) {
+    worker_.counters().Count(ProtocolError::kPeerEnvelope);
     audit_.Refused(what, std::nullopt, status.code());
     ++worker_.counters().refused;
+    generation_
+        ->method_tally(identity_.listener, std::nullopt,
+                       generation_->policy().LabelsOf(admission_, request))
+        .Count(status.code());
     return Answer(id, status);
   }
 
-  if (known) return StartCall(id, what, &request, known_method_->rule);
+  if (known) {
+    ++known_method_->rule_tally->decisions;
+    return StartCall(what, &request, known_method_->permit);
+  }
 
-  const Verdict verdict = generation_->policy().Check(admission_, request);
-  audit_.Decided(what, verdict);
+  const Verdict verdict = Decide(what);
+  MethodTally& tally = generation_->method_tally(
+      identity_.listener, verdict.allowed ? verdict.rule : std::nullopt, verdict.labels);
   if (!verdict.allowed) {
     ++worker_.counters().denied;
+    tally.Count(StatusCode::kPermissionDenied);
     return Answer(id, MayNotCall(identity_.uid, request));
   }
-  Remember(request, verdict);
-  StartCall(id, what, &request, *verdict.rule);
+  const Permit permit = {.rule = *verdict.rule, .tally = &tally};
+  Remember(request, verdict, permit);
+  StartCall(what, &request, permit);
+}
+
+Verdict Peer::Decide(const AuditedRequest& what) {
+  Verdict verdict = generation_->policy().Check(admission_, what.request);
+  for (const size_t shadow : verdict.shadows)
+    ++generation_->rule_tally(identity_.listener, shadow).decisions;
+  ++generation_->rule_tally(identity_.listener, verdict.rule).decisions;
+  audit_.Decided(what, verdict);
+  return verdict;
 }
 
 bool Peer::IsKnown(const ttrpc::RequestView& request) const {
@@ -62,12 +83,14 @@ bool Peer::IsKnown(const ttrpc::RequestView& request) const {
 }
 
 // `verdict` allows.
-void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict) {
+void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
+                    const Permit& permit) {
   if (!verdict.by_names_alone || !verdict.shadows.empty()) return;
   if (!known_method_) known_method_ = std::make_unique<KnownMethod>();
   known_method_->service = request.service;
   known_method_->method = request.method;
-  known_method_->rule = *verdict.rule;
+  known_method_->permit = permit;
+  known_method_->rule_tally = &generation_->rule_tally(identity_.listener, verdict.rule);
 }
 
 // Metadata, then flags.
@@ -84,17 +107,19 @@ Status Peer::CheckRequest(const AuditedRequest& what) const {
 }
 
 // An allowed request: streams, draining, limits, then its backend.
-void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView* request,
-                     size_t rule_index) {
-  const RuleConfig& rule = config().rules[rule_index];
+void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
+                     const Permit& permit) {
+  const RuleConfig& rule = config().rules[permit.rule];
   const auto refuse = [&](const Status& status) {
-    audit_.Refused(what, rule_index, status.code());
+    audit_.Refused(what, permit.rule, status.code());
     ++worker_.counters().refused;
-    Answer(id, status);
+    permit.tally->Count(status.code());
+    Answer(what.id, status);
   };
   const auto end = [&](const Status& status) {
-    audit_.Ended(what, rule_index, status.code());
-    Answer(id, status);
+    audit_.Ended(what, permit.rule, status.code());
+    permit.tally->Count(status.code());
+    Answer(what.id, status);
   };
 
   if ((what.flags & ttrpc::kFlagRemoteOpen) != 0 && !rule.streams) {
@@ -105,7 +130,7 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
 
   CallPlace place;
   if (const auto limit = TakePlace(&place)) {
-    worker_.counters().CountRefusal(*limit);
+    worker_.counters().Count(*limit);
     return refuse(LimitReached(*limit, worker_.limits()));
   }
 
@@ -131,10 +156,12 @@ void Peer::StartCall(uint32_t id, const AuditedRequest& what, ttrpc::RequestView
   if (connection == nullptr) return end(CannotBeReached(backend));
 
   auto call = worker_.NewCall(state);
-  call->id = id;
+  call->id = what.id;
   call->peer = this;
   call->generation = generation_;
-  call->rule = rule_index;
+  call->rule = permit.rule;
+  call->tally = permit.tally;
+  call->start = worker_.loop().Now();
   call->place = std::move(place);
   connection->Add(call.get());
   Forward(what, size, std::move(call));
@@ -155,6 +182,7 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   ++worker_.counters().calls;
   call->request_bytes = what.bytes;
   audit_.Label(what, call.get());
+  audit_.Payload(*call, false, request.payload);
   if (request.timeout_nano != 0) {
     call->deadline = std::make_unique<ttrpc::Timer>(
         worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });

@@ -14,9 +14,9 @@ namespace {
 constexpr auto kLastMoment = std::chrono::seconds(1);
 }  // namespace
 
-Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Audit& audit)
+Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
     : drain_timeout_(snapshot->config.daemon.drain_timeout),
-      worker_(base, std::move(snapshot), {.audit = audit, .accounting = accounting_}),
+      worker_(base, std::move(snapshot), {.reports = reports, .accounting = accounting_}),
       listeners_(worker_.loop(),
                  [this](size_t listener, ttrpc::UniqueFd peer) {
                    worker_.Accept(listener, std::move(peer));

@@ -20,7 +20,7 @@
 #include <functional>
 
 #include "config/config.h"
-#include "observe/audit.h"
+#include "observe/reports.h"
 #include "policy/accounting.h"
 #include "policy/snapshot.h"
 #include "proxy/listener_set.h"
@@ -32,8 +32,8 @@ namespace proxyd {
 
 class Proxy {
  public:
-  // `base` and `audit` must outlive it.
-  Proxy(event_base* base, SnapshotPtr snapshot, Audit& audit);
+  // `base` and `reports` must outlive it.
+  Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports);
   ~Proxy();
 
   // Listens everywhere; takes the sockets that systemd: addresses name out of `passed`. The first
@@ -52,8 +52,11 @@ class Proxy {
 
   // Turns while its worker does.
   ttrpc::IoLoop& loop() { return worker_.loop(); }
-  const Config& config() const { return worker_.generation()->config(); }
-  const Counters& counters() { return worker_.counters(); }
+  const Config& config() const { return snapshot().config; }
+  const Snapshot& snapshot() const { return worker_.generation()->snapshot(); }
+  Counters& counters() { return worker_.counters(); }
+  Worker& worker() { return worker_; }
+  Accounting& accounting() { return accounting_; }
 
  private:
   void Finish();

@@ -79,7 +79,6 @@ void SharedBackend::OnBackendStuck(BackendConnection& connection) {
 }
 
 void SharedBackend::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
-  if (reason == ttrpc::CloseReason::kProtocolError) ++worker_.counters().protocol_errors;
   if (const auto status = StatusOfLoss(backend_->config(), reason))
     return AnswerCallsOf(connection, *status);
   connection.Retire();

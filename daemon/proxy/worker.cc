@@ -20,7 +20,8 @@ constexpr size_t kSpareCalls = 256;
 Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context)
     : context_(context),
       loop_(base),
-      generation_(MakeRef<Generation>(loop_, std::move(snapshot))),
+      generation_(MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
+                                      std::move(snapshot))),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
       reaper_(loop_, [this] { Reap(); }),
       shared_backends_(*this),
@@ -34,7 +35,9 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   record.event = AuditEvent::kRefuse;
   const ListenerConfig& config = generation_->config().listeners[listener];
   record.listener = config.name;
+  ListenerTally& tally = generation_->listener_tally(listener);
   if (!credentials) {
+    ++tally.no_credentials;
     spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
                  credentials.error().message());
     return RefusePeer(record);
@@ -44,19 +47,25 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   record.gid = credentials->gid;
   // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
   // whoever made it. Each call would call itself.
-  if (credentials->pid == ::getpid()) return RefusePeer(record);
+  const bool ourselves = credentials->pid == ::getpid();
   Admission admission = generation_->policy().Admit(
       listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
-  if (!admission.admitted()) return RefusePeer(record);
+  if (ourselves || !admission.admitted()) {
+    ++tally.not_admitted;
+    return RefusePeer(record);
+  }
   auto place =
       context_.accounting.Connect(credentials->uid, config, limits(), Accounting::Clock::now());
   if (const Limit* limit = std::get_if<Limit>(&place)) {
-    counters_.CountRefusal(*limit);
+    counters_.Count(*limit);
+    ++tally.over_limit;
     record.code = ttrpc::StatusCode::kResourceExhausted;
     return RefusePeer(record);
   }
   ++counters_.peers;
-  NewPeer peer{.identity = {.listener = listener,
+  ++tally.admitted;
+  NewPeer peer{.identity = {.id = ++last_peer_id_,
+                            .listener = listener,
                             .pid = credentials->pid,
                             .uid = credentials->uid,
                             .gid = credentials->gid},
@@ -67,11 +76,20 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
 
 void Worker::RefusePeer(AuditRecord record) {
   ++counters_.peers_refused;
-  if (audit().Wants(record.event, std::nullopt, std::nullopt)) audit().Record(record);
+  if (reports().Wants(record.event, std::nullopt, std::nullopt))
+    reports().Tell(record, std::nullopt);
+}
+
+Peer* Worker::FindPeer(uint64_t id) {
+  for (Peer& peer : peers_) {
+    if (peer.identity().id == id) return &peer;
+  }
+  return nullptr;
 }
 
 void Worker::Reload(SnapshotPtr snapshot) {
-  generation_ = MakeRef<Generation>(loop_, std::move(snapshot), *generation_);
+  generation_ = MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
+                                    std::move(snapshot), *generation_);
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
   pressure_.SetLimits(limits());
   shared_backends_.Reload(*generation_);

@@ -11,6 +11,8 @@
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "observe/reports.h"
+#include "observe/tally.h"
 #include "policy/accounting.h"
 #include "policy/snapshot.h"
 #include "proxy/call.h"
@@ -32,7 +34,7 @@ class Peer;
 
 // What a worker shares with others; outlives it.
 struct WorkerContext {
-  Audit& audit;
+  Reports& reports;
   Accounting& accounting;
   // Go's client and server count streams in 31 bits. A backend connection that has come this far,
   // well before their end, takes no more calls, and is closed after its last.
@@ -67,9 +69,14 @@ class Worker {
   const Ref<Generation>& generation() const { return generation_; }
   // Of all peers alike.
   const LimitsConfig& limits() const { return generation_->config().limits; }
-  Audit& audit() { return context_.audit; }
+  Audit& audit() { return context_.reports.audit(); }
+  Reports& reports() { return context_.reports; }
   uint32_t last_stream_id() const { return context_.last_stream_id; }
   const Accounting& accounting() const { return context_.accounting; }
+  const Tally& tally() const { return tally_; }
+  const std::list<Peer>& peers() const { return peers_; }
+  // Null: there is none with this id.
+  Peer* FindPeer(uint64_t id);
   Pressure& pressure() { return pressure_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
@@ -91,9 +98,11 @@ class Worker {
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
+  Tally tally_;
   Ref<Generation> generation_;
   DeadlineQueue backend_write_deadlines_;
   Counters counters_;
+  uint64_t last_peer_id_ = 0;
   ttrpc::RequestView request_buffer_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;

@@ -36,6 +36,7 @@ Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler
       send_queue_high_(options.send_queue_high),
       send_queue_low_(options.send_queue_low),
       group_(options.group),
+      bytes_(options.bytes),
       turn_(group_ ? loop.JoinGroup(*group_) : nullptr),
       deliver_before_close_(options.deliver_before_close) {}
 
@@ -137,6 +138,7 @@ void Connection::Receive(int most) {
     return;
   }
   const auto received = static_cast<size_t>(n);
+  if (bytes_ != nullptr) bytes_->received += received;
   const size_t in_tail = std::min(received, tail.size());
   decoder_.Commit(in_tail);
   HandOut({loop_.read_buffer(), received - in_tail}, most);
@@ -282,6 +284,7 @@ void Connection::Write() {
       return;
     }
     queue_.Consume(static_cast<size_t>(n));
+    if (bytes_ != nullptr) bytes_->sent += static_cast<uint64_t>(n);
     progress = true;
   }
   if (blocked != write_blocked_ || (blocked && progress)) {

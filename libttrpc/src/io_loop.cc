@@ -66,6 +66,13 @@ IoLoop::IoLoop(event_base* base)
 
 IoLoop::~IoLoop() = default;
 
+void IoLoop::ReadClock() {
+  now_ = std::chrono::steady_clock::now();
+  now_of_ = wake_up_;
+  // Whether or not anything is sent, this wake-up has an end.
+  event_active(flush_event_.get(), EV_TIMEOUT, 0);
+}
+
 void Waiter::Wake() {
   if (coroutine_ == nullptr || !alone()) return;
   if (loop_.woken_.alone()) event_active(loop_.woken_event_.get(), EV_TIMEOUT, 0);

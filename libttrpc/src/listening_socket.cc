@@ -54,9 +54,13 @@ std::string PathOf(const UniqueFd& file) { return "/proc/self/fd/" + std::to_str
 // could put a link to a file of root's in its place.
 Status SetOwnerAndMode(const ListeningSocketOptions& options, const UniqueFd& file) {
   const std::string address = options.address.ToString();
-  const uid_t owner = options.owner.value_or(static_cast<uid_t>(-1));
-  const gid_t group = options.group.value_or(static_cast<gid_t>(-1));
-  if (::fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
+  struct stat there {};
+  if (::fstat(file.get(), &there) != 0) return ErrnoStatus(errno, address);
+  const uid_t owner = options.owner.value_or(there.st_uid);
+  const gid_t group = options.group.value_or(there.st_gid);
+  // Who may not change owners need not try, where they are right.
+  const bool right = owner == there.st_uid && group == there.st_gid;
+  if (!right && ::fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
     return ErrnoStatus(errno, address + ": owner and group");
   }
   if (::chmod(PathOf(file).c_str(), options.mode) != 0) {

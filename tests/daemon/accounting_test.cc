@@ -63,6 +63,27 @@ TEST_F(AccountingTest, ConnectionsInAll) {
   EXPECT_EQ(accounting_.connections(), 3U);
 }
 
+TEST_F(AccountingTest, UsageIsOfThoseWhoAreConnected) {
+  EXPECT_EQ(Connect(7), "");
+  CallPlace call;
+  ASSERT_TRUE(Account().TakeCall(1, &call));
+  places_.back().SetBuffered(4096);
+  EXPECT_EQ(Connect(3), "");
+  EXPECT_EQ(Connect(7), "");
+  const auto usage = accounting_.usage();
+  ASSERT_EQ(usage.size(), 2U);
+  EXPECT_EQ(usage[0].uid, 3U);
+  EXPECT_EQ(usage[0].connections, 1U);
+  EXPECT_EQ(usage[1].uid, 7U);
+  EXPECT_EQ(usage[1].connections, 2U);
+  EXPECT_EQ(usage[1].calls, 1U);
+  EXPECT_EQ(usage[1].buffered, 4096U);
+  EXPECT_EQ(accounting_.buffered(), 4096U);
+  call.Leave();
+  places_.clear();
+  EXPECT_TRUE(accounting_.usage().empty());
+}
+
 TEST_F(AccountingTest, OthersCannotHaveWhatIsKeptForRoot) {
   limits_.connections = 10;
   limits_.connections_reserved = 4;

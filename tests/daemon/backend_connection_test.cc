@@ -60,10 +60,11 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
   ASSERT_EQ(::connect(waiting.get(), where.get(), where.length), 0);
 
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
+  Reports reports(audit);
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   Accounting accounting;
   Worker worker(base.get(), std::make_shared<const Snapshot>(config, test::kOverflow),
-                {.audit = audit, .accounting = accounting});
+                {.reports = reports, .accounting = accounting});
   const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
   NoOwner owner;
   const auto connection = BackendConnection::Open(worker, worker.generation()->backend(0), owner);
@@ -82,10 +83,11 @@ TEST(BackendConnectionTest, TheLastIdRetiresIt) {
                              .users = {::getuid()},
                              .position = {}});
   Audit audit(config.audit, std::make_unique<NowhereTarget>());
+  Reports reports(audit);
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   Accounting accounting;
   Worker worker(base.get(), std::make_shared<const Snapshot>(config, test::kOverflow),
-                {.audit = audit, .accounting = accounting, .last_stream_id = 5});
+                {.reports = reports, .accounting = accounting, .last_stream_id = 5});
   NoOwner owner;
   BackendConnection connection(worker, worker.generation()->backend(0), owner);
   for (const uint32_t id : {1U, 3U, 5U}) {

@@ -27,7 +27,8 @@ class BackendTest : public ::testing::Test {
     backend_.Failed({.address = address, .begun = now_}, Status(code, "broken"), now_);
   }
 
-  Backend backend_{ConfigOf(BackendConfig::Balance::kFirstAvailable)};
+  BackendTally tally_;
+  Backend backend_{ConfigOf(BackendConfig::Balance::kFirstAvailable), tally_};
   Backend::Clock::time_point now_ = Backend::Clock::now();
 };
 
@@ -107,7 +108,8 @@ TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
 }
 
 std::vector<size_t> NextFive(BackendConfig::Balance balance) {
-  Backend backend(ConfigOf(balance));
+  BackendTally tally;
+  Backend backend(ConfigOf(balance), tally);
   std::vector<size_t> addresses;
   addresses.reserve(5);
   for (int i = 0; i < 5; ++i) addresses.push_back(backend.NextAddress());

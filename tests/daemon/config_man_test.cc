@@ -60,8 +60,9 @@ TEST_P(ManPageTest, HasEachKeyThatThereIsAndNoOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, ManPageTest,
-                         testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]", "[admin]", "[metrics]",
-                                         "[[listener]]", "[[backend]]", "[[rule]]"));
+                         testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]",
+                                         "[admin]", "[metrics]", "[[listener]]", "[[backend]]",
+                                         "[[rule]]"));
 
 }  // namespace
 }  // namespace proxyd

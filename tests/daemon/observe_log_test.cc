@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -274,18 +275,34 @@ int LogToFakeJournal() {
   config.target = LogConfig::Target::kJournal;
   if (!SetUpLog(config).ok()) return 2;
   spdlog::warn("{}", kHostile);
+  const std::string denial =
+      R"({"event":"deny","uid":1000,"method":"Do","enforced":true,"code":"PERMISSION_DENIED"})";
+  const std::string shadow = R"({"event":"deny","enforced":false,"listener":"a\nb"})";
+  MakeLogAuditTarget()->Write(denial + "\n" + shadow + "\n");
   ShutDownLog();
+  // In the order in which two threads wrote them.
+  std::multiset<std::string> entries;
   char bytes[4096];
-  const ssize_t size = ::recv(journal.get(), bytes, sizeof bytes, MSG_DONTWAIT);
-  const std::string entry(bytes, size > 0 ? static_cast<size_t>(size) : 0);
-  const std::string expected =
+  for (ssize_t size = 0; (size = ::recv(journal.get(), bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
+    entries.emplace(bytes, static_cast<size_t>(size));
+  const std::string identifier = "SYSLOG_IDENTIFIER=ttrpc-proxyd\n";
+  // A value of more than one line is sent with its length.
+  const std::string two_lines =
+      std::string("TTRPC_PROXY_LISTENER\n\3\0\0\0\0\0\0\0", 29) + "a\nb\n";
+  const std::multiset<std::string> expected = {
       "MESSAGE=peer said \"x\\n2024-01-01T00:00:00.000000Z info forged\\u001b[2J\\xff\n"
-      "PRIORITY=4\nSYSLOG_IDENTIFIER=ttrpc-proxyd\n";
-  if (entry != expected) {
+      "PRIORITY=4\n" +
+          identifier,
+      "MESSAGE=" + denial + "\nPRIORITY=5\n" + identifier +
+          "TTRPC_PROXY_CODE=PERMISSION_DENIED\nTTRPC_PROXY_ENFORCED=true\n"
+          "TTRPC_PROXY_EVENT=deny\nTTRPC_PROXY_METHOD=Do\nTTRPC_PROXY_UID=1000\n",
+      "MESSAGE=" + shadow + "\nPRIORITY=6\n" + identifier +
+          "TTRPC_PROXY_ENFORCED=false\nTTRPC_PROXY_EVENT=deny\n" + two_lines,
+  };
+  if (entries == expected) return 0;
+  for (const std::string& entry : entries)
     std::fprintf(stderr, "the journal got: %s\n", entry.c_str());
-    return 3;
-  }
-  return 0;
+  return 3;
 }
 
 TEST_F(LogTest, Journal) {

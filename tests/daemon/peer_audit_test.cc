@@ -29,15 +29,19 @@ Config ConfigWith(AuditCalls calls) {
 class Labeller {
  public:
   explicit Labeller(AuditCalls calls)
-      : config_(ConfigWith(calls)), audit_(config_.audit, std::make_unique<NowhereTarget>()) {}
+      : config_(ConfigWith(calls)),
+        audit_(config_.audit, std::make_unique<NowhereTarget>()),
+        reports_(audit_) {}
 
   void Label(const ttrpc::RequestView& request, Call* call) {
-    PeerAudit(config_, audit_, identity_).Label({.request = request, .flags = 0, .bytes = 0}, call);
+    PeerAudit(config_, reports_, identity_)
+        .Label({.request = request, .id = 1, .flags = 0, .bytes = 0}, call);
   }
 
  private:
   const Config config_;
   Audit audit_;
+  Reports reports_;
   const PeerIdentity identity_;
 };
 
@@ -63,20 +67,13 @@ TEST(PeerAuditTest, KeepsNoMoreOfAValueThanALineShows) {
   EXPECT_LE(label.traceparent.size(), kAuditValueLimit + 1);
 }
 
-// A refusal of its data is told even where its end is not.
-TEST(PeerAuditTest, KeepsTheNamesOfACallThatMayBeRefused) {
-  for (const AuditCalls calls : {AuditCalls::kDenied, AuditCalls::kAll}) {
+// Whoever lists the calls in flight wants to see them.
+TEST(PeerAuditTest, KeepsTheNamesOfACallWhateverIsAudited) {
+  for (const AuditCalls calls : {AuditCalls::kNone, AuditCalls::kDenied, AuditCalls::kAll}) {
     const CallLabel label = LabelWith(calls, test::Call("/s/M"));
     EXPECT_EQ(label.service, "s");
     EXPECT_EQ(label.method, "M");
   }
-  EXPECT_EQ(LabelWith(AuditCalls::kNone, test::Call("/s/M")).service, "");
-}
-
-TEST(PeerAuditTest, KeepsTheStartOnlyOfACallWhoseEndIsTold) {
-  EXPECT_FALSE(LabelWith(AuditCalls::kNone, test::Call("/s/M")).start);
-  EXPECT_FALSE(LabelWith(AuditCalls::kDenied, test::Call("/s/M")).start);
-  EXPECT_TRUE(LabelWith(AuditCalls::kAll, test::Call("/s/M")).start);
 }
 
 // Names are kept of every call: that must not ask for memory with each.
@@ -91,7 +88,6 @@ TEST(PeerAuditTest, LabelsACallInTheMemoryOfTheLast) {
   const size_t before = test::AllocationCount();
   for (int i = 0; i < 10; ++i) {
     call.Reset(StreamState(0));
-    EXPECT_FALSE(call.label.start);
     EXPECT_EQ(call.label.service, "");
     EXPECT_EQ(call.label.method, "");
     EXPECT_EQ(call.label.traceparent, "");

@@ -81,6 +81,58 @@ man_pages() {
   done
 }
 
+# A configuration that is there already is somebody's.
+configuration() {
+  local file
+  file=$root$(realpath -m "$prefix/$(option sysconfdir)")/ttrpc-proxy/config.toml
+  cmp "$top/config/config.toml" "$file" || return
+  echo '# mine' >"$file"
+  install_all && same "the file" '# mine' "$(<"$file")"
+}
+
+# Each shell knows each option that --help shows, and nobody else's.
+completions() {
+  local share program command wanted
+  share=$root$prefix/$(option datadir)
+  for program in ttrpc-proxyd ttrpc; do
+    command=$bin/$program
+    [[ -x $command ]] || command=$root$prefix/$(option sbindir)/$program
+    wanted=$({ "$command" --help && if [[ $program == ttrpc ]]; then
+      "$command" call --help && "$command" list --help; fi; } | long_options)
+    same "bash, $program" "$wanted" \
+      "$(long_options <"$share/bash-completion/completions/$program")" &&
+      same "zsh, $program" "$wanted" "$(long_options <"$share/zsh/site-functions/_$program")" &&
+      same "fish, $program" "$wanted" \
+        "$(sed -n 's/^complete .* -l \([a-z-]*\) .*/--\1/p' \
+          "$share/fish/vendor_completions.d/$program.fish" | sort -u)" ||
+      return
+  done
+}
+long_options() { grep -oE -- '--[a-z][a-z-]+' | sort -u; }
+
+# offers WANTED WORD…: what bash makes of a line with the cursor at its end. Only a shell that
+# completes has compopt.
+offers() {
+  # shellcheck disable=SC2016
+  same "after '${*:2}'" "$1" "$(PATH=$bin:$PATH bash -c '
+    compopt() { :; }
+    . "$0/$1"
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    "_${1//-/_}"
+    echo "${COMPREPLY[*]}"' "$root$prefix/$(option datadir)/bash-completion/completions" "${@:2}")"
+}
+
+bash_completes() {
+  local schema=(--proto greeter.proto -I "$top/libttrpc/examples")
+  offers "--config --check" ttrpc-proxyd --c && offers "warn" ttrpc-proxyd --log-level w &&
+    offers "call" ttrpc c && offers "unix: unix-abstract:" ttrpc call u &&
+    offers "$top/libttrpc/examples/greeter.proto" ttrpc list --proto \
+      "$top/libttrpc/examples/greeter.p" &&
+    offers "example.Greeter" ttrpc list "${schema[@]}" ex &&
+    offers "example.Greeter/SayHello" ttrpc call "${schema[@]}" unix : ///run/x.sock \
+      example.Greeter/SayH
+}
+
 pkgconfig() {
   PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@"
 }
@@ -189,6 +241,9 @@ check "library for sharing" shared_library
 check "symbols of the library" symbols
 check "headers, all of them" all_headers
 check "man pages" man_pages
+check "configuration" configuration
+check "completions know all options" completions
+check "bash completes" bash_completes
 check "code generated and compiled outside the tree" generate
 check "links with the shared library, and with little else" link_shared
 check "links with the static library" link_static

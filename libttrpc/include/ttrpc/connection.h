@@ -56,6 +56,12 @@ class ConnectionHandler {
   ~ConnectionHandler() = default;
 };
 
+// Bytes that connections have taken from their sockets and given to them.
+struct ByteCounts {
+  uint64_t received = 0;
+  uint64_t sent = 0;
+};
+
 struct ConnectionOptions {
   uint32_t message_size = kDefaultMessageSize;  // longer data is discarded
   size_t send_queue_high = 256U << 10;          // bytes; full from here on
@@ -70,6 +76,10 @@ struct ConnectionOptions {
   // them in one wake-up than a single one may: a user with many connections gets no more turns than
   // a user with one. Within a group they go in turn.
   std::optional<uint64_t> group = std::nullopt;
+
+  // Where to count what it receives and sends, together with other connections of the loop. Null:
+  // nowhere. Must outlive the connection.
+  ByteCounts* bytes = nullptr;
 };
 
 class Connection {
@@ -156,6 +166,7 @@ class Connection {
   size_t send_queue_high_;
   size_t send_queue_low_;
   std::optional<uint64_t> group_;
+  ByteCounts* bytes_;
   ConnectionTurn* turn_;  // its group's, or null
   bool end_awaited_ = false;
   bool deliver_before_close_;

@@ -8,6 +8,7 @@
 // them, with one system call for each connection, so that many small messages leave together.
 #pragma once
 
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <memory>
@@ -101,10 +102,18 @@ class IoLoop {
 
   event_base* base() const { return base_; }
 
+  // The time at which this wake-up first asked for it: for whoever asks with every message, and can
+  // do without what a wake-up takes.
+  std::chrono::steady_clock::time_point Now() {
+    if (now_of_ != wake_up_) ReadClock();
+    return now_;
+  }
+
  private:
   friend class Connection;
   friend class Waiter;
 
+  void ReadClock();
   void ResumeWoken();
 
   // As much as a Unix socket holds by default, so that one read empties it.
@@ -138,7 +147,9 @@ class IoLoop {
   // In wake-ups. Who is alone need not stop for others: turns cost batches.
   static constexpr uint64_t kLately = 1024;
 
-  uint64_t wake_up_ = 1;                       // tells one from the next
+  uint64_t wake_up_ = 1;  // tells one from the next
+  uint64_t now_of_ = 0;   // the wake-up whose time `now_` is
+  std::chrono::steady_clock::time_point now_;
   const ConnectionTurn* last_turn_ = nullptr;  // only compared
   uint64_t others_until_ = kLately;
   std::unordered_map<uint64_t, ConnectionTurn> groups_;

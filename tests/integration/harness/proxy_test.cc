@@ -58,6 +58,17 @@ void ProxyTest::Start(Scene scene) {
   StartDaemon(scene.user_namespace);
 }
 
+void ProxyTest::Reload(const std::string& outcome) {
+  const auto matches = [&outcome](const std::string& line) {
+    return line.find(outcome) != std::string::npos;
+  };
+  const std::string log = daemon_->log();
+  size_t before = 0;
+  for (size_t at = log.find(outcome); at != log.npos; at = log.find(outcome, at + 1)) ++before;
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(before + 1, matches);
+}
+
 void ProxyTest::TearDown() {
   if (daemon_ == nullptr) return;
   if (daemon_->running()) {

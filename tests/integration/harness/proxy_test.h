@@ -40,6 +40,8 @@ class ProxyTest : public ::testing::Test {
   void StartDaemon(UserNamespace user_namespace = UserNamespace::kOurs);
   void StartBackend(RecordingBackend::Options options = {});
   void WriteConfig(const Scene& scene);
+  // Tells the daemon to reload, and waits until it has said how it went.
+  void Reload(const std::string& outcome);
   void TearDown() override;
 
   RawPeer Peer(const Identity& identity = {}) const { return RawPeer(front_path(), identity); }

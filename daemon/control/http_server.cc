@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/http_server.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace proxyd {
+
+namespace {
+
+struct BuffereventDeleter {
+  void operator()(bufferevent* event) const { bufferevent_free(event); }
+};
+
+std::string_view Reason(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Error";
+  }
+}
+
+HttpReply Error(int status) {
+  return {.status = status, .body = std::string(Reason(status)).append("\n")};
+}
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return Lower(x) == Lower(y); });
+}
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// Takes the next line off `text`, without its end.
+std::string_view TakeLine(std::string_view* text) {
+  const size_t end = text->find('\n');
+  std::string_view line = text->substr(0, end);
+  text->remove_prefix(end == text->npos ? text->size() : end + 1);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+// A page from elsewhere in a browser of this machine can have its own name lead here, and would
+// then be let read what it gets. Whoever means us calls us by a number, or by the one name that is
+// always ours.
+bool IsOurHost(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  return host.empty() || EqualsIgnoringCase(host, "localhost") || host == "[::1]" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
+}
+
+// Whether the empty line has come.
+size_t EndOfHead(std::string_view text) {
+  const size_t crlf = text.find("\r\n\r\n");
+  const size_t lf = text.find("\n\n");
+  return std::min(crlf, lf);
+}
+
+}  // namespace
+
+struct HttpServer::Connection {
+  Connection(HttpServer& s, ttrpc::UniqueFd fd)
+      : server(s), deadline(s.loop_, [this] { server.Close(this); }) {
+    event.reset(bufferevent_socket_new(s.loop_.base(), fd.get(), BEV_OPT_CLOSE_ON_FREE));
+    if (event) static_cast<void>(fd.release());
+  }
+
+  HttpServer& server;
+  std::unique_ptr<bufferevent, BuffereventDeleter> event;
+  ttrpc::Timer deadline;
+  bool replied = false;
+};
+
+HttpServer::HttpServer(ttrpc::IoLoop& loop, Handler handler,
+                       std::function<void(bool)> set_accepting)
+    : loop_(loop),
+      handler_(std::move(handler)),
+      set_accepting_(std::move(set_accepting)),
+      tick_(loop, [this] {
+        accepts_left_ = kAcceptsPerTick;
+        UpdateAccepting();
+      }) {}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::Serve(ttrpc::UniqueFd socket) {
+  auto made = std::make_unique<Connection>(*this, std::move(socket));
+  if (!made->event) return;
+  Connection* const connection = connections_.emplace_back(std::move(made)).get();
+  bufferevent_setcb(
+      connection->event.get(),
+      [](bufferevent*, void* self) {
+        auto* own = static_cast<Connection*>(self);
+        own->server.Read(own);
+      },
+      // All of the reply is written.
+      [](bufferevent*, void* self) {
+        auto* own = static_cast<Connection*>(self);
+        if (own->replied) own->server.Close(own);
+      },
+      [](bufferevent*, short what, void* self) {
+        auto* own = static_cast<Connection*>(self);
+        // Who has asked may well close its side, and wait for the reply.
+        if (own->replied && (what & BEV_EVENT_EOF) != 0) return;
+        own->server.Close(own);
+      },
+      connection);
+  bufferevent_setwatermark(connection->event.get(), EV_READ, 0, kRequestBytes);
+  connection->deadline.Start(kTimeout);
+  if (bufferevent_enable(connection->event.get(), EV_READ | EV_WRITE) != 0)
+    return Close(connection);
+  --accepts_left_;
+  if (!tick_.active()) tick_.Start(kTick);
+  UpdateAccepting();
+}
+
+void HttpServer::Read(Connection* connection) {
+  if (connection->replied) return;
+  evbuffer* const input = bufferevent_get_input(connection->event.get());
+  const size_t size = evbuffer_get_length(input);
+  const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(input, -1));
+  const std::string_view text(bytes, bytes != nullptr ? size : 0);
+  const size_t end = EndOfHead(text);
+  if (end == text.npos && size < kRequestBytes) return;
+  bool with_body = true;
+  const HttpReply reply = end == text.npos ? Error(431) : Answer(text.substr(0, end), &with_body);
+  Reply(connection, reply, with_body);
+}
+
+// `request`: up to the empty line.
+HttpReply HttpServer::Answer(std::string_view request, bool* with_body) const {
+  const std::string_view line = TakeLine(&request);
+  const size_t method_end = line.find(' ');
+  const size_t path_end = line.rfind(' ');
+  if (method_end == line.npos || method_end == path_end ||
+      !line.substr(path_end + 1).starts_with("HTTP/1."))
+    return Error(400);
+  const std::string_view method = line.substr(0, method_end);
+  *with_body = method != "HEAD";
+  if (method != "GET" && method != "HEAD") return Error(405);
+  while (!request.empty()) {
+    const std::string_view header = TakeLine(&request);
+    const size_t colon = header.find(':');
+    if (colon == header.npos) return Error(400);
+    if (EqualsIgnoringCase(header.substr(0, colon), "host") &&
+        !IsOurHost(Trim(header.substr(colon + 1))))
+      return Error(421);
+  }
+  std::string_view path = line.substr(method_end + 1, path_end - method_end - 1);
+  path = path.substr(0, path.find('?'));
+  return handler_(path);
+}
+
+void HttpServer::Reply(Connection* connection, const HttpReply& reply, bool with_body) {
+  connection->replied = true;
+  std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " ";
+  head.append(Reason(reply.status)).append("\r\nContent-Type: ").append(reply.type);
+  head.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
+  // Nothing that is shown may bring anything with it, be kept, or be shown within something else.
+  head.append(
+      "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
+      "\r\nReferrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; "
+      "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n");
+  if (with_body) head.append(reply.body);
+  bufferevent_write(connection->event.get(), head.data(), head.size());
+}
+
+void HttpServer::Close(Connection* connection) {
+  const auto found =
+      std::find_if(connections_.begin(), connections_.end(),
+                   [connection](const auto& own) { return own.get() == connection; });
+  if (found == connections_.end()) return;
+  connections_.erase(found);
+  UpdateAccepting();
+}
+
+void HttpServer::UpdateAccepting() {
+  const bool accepting = connections_.size() < kConnections && accepts_left_ > 0;
+  if (accepting == accepting_) return;
+  accepting_ = accepting;
+  set_accepting_(accepting);
+}
+
+}  // namespace proxyd

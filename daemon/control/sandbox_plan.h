@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SandboxPlan: what a configuration needs of the system once the daemon runs, which is what the
+// sandbox leaves it (sandbox.h), and whether that is enough for another configuration. Pure; any
+// thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+// Folders are as the configuration spells them, in order, each once; what is below them is meant,
+// too.
+struct SandboxPlan {
+  std::vector<std::string> log_folders = {};     // files are made here and appended to
+  std::vector<std::string> socket_folders = {};  // sockets and their lock files, too, which also go
+  bool vsock = false;
+  bool tcp = false;
+};
+
+SandboxPlan PlanSandbox(const Config& config);
+
+// FAILED_PRECONDITION `needs a restart: FOLDER is outside the sandbox`, or `… vsock sockets are …`:
+// the first thing that `needed` has and `left` has not. Compares names: a folder that is left by
+// another name counts as outside.
+ttrpc::Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed);
+
+}  // namespace proxyd

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StatusPage: the page that shows status.json to people: status_page.html, built in.
+#pragma once
+
+#include <string_view>
+
+namespace proxyd {
+
+// Lives for ever.
+std::string_view StatusPage();
+
+}  // namespace proxyd

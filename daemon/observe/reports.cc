@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/reports.h"
+
+#include <algorithm>
+
+#include "observe/audit_line.h"
+
+namespace proxyd {
+
+void Reports::Tell(const AuditRecord& record, std::optional<AuditCalls> rule_override) {
+  if (audit_.Wants(record.event, record.enforced, rule_override)) audit_.Record(record);
+  for (ReportSink* sink : sinks_) sink->OnRecord(record);
+  const bool refused = record.event == AuditEvent::kRefuse || record.event == AuditEvent::kDeny;
+  if (refused && record.enforced.value_or(true)) Keep(record);
+}
+
+void Reports::Tell(const PayloadRecord& record) {
+  for (ReportSink* sink : sinks_) {
+    if (sink->wants_payloads()) sink->OnPayload(record);
+  }
+}
+
+// In the memory of the one that it takes the place of: a flood of refusals asks for none.
+void Reports::Keep(const AuditRecord& record) {
+  Refusal refusal;
+  if (refusals_.size() == kRefusals) {
+    refusal = std::move(refusals_.back());
+    refusals_.pop_back();
+  }
+  const auto cut = [](std::string_view value) { return value.substr(0, kAuditValueLimit); };
+  refusal.time = std::chrono::system_clock::now();
+  refusal.event = record.event;
+  refusal.listener = record.listener;
+  refusal.uid = record.uid;
+  refusal.pid = record.pid;
+  refusal.service = cut(record.service);
+  refusal.method = cut(record.method);
+  refusal.rule = record.rule;
+  refusal.code = record.code;
+  refusals_.push_front(std::move(refusal));
+}
+
+void Reports::Add(ReportSink* sink) {
+  sinks_.push_back(sink);
+  UpdatePayloads();
+}
+
+void Reports::Remove(ReportSink* sink) {
+  std::erase(sinks_, sink);
+  UpdatePayloads();
+}
+
+void Reports::UpdatePayloads() {
+  payloads_wanted_ = std::any_of(sinks_.begin(), sinks_.end(),
+                                 [](const ReportSink* sink) { return sink->wants_payloads(); });
+}
+
+}  // namespace proxyd

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tally: what a worker counts, by the labels under which it is told. What has once been counted
+// stays, whatever a reload takes out of the configuration, so that no counter goes back and
+// references may be kept. Labels are names of the configuration only: no peer can add any. On the
+// worker's thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "config/config.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+// The statuses that ttrpc knows; any other is counted as UNKNOWN, which is what it means.
+inline constexpr size_t kStatusCodes = 17;
+
+// Spans, sorted into buckets by their length.
+class Histogram {
+ public:
+  // Upper bounds, inclusive; what is longer is in one bucket more.
+  static constexpr std::array<std::chrono::microseconds, 18> kBounds = {
+      std::chrono::microseconds(50),       std::chrono::microseconds(100),
+      std::chrono::microseconds(250),      std::chrono::microseconds(500),
+      std::chrono::microseconds(1000),     std::chrono::microseconds(2500),
+      std::chrono::microseconds(5000),     std::chrono::microseconds(10000),
+      std::chrono::microseconds(25000),    std::chrono::microseconds(50000),
+      std::chrono::microseconds(100000),   std::chrono::microseconds(250000),
+      std::chrono::microseconds(500000),   std::chrono::microseconds(1000000),
+      std::chrono::microseconds(2500000),  std::chrono::microseconds(5000000),
+      std::chrono::microseconds(10000000), std::chrono::microseconds(60000000)};
+
+  void Add(std::chrono::nanoseconds span);
+  // By bucket, not summed up.
+  const std::array<uint64_t, kBounds.size() + 1>& buckets() const { return buckets_; }
+  uint64_t count() const { return count_; }
+  std::chrono::nanoseconds sum() const { return sum_; }
+
+ private:
+  std::array<uint64_t, kBounds.size() + 1> buckets_{};
+  uint64_t count_ = 0;
+  std::chrono::nanoseconds sum_{0};
+};
+
+struct ListenerTally {
+  uint64_t peers = 0;  // connected
+  // Connections, by what became of them.
+  uint64_t admitted = 0;
+  uint64_t not_admitted = 0;    // no rule could ever allow them anything
+  uint64_t no_credentials = 0;  // nobody knows whose they are
+  uint64_t over_limit = 0;
+  uint64_t refused() const { return not_admitted + no_credentials + over_limit; }
+};
+
+struct BackendTally {
+  uint64_t connections = 0;      // open
+  uint64_t calls_in_flight = 0;  // on them
+  uint64_t connects = 0;         // that succeeded
+  uint64_t connects_failed = 0;
+  // Of the last attempt; neither before the first.
+  bool up = false;
+  std::string last_error;
+  Histogram durations;  // of calls that were forwarded
+};
+
+// How often a rule has decided, or with enforce = false would have.
+struct RuleTally {
+  uint64_t decisions = 0;
+};
+
+// Calls that have ended, by status.
+struct MethodTally {
+  std::array<uint64_t, kStatusCodes> ended{};
+
+  void Count(ttrpc::StatusCode code) {
+    auto index = static_cast<size_t>(code);
+    if (index >= ended.size()) index = static_cast<size_t>(ttrpc::StatusCode::kUnknown);
+    ++ended[index];
+  }
+};
+
+class Tally {
+ public:
+  struct RuleKey {
+    std::string listener;
+    std::string rule;  // "": none matched
+    RuleConfig::Action action;
+    bool enforced;
+    friend auto operator<=>(const RuleKey&, const RuleKey&) = default;
+  };
+  struct MethodKey {
+    std::string listener;
+    std::string backend;  // "": none was chosen
+    std::string service;
+    std::string method;
+    friend auto operator<=>(const MethodKey&, const MethodKey&) = default;
+  };
+
+  ListenerTally& Listener(const std::string& name) { return listeners_[name]; }
+  BackendTally& Backend(const std::string& name) { return backends_[name]; }
+  RuleTally& Rule(const RuleKey& key) { return rules_[key]; }
+  MethodTally& Method(const MethodKey& key) { return methods_[key]; }
+
+  const std::map<std::string, ListenerTally>& listeners() const { return listeners_; }
+  const std::map<std::string, BackendTally>& backends() const { return backends_; }
+  const std::map<RuleKey, RuleTally>& rules() const { return rules_; }
+  const std::map<MethodKey, MethodTally>& methods() const { return methods_; }
+
+ private:
+  std::map<std::string, ListenerTally> listeners_;
+  std::map<std::string, BackendTally> backends_;
+  std::map<RuleKey, RuleTally> rules_;
+  std::map<MethodKey, MethodTally> methods_;
+};
+
+}  // namespace proxyd

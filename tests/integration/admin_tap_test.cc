@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an admin sees who taps: what is decided and what happens, as it does.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "harness/admin_test.h"
+
+namespace integration {
+namespace {
+
+using ::testing::ElementsAre;
+using ttrpc::StatusCode;
+
+class AdminTapTest : public AdminTest {};
+
+TEST_F(AdminTapTest, ATapSeesWhatHappensWhateverIsAudited) {
+  StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
+  auto tap = Tap({});
+  RawPeer peer = Peer();
+  EXPECT_EQ(peer.Exchange(Request(1, {.payload = "echo", .metadata = {{"traceparent", "t"}}})),
+            Response(1, "echo"));
+  peer.Exchange(Request(3, {.service = "test.Other"}));
+  peer.Close();
+
+  const auto connected = Next(tap);
+  ASSERT_TRUE(connected);
+  EXPECT_EQ(connected->event(), "connect");
+  EXPECT_EQ(connected->listener(), "front");
+  EXPECT_GT(connected->time(), 0);
+  const auto call = Next(tap);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->event(), "call");
+  EXPECT_EQ(call->peer(), connected->peer());
+  EXPECT_EQ(call->stream_id(), 1U);
+  EXPECT_EQ(call->service(), "test.Unary");
+  EXPECT_EQ(call->method(), "Do");
+  EXPECT_EQ(call->code(), "OK");
+  EXPECT_EQ(call->backend(), "back");
+  EXPECT_EQ(call->traceparent(), "t");
+  EXPECT_TRUE(call->enforced());
+  const auto denial = Next(tap);
+  ASSERT_TRUE(denial);
+  EXPECT_EQ(denial->event(), "deny");
+  EXPECT_EQ(denial->code(), "PERMISSION_DENIED");
+  const auto gone = Next(tap);
+  ASSERT_TRUE(gone);
+  EXPECT_EQ(gone->event(), "disconnect");
+}
+
+TEST_F(AdminTapTest, ATapIsFiltered) {
+  StartWithAdmin();
+  v1::TapRequest by_outcome;
+  by_outcome.add_outcomes("PERMISSION_DENIED");
+  auto denials = Tap(by_outcome);
+  v1::TapRequest by_method;
+  by_method.set_method("/test.*/Do");
+  by_method.add_events("call");
+  by_method.add_uids(0);
+  auto calls = Tap(by_method);
+  v1::TapRequest nothing;
+  nothing.add_listeners("other");
+  auto none = Tap(nothing);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  peer.Exchange(Request(3, {.service = "test.Other"}));
+  EXPECT_EQ(Next(denials)->stream_id(), 3U);
+  EXPECT_EQ(Next(calls)->stream_id(), 1U);
+  peer.Exchange(Request(5, {.service = "test.Other"}));
+  EXPECT_EQ(Next(denials)->stream_id(), 5U);
+  ExpectEcho(peer, 7);
+  EXPECT_EQ(Next(calls)->stream_id(), 7U);
+}
+
+TEST_F(AdminTapTest, ATapShowsPayloadsIfItIsAskedAndThatIsAudited) {
+  StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
+  v1::TapRequest request;
+  request.set_payload_bytes(4);
+  request.add_events("message");
+  auto tap = Tap(request);
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_TRUE(peer.Send(
+      Request(3, {.service = "test.Stream", .method = "Hold", .payload = "open"}, kOpen)));
+  EXPECT_TRUE(peer.Send(Data(3, "more than that")));
+  backend_->WaitForMessages(0, 3);
+  backend_->Send(0, Data(3, "answer"));
+  std::vector<std::string> seen;
+  for (int i = 0; i < 5; ++i) {
+    const auto event = Next(tap);
+    ASSERT_TRUE(event);
+    seen.push_back(event->method() + " " + event->direction() + " " + event->payload() + " " +
+                   std::to_string(event->payload_size()));
+  }
+  EXPECT_THAT(seen, ElementsAre("Do request echo 4", "Do response echo 4", "Hold request open 4",
+                                "Hold request more 14", "Hold response answ 6"));
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("\"listener\":\"[admin]\"") != std::string::npos &&
+           line.find("\"method\":\"Tap\"") != std::string::npos &&
+           line.find("\"uid\":0") != std::string::npos;
+  });
+}
+
+TEST_F(AdminTapTest, ATapThatIsTooSlowLosesAndIsTold) {
+  StartWithAdmin({.head = "[limits]\ncalls_per_user = 4096\n"});
+  v1::TapRequest request;
+  request.set_payload_bytes(64 << 10);
+  request.add_events("message");
+  auto tap = Tap(request);
+  // Nothing of it is taken while the loop does not turn.
+  RawPeer peer = Peer();
+  const std::string payload(60 << 10, 'x');
+  constexpr uint32_t kCalls = 400;
+  for (uint32_t i = 0; i < kCalls; ++i)
+    ASSERT_EQ(peer.Exchange(Request(2 * i + 1, {.payload = payload})),
+              Response(2 * i + 1, payload));
+  // Makes room, so that there is a next event to say what was lost before it.
+  uint64_t taken = 0;
+  uint64_t dropped = 0;
+  const auto take = [&] {
+    const auto event = Next(tap);
+    if (!event) return std::string("none");
+    ++taken;
+    dropped += event->dropped();
+    return event->direction() + " " + event->payload();
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(take(), (i % 2 == 0 ? "request " : "response ") + payload);
+  ASSERT_EQ(peer.Exchange(Request(2 * kCalls + 1, {.payload = "last"})),
+            Response(2 * kCalls + 1, "last"));
+  std::string event;
+  while (event != "response last" && event != "none") event = take();
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(taken + dropped, 2 * kCalls + 2);
+}
+
+TEST_F(AdminTapTest, WhatATapCannotHave) {
+  StartWithAdmin();
+  v1::TapRequest request;
+  request.set_method("Do");
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, request).Finish()).code(),
+            StatusCode::kInvalidArgument);
+  request.set_method("");
+  request.set_payload_bytes((64 << 10) + 1);
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, request).Finish()).code(),
+            StatusCode::kInvalidArgument);
+  std::vector<ttrpc::ServerStreamCall<v1::TapEvent>> taps;
+  for (int i = 0; i < 8; ++i) taps.push_back(Tap({}));
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, {}).Finish()).code(), StatusCode::kResourceExhausted);
+  // Those of a client that goes end with it.
+  Dial();
+  Await([](const auto& status) { return status.taps() == 0; });
+}
+
+}  // namespace
+}  // namespace integration

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AdminTest: a ProxyTest whose daemon has an admin service, with a client of it that is made of the
+// same .proto. Its loop turns only while the test waits for an answer.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "control/admin.ttrpc.h"
+#include "harness/proxy_test.h"
+#include "ttrpc/event_loop.h"
+
+namespace integration {
+
+namespace v1 = ttrpc::proxy::v1;
+
+class AdminTest : public ProxyTest {
+ protected:
+  std::string admin_path() const { return folder_ / "admin.sock"; }
+  std::string Head(const std::string& more = "") const {
+    return "[admin]\naddress = \"unix://" + admin_path() + "\"\nmode = \"0666\"\n" + more;
+  }
+  void StartWithAdmin(Scene scene = {}, const std::string& admin_keys = "") {
+    scene.head = Head(admin_keys) + scene.head;
+    Start(std::move(scene));
+    Dial();
+  }
+  void Dial() {
+    client_ = ttrpc::Client::Dial(loop_.io(), *ttrpc::Address::Parse("unix://" + admin_path()));
+    admin_.emplace(*client_);
+    context_.set_timeout(std::chrono::seconds(30));
+  }
+
+  template <typename Request, typename Reply>
+  ttrpc::Result<Reply> Call(
+      ttrpc::Task<ttrpc::Result<Reply>> (v1::AdminClient::*method)(ttrpc::Context&, const Request&),
+      const Request& request = {}) {
+    return loop_.Run(((*admin_).*method)(context_, request));
+  }
+  v1::GetStatusReply Status() {
+    const auto reply = Call(&v1::AdminClient::GetStatus);
+    EXPECT_TRUE(reply) << reply.error().ToString();
+    return reply ? *reply : v1::GetStatusReply();
+  }
+  // Turns the loop until the status is as it should be; the test fails if it does not become so.
+  bool Await(const std::function<bool(const v1::GetStatusReply&)>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < end) {
+      if (condition(Status())) return true;
+    }
+    ADD_FAILURE() << "it does not become so";
+    return false;
+  }
+  std::optional<v1::TapEvent> Next(ttrpc::ServerStreamCall<v1::TapEvent>& tap) {
+    return loop_.Run(tap.Receive());
+  }
+  // It counts from here on.
+  ttrpc::ServerStreamCall<v1::TapEvent> Tap(const v1::TapRequest& request) {
+    const uint32_t before = Status().taps();
+    auto tap = admin_->Tap(context_, request);
+    Await([before](const auto& status) { return status.taps() == before + 1; });
+    return tap;
+  }
+
+  ttrpc::EventLoop loop_;
+  ttrpc::Context context_;
+  std::unique_ptr<ttrpc::Client> client_;
+  std::optional<v1::AdminClient> admin_;
+};
+
+}  // namespace integration

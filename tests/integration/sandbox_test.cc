@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sandbox, attacked from within: code in the daemon tries what the daemon has no use for. What
+// the daemon does use goes on, also across a reload; a reload that takes more is refused.
+#include <gtest/gtest.h>
+#include <linux/landlock.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "harness/attacker.h"
+#include "harness/proxy_test.h"
+
+namespace integration {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// What refuses it.
+enum class By { kLandlock, kFilter, kSeveral };
+
+enum class Open {
+  kAlways,   // it succeeds where nothing confines it
+  kSomehow,  // there it fails for another reason, or depends on the machine
+};
+
+struct Row {
+  Attack attack;
+  const char* name;
+  By by;
+  int error;  // with which it is refused
+  Open without_sandbox = Open::kAlways;
+};
+
+const std::vector<Row> kAttacks = {
+    {Attack::kReadFile, "read a file", By::kLandlock, EACCES},
+    {Attack::kListFolder, "list a folder", By::kLandlock, EACCES},
+    {Attack::kWriteFile, "write a file", By::kLandlock, EACCES},
+    {Attack::kWriteUserDatabase, "write to the user database", By::kLandlock, EACCES},
+    {Attack::kMakeFile, "make a file", By::kLandlock, EACCES},
+    {Attack::kTruncateFile, "truncate a file", By::kLandlock, EACCES},
+    {Attack::kRemoveFile, "remove a file", By::kLandlock, EACCES},
+    {Attack::kMakeFolder, "make a folder", By::kLandlock, EACCES},
+    {Attack::kMakeLink, "make a link", By::kLandlock, EACCES},
+    {Attack::kMakeFifo, "make a fifo", By::kLandlock, EACCES},
+    {Attack::kMakeDevice, "make a device", By::kSeveral, EACCES},
+    {Attack::kBindSocket, "bind a socket", By::kLandlock, EACCES},
+    {Attack::kSetIdMode, "make a file set-user-ID", By::kFilter, EPERM},
+    {Attack::kSetIdFile, "make a set-user-ID file", By::kFilter, EPERM},
+    {Attack::kSetIdUnnamedFile, "make an unnamed set-user-ID file", By::kFilter, EPERM},
+    {Attack::kOpenByHandle, "open by handle", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kExecute, "execute a program", By::kLandlock, EACCES},
+    {Attack::kExecuteMemory, "execute what is in memory", By::kFilter, EPERM},
+    {Attack::kTrace, "trace a process", By::kSeveral, EPERM},
+    {Attack::kReadMemory, "read a process's memory", By::kFilter, EPERM},
+    {Attack::kReadEnvironment, "read a process's environment", By::kSeveral, EACCES},
+    {Attack::kSignal, "signal a process", By::kLandlock, EPERM},
+    {Attack::kMount, "mount", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kNewMount, "prepare a mount", By::kFilter, EPERM},
+    {Attack::kUnshare, "leave a namespace", By::kFilter, EPERM},
+    {Attack::kCloneNamespace, "make a namespace", By::kFilter, EPERM},
+    {Attack::kClone3Namespace, "make a namespace otherwise", By::kFilter, ENOSYS},
+    {Attack::kJoinNamespace, "join a namespace", By::kFilter, EPERM},
+    {Attack::kBpf, "load bpf", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kModule, "remove a module", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kKeyring, "add a key", By::kFilter, EPERM},
+    {Attack::kIoUring, "set io_uring up", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kPerformanceEvents, "open performance events", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kUserFaults, "handle page faults", By::kFilter, EPERM},
+    {Attack::kPersonality, "ask for the personality", By::kFilter, EPERM},
+    {Attack::kAnotherUser, "become another user", By::kFilter, EPERM},
+    {Attack::kHostName, "set the host name", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kClock, "set the clock", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kTerminal, "type into the terminal", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kOtherArchitecture, "call as i386", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kX32, "call as x32", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kInet, "open an IPv4 socket", By::kFilter, EPERM},
+    {Attack::kInet6, "open an IPv6 socket", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kInetHighBits, "open an IPv4 socket by odd bits", By::kFilter, EPERM},
+    {Attack::kNetlink, "open a netlink socket", By::kFilter, EPERM},
+    {Attack::kPacket, "open a packet socket", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kVsock, "open a vsock socket", By::kFilter, EPERM, Open::kSomehow},
+    {Attack::kAlgorithms, "open a socket of the crypto API", By::kFilter, EPERM, Open::kSomehow},
+};
+
+// What a daemon does, or may come to do.
+const std::vector<std::pair<Attack, const char*>> kLeft = {
+    {Attack::kExecuteItself, "execute itself"}, {Attack::kLookUpNames, "look names up"},
+    {Attack::kLoadLibrary, "load a library"},   {Attack::kUnixSocket, "open a Unix socket"},
+    {Attack::kStartThread, "start a thread"},
+};
+
+long LandlockVersion() {
+  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+#ifdef WITH_SANITIZERS
+constexpr bool kWithSanitizers = true;
+#else
+constexpr bool kWithSanitizers = false;
+#endif
+
+// What this kernel's Landlock does not know yet, and what sanitizers do themselves.
+std::set<Attack> NotRefused() {
+  std::set<Attack> attacks;
+  if (LandlockVersion() < 6) attacks.insert(Attack::kSignal);
+  if (LandlockVersion() < 3) attacks.insert(Attack::kTruncateFile);
+  if (kWithSanitizers) attacks.insert(Attack::kPersonality);
+  return attacks;
+}
+
+// Of each thread of a process, a field of /proc/PID/task/TID/status.
+std::set<std::string> StatusOfThreads(pid_t pid, const std::string& field) {
+  std::set<std::string> values;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(folder)) {
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with(field + ":\t")) values.insert(line.substr(field.size() + 2));
+    }
+  }
+  return values;
+}
+
+class SandboxTest : public ProxyTest {
+ protected:
+  void StartAttacked(const Scene& scene, const std::vector<std::string>& environment = {}) {
+    WriteConfig(scene);
+    StartBackend();
+    std::vector<std::string> all = attacker_.environment();
+    all.insert(all.end(), environment.begin(), environment.end());
+    daemon_ = std::make_unique<DaemonProcess>(
+        std::vector<std::string>{"--config", config_path(), "--log-level", "debug"},
+        DaemonSurroundings{.environment = all});
+  }
+  void Attack(AttackThread thread) {
+    attacker_.Run(thread, [this, thread] {
+      // The loop gets a peer; the log gets a line.
+      if (thread == AttackThread::kMain) Peer().Close();
+      if (thread == AttackThread::kLog) daemon_->Signal(SIGHUP);
+    });
+    if (thread == AttackThread::kLog) {
+      EXPECT_NE(attacker_.thread(), daemon_->pid()) << "it was not another thread";
+    }
+  }
+  void ExpectRefused() {
+    for (const Row& row : kAttacks) {
+      if (NotRefused().contains(row.attack)) continue;
+      EXPECT_EQ(attacker_.ErrorOf(row.attack), row.error) << row.name;
+    }
+    ExpectLeft();
+  }
+  void ExpectLeft() {
+    for (const auto& [attack, name] : kLeft) EXPECT_EQ(attacker_.ErrorOf(attack), 0) << name;
+    // Another daemon starts, confines itself once more and finds that its place is taken.
+    EXPECT_EQ(attacker_.ErrorOf(Attack::kStartAgain), EXIT_FAILURE);
+    daemon_->WaitForLines(++started_again_, [](const std::string& line) {
+      return line.ends_with("front.sock is in use");
+    });
+  }
+  void ExpectOpen(const Row& row) const {
+    const int error = attacker_.ErrorOf(row.attack);
+    if (row.without_sandbox == Open::kAlways) {
+      EXPECT_EQ(error, 0) << row.name;
+    } else {
+      EXPECT_NE(error, row.error) << row.name;
+    }
+  }
+  void ExpectReloads(const Scene& scene) {
+    WriteConfig(scene);
+    Reload("reloaded: ");
+    EXPECT_THAT(daemon_->log(), Not(HasSubstr("outside the sandbox")));
+  }
+  void ExpectRefused(const Scene& scene, const std::string& outside) {
+    WriteConfig(scene);
+    Reload("reload refused: the configuration stays as it is");
+    EXPECT_THAT(daemon_->log(),
+                HasSubstr("error needs a restart: " + outside + " outside the sandbox"));
+  }
+  static std::string Listener(const std::string& path) {
+    return std::string(kDefaultRules) + "[[listener]]\nname = \"more\"\naddress = \"unix://" +
+           path + "\"\n";
+  }
+
+  size_t started_again_ = 0;
+  const TempDir other_;
+  Attacker attacker_{folder_ / "attacks", config_path()};
+};
+
+TEST_F(SandboxTest, AttacksFromEachThreadAreRefused) {
+  if (LandlockVersion() < 0) GTEST_SKIP() << "this kernel has no Landlock";
+  StartAttacked({});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  for (const AttackThread thread : {AttackThread::kMain, AttackThread::kLog}) {
+    Attack(thread);
+    ExpectRefused();
+  }
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+// That they are attacks at all.
+TEST_F(SandboxTest, WithoutItTheySucceed) {
+  StartAttacked({.head = "[daemon]\nsandbox = false\n"});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  Attack(AttackThread::kMain);
+  for (const Row& row : kAttacks) ExpectOpen(row);
+  ExpectLeft();
+}
+
+TEST_F(SandboxTest, AKernelWithoutLandlockIsSaidAndTheRestHolds) {
+  StartAttacked({},
+                {test::kMissingCallVariable + ("=" + std::to_string(SYS_landlock_create_ruleset))});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  EXPECT_THAT(daemon_->log(),
+              HasSubstr("warn sandbox: the kernel has no Landlock: files are not confined"));
+  Attack(AttackThread::kMain);
+  for (const Row& row : kAttacks) {
+    if (row.by == By::kLandlock) {
+      ExpectOpen(row);
+    } else if (row.by == By::kFilter && !NotRefused().contains(row.attack)) {
+      EXPECT_EQ(attacker_.ErrorOf(row.attack), row.error) << row.name;
+    }
+  }
+  ExpectLeft();
+  // No folder is outside of what does not confine.
+  ExpectReloads({.rules = Listener(other_ / "more.sock")});
+}
+
+TEST_F(SandboxTest, AKernelWithoutFiltersIsSaidAndTheRestHolds) {
+  StartAttacked({}, {test::kMissingCallVariable + ("=" + std::to_string(SYS_seccomp))});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  EXPECT_THAT(
+      daemon_->log(),
+      HasSubstr("warn sandbox: the kernel has no seccomp filters: system calls are not confined"));
+  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapEff"), std::set<std::string>{"000000000000000b"});
+  ExpectReloads({.backend = "address = \"vsock:3:1024\"\n"});
+}
+
+TEST_F(SandboxTest, WhatFailsOtherwiseEndsTheStart) {
+  StartAttacked({},
+                {test::kMissingCallVariable + ("=" + std::to_string(SYS_landlock_restrict_self))});
+  EXPECT_EQ(daemon_->WaitForExit(), 1);
+  EXPECT_THAT(daemon_->log(),
+              HasSubstr("error sandbox: landlock_restrict_self: Function not implemented"));
+  EXPECT_FALSE(std::filesystem::exists(front_path()));
+}
+
+TEST_F(SandboxTest, NoThreadKeepsMoreThanItNeeds) {
+  Start();
+  const pid_t pid = daemon_->pid();
+  // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER.
+  for (const char* field : {"CapEff", "CapPrm", "CapBnd"})
+    EXPECT_EQ(StatusOfThreads(pid, field), std::set<std::string>{"000000000000000b"}) << field;
+  EXPECT_EQ(StatusOfThreads(pid, "CapInh"), std::set<std::string>{"0000000000000000"});
+  EXPECT_EQ(StatusOfThreads(pid, "NoNewPrivs"), std::set<std::string>{"1"});
+  EXPECT_EQ(StatusOfThreads(pid, "Seccomp"), std::set<std::string>{"2"});
+}
+
+TEST_F(SandboxTest, AFamilyThatABackendUsesIsLeft) {
+  StartAttacked({.backend = "address = \"vsock:3:1024\"\n"});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  Attack(AttackThread::kMain);
+  EXPECT_NE(attacker_.ErrorOf(test::Attack::kVsock), EPERM);
+  EXPECT_EQ(attacker_.ErrorOf(test::Attack::kInet), EPERM);
+}
+
+TEST_F(SandboxTest, AReloadWithinItWorks) {
+  const std::string audit = other_ / "audit";
+  const auto head = [](const std::string& path) {
+    return "[audit]\ncalls = \"all\"\ntarget = \"file:" + path + "\"\n";
+  };
+  Start({.head = head(audit)});
+  // A name that was not looked up before, a folder that was not there, an owner, and then a mode
+  // for what is no longer ours.
+  const std::string below = folder_ / "below";
+  ASSERT_TRUE(std::filesystem::create_directory(below));
+  const std::string rules = Listener(below + "/more.sock") + "owner = \"daemon\"\n";
+  ExpectReloads({.head = head(audit), .rules = rules});
+  ExpectReloads({.head = head(audit), .rules = rules + "mode = \"0660\"\n"});
+  struct stat made {};
+  ASSERT_EQ(::lstat((below + "/more.sock").c_str(), &made), 0);
+  EXPECT_NE(made.st_uid, 0U);
+  EXPECT_EQ(made.st_mode & 07777U, 0660U);
+  RawPeer peer(below + "/more.sock");
+  ExpectEcho(peer, 1);
+
+  // Files are made anew, here and below.
+  std::filesystem::rename(audit, audit + ".1");
+  daemon_->Signal(SIGUSR1);
+  EXPECT_TRUE(Eventually([&audit] { return std::filesystem::exists(audit); }));
+  ASSERT_TRUE(std::filesystem::create_directory(other_ / "below"));
+  ExpectReloads({.head = head(other_ / "below/audit")});
+  EXPECT_FALSE(std::filesystem::exists(below + "/more.sock"));
+}
+
+TEST_F(SandboxTest, AReloadBeyondItIsRefused) {
+  Start();
+  const std::string log = "target = \"file:" + (other_ / "log") + "\"\n";
+  const std::string other = other_.path() + " is";
+  ExpectRefused({.head = "[log]\n" + log}, other);
+  ExpectRefused({.head = "[audit]\n" + log}, other);
+  ExpectRefused({.rules = Listener(other_ / "more.sock")}, other);
+  ExpectRefused({.backend = "address = \"vsock:3:1024\"\n"}, "vsock sockets are");
+  EXPECT_TRUE(std::filesystem::is_empty(other_.path()));
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+TEST_F(SandboxTest, WithoutItAReloadGoesAnywhere) {
+  const std::string head = "[daemon]\nsandbox = false\n";
+  Start({.head = head});
+  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "NoNewPrivs"), std::set<std::string>{"0"});
+  ExpectReloads({.head = head, .rules = Listener(other_ / "more.sock")});
+  RawPeer peer(other_ / "more.sock");
+  ExpectEcho(peer, 1);
+}
+
+// A configuration that is a link, beside which there are links.
+TEST_F(SandboxTest, TheConfigurationIsReadWhereItsLinksLead) {
+  const TempDir linked;
+  WriteConfig({});
+  std::filesystem::rename(config_path(), linked / "real.toml");
+  std::filesystem::create_symlink(linked / "real.toml", config_path());
+  std::filesystem::create_directory(folder_ / "conf.d");
+  WriteFile(other_ / "more.toml", "[timeouts]\nidle = \"1h\"\n");
+  std::filesystem::create_symlink(other_ / "more.toml", folder_ / "conf.d/more.toml");
+  StartBackend();
+  StartDaemon();
+  Reload("reloaded: ");
+  EXPECT_THAT(daemon_->log(), Not(HasSubstr("cannot be opened")));
+}
+
+TEST(SandboxOfAUserTest, HoldsWithoutCapabilities) {
+  RunAs({.uid = 40001, .gid = 40001}, [] {
+    const TempDir folder;
+    WriteFile(folder / "config.toml",
+              "[[listener]]\nname = \"l\"\naddress = \"unix://" + (folder / "l.sock") + "\"\n");
+    DaemonProcess daemon({"--config", folder / "config.toml"});
+    ASSERT_TRUE(daemon.WaitUntilReady());
+    const std::set<std::string> none = {"0000000000000000"};
+    EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), none);
+    EXPECT_EQ(StatusOfThreads(daemon.pid(), "Seccomp"), std::set<std::string>{"2"});
+    daemon.Signal(SIGTERM);
+    EXPECT_EQ(daemon.WaitForExit(), 0);
+  });
+}
+
+}  // namespace
+}  // namespace integration

@@ -1,0 +1,248 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The Debian packages, from the tree to nothing left: tests/package/run.sh [--packages FOLDER]
+#
+# Builds them (or takes those in FOLDER), makes a Debian of the same release as this one with
+# debootstrap, boots it (tests/systemd/machine.sh), and there installs them, uses them, upgrades them
+# while a connection is open, and purges them. Needs a network, for the packages that ours depend on.
+# The last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+packages=
+if [[ ${1-} == --packages ]]; then packages=$(realpath "$2"); fi
+# shellcheck source=tests/systemd/machine.sh
+. "$top/tests/systemd/machine.sh"
+
+skip() {
+  echo "SKIP all: $1"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+}
+problem=$(machine_problem)
+[[ -z $problem ]] || skip "$problem"
+
+work=$(mktemp -d)
+chmod 755 "$work"
+peers=()
+finish() {
+  local pid
+  for pid in "${peers[@]}"; do kill "$pid" 2>/dev/null; done
+  machine_stop
+  rm -rf --one-file-system "$work"
+}
+trap finish EXIT
+trap 'exit 1' TERM INT HUP
+
+passed=0
+failed=0
+# check NAME COMMAND…
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    echo "PASS $name"
+    passed=$((passed + 1))
+  else
+    echo "FAIL $name"
+    tail -n 60 "$work/log" | sed 's/^/    /'
+    failed=$((failed + 1))
+  fi
+}
+
+same() { # WHAT WANTED HAVE
+  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
+}
+
+has() { # WHAT WANTED HAVE
+  [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
+}
+
+readonly unit=ttrpc-proxy.service ours=(ttrpc-proxy ttrpc-tools libttrpc0 libttrpc-dev)
+readonly next=99.0 # a version after any
+property() { machine_run systemctl show --value --property "$1" "${2-$unit}"; }
+is() { same "$1" "$2" "$(property "$1")"; } # PROPERTY VALUE
+
+build_all() {
+  packages=$top/build-deb
+  DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck parallel=$(nproc)} "$top/systemd/build-deb.sh"
+}
+
+# The changelog's version is that of meson.build.
+versions_agree() {
+  local version name
+  version=$(sed -n "s/^  version: '\(.*\)',/\1/p" "$top/meson.build")
+  for name in "${ours[@]}"; do
+    same "$name" "$version" "$(dpkg-deb -f "$packages/${name}"_[0-9]*.deb Version)" || return
+  done
+}
+
+# In a namespace of its own: what is mounted for it is nobody else's.
+bootstrap() {
+  local depends name
+  # shellcheck source=/dev/null
+  unshare --mount --propagation private debootstrap --variant=minbase --include=systemd \
+    "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$work/debian" || return
+  depends=$(for name in "${ours[@]}"; do dpkg-deb -f "$packages/$name"_[0-9]*.deb Depends; done |
+    tr , '\n' | sed 's/^ *//' | grep -v '^libttrpc0' | sort -u | paste -s -d ,)
+  unshare --mount --propagation private chroot "$work/debian" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o Acquire::Retries=3 satisfy --no-install-recommends "$depends"
+}
+
+# With a version of their own, nothing else is different: what an upgrade does to what runs is to be
+# seen, not what a new version does.
+make_next() {
+  local name
+  mkdir "$work/next"
+  for name in "${ours[@]}"; do
+    dpkg-deb -R "$packages/$name"_[0-9]*.deb "$work/unpacked" &&
+      sed -i -E "s/^Version: .*/Version: $next/; s/(libttrpc0 \(= )[^)]*/\1$next/" \
+        "$work/unpacked/DEBIAN/control" &&
+      dpkg-deb --root-owner-group -b "$work/unpacked" "$work/next/${name}_$next.deb" || return
+    rm -r "$work/unpacked"
+  done
+}
+
+boots() {
+  mkdir "$work/machine" && machine_start "$work/debian" "$work/machine" || return
+  local name
+  mkdir -p "$machine_root"/srv/{now,next}
+  for name in "${ours[@]}"; do
+    cp "$packages/$name"_[0-9]*.deb "$machine_root/srv/now" || return
+  done
+  cp "$work"/next/*.deb "$machine_root/srv/next"
+}
+
+# Whatever could be left, but for what keeps books.
+everything() {
+  # shellcheck disable=SC2016
+  machine_run bash -c 'find / /run -xdev \( -path /srv -o -path /tmp -o -path /var/log/journal \
+    -o -path /var/lib/dpkg -o -path /var/cache -o -path /run/systemd -o -path /run/log \) -prune \
+    -o \( -type f -o -type l -o -type d -o -type s \) -print | grep -vE "^/etc/(g?shadow|group|passwd)-$" | sort -u
+    cat /etc/passwd /etc/group'
+}
+
+installs() {
+  everything >"$work/before"
+  machine_run bash -c 'dpkg -i /srv/now/*.deb' && is ActiveState active && is SubState running &&
+    is UnitFileState enabled && same "the socket" disabled "$(property UnitFileState ttrpc-proxy.socket)"
+}
+
+is_as_it_should() {
+  same "the folder" "root root 755" "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy)" &&
+    has --check "there is no [[listener]], so that nothing is served" \
+      "$(machine_run ttrpc-proxyd --check 2>&1)" &&
+    machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
+    same "listeners and rules" "" \
+      "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
+}
+
+# start ARGUMENT…: peers.py in the background, spoken to by file descriptors.
+start() {
+  coproc PEER { exec python3 "$top/tests/package/peers.py" "$@"; }
+  peers+=("$PEER_PID")
+  exec {output}<&"${PEER[0]}" {input}>&"${PEER[1]}"
+}
+
+says() { # WORD: the open connection still carries a call
+  local reply
+  echo "$1" >&"$held_input"
+  read -r -t 20 reply <&"$held_output" || reply="nothing"
+  same "the answer" "$1" "$reply"
+}
+
+# From outside: a path is the same socket from everywhere, and the user is the same one.
+serves() {
+  local line
+  start serve "$machine_root/run/echo.sock" 2>/dev/null
+  read -r -t 20 line <&"$output" && same "the backend" ready "$line" || return
+  mkdir -p "$machine_root/etc/ttrpc-proxy/conf.d"
+  cat >"$machine_root/etc/ttrpc-proxy/config.toml" <<'TOML'
+[audit]
+calls = "all"
+target = "file:/var/log/ttrpc-proxy/audit.json"
+
+[[listener]]
+name = "echo"
+address = "unix:///run/ttrpc-proxy/echo.sock"
+group = "ttrpc-proxy"
+mode = "0660"
+
+[[listener]]
+name = "main"
+address = "systemd:main"
+
+[[backend]]
+name = "echo"
+address = "unix:///run/echo.sock"
+
+[[rule]]
+name = "root"
+users = ["root"]
+methods = ["/test.Echo/Say"]
+action = "allow"
+backend = "echo"
+TOML
+  # A socket cannot be started for a service that runs.
+  machine_run systemctl stop "$unit" && machine_run systemctl enable --now ttrpc-proxy.socket &&
+    machine_run systemctl start "$unit" || return
+  start hold "$machine_root/run/ttrpc-proxy/echo.sock" 2>/dev/null
+  held_input=$input
+  held_output=$output
+  says before
+}
+
+upgrades() {
+  local pid config
+  pid=$(property MainPID)
+  config=$(<"$machine_root/etc/ttrpc-proxy/config.toml")
+  machine_run bash -c 'dpkg -i /srv/next/*.deb' && says after && is ActiveState active &&
+    is MainPID "$pid" && same "what runs" "/usr/sbin/ttrpc-proxyd (deleted)" \
+    "$(machine_run readlink "/proc/$pid/exe")" &&
+    same "the configuration" "$config" "$(<"$machine_root/etc/ttrpc-proxy/config.toml")"
+}
+
+# When it suits who runs it.
+restarts() {
+  machine_run systemctl restart "$unit" && is ActiveState active &&
+    same "what runs" /usr/sbin/ttrpc-proxyd \
+      "$(machine_run readlink "/proc/$(property MainPID)/exe")" &&
+    machine_run test -s /var/log/ttrpc-proxy/audit.json
+}
+
+purges() {
+  machine_run dpkg --purge "${ours[@]}" && is ActiveState inactive && is LoadState not-found &&
+    same "the socket" inactive "$(property ActiveState ttrpc-proxy.socket)" &&
+    same "the socket" not-found "$(property LoadState ttrpc-proxy.socket)" &&
+    same "processes" "" "$(machine_run pgrep -x ttrpc-proxyd)" || return
+  rm -f "$machine_root/run/echo.sock"
+  everything | diff "$work/before" -
+}
+
+if [[ -z $packages ]]; then check "packages are built" build_all; fi
+check "versions agree" versions_agree
+if ! bootstrap >"$work/bootstrap.log" 2>&1; then
+  if grep -qE "Couldn't download|Could not resolve|Failed getting|Unable to fetch|Cannot initiate" \
+    "$work/bootstrap.log" "$work/debian/debootstrap/debootstrap.log" 2>/dev/null; then
+    echo "SKIP all that is installed: no network, $(tail -n 1 "$work/bootstrap.log")"
+    echo "$passed passed, $failed failed, 1 skipped"
+    [[ $failed -eq 0 ]]
+    exit
+  fi
+fi
+check "a clean Debian" same "bootstrap" "" \
+  "$([[ -x $work/debian/lib/systemd/systemd ]] || tail -n 20 "$work/bootstrap.log")"
+check "packages of the next version" make_next
+check "boots" boots
+if [[ $failed -eq 0 ]]; then
+  check "installs and starts" installs
+  check "as installed it denies everything" is_as_it_should
+  check "serves" serves
+  if [[ -n ${held_output-} ]]; then check "an upgrade leaves connections alone" upgrades; fi
+  check "restarts as the new version" restarts
+  check "a purge leaves nothing" purges
+fi
+
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed -eq 0 ]]

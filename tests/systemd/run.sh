@@ -1,0 +1,431 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The daemon under a real systemd: tests/systemd/run.sh [--build DIR]
+#
+# Installs DIR (default: build; it must be built) into a machine of machine.sh, over a throw-away
+# overlay of this one, and has the units checked, started, reloaded, restarted, killed and found hung
+# there, in front of a real shim whose socket is root's. The last line is
+# `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$top/build
+if [[ ${1-} == --build ]]; then build=$(realpath "$2"); fi
+# shellcheck source=tests/systemd/machine.sh
+. "$top/tests/systemd/machine.sh"
+
+problem=$(machine_problem)
+if [[ -n $problem ]]; then
+  echo "SKIP all: $problem"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'machine_stop; rm -rf "$work"' EXIT
+trap 'exit 1' TERM INT HUP
+
+passed=0
+failed=0
+# check NAME COMMAND…
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    echo "PASS $name"
+    passed=$((passed + 1))
+  else
+    echo "FAIL $name"
+    sed 's/^/    /' "$work/log"
+    failed=$((failed + 1))
+  fi
+}
+
+same() { # WHAT WANTED HAVE
+  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
+}
+
+has() { # WHAT WANTED HAVE
+  [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
+}
+
+# within COMMAND…: it is true some time in the next 20 s.
+within() {
+  local tries=200
+  until "$@" >"$work/within" 2>&1; do
+    if ((--tries == 0)); then
+      cat "$work/within"
+      machine_run systemctl status --no-pager -l "$unit"
+      return 1
+    fi
+    sleep 0.1
+  done
+}
+
+readonly unit=ttrpc-proxy.service task=/containerd.task.v2.Task viewer=www-data
+readonly main_socket=/run/ttrpc-proxy/main.sock shims=/run/ttrpc-proxy/shims.sock
+
+option() { # NAME: a built-in option of the build
+  meson introspect "$build" --buildoptions |
+    python3 -c 'import json, sys
+print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1]))' "$1"
+}
+prefix=$(option prefix)
+sysconfdir=$(option sysconfdir)
+[[ $sysconfdir == /* ]] || sysconfdir=$prefix/$sysconfdir
+config=$sysconfdir/ttrpc-proxy/config.toml
+
+property() { machine_run systemctl show --value --property "$1" "$unit"; }
+# is PROPERTY VALUE
+is() { same "$1" "$2" "$(property "$1")"; }
+# Another process than that one runs, and is ready; of one moment, as it may be dying.
+other_pid() { # PID
+  local now
+  now=$(machine_run systemctl show --property ActiveState --property MainPID "$unit" | sort)
+  [[ $now == $'ActiveState=active\nMainPID='[1-9]* && $now != *=$1 ]] || { echo "$now" && return 1; }
+}
+journal() { machine_run journalctl --no-pager -o cat -u "$unit"; }
+journal_has() { has journal "$1" "$(journal)"; }
+
+configure() { cat >"$machine_root$config"; }
+drop_in() { # NAME: standard input is the daemon's drop-in of that name
+  mkdir -p "$machine_root/etc/systemd/system/$unit.d"
+  cat >"$machine_root/etc/systemd/system/$unit.d/$1.conf"
+  machine_run systemctl daemon-reload
+}
+no_drop_in() {
+  rm -f "$machine_root/etc/systemd/system/$unit.d/$1.conf"
+  machine_run systemctl daemon-reload
+}
+
+# call SOCKET USER METHOD: its outcome, as that user.
+call() {
+  machine_run setpriv --reuid="$2" --regid="$(id -g "$2")" --clear-groups \
+    timeout 30 "$prefix/bin/ttrpc" call "unix://$1" "$task/$3" -I /srv --proto task.proto \
+    -d '{"id": "test"}' --compact 2>&1
+}
+answers() { # SOCKET USER METHOD WANTED
+  has "$3 of $2" "$4" "$(call "$1" "$2" "$3")"
+}
+shim_answers() { answers "$1" root Connect "\"shimPid\":$shim_pid"; }
+
+access() { # PATH WANTED: owner, group, mode
+  same "$1" "$2" "$(machine_run stat -c '%U %G %a' "$1")"
+}
+
+install_all() { meson install -C "$build" --no-rebuild --destdir "$work/layer"; }
+
+boots() { mkdir "$work/machine" && machine_start / "$work/machine" "$work/layer"; }
+
+verifies() {
+  local said man=yes
+  # Are the manual pages there that it names? Only `man` can tell.
+  command -v man >/dev/null || man=no
+  said=$(machine_run systemd-analyze verify --man=$man "$unit" ttrpc-proxy.socket 2>&1) || return
+  same "systemd-analyze verify" "" "$said"
+}
+
+exposure() { # AT_MOST, in tenths
+  machine_run systemd-analyze security --offline=true --no-pager --threshold="$1" "$unit" |
+    tee "$work/security" | tail -n 1
+  return "${PIPESTATUS[0]}"
+}
+
+# What `security` complains of stands in a comment of the unit, by its name.
+reasons() {
+  local name left status=0
+  left=$(machine_run systemd-analyze security --offline=true --no-pager "$unit" |
+    sed -n 's/^✗ \([^ ]*\) .*/\1/p')
+  [[ -n $left ]] || return
+  for name in $left; do
+    case $name in
+      *@privileged) name=@chown ;;
+      *DAC_*) name=CAP_DAC_OVERRIDE ;;
+      *CHOWN*) name=CAP_CHOWN ;;
+      *AF_UNIX) name=AF_UNIX ;;
+      *INET*) name=AF_INET ;;
+      *…) name=AF_VSOCK ;;
+      */*) name=${name%%/*} ;;
+    esac
+    grep -q "^# .*$name" "$top/systemd/ttrpc-proxy.service.in" ||
+      { echo "no comment on $name" && status=1; }
+  done
+  return "$status"
+}
+
+# The unit refuses by name each family that the headers have, but for four.
+families() {
+  diff <(echo '#include <sys/socket.h>' | cpp -dM | sed -n 's/^#define \(AF_[A-Za-z0-9_]*\) .*/\1/p' |
+    grep -vxE 'AF_(UNSPEC|LOCAL|FILE|ROUTE|MAX|UNIX|INET|INET6|VSOCK)' | sort) \
+    <(sed -n 's/^RestrictAddressFamilies=~//p' "$top/systemd/ttrpc-proxy.service.in" | tr ' ' '\n' | sort)
+}
+
+# confined FAMILY…: where the daemon runs, of all these families those can be had; nothing can be
+# written but in its folders; and system calls by which it confines itself further are there.
+confined() {
+  local here
+  cat >"$machine_root/srv/inside.py" <<'PYTHON'
+import ctypes, errno, os, socket, sys
+allowed = sys.argv[1:]
+for name in "UNIX", "VSOCK", "INET", "INET6", "NETLINK", "PACKET", "ALG", "BLUETOOTH":
+    try:
+        kind = socket.SOCK_SEQPACKET if name == "ALG" else socket.SOCK_RAW if name in (
+            "NETLINK", "PACKET", "BLUETOOTH") else socket.SOCK_STREAM
+        socket.socket(getattr(socket, "AF_" + name), kind)
+        print(name)
+    except OSError as error:
+        if not allowed or name in allowed:
+            print(name, errno.errorcode[error.errno])
+for path in "/etc/x", "/run/x", "/usr/x", "/root/x", "/run/ttrpc-proxy/x", "/var/log/ttrpc-proxy/x":
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        os.unlink(path)
+        print(path)
+    except OSError:
+        pass
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number, arguments in ("landlock", 444, (0, 0, 1)), ("mount", 165, (0, 0, 0, 0, 0)):
+    if os.uname().machine == "x86_64" or number > 400:
+        refused = libc.syscall(number, *arguments) < 0 and ctypes.get_errno() == errno.EPERM
+        print(name, "refused" if refused else "allowed")
+PYTHON
+  here=$(machine_run python3 /srv/inside.py | grep -E "^($(printf '%s|' "$@")none)( |\$)")
+  drop_in inside <<<"[Service]
+ExecStartPre=/bin/sh -c 'exec python3 /srv/inside.py $* >/run/ttrpc-proxy/inside'"
+  machine_run systemctl restart "$unit"
+  no_drop_in inside
+  same "inside" "$here
+/run/ttrpc-proxy/x
+/var/log/ttrpc-proxy/x
+landlock allowed
+mount refused" "$(machine_run cat /run/ttrpc-proxy/inside)"
+  local status=$?
+  machine_run rm /run/ttrpc-proxy/inside
+  return "$status"
+}
+
+# As a package's scripts do it.
+makes_group_and_folder() {
+  machine_run systemd-sysusers && machine_run systemd-tmpfiles --create &&
+    machine_run getent group ttrpc-proxy && access /run/ttrpc-proxy "root root 755"
+}
+
+starts_as_installed() {
+  machine_run systemctl start "$unit" && is ActiveState active && is SubState running &&
+    access /run/ttrpc-proxy "root root 755" && access /var/log/ttrpc-proxy "root root 700" &&
+    # What of it the daemon gets is up to where this runs.
+    is LimitNOFILE 65536
+}
+
+# As containerd would start it, see tests/demo.sh.
+start_shim() {
+  local address
+  # shellcheck disable=SC2016
+  address=$(machine_run bash -c '
+    mkdir -p /srv/bundle && cd /srv/bundle && mkfifo log && (cat log >/srv/shim.log 2>&1 &) &&
+    echo "{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},\"root\":{\"path\":\"r\"}}" \
+      >config.json &&
+    TTRPC_ADDRESS=/none containerd-shim-runc-v2 -namespace test -id test -address /none \
+      -publish-binary /bin/true start </dev/null') || return
+  shim=${address#unix://}
+  cat >"$machine_root/srv/task.proto" <<'PROTO'
+syntax = "proto3";
+package containerd.task.v2;
+import "google/protobuf/empty.proto";
+service Task {
+  rpc Connect(Id) returns (ConnectResponse);
+  rpc State(Id) returns (google.protobuf.Empty);
+  rpc Shutdown(Id) returns (google.protobuf.Empty);
+}
+message Id { string id = 1; }
+message ConnectResponse { uint32 shim_pid = 1; }
+PROTO
+  same "the shim's socket" "root root 600" "$(machine_run stat -c '%U %G %a' "$shim")" || return
+  local reply
+  reply=$(call "$shim" root Connect) || { echo "$reply" && return 1; }
+  shim_pid=${reply//[^0-9]/}
+}
+
+rules() {
+  cat <<TOML
+[audit]
+calls = "all"
+target = "file:/var/log/ttrpc-proxy/audit.json"
+
+[[backend]]
+name = "shim"
+address = "unix://$shim"
+
+[[rule]]
+name = "root"
+users = ["root"]
+methods = ["$task/*"]
+action = "allow"
+backend = "shim"
+
+[[rule]]
+name = "look"
+users = ["$viewer"]
+methods = ["$task/State"]
+action = "allow"
+backend = "shim"
+TOML
+}
+
+listener() { # MODE
+  printf '[[listener]]\nname = "shims"\naddress = "unix://%s"\n' "$shims"
+  printf 'owner = "%s"\ngroup = "ttrpc-proxy"\nmode = "%s"\n' "$viewer" "$1"
+}
+
+reloads() {
+  local pid
+  pid=$(property MainPID)
+  { rules && listener 0660; } | configure
+  machine_run systemctl reload "$unit" && within access "$shims" "$viewer ttrpc-proxy 660" &&
+    is MainPID "$pid"
+}
+
+serves_shim() {
+  answers "$shims" "$viewer" State NOT_FOUND &&
+    answers "$shims" "$viewer" Shutdown "PERMISSION_DENIED: uid $(id -u "$viewer") may not call" &&
+    within machine_run grep -q '"event":"deny"' /var/log/ttrpc-proxy/audit.json &&
+    access /var/log/ttrpc-proxy/audit.json "root root 600"
+}
+
+# The socket is another user's now, and the daemon has no power over others' files.
+reloads_access() {
+  { rules && listener 0666; } | configure
+  machine_run systemctl reload "$unit" && within access "$shims" "$viewer ttrpc-proxy 666" &&
+    shim_answers "$shims"
+}
+
+refuses_bad_reload() {
+  local pid
+  pid=$(property MainPID)
+  { rules && listener 0666 && echo 'nonsense = 1'; } | configure
+  if machine_run systemctl reload "$unit"; then echo "it succeeded" && return 1; fi
+  within journal_has "nonsense" && is ActiveState active && is MainPID "$pid" &&
+    shim_answers "$shims"
+}
+
+restarts() {
+  local pid
+  pid=$(property MainPID)
+  { rules && listener 0666; } | configure
+  machine_run systemctl restart "$unit" && other_pid "$pid" && shim_answers "$shims"
+}
+
+# What it leaves behind is a socket of another user's, that it cannot ask whether anybody listens.
+recovers_from_kill() {
+  local pid
+  { rules && listener 0600; } | configure
+  machine_run systemctl restart "$unit" && pid=$(property MainPID) &&
+    machine_run systemctl kill --kill-who=main --signal=KILL "$unit" && within other_pid "$pid" &&
+    access "$shims" "$viewer ttrpc-proxy 600" && answers "$shims" "$viewer" State NOT_FOUND
+}
+
+# A daemon that hangs is killed and started anew.
+recovers_from_hanging() {
+  local pid
+  { rules && listener 0666; } | configure
+  drop_in watchdog <<<$'[Service]\nWatchdogSec=1s'
+  machine_run systemctl restart "$unit" && is WatchdogUSec 1s && pid=$(property MainPID) &&
+    machine_run kill -STOP "$pid" && within other_pid "$pid" &&
+    within journal_has "Watchdog timeout" && shim_answers "$shims"
+  local status=$?
+  no_drop_in watchdog
+  return "$status"
+}
+
+# The socket is systemd's: who connects while there is no daemon waits.
+activates() {
+  { rules && printf '[[listener]]\nname = "main"\naddress = "systemd:main"\n'; } | configure
+  machine_run systemctl stop "$unit" && machine_run systemctl start ttrpc-proxy.socket &&
+    access "$main_socket" "root ttrpc-proxy 660" && is ActiveState inactive &&
+    shim_answers "$main_socket" && is ActiveState active
+}
+
+queues_while_restarting() {
+  local status=0
+  machine_run mkfifo /run/go
+  drop_in slow <<<$'[Service]\nExecStartPre=/bin/cat /run/go'
+  client_waits || status=1
+  no_drop_in slow
+  machine_run timeout 5 bash -c ': >/run/go'
+  [[ $status -eq 0 ]] && wait "$client" &&
+    has "the answer" "\"shimPid\":$shim_pid" "$(<"$work/queued")" && is ActiveState active
+}
+client_waits() {
+  machine_run systemctl restart --no-block "$unit" && within is SubState start-pre || return
+  call "$main_socket" root Connect >"$work/queued" &
+  client=$!
+  within queued && same "what the client has got" "" "$(<"$work/queued")" &&
+    kill -0 "$client" && is SubState start-pre
+}
+queued() { # its connection has the socket's name as long as nobody takes it
+  [[ $(machine_run grep -c " $main_socket\$" /proc/net/unix) -eq 2 ]]
+}
+
+# A stop of the daemon takes away neither systemd's socket nor the folder.
+leaves_socket() {
+  machine_run systemctl stop "$unit" && access "$main_socket" "root ttrpc-proxy 660" &&
+    shim_answers "$main_socket"
+}
+
+# A configuration that is wrong stays so: it is not tried again and again.
+stays_down() {
+  machine_run systemctl stop ttrpc-proxy.socket "$unit" && echo 'nonsense = 1' | configure
+  if machine_run systemctl start "$unit"; then echo "it started" && return 1; fi
+  is ActiveState failed && is ExecMainStatus 78 && is NRestarts 0 && is Result exit-code &&
+    machine_run systemctl reset-failed "$unit"
+}
+
+serves_unix_only() {
+  { rules && printf '[[listener]]\nname = "shims"\naddress = "unix://%s"\nowner = "root"\nmode = "0666"\n' \
+    "$shims"; } | configure
+  mkdir -p "$machine_root/etc/systemd/system/$unit.d"
+  machine_run ln -s "$prefix/share/ttrpc-proxy/unix-only.conf" "/etc/systemd/system/$unit.d/" &&
+    machine_run systemctl daemon-reload && machine_run systemctl restart "$unit" &&
+    access "$shims" "root root 666" && shim_answers "$shims" &&
+    answers "$shims" "$viewer" State NOT_FOUND || return
+  has capabilities $'CapBnd:\t0000000000000002' "$(machine_run cat "/proc/$(property MainPID)/status")"
+}
+
+stops() {
+  machine_run systemctl stop "$unit" && is Result success && is ExecMainStatus 0 &&
+    same "in the folder" "" "$(machine_run ls -A /run/ttrpc-proxy)" &&
+    same "failed units" "" "$(machine_run systemctl --failed --plain --no-legend)"
+}
+
+check "installs" install_all
+check "boots" boots
+if [[ $failed -eq 0 ]]; then
+  check "units are verified in silence" verifies
+  check "exposure is at most 2.0" exposure 20
+  check "what is left open has its reason" reasons
+  check "no family of addresses but four" families
+  check "group and folder" makes_group_and_folder
+  check "starts as it is installed" starts_as_installed
+  check "is confined" confined UNIX VSOCK INET INET6
+  check "a real shim" start_shim
+  check "reloads" reloads
+  check "serves the shim" serves_shim
+  check "reloads mode of a socket it gave away" reloads_access
+  check "a bad configuration fails the reload and nothing else" refuses_bad_reload
+  check "restarts" restarts
+  check "is started anew when it is killed" recovers_from_kill
+  check "is started anew when it hangs" recovers_from_hanging
+  check "is activated by its socket" activates
+  check "connections wait while it restarts" queues_while_restarting
+  check "systemd's socket stays when it stops" leaves_socket
+  check "a bad configuration is not tried again" stays_down
+  check "serves with unix-only.conf" serves_unix_only
+  check "is confined with unix-only.conf" confined UNIX
+  check "exposure is at most 1.3 with unix-only.conf" exposure 13
+  check "units are verified in silence with unix-only.conf" verifies
+  check "stops and leaves nothing" stops
+fi
+
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed -eq 0 ]]
