@@ -22,6 +22,10 @@ BEGIN {
   for (i = 1; i <= n; i++) rank[order[i]] = i
   main_rank = n + 1
 
+  # What ttrpc-proxyctl may include, a program beside the daemon: what can be said without one, and
+  # what it has in common with the `ttrpc` command.
+  make_set(ctl_folders, "config policy ctl tool")
+
   # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
   m = split("address codec field_scanner hybrid_vsock message metadata request response status", names, " ")
   for (i = 1; i <= m; i++) {
@@ -45,7 +49,7 @@ BEGIN {
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/control/config_reader.cc daemon/control/http_server.cc " \
-           "daemon/control/signals.cc daemon/main.cc")
+           "daemon/control/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog hands its loggers and sinks out in shared_ptr.
   make_set(shared_ptr_files, "daemon/observe/log.cc")
@@ -63,7 +67,7 @@ function is_socket(header) { return header in socket_headers || header ~ /^net(i
 
 # Project headers, told from those of the system by where they are spelled from.
 function is_ours(header, quoted) {
-  return quoted || header ~ /^(ttrpc|config|policy|observe|proxy|control|ctl|daemon|libttrpc)\//
+  return quoted || header ~ /^(ttrpc|config|policy|observe|proxy|control|ctl|tool|daemon|libttrpc)\//
 }
 
 # ---- includes point one way
@@ -94,7 +98,11 @@ function check_daemon_include(header,    folder, own, own_rank) {
   if (own in rank) own_rank = rank[own]
   if (header !~ /\//) {
     violation(FNR, header " is spelled without its folder, as seen from daemon/")
-  } else if (own_rank == 0) {  # daemon/ctl and the like: programs beside the daemon
+  } else if (own == "ctl") {
+    if (!(folder in ctl_folders)) {
+      violation(FNR, "daemon/ctl includes " header ", which is the daemon\47s own")
+    }
+  } else if (own_rank == 0) {
     if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another folder")
   } else if (!(folder in rank)) {
     violation(FNR, header " is of no folder of the daemon, and not <ttrpc/...>")

@@ -6,7 +6,8 @@
 #
 #  - Includes point one way: libttrpc <- daemon/config <- policy <- observe <- proxy <- control <-
 #    main.cc. libttrpc includes nothing of the daemon, its public headers nothing but public ones,
-#    and the daemon of libttrpc only those. Project headers are spelled from libttrpc/include and
+#    and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config,
+#    policy and libttrpc/tool. Project headers are spelled from libttrpc/include and
 #    from daemon/, never by a relative path.
 #  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor
 #    libevent headers, nor the headers of libttrpc that do. The address may include those that say

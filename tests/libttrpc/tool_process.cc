@@ -16,6 +16,11 @@
 namespace ttrpc::tool {
 namespace {
 
+// Other programs are run as this one is.
+#ifndef TOOL_VARIABLE
+#define TOOL_VARIABLE "TTRPC"
+#endif
+
 // Longer than anything takes on a busy machine; what takes it hangs.
 constexpr int kPatienceMs = 60'000;
 
@@ -47,12 +52,12 @@ bool ReadSome(int fd, std::string* text) {
 ToolProcess::ToolProcess(const std::vector<std::string>& args, bool ignores_sigpipe) {
   // Of ours, too: it may end before it has read all.
   ::signal(SIGPIPE, SIG_IGN);
-  const char* program = ::getenv("TTRPC");
+  const char* program = ::getenv(TOOL_VARIABLE);
   if (program == nullptr) {
-    ADD_FAILURE() << "TTRPC does not name the program";
+    ADD_FAILURE() << TOOL_VARIABLE " does not name the program";
     return;
   }
-  std::vector<char*> argv = {const_cast<char*>("ttrpc")};
+  std::vector<char*> argv = {const_cast<char*>(program)};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
   Pipe in;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real `ttrpc` (the program that the environment variable TTRPC names), with pipes for its
-// standard streams. One thread, but for Write().
+// The real `ttrpc` (the program that the environment variable TTRPC names, or another one, as
+// TOOL_VARIABLE says when this is compiled), with pipes for its standard streams. One thread, but
+// for Write().
 #pragma once
 
 #include <sys/types.h>

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What bash offers after `ttrpc-proxyctl`: commands, their options, and what these take: files,
+# users, groups, words. Needs nothing but bash itself.
+
+# _ttrpc_proxyctl_command: the command that stands on the line, if any.
+_ttrpc_proxyctl_command() {
+  local i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      status | peers | calls | rules | users | backends | reload | drain | log-level | close | \
+        explain | tap | learn)
+        # Not if it is what an option was given.
+        case ${COMP_WORDS[i - 1]} in
+          --address | --timeout) ;;
+          *) echo "${COMP_WORDS[i]}" && return ;;
+        esac
+        ;;
+    esac
+  done
+}
+
+# _ttrpc_proxyctl_options COMMAND
+_ttrpc_proxyctl_options() {
+  echo "--address --timeout --json --help"
+  case $1 in
+    '') echo "--version" ;;
+    status | rules | users | backends) echo "--watch" ;;
+    peers | calls) echo "--limit --watch" ;;
+    explain) echo "--listener --user --group --groups --method --metadata --config" ;;
+    tap)
+      echo "--user --listener --rule --method --outcome --event --payload --descriptor-set --count"
+      ;;
+    learn) echo "--audit --tap --include-denied --backend --config" ;;
+  esac
+}
+
+_ttrpc_proxyctl() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command words=
+  COMPREPLY=()
+  command=$(_ttrpc_proxyctl_command)
+  case $previous in
+    --config | --audit | --descriptor-set)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --user)
+      mapfile -t COMPREPLY < <(compgen -u -- "$current")
+      return
+      ;;
+    --group | --groups)
+      mapfile -t COMPREPLY < <(compgen -g -- "$current")
+      return
+      ;;
+    --address)
+      compopt -o nospace
+      words="unix: unix-abstract:"
+      ;;
+    :)
+      # Behind the scheme: bash replaces only what follows the colon.
+      compopt -o nospace
+      if [[ ${COMP_WORDS[COMP_CWORD - 2]} == *unix ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -P // -- "${current#//}")
+      fi
+      return
+      ;;
+    --event) words="connect refuse call deny disconnect message" ;;
+    --outcome)
+      words="OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS
+        PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED
+        INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED"
+      ;;
+    --timeout | --limit | --listener | --method | --metadata | --rule | --count | --backend) return ;;
+    log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;
+  esac
+  if [[ -z $words && $current == -* ]]; then
+    words=$(_ttrpc_proxyctl_options "$command")
+  elif [[ -z $words && -z $command ]]; then
+    words="status peers calls rules users backends reload drain log-level close explain tap learn"
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -F _ttrpc_proxyctl ttrpc-proxyctl

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/audit_reader.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "config/ids.h"
+#include "policy/explain.h"
+
+namespace proxyd::ctl {
+namespace {
+
+using nlohmann::json;
+
+// How each line of ours begins.
+constexpr std::string_view kStart = "{\"time\":\"";
+
+std::string TextAt(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::optional<uint64_t> NumberAt(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<uint64_t>();
+}
+
+std::optional<bool> FlagAt(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_boolean()) return std::nullopt;
+  return found->get<bool>();
+}
+
+bool IsEvent(std::string_view event) {
+  return event == "connect" || event == "refuse" || event == "call" || event == "deny" ||
+         event == "disconnect";
+}
+
+}  // namespace
+
+void AuditReader::ReadLine(std::string_view line) {
+  ++lines_;
+  const size_t begin = line.find(kStart);
+  if (begin == std::string_view::npos) {
+    ++skipped_;
+    return;
+  }
+  const json object = json::parse(line.substr(begin), nullptr, false);
+  if (!object.is_object()) return Error("is cut, or was changed: it is no JSON");
+  AuditFacts facts = {.event = TextAt(object, "event"),
+                      .listener = TextAt(object, "listener"),
+                      .uid = NumberAt(object, "uid"),
+                      .service = TextAt(object, "service"),
+                      .method = TextAt(object, "method"),
+                      .kind = TextAt(object, "kind"),
+                      .backend = TextAt(object, "backend"),
+                      .enforced = FlagAt(object, "enforced")};
+  if (!IsEvent(facts.event)) {
+    ++skipped_;
+    return;
+  }
+  if (const auto suppressed = NumberAt(object, "suppressed")) return TakeSuppressed(*suppressed);
+  Take(facts);
+}
+
+void AuditReader::Take(const AuditFacts& facts) {
+  const bool allowed = facts.event == "call";
+  const bool enforced = facts.enforced.value_or(true);
+  // What a rule on trial would have denied went on to the next rule, which has a line of its own.
+  if (!allowed && (facts.event != "deny" || !enforced)) return;
+  if (!allowed && !denied_backend_) {
+    ++denied_;
+    return;
+  }
+  SeenCall call = {.listener = facts.listener,
+                   .uid = static_cast<uid_t>(facts.uid.value_or(UINT32_MAX)),
+                   .service = facts.service,
+                   .method = facts.method,
+                   .backend = allowed ? facts.backend : *denied_backend_,
+                   .streams = facts.kind == "stream"};
+  if (call.listener.empty() || call.backend.empty() || !facts.uid || *facts.uid > kMaxId ||
+      (facts.kind != "unary" && facts.kind != "stream")) {
+    return Error("has no listener, uid, kind or backend, as a call has");
+  }
+  if (!ParseMethodName("/" + call.service + "/" + call.method)) {
+    return Error("has no service and method that a call may have");
+  }
+  SeenCount& count = calls_[std::move(call)];
+  ++(allowed && enforced ? count.allowed : count.asked);
+}
+
+void AuditReader::Error(const std::string& what) {
+  ++failed_;
+  if (errors_.size() < kMostErrors) {
+    errors_.push_back("line " + std::to_string(lines_) + ": " + what);
+  }
+}
+
+}  // namespace proxyd::ctl

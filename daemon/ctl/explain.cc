@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/explain.h"
+
+#include <sysexits.h>
+
+#include <cstdlib>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "config/load.h"
+#include "config/quote.h"
+#include "ctl/client.h"
+#include "ctl/output.h"
+#include "ctl/views.h"
+#include "policy/explain.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd::ctl {
+namespace {
+
+v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& who) {
+  v1::ExplainRequest request;
+  request.set_listener(options.listener);
+  request.set_uid(who.uid);
+  request.set_gid(who.gid);
+  for (const gid_t group : who.groups) request.add_groups(group);
+  request.set_method(options.method);
+  for (const auto& [key, value] : options.metadata) (*request.mutable_metadata())[key] = value;
+  return request;
+}
+
+int Show(const v1::ExplainRequest& request, const v1::ExplainReply& reply, bool json) {
+  Print(json ? ToJson(reply, false)
+             : ShowExplanation(request, reply,
+                               {.colours = HasColours(), .now = 0, .user_name = nullptr}));
+  return EXIT_SUCCESS;
+}
+
+// The one of that name, or the only one.
+ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name) {
+  std::string names;
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const std::string& other = config.listeners[i].name;
+    if (other == name || (name.empty() && config.listeners.size() == 1)) return i;
+    names += (i == 0 ? "" : ", ") + Quote(other);
+  }
+  if (names.empty()) names = "none";
+  return ttrpc::Status(ttrpc::StatusCode::kNotFound,
+                       (name.empty() ? "--listener is needed" : "no listener " + Quote(name)) +
+                           "; there are: " + names);
+}
+
+int ExplainFile(const Options& options, const v1::ExplainRequest& request) {
+  LoadedConfig loaded = LoadConfig(options.explain.config, SystemNameResolver());
+  for (const ConfigError& error : loaded.errors) ComplainPlainly(error.ToString());
+  if (!loaded.config) return EX_CONFIG;
+  const auto listener = FindListener(*loaded.config, options.explain.listener);
+  if (!listener) return Fail(listener.error().message());
+  const Snapshot snapshot(*std::move(loaded.config),
+                          {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()});
+  return Show(request, ExplainLocally(snapshot, *listener, request), options.json);
+}
+
+void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
+  const RuleConfig& rule = config.rules[index];
+  const bool allow = rule.action == RuleConfig::Action::kAllow;
+  out->set_name(rule.name);
+  out->set_action(allow ? "allow" : "deny");
+  out->set_file(rule.position.file);
+  out->set_line(rule.position.line);
+  out->set_column(rule.position.column);
+  if (!allow) return;
+  out->set_backend(config.backends[rule.backend].name);
+  out->set_streams(rule.streams);
+}
+
+}  // namespace
+
+v1::ExplainReply ExplainLocally(const Snapshot& snapshot, size_t listener,
+                                const v1::ExplainRequest& request) {
+  const std::vector<gid_t> groups(request.groups().begin(), request.groups().end());
+  std::vector<ttrpc::MetadataEntry> metadata;
+  for (const auto& [key, value] : request.metadata()) {
+    metadata.push_back({.key = key, .value = value});
+  }
+  const Explanation found =
+      Explain(snapshot, {.listener = listener,
+                         .identity = {.uid = request.uid(), .gid = request.gid(), .groups = groups},
+                         .method = *ParseMethodName(request.method()),
+                         .metadata = metadata});
+  v1::ExplainReply reply;
+  reply.set_admitted(found.admitted);
+  reply.set_allowed(found.allowed);
+  if (found.rule) Describe(snapshot.config, *found.rule, reply.mutable_rule());
+  for (const size_t shadow : found.shadows) {
+    Describe(snapshot.config, shadow, reply.add_shadows());
+  }
+  reply.set_reason(found.reason);
+  for (const std::string& note : found.notes) reply.add_notes(note);
+  return reply;
+}
+
+int RunExplain(const Options& options) {
+  const auto who = ResolveUser(options.explain.who);
+  if (!who) return Fail(who.error().message());
+  const v1::ExplainRequest request = RequestOf(options.explain, *who);
+  if (!options.explain.config.empty()) return ExplainFile(options, request);
+  const auto connection = AdminConnection::Open(*options.address, options.timeout);
+  if (!connection) return Fail(connection.error().message());
+  const auto reply = (*connection)->Call(&v1::Admin::Explain, request);
+  if (!reply) return Fail((*connection)->Why(reply.error()));
+  return Show(request, *reply, options.json);
+}
+
+}  // namespace proxyd::ctl

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/learn.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "config/quote.h"
+#include "ctl/cover.h"
+#include "tool/text.h"
+
+namespace proxyd::ctl {
+namespace {
+
+// What a rule can tell apart, beside the listener.
+struct Who {
+  uid_t uid = 0;
+  std::string method;  // /SERVICE/METHOD
+
+  friend bool operator<(const Who& a, const Who& b) {
+    return std::tie(a.uid, a.method) < std::tie(b.uid, b.method);
+  }
+};
+
+struct Target {
+  SeenCount count;
+  bool streams = false;
+  uint64_t calls() const { return count.allowed + count.asked; }
+};
+
+// By listener and Who; then by backend, of which there should be one.
+using Targets = std::map<std::pair<std::string, Who>, std::map<std::string, Target>>;
+
+// What the rules of one group have in common.
+struct Group {
+  std::string backend;
+  bool streams = false;
+  std::vector<std::string> listeners;
+
+  friend bool operator<(const Group& a, const Group& b) {
+    return std::tie(a.backend, a.streams, a.listeners) <
+           std::tie(b.backend, b.streams, b.listeners);
+  }
+};
+
+// A group's calls: how many by whom.
+using Members = std::map<Who, uint64_t>;
+
+Targets TargetsOf(const SeenCalls& calls) {
+  Targets targets;
+  for (const auto& [call, count] : calls) {
+    const Who who = {.uid = call.uid, .method = "/" + call.service + "/" + call.method};
+    Target& target = targets[{call.listener, who}][call.backend];
+    target.count.allowed += count.allowed;
+    target.count.asked += count.asked;
+    target.streams |= call.streams;
+  }
+  return targets;
+}
+
+// Of the backends of one method: what was really called before what was only asked for, then the
+// most called.
+const std::pair<const std::string, Target>& Choose(const std::map<std::string, Target>& backends) {
+  return *std::max_element(backends.begin(), backends.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.second.count.allowed, a.second.count.asked) <
+           std::tie(b.second.count.allowed, b.second.count.asked);
+  });
+}
+
+std::string Conflict(const std::string& listener, const Who& who,
+                     const std::map<std::string, Target>& backends, const std::string& chosen) {
+  std::string text = "uid " + std::to_string(who.uid) + " called " + who.method + " on listener " +
+                     Quote(listener) + " at backends";
+  for (const auto& [backend, target] : backends) {
+    text += " " + Quote(backend) + " (" + std::to_string(target.calls()) + " calls)";
+  }
+  return text + "; the rules send it to " + Quote(chosen);
+}
+
+std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::string>* conflicts) {
+  struct Place {
+    std::set<std::string> listeners;
+    uint64_t calls = 0;
+  };
+  std::map<std::tuple<std::string, bool, Who>, Place> places;  // by backend, streams, who
+  for (const auto& [where, backends] : targets) {
+    const auto& [listener, who] = where;
+    const auto& [backend, target] = Choose(backends);
+    if (backends.size() > 1) conflicts->push_back(Conflict(listener, who, backends, backend));
+    Place& place = places[{backend, target.streams, who}];
+    place.listeners.insert(listener);
+    place.calls += target.calls();
+  }
+  std::map<Group, Members> groups;
+  for (const auto& [key, place] : places) {
+    const auto& [backend, streams, who] = key;
+    const Group group = {.backend = backend,
+                         .streams = streams,
+                         .listeners = {place.listeners.begin(), place.listeners.end()}};
+    groups[group][who] = place.calls;
+  }
+  return groups;
+}
+
+template <typename T>
+void SortUnique(std::vector<T>* values) {
+  std::sort(values->begin(), values->end());
+  values->erase(std::unique(values->begin(), values->end()), values->end());
+}
+
+void AddRules(const Group& group, Members members, std::vector<LearnedRule>* rules) {
+  std::vector<uid_t> users;
+  std::vector<std::string> methods;
+  for (const auto& [who, calls] : members) {
+    users.push_back(who.uid);
+    methods.push_back(who.method);
+  }
+  SortUnique(&users);
+  SortUnique(&methods);
+  std::vector<std::set<size_t>> methods_of(users.size());
+  for (const auto& [who, calls] : members) {
+    const auto user = std::lower_bound(users.begin(), users.end(), who.uid) - users.begin();
+    const auto method =
+        std::lower_bound(methods.begin(), methods.end(), who.method) - methods.begin();
+    methods_of[static_cast<size_t>(user)].insert(static_cast<size_t>(method));
+  }
+  for (const Box& box : Cover(methods_of)) {
+    LearnedRule rule = {.backend = group.backend,
+                        .streams = group.streams,
+                        .listeners = group.listeners,
+                        .users = {},
+                        .methods = {},
+                        .calls = 0};
+    for (const size_t method : box.columns) rule.methods.push_back(methods[method]);
+    for (const size_t user : box.rows) {
+      rule.users.push_back(users[user]);
+      for (const std::string& method : rule.methods) {
+        rule.calls += std::exchange(members[{.uid = users[user], .method = method}], 0);
+      }
+    }
+    rules->push_back(std::move(rule));
+  }
+}
+
+// `  "a", "b"` on one line, or a line each.
+std::string Listed(const std::vector<std::string>& values, bool a_line_each) {
+  std::string text;
+  for (const std::string& value : values) {
+    if (a_line_each) {
+      text += "\n  " + Quote(value) + ",";
+    } else {
+      text += (text.empty() ? "" : ", ") + Quote(value);
+    }
+  }
+  return a_line_each ? text + "\n" : text;
+}
+
+// `[0, 990]`, and the names in a comment behind it.
+std::string Users(const std::vector<uid_t>& users, const RulePrinting& printing) {
+  std::string numbers;
+  std::string names;
+  for (const uid_t uid : users) {
+    numbers += (numbers.empty() ? "" : ", ") + std::to_string(uid);
+    std::string name = printing.user_name ? printing.user_name(uid) : std::string();
+    if (name.empty()) name = std::to_string(uid);
+    names += (names.empty() ? "" : ", ") + ttrpc::tool::Printable(name);
+  }
+  return "[" + numbers + "]" + (names == numbers ? "" : "  # " + names);
+}
+
+}  // namespace
+
+Learned Learn(const SeenCalls& calls) {
+  Learned learned;
+  for (auto& [group, members] : GroupsOf(TargetsOf(calls), &learned.conflicts)) {
+    AddRules(group, std::move(members), &learned.rules);
+  }
+  return learned;
+}
+
+std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting& printing) {
+  std::string text;
+  size_t number = 0;
+  for (const LearnedRule& rule : rules) {
+    std::string name;
+    do {
+      name = "learned " + std::to_string(++number);
+    } while (printing.taken_names.contains(name));
+    text += "\n# " + std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls") +
+            "\n[[rule]]\nname = " + Quote(name);
+    text += "\nlisteners = [" + Listed(rule.listeners, false) + "]";
+    text += "\nusers = " + Users(rule.users, printing);
+    text += "\nmethods = [" + Listed(rule.methods, true) + "]";
+    text += "\naction = \"allow\"\nbackend = " + Quote(rule.backend) + "\n";
+    // The audit does not tell who it was that streamed.
+    if (rule.streams) text += "streams = true  # not needed where only the backend streams\n";
+  }
+  return text;
+}
+
+}  // namespace proxyd::ctl

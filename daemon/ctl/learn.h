@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Learn: from the calls that were seen to a small set of rules that allow those calls, and no
+// others. Users who may call the same share a rule, and so do methods that are called by the same;
+// no name is made into a pattern. The smallest set of all is not looked for (that takes for ever in
+// the worst case): of three ways to put them together, the one with the fewest rules. No I/O; any
+// thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ctl/audit_reader.h"
+
+namespace proxyd::ctl {
+
+struct LearnedRule {
+  std::string backend;
+  bool streams = false;
+  std::vector<std::string> listeners;
+  std::vector<uid_t> users;
+  std::vector<std::string> methods;  // /SERVICE/METHOD
+  uint64_t calls = 0;                // that led to it, and to no rule before it
+};
+
+struct Learned {
+  std::vector<LearnedRule> rules;
+  // Calls that went now to one backend and now to another, which rules cannot do, in words.
+  std::vector<std::string> conflicts;
+};
+
+Learned Learn(const SeenCalls& calls);
+
+struct RulePrinting {
+  // Empty: it has none.
+  std::function<std::string(uid_t)> user_name;
+  std::set<std::string> taken_names;  // of rules that there are
+};
+
+// As TOML.
+std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting& printing);
+
+}  // namespace proxyd::ctl

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/output.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "tool/output.h"
+#include "tool/text.h"
+
+namespace proxyd::ctl {
+namespace {
+
+// As many lines as there is room for, the last saying how many there are not.
+std::string Cut(std::string_view text, size_t rows) {
+  size_t lines = 0;
+  size_t end_of_room = std::string_view::npos;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\n') continue;
+    ++lines;
+    if (rows >= 2 && lines == rows - 2) end_of_room = i + 1;
+  }
+  if (rows < 2 || lines < rows) return std::string(text);
+  std::string cut(text.substr(0, end_of_room));
+  return cut + "… " + std::to_string(lines - (rows - 2)) + " more lines\n";
+}
+
+}  // namespace
+
+bool IsTerminal() { return ::isatty(STDOUT_FILENO) == 1; }
+
+bool HasColours() {
+  const char* refused = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return IsTerminal() && (refused == nullptr || *refused == '\0') &&
+         (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
+void Print(std::string_view text) {
+  const ttrpc::Status written = ttrpc::tool::Write(STDOUT_FILENO, text);
+  if (written.ok()) return;
+  Complain(written.message());
+  std::exit(kFailed);  // NOLINT(concurrency-mt-unsafe): there is one thread
+}
+
+void Screen::Show(std::string_view text) {
+  if (!IsTerminal()) {
+    if (began_) Print("\n");
+    began_ = true;
+    return Print(text);
+  }
+  winsize size = {};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  // From the top; no line goes on in the next one; each clears what was behind it, the last what is
+  // below.
+  std::string out = "\x1b[H\x1b[?7l";
+  for (const char c : Cut(text, known ? size.ws_row : 0)) {
+    if (c == '\n') out += "\x1b[K";
+    out += c;
+  }
+  Print(out + "\x1b[J\x1b[?7h");
+}
+
+void ComplainPlainly(std::string_view lines) {
+  while (!lines.empty()) {
+    const size_t end = lines.find('\n');
+    const std::string line = ttrpc::tool::Printable(lines.substr(0, end)) + "\n";
+    (void)ttrpc::tool::Write(STDERR_FILENO, line);
+    lines = end == std::string_view::npos ? "" : lines.substr(end + 1);
+  }
+}
+
+void Complain(std::string_view what) { ComplainPlainly("ttrpc-proxyctl: " + std::string(what)); }
+
+int Fail(std::string_view what) {
+  Complain(what);
+  return kFailed;
+}
+
+std::string ToJson(const google::protobuf::Message& message, bool compact) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = !compact;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  // Fails for an Any of no known type, of which our messages have none.
+  (void)google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!json.ends_with('\n')) json += '\n';
+  return json;
+}
+
+}  // namespace proxyd::ctl

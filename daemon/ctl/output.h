@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What this program writes: to standard output what was asked for, to standard error what went
+// wrong. Not buffered: what was printed has been seen, even if a signal ends the program. One
+// thread.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <string_view>
+
+#include "ttrpc/status.h"
+
+namespace proxyd::ctl {
+
+// As the exit status has it: the daemon said no, or cannot be reached; or we failed ourselves.
+inline constexpr int kFailed = 1;
+
+// Whether standard output is a terminal that wants colours.
+bool HasColours();
+bool IsTerminal();
+
+// Exits with kFailed if it cannot be written: nothing that follows would be seen either.
+void Print(std::string_view text);
+// On a terminal: in the place of what was there, cut where the screen ends. Else as Print(), each
+// time after a line that is empty, but the first.
+class Screen {
+ public:
+  void Show(std::string_view text);
+
+ private:
+  bool began_ = false;
+};
+
+// `ttrpc-proxyctl: WHAT` and its newline. The text is made harmless, line by line.
+void Complain(std::string_view what);
+// The same without our name.
+void ComplainPlainly(std::string_view lines);
+int Fail(std::string_view what);  // gives kFailed
+
+// protobuf's own mapping, with the field names of the .proto file, and fields that have their
+// default value, too. On one line if `compact`; ends in a newline.
+std::string ToJson(const google::protobuf::Message& message, bool compact);
+
+}  // namespace proxyd::ctl

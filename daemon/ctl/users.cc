@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/users.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "config/load.h"
+#include "config/quote.h"
+
+namespace proxyd::ctl {
+namespace {
+
+using ttrpc::Result;
+using ttrpc::Status;
+
+constexpr size_t kMostRecord = size_t{1} << 20;  // bytes of a user's entry
+constexpr int kMostGroups = 65536;               // the kernel's NGROUPS_MAX
+
+struct Entry {
+  std::string name;
+  gid_t gid = 0;
+};
+
+Status Invalid(std::string what) { return {ttrpc::StatusCode::kInvalidArgument, std::move(what)}; }
+
+// An id, which -1 is not.
+std::optional<uint32_t> ParseNumber(std::string_view text) {
+  uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id == UINT32_MAX) {
+    return std::nullopt;
+  }
+  return id;
+}
+
+std::optional<Entry> EntryOf(uid_t uid) {
+  std::vector<char> buffer(1024);
+  passwd record = {};
+  passwd* found = nullptr;
+  while (::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &found) == ERANGE &&
+         buffer.size() < kMostRecord) {
+    buffer.resize(buffer.size() * 2);
+  }
+  if (found == nullptr) return std::nullopt;
+  return Entry{.name = found->pw_name, .gid = found->pw_gid};
+}
+
+Result<gid_t> ResolveGid(const std::string& group) {
+  if (const auto number = ParseNumber(group)) return *number;
+  if (const auto gid = SystemNameResolver().Group(group)) return *gid;
+  return Invalid("group " + QuoteShort(group) + " does not exist");
+}
+
+std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
+  std::vector<gid_t> groups(64);
+  auto count = static_cast<int>(groups.size());
+  while (::getgrouplist(name.c_str(), gid, groups.data(), &count) < 0 && count <= kMostGroups) {
+    // At least twice as many, should the number that it gives not grow.
+    groups.resize(std::max(groups.size() * 2, static_cast<size_t>(count)));
+    count = static_cast<int>(groups.size());
+  }
+  groups.resize(static_cast<size_t>(std::clamp(count, 0, static_cast<int>(groups.size()))));
+  return groups;
+}
+
+}  // namespace
+
+Result<uid_t> ResolveUid(std::string_view user) {
+  if (const auto number = ParseNumber(user)) return *number;
+  if (const auto uid = SystemNameResolver().User(std::string(user))) return *uid;
+  return Invalid("user " + QuoteShort(user) + " does not exist");
+}
+
+Result<ResolvedUser> ResolveUser(const UserWords& words) {
+  const Result<uid_t> uid = ResolveUid(words.user);
+  if (!uid) return uid.error();
+  ResolvedUser resolved;
+  resolved.uid = *uid;
+  const std::optional<Entry> entry = EntryOf(*uid);
+  if (words.group) {
+    const Result<gid_t> gid = ResolveGid(*words.group);
+    if (!gid) return gid.error();
+    resolved.gid = *gid;
+  } else if (entry) {
+    resolved.gid = entry->gid;
+  } else {
+    return Invalid("uid " + std::to_string(*uid) + " is no user of this machine: give its --group");
+  }
+  if (words.groups) {
+    for (const std::string& group : *words.groups) {
+      const Result<gid_t> gid = ResolveGid(group);
+      if (!gid) return gid.error();
+      resolved.groups.push_back(*gid);
+    }
+  } else if (entry) {
+    resolved.groups = GroupsOf(entry->name, resolved.gid);
+  }
+  return resolved;
+}
+
+std::string UserName(uid_t uid) {
+  static std::map<uid_t, std::string> names;
+  const auto [place, is_new] = names.try_emplace(uid);
+  if (is_new) {
+    if (const auto entry = EntryOf(uid)) place->second = entry->name;
+  }
+  return place->second;
+}
+
+}  // namespace proxyd::ctl

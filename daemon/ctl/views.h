@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the daemon answered, as people read it. No I/O; any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "ctl/admin.pb.h"
+
+namespace proxyd::ctl {
+
+namespace v1 = ttrpc::proxy::v1;
+
+struct Look {
+  bool colours = false;
+  int64_t now = 0;  // microseconds since 1970
+  // Empty: it has none.
+  std::function<std::string(uint32_t uid)> user_name;
+};
+
+std::string ShowStatus(const v1::GetStatusReply& reply, const Look& look);
+std::string ShowPeers(const v1::ListPeersReply& reply, const Look& look);
+std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look);
+std::string ShowRules(const v1::ListRulesReply& reply, const Look& look);
+std::string ShowUsers(const v1::ListUsersReply& reply, const Look& look);
+std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look);
+std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,
+                            const Look& look);
+
+}  // namespace proxyd::ctl
