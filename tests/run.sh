@@ -5,10 +5,10 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, the daemon under load, faults and change, several loops under ThreadSanitizer,
-# the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds the daemon under
-# ThreadSanitizer, clang-tidy, the tables of tests/bench and whatever stands in tests/full.
-# Needs root: tests connect as other users.
+# installed library, the status page in a browser, the metrics in Prometheus, the daemon under load,
+# faults and change, several loops under ThreadSanitizer, the fuzz targets and the lint steps. --full
+# loads and fuzzes for longer, and adds the daemon under ThreadSanitizer, clang-tidy, the tables of
+# tests/bench and whatever stands in tests/full. Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
 # `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
@@ -130,6 +130,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "interop" tests/interop/run.sh --build "$build"
       run "interop direct" tests/interop/run.sh --build "$build" --direct
       run "install" tests/install/run.sh --build "$build"
+      run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
+      run "metrics" tests/metrics/run.sh --build "$build"
       if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
@@ -167,7 +169,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
   if [[ -n $beside ]]; then
     wait "$beside"
-    for name in "interop" "interop direct" "install"; do tally "$name"; done
+    for name in "interop" "interop direct" "install" "status page" "metrics"; do tally "$name"; done
     if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
   fi
   if $full; then

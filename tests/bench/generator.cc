@@ -88,8 +88,8 @@ void Generator::HandleReply(Connection& connection, const Message& message, uint
   if (reply.code != options_.status) {
     Fail("status " + std::to_string(reply.code) + ": " + std::string(reply.status_message));
   }
-  const bool right = options_.status == 0 ? pattern_.Matches(reply.payload, slot->counter)
-                                          : reply.payload.empty();
+  const bool right =
+      options_.status == 0 ? pattern_.Matches(reply.payload, slot->counter) : reply.payload.empty();
   if (!right) {
     Fail("the reply on stream " + std::to_string(stream_id) + " is not what was sent");
   }

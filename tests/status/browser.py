@@ -15,6 +15,7 @@ import tempfile
 import threading
 
 DEADLINE = 60  # seconds for an answer, on a busy machine
+SHOT_HEIGHT = 1600
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage",
@@ -112,12 +113,15 @@ class Browser:
             raise AssertionError(f"not within {seconds} s: {condition}")
 
     def screenshot(self, path):
-        """Of all of the page, also what one would have to scroll to."""
+        """Of all of the page, also what one would have to scroll to: in several files, if it is long,
+        or nobody could make out anything in it."""
         width, height = self.eval(
             "[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
-        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True,
-                         clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
-        path.write_bytes(base64.b64decode(shot["data"]))
+        for top in range(0, height, SHOT_HEIGHT):
+            clip = {"x": 0, "y": top, "width": width, "height": min(SHOT_HEIGHT, height - top), "scale": 1}
+            shot = self.send("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+            part = path if top == 0 else path.with_stem(f"{path.stem}-{top // SHOT_HEIGHT + 1}")
+            part.write_bytes(base64.b64decode(shot["data"]))
 
     def problems(self):
         """Errors and warnings of the console, exceptions, and violations of the policy."""

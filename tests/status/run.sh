@@ -3,10 +3,11 @@
 #
 # The status page in a browser: tests/status/run.sh [--build DIR] [--shots FOLDER]
 #
-# Headless Chromium looks at the page of a daemon under load, calls that are denied and fail among
-# it, on a wide screen and a phone, dark and light; then the daemon drains, ends, and is started
-# again. Screenshots go to FOLDER (default: build-logs/status). The last line is `N passed, N failed,
-# N skipped`; the exit status is 0 only if none failed. Needs root: the clients are other users.
+# Headless Chromium looks at the page of the daemon of DIR (default: build; it must be built) under
+# load, with calls among it that are denied or fail, on a wide screen and a phone, dark and light; then
+# the daemon drains, ends, and is started again. Screenshots go to FOLDER (default:
+# build-logs/status). The last line is `N passed, N failed, N skipped`; the exit status is 0 only if
+# none failed. Needs root: the clients are other users.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -23,5 +24,4 @@ while [[ $# -gt 0 ]]; do
   esac
   shift 2
 done
-ninja -C "$build" daemon/ttrpc-proxyd tests/bench/ttrpc-bench-{echo,load} >&2
 exec python3 "$top/tests/status/page_test.py" "$build" "$shots"

@@ -243,8 +243,9 @@ class Stage:
         return json.loads(self.get("/status.json")[1])
 
     def start(self, *command, **streams):
-        streams = {"stdin": subprocess.DEVNULL, **streams}
-        process = subprocess.Popen([str(word) for word in command], cwd=self.folder, **streams)
+        with open(self.folder / "others.log", "ab") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **streams}
+            process = subprocess.Popen([str(word) for word in command], cwd=self.folder, **streams)
         self._others.append(process)
         return process
 
@@ -257,7 +258,7 @@ class Stage:
         """What that one counted, at its end."""
         out, _ = load.communicate(timeout=120)
         if load.returncode != 0:
-            raise AssertionError("the load generator saw a wrong reply")
+            raise AssertionError((self.folder / "others.log").read_text(errors="replace"))
         return json.loads(out)
 
     def trickle(self, seconds, *calls):
