@@ -21,7 +21,7 @@ const whole = n => Math.round(n).toLocaleString('en');
 function rate(n) {
   if (n == null) return '–';
   if (n >= 1e6) return (n / 1e6).toFixed(2) + ' M';
-  if (n >= 1e5) return (n / 1e3).toFixed(0) + ' k';
+  if (n >= 1e4) return (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + ' k';
   return n >= 100 || Number.isInteger(n) ? whole(n) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
 }
 function bytes(n) {
@@ -29,7 +29,7 @@ function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let unit = 0;
   for (; n >= 1024 && unit < 4; ++unit) n /= 1024;
-  return (unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)) + ' ' + units[unit];
+  return (n >= 100 || Number.isInteger(n) ? Math.round(n) : n.toFixed(1)) + ' ' + units[unit];
 }
 function span(seconds) {  // of a call
   if (seconds == null) return '–';
@@ -91,7 +91,7 @@ function table(section, columns, keyOf, nothing) {
     for (const [title, name] of columns) {
       const cell = add(row, 'td', name);
       cell.setAttribute('role', 'cell');
-      if (!/name|call/.test(name)) cell.dataset.label = title;
+      if (!/name|call|time|status/.test(name)) cell.dataset.label = title;
     }
     return row;
   };
@@ -148,20 +148,21 @@ const showUsers = table('users', [
   against('buffered', 'buffered', 'buffered_per_user', bytes),
 ], user => user.uid, 'Nobody is connected.');
 const showDenials = table('denials', [
-  ['time', 'n', (cell, d) => { write(cell, clock(d.time)); cell.title = clock(d.time, true); }],
+  ['time', 'time', (cell, d) => { write(cell, clock(d.time)); cell.title = clock(d.time, true); }],
   ['uid', 'n', (cell, d) => write(cell, d.uid ?? '?')],
   ['pid', 'n', (cell, d) => write(cell, d.pid || '?')],
   ['listener', '', (cell, d) => write(cell, d.listener)],
   ['call', 'call', (cell, d) => {
     const code = cell.firstChild ?? add(cell, 'code', 'name');
-    const text = d.service || d.method ? `/${d.service}/${d.method}` : '(the connection)';
+    const text = d.service || d.method ? `/${d.service}/${d.method}` :
+        d.code ? '(not a valid request)' : '(the connection)';
     write(code, text);
     cell.title = printable(text);
     cell.onclick = () => cell.classList.add('all');
   }],
   ['rule', 'rule', (cell, d) =>
       write(cell, d.rule || (d.event === 'deny' ? '(none matched)' : '–'))],
-  ['status', '', (cell, d) => write(cell, d.code ?? 'closed')],
+  ['status', 'status', (cell, d) => write(cell, d.code ?? 'closed')],
 ], d => d.key, 'None since the daemon started.');
 
 function pairs(list, entries, show) {
@@ -190,7 +191,7 @@ function showFigures(s) {
   const of = (key, show) => [show(s[key]), 'of ' + show(s.limits[key]), s[key] / s.limits[key]];
   pairs($('figures'), [
     ['calls/s', rate(now?.all), 'ended, all statuses'],
-    ['denied/s', rate(now?.denied), 'by a rule, or for want of one'],
+    ['denied/s', rate(now?.denied), 'by policy'],
     ['calls in flight', whole(sum(s.backends.map(b => b.calls))), 'at the backends'],
     ['peers', ...of('connections', whole)],
     ['bytes/s', bytes(now && now.received + now.sent), 'peers, both ways'],
@@ -207,8 +208,9 @@ function showFigures(s) {
 }
 function showLatency(s) {
   // The busiest; by what they ever did, so that plots do not change places.
-  const some = [...s.backends].sort((a, b) => b.count - a.count).slice(0, kLatencyPlots);
-  sync($('latency'), s.backends.filter(b => some.includes(b)), b => b.name, b => {
+  const called = s.backends.filter(b => b.count > 0);
+  const some = [...called].sort((a, b) => b.count - a.count).slice(0, kLatencyPlots);
+  sync($('latency'), called.filter(b => some.includes(b)), b => b.name, b => {
     const figure = document.createElement('div');
     add(figure, 'h3', '', b.name);
     const list = add(figure, 'ul', 'legend');
@@ -222,8 +224,8 @@ function showLatency(s) {
     });
     return figure;
   }, () => {});
-  write($('latency-note'), s.backends.length > some.length ?
-      `the ${some.length} busiest of ${s.backends.length}` : '');
+  write($('latency-note'), !called.length ? 'no call has been answered yet' :
+      called.length > some.length ? `the ${some.length} busiest of ${called.length}` : '');
 }
 function showUsersAndDenials(s) {
   const most = user => Math.max(...['connections', 'calls', 'buffered'].map(

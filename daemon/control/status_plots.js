@@ -120,7 +120,7 @@ function drawAxes(g, plot, box, ticks) {
   for (const tick of ticks) {
     const y = Math.round(box.y(tick)) + .5;
     g.beginPath(); g.moveTo(kLeft, y); g.lineTo(box.width - kRight, y); g.stroke();
-    g.fillText(plot.show(tick), kLeft - 6, y);
+    g.fillText(plot.show(tick).replace(/\.0+ /, ' '), kLeft - 6, y);
   }
   const minute = box.view.length / (box.width < 320 ? 2 : 4);
   g.textBaseline = 'alphabetic';
