@@ -184,6 +184,7 @@ class Scene:
         entry = {"time": 1, "event": "refuse", "listener": MARKUP, "pid": 1, "uid": 7, "rule": MARKUP}
         names = (MARKUP, LONG, UNSEEN)
         refusals = [{**entry, "service": name, "method": name, "code": MARKUP} for name in names]
+        self.look(False)
         self.browser.eval(
             f"show({{...latest, now: latest.now + 1, refusals: {json.dumps(refusals)}}})")
         unseen = "safe\\u202egnp.exe\\u0007"
@@ -192,6 +193,7 @@ class Scene:
             "document.querySelectorAll('img, main script, main h1, iframe').length"))
         self.no_scrolling("hostile names")
         self.browser.screenshot(self.shots / "hostile.png")
+        self.look(True)
 
     def codes(self):
         return self.browser.eval(
@@ -231,16 +233,22 @@ class Scene:
 
     def pauses(self):
         """While nobody looks it does not ask; then it does at once."""
-        hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}});"
-        tell = "document.dispatchEvent(new Event('visibilitychange'));"
-        self.browser.eval(hide.format("true") + tell)
-        self.browser.wait_for("!polling")
+        self.look(False)
         before = len(self.browser.requests())
         # That something does not happen takes time to see: two periods.
         self.browser.eval("new Promise(done => setTimeout(done, 2 * kPeriod + 200))")
         self.checks.equal("asks nothing while hidden", before, len(self.browser.requests()))
-        self.browser.eval(hide.format("false") + tell)
+        self.look(True)
         eventually("it asks again", lambda: len(self.browser.requests()) > before)
+
+    def look(self, looking):
+        """Whether somebody does, as far as the page can tell."""
+        hidden = "false" if looking else "true"
+        self.browser.eval(
+            f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
+            "document.dispatchEvent(new Event('visibilitychange'));")
+        if not looking:
+            self.browser.wait_for("!polling")
 
     def nothing_wrong(self):
         self.checks.equal("console", [], self.browser.problems())
