@@ -18,8 +18,8 @@ build_packages=(
 )
 demo_packages=(containerd)
 test_packages=(
-  ca-certificates clang-19 clang-format-14 clang-tidy-14 git libclang-rt-19-dev libssl-dev mandoc
-  openssl python3 runc shellcheck systemd
+  ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
+  libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 runc shellcheck systemd
 )
 package_packages=(debhelper systemd)
 full_packages=(

@@ -5,10 +5,10 @@
 #
 # Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
 # integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, the units under a systemd, the daemon under load, faults and change, several
-# loops under ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer,
-# and adds the Debian packages, the daemon under ThreadSanitizer, clang-tidy, the tables of tests/bench
-# and whatever stands in tests/full.
+# installed library, the units under a systemd, the status page in a browser, the metrics in
+# Prometheus, the daemon under load, faults and change, several loops under ThreadSanitizer, the fuzz
+# targets and the lint steps. --full loads and fuzzes for longer, and adds the Debian packages, the
+# daemon under ThreadSanitizer, clang-tidy, the tables of tests/bench and whatever stands in tests/full.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -132,6 +132,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "interop direct" tests/interop/run.sh --build "$build" --direct
       run "install" tests/install/run.sh --build "$build"
       run "systemd" tests/systemd/run.sh --build "$build"
+      run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
+      run "metrics" tests/metrics/run.sh --build "$build"
       if $full; then run "package" tests/package/run.sh; fi
       if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
@@ -170,7 +172,9 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
   if [[ -n $beside ]]; then
     wait "$beside"
-    for name in "interop" "interop direct" "install" "systemd"; do tally "$name"; done
+    for name in "interop" "interop direct" "install" "systemd" "status page" "metrics"; do
+      tally "$name"
+    done
     if $full; then tally "package"; fi
     if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
   fi

@@ -39,6 +39,9 @@ std::string_view Reason(int status) {
   }
 }
 
+constexpr std::string_view kVersion10 = "HTTP/1.0";
+constexpr std::string_view kVersion11 = "HTTP/1.1";
+
 HttpReply Error(int status) {
   return {.status = status, .body = std::string(Reason(status)).append("\n")};
 }
@@ -75,11 +78,29 @@ bool IsOurHost(std::string_view host) {
          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
 }
 
-// Whether the empty line has come.
+// Where the empty line is, in front of which the head ends; npos: it has not come.
 size_t EndOfHead(std::string_view text) {
-  const size_t crlf = text.find("\r\n\r\n");
-  const size_t lf = text.find("\n\n");
-  return std::min(crlf, lf);
+  for (size_t end = text.find('\n'); end != text.npos; end = text.find('\n', end + 1)) {
+    const std::string_view rest = text.substr(end + 1);
+    if (rest.starts_with('\n') || rest.starts_with("\r\n")) return end;
+  }
+  return text.npos;
+}
+
+// From `head`, the lines after the first: OK, or the status of an error.
+int CheckHeaders(std::string_view version, std::string_view head) {
+  int hosts = 0;
+  while (!head.empty()) {
+    const std::string_view header = TakeLine(&head);
+    const size_t colon = header.find(':');
+    if (colon == header.npos) return 400;
+    if (!EqualsIgnoringCase(header.substr(0, colon), "host")) continue;
+    if (++hosts > 1) return 400;
+    if (!IsOurHost(Trim(header.substr(colon + 1)))) return 421;
+  }
+  // All browsers send one; without it there would be nothing to tell what a page from elsewhere
+  // asks.
+  return hosts == 0 && version == kVersion11 ? 400 : 200;
 }
 
 }  // namespace
@@ -95,6 +116,9 @@ struct HttpServer::Connection {
   std::unique_ptr<bufferevent, BuffereventDeleter> event;
   ttrpc::Timer deadline;
   bool replied = false;
+  bool written = false;  // all of the reply, and our side is closed
+  bool ended = false;    // the other side
+  size_t discarded = 0;
 };
 
 HttpServer::HttpServer(ttrpc::IoLoop& loop, Handler handler,
@@ -122,12 +146,11 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
       // All of the reply is written.
       [](bufferevent*, void* self) {
         auto* own = static_cast<Connection*>(self);
-        if (own->replied) own->server.Close(own);
+        if (own->replied) own->server.Written(own);
       },
       [](bufferevent*, short what, void* self) {
         auto* own = static_cast<Connection*>(self);
-        // Who has asked may well close its side, and wait for the reply.
-        if (own->replied && (what & BEV_EVENT_EOF) != 0) return;
+        if ((what & BEV_EVENT_EOF) != 0) return own->server.Ended(own);
         own->server.Close(own);
       },
       connection);
@@ -141,7 +164,7 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
 }
 
 void HttpServer::Read(Connection* connection) {
-  if (connection->replied) return;
+  if (connection->replied) return Discard(connection);
   evbuffer* const input = bufferevent_get_input(connection->event.get());
   const size_t size = evbuffer_get_length(input);
   const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(input, -1));
@@ -151,6 +174,30 @@ void HttpServer::Read(Connection* connection) {
   bool with_body = true;
   const HttpReply reply = end == text.npos ? Error(431) : Answer(text.substr(0, end), &with_body);
   Reply(connection, reply, with_body);
+  Discard(connection);
+}
+
+// What comes behind a request: there is one for each connection.
+void HttpServer::Discard(Connection* connection) {
+  evbuffer* const input = bufferevent_get_input(connection->event.get());
+  const size_t size = evbuffer_get_length(input);
+  evbuffer_drain(input, size);
+  connection->discarded += size;
+  if (connection->discarded > kDiscardedBytes) Close(connection);
+}
+
+// A socket that is closed with bytes unread takes back what is not yet delivered. So the other side
+// is told that this was all, and has until its deadline to end as well.
+void HttpServer::Written(Connection* connection) {
+  if (connection->ended) return Close(connection);
+  connection->written = true;
+  ::shutdown(bufferevent_getfd(connection->event.get()), SHUT_WR);
+}
+
+// Who has asked may well close its side, and wait for the reply.
+void HttpServer::Ended(Connection* connection) {
+  if (!connection->replied || connection->written) return Close(connection);
+  connection->ended = true;
 }
 
 // `request`: up to the empty line.
@@ -158,20 +205,13 @@ HttpReply HttpServer::Answer(std::string_view request, bool* with_body) const {
   const std::string_view line = TakeLine(&request);
   const size_t method_end = line.find(' ');
   const size_t path_end = line.rfind(' ');
-  if (method_end == line.npos || method_end == path_end ||
-      !line.substr(path_end + 1).starts_with("HTTP/1."))
-    return Error(400);
+  if (method_end == line.npos || method_end == path_end) return Error(400);
+  const std::string_view version = line.substr(path_end + 1);
+  if (version != kVersion10 && version != kVersion11) return Error(400);
   const std::string_view method = line.substr(0, method_end);
   *with_body = method != "HEAD";
   if (method != "GET" && method != "HEAD") return Error(405);
-  while (!request.empty()) {
-    const std::string_view header = TakeLine(&request);
-    const size_t colon = header.find(':');
-    if (colon == header.npos) return Error(400);
-    if (EqualsIgnoringCase(header.substr(0, colon), "host") &&
-        !IsOurHost(Trim(header.substr(colon + 1))))
-      return Error(421);
-  }
+  if (const int status = CheckHeaders(version, request); status != 200) return Error(status);
   std::string_view path = line.substr(method_end + 1, path_end - method_end - 1);
   path = path.substr(0, path.find('?'));
   return handler_(path);
@@ -182,10 +222,12 @@ void HttpServer::Reply(Connection* connection, const HttpReply& reply, bool with
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " ";
   head.append(Reason(reply.status)).append("\r\nContent-Type: ").append(reply.type);
   head.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
+  if (reply.status == 405) head.append("\r\nAllow: GET, HEAD");
   // Nothing that is shown may bring anything with it, be kept, or be shown within something else.
   head.append(
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
-      "\r\nReferrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; "
+      "\r\nReferrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin"
+      "\r\nContent-Security-Policy: default-src 'none'; "
       "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n");
   if (with_body) head.append(reply.body);

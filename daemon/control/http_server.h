@@ -30,6 +30,7 @@ class HttpServer {
  public:
   static constexpr size_t kConnections = 16;
   static constexpr size_t kRequestBytes = 8192;
+  static constexpr size_t kDiscardedBytes = 65536;  // of what else comes, until the other side ends
   static constexpr auto kTimeout = std::chrono::seconds(10);  // for each connection, in all
   static constexpr int kAcceptsPerTick = 10;
   static constexpr auto kTick = std::chrono::milliseconds(100);
@@ -51,6 +52,9 @@ class HttpServer {
   struct Connection;
 
   void Read(Connection* connection);
+  void Discard(Connection* connection);
+  void Written(Connection* connection);
+  void Ended(Connection* connection);
   void Reply(Connection* connection, const HttpReply& reply, bool with_body);
   HttpReply Answer(std::string_view request, bool* with_body) const;
   void Close(Connection* connection);

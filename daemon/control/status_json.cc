@@ -69,6 +69,15 @@ json Outcomes(const Tally& tally) {
   return outcomes;
 }
 
+// Calls that a rule has denied, or that none has allowed.
+uint64_t Denied(const Tally& tally) {
+  uint64_t denied = 0;
+  for (const auto& [key, rule] : tally.rules()) {
+    if (key.enforced && key.action == RuleConfig::Action::kDeny) denied += rule.decisions;
+  }
+  return denied;
+}
+
 json Users(const Accounting& accounting) {
   json list = json::array();
   for (const Accounting::Usage& user : accounting.usage()) {
@@ -144,6 +153,7 @@ std::string StatusJson(const Vitals& vitals) {
       {"backends", Backends(vitals)},
       {"bounds", Bounds()},
       {"outcomes", Outcomes(tally)},
+      {"denied", Denied(tally)},
       {"users", Users(accounting)},
       {"refusals", Refusals(vitals.reports)},
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StatusPage: the page that shows status.json to people: status_page.html, built in.
+// StatusPage: the page that shows status.json to people: built of status_page.* and
+// status_plots.js.
 #pragma once
 
 #include <string_view>

@@ -25,6 +25,7 @@ struct LoadOptions {
   double seconds = 1;  // measured, after the warm-up
   double warmup = 0.2;
   uint32_t calls = 0;      // for each connection; not 0: make that many, whatever the time
+  uint64_t status = 0;     // that each call must end with; not 0: without a payload
   uint32_t waits = 0;      // calls of Wait, for each connection, before any other
   double lost_after = 10;  // seconds without any reply, after which calls in flight count as lost
 };

@@ -61,6 +61,8 @@ int Run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--calls", options.calls,
                  "make this many calls on each connection, for as long as that takes");
+  app.add_option("--status", options.status, "code of the status that each call must end with")
+      ->capture_default_str();
   app.add_option("--waits", options.waits,
                  "before that, make this many calls of Wait, which is never answered, on each");
   app.add_option("--lost-after", options.lost_after,

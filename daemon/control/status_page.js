@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The status page: asks for status.json once a second, as long as somebody looks, and shows it.
+// Names of services and methods come from hostile peers: text gets into the page by textContent
+// alone, never as markup.
+
+const kPeriod = 1000, kRetry = 2000, kPatience = 5000;  // milliseconds
+const kLatencyPlots = 6, kUserRows = 50;
+
+const $ = id => document.getElementById(id);
+let latest = null;  // status.json as it came last
+
+// ---- Text -------------------------------------------------------------------------------------
+
+// Characters that hide themselves or turn others around are spelled out.
+const kUnseen = new RegExp('[\\0-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f' +
+    '\\u2028-\\u202e\\u2060-\\u206f\\ufeff]', 'g');
+const printable = text => String(text).replace(
+    kUnseen, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+const whole = n => Math.round(n).toLocaleString('en');
+function rate(n) {
+  if (n == null) return '–';
+  if (n >= 1e6) return (n / 1e6).toFixed(2) + ' M';
+  if (n >= 1e4) return (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + ' k';
+  return n >= 100 || Number.isInteger(n) ? whole(n) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
+}
+function bytes(n) {
+  if (n == null) return '–';
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  for (; n >= 1024 && unit < 4; ++unit) n /= 1024;
+  return (n >= 100 || Number.isInteger(n) ? Math.round(n) : n.toFixed(1)) + ' ' + units[unit];
+}
+function span(seconds) {  // of a call
+  if (seconds == null) return '–';
+  const [n, unit] = seconds < 1e-3 ? [seconds * 1e6, 'µs'] : seconds < 1 ? [seconds * 1e3, 'ms'] :
+      [seconds, 's'];
+  return (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2)) + ' ' + unit;
+}
+function age(milliseconds) {  // of a daemon
+  const s = Math.max(0, Math.floor(milliseconds / 1000));
+  const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
+  return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+}
+const clock = (time, day) => new Date(time).toLocaleString('sv', day ? {} : {timeStyle: 'medium'});
+
+// ---- Elements ---------------------------------------------------------------------------------
+
+// Only what has changed is written, or a selection of text would not last a second.
+function write(element, text) {
+  text = printable(text);
+  if (element.textContent !== text) element.textContent = text;
+}
+function add(parent, tag, name, text) {
+  const element = parent.appendChild(document.createElement(tag));
+  if (name) element.className = name;
+  if (text != null) element.textContent = printable(text);
+  return element;
+}
+// The children of `parent`, one for each item and in their order, kept from one time to the next.
+function sync(parent, items, keyOf, make, update) {
+  const old = new Map([...parent.children].map(child => [child.dataset.key, child]));
+  items.forEach((item, index) => {
+    const key = String(keyOf(item));
+    let child = old.get(key);
+    old.delete(key);
+    if (!child) { child = make(item); child.dataset.key = key; }
+    const there = parent.children[index] ?? null;
+    if (there !== child) parent.insertBefore(child, there);
+    update(child, item);
+  });
+  for (const child of old.values()) child.remove();
+}
+// Columns: [title, class, show(cell, item)]. With roles: shown as small cards on a phone, a row is
+// none to a screen reader any more.
+function table(section, columns, keyOf, nothing) {
+  const box = add($(section), 'div', 'scroll');
+  const frame = add(box, 'table');
+  frame.setAttribute('role', 'table');
+  frame.setAttribute('aria-labelledby', 'h-' + section);
+  box.tabIndex = 0;
+  box.setAttribute('role', 'region');
+  box.setAttribute('aria-labelledby', 'h-' + section);
+  const head = add(add(frame, 'thead'), 'tr');
+  for (const [title, name] of columns) add(head, 'th', name, title).scope = 'col';
+  const body = add(frame, 'tbody');
+  const none = add($(section), 'p', 'muted', nothing);
+  const make = () => {
+    const row = document.createElement('tr');
+    row.setAttribute('role', 'row');
+    for (const [title, name] of columns) {
+      const cell = add(row, 'td', name);
+      cell.setAttribute('role', 'cell');
+      if (!/name|call|time|status/.test(name)) cell.dataset.label = title;
+    }
+    return row;
+  };
+  return items => {
+    box.hidden = !(none.hidden = items.length > 0);
+    sync(body, items, keyOf, make,
+        (row, item) => columns.forEach((column, i) => column[2](row.cells[i], item)));
+  };
+}
+const number = (title, of) => [title, 'n', (cell, item) => write(cell, of(item))];
+// A name and, smaller, what else there is to say about it.
+function named(cell, name, rest, alarm) {
+  if (!cell.firstChild) { add(cell, 'span'); add(cell, 'small'); add(cell, 'small', 'bad'); }
+  [name, rest, alarm ?? ''].forEach((text, i) => write(cell.children[i], text));
+}
+function bar(parent, share) {
+  const track = parent.querySelector('.track') ?? add(parent, 'div', 'track');
+  const fill = track.firstChild ?? add(track, 'i');
+  fill.style.width = Math.min(100, 100 * share) + '%';
+  fill.className = share > .8 ? 'high' : '';
+}
+const against = (title, key, limit, show) => [title, 'bar', (cell, user) => {
+  if (!cell.firstChild) add(cell, 'span');
+  const most = latest.limits[limit];
+  write(cell.firstChild, show(user[key]) + (most ? ' of ' + show(most) : ''));
+  if (most) bar(cell, user[key] / most);
+}];
+
+// ---- The parts of the page ----------------------------------------------------------------------
+
+const showBackends = table('backends', [
+  ['backend', 'name', (cell, b) => named(cell, b.name, b.addresses.join(', '),
+      b.tried && !b.up ? b.error : '')],
+  ['state', 'state', (cell, b) => {
+    write(cell, b.up ? '● up' : b.tried ? '▲ down' : '○ not tried yet');
+    cell.classList.toggle('bad', b.tried && !b.up);
+    cell.classList.toggle('good', b.up);
+  }],
+  number('connections', b => whole(b.connections)), number('in flight', b => whole(b.calls)),
+  number('calls/s', b => rate(samples.at(-1).latency.get(b.name)?.perSecond)),
+  ...kQuantiles.map((q, i) => number(q.label, b => span(samples.at(-1).latency.get(b.name)?.[i]))),
+  number('calls in all', b => whole(b.count)),
+  number('mean', b => span(b.count ? b.sum / b.count : null)),
+], b => b.name, 'There is none.');
+const showListeners = table('listeners', [
+  ['listener', 'name', (cell, l) => named(cell, l.name, l.address)],
+  number('peers', l => whole(l.peers)), number('admitted', l => whole(l.admitted)),
+  number('refused', l => whole(l.refused)),
+], l => l.name, 'There is none.');
+const showUsers = table('users', [
+  ['uid', 'uid', (cell, user) => write(cell, user.uid)],
+  against('connections', 'connections', 'connections_per_user', whole),
+  against('calls', 'calls', 'calls_per_user', whole),
+  against('buffered', 'buffered', 'buffered_per_user', bytes),
+], user => user.uid, 'Nobody is connected.');
+const showDenials = table('denials', [
+  ['time', 'time', (cell, d) => { write(cell, clock(d.time)); cell.title = clock(d.time, true); }],
+  ['uid', 'n', (cell, d) => write(cell, d.uid ?? '?')],
+  ['pid', 'n', (cell, d) => write(cell, d.pid || '?')],
+  ['listener', '', (cell, d) => write(cell, d.listener)],
+  ['call', 'call', (cell, d) => {
+    const code = cell.firstChild ?? add(cell, 'code', 'name');
+    const text = d.service || d.method ? `/${d.service}/${d.method}` :
+        d.code ? '(not a valid request)' : '(the connection)';
+    write(code, text);
+    cell.title = printable(text);
+    cell.onclick = () => cell.classList.add('all');
+  }],
+  ['rule', 'rule', (cell, d) =>
+      write(cell, d.rule || (d.event === 'deny' ? '(none matched)' : '–'))],
+  ['status', 'status', (cell, d) => write(cell, d.code ?? 'closed')],
+], d => d.key, 'None since the daemon started.');
+
+function pairs(list, entries, show) {
+  sync(list, entries, entry => entry[0], entry => {
+    const pair = document.createElement('div');
+    add(pair, 'dt', '', entry[0]);
+    add(pair, 'dd');
+    return pair;
+  }, show);
+}
+function showHead(s) {
+  write($('version'), s.version);
+  pairs($('facts'), [
+    ['pid', s.pid], ['up', age(s.now - s.started)],
+    ['configuration', s.config], ['digest', s.digest.slice(0, 12)],
+    ['loaded', clock(s.loaded, true)], ['reloads', `${s.reloads}, ${s.reloads_refused} refused`],
+    ['sandbox', s.sandboxed ? 'on' : 'off'], ['audit lines lost', whole(s.audit_lost)],
+  ], (pair, [name, text]) => {
+    write(pair.lastChild, text);
+    const bad = name === 'sandbox' ? !s.sandboxed : name.startsWith('audit') && s.audit_lost > 0;
+    pair.lastChild.className = bad ? 'bad' : '';
+  });
+}
+function showFigures(s) {
+  const now = samples.at(-1).rates;
+  const of = (key, show) => [show(s[key]), 'of ' + show(s.limits[key]), s[key] / s.limits[key]];
+  pairs($('figures'), [
+    ['calls/s', rate(now?.all), 'ended, all statuses'],
+    ['denied/s', rate(now?.denied), 'by policy'],
+    ['calls in flight', whole(sum(s.backends.map(b => b.calls))), 'at the backends'],
+    ['peers', ...of('connections', whole)],
+    ['bytes/s', bytes(now && now.received + now.sent), 'peers, both ways'],
+    ['buffered', ...of('buffered', bytes)],
+    ['memory', bytes(s.resident), 'resident'],
+    ['descriptors', whole(s.descriptors), 'of ' + whole(s.most_descriptors),
+     s.descriptors / s.most_descriptors],
+  ], (pair, [, text, note, share]) => {
+    if (!pair.children[2]) add(add(pair, 'dd', 'note'), 'small');
+    write(pair.children[1], text);
+    write(pair.children[2].firstChild, note);
+    if (share != null) bar(pair.children[2], share);
+  });
+}
+function showLatency(s) {
+  // The busiest; by what they ever did, so that plots do not change places.
+  const called = s.backends.filter(b => b.count > 0);
+  const some = [...called].sort((a, b) => b.count - a.count).slice(0, kLatencyPlots);
+  sync($('latency'), called.filter(b => some.includes(b)), b => b.name, b => {
+    const figure = document.createElement('div');
+    add(figure, 'h3', '', b.name);
+    const list = add(figure, 'ul', 'legend');
+    const canvas = add(figure, 'canvas');
+    canvas.setAttribute('role', 'img');
+    canvas.tabIndex = 0;
+    plotOn(canvas, list, {
+      say: `Latency of ${printable(b.name)}:`, show: span, log: true,
+      series: kQuantiles.map((q, i) => (
+          {...q, colour: ['ok', 'limit', 'denied'][i], value: x => x.latency.get(b.name)?.[i]})),
+    });
+    return figure;
+  }, () => {});
+  write($('latency-note'), !called.length ? 'no call has been answered yet' :
+      called.length > some.length ? `the ${some.length} busiest of ${called.length}` : '');
+}
+function showUsersAndDenials(s) {
+  const most = user => Math.max(...['connections', 'calls', 'buffered'].map(
+      key => user[key] / (s.limits[key + '_per_user'] || Infinity)));
+  // Those near a limit come first; the others keep their places.
+  const weight = user => most(user) > .5 ? most(user) : 0;
+  const users = [...s.users].sort((a, b) => weight(b) - weight(a) || a.uid - b.uid);
+  showUsers(users.slice(0, kUserRows));
+  write($('users-note'), users.length > kUserRows ? `${kUserRows} of ${users.length}` : '');
+  const seen = new Map();
+  showDenials(s.refusals.map(d => {
+    const like = JSON.stringify(d), nth = (seen.get(like) ?? 0) + 1;
+    seen.set(like, nth);
+    return {...d, key: like + nth};
+  }));
+}
+function show(s) {
+  latest = s;
+  take(s);
+  showHead(s);
+  showFigures(s);
+  showLatency(s);
+  showBackends(s.backends);
+  showListeners(s.listeners);
+  showUsersAndDenials(s);
+  drawAll();
+}
+
+// ---- The daemon ---------------------------------------------------------------------------------
+
+let timer = 0, polling = false, lastHeard = null;
+function tell(state, notice) {
+  write($('state'), state);
+  $('state').dataset.state = state;
+  document.body.classList.toggle('stale', state === 'unreachable');
+  $('notice').hidden = !notice;
+  write($('notice'), notice ?? '');
+  const now = samples.at(-1)?.rates;
+  const what = state !== 'live' ? state + ' – ' : now ? rate(now.all) + ' calls/s – ' : '';
+  document.title = what + 'ttrpc-proxyd';
+}
+async function ask() {
+  let reply;
+  try {
+    reply = await fetch('status.json', {cache: 'no-store', signal: AbortSignal.timeout(kPatience)});
+    if (!reply.ok) throw new Error(`it answers ${reply.status}`);
+    reply = await reply.json();
+  } catch (error) {
+    const known = lastHeard ? `Shown is what it said last, at ${clock(lastHeard)}.` :
+        'Nothing is known of it yet.';
+    tell('unreachable', `The daemon cannot be reached (${error.message}). ${known}`);
+    return kRetry;
+  }
+  lastHeard = Date.now();
+  show(reply);
+  tell(reply.draining ? 'draining' : 'live', reply.draining ?
+      'The daemon is draining: it takes no new calls, and ends when those in flight have.' : null);
+  return kPeriod;
+}
+async function poll() {
+  clearTimeout(timer);
+  if (polling || document.hidden) return;
+  polling = true;
+  const began = performance.now();
+  let period = kRetry;
+  try {
+    period = await ask();
+  } catch (error) {
+    tell('unreachable', 'This page does not understand what the daemon says: ' + error.message);
+    console.error(error);
+  }
+  polling = false;
+  timer = setTimeout(poll, Math.max(100, period - (performance.now() - began)));
+}
+
+// ---- Start --------------------------------------------------------------------------------------
+
+plotOn($('plot-ok'), $('legend-ok'), {
+  say: 'Calls per second that ended well:', show: rate, stacked: true,
+  series: [{label: 'OK', colour: 'ok', value: s => s.rates?.totals[0]}],
+});
+plotOn($('plot-rest'), $('legend-rest'), {
+  say: 'Calls per second that did not, by status:', show: rate, stacked: true,
+  series: kClasses.map(([label, name], i) => ({
+    label, colour: name, value: s => s.rates?.totals[i + 1],
+    quiet: () => i > 0 && !samples.at(-1).totals[i + 1],
+  })),
+});
+document.addEventListener('visibilitychange', poll);
+addEventListener('resize', drawAll);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+poll();

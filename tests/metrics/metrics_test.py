@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What run.sh is about: metrics_test.py BUILD."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+# pylint: disable=wrong-import-position
+from stage import ALICE, BOB, INVALID_ARGUMENT, MALLORY, OK, PERMISSION_DENIED, SIGHUP, SIGTERM
+from stage import UNAVAILABLE, Checks, Client, Stage, eventually, free_port
+
+STRANGER = 30009  # whom no rule admits
+
+SCRAPE_CONFIG = """
+scrape_configs:
+  - job_name: proxy
+    scrape_interval: 1s
+    scrape_timeout: 1s
+    static_configs:
+      - targets: ["127.0.0.1:{port}"]
+"""
+
+
+class Prometheus:
+    """Debian's, with nothing of the machine's own: its data, its port, its one target."""
+
+    def __init__(self, stage):
+        self._base = f"http://127.0.0.1:{free_port()}"
+        config = stage.folder / "prometheus.yml"
+        config.write_text(SCRAPE_CONFIG.format(port=stage.port))
+        self._process = stage.start(
+            "prometheus", f"--config.file={config}", f"--storage.tsdb.path={stage.folder}/tsdb",
+            f"--web.listen-address={self._base[len('http://'):]}", "--log.level=warn")
+        eventually("prometheus is ready", self._ready)
+
+    def _ready(self):
+        if self._process.poll() is not None:
+            raise AssertionError("prometheus has ended")
+        try:
+            return self.query("vector(1)")
+        except OSError:
+            return False
+
+    def query(self, text):
+        """A list of labels and value."""
+        url = f"{self._base}/api/v1/query?" + urllib.parse.urlencode({"query": text})
+        with urllib.request.urlopen(url, timeout=30) as reply:
+            result = json.load(reply)["data"]["result"]
+        return [(entry["metric"], float(entry["value"][1])) for entry in result]
+
+    def value(self, text):
+        """Of the only one there is; None if there is none."""
+        found = self.query(text)
+        return found[0][1] if len(found) == 1 else None
+
+    def by(self, label, text):
+        return {labels.get(label, ""): value for labels, value in self.query(text)}
+
+    def wait_for_scrape(self):
+        """One that began after this was called."""
+        now = time.time()
+        eventually("prometheus scrapes", lambda: (self.value("timestamp(up)") or 0) > now)
+
+
+def calls(client, count, wanted, service, method):
+    for _ in range(count):
+        code = client.call(service, method)
+        if code != wanted:
+            raise AssertionError(f"/{service}/{method} ended with {code}, not {wanted}")
+    return count
+
+
+class Scene:
+    def __init__(self, checks, stage):
+        self.checks = checks
+        self.stage = stage
+        self.prometheus = None
+        self.ok = self.denied = self.unmatched = self.unavailable = self.invalid = 0
+        self.connections = self.turned_away = self.echoing = 0
+
+    def scrape(self):
+        self.prometheus = Prometheus(self.stage)
+        self.prometheus.wait_for_scrape()
+        self.checks.equal("target is up", 1.0, self.prometheus.value("up"))
+
+    def load(self):
+        """Some for a time, some by number; some of it denied; with all of it counted by who called."""
+        stage = self.stage
+        plans = [(ALICE, 8, ["--in-flight", 4, "--seconds", 4]),
+                 (BOB, 3, ["--in-flight", 2, "--calls", 700]),
+                 (MALLORY, 2, ["--in-flight", 3, "--calls", 400, "--status", PERMISSION_DENIED])]
+        loads = [(user, stage.load("--user", user, "--connections", count, *options))
+                 for user, count, options in plans]
+        for user, load in loads:
+            checked = stage.result_of(load)["checked"]
+            self.ok += checked if user != MALLORY else 0
+            self.denied += checked if user == MALLORY else 0
+        self.connections = sum(count for _, count, _ in plans)
+        self.echoing = sum(count for user, count, _ in plans if user != MALLORY)
+        self.checks.equal("denied as often as asked", 800, self.denied)
+
+    def others(self):
+        """What the load generator does not do."""
+        clients = [Client(self.stage.front, uid) for uid in (BOB, 0, MALLORY)]
+        self.connections += len(clients)
+        bob, root, mallory = clients
+        self.unmatched = calls(bob, 17, PERMISSION_DENIED, "bench.Other", "Do")
+        self.unavailable = calls(root, 5, UNAVAILABLE, "bench.Gone", "Do")
+        self.ok += calls(root, 3, OK, "bench.Echo", "Echo")
+        self.echoing += 1
+        self.invalid = calls(mallory, 7, INVALID_ARGUMENT, "no/name", "Do")
+        for client in clients:
+            client.close()
+        for _ in range(2):
+            turned_away = Client(self.stage.front, STRANGER)
+            self.turned_away += 1
+            try:
+                turned_away.call("bench.Echo", "Echo")
+            except (AssertionError, OSError):
+                turned_away.close()
+                continue
+            raise AssertionError("a stranger was let in")
+
+    def everyone_is_gone(self):
+        eventually("no connection is left",
+                   lambda: b'\nttrpc_proxy_connections{listener="front"} 0\n' in self.stage.get("/metrics")[1])
+        self.prometheus.wait_for_scrape()
+
+    def counters(self):
+        """What Prometheus has, against what was counted by those who called: exactly."""
+        ask, equal = self.prometheus, self.checks.equal
+        codes = ask.by("code", "sum by (code) (ttrpc_proxy_calls_total)")
+        equal("calls, by code", {
+            "OK": self.ok, "PERMISSION_DENIED": self.denied + self.unmatched,
+            "UNAVAILABLE": self.unavailable}, codes)
+        equal("calls of Echo", self.ok, ask.value(
+            'ttrpc_proxy_calls_total{listener="front",backend="echo",service="bench.Echo",method="Echo",code="OK"}'))
+        equal("decisions, by rule", {
+            "these may echo": self.ok, "never mallory": self.denied, "nobody is there": self.unavailable,
+            "": self.unmatched}, ask.by("rule", "sum by (rule) (ttrpc_proxy_decisions_total) > 0"))
+        equal("decisions, by action", {
+            "allow": self.ok + self.unavailable, "deny": self.denied + self.unmatched},
+            ask.by("action", "sum by (action) (ttrpc_proxy_decisions_total)"))
+        equal("connections, by result", {
+            "admitted": self.connections, "not_admitted": self.turned_away, "no_credentials": 0,
+            "over_limit": 0}, ask.by("result", 'ttrpc_proxy_connections_total{listener="front"}'))
+        equal("connections of the other listener", 0,
+              ask.value('sum(ttrpc_proxy_connections_total{listener="side"})'))
+        equal("durations", self.ok, ask.value('ttrpc_proxy_call_duration_seconds_count{backend="echo"}'))
+        equal("durations, in the last bucket", self.ok,
+              ask.value('ttrpc_proxy_call_duration_seconds_bucket{backend="echo",le="+Inf"}'))
+        equal("connects", {"connected": self.echoing, "failed": 0},
+              ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="echo"}'))
+        equal("failed connects", {"connected": 0, "failed": self.unavailable},
+              ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="gone"}'))
+        equal("backends up", {"echo": 1, "gone": 0, "holder": 0}, ask.by("backend", "ttrpc_proxy_backend_up"))
+        equal("calls in flight", 0, ask.value("sum(ttrpc_proxy_calls_in_flight)"))
+        # A request whose names are none is no call.
+        equal("protocol errors", self.invalid, ask.value("sum(ttrpc_proxy_protocol_errors_total)"))
+        equal("limits", 0, ask.value("sum(ttrpc_proxy_limit_refusals_total)"))
+        equal("reloads", 0, ask.value("sum(ttrpc_proxy_reloads_total)"))
+        outcomes = self.stage.status()["outcomes"]
+        equal("status.json says the same", {code: int(n) for code, n in codes.items()}, outcomes)
+        equal("denied, in status.json", self.denied + self.unmatched, self.stage.status()["denied"])
+
+    def shapes(self):
+        """What dashboards ask for."""
+        for what, text in (
+                ("a rate", "sum(rate(ttrpc_proxy_calls_total[1m])) > 0"),
+                ("a quantile", "histogram_quantile(0.99, sum by (le) "
+                               "(rate(ttrpc_proxy_call_duration_seconds_bucket[1m]))) > 0"),
+                ("bytes", 'ttrpc_proxy_received_bytes_total{side="peer"} > 0'),
+                ("the version", "ttrpc_proxy_build_info == 1"),
+                ("memory", "process_resident_memory_bytes > 1e6"),
+                ("descriptors", "process_open_fds < process_max_fds"),
+                ("processor time", "process_cpu_seconds_total > 0"),
+                ("start", "time() - process_start_time_seconds < 600")):
+            self.checks.check(f"Prometheus has {what}", self.prometheus.value(text) is not None, text)
+
+    def promtool(self):
+        text = self.stage.get("/metrics")[1]
+        checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
+                                 timeout=60, check=False)
+        told = (checked.stdout + checked.stderr).decode()
+        self.checks.check("promtool finds nothing", checked.returncode == 0 and told == "", told)
+
+    # ---- Over a Unix socket --------------------------------------------------------------------
+
+    def curl(self, path):
+        """Status and body."""
+        done = subprocess.run(
+            ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", self.stage.folder / "metrics.sock",
+             "http://localhost" + path], capture_output=True, timeout=60, check=False)
+        body, _, code = done.stdout.decode().rpartition("\n")
+        return int(code or 0), body
+
+    def moves_to_a_unix_socket(self):
+        path = self.stage.folder / "metrics.sock"
+        self.stage.write_config(metrics=f"unix://{path}")
+        self.stage.signal(SIGHUP)
+        eventually("it listens there", path.is_socket)
+        eventually("and no more here", lambda: self.stage.get("/healthz")[0] == 0)
+        self.checks.equal("mode", 0o600, path.stat().st_mode & 0o777)
+        self.checks.equal("healthz", (200, "ok\n"), self.curl("/healthz"))
+        self.checks.equal("readyz", (200, "ready\n"), self.curl("/readyz"))
+        status, text = self.curl("/metrics")
+        self.checks.equal("metrics", 200, status)
+        for line in (f'code="OK"}} {self.ok}', 'ttrpc_proxy_reloads_total{result="taken"} 1'):
+            self.checks.check(f"no counter went back: {line}", line + "\n" in text, text)
+        self.checks.equal("anything else", 404, self.curl("/secrets")[0])
+
+    def drains(self):
+        held = Client(self.stage.front, ALICE)
+        held.send("bench.Hold", "Hold")
+        eventually("the call is there", lambda: json.loads(self.curl("/status.json")[1])["backends"][1]["calls"])
+        self.stage.signal(SIGTERM)
+        eventually("it is not ready", lambda: self.curl("/readyz") == (503, "draining\n"))
+        self.checks.equal("but healthy", (200, "ok\n"), self.curl("/healthz"))
+        held.close()
+        self.checks.equal("exit status", 0, self.stage.wait_for_exit())
+        self.checks.equal("its socket is gone", False, (self.stage.folder / "metrics.sock").exists())
+
+
+def main(build):
+    checks = Checks()
+    with Stage(build) as stage:
+        scene = Scene(checks, stage)
+        for act in (scene.scrape, scene.load, scene.others, scene.everyone_is_gone, scene.counters,
+                    scene.shapes, scene.promtool, scene.moves_to_a_unix_socket, scene.drains):
+            checks.passes(act.__name__.replace("_", " "), act)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
