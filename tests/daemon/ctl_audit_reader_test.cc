@@ -84,6 +84,17 @@ TEST(AuditReaderTest, OtherEventsArePassedOver) {
   EXPECT_EQ(reader.skipped(), 0U);
 }
 
+TEST(AuditReaderTest, CallsOfTheAdminServiceArePassedOver) {
+  AuditReader reader("there");
+  for (const std::string event : {"call", "deny"}) {
+    reader.ReadLine(Line(event,
+                         R"(,"listener":"[admin]","pid":1,"uid":0,"gid":0,)"
+                         R"("service":"ttrpc.proxy.v1.Admin","method":"Tap","kind":"stream")"));
+  }
+  EXPECT_THAT(reader.calls(), IsEmpty());
+  EXPECT_THAT(reader.errors(), IsEmpty());
+}
+
 TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
   AuditReader reader(std::nullopt);
   reader.ReadLine("2024-01-31 23:59:59 info: ready");
