@@ -20,7 +20,7 @@
 namespace proxyd {
 namespace {
 
-constexpr size_t kQueueLines = 1024;    // half a MiB, allocated at once
+constexpr size_t kQueueLines = 512;     // a quarter of a MiB, allocated at once
 constexpr size_t kMessageLimit = 8192;  // bytes of one message; more is cut
 constexpr std::chrono::seconds kSayLostEvery{1};
 constexpr std::chrono::seconds kEndWithin{1};

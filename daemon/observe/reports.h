@@ -75,11 +75,13 @@ class Reports {
   // anybody: ask before putting a record together.
   bool Wants(AuditEvent event, std::optional<bool> enforced,
              std::optional<AuditCalls> rule_override) const {
-    return !sinks_.empty() || event == AuditEvent::kRefuse || event == AuditEvent::kDeny ||
+    return watched() || event == AuditEvent::kRefuse || event == AuditEvent::kDeny ||
            audit_.Wants(event, enforced, rule_override);
   }
   void Tell(const AuditRecord& record, std::optional<AuditCalls> rule_override);
 
+  // Somebody looks on.
+  bool watched() const { return !sinks_.empty(); }
   bool wants_payloads() const { return payloads_wanted_; }
   void Tell(const PayloadRecord& record);
 

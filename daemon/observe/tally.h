@@ -28,16 +28,15 @@ inline constexpr size_t kStatusCodes = 17;
 class Histogram {
  public:
   // Upper bounds, inclusive; what is longer is in one bucket more.
-  static constexpr std::array<std::chrono::microseconds, 18> kBounds = {
-      std::chrono::microseconds(50),       std::chrono::microseconds(100),
-      std::chrono::microseconds(250),      std::chrono::microseconds(500),
-      std::chrono::microseconds(1000),     std::chrono::microseconds(2500),
-      std::chrono::microseconds(5000),     std::chrono::microseconds(10000),
-      std::chrono::microseconds(25000),    std::chrono::microseconds(50000),
-      std::chrono::microseconds(100000),   std::chrono::microseconds(250000),
-      std::chrono::microseconds(500000),   std::chrono::microseconds(1000000),
-      std::chrono::microseconds(2500000),  std::chrono::microseconds(5000000),
-      std::chrono::microseconds(10000000), std::chrono::microseconds(60000000)};
+  static constexpr std::array<std::chrono::nanoseconds, 18> kBounds = [] {
+    constexpr std::array<int64_t, 18> kMicroseconds = {
+        50,    100,    250,    500,    1000,    2500,    5000,    10000,    25000,
+        50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 60000000};
+    std::array<std::chrono::nanoseconds, 18> bounds{};
+    for (size_t i = 0; i < bounds.size(); ++i)
+      bounds[i] = std::chrono::microseconds(kMicroseconds[i]);
+    return bounds;
+  }();
 
   void Add(std::chrono::nanoseconds span);
   // By bucket, not summed up.
@@ -95,14 +94,15 @@ class Tally {
     std::string rule;  // "": none matched
     RuleConfig::Action action;
     bool enforced;
-    friend auto operator<=>(const RuleKey&, const RuleKey&) = default;
+    // clang-tidy takes what the compiler makes of it for a 0 that should be nullptr.
+    friend auto operator<=>(const RuleKey&, const RuleKey&) = default;  // NOLINT
   };
   struct MethodKey {
     std::string listener;
     std::string backend;  // "": none was chosen
     std::string service;
     std::string method;
-    friend auto operator<=>(const MethodKey&, const MethodKey&) = default;
+    friend auto operator<=>(const MethodKey&, const MethodKey&) = default;  // NOLINT
   };
 
   ListenerTally& Listener(const std::string& name) { return listeners_[name]; }

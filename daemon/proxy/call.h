@@ -28,6 +28,7 @@ struct CallLabel {
   std::string service;
   std::string method;
   std::string traceparent;
+  bool end_wanted = false;  // by the audit
 };
 
 struct Call {
@@ -67,6 +68,7 @@ inline void Call::Reset(const StreamState& initial) {
   label.service.clear();
   label.method.clear();
   label.traceparent.clear();
+  label.end_wanted = false;
   place.Leave();
   deadline.reset();
 }

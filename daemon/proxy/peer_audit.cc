@@ -29,7 +29,22 @@ void DescribeRule(const Config& config, const RuleConfig& rule, AuditRecord* rec
 
 }  // namespace
 
+namespace {
+
+// A payload of less than 128 bytes and nothing else, as most responses are: field 2, its length.
+bool IsSmallPayload(std::string_view data) {
+  constexpr char kPayloadTag = 0x12;
+  return data.size() >= 2 && data[0] == kPayloadTag &&
+         static_cast<unsigned char>(data[1]) == data.size() - 2 && data.size() - 2 < 0x80;
+}
+
+}  // namespace
+
 ttrpc::StatusCode ReadResponse(std::string_view data, ttrpc::ResponseView* response) {
+  if (IsSmallPayload(data)) {
+    response->payload = data.substr(2);
+    return ttrpc::StatusCode::kOk;
+  }
   const ttrpc::Status parsed = ttrpc::ParseResponse(data, response);
   return parsed.ok() ? response->code : parsed.code();
 }
@@ -139,10 +154,9 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
   Tell(record, Rule(rule));
 }
 
-void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code,
-                      std::chrono::nanoseconds duration) const {
+void PeerAudit::TellEnd(const Call& call, ttrpc::StatusCode code,
+                        std::chrono::nanoseconds duration) const {
   const RuleConfig& rule = call.generation->config().rules[call.rule];
-  if (!Wants(AuditEvent::kCall, &rule)) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
@@ -152,6 +166,8 @@ void PeerAudit::Ended(const Call& call, ttrpc::StatusCode code,
 
 void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   CallLabel& label = call->label;
+  const RuleConfig& rule = config_->rules[call->rule];
+  label.end_wanted = reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit);
   label.service = what.request.service;
   label.method = what.request.method;
   // The peer chose its length. One byte more shows that it was cut.

@@ -67,7 +67,9 @@ class PeerAudit {
   // An allowed call that ended before it was forwarded.
   void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
   // `duration`: since it was forwarded.
-  void Ended(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
+  void Ended(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const {
+    if (call.label.end_wanted || reports_.watched()) TellEnd(call, code, duration);
+  }
 
   // Notes in a new call what will be told of it.
   void Label(const AuditedRequest& what, Call* call) const;
@@ -83,6 +85,7 @@ class PeerAudit {
   void Describe(const Call& call, AuditRecord* record) const;
   bool Wants(AuditEvent event, const RuleConfig* rule) const;
   const RuleConfig* Rule(std::optional<size_t> index) const;
+  void TellEnd(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
   void TellPayload(const Call& call, bool response, std::string_view payload) const;
   void Tell(const AuditRecord& record, const RuleConfig* rule) const;
   void Connection(AuditEvent event) const;
