@@ -127,7 +127,8 @@ int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
   Service service(base.get(), std::move(snapshot), audit, std::move(options),
                   [&base] { event_base_loopbreak(base.get()); });
   if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status.message());
-  ::malloc_trim(0);  // reading the configuration and the sandbox's filter took much that is free now
+  ::malloc_trim(
+      0);  // reading the configuration and the sandbox's filter took much that is free now
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
   // From here on nothing is left to hurry: a signal that comes now must not end it with another
   // status.

@@ -49,7 +49,8 @@ size_t SkipString(std::string_view text, size_t start) {
 std::optional<TextPosition> FindLongKey(std::string_view text) {
   constexpr std::string_view kBetweenKeys = "\n=,[]{}";
   constexpr std::string_view kBlanks = " \t\r";
-  std::optional<size_t> start;
+  constexpr size_t kNone = std::string_view::npos;
+  size_t start = kNone;  // of the key at hand
   int parts = 1;
   size_t at = 0;
   while (at < text.size()) {
@@ -59,11 +60,11 @@ std::optional<TextPosition> FindLongKey(std::string_view text) {
       continue;
     }
     if (kBetweenKeys.find(c) != std::string_view::npos) {
-      start.reset();
+      start = kNone;
       parts = 1;
     } else if (kBlanks.find(c) == std::string_view::npos) {
-      if (!start) start = at;
-      if (c == '.' && ++parts > kMaxKeyParts) return PositionOf(text, *start);
+      if (start == kNone) start = at;
+      if (c == '.' && ++parts > kMaxKeyParts) return PositionOf(text, start);
       if (c == '"' || c == '\'') {
         at = SkipString(text, at);
         continue;
