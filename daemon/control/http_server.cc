@@ -7,8 +7,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "control/http_request.h"
 
 namespace proxyd {
 
@@ -39,68 +40,8 @@ std::string_view Reason(int status) {
   }
 }
 
-constexpr std::string_view kVersion10 = "HTTP/1.0";
-constexpr std::string_view kVersion11 = "HTTP/1.1";
-
 HttpReply Error(int status) {
   return {.status = status, .body = std::string(Reason(status)).append("\n")};
-}
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-// Takes the next line off `text`, without its end.
-std::string_view TakeLine(std::string_view* text) {
-  const size_t end = text->find('\n');
-  std::string_view line = text->substr(0, end);
-  text->remove_prefix(end == text->npos ? text->size() : end + 1);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
-}
-
-// A page from elsewhere in a browser of this machine can have its own name lead here, and would
-// then be let read what it gets. Whoever means us calls us by a number, or by the one name that is
-// always ours.
-bool IsOurHost(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
-  return host.empty() || EqualsIgnoringCase(host, "localhost") || host == "[::1]" ||
-         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
-}
-
-// Where the empty line is, in front of which the head ends; npos: it has not come.
-size_t EndOfHead(std::string_view text) {
-  for (size_t end = text.find('\n'); end != text.npos; end = text.find('\n', end + 1)) {
-    const std::string_view rest = text.substr(end + 1);
-    if (rest.starts_with('\n') || rest.starts_with("\r\n")) return end;
-  }
-  return text.npos;
-}
-
-// From `head`, the lines after the first: OK, or the status of an error.
-int CheckHeaders(std::string_view version, std::string_view head) {
-  int hosts = 0;
-  while (!head.empty()) {
-    const std::string_view header = TakeLine(&head);
-    const size_t colon = header.find(':');
-    if (colon == header.npos) return 400;
-    if (!EqualsIgnoringCase(header.substr(0, colon), "host")) continue;
-    if (++hosts > 1) return 400;
-    if (!IsOurHost(Trim(header.substr(colon + 1)))) return 421;
-  }
-  // All browsers send one; without it there would be nothing to tell what a page from elsewhere
-  // asks.
-  return hosts == 0 && version == kVersion11 ? 400 : 200;
 }
 
 }  // namespace
@@ -171,9 +112,10 @@ void HttpServer::Read(Connection* connection) {
   const std::string_view text(bytes, bytes != nullptr ? size : 0);
   const size_t end = EndOfHead(text);
   if (end == text.npos && size < kRequestBytes) return;
-  bool with_body = true;
-  const HttpReply reply = end == text.npos ? Error(431) : Answer(text.substr(0, end), &with_body);
-  Reply(connection, reply, with_body);
+  HttpRequest request;
+  const int status = end == text.npos ? 431 : ParseHttpRequest(text.substr(0, end), &request);
+  const HttpReply reply = status == 200 ? handler_(request.path) : Error(status);
+  Reply(connection, reply, request.method != "HEAD");
   Discard(connection);
 }
 
@@ -198,23 +140,6 @@ void HttpServer::Written(Connection* connection) {
 void HttpServer::Ended(Connection* connection) {
   if (!connection->replied || connection->written) return Close(connection);
   connection->ended = true;
-}
-
-// `request`: up to the empty line.
-HttpReply HttpServer::Answer(std::string_view request, bool* with_body) const {
-  const std::string_view line = TakeLine(&request);
-  const size_t method_end = line.find(' ');
-  const size_t path_end = line.rfind(' ');
-  if (method_end == line.npos || method_end == path_end) return Error(400);
-  const std::string_view version = line.substr(path_end + 1);
-  if (version != kVersion10 && version != kVersion11) return Error(400);
-  const std::string_view method = line.substr(0, method_end);
-  *with_body = method != "HEAD";
-  if (method != "GET" && method != "HEAD") return Error(405);
-  if (const int status = CheckHeaders(version, request); status != 200) return Error(status);
-  std::string_view path = line.substr(method_end + 1, path_end - method_end - 1);
-  path = path.substr(0, path.find('?'));
-  return handler_(path);
 }
 
 void HttpServer::Reply(Connection* connection, const HttpReply& reply, bool with_body) {

@@ -56,7 +56,6 @@ class HttpServer {
   void Written(Connection* connection);
   void Ended(Connection* connection);
   void Reply(Connection* connection, const HttpReply& reply, bool with_body);
-  HttpReply Answer(std::string_view request, bool* with_body) const;
   void Close(Connection* connection);
   void UpdateAccepting();
 

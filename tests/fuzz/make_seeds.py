@@ -122,6 +122,12 @@ for number, text in enumerate(["/a.B/*\n/a.B/Get", "*a*b\nxxaxxb", "a*\na/b", "\
                                "a.b\na.b", "**a*\nbca", "*ab*ab\nabababab"]):
     seed("pattern", f"{number}", text.encode())
 
+for number, text in enumerate([
+        b"GET / HTTP/1.1\r\nHost: localhost:9464\r\nAccept: */*\r\n\r\n",
+        b"HEAD /metrics?x=1 HTTP/1.0\n\n", b"GET /a HTTP/1.1\r\nhost:[::1]\r\n\r\nGET /b HTTP/1.1\r\n",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil\r\n\r\n", b"GET / HTTP/1.1\n\r\n"]):
+    seed("http", f"{number}", text)
+
 # Stream machine: the request's flags, then (who, flags).
 seed("stream_state", "unary", b"\x00\x00\x00\x01\x00\x02\x00")
 seed("stream_state", "both", b"\x02\x00\x00\x01\x00\x00\x05\x01\x05")
