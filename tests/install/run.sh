@@ -21,21 +21,8 @@ finish() {
 }
 trap finish EXIT
 
-passed=0
-failed=0
-# check NAME COMMAND…
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "PASS $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL $name"
-    sed 's/^/    /' "$work/log"
-    failed=$((failed + 1))
-  fi
-}
+# shellcheck source=tests/support/checks.sh
+. "$top/tests/support/checks.sh"
 
 option() { # NAME: a built-in option of the build, as a path below $root
   meson introspect "$build" --buildoptions |
@@ -50,10 +37,6 @@ headers=$root$prefix/$(option includedir)/ttrpc
 bin=$root$prefix/$(option bindir)
 
 install_all() { meson install -C "$build" --no-rebuild --destdir "$root"; }
-
-same() { # WHAT WANTED HAVE
-  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
-}
 
 shared_library() {
   same "libttrpc.so" libttrpc.so.0 "$(readlink "$libdir/libttrpc.so")" &&
@@ -258,5 +241,4 @@ check "builds as a subproject" subproject
 check "greets, subproject" greets "$work/project/out/greeter_server" \
   "$work/project/out/greeter_client"
 
-echo "$passed passed, $failed failed, 0 skipped"
-[[ $failed -eq 0 ]]
+conclude

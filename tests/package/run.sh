@@ -35,29 +35,8 @@ finish() {
 trap finish EXIT
 trap 'exit 1' TERM INT HUP
 
-passed=0
-failed=0
-# check NAME COMMAND…
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "PASS $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL $name"
-    tail -n 60 "$work/log" | sed 's/^/    /'
-    failed=$((failed + 1))
-  fi
-}
-
-same() { # WHAT WANTED HAVE
-  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
-}
-
-has() { # WHAT WANTED HAVE
-  [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
-}
+# shellcheck source=tests/support/checks.sh
+. "$top/tests/support/checks.sh"
 
 readonly unit=ttrpc-proxy.service ours=(ttrpc-proxy ttrpc-tools libttrpc0 libttrpc-dev)
 readonly next=99.0 # a version after any
@@ -244,5 +223,4 @@ if [[ $failed -eq 0 ]]; then
   check "a purge leaves nothing" purges
 fi
 
-echo "$passed passed, $failed failed, 0 skipped"
-[[ $failed -eq 0 ]]
+conclude

@@ -26,29 +26,8 @@ work=$(mktemp -d)
 trap 'machine_stop; rm -rf "$work"' EXIT
 trap 'exit 1' TERM INT HUP
 
-passed=0
-failed=0
-# check NAME COMMAND…
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "PASS $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL $name"
-    sed 's/^/    /' "$work/log"
-    failed=$((failed + 1))
-  fi
-}
-
-same() { # WHAT WANTED HAVE
-  [[ $2 == "$3" ]] || { echo "$1: expected '$2', not '$3'" && return 1; }
-}
-
-has() { # WHAT WANTED HAVE
-  [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
-}
+# shellcheck source=tests/support/checks.sh
+. "$top/tests/support/checks.sh"
 
 # within COMMAND…: it is true some time in the next 20 s.
 within() {
@@ -427,5 +406,4 @@ if [[ $failed -eq 0 ]]; then
   check "stops and leaves nothing" stops
 fi
 
-echo "$passed passed, $failed failed, 0 skipped"
-[[ $failed -eq 0 ]]
+conclude
