@@ -128,6 +128,18 @@ for number, text in enumerate([
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil\r\n\r\n", b"GET / HTTP/1.1\n\r\n"]):
     seed("http", f"{number}", text)
 
+AUDIT = ('{"time":"t","event":"call","listener":"l","pid":1,"uid":%s,"gid":0,"service":"%s","method":"%s",'
+         '"kind":"%s","rule":"r","enforced":%s,"backend":"%s","code":"OK"}')
+seed("audit", "calls", "\n".join([
+    AUDIT % (0, "a.B", "Do", "unary", "true", "back"), AUDIT % (1000, "a.B", "Do", "unary", "true", "back"),
+    AUDIT % (1000, "a.B", "Go", "stream", "true", "back"), AUDIT % (7, "a.B", "Do", "unary", "false", "other"),
+]).encode() + b"\n")
+seed("audit", "others", b"""2026 info ready
+Nov 27 host ttrpc-proxyd[1]: {"event":"deny","listener":"l","uid":5,"service":"a","method":"B","kind":"unary"}
+{"event":"deny","uid":5,"suppressed":100}
+{"event":"call","listener":"l\\"\\u001b","uid":4294967294,"service":"a.*","method":"*","kind":"unary","backend":"b"}
+{"event":"ca""")
+
 # Stream machine: the request's flags, then (who, flags).
 seed("stream_state", "unary", b"\x00\x00\x00\x01\x00\x02\x00")
 seed("stream_state", "both", b"\x02\x00\x00\x01\x00\x00\x05\x01\x05")

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whatever stands in an audit, and peers choose part of it, what ttrpc-proxyctl learns of it is a
+// configuration that allows what was seen. Input: the audit.
+#include <map>
+#include <set>
+#include <string>
+
+#include "config/load.h"
+#include "config/quote.h"
+#include "ctl/audit_reader.h"
+#include "ctl/learn.h"
+#include "fuzz.h"
+#include "policy/explain.h"
+
+namespace {
+
+constexpr size_t kMostCalls = 64;  // or the search for few rules takes long
+
+class NoNames final : public proxyd::NameResolver {
+ public:
+  std::optional<uid_t> User(const std::string&) override { return std::nullopt; }
+  std::optional<gid_t> Group(const std::string&) override { return std::nullopt; }
+};
+
+// A table for each of the names; those that no configuration can have make it none.
+std::string Tables(const char* kind, const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += "[[" + std::string(kind) + "]]\nname = " + proxyd::Quote(name) +
+            "\naddress = \"unix:///" + kind + std::to_string(text.size()) + "\"\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Script script(data, size);
+  proxyd::ctl::AuditReader reader("denied");
+  while (!script.done()) reader.ReadLine(script.Until('\n'));
+  FUZZ_CHECK(reader.errors().size() <= proxyd::ctl::AuditReader::kMostErrors);
+  if (reader.calls().empty() || reader.calls().size() > kMostCalls) return 0;
+
+  std::set<std::string> listeners;
+  std::set<std::string> backends;
+  for (const auto& [call, count] : reader.calls()) {
+    listeners.insert(call.listener);
+    backends.insert(call.backend);
+  }
+  const std::string tables = Tables("listener", listeners) + Tables("backend", backends);
+  NoNames names;
+  if (!proxyd::ParseConfig({{"f", tables}}, names).config) return 0;
+
+  const proxyd::ctl::Learned learned = proxyd::ctl::Learn(reader.calls());
+  proxyd::LoadedConfig loaded =
+      proxyd::ParseConfig({{"f", tables + proxyd::ctl::PrintRules(learned.rules, {})}}, names);
+  for (const proxyd::ConfigError& error : loaded.errors)
+    std::fprintf(stderr, "%s\n", error.ToString().c_str());
+  FUZZ_CHECK(loaded.config.has_value());
+  for (const proxyd::RuleConfig& rule : loaded.config->rules) {
+    FUZZ_CHECK(rule.users && !rule.users->any && rule.users->ranges.empty());
+    for (const proxyd::MethodPattern& method : rule.methods)
+      FUZZ_CHECK((method.service + method.method).find('*') == std::string::npos);
+  }
+
+  std::map<std::string, size_t> index;
+  for (const proxyd::ListenerConfig& listener : loaded.config->listeners)
+    index.emplace(listener.name, index.size());
+  // As of a peer without groups, whose uid nothing stands for.
+  const proxyd::Snapshot snapshot(*std::move(loaded.config), {.uid = 65534, .gid = 65534});
+  for (const auto& [call, count] : reader.calls()) {
+    const proxyd::Explanation explanation =
+        proxyd::Explain(snapshot, {.listener = index.at(call.listener),
+                                   .identity = {.uid = call.uid, .gid = 0, .groups = {}},
+                                   .method = {.service = call.service, .method = call.method},
+                                   .metadata = {}});
+    FUZZ_CHECK(explanation.allowed);
+  }
+  return 0;
+}
