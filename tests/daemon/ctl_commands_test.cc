@@ -205,6 +205,8 @@ std::string OnTerminal(const std::vector<std::string>& args, uint16_t rows,
   int master = -1;
   const pid_t pid = ::forkpty(&master, nullptr, nullptr, &size);
   if (pid == 0) {
+    // A shell that runs the tests in the background lets them ignore it.
+    ::signal(SIGINT, SIG_DFL);
     ::execv(program, argv.data());
     ::_exit(127);
   }
