@@ -8,10 +8,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -80,12 +83,20 @@ Status DropCapabilities(uint64_t kept) {
   __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets = {};
   if (::syscall(SYS_capget, &header, sets.data()) != 0) return ErrnoStatus(errno, "capget");
+  const auto keep = [](uint32_t* set, uint32_t word) {
+    const bool more = (*set & ~word) != 0;
+    *set &= word;
+    return more;
+  };
+  bool more = false;
   for (size_t i = 0; i < sets.size(); ++i) {
     const auto word = static_cast<uint32_t>(kept >> (32 * i));
-    sets[i].effective &= word;
-    sets[i].permitted &= word;
-    sets[i].inheritable &= word;
+    more |= keep(&sets[i].effective, word);
+    more |= keep(&sets[i].permitted, word);
+    more |= keep(&sets[i].inheritable, word);
   }
+  // A service manager that left us no more than this may well have left us no capset(2) either.
+  if (!more) return {};
   if (::syscall(SYS_capset, &header, sets.data()) != 0) return ErrnoStatus(errno, "capset");
   return {};
 }
@@ -127,6 +138,18 @@ std::vector<std::string> ConfigFolders(const std::string& config_path) {
   return folders;
 }
 
+// What systemd made for us (RuntimeDirectory=, LogsDirectory=), whether or not the configuration
+// has anything there yet: whoever installs us, and only then writes a rule, need not restart us.
+void AddServiceFolders(const char* variable, std::vector<std::string>* folders) {
+  const char* value = ::getenv(variable);
+  std::istringstream list(value != nullptr ? value : "");
+  for (std::string folder; std::getline(list, folder, ':');) {
+    if (folder.starts_with('/') &&
+        std::find(folders->begin(), folders->end(), folder) == folders->end())
+      folders->push_back(folder);
+  }
+}
+
 struct FileNeed {
   std::string path;
   FileUse use;
@@ -165,7 +188,9 @@ bool IsMissing(const Status& status) { return status.code() == ttrpc::StatusCode
 }  // namespace
 
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path) {
-  const SandboxPlan plan = PlanSandbox(config);
+  SandboxPlan plan = PlanSandbox(config);
+  AddServiceFolders("RUNTIME_DIRECTORY", &plan.socket_folders);
+  AddServiceFolders("LOGS_DIRECTORY", &plan.log_folders);
   Sandbox sandbox = {.left = plan, .warnings = {}};
   // Without it, only who may do more than we want to keep may confine itself.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -25,7 +25,8 @@ struct Sandbox {
   std::vector<std::string> warnings;  // what the kernel does not have
 };
 
-// Leaves what `config` needs, and the folders that LoadConfig(config_path) reads. Of this thread
+// Leaves what `config` needs, the folders that systemd made for us, and those that
+// LoadConfig(config_path) reads. Of this thread
 // and those that it starts: before there are others. An error: there is less of a sandbox than
 // there should be, and the daemon is not to go on; only a kernel that knows nothing of Landlock or
 // of seccomp is let off with a warning.

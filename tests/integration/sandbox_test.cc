@@ -280,6 +280,17 @@ TEST_F(SandboxTest, NoThreadKeepsMoreThanItNeeds) {
   EXPECT_EQ(StatusOfThreads(pid, "Seccomp"), std::set<std::string>{"2"});
 }
 
+// Who installs the daemon starts it with a configuration that has nothing in them.
+TEST_F(SandboxTest, FoldersThatSystemdMadeAreLeft) {
+  const TempDir logs;
+  StartAttacked({}, {"RUNTIME_DIRECTORY=" + (other_ / "."), "LOGS_DIRECTORY=" + (logs / ".")});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  ExpectReloads({.head = "[audit]\ntarget = \"file:" + (logs / "./audit.json") + "\"\n",
+                 .rules = Listener(other_ / "./more.sock")});
+  EXPECT_TRUE(std::filesystem::exists(other_ / "more.sock"));
+  EXPECT_TRUE(std::filesystem::exists(logs / "audit.json"));
+}
+
 TEST_F(SandboxTest, AFamilyThatABackendUsesIsLeft) {
   StartAttacked({.backend = "address = \"vsock:3:1024\"\n"});
   ASSERT_TRUE(daemon_->WaitUntilReady());
