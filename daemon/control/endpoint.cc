@@ -74,14 +74,14 @@ Result<Endpoint::Socket> MakeSocket(const Endpoint::Place& place) {
 }  // namespace
 
 Endpoint::Change::Change(Change&& other) noexcept
-    : place(std::move(other.place)),
-      made(std::move(other.made)),
-      to_undo(std::exchange(other.to_undo, nullptr)) {}
+    : place_(std::move(other.place_)),
+      made_(std::move(other.made_)),
+      to_undo_(std::exchange(other.to_undo_, nullptr)) {}
 
 Endpoint::Change::~Change() {
-  if (to_undo == nullptr) return;
-  if (const Status status = to_undo->SetAccess(to_undo->place_->access); !status.ok())
-    spdlog::error("{}: {}", to_undo->label_, status.message());
+  if (to_undo_ == nullptr) return;
+  if (const Status status = to_undo_->SetAccess(to_undo_->place_->access); !status.ok())
+    spdlog::error("{}: {}", to_undo_->label_, status.message());
 }
 
 Endpoint::Endpoint(ttrpc::IoLoop& loop, std::string label,
@@ -90,7 +90,7 @@ Endpoint::Endpoint(ttrpc::IoLoop& loop, std::string label,
 
 Result<Endpoint::Change> Endpoint::Prepare(const std::optional<Place>& place) {
   Change change;
-  change.place = place;
+  change.place_ = place;
   if (!place) return change;
   const auto named = [this](const Status& status) {
     return Status(status.code(), label_ + ": " + status.message());
@@ -98,9 +98,9 @@ Result<Endpoint::Change> Endpoint::Prepare(const std::optional<Place>& place) {
   if (!place_ || place_->address != place->address) {
     auto socket = MakeSocket(*place);
     if (!socket) return named(socket.error());
-    change.made = *std::move(socket);
+    change.made_ = *std::move(socket);
   } else if (place_->access != place->access) {
-    change.to_undo = this;
+    change.to_undo_ = this;
     if (const Status status = SetAccess(place->access); !status.ok()) return named(status);
   }
   return change;
@@ -116,17 +116,17 @@ Status Endpoint::SetAccess(const SocketAccess& access) {
 }
 
 void Endpoint::Commit(Change change) {
-  change.to_undo = nullptr;
-  if (change.made || !change.place) {
+  change.to_undo_ = nullptr;
+  if (change.made_ || !change.place_) {
     acceptor_.reset();
-    socket_ = std::move(change.made);
-    if (change.place) {
-      spdlog::info("{}: {}", label_, ToString(change.place->address));
+    socket_ = std::move(change.made_);
+    if (change.place_) {
+      spdlog::info("{}: {}", label_, ToString(change.place_->address));
     } else if (place_) {
       spdlog::info("{}: no longer", label_);
     }
   }
-  place_ = std::move(change.place);
+  place_ = std::move(change.place_);
   Listen();
 }
 

@@ -38,9 +38,9 @@ class Endpoint {
     friend class Endpoint;
     Change() = default;
 
-    std::optional<Place> place;   // none: nothing listens
-    std::optional<Socket> made;   // none: the socket stays
-    Endpoint* to_undo = nullptr;  // its access was changed
+    std::optional<Place> place_;   // none: nothing listens
+    std::optional<Socket> made_;   // none: the socket stays
+    Endpoint* to_undo_ = nullptr;  // its access was changed
   };
 
   // `label`: as messages call it, `[admin]`. `loop` must outlive it.

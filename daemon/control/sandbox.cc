@@ -90,7 +90,7 @@ Status DropCapabilities(uint64_t kept) {
   };
   bool more = false;
   for (size_t i = 0; i < sets.size(); ++i) {
-    const auto word = static_cast<uint32_t>(kept >> (32 * i));
+    const auto word = static_cast<uint32_t>(i == 0 ? kept : kept >> 32U);
     more |= keep(&sets[i].effective, word);
     more |= keep(&sets[i].permitted, word);
     more |= keep(&sets[i].inheritable, word);
@@ -108,8 +108,9 @@ int FindLoader(dl_phdr_info* program, size_t /*size*/, void* found) {
   for (size_t i = 0; i < program->dlpi_phnum; ++i) {
     const ElfW(Phdr)& header = program->dlpi_phdr[i];
     if (header.p_type != PT_INTERP) continue;
+    const uintptr_t address = program->dlpi_addr + header.p_vaddr;
     *static_cast<std::string*>(found) =
-        reinterpret_cast<const char*>(program->dlpi_addr + header.p_vaddr);
+        reinterpret_cast<const char*>(address);  // NOLINT(performance-no-int-to-ptr)
   }
   return 1;  // the first is the program; none of the others
 }
