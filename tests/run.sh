@@ -153,7 +153,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
   thread_targets=("${thread_tests[@]}")
   if $full; then
-    thread_targets+=(daemon/ttrpc-proxyd libttrpc/tool/ttrpc tests/integration/integration_tests
+    thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc
+      tests/integration/integration_tests tests/integration/libattacks.so
       tests/integration/libattacks.so tests/integration/libfaults.so)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
