@@ -146,6 +146,7 @@ TEST_F(AdminTapTest, WhatATapCannotHave) {
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, request).Finish()).code(),
             StatusCode::kInvalidArgument);
   std::vector<ttrpc::ServerStreamCall<v1::TapEvent>> taps;
+  taps.reserve(8);
   for (int i = 0; i < 8; ++i) taps.push_back(Tap({}));
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, {}).Finish()).code(), StatusCode::kResourceExhausted);
   // Those of a client that goes end with it.

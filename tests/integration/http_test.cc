@@ -24,7 +24,6 @@ using std::chrono::steady_clock;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 // As http_server.h has them.
