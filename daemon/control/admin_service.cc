@@ -44,15 +44,6 @@ int64_t SinceEpoch(std::chrono::system_clock::time_point time) {
   return Microseconds(time.time_since_epoch());
 }
 
-// Fields of text must be text, whatever a peer sent.
-std::string Text(std::string_view text) {
-  std::string shown(text);
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
-      '?');
-  return shown;
-}
-
 void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_connections(limits.connections);
   out->set_connections_reserved(limits.connections_reserved);
@@ -71,8 +62,8 @@ void Describe(const Peer& peer, const Call& call, v1::Call* out) {
   out->set_stream_id(call.id);
   out->set_uid(peer.identity().uid);
   out->set_listener(peer.listener_name());
-  out->set_service(Text(call.label.service));
-  out->set_method(Text(call.label.method));
+  out->set_service(AsText(call.label.service));
+  out->set_method(AsText(call.label.method));
   out->set_kind(call.state.unary() ? "unary" : "stream");
   out->set_rule(rule.name);
   out->set_backend(config.backends[rule.backend].name);
@@ -254,7 +245,7 @@ AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
     out->set_up(tally.up);
     out->set_tried(tally.connects + tally.connects_failed > 0);
-    out->set_last_error(Text(tally.last_error));
+    out->set_last_error(AsText(tally.last_error));
     out->set_connections(tally.connections);
     out->set_calls(tally.calls_in_flight);
     out->set_connects(tally.connects);
@@ -272,10 +263,10 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
   if (!outcome.errors.empty()) {
     std::string text;
     for (const std::string& error : outcome.errors) text.append(text.empty() ? "" : "\n") += error;
-    co_return Status(StatusCode::kFailedPrecondition, Text(text));
+    co_return Status(StatusCode::kFailedPrecondition, AsText(text));
   }
   v1::ReloadReply reply;
-  for (const std::string& warning : outcome.warnings) reply.add_warnings(Text(warning));
+  for (const std::string& warning : outcome.warnings) reply.add_warnings(AsText(warning));
   co_return reply;
 }
 

@@ -5,16 +5,16 @@
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
+#include "proxy/listener_set.h"
+
 namespace proxyd {
 
 using ttrpc::ListeningSocket;
-using ttrpc::ListeningSocketOptions;
 using ttrpc::Result;
 using ttrpc::Status;
 using ttrpc::StatusCode;
@@ -23,15 +23,6 @@ using ttrpc::UniqueFd;
 namespace {
 
 constexpr int kTcpBacklog = 64;
-
-// What is not given is what a new socket would have.
-ListeningSocketOptions OptionsOf(const ttrpc::Address& address, const SocketAccess& access) {
-  ListeningSocketOptions options(address);
-  options.owner = access.owner;
-  options.group = access.group;
-  options.mode = access.mode;
-  return options;
-}
 
 Result<UniqueFd> ListenOnTcp(const TcpAddress& address) {
   sockaddr_in v4{};
@@ -108,11 +99,8 @@ Result<Endpoint::Change> Endpoint::Prepare(const std::optional<Place>& place) {
 
 Status Endpoint::SetAccess(const SocketAccess& access) {
   const auto* address = std::get_if<ttrpc::Address>(&place_->address);
-  if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return {};
-  ListeningSocketOptions options = OptionsOf(*address, access);
-  if (!options.owner) options.owner = ::geteuid();
-  if (!options.group) options.group = ::getegid();
-  return std::get<ListeningSocket>(*socket_).SetAccess(options);
+  const auto options = address != nullptr ? AccessOf(*address, access) : nullptr;
+  return options ? std::get<ListeningSocket>(*socket_).SetAccess(*options) : Status();
 }
 
 void Endpoint::Commit(Change change) {

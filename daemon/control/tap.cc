@@ -32,14 +32,8 @@ std::optional<MethodPattern> ParsePattern(std::string_view text) {
                        .method = std::string(text.substr(slash + 1))};
 }
 
-// Of what the peer chose, as much as an audit line shows. Fields of text must be text.
-std::string Shown(std::string_view text) {
-  std::string shown(text.substr(0, kAuditValueLimit));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
-      '?');
-  return shown;
-}
+// Of what the peer chose, as much as an audit line shows.
+std::string Shown(std::string_view text) { return AsText(text.substr(0, kAuditValueLimit)); }
 
 template <typename Set, typename Values>
 void Fill(Set* set, const Values& values) {
@@ -52,6 +46,14 @@ bool Fits(const Set& wanted, const Value& value) {
 }
 
 }  // namespace
+
+std::string AsText(std::string_view text) {
+  std::string ascii(text);
+  std::replace_if(
+      ascii.begin(), ascii.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
+      '?');
+  return ascii;
+}
 
 Status TapQueue::Check(const ttrpc::proxy::v1::TapRequest& request) {
   if (!request.method().empty() && !ParsePattern(request.method()))

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "control/admin.pb.h"
 #include "observe/reports.h"
@@ -22,6 +23,9 @@
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
+
+// For a field of text, whatever a peer sent: what is not ASCII as `?`.
+std::string AsText(std::string_view text);
 
 class TapQueue final : public ReportSink {
  public:

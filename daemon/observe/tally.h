@@ -10,11 +10,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
-#include <string_view>
-#include <tuple>
 
 #include "config/config.h"
 #include "ttrpc/status.h"

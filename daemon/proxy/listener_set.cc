@@ -9,30 +9,34 @@
 
 namespace proxyd {
 
-namespace {
-
 using ttrpc::Address;
 using ttrpc::ListeningSocket;
 using ttrpc::ListeningSocketOptions;
 using ttrpc::Result;
 using ttrpc::Status;
 
-ListeningSocketOptions OptionsOf(const Address& address, const ListenerConfig& listener) {
+ListeningSocketOptions OptionsOf(const Address& address, const SocketAccess& access) {
   ListeningSocketOptions options(address);
-  options.owner = listener.access.owner;
-  options.group = listener.access.group;
-  options.mode = listener.access.mode;
+  options.owner = access.owner;
+  options.group = access.group;
+  options.mode = access.mode;
   return options;
 }
 
-// Where there is a path: who may connect to it. What is not given is what a new socket would have.
-std::unique_ptr<ListeningSocketOptions> AccessOf(const ListenerConfig& listener) {
-  const auto* address = std::get_if<Address>(&listener.address);
-  if (address == nullptr || address->kind() != Address::Kind::kUnixPath) return nullptr;
-  auto options = std::make_unique<ListeningSocketOptions>(OptionsOf(*address, listener));
+std::unique_ptr<ListeningSocketOptions> AccessOf(const Address& address,
+                                                 const SocketAccess& access) {
+  if (address.kind() != Address::Kind::kUnixPath) return nullptr;
+  auto options = std::make_unique<ListeningSocketOptions>(OptionsOf(address, access));
   if (!options->owner) options->owner = ::geteuid();
   if (!options->group) options->group = ::getegid();
   return options;
+}
+
+namespace {
+
+std::unique_ptr<ListeningSocketOptions> AccessOfListener(const ListenerConfig& listener) {
+  const auto* address = std::get_if<Address>(&listener.address);
+  return address != nullptr ? AccessOf(*address, listener.access) : nullptr;
 }
 
 Status Named(const ListenerConfig& listener, const Status& status) {
@@ -60,7 +64,7 @@ Result<ListenerSet::Change> ListenerSet::Prepare(const Config& after, PassedSock
     if (Status status = Keep(i, listener, &change); !status.ok()) return Named(listener, status);
     if (change.kept_.size() > kept) continue;
     if (const auto* address = std::get_if<Address>(&listener.address)) {
-      auto socket = ListeningSocket::Create(OptionsOf(*address, listener));
+      auto socket = ListeningSocket::Create(OptionsOf(*address, listener.access));
       if (!socket) return Named(listener, socket.error());
       change.made_.push_back({.index = i, .socket = std::move(*socket)});
     } else {
@@ -78,9 +82,9 @@ Status ListenerSet::Keep(size_t index, const ListenerConfig& after, Change* chan
     if (before.address != after.address) continue;
     change->kept_.push_back({.listener = listener.get(), .index = index, .undo = nullptr});
     if (before.access == after.access) continue;
-    const auto access = AccessOf(after);
+    const auto access = AccessOfListener(after);
     if (!access) continue;
-    change->kept_.back().undo = AccessOf(before);
+    change->kept_.back().undo = AccessOfListener(before);
     if (Status status = listener->SetAccess(*access); !status.ok()) return status;
   }
   return {};

@@ -23,6 +23,13 @@ namespace proxyd {
 // By name: sockets that the service manager passed. There may be several of a name.
 using PassedSockets = std::multimap<std::string, ttrpc::UniqueFd>;
 
+// A new socket of ours at `address`.
+ttrpc::ListeningSocketOptions OptionsOf(const ttrpc::Address& address, const SocketAccess& access);
+// One that is there: what is not given is what a new one would have. Null: no path, and so nobody
+// to keep out by it.
+std::unique_ptr<ttrpc::ListeningSocketOptions> AccessOf(const ttrpc::Address& address,
+                                                        const SocketAccess& access);
+
 class ListenerSet {
  public:
   // `listener`: index into Config::listeners.
