@@ -19,9 +19,10 @@ from harness import LOAD_CPU, SUBJECT_CPU, BenchError, Workload
 from harness import accepts, settled_kib, wait_for
 from harness import median, print_table, print_targets, progress, ratio_text, ratios
 from harness import measure, options_parser, parse_options
-from proxies import DEFAULT_ONLY, DESCRIPTORS, PROXIES
+from proxies import DEFAULT_ONLY, DESCRIPTORS, PROXIES, before_proxy
 
 BASELINE = "nginx"
+BEFORE = "before"  # another build of ttrpc-proxyd, by --before
 IDLE_PAIRS = 2000
 
 WORKLOADS = [
@@ -53,7 +54,9 @@ class Bench:
         self.options = options
         self.backend = env.folder / "echo.sock"
         self.load = env.build / "tests/bench/ttrpc-bench-load"
-        self.proxies = PROXIES
+        self.proxies = dict(PROXIES)
+        if options.before:
+            self.proxies[BEFORE] = before_proxy(options.before)
 
     def start_backend(self):
         echo = self.env.build / "tests/bench/ttrpc-bench-echo"
@@ -148,6 +151,20 @@ def print_speed(subjects, baseline):
         print_table(head, rows)
 
 
+def print_before(ours, before):
+    """Every figure of this build against the one of the other, round by round."""
+    print("\nttrpc-proxyd against the build before it: median of the ratios by round (range)\n")
+    keys = ["calls_per_second", "p50_us", "p99_us"]
+    rows = [
+        [workload.name, *(ratio_text(ratios(ours, before, workload, key)) for key in keys)]
+        for workload in WORKLOADS
+    ]
+    print_table(["", "calls/s", "p50", "p99"], rows)
+    memory = [("idle", "idle_kib"), ("after load", "loaded_kib"), ("each pair", "pair_bytes")]
+    rows = [[name, f"{getattr(ours, key) / getattr(before, key):.2f}"] for name, key in memory]
+    print_table(["memory", "ratio"], rows)
+
+
 def print_memory(subjects):
     print(f"\nResident memory (VmRSS); pairs: {IDLE_PAIRS} connections that made one call each\n")
     rows = [
@@ -199,6 +216,8 @@ def report(subjects, options, elapsed):
     )
     print_speed(subjects, by_name.get(BASELINE))
     print_memory(subjects)
+    if BEFORE in by_name and "ttrpc-proxyd" in by_name:
+        print_before(by_name["ttrpc-proxyd"], by_name[BEFORE])
     print_proxy_targets(by_name)
     if options.json:
         values = {
@@ -219,7 +238,15 @@ def report(subjects, options, elapsed):
 def main():
     names = ["direct", *PROXIES]
     parser = options_parser(__doc__.splitlines()[0], names, DEFAULT_ONLY)
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="PROGRAM",
+        help="another build of ttrpc-proxyd, measured in the same rounds and compared with this one",
+    )
     options = parse_options(parser, names, DEFAULT_ONLY)
+    if options.before:
+        options.only = [*options.only, BEFORE]
     begin = time.monotonic()
     subjects = measure(
         options, WORKLOADS, DESCRIPTORS, lambda env: Bench(env, options).run(options.only)

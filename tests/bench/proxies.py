@@ -39,6 +39,18 @@ def ttrpc_proxyd(env, listen, backend):
     return [env.build / "daemon/ttrpc-proxyd", "--config", config]
 
 
+def before_proxy(program):
+    """Another build of ttrpc-proxyd, with the same configuration."""
+    program = program.resolve()
+
+    def start(env, listen, backend):
+        config = env.folder / "before.toml"
+        env.write(config, ttrpc_proxyd_config(listen, backend))
+        return [program, "--config", config]
+
+    return start
+
+
 def nginx(env, *pairs):
     """`pairs`: of sockets, to listen on and to forward to."""
     servers = "".join(
