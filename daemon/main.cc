@@ -2,7 +2,7 @@
 //
 // ttrpc-proxyd: reads the command line and the configuration, puts the daemon together, runs it
 // until it is told to stop. Says how it went by its exit status: 0 fine, 1 failed at run time, 64
-// bad command line, 78 bad configuration.
+// bad command line, 75 a name in the configuration does not resolve, yet, 78 bad configuration.
 
 #include <event2/event.h>
 #include <malloc.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -23,8 +24,11 @@
 #include <utility>
 
 #include "config/load.h"
+#include "control/failed_starts.h"
+#include "control/places.h"
 #include "control/sandbox.h"
 #include "control/service.h"
+#include "control/signals.h"
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "policy/snapshot.h"
@@ -109,16 +113,22 @@ void LogCounters(const Counters& c) {
       std::accumulate(c.limit_refusals.begin(), c.limit_refusals.end(), uint64_t{0}));
 }
 
-void HoldBack(std::initializer_list<int> signal_numbers) {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int number : signal_numbers) ::sigaddset(&set, number);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-}
-
 int Fail(const std::string& why) {
   spdlog::error("{}", why);
   return EXIT_FAILURE;
+}
+
+// What is not permitted now, such as giving a socket away or listening on a low port, or what was
+// not built in, does not work at the next start either. What is in use, or lacks room, may.
+int StatusOf(const ttrpc::Status& failure) {
+  const bool lasts = failure.code() == ttrpc::StatusCode::kPermissionDenied ||
+                     failure.code() == ttrpc::StatusCode::kUnimplemented;
+  return lasts ? EX_CONFIG : EXIT_FAILURE;
+}
+
+int Fail(const ttrpc::Status& failure) {
+  spdlog::error("{}", failure.message());
+  return StatusOf(failure);
 }
 
 int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
@@ -126,13 +136,17 @@ int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
   if (!base) return Fail("no event loop");
   Service service(base.get(), std::move(snapshot), audit, std::move(options),
                   [&base] { event_base_loopbreak(base.get()); });
-  if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status.message());
+  // From the first socket on, a stop that came at once would leave it behind.
+  HoldBack(kStopSignals);
+  if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status);
+  FailedStarts(FileOfFailedStarts()).Forget();
   ::malloc_trim(
       0);  // reading the configuration and the sandbox's filter took much that is free now
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
   // From here on nothing is left to hurry: a signal that comes now must not end it with another
   // status.
-  HoldBack({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2});
+  HoldBack(kRequestSignals);
+  HoldBack(kStopSignals);
   LogCounters(service.counters());
   return EXIT_SUCCESS;
 }
@@ -151,20 +165,21 @@ int Run(Config config, const Options& options) {
       .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
   // Before there is a second thread, that of the log: it would stay as it is.
   const ttrpc::Status confined = ConfineIfWanted(config, &service);
-  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok())
-    return Fail(status.message());
-  if (!confined.ok()) return Fail(confined.message());
+  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
+    // There is no log that this could be written to.
+    std::fprintf(stderr, "%s\n", status.message().c_str());
+    return StatusOf(status);
+  }
+  if (!confined.ok()) return Fail(confined);
   if (service.sandbox) {
     for (const std::string& warning : service.sandbox->warnings) spdlog::warn("{}", warning);
   }
-  // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
-  ::signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
   for (const ConfigError& warning : CheckDescriptors(config, MostDescriptors()))
     spdlog::warn("{}", warning.ToString());
   KeepMemoryOfMessages();
   auto target = MakeAuditTarget(config.audit);
-  if (!target) return Fail(target.error().message());
+  if (!target) return Fail(target.error());
   Audit audit(config.audit, *std::move(target));
   const int status = Serve(MakeSnapshot(std::move(config)), audit, std::move(service));
   const bool audit_ended = audit.Stop();
@@ -179,23 +194,67 @@ void Print(const std::vector<ConfigError>& messages, const char* prefix) {
   }
 }
 
-int Main(int argc, char** argv) {
-  Options options;
-  if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;
+// Prints what is wrong, the remedy last, and gives the exit status.
+int ReportPlaces(const Config& config, PlacesFor purpose) {
+  const PlaceErrors places = CheckPlaces(config, purpose);
+  Print(places.errors, "");
+  if (!places.drop_in.empty()) std::fprintf(stderr, "%s\n", places.drop_in.c_str());
+  return ExitStatusOf(places.errors);
+}
 
-  LoadedConfig loaded = LoadConfig(options.config, SystemNameResolver());
-  Print(loaded.errors, "");
-  if (!loaded.config) return EX_CONFIG;
+// --check and --print-config.
+int Show(const Options& options, const LoadedConfig& loaded) {
+  if (!loaded.config) return ExitStatusOf(loaded.errors);
+  int status = EXIT_SUCCESS;
   if (options.check) {
     Print(CheckConfig(*loaded.config, ttrpc::OverflowUid(), ttrpc::OverflowGid()), "warning: ");
     Print(CheckDescriptors(*loaded.config, MostDescriptors()), "warning: ");
+    status = ReportPlaces(*loaded.config, PlacesFor::kCheck);
   }
   if (options.print_config) std::fputs(PrintConfig(*loaded.config).c_str(), stdout);
-  if (options.check || options.print_config) return EXIT_SUCCESS;
-  return Run(std::move(*loaded.config), options);
+  return status;
+}
+
+int Start(LoadedConfig loaded, const Options& options) {
+  if (!loaded.config) return ExitStatusOf(loaded.errors);
+  const int places = ReportPlaces(*loaded.config, PlacesFor::kStart);
+  return places != EX_OK ? places : Run(std::move(*loaded.config), options);
+}
+
+// A service manager starts us again after these, and a client that waits at a socket unit has it do
+// so without a pause of its own.
+int PauseBeforeRetry(int status) {
+  if (status != EX_TEMPFAIL && status != EXIT_FAILURE) return status;
+  const std::chrono::milliseconds pause = FailedStarts(FileOfFailedStarts()).Count();
+  if (pause.count() == 0) return status;
+  std::fprintf(stderr, "exiting in %lld ms, to be started again\n",
+               static_cast<long long>(pause.count()));
+  HoldBack(kStopSignals);
+  return WaitUnlessStopped(pause) ? status : EXIT_SUCCESS;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;
+  const bool shows = options.check || options.print_config;
+  // Who looks at a configuration wants to interrupt that as any other program.
+  if (shows) {
+    Release(kRequestSignals);
+  } else {
+    ExitOnStop();
+    // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  LoadedConfig loaded = LoadConfig(options.config, SystemNameResolver());
+  Print(loaded.errors, "");
+  return shows ? Show(options, loaded) : PauseBeforeRetry(Start(std::move(loaded), options));
 }
 
 }  // namespace
 }  // namespace proxyd
 
-int main(int argc, char** argv) { return proxyd::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // The first statement: logrotate's SIGUSR1 does not wait until we are ready for it.
+  proxyd::HoldBack(proxyd::kRequestSignals);
+  return proxyd::Main(argc, argv);
+}

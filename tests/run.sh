@@ -155,7 +155,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   if $full; then
     thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc
       tests/integration/integration_tests tests/integration/libattacks.so
-      tests/integration/libfaults.so)
+      tests/integration/libfaults.so tests/integration/libgate.so)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
     -Db_sanitize=thread -Db_lundef=false -Dbench=false -- "${thread_targets[@]}"; then

@@ -27,6 +27,9 @@ std::optional<uint32_t> ParseNumber(std::string_view digits) {
   return id;
 }
 
+// Whether a user database could ever have it.
+bool CanBeName(std::string_view text) { return !text.empty() && text.find('\0') == text.npos; }
+
 std::string_view Noun(IdKind kind) { return kind == IdKind::kUser ? "user" : "group"; }
 
 // A name or a number; `expected` is for names that do not exist.
@@ -43,8 +46,12 @@ std::optional<uint32_t> ResolveText(const TomlValue& value, IdKind kind, std::st
   const auto id = kind == IdKind::kUser ? scope->resolver.User(value.string)
                                         : scope->resolver.Group(value.string);
   if (!id || *id > kMaxId) {
-    scope->errors.Add(value.position, std::string(Noun(kind)) + " " + QuoteShort(value.string) +
-                                          " does not exist, expected " + std::string(expected));
+    // A user database that starts later than we do has other names by then.
+    const bool may_come = !id && CanBeName(value.string);
+    scope->errors.Add(value.position,
+                      std::string(Noun(kind)) + " " + QuoteShort(value.string) +
+                          " does not exist, expected " + std::string(expected),
+                      may_come ? ConfigError::Kind::kUnresolvedName : ConfigError::Kind::kWrong);
     return std::nullopt;
   }
   return *id;

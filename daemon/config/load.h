@@ -28,8 +28,13 @@ class NameResolver {
 NameResolver& SystemNameResolver();
 
 struct ConfigError {
+  enum class Kind {
+    kWrong,           // only a change of the configuration helps
+    kUnresolvedName,  // the user database has no such name, but it may have it later
+  };
   SourcePosition position;  // line 0: the file as a whole
   std::string message;      // what is wrong, what was expected
+  Kind kind = Kind::kWrong;
 
   // FILE:LINE:COLUMN: message, or FILE: message, on one line.
   std::string ToString() const;
@@ -44,6 +49,10 @@ struct LoadedConfig {
   std::optional<Config> config;     // only if there are no errors
   std::vector<ConfigError> errors;  // in order of file, then position
 };
+
+// How a program exits that found these errors (sysexits.h): EX_OK if there are none, EX_TEMPFAIL if
+// all of them are names that do not resolve, yet, and EX_CONFIG otherwise.
+int ExitStatusOf(const std::vector<ConfigError>& errors);
 
 // Pure but for `names` and geteuid(2), which is the default of a backend's `users`. `files` in the
 // order in which they are read, the main one first.

@@ -3,6 +3,8 @@
 // ParseConfig: documents to sections to a Config, and all their errors in the order of the text.
 #include "config/parse.h"
 
+#include <sysexits.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -26,6 +28,14 @@ std::string ToString(const ListenerAddress& address) {
 std::string ConfigError::ToString() const {
   std::string where = position.ToString();
   return where.empty() ? message : where.append(": ").append(message);
+}
+
+int ExitStatusOf(const std::vector<ConfigError>& errors) {
+  if (errors.empty()) return EX_OK;
+  const bool may_pass = std::all_of(errors.begin(), errors.end(), [](const ConfigError& error) {
+    return error.kind == ConfigError::Kind::kUnresolvedName;
+  });
+  return may_pass ? EX_TEMPFAIL : EX_CONFIG;
 }
 
 std::string NameTable::Declare(TableReader* in) {

@@ -22,8 +22,9 @@ namespace proxyd {
 // The errors found so far, in the order in which they were found.
 class Diagnostics {
  public:
-  void Add(SourcePosition position, std::string message) {
-    errors_.push_back({std::move(position), std::move(message)});
+  void Add(SourcePosition position, std::string message,
+           ConfigError::Kind kind = ConfigError::Kind::kWrong) {
+    errors_.push_back({std::move(position), std::move(message), kind});
   }
   std::vector<ConfigError> Take() { return std::move(errors_); }
 

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "proxy/listener_set.h"
@@ -17,7 +16,6 @@ namespace proxyd {
 using ttrpc::ListeningSocket;
 using ttrpc::Result;
 using ttrpc::Status;
-using ttrpc::StatusCode;
 using ttrpc::UniqueFd;
 
 namespace {
@@ -44,8 +42,7 @@ Result<UniqueFd> ListenOnTcp(const TcpAddress& address) {
   if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(socket.get(), where, length) != 0 || ::listen(socket.get(), kTcpBacklog) != 0) {
     const int error = errno;
-    return Status(StatusCode::kUnavailable,
-                  ToString(address) + ": " + std::generic_category().message(error));
+    return ttrpc::ErrnoStatus(error, ToString(address));
   }
   return socket;
 }

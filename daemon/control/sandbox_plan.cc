@@ -12,11 +12,13 @@ namespace {
 using ttrpc::Address;
 using ttrpc::Status;
 
-void AddFolderOf(const std::string& path, std::vector<std::string>* folders) {
-  const size_t slash = path.find_last_not_of('/', path.rfind('/'));
-  const std::string folder = slash == path.npos ? "/" : path.substr(0, slash + 1);
+void AddOnce(const std::string& folder, std::vector<std::string>* folders) {
   if (std::find(folders->begin(), folders->end(), folder) == folders->end())
     folders->push_back(folder);
+}
+
+void AddFolderOf(const std::string& path, std::vector<std::string>* folders) {
+  AddOnce(FolderOf(path), folders);
 }
 
 void AddSocket(const Address& address, SandboxPlan* plan) {
@@ -41,6 +43,11 @@ Status Outside(const std::string& what) {
 
 }  // namespace
 
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.find_last_not_of('/', path.rfind('/'));
+  return slash == path.npos ? "/" : path.substr(0, slash + 1);
+}
+
 SandboxPlan PlanSandbox(const Config& config) {
   SandboxPlan plan;
   if (config.log.target == LogConfig::Target::kFile)
@@ -63,14 +70,21 @@ SandboxPlan PlanSandbox(const Config& config) {
   return plan;
 }
 
-Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed) {
+std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPlan& needed) {
+  std::vector<std::string> outside;
   for (const std::string& folder : needed.log_folders) {
     if (!IsInAny(folder, left.log_folders) && !IsInAny(folder, left.socket_folders))
-      return Outside(folder + " is");
+      AddOnce(folder, &outside);
   }
   for (const std::string& folder : needed.socket_folders) {
-    if (!IsInAny(folder, left.socket_folders)) return Outside(folder + " is");
+    if (!IsInAny(folder, left.socket_folders)) AddOnce(folder, &outside);
   }
+  return outside;
+}
+
+Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed) {
+  const std::vector<std::string> folders = FoldersOutside(left, needed);
+  if (!folders.empty()) return Outside(folders.front() + " is");
   if (needed.vsock && !left.vsock) return Outside("vsock sockets are");
   if (needed.tcp && !left.tcp) return Outside("tcp sockets are");
   return {};

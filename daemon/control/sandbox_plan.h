@@ -24,6 +24,12 @@ struct SandboxPlan {
 
 SandboxPlan PlanSandbox(const Config& config);
 
+// Of a path as the configuration spells it: all before the last name in it.
+std::string FolderOf(const std::string& path);
+
+// The folders of `needed` that `left` does not cover, each once.
+std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPlan& needed);
+
 // FAILED_PRECONDITION `needs a restart: FOLDER is outside the sandbox`, or `… vsock sockets are …`:
 // the first thing that `needed` has and `left` has not. Compares names: a folder that is left by
 // another name counts as outside.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "control/places.h"
 #include "observe/log.h"
 #include "ttrpc/unix_credentials.h"
 
@@ -100,6 +101,8 @@ ttrpc::Status Service::MindSignals() {
   signals_.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
   if (signals_.failed())
     return {ttrpc::StatusCode::kResourceExhausted, "signals cannot be waited for"};
+  Release(kRequestSignals);
+  Release(kStopSignals);
   return {};
 }
 
@@ -161,7 +164,7 @@ ttrpc::Status Service::Apply(SnapshotPtr next) {
   const Config& before = snapshot_->config;
   const Config& after = next->config;
   if (options_.sandbox) {
-    ttrpc::Status status = CheckCovers(options_.sandbox->left, PlanSandbox(after));
+    ttrpc::Status status = CheckCoversOrAdvise(options_.sandbox->left, PlanSandbox(after));
     if (!status.ok()) return status;
   }
   std::unique_ptr<AuditTarget> target;

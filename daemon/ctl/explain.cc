@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/explain.h"
 
-#include <sysexits.h>
-
 #include <cstdlib>
 #include <optional>
 #include <utility>
@@ -54,7 +52,7 @@ ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name
 int ExplainFile(const Options& options, const v1::ExplainRequest& request) {
   LoadedConfig loaded = LoadConfig(options.explain.config, SystemNameResolver());
   for (const ConfigError& error : loaded.errors) ComplainPlainly(error.ToString());
-  if (!loaded.config) return EX_CONFIG;
+  if (!loaded.config) return ExitStatusOf(loaded.errors);
   const auto listener = FindListener(*loaded.config, options.explain.listener);
   if (!listener) return Fail(listener.error().message());
   const Snapshot snapshot(*std::move(loaded.config),

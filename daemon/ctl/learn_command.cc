@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/learn_command.h"
 
-#include <sysexits.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -146,7 +144,7 @@ int RunLearn(const Options& options) {
   if (!learn.config.empty()) {
     LoadedConfig loaded = LoadConfig(learn.config, SystemNameResolver());
     for (const ConfigError& error : loaded.errors) ComplainPlainly(error.ToString());
-    if (!loaded.config) return EX_CONFIG;
+    if (!loaded.config) return ExitStatusOf(loaded.errors);
     config = std::move(loaded.config);
   }
   AuditReader reader(learn.include_denied ? std::optional(learn.backend) : std::nullopt);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ttrpc-proxyctl: looks at a running ttrpc-proxyd, and directs it. Says how it went by its exit
-// status: 0 fine, 1 the daemon said no or cannot be reached, 64 bad command line, 78 bad
-// configuration.
+// status: 0 fine, 1 the daemon said no or cannot be reached, 64 bad command line, 75 a name in the
+// configuration does not resolve, yet, 78 bad configuration.
 #include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <unistd.h>

@@ -110,6 +110,13 @@ TEST_F(CtlExplainTest, ABadConfigurationIsToldAsTheDaemonTellsIt) {
   EXPECT_THAT(result.err, HasSubstr("\n" + config + ":4:9: "));
 }
 
+TEST_F(CtlExplainTest, ANameThatDoesNotResolveYetExitsAsTheDaemonDoes) {
+  const std::string config =
+      Config(std::string(kListener) + "users = [\"nobody-of-that-name\"]\n");
+  EXPECT_EQ(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}).status, 75);
+  EXPECT_EQ(Run({"learn", "--audit", "-", "--config", config}).status, 75);
+}
+
 TEST_F(CtlExplainTest, AListenerThatIsNotThereIsTold) {
   const std::string config = Config(kListener);
   Expect(

@@ -425,10 +425,10 @@ TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
   EXPECT_THAT(peer.Exchange(Echo(3)), IsStatus(3, StatusCode::kUnavailable, "audit is failing"));
 }
 
-TEST_F(AuditFileTest, FileThatCannotBeOpenedExitsOne) {
+TEST_F(AuditFileTest, FileThatCannotBeOpenedIsABadConfiguration) {
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (folder_ / "no/such/audit.log") + "\"\n"});
   const CommandResult result = RunDaemon({"--config", config_path()});
-  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.status, 78);
   EXPECT_THAT(result.err, ::testing::HasSubstr(folder_ / "no/such/audit.log"));
 }
 

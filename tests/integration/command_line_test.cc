@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78.
+// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78; 75 is in
+// startup_test.cc.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,7 +90,9 @@ TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
 
 // By --check and at the start, which here then fails for another reason.
 TEST_F(CommandLineTest, ConnectionsThatThereAreNoDescriptorsForAreWarnedAbout) {
-  WriteConfig({.head = "[[listener]]\nname = \"nowhere\"\naddress = \"unix:///nowhere/s\"\n"});
+  WriteConfig({.head = "[[listener]]\nname = \"other\"\naddress = \"unix://" +
+                       (folder_ / "other.sock") + "\"\n"});
+  WriteFile(front_path(), "no socket");
   for (const std::string option : {"--check", "--log-level=warn"}) {
     const CommandResult result = RunCommand(
         {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",

@@ -112,12 +112,12 @@ TEST_F(ListenerTest, FileThatIsNoSocketIsNotReplaced) {
   EXPECT_EQ(ReadFile(front_path()), "precious");
 }
 
-TEST_F(ListenerTest, FolderThatIsNotThereExitsOne) {
+TEST_F(ListenerTest, FolderThatIsNotThereIsABadConfiguration) {
   WriteConfig({.rules = std::string(kDefaultRules) +
                         "[[listener]]\nname = \"lost\"\naddress = \"unix://" +
                         (folder_ / "no/such/folder.sock") + "\"\n"});
   const CommandResult result = RunDaemon({"--config", config_path()});
-  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.status, 78);
   EXPECT_THAT(result.err, HasSubstr(folder_ / "no/such/folder.sock"));
   EXPECT_FALSE(std::filesystem::exists(front_path())) << "the other listener's socket is left";
 }

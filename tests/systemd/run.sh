@@ -360,6 +360,78 @@ stays_down() {
     machine_run systemctl reset-failed "$unit"
 }
 
+# A user database that answers late: the unit tries again until the name resolves.
+waits_for_names() {
+  { rules && listener 0666 && printf '[[rule]]\nname = "late"\nusers = ["late-user"]\n' &&
+    printf 'methods = ["%s/*"]\naction = "deny"\n' "$task"; } | configure
+  if machine_run systemctl start "$unit"; then echo "it started" && return 1; fi
+  within restarted 2 && within journal_has "status=75/TEMPFAIL" && within journal_has "exiting in 500 ms" &&
+    machine_run useradd --system late-user && within is ActiveState active &&
+    shim_answers "$shims" && within machine_run test ! -e /run/ttrpc-proxy/failed-starts
+}
+restarted() { # AT_LEAST
+  local times
+  times=$(property NRestarts)
+  [[ $times -ge $1 ]] || { echo "restarted $times times" && return 1; }
+}
+
+# Signals that the daemon acts on end it only before its first statement. It is started again.
+survives_early_signals() {
+  local number status=0
+  { rules && listener 0666; } | configure
+  for number in HUP USR1 USR2; do
+    drop_in early <<<"[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'test -e /run/ttrpc-proxy/early || { : >/run/ttrpc-proxy/early; kill -$number \$\$\$\$; }; exec $prefix/sbin/ttrpc-proxyd --config $config'"
+    machine_run rm -f /run/ttrpc-proxy/early
+    machine_run systemctl stop "$unit" && { machine_run systemctl start "$unit" || true; } &&
+      machine_run test -e /run/ttrpc-proxy/early && within is ActiveState active &&
+      shim_answers "$shims" || status=1
+  done
+  no_drop_in early
+  machine_run rm -f /run/ttrpc-proxy/early
+  return "$status"
+}
+
+# A directory that is read-only to the service: what the last line asks for is what helps.
+names_drop_in() {
+  local wanted='the service needs ReadWritePaths=/var/log/elsewhere in a drop-in (systemctl edit ttrpc-proxy.service)'
+  { rules && listener 0666; } | configure
+  machine_run mkdir /var/log/elsewhere && machine_run systemctl restart "$unit" || return
+  { rules && listener 0666; } | sed 's|/var/log/ttrpc-proxy/|/var/log/elsewhere/|' | configure
+  if machine_run systemctl reload "$unit"; then echo "it reloaded" && return 1; fi
+  within journal_has "$wanted" && is ActiveState active || return
+  if machine_run systemctl restart "$unit"; then echo "it started" && return 1; fi
+  is ActiveState failed && is ExecMainStatus 78 && is NRestarts 0 &&
+    within last_line "$wanted" || return
+  drop_in elsewhere <<<$'[Service]\nReadWritePaths=/var/log/elsewhere'
+  machine_run systemctl restart "$unit" && shim_answers "$shims" &&
+    access /var/log/elsewhere/audit.json "root root 600"
+  local status=$?
+  no_drop_in elsewhere
+  return "$status"
+}
+last_line() { # of the daemon's own
+  same "last line" "$1" "$(machine_run journalctl --no-pager -o cat -u "$unit" \
+    SYSLOG_IDENTIFIER=ttrpc-proxyd | tail -n 1)"
+}
+
+# A client that waits does not have a wrong configuration tried for ever.
+socket_gives_up() {
+  machine_run systemctl stop "$unit" && machine_run systemctl start ttrpc-proxy.socket &&
+    echo 'nonsense = 1' | configure
+  call "$main_socket" root Connect >"$work/refused"
+  within gave_up
+  local status=$?
+  machine_run systemctl stop ttrpc-proxy.socket
+  machine_run systemctl reset-failed ttrpc-proxy.socket "$unit"
+  return "$status"
+}
+gave_up() {
+  same "the socket" trigger-limit-hit \
+    "$(machine_run systemctl show --value --property Result ttrpc-proxy.socket)"
+}
+
 serves_unix_only() {
   { rules && printf '[[listener]]\nname = "shims"\naddress = "unix://%s"\nowner = "root"\nmode = "0666"\n' \
     "$shims"; } | configure
@@ -399,6 +471,10 @@ if [[ $failed -eq 0 ]]; then
   check "connections wait while it restarts" queues_while_restarting
   check "systemd's socket stays when it stops" leaves_socket
   check "a bad configuration is not tried again" stays_down
+  check "a name that comes later is waited for" waits_for_names
+  check "signals before its first statement" survives_early_signals
+  check "a read-only directory names the drop-in" names_drop_in
+  check "a socket does not start a wrong configuration for ever" socket_gives_up
   check "serves with unix-only.conf" serves_unix_only
   check "is confined with unix-only.conf" confined UNIX
   check "exposure is at most 1.3 with unix-only.conf" exposure 13
