@@ -305,6 +305,13 @@ void Peer::AnswerCall(Call& call, const Status& status) {
   EndCall(call, status.code());
 }
 
+// The backend was told of the deadline: its connection stays for other calls.
+void Peer::ExpireCall(Call& call) {
+  const Status status = DeadlineExceeded();
+  Answer(call.id, status);
+  EndCall(call, status.code());
+}
+
 void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
   connection.Retire();
   if (connection.calls() == 0) Drop(connection);

@@ -126,6 +126,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   Verdict Decide(const AuditedRequest& what);
   std::optional<Limit> TakePlace(CallPlace* place);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
+  // 0: it has none.
+  void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
   BackendConnection* BackendFor(const Ref<Backend>& backend, const StreamState& state);
   BackendConnection* OwnBackend(const Ref<Backend>& backend);
   SharedBackend& Shared(const Ref<Backend>& backend);
@@ -138,6 +140,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Answer(uint32_t id, const ttrpc::Status& status);
   void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
+  void ExpireCall(Call& call);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void TellEnd(const Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);

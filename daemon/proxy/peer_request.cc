@@ -135,7 +135,8 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   }
 
   const ListenerConfig& listener = config().listeners[identity_.listener];
-  request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
+  const int64_t requested = request->timeout_nano;
+  request->timeout_nano = EffectiveTimeout(requested, listener.timeouts, rule.call_max);
   if (request->timeout_nano < 0) return end(DeadlineExceeded());
 
   const BackendConfig& backend = config().backends[rule.backend];
@@ -164,6 +165,8 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   call->start = worker_.loop().Now();
   call->place = std::move(place);
   connection->Add(call.get());
+  StartDeadline(call.get(),
+                std::chrono::nanoseconds(EnforcedTimeout(requested, request->timeout_nano)));
   Forward(what, size, std::move(call));
 }
 
@@ -183,11 +186,6 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   call->request_bytes = what.bytes;
   audit_.Label(what, call.get());
   audit_.Payload(*call, false, request.payload);
-  if (request.timeout_nano != 0) {
-    call->deadline = std::make_unique<ttrpc::Timer>(
-        worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });
-    call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
-  }
   const ttrpc::MessageHeader header = {
       .length = static_cast<uint32_t>(size),
       .stream_id = call->backend_id,
@@ -198,6 +196,13 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   StopIfFull(backend);
   const uint32_t id = call->id;
   calls_.Insert(id, std::move(call));
+}
+
+void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
+  if (timeout.count() == 0) return;
+  call->deadline =
+      std::make_unique<ttrpc::Timer>(worker_.loop(), [this, call] { ExpireCall(*call); });
+  call->deadline->Start(timeout);
 }
 
 BackendConnection* Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {

@@ -19,7 +19,7 @@ enum class PeerData {
   kForward,           // as data, without flags
   kForwardThenClose,  // as data without flags, then kClose
   kClose,             // remote closed and no data, without a payload
-  kDrop,              // says nothing: no data, and not closed
+  kDrop,              // says nothing new: no data, and not closed, or of a stream closed already
   kRefuse,            // the peer's side is closed: the call is answered
 };
 
