@@ -26,6 +26,7 @@
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
+#include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -140,8 +141,9 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Answer(uint32_t id, const ttrpc::Status& status);
   void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
-  void ExpireCall(Call& call);
+  void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
+  void Forget(const Call& call);
   void TellEnd(const Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
@@ -183,6 +185,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
   std::vector<SharedBackend*> shared_;                   // that it has joined
+  ttrpc::RingNode abandoned_;                            // its calls that backends still work on
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded
   std::unique_ptr<ttrpc::Timer> linger_;                 // while closing
 };

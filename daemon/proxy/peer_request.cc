@@ -200,8 +200,8 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 
 void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   if (timeout.count() == 0) return;
-  call->deadline =
-      std::make_unique<ttrpc::Timer>(worker_.loop(), [this, call] { ExpireCall(*call); });
+  call->deadline = std::make_unique<ttrpc::Timer>(
+      worker_.loop(), [this, call] { GiveUp(*call, DeadlineExceeded()); });
   call->deadline->Start(timeout);
 }
 

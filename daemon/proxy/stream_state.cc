@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/stream_state.h"
 
-#include "ttrpc/message.h"
-
 namespace proxyd {
 
 using ttrpc::kFlagNoData;
@@ -29,6 +27,11 @@ BackendMessage StreamState::OnBackendData(uint8_t flags) const {
   if (unary_) return BackendMessage::kRefuse;
   return (flags & kFlagRemoteClosed) != 0 ? BackendMessage::kForwardAndEnd
                                           : BackendMessage::kForward;
+}
+
+bool IsLastOfBackend(const ttrpc::MessageHeader& header) {
+  return header.type == ttrpc::MessageType::kResponse ||
+         (header.type == ttrpc::MessageType::kData && (header.flags & kFlagRemoteClosed) != 0);
 }
 
 uint8_t RequestFlagsToBackend(uint8_t peer_flags, bool payload_empty) {

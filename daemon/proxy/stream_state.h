@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "ttrpc/message.h"
+
 namespace proxyd {
 
 // What becomes of data from a peer.
@@ -46,6 +48,10 @@ class StreamState {
   bool unary_;
   bool peer_open_;
 };
+
+// Whether a backend sends nothing more for a call after this message: a response, or data with
+// remote closed.
+bool IsLastOfBackend(const ttrpc::MessageHeader& header);
 
 // The flags with which a request goes to the backend: remote closed and remote open as the peer
 // sent them, nothing that we do not know. An open without a payload says so: ttrpc-rust's server

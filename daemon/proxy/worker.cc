@@ -23,6 +23,7 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       generation_(MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
                                       std::move(snapshot))),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
+      abandoned_deadlines_(loop_, context.abandoned_for),
       reaper_(loop_, [this] { Reap(); }),
       shared_backends_(*this),
       pressure_(loop_, context.accounting, limits(), peers_) {}
