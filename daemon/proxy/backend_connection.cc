@@ -35,8 +35,10 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
           this) {}
 
 std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
-                                                           BackendConnectionOwner& owner) {
+                                                           BackendConnectionOwner& owner,
+                                                           BackendPlace place) {
   auto connection = std::make_unique<BackendConnection>(worker, backend, owner);
+  connection->place_ = std::move(place);
   auto dialer = std::make_unique<Dialer>(
       worker.loop(), std::move(backend),
       [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
@@ -71,6 +73,7 @@ void BackendConnection::Close() {
   if (dialer_) dialer_->Stop();
   write_deadline_.Stop();
   connection_.Close();
+  place_.Leave();
   ForgetAbandoned();
 }
 
@@ -145,6 +148,7 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   write_deadline_.Stop();
   if (reason == ttrpc::CloseReason::kProtocolError)
     worker_.counters().Count(ProtocolError::kBackendHeader);
+  place_.Leave();
   ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);
 }

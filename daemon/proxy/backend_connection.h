@@ -13,7 +13,9 @@
 #include <memory>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 
+#include "policy/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/deadline_queue.h"
@@ -26,6 +28,7 @@
 
 namespace proxyd {
 
+class BackendConnection;
 class Worker;
 
 // Whoever opened the connection. The calls come from the connection's own callbacks: it must not be
@@ -53,12 +56,16 @@ class BackendConnectionOwner {
   ~BackendConnectionOwner() = default;
 };
 
+// A connection for a call; null: the backend cannot be reached; or the limit that is reached.
+using FoundBackend = std::variant<BackendConnection*, Limit>;
+
 class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
   // `worker` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
-  // is returned may still find that out, and queues what is sent meanwhile.
+  // is returned may still find that out, and queues what is sent meanwhile. `place` is the user's,
+  // and held until it is closed.
   static std::unique_ptr<BackendConnection> Open(Worker& worker, Ref<Backend> backend,
-                                                 BackendConnectionOwner& owner);
+                                                 BackendConnectionOwner& owner, BackendPlace place);
 
   // Made by Open().
   BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
@@ -114,6 +121,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   Worker& worker_;
   Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
+  BackendPlace place_;
   ttrpc::Connection connection_;
   ttrpc::IdMap<Call*> calls_;                              // by backend_id
   std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // the same; few, if any

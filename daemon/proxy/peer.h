@@ -126,11 +126,12 @@ class Peer final : public ttrpc::ConnectionHandler,
   void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
   Verdict Decide(const AuditedRequest& what);
   std::optional<Limit> TakePlace(CallPlace* place);
+  void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   // 0: it has none.
   void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
-  BackendConnection* BackendFor(const Ref<Backend>& backend, const StreamState& state);
-  BackendConnection* OwnBackend(const Ref<Backend>& backend);
+  FoundBackend BackendFor(const Ref<Backend>& backend, const StreamState& state);
+  FoundBackend OwnBackend(const Ref<Backend>& backend);
   SharedBackend& Shared(const Ref<Backend>& backend);
 
   // Data.

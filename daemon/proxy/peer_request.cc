@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "proxy/answers.h"
 #include "proxy/peer.h"
@@ -140,20 +141,18 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   if (request->timeout_nano < 0) return end(DeadlineExceeded());
 
   const BackendConfig& backend = config().backends[rule.backend];
-  DropReservedMetadata(request);
-  if (backend.forward_identity) {
-    if (!identity_metadata_) {
-      identity_metadata_ =
-          std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
-    }
-    identity_metadata_->AppendTo(request);
-  }
+  SetMetadata(backend, request);
   const size_t size = ttrpc::EncodedRequestSize(*request);
   const uint32_t limit = worker_.limits().message_size;
   if (size > limit) return refuse(MessageTooLong(size, limit));
 
   const StreamState state(what.flags);
-  BackendConnection* connection = BackendFor(generation_->backend(rule.backend), state);
+  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
+  if (const Limit* reached = std::get_if<Limit>(&found)) {
+    worker_.counters().Count(*reached);
+    return refuse(BackendLimitReached(*reached, worker_.backend_limits()));
+  }
+  BackendConnection* const connection = std::get<BackendConnection*>(found);
   if (connection == nullptr) return end(CannotBeReached(backend));
 
   auto call = worker_.NewCall(state);
@@ -177,6 +176,17 @@ std::optional<Limit> Peer::TakePlace(CallPlace* place) {
   if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
   if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
   return std::nullopt;
+}
+
+// What only the proxy may say of a peer.
+void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request) {
+  DropReservedMetadata(request);
+  if (!backend.forward_identity) return;
+  if (!identity_metadata_) {
+    identity_metadata_ =
+        std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
+  }
+  identity_metadata_->AppendTo(request);
 }
 
 // `size`: of the request as it is written.
@@ -205,23 +215,26 @@ void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   call->deadline->Start(timeout);
 }
 
-BackendConnection* Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
+FoundBackend Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
   if (backend->config().connections == BackendConfig::Connections::kPerPeer)
     return OwnBackend(backend);
-  if (state.unary()) return Shared(backend).Connection();
-  BackendConnection* const connection = OwnBackend(backend);
+  if (state.unary()) return Shared(backend).Connection(place_);
+  const FoundBackend found = OwnBackend(backend);
   // Of this call alone: it takes no other, and goes with it.
-  if (connection != nullptr) connection->RetireAfterNext();
-  return connection;
+  auto* const* connection = std::get_if<BackendConnection*>(&found);
+  if (connection != nullptr && *connection != nullptr) (*connection)->RetireAfterNext();
+  return found;
 }
 
 // Of its own connections to the backend, the one that takes calls.
-BackendConnection* Peer::OwnBackend(const Ref<Backend>& backend) {
+FoundBackend Peer::OwnBackend(const Ref<Backend>& backend) {
   for (const auto& connection : backends_) {
     if (&connection->backend() == backend.get() && connection->takes_calls())
       return connection.get();
   }
-  auto connection = BackendConnection::Open(worker_, backend, *this);
+  BackendPlace place;
+  if (const auto limit = place_.TakeBackend(worker_.backend_limits(), &place)) return *limit;
+  auto connection = BackendConnection::Open(worker_, backend, *this, std::move(place));
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
 }
