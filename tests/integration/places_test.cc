@@ -82,6 +82,7 @@ TEST_F(PlacesTest, ALateReplyGivesThePlaceBack) {
   Expire(peer, 1);
   Expire(peer, 3);
   EXPECT_THAT(peer.Exchange(Echo(5)), Refused(5, "calls_per_user = 2"));
+  backend_->WaitForMessages(0, 2);
   EXPECT_TRUE(backend_->Send(0, Encode({Data(1, "not the last"), Response(3, "late")})));
   ExpectServedSoon(peer, 7);
   EXPECT_TRUE(peer.Send(Request(10001, {.method = "Hold"})));
