@@ -31,8 +31,8 @@ uint64_t DescriptorsForBackends(const Config& config, uint64_t limit) {
   // Where there are very few, the daemon itself takes less than it might.
   const uint64_t shared = std::max(limit - std::min(limit, own), limit / 2);
   const uint64_t left = shared - std::min<uint64_t>(shared, config.limits.connections);
-  // More connections of clients than can be had must not leave nothing to call.
-  return std::max(left, shared / 4);
+  // Clients for which there is not as much again, of which CheckDescriptors() warns, leave half.
+  return std::max(left, shared / 2);
 }
 
 std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit) {

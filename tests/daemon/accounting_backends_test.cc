@@ -100,8 +100,8 @@ TEST(BackendLimitsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   EXPECT_EQ(limits.per_user, 77U);
   EXPECT_EQ(limits.in_all, 600U);
   EXPECT_EQ(limits.reserved, 50U);
+  EXPECT_EQ(BackendLimitsOf(config, 564).in_all, 250U) << "half of what there is";
   // Root's reserve is half of them at most.
-  EXPECT_EQ(BackendLimitsOf(config, 564).in_all, 125U) << "a quarter of what there is";
   config.limits.connections_reserved = 399;
   EXPECT_EQ(BackendLimitsOf(config, 1064).reserved, 300U);
   EXPECT_EQ(BackendLimitsOf(config, UINT64_MAX).in_all, UINT32_MAX);

@@ -125,23 +125,33 @@ TEST_F(BackendPlacesTest, SharedOnesAndThoseOfStreamsCount) {
   backend_->WaitForMessages(2, 1);
 }
 
-// Of 128 descriptors 24 are left for backends, 4 of them to root.
+// Of 128 descriptors 40 are left for backends, 4 of them to root. Each stream takes one.
 TEST_F(BackendPlacesTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
-  WriteConfig(
-      {.head = "[limits]\nconnections = 40\nconnections_reserved = 4\n", .rules = kOpenRules});
+  WriteConfig({.head = "[limits]\nconnections = 24\nconnections_reserved = 4\n",
+               .backend = "connections = \"per-user\"\n",
+               .rules = kOpenRules});
   StartBackend();
   StartWithDescriptors(128);
-  std::deque<RawPeer> peers;
-  for (int i = 0; i < 20; ++i) ExpectEcho(peers.emplace_back(Peer(i % 2 == 0 ? kAlice : kBob)), 1);
+  const Call stream = {.service = "test.Stream", .method = "Hold"};
+  size_t opened = 0;
+  const auto open = [&](RawPeer& peer, uint32_t first, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i)
+      EXPECT_TRUE(peer.Send(Request(first + 2 * i, stream, kOpen)));
+    opened += count;
+    backend_->WaitForConnections(opened);
+  };
+  const std::string limit = "backend_connections = 40";
   RawPeer alice = Peer(kAlice);
-  RawPeer carol = Peer({.uid = 40003, .gid = 40003});
-  EXPECT_THAT(alice.Exchange(Echo(1)), Refused(1, "backend_connections = 24"));
-  EXPECT_THAT(carol.Exchange(Echo(1)), Refused(1, "backend_connections = 24"));
-  for (int i = 0; i < 4; ++i) ExpectEcho(peers.emplace_back(Peer()), 1);
+  RawPeer bob = Peer(kBob);
   RawPeer root = Peer();
-  EXPECT_THAT(root.Exchange(Echo(1)), Refused(1, "backend_connections = 24"));
-  peers.pop_front();
-  ExpectServedSoon(carol, 3);
+  open(alice, 1, 20);
+  open(bob, 1, 16);
+  EXPECT_THAT(alice.Exchange(Request(101, stream, kOpen)), Refused(101, limit));
+  EXPECT_THAT(bob.Exchange(Echo(101)), Refused(101, limit));
+  open(root, 1, 4);
+  EXPECT_THAT(root.Exchange(Echo(101)), Refused(101, limit));
+  alice.Close();
+  ExpectServedSoon(bob, 103);
 }
 
 // All that one account can open, to as many backends as there are, leaves root its own.
