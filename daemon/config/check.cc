@@ -164,19 +164,4 @@ std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid, g
   return Checker(config, overflow_uid, overflow_gid).Check();
 }
 
-std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit) {
-  // Logs, loop, signals, files that are opened for a moment; a listener is its socket, its lock and
-  // their folder.
-  constexpr uint64_t kReserve = 64;
-  constexpr uint64_t kForListener = 3;
-  const uint64_t needed =
-      kReserve + kForListener * config.listeners.size() + uint64_t{2} * config.limits.connections;
-  if (needed <= limit) return {};
-  return {{{.file = config.file},
-           "[limits] connections is " + std::to_string(config.limits.connections) +
-               ", which with as many connections to backends takes " + std::to_string(needed) +
-               " descriptors, expected at most the " + std::to_string(limit) +
-               " that the system allows (ulimit -n, LimitNOFILE=)"}};
-}
-
 }  // namespace proxyd

@@ -67,7 +67,8 @@ struct LimitsConfig {
   uint32_t connections_reserved = 256;  // of these, kept for uid 0; always less
   uint32_t connections_per_user = 4096;
   uint32_t calls_per_connection = 1024;             // in flight
-  uint32_t calls_per_user = 4096;                   // in flight
+  uint32_t calls_per_user = 4096;                   // in flight, until a backend is done with them
+  uint32_t backend_connections_per_user = 16384;    // unless given, 4 * connections_per_user
   uint32_t requests_per_second_per_user = 0;        // 0: any number
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
   uint64_t buffered = uint64_t{512} << 20;          // bytes, for all; at least buffered_per_user

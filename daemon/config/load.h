@@ -74,6 +74,10 @@ inline constexpr uint32_t kDefaultOverflowId = 65534;
 std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid = kDefaultOverflowId,
                                      gid_t overflow_gid = kDefaultOverflowId);
 
+// How many connections to backends all users together may have, if there are `limit` descriptors
+// (RLIMIT_NOFILE): what clients, listeners and the daemon itself leave of them. Pure.
+uint64_t DescriptorsForBackends(const Config& config, uint64_t limit);
+
 // The warning that the daemon may run out of descriptors before it runs into its own limits:
 // `limit` is how many it may have, at most (RLIMIT_NOFILE). Pure.
 std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit);

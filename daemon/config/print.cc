@@ -106,6 +106,7 @@ void PrintLimits(const LimitsConfig& limits, Printer* out) {
   out->Number("connections_per_user", limits.connections_per_user);
   out->Number("calls_per_connection", limits.calls_per_connection);
   out->Number("calls_per_user", limits.calls_per_user);
+  out->Number("backend_connections_per_user", limits.backend_connections_per_user);
   out->Number("requests_per_second_per_user", limits.requests_per_second_per_user);
   out->String("buffered_per_user", FormatSize(limits.buffered_per_user));
   out->String("buffered", FormatSize(limits.buffered));

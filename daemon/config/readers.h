@@ -58,6 +58,8 @@ void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out);
 
 // More than a machine has descriptors for.
 inline constexpr uint32_t kMaxConnections = 1'000'000;
+// Of a user's connections to backends, for each of its own, unless that is configured.
+inline constexpr uint32_t kBackendConnectionsForEach = 4;
 
 // Nothing where the address is not good.
 std::optional<AdminConfig> ReadAdmin(const TomlValue& table, ReadScope* scope);

@@ -116,6 +116,9 @@ LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors) {
   in.ReadNumber("connections_per_user", {1, kMaxConnections}, &limits.connections_per_user);
   in.ReadNumber("calls_per_connection", {1, kMany}, &limits.calls_per_connection);
   in.ReadNumber("calls_per_user", {1, kMany}, &limits.calls_per_user);
+  limits.backend_connections_per_user = kBackendConnectionsForEach * limits.connections_per_user;
+  in.ReadNumber("backend_connections_per_user", {1, kBackendConnectionsForEach * kMaxConnections},
+                &limits.backend_connections_per_user);
   in.ReadNumber("requests_per_second_per_user", {0, kMany}, &limits.requests_per_second_per_user);
   uint64_t message_size = limits.message_size;
   ReadSize("message_size",

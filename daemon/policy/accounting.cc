@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/load.h"
 #include "config/size.h"
 
 namespace proxyd {
@@ -27,8 +28,17 @@ std::string ValueOf(Limit limit, const LimitsConfig& limits) {
       return FormatSize(limits.buffered_per_user);
     case Limit::kBuffered:
       return FormatSize(limits.buffered);
+    case Limit::kBackendConnectionsPerUser:
+      return std::to_string(limits.backend_connections_per_user);
+    case Limit::kBackendConnections:
+      break;  // see BackendLimitReached()
   }
   return {};
+}
+
+ttrpc::Status Reached(Limit limit, const std::string& value) {
+  return {ttrpc::StatusCode::kResourceExhausted,
+          "limit " + std::string(NameOf(limit)) + " = " + value + " reached"};
 }
 
 }  // namespace
@@ -49,13 +59,29 @@ std::string_view NameOf(Limit limit) {
       return "buffered_per_user";
     case Limit::kBuffered:
       return "buffered";
+    case Limit::kBackendConnectionsPerUser:
+      return "backend_connections_per_user";
+    case Limit::kBackendConnections:
+      return "backend_connections";
   }
   return {};
 }
 
 ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
-  return {ttrpc::StatusCode::kResourceExhausted,
-          "limit " + std::string(NameOf(limit)) + " = " + ValueOf(limit, limits) + " reached"};
+  return Reached(limit, ValueOf(limit, limits));
+}
+
+BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors) {
+  const auto in_all = static_cast<uint32_t>(
+      std::min<uint64_t>(DescriptorsForBackends(config, descriptors), UINT32_MAX));
+  return {.per_user = config.limits.backend_connections_per_user,
+          .in_all = in_all,
+          .reserved = std::min(config.limits.connections_reserved, in_all / 2)};
+}
+
+ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits) {
+  const bool of_user = limit == Limit::kBackendConnectionsPerUser;
+  return Reached(limit, std::to_string(of_user ? limits.per_user : limits.in_all));
 }
 
 // Calls.
@@ -185,6 +211,40 @@ void Accounting::Forget(Clock::time_point now) {
   }
 }
 
+// Connections to backends.
+
+void BackendPlace::Leave() {
+  if (accounting_ != nullptr) std::exchange(accounting_, nullptr)->LeaveBackend(account_);
+}
+
+std::optional<Limit> ConnectionPlace::TakeBackend(const BackendLimits& limits,
+                                                  BackendPlace* place) const {
+  if (const auto limit = accounting_->TakeBackend(account_, limits)) return limit;
+  *place = BackendPlace(accounting_, account_);
+  return std::nullopt;
+}
+
+std::optional<Limit> Accounting::TakeBackend(UserAccount* account, const BackendLimits& limits) {
+  const std::lock_guard lock(mutex_);
+  if (account->backend_connections_ >= limits.per_user) return Limit::kBackendConnectionsPerUser;
+  const bool root = account->uid() == kRoot;
+  if (backend_connections_ >= limits.in_all ||
+      (!root && others_backend_connections_ >= limits.in_all - limits.reserved)) {
+    return Limit::kBackendConnections;
+  }
+  ++account->backend_connections_;
+  ++backend_connections_;
+  if (!root) ++others_backend_connections_;
+  return std::nullopt;
+}
+
+void Accounting::LeaveBackend(UserAccount* account) {
+  const std::lock_guard lock(mutex_);
+  --account->backend_connections_;
+  --backend_connections_;
+  if (account->uid() != kRoot) --others_backend_connections_;
+}
+
 std::vector<Accounting::Usage> Accounting::usage() const {
   std::vector<Usage> users;
   {
@@ -206,6 +266,11 @@ std::vector<Accounting::Usage> Accounting::usage() const {
 size_t Accounting::connections() const {
   const std::lock_guard lock(mutex_);
   return connections_;
+}
+
+size_t Accounting::backend_connections() const {
+  const std::lock_guard lock(mutex_);
+  return backend_connections_;
 }
 
 size_t Accounting::accounts() const {

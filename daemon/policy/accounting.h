@@ -36,14 +36,27 @@ enum class Limit {
   kRequestsPerSecondPerUser,
   kBufferedPerUser,
   kBuffered,
+  kBackendConnectionsPerUser,
+  kBackendConnections,  // no key: what the descriptors leave
 };
-inline constexpr size_t kLimits = 7;
+inline constexpr size_t kLimits = 9;
 
 // As the configuration calls it; lives for ever.
 std::string_view NameOf(Limit limit);
 
 // RESOURCE_EXHAUSTED `limit calls_per_user = 4096 reached`.
 ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits);
+
+// What connections to backends are held against.
+struct BackendLimits {
+  uint32_t per_user = UINT32_MAX;
+  uint32_t in_all = UINT32_MAX;
+  uint32_t reserved = 0;  // of these, kept for root; always less
+};
+// `descriptors`: RLIMIT_NOFILE.
+BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors);
+// As LimitReached(), for the two limits that stand there.
+ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits);
 
 class Accounting;
 class UserAccount;
@@ -66,6 +79,32 @@ class CallPlace {
   friend class UserAccount;
   explicit CallPlace(UserAccount* account) : account_(account) {}
 
+  UserAccount* account_ = nullptr;
+};
+
+// One connection of a user to a backend, from when it is dialled until it is closed. Empty, or to
+// be given back before the user's last connection.
+class BackendPlace {
+ public:
+  BackendPlace() = default;
+  BackendPlace(BackendPlace&& other) noexcept
+      : accounting_(std::exchange(other.accounting_, nullptr)), account_(other.account_) {}
+  BackendPlace& operator=(BackendPlace&& other) noexcept {
+    Leave();
+    accounting_ = std::exchange(other.accounting_, nullptr);
+    account_ = other.account_;
+    return *this;
+  }
+  ~BackendPlace() { Leave(); }
+
+  void Leave();
+
+ private:
+  friend class ConnectionPlace;
+  BackendPlace(Accounting* accounting, UserAccount* account)
+      : accounting_(accounting), account_(account) {}
+
+  Accounting* accounting_ = nullptr;
   UserAccount* account_ = nullptr;
 };
 
@@ -102,6 +141,7 @@ class UserAccount {
   // The rest under the mutex of Accounting.
   uint32_t connections_ = 0;  // in all
   uint32_t shared_ = 0;       // of these, those that [limits] connections_per_user counts
+  uint32_t backend_connections_ = 0;
   std::map<std::string, uint32_t, std::less<>> apart_;  // by listener, those that it counts itself
   bool idle_ = false;                                   // stands in Accounting::idle_
 };
@@ -149,6 +189,8 @@ class ConnectionPlace {
   // For memory that is the user's and not this connection's alone; it must go before the user's
   // last connection.
   BufferedPlace NewBuffered() const { return {accounting_, account_}; }
+  // For a connection to a backend that the user needs; or the limit that is reached.
+  std::optional<Limit> TakeBackend(const BackendLimits& limits, BackendPlace* place) const;
 
  private:
   friend class Accounting;
@@ -198,13 +240,17 @@ class Accounting {
   uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 
   size_t connections() const;
+  size_t backend_connections() const;
   // Accounts that are kept: of the users who are connected, and, for a second, who were.
   size_t accounts() const;
 
  private:
+  friend class BackendPlace;
   friend class BufferedPlace;
   friend class ConnectionPlace;
 
+  std::optional<Limit> TakeBackend(UserAccount* account, const BackendLimits& limits);
+  void LeaveBackend(UserAccount* account);
   void Disconnect(UserAccount* account, const std::string* listener);
   void Forget(Clock::time_point now);
 
@@ -213,6 +259,8 @@ class Accounting {
   mutable std::mutex mutex_;
   size_t connections_ = 0;
   size_t others_ = 0;  // of these, not root's
+  size_t backend_connections_ = 0;
+  size_t others_backend_connections_ = 0;  // of these, not root's
   std::unordered_map<uid_t, std::unique_ptr<UserAccount>> accounts_;
   // Users without a connection, longest first, whose bucket may not be full again: who comes back
   // finds it as it was.

@@ -29,7 +29,7 @@ inline ttrpc::Status StreamNotActive() {
 inline ttrpc::Status Draining() { return {ttrpc::StatusCode::kUnavailable, "draining"}; }
 
 inline ttrpc::Status DeadlineExceeded() {
-  return {ttrpc::StatusCode::kDeadlineExceeded, "deadline exceeded"};
+  return {ttrpc::StatusCode::kDeadlineExceeded, "context deadline exceeded"};
 }
 
 // /SERVICE/METHOD

@@ -35,8 +35,10 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
           this) {}
 
 std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
-                                                           BackendConnectionOwner& owner) {
+                                                           BackendConnectionOwner& owner,
+                                                           BackendPlace place) {
   auto connection = std::make_unique<BackendConnection>(worker, backend, owner);
+  connection->place_ = std::move(place);
   auto dialer = std::make_unique<Dialer>(
       worker.loop(), std::move(backend),
       [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
@@ -71,6 +73,8 @@ void BackendConnection::Close() {
   if (dialer_) dialer_->Stop();
   write_deadline_.Stop();
   connection_.Close();
+  place_.Leave();
+  ForgetAbandoned();
 }
 
 void BackendConnection::OnWriteBlocked(bool blocked) {
@@ -90,6 +94,37 @@ void BackendConnection::Add(Call* call) {
   ++backend_->tally().calls_in_flight;
 }
 
+void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
+  calls_.Erase(call->backend_id);
+  if (connection_.closed()) {
+    call->place.Leave();
+    --backend_->tally().calls_in_flight;
+  } else {
+    const auto late = [](void* self) {
+      auto* connection = static_cast<BackendConnection*>(self);
+      connection->Retire();
+      connection->owner_.OnBackendCallEnded(*connection);
+    };
+    const auto added =
+        abandoned_.try_emplace(call->backend_id, std::move(call->place), late, this).first;
+    others->InsertBefore(&added->second);
+    // Nobody waits for it, and the backend has not been asked for anything yet.
+    if (!counted_ && calls_.empty()) Retire();
+  }
+  owner_.OnBackendCallEnded(*this);
+}
+
+void BackendConnection::ForgetAbandoned() {
+  backend_->tally().calls_in_flight -= abandoned_.size();
+  abandoned_.clear();
+}
+
+// After the message was handled: that may have been what abandoned its call.
+void BackendConnection::OnBackendDone(const ttrpc::MessageHeader& header) {
+  if (!IsLastOfBackend(header)) return;
+  backend_->tally().calls_in_flight -= abandoned_.erase(header.stream_id);
+}
+
 Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
   if (header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData) {
     if (Call* const* found = calls_.Find(header.stream_id)) return *found;
@@ -100,17 +135,21 @@ Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
 
 void BackendConnection::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) {
   if (Call* call = Find(header)) owner_.OnBackendMessage(*call, header, data);
+  if (!abandoned_.empty()) OnBackendDone(header);
 }
 
 void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
   worker_.counters().Count(ProtocolError::kBackendMessageSize);
   if (Call* call = Find(header)) owner_.OnBackendOversizedMessage(*call, header);
+  if (!abandoned_.empty()) OnBackendDone(header);
 }
 
 void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   write_deadline_.Stop();
   if (reason == ttrpc::CloseReason::kProtocolError)
     worker_.counters().Count(ProtocolError::kBackendHeader);
+  place_.Leave();
+  ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);
 }
 

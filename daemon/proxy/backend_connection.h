@@ -2,7 +2,9 @@
 //
 // BackendConnection: one connection to a backend. It has it dialled, numbers the streams
 // 1, 3, 5, … and finds the call that a message belongs to. What the message means is its owner's
-// business. On the worker's thread.
+// business. It keeps the places of calls that nobody waits for any more until the backend is done
+// with them, so that a user's limit of calls bounds the work at the backend. On the worker's
+// thread.
 #pragma once
 
 #include <sys/types.h>
@@ -10,7 +12,10 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <unordered_map>
+#include <variant>
 
+#include "policy/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/deadline_queue.h"
@@ -18,10 +23,12 @@
 #include "proxy/ref.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
+#include "ttrpc/io_loop.h"
 #include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
+class BackendConnection;
 class Worker;
 
 // Whoever opened the connection. The calls come from the connection's own callbacks: it must not be
@@ -36,7 +43,7 @@ class BackendConnectionOwner {
   virtual void OnBackendSendQueueLow() = 0;
   // Its connection's held() has changed.
   virtual void OnBackendHeldChanged() = 0;
-  // Remove() was called.
+  // A call was removed or abandoned, or it was retired for those that were abandoned.
   virtual void OnBackendCallEnded(BackendConnection& connection) = 0;
   // It could not be connected.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
@@ -49,12 +56,16 @@ class BackendConnectionOwner {
   ~BackendConnectionOwner() = default;
 };
 
+// A connection for a call; null: the backend cannot be reached; or the limit that is reached.
+using FoundBackend = std::variant<BackendConnection*, Limit>;
+
 class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
   // `worker` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
-  // is returned may still find that out, and queues what is sent meanwhile.
+  // is returned may still find that out, and queues what is sent meanwhile. `place` is the user's,
+  // and held until it is closed.
   static std::unique_ptr<BackendConnection> Open(Worker& worker, Ref<Backend> backend,
-                                                 BackendConnectionOwner& owner);
+                                                 BackendConnectionOwner& owner, BackendPlace place);
 
   // Made by Open().
   BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
@@ -66,12 +77,16 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
   // numbered retires it.
   void Add(Call* call);
-  // Messages for it are dropped from now on.
+  // The backend is done with it.
   void Remove(const Call& call) {
     calls_.Erase(call.backend_id);
     --backend_->tally().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
+  // The backend may still work on it. Messages for it are dropped from now on; its place stays
+  // taken until the last of them has come, or this is closed. Until then it is in the ring
+  // `others`.
+  void Abandon(Call* call, ttrpc::RingNode* others);
   // `visit` takes a Call*, in no order, and must not end it.
   template <typename Visit>
   void ForEachCall(Visit visit) const {
@@ -100,12 +115,16 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void OnHeldChanged() override { owner_.OnBackendHeldChanged(); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
   Call* Find(const ttrpc::MessageHeader& header);
+  void OnBackendDone(const ttrpc::MessageHeader& header);
+  void ForgetAbandoned();
 
   Worker& worker_;
   Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
+  BackendPlace place_;
   ttrpc::Connection connection_;
-  ttrpc::IdMap<Call*> calls_;  // by backend_id
+  ttrpc::IdMap<Call*> calls_;                              // by backend_id
+  std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // the same; few, if any
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;
   bool retired_ = false;

@@ -10,12 +10,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "observe/tally.h"
 #include "policy/accounting.h"
+#include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/ref.h"
 #include "proxy/stream_state.h"
+#include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 
 namespace proxyd {
@@ -72,5 +75,15 @@ inline void Call::Reset(const StreamState& initial) {
   place.Leave();
   deadline.reset();
 }
+
+// AbandonedCall: what is left of a call that was answered, or whose peer has left, before its
+// backend was done with it. It holds the user's place until then; its backend connection owns it.
+struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, while that is there
+  explicit AbandonedCall(CallPlace taken, void (*late)(void* connection), void* connection)
+      : place(std::move(taken)), deadline(late, connection) {}
+
+  CallPlace place;
+  Deadline deadline;  // runs once its peer has left
+};
 
 }  // namespace proxyd

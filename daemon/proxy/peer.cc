@@ -298,11 +298,18 @@ void Peer::Refuse(uint32_t id, const Status& status, ProtocolError error) {
 }
 
 void Peer::AnswerCall(Call& call, const Status& status) {
-  Answer(call.id, status);
   // The backend may still be at work on it: nothing but the end of its connection tells it to stop.
   // Of one that others share, the late reply is dropped.
   if (&call.backend->owner() == this) call.backend->Retire();
-  EndCall(call, status.code());
+  GiveUp(call, status);
+}
+
+// The connection stays for other calls: the backend was told the deadline, if it is that.
+void Peer::GiveUp(Call& call, const Status& status) {
+  Answer(call.id, status);
+  TellEnd(call, status.code());
+  call.backend->Abandon(&call, &abandoned_);
+  Forget(call);
 }
 
 void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
@@ -316,10 +323,14 @@ void Peer::AnswerCallsOf(BackendConnection& connection, const Status& status) {
   for (Call* call : answered) AnswerCall(*call, status);
 }
 
+// By the backend.
 void Peer::EndCall(Call& call, StatusCode code) {
   TellEnd(call, code);
-  BackendConnection& backend = *call.backend;
-  backend.Remove(call);
+  call.backend->Remove(call);
+  Forget(call);
+}
+
+void Peer::Forget(const Call& call) {
   worker_.Recycle(calls_.Take(call.id));
   if (!calls_.empty()) return;
   if (worker_.draining()) return CloseAfterFlush();
@@ -336,7 +347,7 @@ void Peer::TellEnd(const Call& call, StatusCode code) {
 void Peer::EndAllCalls(StatusCode code) {
   calls_.ForEach([&](const auto& call) {
     TellEnd(*call, code);
-    call->backend->Remove(*call);
+    call->backend->Abandon(call.get(), &abandoned_);
   });
   calls_.Clear();
 }
@@ -346,6 +357,11 @@ void Peer::OnBackendCallEnded(BackendConnection& connection) {
 }
 
 void Peer::LeaveShared() {
+  while (!abandoned_.alone()) {
+    auto* const call = static_cast<AbandonedCall*>(abandoned_.next);
+    call->Leave();
+    worker_.abandoned_deadlines().Start(&call->deadline);
+  }
   for (SharedBackend* shared : shared_) worker_.shared_backends().Leave(*this, *shared);
   shared_.clear();
 }

@@ -26,6 +26,7 @@
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
+#include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -125,9 +126,12 @@ class Peer final : public ttrpc::ConnectionHandler,
   void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
   Verdict Decide(const AuditedRequest& what);
   std::optional<Limit> TakePlace(CallPlace* place);
+  void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
-  BackendConnection* BackendFor(const Ref<Backend>& backend, const StreamState& state);
-  BackendConnection* OwnBackend(const Ref<Backend>& backend);
+  // 0: it has none.
+  void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
+  FoundBackend BackendFor(const Ref<Backend>& backend, const StreamState& state);
+  FoundBackend OwnBackend(const Ref<Backend>& backend);
   SharedBackend& Shared(const Ref<Backend>& backend);
 
   // Data.
@@ -138,7 +142,9 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Answer(uint32_t id, const ttrpc::Status& status);
   void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
+  void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
+  void Forget(const Call& call);
   void TellEnd(const Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
@@ -180,6 +186,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
   std::vector<SharedBackend*> shared_;                   // that it has joined
+  ttrpc::RingNode abandoned_;                            // its calls that backends still work on
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded
   std::unique_ptr<ttrpc::Timer> linger_;                 // while closing
 };

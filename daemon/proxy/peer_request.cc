@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "proxy/answers.h"
 #include "proxy/peer.h"
@@ -135,24 +136,23 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   }
 
   const ListenerConfig& listener = config().listeners[identity_.listener];
-  request->timeout_nano = EffectiveTimeout(request->timeout_nano, listener.timeouts, rule.call_max);
+  const int64_t requested = request->timeout_nano;
+  request->timeout_nano = EffectiveTimeout(requested, listener.timeouts, rule.call_max);
   if (request->timeout_nano < 0) return end(DeadlineExceeded());
 
   const BackendConfig& backend = config().backends[rule.backend];
-  DropReservedMetadata(request);
-  if (backend.forward_identity) {
-    if (!identity_metadata_) {
-      identity_metadata_ =
-          std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
-    }
-    identity_metadata_->AppendTo(request);
-  }
+  SetMetadata(backend, request);
   const size_t size = ttrpc::EncodedRequestSize(*request);
   const uint32_t limit = worker_.limits().message_size;
   if (size > limit) return refuse(MessageTooLong(size, limit));
 
   const StreamState state(what.flags);
-  BackendConnection* connection = BackendFor(generation_->backend(rule.backend), state);
+  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
+  if (const Limit* reached = std::get_if<Limit>(&found)) {
+    worker_.counters().Count(*reached);
+    return refuse(BackendLimitReached(*reached, worker_.backend_limits()));
+  }
+  BackendConnection* const connection = std::get<BackendConnection*>(found);
   if (connection == nullptr) return end(CannotBeReached(backend));
 
   auto call = worker_.NewCall(state);
@@ -164,6 +164,8 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   call->start = worker_.loop().Now();
   call->place = std::move(place);
   connection->Add(call.get());
+  StartDeadline(call.get(),
+                std::chrono::nanoseconds(EnforcedTimeout(requested, request->timeout_nano)));
   Forward(what, size, std::move(call));
 }
 
@@ -176,6 +178,17 @@ std::optional<Limit> Peer::TakePlace(CallPlace* place) {
   return std::nullopt;
 }
 
+// What only the proxy may say of a peer.
+void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request) {
+  DropReservedMetadata(request);
+  if (!backend.forward_identity) return;
+  if (!identity_metadata_) {
+    identity_metadata_ =
+        std::make_unique<IdentityMetadata>(identity_.uid, identity_.gid, identity_.pid);
+  }
+  identity_metadata_->AppendTo(request);
+}
+
 // `size`: of the request as it is written.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
@@ -183,11 +196,6 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   call->request_bytes = what.bytes;
   audit_.Label(what, call.get());
   audit_.Payload(*call, false, request.payload);
-  if (request.timeout_nano != 0) {
-    call->deadline = std::make_unique<ttrpc::Timer>(
-        worker_.loop(), [this, late = call.get()] { AnswerCall(*late, DeadlineExceeded()); });
-    call->deadline->Start(std::chrono::nanoseconds(request.timeout_nano));
-  }
   const ttrpc::MessageHeader header = {
       .length = static_cast<uint32_t>(size),
       .stream_id = call->backend_id,
@@ -200,23 +208,33 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   calls_.Insert(id, std::move(call));
 }
 
-BackendConnection* Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
+void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
+  if (timeout.count() == 0) return;
+  call->deadline = std::make_unique<ttrpc::Timer>(
+      worker_.loop(), [this, call] { GiveUp(*call, DeadlineExceeded()); });
+  call->deadline->Start(timeout);
+}
+
+FoundBackend Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
   if (backend->config().connections == BackendConfig::Connections::kPerPeer)
     return OwnBackend(backend);
-  if (state.unary()) return Shared(backend).Connection();
-  BackendConnection* const connection = OwnBackend(backend);
+  if (state.unary()) return Shared(backend).Connection(place_);
+  const FoundBackend found = OwnBackend(backend);
   // Of this call alone: it takes no other, and goes with it.
-  if (connection != nullptr) connection->RetireAfterNext();
-  return connection;
+  auto* const* connection = std::get_if<BackendConnection*>(&found);
+  if (connection != nullptr && *connection != nullptr) (*connection)->RetireAfterNext();
+  return found;
 }
 
 // Of its own connections to the backend, the one that takes calls.
-BackendConnection* Peer::OwnBackend(const Ref<Backend>& backend) {
+FoundBackend Peer::OwnBackend(const Ref<Backend>& backend) {
   for (const auto& connection : backends_) {
     if (&connection->backend() == backend.get() && connection->takes_calls())
       return connection.get();
   }
-  auto connection = BackendConnection::Open(worker_, backend, *this);
+  BackendPlace place;
+  if (const auto limit = place_.TakeBackend(worker_.backend_limits(), &place)) return *limit;
+  auto connection = BackendConnection::Open(worker_, backend, *this, std::move(place));
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
 }

@@ -2,6 +2,7 @@
 #include "proxy/proxy.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <utility>
 
@@ -12,11 +13,17 @@ namespace proxyd {
 namespace {
 // After drain_timeout, for peers to take the answers that say so.
 constexpr auto kLastMoment = std::chrono::seconds(1);
+
+uint64_t DescriptorLimit() {
+  rlimit limit;
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
 }  // namespace
 
 Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
     : drain_timeout_(snapshot->config.daemon.drain_timeout),
-      worker_(base, std::move(snapshot), {.reports = reports, .accounting = accounting_}),
+      worker_(base, std::move(snapshot),
+              {.reports = reports, .accounting = accounting_, .descriptors = DescriptorLimit()}),
       listeners_(worker_.loop(),
                  [this](size_t listener, ttrpc::UniqueFd peer) {
                    worker_.Accept(listener, std::move(peer));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <limits>
 #include <string_view>
 
 namespace proxyd {
@@ -11,6 +13,7 @@ namespace {
 
 constexpr size_t kMaxNameLength = 256;
 constexpr std::string_view kReservedPrefix = "ttrpc-proxy-";
+constexpr int64_t kGrace = std::chrono::nanoseconds(std::chrono::milliseconds(20)).count();
 
 // For each byte: may it stand in a method's name (1), in a service's (2), or in both (3).
 constexpr std::array<uint8_t, 256> kNameBytes = [] {
@@ -62,6 +65,13 @@ int64_t EffectiveTimeout(int64_t requested, const TimeoutsConfig& timeouts,
     if (longest != 0 && (timeout == 0 || timeout > longest)) timeout = longest;
   }
   return timeout;
+}
+
+int64_t EnforcedTimeout(int64_t requested, int64_t effective) {
+  if (requested != effective || effective <= 0) return effective;
+  return effective > std::numeric_limits<int64_t>::max() - kGrace
+             ? std::numeric_limits<int64_t>::max()
+             : effective + kGrace;
 }
 
 }  // namespace proxyd

@@ -38,4 +38,9 @@ class IdentityMetadata {
 int64_t EffectiveTimeout(int64_t requested, const TimeoutsConfig& timeouts,
                          std::optional<Duration> rule_call_max);
 
+// When the deadline of a call is enforced, in ns from when it came; `effective`: its
+// EffectiveTimeout(). A client's own deadline gets 20 ms of grace, so that the client's clock has
+// the first word: Go's and Rust's clients distinguish their own expiry from a status.
+int64_t EnforcedTimeout(int64_t requested, int64_t effective);
+
 }  // namespace proxyd

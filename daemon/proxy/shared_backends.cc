@@ -2,6 +2,7 @@
 #include "proxy/shared_backends.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/answers.h"
 #include "proxy/generation.h"
@@ -15,11 +16,13 @@ using ttrpc::Status;
 SharedBackend::SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, BufferedPlace place)
     : worker_(worker), uid_(uid), backend_(std::move(backend)), place_(std::move(place)) {}
 
-BackendConnection* SharedBackend::Connection() {
+FoundBackend SharedBackend::Connection(const ConnectionPlace& peer) {
   for (const auto& connection : connections_) {
     if (connection->takes_calls()) return connection.get();
   }
-  auto connection = BackendConnection::Open(worker_, backend_, *this);
+  BackendPlace place;
+  if (const auto limit = peer.TakeBackend(worker_.backend_limits(), &place)) return *limit;
+  auto connection = BackendConnection::Open(worker_, backend_, *this, std::move(place));
   if (!connection) return nullptr;
   return connections_.emplace_back(std::move(connection)).get();
 }

@@ -35,8 +35,8 @@ class SharedBackend final : public BackendConnectionOwner {
   uid_t uid() const override { return uid_; }
   const Backend& backend() const { return *backend_; }
 
-  // One that takes calls, opened if there is none; null if the backend cannot be reached.
-  BackendConnection* Connection();
+  // One that takes calls, opened if there is none, for one of its peers.
+  FoundBackend Connection(const ConnectionPlace& peer);
   bool send_queue_full() const;
   // No more calls on what is open.
   void Retire();

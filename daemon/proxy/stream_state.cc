@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/stream_state.h"
 
-#include "ttrpc/message.h"
-
 namespace proxyd {
 
 using ttrpc::kFlagNoData;
@@ -14,11 +12,12 @@ StreamState::StreamState(uint8_t request_flags)
       peer_open_((request_flags & kFlagRemoteOpen) != 0) {}
 
 PeerData StreamState::OnPeerData(uint8_t flags) {
-  if (!peer_open_) return PeerData::kRefuse;
   const bool closes = (flags & kFlagRemoteClosed) != 0;
   // The flag wins over a payload that contradicts it. Without the flag a payload of no bytes is an
   // empty message.
   const bool has_data = (flags & kFlagNoData) == 0;
+  // Go's clients may close a stream twice, and its server ignores the second time.
+  if (!peer_open_) return closes && !has_data && !unary_ ? PeerData::kDrop : PeerData::kRefuse;
   if (closes) peer_open_ = false;
   if (has_data) return closes ? PeerData::kForwardThenClose : PeerData::kForward;
   return closes ? PeerData::kClose : PeerData::kDrop;
@@ -28,6 +27,11 @@ BackendMessage StreamState::OnBackendData(uint8_t flags) const {
   if (unary_) return BackendMessage::kRefuse;
   return (flags & kFlagRemoteClosed) != 0 ? BackendMessage::kForwardAndEnd
                                           : BackendMessage::kForward;
+}
+
+bool IsLastOfBackend(const ttrpc::MessageHeader& header) {
+  return header.type == ttrpc::MessageType::kResponse ||
+         (header.type == ttrpc::MessageType::kData && (header.flags & kFlagRemoteClosed) != 0);
 }
 
 uint8_t RequestFlagsToBackend(uint8_t peer_flags, bool payload_empty) {

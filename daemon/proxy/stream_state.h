@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "ttrpc/message.h"
+
 namespace proxyd {
 
 // What becomes of data from a peer.
@@ -19,7 +21,7 @@ enum class PeerData {
   kForward,           // as data, without flags
   kForwardThenClose,  // as data without flags, then kClose
   kClose,             // remote closed and no data, without a payload
-  kDrop,              // says nothing: no data, and not closed
+  kDrop,              // says nothing new: no data, and not closed, or of a stream closed already
   kRefuse,            // the peer's side is closed: the call is answered
 };
 
@@ -46,6 +48,10 @@ class StreamState {
   bool unary_;
   bool peer_open_;
 };
+
+// Whether a backend sends nothing more for a call after this message: a response, or data with
+// remote closed.
+bool IsLastOfBackend(const ttrpc::MessageHeader& header);
 
 // The flags with which a request goes to the backend: remote closed and remote open as the peer
 // sent them, nothing that we do not know. An open without a payload says so: ttrpc-rust's server

@@ -22,7 +22,9 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       loop_(base),
       generation_(MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
                                       std::move(snapshot))),
+      backend_limits_(BackendLimitsOf(generation_->config(), context.descriptors)),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
+      abandoned_deadlines_(loop_, context.abandoned_for),
       reaper_(loop_, [this] { Reap(); }),
       shared_backends_(*this),
       pressure_(loop_, context.accounting, limits(), peers_) {}
@@ -91,6 +93,7 @@ void Worker::Reload(SnapshotPtr snapshot) {
   generation_ = MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
                                     std::move(snapshot), *generation_);
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
+  backend_limits_ = BackendLimitsOf(generation_->config(), context_.descriptors);
   pressure_.SetLimits(limits());
   shared_backends_.Reload(*generation_);
   for (auto next = peers_.begin(); next != peers_.end();) {

@@ -4,6 +4,8 @@
 // keeps what has ended until no callback of it can be running. On its own thread.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -39,6 +41,11 @@ struct WorkerContext {
   // Go's client and server count streams in 31 bits. A backend connection that has come this far,
   // well before their end, takes no more calls, and is closed after its last.
   uint32_t last_stream_id = 0x7f00'0001;
+  // RLIMIT_NOFILE.
+  uint64_t descriptors = UINT64_MAX;
+  // How long a backend may take for calls on a connection that others share, once their peer has
+  // left. Only the end of the connection stops it then.
+  std::chrono::nanoseconds abandoned_for = std::chrono::seconds(60);
 };
 
 class Worker {
@@ -69,6 +76,7 @@ class Worker {
   const Ref<Generation>& generation() const { return generation_; }
   // Of all peers alike.
   const LimitsConfig& limits() const { return generation_->config().limits; }
+  const BackendLimits& backend_limits() const { return backend_limits_; }
   Audit& audit() { return context_.reports.audit(); }
   Reports& reports() { return context_.reports; }
   uint32_t last_stream_id() const { return context_.last_stream_id; }
@@ -80,6 +88,7 @@ class Worker {
   Pressure& pressure() { return pressure_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
+  DeadlineQueue& abandoned_deadlines() { return abandoned_deadlines_; }
   Counters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
   std::unique_ptr<Call> NewCall(const StreamState& state);
@@ -100,7 +109,9 @@ class Worker {
   ttrpc::IoLoop loop_;
   Tally tally_;
   Ref<Generation> generation_;
+  BackendLimits backend_limits_;
   DeadlineQueue backend_write_deadlines_;
+  DeadlineQueue abandoned_deadlines_;
   Counters counters_;
   uint64_t last_peer_id_ = 0;
   ttrpc::RequestView request_buffer_;

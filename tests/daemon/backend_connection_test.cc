@@ -67,7 +67,8 @@ TEST(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
                 {.reports = reports, .accounting = accounting});
   const int events = event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED);
   NoOwner owner;
-  const auto connection = BackendConnection::Open(worker, worker.generation()->backend(0), owner);
+  const auto connection =
+      BackendConnection::Open(worker, worker.generation()->backend(0), owner, {});
   ASSERT_NE(connection, nullptr);
   EXPECT_GT(event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED), events)
       << "it does not dial";

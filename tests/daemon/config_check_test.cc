@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 std::vector<std::string> Warnings(const std::string& text) {
   const LoadedConfig loaded = ParseText(text);
@@ -233,6 +234,28 @@ TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
                           "system allows (ulimit -n, LimitNOFILE=)"));
   EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
   EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
+}
+
+TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[admin]\naddress = \"unix:///a\"\n[metrics]\naddress = "
+      "\"tcp:127.0.0.1:1\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2149)), SizeIs(1));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
+}
+
+// What clients, root and the daemon itself do not take is what one user may have.
+TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "
+      "\"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 3122)),
+              ElementsAre("c: [limits] backend_connections_per_user is 1800, expected at most the "
+                          "1799 descriptors that the system leaves to users other than root "
+                          "(ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ TEST(ConfigValues, DefaultsAreTheContracts) {
   EXPECT_EQ(config.limits.connections_per_user, 4096U);
   EXPECT_EQ(config.limits.calls_per_connection, 1024U);
   EXPECT_EQ(config.limits.calls_per_user, 4096U);
+  EXPECT_EQ(config.limits.backend_connections_per_user, 16384U);
   EXPECT_EQ(config.limits.requests_per_second_per_user, 0U);
   EXPECT_EQ(config.limits.buffered_per_user, 64U << 20);
   EXPECT_EQ(config.limits.buffered, 512U << 20);
@@ -163,6 +164,7 @@ connections_reserved = 99
 connections_per_user = 1
 calls_per_connection = 2
 calls_per_user = 1000000
+backend_connections_per_user = 5
 requests_per_second_per_user = 3
 [[listener]]
 name = "a"
@@ -177,9 +179,16 @@ address = "unix:///b"
   EXPECT_EQ(config.limits.connections_per_user, 1U);
   EXPECT_EQ(config.limits.calls_per_connection, 2U);
   EXPECT_EQ(config.limits.calls_per_user, 1000000U);
+  EXPECT_EQ(config.limits.backend_connections_per_user, 5U);
   EXPECT_EQ(config.limits.requests_per_second_per_user, 3U);
   EXPECT_EQ(config.listeners[0].connections_per_user, 4U);
   EXPECT_EQ(config.listeners[1].connections_per_user, std::nullopt);
+}
+
+TEST(ConfigValues, BackendConnectionsAreFourForEachConnectionUnlessTheyAreGiven) {
+  EXPECT_EQ(Good("[limits]\nconnections_per_user = 10\n").limits.backend_connections_per_user, 40U);
+  EXPECT_EQ(Good("[limits]\nconnections_per_user = 1000000\n").limits.backend_connections_per_user,
+            4000000U);
 }
 
 // Whoever wants few connections need not know of the reserve.
@@ -430,7 +439,8 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
                   "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout or sandbox",
                   "a:2:1: [limits] has an unknown key \"z\", expected connections, "
                   "connections_reserved, connections_per_user, calls_per_connection, "
-                  "calls_per_user, requests_per_second_per_user, message_size, "
+                  "calls_per_user, backend_connections_per_user, "
+                  "requests_per_second_per_user, message_size, "
                   "buffered_per_user or buffered"));
 }
 

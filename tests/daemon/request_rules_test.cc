@@ -95,5 +95,19 @@ TEST(EffectiveTimeoutTest, Table) {
   }
 }
 
+TEST(EnforcedTimeoutTest, AClientsOwnDeadlineIsEnforced20MsLater) {
+  constexpr int64_t kGrace = 20'000'000;
+  EXPECT_EQ(EnforcedTimeout(7, 7), 7 + kGrace);
+  EXPECT_EQ(EnforcedTimeout(INT64_MAX, INT64_MAX), INT64_MAX);
+  EXPECT_EQ(EnforcedTimeout(INT64_MAX - kGrace, INT64_MAX - kGrace), INT64_MAX);
+}
+
+TEST(EnforcedTimeoutTest, OneThatTheProxySetIsEnforcedWhenItPasses) {
+  EXPECT_EQ(EnforcedTimeout(7, 5), 5);
+  EXPECT_EQ(EnforcedTimeout(0, 5), 5);
+  EXPECT_EQ(EnforcedTimeout(0, 0), 0);
+  EXPECT_EQ(EnforcedTimeout(-1, -1), -1);
+}
+
 }  // namespace
 }  // namespace proxyd

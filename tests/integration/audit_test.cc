@@ -100,7 +100,7 @@ TEST_F(AuditTest, CodeIsWhatThePeerGot) {
   peer.Receive();
   EXPECT_EQ(WaitForEvent("call").value("code", ""), "NOT_FOUND");
   EXPECT_THAT(peer.Exchange(Request(3, {.method = "Hold", .timeout_nano = 1'000'000})),
-              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+              IsStatus(3, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
   const std::vector<json> lines = WaitForEvents("call", 2);
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[1].value("code", ""), "DEADLINE_EXCEEDED");

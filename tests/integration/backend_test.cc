@@ -159,7 +159,7 @@ TEST_F(FullBacklogTest, DeadlineOfTheCallPassesWhileConnecting) {
   FillBacklog();
   RawPeer peer = Peer();
   EXPECT_THAT(peer.Exchange(Request(1, {.timeout_nano = 30'000'000})),
-              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+              IsStatus(1, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
 }
 
 class DisconnectTest : public BackendTest {};

@@ -315,7 +315,7 @@ TEST_F(WaitTest, DeadlineOfACallEndsItEarlier) {
   StartAlone("wait = \"1h\"\n");
   RawPeer peer = Peer();
   EXPECT_THAT(peer.Exchange(Request(1, {.timeout_nano = 30'000'000})),
-              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+              IsStatus(1, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
 }
 
 TEST_F(WaitTest, PeerThatGoesEndsIt) {
@@ -350,7 +350,7 @@ TEST_F(WaitTest, WriteTimeoutDoesNotCount) {
   EXPECT_TRUE(peer.Send(Echo(1)));
   peer.WaitUntilTaken();
   EXPECT_THAT(clock.Exchange(Request(1, {.method = "Hold", .timeout_nano = 300'000'000})),
-              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+              IsStatus(1, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
   StartBackend();
   EXPECT_EQ(peer.Receive(), Response(1, "echo"));
 }

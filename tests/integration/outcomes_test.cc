@@ -264,7 +264,7 @@ TEST_F(OutcomesTest, DeadlineThatPassesIsDeadlineExceededAndTheLateReplyDropped)
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   EXPECT_THAT(peer.Exchange(Request(3, {.method = "Hold", .timeout_nano = 30'000'000})),
-              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+              IsStatus(3, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
   backend_->WaitForMessages(0, 2);
   backend_->Send(0, Encode({Response(3, "late"), Response(1, "in time")}));
   EXPECT_EQ(peer.Receive(), Response(1, "in time"));

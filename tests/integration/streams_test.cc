@@ -18,6 +18,11 @@ class StreamsTest : public ProxyTest {
     const auto messages = backend_->WaitForMessages(0, index + 1);
     return messages.size() > index ? messages[index] : WireMessage();
   }
+  // The daemon answers this unary call itself while the backend is at work on it.
+  void GiveUp(RawPeer& peer, uint32_t id) {
+    EXPECT_THAT(peer.Exchange(Data(id, "?")),
+                IsStatus(id, StatusCode::kInvalidArgument, "StreamID is no longer active"));
+  }
 };
 
 TEST_F(StreamsTest, Unary) {
@@ -202,13 +207,30 @@ TEST_F(StreamsTest, ManyCallsInFlight) {
   }
 }
 
+// Go's clients may do that, and its server ignores it.
+TEST_F(StreamsTest, AStreamThatIsClosedTwiceGoesOn) {
+  Start();
+  RawPeer peer = Peer();
+  EXPECT_TRUE(peer.Send(Encode({Request(1, kStream, kOpen), Request(3, kHold, kClosed),
+                                CloseStream(1), CloseStream(1), CloseStream(3), Echo(5)})));
+  EXPECT_EQ(peer.Receive(), Response(5, "echo"));
+  EXPECT_EQ(backend_->WaitForMessages(0, 4),
+            (std::vector{Request(1, kStream, kOpen | kNoData), Request(3, kHold, kClosed),
+                         CloseStream(1), Echo(5)}));
+  backend_->Send(0, Encode({Response(1, "sum"), Data(3, "a"), CloseStream(3)}));
+  EXPECT_EQ(peer.Receive(), Response(1, "sum"));
+  EXPECT_EQ(peer.Receive(), Data(3, "a"));
+  EXPECT_EQ(peer.Receive(), CloseStream(3));
+}
+
 // A backend connection on which a call was given up serves those that it has, and no new ones.
 TEST_F(StreamsTest, RetiredBackendConnectionFinishesItsCallsAndCloses) {
   Start();
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, kStream, kOpen)));
-  EXPECT_THAT(peer.Exchange(Request(3, {.method = "Hold", .timeout_nano = 20'000'000})),
-              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  EXPECT_TRUE(peer.Send(Request(3, kHold)));
+  Reached(1);
+  GiveUp(peer, 3);
   ExpectEcho(peer, 5);
   EXPECT_EQ(backend_->WaitForMessages(1, 1), std::vector{Echo(1)});
   EXPECT_TRUE(peer.Send(Data(1, "still open")));
@@ -224,8 +246,9 @@ TEST_F(StreamsTest, RetiredBackendConnectionFinishesItsCallsAndCloses) {
 TEST_F(StreamsTest, RetiredBackendConnectionWithoutCallsClosesAtOnce) {
   Start();
   RawPeer peer = Peer();
-  EXPECT_THAT(peer.Exchange(Request(1, {.method = "Hold", .timeout_nano = 20'000'000})),
-              IsStatus(1, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  EXPECT_TRUE(peer.Send(Request(1, kHold)));
+  Reached(0);
+  GiveUp(peer, 1);
   EXPECT_EQ(backend_->WaitForEnd(0).size(), 1U);
   ExpectEcho(peer, 3);
 }
@@ -233,9 +256,9 @@ TEST_F(StreamsTest, RetiredBackendConnectionWithoutCallsClosesAtOnce) {
 TEST_F(StreamsTest, RetiredBackendConnectionThatIsLostWithCallsClosesThePeer) {
   Start();
   RawPeer peer = Peer();
-  EXPECT_TRUE(peer.Send(Request(1, kHold)));
-  EXPECT_THAT(peer.Exchange(Request(3, {.method = "Hold", .timeout_nano = 20'000'000})),
-              IsStatus(3, StatusCode::kDeadlineExceeded, "deadline exceeded"));
+  EXPECT_TRUE(peer.Send(Encode({Request(1, kHold), Request(3, kHold)})));
+  Reached(1);
+  GiveUp(peer, 3);
   backend_->Close(0);
   peer.ExpectEnd();
 }

@@ -69,8 +69,10 @@ std::string Daemon::Configuration(Good good) const {
       Quoted(std::to_string(kFirstUid) + "-" + std::to_string(kFirstUid + options_.users - 1));
   std::ostringstream text;
   // A limit that is never reached is another one; the one that greedy connections reach is not.
+  // Calls that backends never answer stay their user's, so that there must be room for all of them.
   text << "[limits]\nconnections_per_user = "
        << 2 * options_.connections_per_user + (second ? 1 : 0)
+       << "\nbackend_connections_per_user = 1000000\ncalls_per_user = 1000000"
        << "\ncalls_per_connection = " << options_.calls_per_connection
        << "\n\n[timeouts]\nwrite = \"10s\"\n\n[[listener]]\nname = \"soak\"\naddress = "
        << Quoted("unix://" + listen_socket()) << "\nmode = " << (second ? "\"0667\"" : "\"0666\"")
