@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -27,6 +28,7 @@
 #include "control/service.h"
 #include "observe/audit.h"
 #include "observe/log.h"
+#include "observe/output_thread.h"
 #include "policy/snapshot.h"
 #include "ttrpc/unix_credentials.h"
 
@@ -116,6 +118,11 @@ void HoldBack(std::initializer_list<int> signal_numbers) {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+// What an audit and a log that hang may add to the time that a stop takes. A log that does not hang
+// is written to its end all the same.
+constexpr std::chrono::milliseconds kAuditEndsWithin{700};
+constexpr std::chrono::milliseconds kLogEndsWithin{100};
+
 int Fail(const std::string& why) {
   spdlog::error("{}", why);
   return EXIT_FAILURE;
@@ -145,15 +152,8 @@ ttrpc::Status ConfineIfWanted(const Config& config, ServiceOptions* options) {
   return {};
 }
 
-int Run(Config config, const Options& options) {
-  if (options.log_level) config.log.level = *options.log_level;
-  ServiceOptions service = {
-      .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
-  // Before there is a second thread, that of the log: it would stay as it is.
-  const ttrpc::Status confined = ConfineIfWanted(config, &service);
-  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok())
-    return Fail(status.message());
-  if (!confined.ok()) return Fail(confined.message());
+// With a log, until the daemon has stopped.
+int RunLogged(Config config, ServiceOptions service) {
   if (service.sandbox) {
     for (const std::string& warning : service.sandbox->warnings) spdlog::warn("{}", warning);
   }
@@ -167,9 +167,25 @@ int Run(Config config, const Options& options) {
   if (!target) return Fail(target.error().message());
   Audit audit(config.audit, *std::move(target));
   const int status = Serve(MakeSnapshot(std::move(config)), audit, std::move(service));
-  const bool audit_ended = audit.Stop();
-  ShutDownLog();
-  if (!audit_ended) ::_exit(status);
+  audit.Stop(std::chrono::steady_clock::now() + kAuditEndsWithin);
+  return status;
+}
+
+int Run(Config config, const Options& options) {
+  if (options.log_level) config.log.level = *options.log_level;
+  ServiceOptions service = {
+      .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
+  // Before there is a second thread, that of the log: it would stay as it is.
+  const ttrpc::Status confined = ConfineIfWanted(config, &service);
+  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
+    std::fprintf(stderr, "%s\n", status.message().c_str());
+    return EXIT_FAILURE;
+  }
+  const int status =
+      confined.ok() ? RunLogged(std::move(config), std::move(service)) : Fail(confined.message());
+  ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
+  // A thread that hangs in a write must not outlive what it uses.
+  if (OutputThread::stuck() != 0) ::_exit(status);
   return status;
 }
 
