@@ -242,5 +242,26 @@ TEST_F(OutputsTest, JournalThatGoesAwayRefusesCallsIfAskedTo) {
   AwaitEntry(journal.get(), "TTRPC_PROXY_EVENT=call");
 }
 
+// The service manager is an output, too. What it did not take is said once it takes it.
+TEST_F(OutputsTest, ServiceManagerThatHangsHoldsUpNoReload) {
+  const std::string path = folder_ / "notify";
+  const ttrpc::UniqueFd manager = Bind(path, SOCK_DGRAM);
+  WriteConfig({});
+  StartBackend();
+  daemon_ =
+      std::make_unique<DaemonProcess>(std::vector<std::string>{"--config", config_path()},
+                                      DaemonSurroundings{.environment = {"NOTIFY_SOCKET=" + path}});
+  AwaitEntry(manager.get(), "READY=1");
+  const ttrpc::UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::connect(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  while (::send(other.get(), "x", 1, 0) == 1) continue;
+  Reload("reloaded: ");
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  AwaitEntry(manager.get(), "READY=1");
+}
+
 }  // namespace
 }  // namespace integration
