@@ -31,6 +31,7 @@
 #include "control/signals.h"
 #include "observe/audit.h"
 #include "observe/log.h"
+#include "observe/output_thread.h"
 #include "policy/snapshot.h"
 #include "ttrpc/unix_credentials.h"
 
@@ -113,6 +114,11 @@ void LogCounters(const Counters& c) {
       std::accumulate(c.limit_refusals.begin(), c.limit_refusals.end(), uint64_t{0}));
 }
 
+// What an audit and a log that hang may add to the time that a stop takes. A log that does not hang
+// is written to its end all the same.
+constexpr std::chrono::milliseconds kAuditEndsWithin{700};
+constexpr std::chrono::milliseconds kLogEndsWithin{100};
+
 int Fail(const std::string& why) {
   spdlog::error("{}", why);
   return EXIT_FAILURE;
@@ -159,18 +165,8 @@ ttrpc::Status ConfineIfWanted(const Config& config, ServiceOptions* options) {
   return {};
 }
 
-int Run(Config config, const Options& options) {
-  if (options.log_level) config.log.level = *options.log_level;
-  ServiceOptions service = {
-      .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
-  // Before there is a second thread, that of the log: it would stay as it is.
-  const ttrpc::Status confined = ConfineIfWanted(config, &service);
-  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
-    // There is no log that this could be written to.
-    std::fprintf(stderr, "%s\n", status.message().c_str());
-    return StatusOf(status);
-  }
-  if (!confined.ok()) return Fail(confined);
+// With a log, until the daemon has stopped.
+int RunLogged(Config config, ServiceOptions service) {
   if (service.sandbox) {
     for (const std::string& warning : service.sandbox->warnings) spdlog::warn("{}", warning);
   }
@@ -182,9 +178,26 @@ int Run(Config config, const Options& options) {
   if (!target) return Fail(target.error());
   Audit audit(config.audit, *std::move(target));
   const int status = Serve(MakeSnapshot(std::move(config)), audit, std::move(service));
-  const bool audit_ended = audit.Stop();
-  ShutDownLog();
-  if (!audit_ended) ::_exit(status);
+  audit.Stop(std::chrono::steady_clock::now() + kAuditEndsWithin);
+  return status;
+}
+
+int Run(Config config, const Options& options) {
+  if (options.log_level) config.log.level = *options.log_level;
+  ServiceOptions service = {
+      .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
+  // Before there is a second thread, that of the log: it would stay as it is.
+  const ttrpc::Status confined = ConfineIfWanted(config, &service);
+  if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
+    // There is no log that this could be written to.
+    std::fprintf(stderr, "%s\n", status.message().c_str());
+    return StatusOf(status);
+  }
+  const int status =
+      confined.ok() ? RunLogged(std::move(config), std::move(service)) : Fail(confined);
+  ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
+  // A thread that hangs in a write must not outlive what it uses.
+  if (OutputThread::stuck() != 0) ::_exit(status);
   return status;
 }
 

@@ -22,8 +22,11 @@ bool SameTarget(const AuditConfig& a, const AuditConfig& b) {
 }
 
 bool SameTarget(const LogConfig& a, const LogConfig& b) {
-  return a.target == b.target && a.path == b.path && a.format == b.format && a.level == b.level;
+  return a.target == b.target && a.path == b.path;
 }
+
+// How long the last line of a process that is to end at once may take.
+constexpr std::chrono::milliseconds kLastLine{100};
 
 }  // namespace
 
@@ -109,7 +112,7 @@ ttrpc::Status Service::MindSignals() {
 void Service::Stop() {
   if (std::exchange(vitals_.draining, true)) {
     spdlog::warn("told to stop again: exiting with calls in flight");
-    ShutDownLog();
+    ShutDownLog(std::chrono::steady_clock::now() + kLastLine);
     ::_exit(EXIT_FAILURE);
   }
   spdlog::info("draining");
@@ -173,16 +176,22 @@ ttrpc::Status Service::Apply(SnapshotPtr next) {
     if (!made) return made.error();
     target = *std::move(made);
   }
+  std::unique_ptr<LogOutput> log;
+  if (!SameTarget(before.log, after.log)) {
+    auto made = PrepareLog(after.log);
+    if (!made) return made.error();
+    log = *std::move(made);
+  }
   auto change = proxy_.PrepareReload(after);
   if (!change) return change.error();
   auto admin = admin_.Prepare(after);
   if (!admin) return admin.error();
   auto metrics = metrics_.Prepare(after);
   if (!metrics) return metrics.error();
-  if (!SameTarget(before.log, after.log)) {
-    if (ttrpc::Status status = SetUpLog(after.log); !status.ok()) return status;
-  }
 
+  // Only if it is to be another one: a level that was set meanwhile stays.
+  if (log || before.log.level != after.log.level || before.log.format != after.log.format)
+    SetUpLog(after.log, std::move(log));
   audit_.Reconfigure(after.audit, std::move(target));
   if (before.daemon != after.daemon) spdlog::warn("[daemon] is taken at the next start only");
   proxy_.Reload(next, *std::move(change));

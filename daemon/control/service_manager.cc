@@ -2,14 +2,20 @@
 #include "control/service_manager.h"
 
 #ifdef HAVE_SYSTEMD
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #endif
 
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace proxyd {
 
@@ -24,14 +30,42 @@ struct Free {
   }
 };
 
+constexpr std::chrono::seconds kRetryAfter{1};
+
+// As sd_notify(3), which would wait for a service manager that hangs. False: it takes nothing now.
+bool Notify(const std::string& state) {
+  const char* const variable = ::getenv("NOTIFY_SOCKET");
+  const std::string_view path = variable != nullptr ? variable : "";
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() < 2 || path.size() > sizeof address.sun_path) return true;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  const ttrpc::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  return ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&address), size) >= 0 ||
+         errno != EAGAIN;
+}
+
 }  // namespace
 
 ServiceManager::ServiceManager(ttrpc::IoLoop& loop)
-    : watchdog_(loop, [this] {
-        sd_notify(0, "WATCHDOG=1");
-        FeedLater();
-      }) {
+    : watchdog_(loop,
+                [this] {
+                  Notify("WATCHDOG=1");
+                  FeedLater();
+                }),
+      retry_(loop, [this] { Say(std::string(unsent_)); }) {
   FeedLater();
+}
+
+// Of states that were not taken only the newest counts.
+void ServiceManager::Say(const std::string& state) {
+  retry_.Stop();
+  unsent_.clear();
+  if (Notify(state)) return;
+  unsent_ = state;
+  retry_.Start(kRetryAfter);
 }
 
 void ServiceManager::FeedLater() {
@@ -39,19 +73,15 @@ void ServiceManager::FeedLater() {
   if (sd_watchdog_enabled(0, &micros) > 0) watchdog_.Start(std::chrono::microseconds(micros / 2));
 }
 
-void ServiceManager::Ready(const std::string& status) {
-  sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
-}
+void ServiceManager::Ready(const std::string& status) { Say("READY=1\nSTATUS=" + status); }
 
 void ServiceManager::Reloading() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros)).c_str());
+  Say("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros));
 }
 
-void ServiceManager::Stopping(const std::string& status) {
-  sd_notify(0, ("STOPPING=1\nSTATUS=" + status).c_str());
-}
+void ServiceManager::Stopping(const std::string& status) { Say("STOPPING=1\nSTATUS=" + status); }
 
 std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() {
   std::multimap<std::string, ttrpc::UniqueFd> sockets;
@@ -66,8 +96,9 @@ std::multimap<std::string, ttrpc::UniqueFd> ServiceManager::TakeSockets() {
 
 #else
 
-ServiceManager::ServiceManager(ttrpc::IoLoop& loop) : watchdog_(loop, [] {}) {}
+ServiceManager::ServiceManager(ttrpc::IoLoop& loop) : watchdog_(loop, [] {}), retry_(loop, [] {}) {}
 void ServiceManager::FeedLater() {}
+void ServiceManager::Say(const std::string&) {}
 void ServiceManager::Ready(const std::string&) {}
 void ServiceManager::Reloading() {}
 void ServiceManager::Stopping(const std::string&) {}

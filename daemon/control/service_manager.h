@@ -34,8 +34,11 @@ class ServiceManager {
 
  private:
   void FeedLater();
+  void Say(const std::string& state);
 
   ttrpc::Timer watchdog_;
+  ttrpc::Timer retry_;
+  std::string unsent_;  // the last state, if the service manager did not take it yet
 };
 
 }  // namespace proxyd

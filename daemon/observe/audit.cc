@@ -2,7 +2,7 @@
 //
 // Audit's queue and its thread. Lines wait in one buffer, which the thread swaps for its own empty
 // one: recording a line is a short append under a lock that is never held while anything is
-// written.
+// written. The thread may wait for its target, but not longer than that is wanted (GiveUp()).
 #include "observe/audit.h"
 
 #include <spdlog/spdlog.h>
@@ -33,7 +33,6 @@ constexpr size_t kKeptBytes = size_t{256} << 10U;
 // of the thread, then serves hundreds of calls.
 constexpr milliseconds kLinger{2};
 constexpr milliseconds kRetryAfter{1000};
-constexpr milliseconds kEndWithin{1000};
 
 class SystemClock final : public AuditClock {
  public:
@@ -66,7 +65,6 @@ AuditClock& SystemAuditClock() {
   return clock;
 }
 
-// Owned by its Audit, or, once that has given up waiting for a blocked target, by its own thread.
 class Audit::Writer {
  public:
   Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock);
@@ -77,8 +75,7 @@ class Audit::Writer {
   bool refusing_calls() const { return keep_failed_ && (full_ || failing_); }
   uint64_t lost() const { return lost_; }
 
-  // False: the thread did not end in time, and now owns *this.
-  bool Stop();
+  void Stop(std::chrono::steady_clock::time_point deadline);
 
  private:
   struct Lines {
@@ -88,21 +85,21 @@ class Audit::Writer {
     void Clear();
   };
 
-  static void Run(Writer* self);
-  void Loop();
+  void Run();
   void WaitForWork(std::unique_lock<std::mutex>& lock);
   void TellSuppressed(AuditClock::Steady until);
   void ChangeRate();
   void Push(std::string_view line);
   void Lose(size_t lines);
   void WriteBatch();
+  void DropKept();
   void SayLost();
   // Under mutex_: there is something to do that is no line.
   bool told() const { return stop_ || reopen_ || reconfigured_; }
 
   AuditClock& clock_;
 
-  // The thread's own.
+  // The thread's own. `target_` changes under mutex_, so that others may have it give up.
   std::unique_ptr<AuditTarget> target_;
   Lines batch_;  // being written; or what failed, kept to be offered again
   AuditClock::Steady retry_at_{};
@@ -126,7 +123,6 @@ class Audit::Writer {
   std::unique_ptr<AuditTarget> next_target_;  // that is to be written to
   bool stop_ = false;
   bool done_ = false;
-  bool abandoned_ = false;
 
   std::thread thread_;  // last: starts when all else stands
 };
@@ -139,7 +135,7 @@ Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> ta
       limiter_(config.rate_per_user, RandomSeed()),
       rate_(config.rate_per_user) {
   const BlockedSignals blocked;
-  thread_ = std::thread(Run, this);
+  thread_ = std::thread([this] { Run(); });
 }
 
 void Audit::Writer::Lines::Clear() {
@@ -180,10 +176,9 @@ void Audit::Writer::Push(std::string_view line) {
   ++pending_.count;
 }
 
-// Under mutex_: the log may be gone once the thread is on its own.
 void Audit::Writer::Lose(size_t lines) {
   lost_ += lines;
-  if (!losing_.exchange(true) && !abandoned_) spdlog::error("audit: lines are being lost");
+  if (!losing_.exchange(true)) spdlog::error("audit: lines are being lost");
 }
 
 void Audit::Writer::Reopen() {
@@ -196,45 +191,36 @@ void Audit::Writer::Reconfigure(const AuditConfig& config, std::unique_ptr<Audit
   const std::lock_guard lock(mutex_);
   keep_failed_ = config.on_error == AuditConfig::OnError::kRefuseCalls;
   if (config.rate_per_user != rate_) next_rate_ = config.rate_per_user;
-  if (target) next_target_ = std::move(target);
+  if (target) {
+    std::swap(next_target_, target);
+    target_->GiveUp();
+  }
   reconfigured_ = true;
   wake_.notify_one();
 }
 
-bool Audit::Writer::Stop() {
-  std::unique_lock lock(mutex_);
-  stop_ = true;
-  wake_.notify_one();
-  if (!ended_.wait_for(lock, kEndWithin, [this] { return done_; })) {
-    abandoned_ = true;
-    thread_.detach();
-    return false;
-  }
-  lock.unlock();
-  thread_.join();
-  return true;
-}
-
-void Audit::Writer::Run(Writer* self) {
-  self->Loop();
-  bool abandoned = false;
+void Audit::Writer::Stop(std::chrono::steady_clock::time_point deadline) {
   {
-    const std::lock_guard lock(self->mutex_);
-    self->done_ = true;
-    self->ended_.notify_all();
-    abandoned = self->abandoned_;
+    std::unique_lock lock(mutex_);
+    stop_ = true;
+    wake_.notify_one();
+    if (!ended_.wait_until(lock, deadline, [this] { return done_; })) {
+      target_->GiveUp();
+      if (next_target_) next_target_->GiveUp();
+    }
   }
-  if (abandoned) delete self;
+  thread_.join();
 }
 
-void Audit::Writer::Loop() {
+void Audit::Writer::Run() {
   std::unique_lock lock(mutex_);
   bool last = false;
   while (!last) {
     WaitForWork(lock);
     TellSuppressed(stop_ ? AuditClock::Steady::max() : clock_.SteadyNow());
     if (next_rate_) ChangeRate();
-    std::unique_ptr<AuditTarget> next = std::move(next_target_);
+    std::unique_ptr<AuditTarget> before;
+    if (next_target_) before = std::exchange(target_, std::move(next_target_));
     if (batch_.empty()) {
       std::swap(batch_, pending_);
       full_ = false;
@@ -243,18 +229,17 @@ void Audit::Writer::Loop() {
     const bool reopen = std::exchange(reopen_, false);
     reconfigured_ = false;
     lock.unlock();
-    if (next) {
-      target_ = std::move(next);
-    } else if (reopen) {
-      target_->Reopen();
-    }
+    if (reopen && !before) target_->Reopen();
+    before.reset();
     WriteBatch();
     lock.lock();
     // At the end a target that fails gets one chance more, not as many as it likes.
-    last = stopping && (failing_ || pending_.empty());
+    last = stopping && (failing_ || pending_.empty()) && !next_target_;
   }
   if (const size_t left = batch_.count + pending_.count; left != 0) Lose(left);
   SayLost();
+  done_ = true;
+  ended_.notify_all();
 }
 
 void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
@@ -293,19 +278,28 @@ void Audit::Writer::ChangeRate() {
 void Audit::Writer::WriteBatch() {
   if (batch_.empty()) return;
   const bool written = target_->Write(batch_.text);
+  if (!written) DropKept();
   if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
   failing_ = !written;
-  if (!written && keep_failed_) return;
   const std::lock_guard lock(mutex_);
-  if (!written) Lose(batch_.count);
+  // What a target that is being replaced did not take is the next one's.
+  if (!written && (keep_failed_ || next_target_)) return;
+  if (!written && batch_.count != 0) Lose(batch_.count);
   batch_.Clear();
   if (written && !full_) SayLost();
+}
+
+// The lines of the batch that the target has although it failed.
+void Audit::Writer::DropKept() {
+  const std::string_view kept = std::string_view(batch_.text).substr(0, target_->kept());
+  batch_.count -= static_cast<size_t>(std::count(kept.begin(), kept.end(), '\n'));
+  batch_.text.erase(0, kept.size());
 }
 
 // Once things go well again: how many. Under mutex_, as Lose().
 void Audit::Writer::SayLost() {
   const uint64_t lost = lost_;
-  if (lost == lost_said_ || abandoned_) return;
+  if (lost == lost_said_) return;
   losing_ = false;
   spdlog::warn("audit: {} lines were lost", lost - std::exchange(lost_said_, lost));
 }
@@ -315,13 +309,10 @@ Audit::Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target, Aud
 
 Audit::~Audit() { Stop(); }
 
-bool Audit::Stop() {
-  if (!writer_) return true;
-  const bool ended = writer_->Stop();
-  // The thread has it otherwise.
-  if (!ended) static_cast<void>(writer_.release());
+void Audit::Stop(std::chrono::steady_clock::time_point deadline) {
+  if (!writer_) return;
+  writer_->Stop(deadline);
   writer_.reset();
-  return ended;
 }
 
 bool Audit::Wants(AuditEvent event, std::optional<bool> enforced,

@@ -46,15 +46,19 @@ struct AuditRecord {
   uint32_t stream_id = 0;  // the peer's
 };
 
-// Where finished lines go: a log or a file. Called on the audit's own thread, and may block.
+// Where finished lines go: a log or a file. Called on the audit's own thread, which may wait.
 class AuditTarget {
  public:
   virtual ~AuditTarget() = default;
-  // `lines`: whole lines, each with its newline. False: it failed (and was said once) and none of
-  // them stand there, as far as could be helped: they may be offered again.
+  // `lines`: whole lines, each with its newline. False: it failed (and was said once); what is not
+  // kept() may be offered again.
   virtual bool Write(std::string_view lines) = 0;
+  // Of the last Write(), if that failed: bytes of whole lines that stand there all the same.
+  virtual size_t kept() const { return 0; }
   // SIGUSR1.
   virtual void Reopen() {}
+  // Any thread, at any time: a Write() that waits returns soon, and each later one at once, false.
+  virtual void GiveUp() {}
 };
 
 // The time, for tests to replace. Any thread.
@@ -73,7 +77,7 @@ AuditClock& SystemAuditClock();  // lives for ever
 
 class Audit {
  public:
-  // `clock` must outlive the audit, and the target if that is blocked when the audit ends.
+  // `clock` must outlive the audit.
   Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
         AuditClock& clock = SystemAuditClock());
   ~Audit();  // with Stop()
@@ -96,13 +100,14 @@ class Audit {
   bool refusing_calls() const;
 
   // From here on as `config` says; what is queued is written to `target`, too, if one is given, and
-  // otherwise all goes on to the one there is. A target that is blocked is waited for. Any thread.
+  // otherwise all goes on to the one there is. A target that is blocked is given up: what it did
+  // not take is offered to the next. Never waits. Any thread.
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
 
-  // Once, and the last call: writes what is queued, for at most a second, and ends the thread.
-  // False: the target is blocked; both are left to themselves, and what they hold is lost. The
-  // process must then end by _exit(2), or that thread outlives what it uses.
-  bool Stop();
+  // Once, and the last call: writes what is queued, until `deadline` if the target is blocked; then
+  // that is given up, and what is left is lost.
+  void Stop(std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::now() +
+                                                             std::chrono::seconds(1));
 
   uint64_t lost() const;  // lines, ever
   void Reopen();          // any thread

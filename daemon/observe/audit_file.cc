@@ -3,54 +3,62 @@
 // The audit's file. What goes wrong with it is said in the log, once until it goes well again.
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
 
-#include "observe/line_file.h"
 #include "observe/log.h"
+#include "observe/output_thread.h"
 
 namespace proxyd {
 namespace {
 
 class FileAuditTarget final : public AuditTarget {
  public:
-  explicit FileAuditTarget(std::unique_ptr<WriteDeadline> deadline, LineFile file)
-      : deadline_(std::move(deadline)), file_(std::move(file)) {}
+  FileAuditTarget(std::string path, std::unique_ptr<LogOutput> output) : path_(std::move(path)) {
+    thread_.Replace(std::move(output));
+  }
+  ~FileAuditTarget() override { thread_.Stop(OutputThread::Clock::now()); }
 
   bool Write(std::string_view lines) override {
-    const int error = file_.Append(lines);
-    if (error == 0) {
-      if (std::exchange(said_, 0) != 0) spdlog::info("audit: {} is written again", file_.path());
+    const WriteResult result = thread_.Write(lines, given_up_);
+    kept_ = result.kept;
+    if (result.error == 0) {
+      if (std::exchange(said_, 0) != 0) spdlog::info("audit: {} is written again", path_);
       return true;
     }
-    if (std::exchange(said_, error) != error) {
-      spdlog::error("audit: cannot write {}: {}", file_.path(),
-                    std::generic_category().message(error));
+    // ECANCELED is somebody's wish.
+    if (result.error != ECANCELED && result.error != ETIMEDOUT &&
+        std::exchange(said_, result.error) != result.error) {
+      spdlog::error("audit: cannot write {}: {}", path_,
+                    std::generic_category().message(result.error));
     }
     return false;
   }
-
-  void Reopen() override {
-    if (const ttrpc::Status status = file_.Reopen(); !status.ok()) {
-      spdlog::error("audit: {}; the old file stays in use", status.message());
-    }
+  size_t kept() const override { return kept_; }
+  void Reopen() override { thread_.Reopen(); }
+  void GiveUp() override {
+    given_up_ = true;
+    thread_.GiveUp();
   }
 
  private:
-  std::unique_ptr<WriteDeadline> deadline_;  // never set: ~Audit() does not wait for us for ever
-  LineFile file_;
+  const std::string path_;
+  OutputThread thread_;
+  std::atomic<bool> given_up_ = false;
+  size_t kept_ = 0;
   int said_ = 0;  // the errno that the log has
 };
 
 }  // namespace
 
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeFileAuditTarget(const std::string& path) {
-  auto deadline = std::make_unique<WriteDeadline>();
-  ttrpc::Result<LineFile> file = LineFile::Open(path, *deadline);
-  if (!file) return file.error();
-  return std::unique_ptr<AuditTarget>(
-      std::make_unique<FileAuditTarget>(std::move(deadline), *std::move(file)));
+  if (ttrpc::Status status = OutputThread::CheckReplaceable(); !status.ok()) return status;
+  auto output = MakeAuditFileOutput(path);
+  if (!output) return output.error();
+  return std::unique_ptr<AuditTarget>(std::make_unique<FileAuditTarget>(path, *std::move(output)));
 }
 
 }  // namespace proxyd

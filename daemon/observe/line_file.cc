@@ -27,6 +27,16 @@ ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
 
 }  // namespace
 
+bool WriteDeadline::WaitUntilWritable(int fd) const {
+  while (true) {
+    pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
+    // Looked at before the wait: of a thousand lines that are left at the end, none waits any more.
+    const bool last_chance = passed();
+    if (::poll(&ready, 1, last_chance ? 0 : kPollSliceMs) > 0) return true;
+    if (last_chance) return false;
+  }
+}
+
 ttrpc::Result<LineFile> LineFile::Open(std::string path, const WriteDeadline& deadline) {
   ttrpc::Result<ttrpc::UniqueFd> fd = OpenForAppending(path);
   if (!fd) return fd.error();
@@ -48,15 +58,23 @@ ttrpc::Status LineFile::Reopen() {
   return {};
 }
 
-int LineFile::Append(std::string_view lines) {
+int LineFile::Append(std::string_view lines, size_t* kept) {
   size_t written = 0;
+  if (kept != nullptr) *kept = 0;
   if (cut_) {
     if (const int error = WriteAll("\n", &written); error != 0) return error;
     cut_ = false;
     written = 0;
   }
   const int error = WriteAll(lines, &written);
-  if (error != 0 && written != 0) TakeBack(lines, written);
+  if (error != 0 && written != 0) {
+    cut_ = lines[written - 1] != '\n';
+    if (TakeBack(written)) {
+      cut_ = false;
+      written = 0;
+    }
+  }
+  if (kept != nullptr) *kept = lines.substr(0, written).rfind('\n') + 1;
   return error;
 }
 
@@ -64,15 +82,9 @@ int LineFile::WriteAll(std::string_view bytes, size_t* written) {
   while (*written < bytes.size()) {
     size_t size = bytes.size() - *written;
     // stderr is shared with others and thus stays blocking: a pipe that is ready takes this much
-    // without blocking.
+    // without blocking, unless another process is faster.
     if (path_.empty() && size > PIPE_BUF) size = PIPE_BUF;
-    pollfd ready{.fd = fd_.get(), .events = POLLOUT, .revents = 0};
-    // Looked at before the wait: of a thousand lines that are left at the end, none waits any more.
-    const bool last_chance = deadline_->passed();
-    if (::poll(&ready, 1, last_chance ? 0 : kPollSliceMs) <= 0) {
-      if (last_chance) return ETIMEDOUT;
-      continue;
-    }
+    if (!deadline_->WaitUntilWritable(fd_.get())) return ETIMEDOUT;
     const ssize_t result = ::write(fd_.get(), bytes.data() + *written, size);
     if (result >= 0) {
       *written += static_cast<size_t>(result);
@@ -84,14 +96,13 @@ int LineFile::WriteAll(std::string_view bytes, size_t* written) {
 }
 
 // Only if what was written is still the end of the file: then nobody else's lines are lost.
-void LineFile::TakeBack(std::string_view lines, size_t written) {
-  cut_ = lines[written - 1] != '\n';
+bool LineFile::TakeBack(size_t written) {
   struct stat status {};
-  if (::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   // With O_APPEND the offset after a write is the end of what it wrote.
   const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
-  if (path_.empty() || end != status.st_size || static_cast<size_t>(end) < written) return;
-  if (::ftruncate(fd_.get(), end - static_cast<off_t>(written)) == 0) cut_ = false;
+  if (path_.empty() || end != status.st_size || static_cast<size_t>(end) < written) return false;
+  return ::ftruncate(fd_.get(), end - static_cast<off_t>(written)) == 0;
 }
 
 }  // namespace proxyd

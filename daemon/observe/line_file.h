@@ -25,6 +25,9 @@ class WriteDeadline {
   bool passed() const {
     return std::chrono::steady_clock::now().time_since_epoch().count() >= ticks_;
   }
+  // False: the deadline passed first. With one that has passed already, looks once and does not
+  // wait.
+  bool WaitUntilWritable(int fd) const;
 
  private:
   using Ticks = std::chrono::steady_clock::rep;
@@ -46,8 +49,9 @@ class LineFile {
 
   // 0, or the errno of the failure. Then none of `lines` stand in the file, but for what could not
   // be taken back (a pipe, or another process writes to the file too); a line that was cut there is
-  // ended before the next one. ETIMEDOUT: the deadline passed.
-  int Append(std::string_view lines);
+  // ended before the next one. ETIMEDOUT: the deadline passed. `kept`, if given, becomes the number
+  // of bytes of whole lines that stand there.
+  int Append(std::string_view lines, size_t* kept = nullptr);
 
   // Closes the file and opens the path again; if that fails, the old file stays in use. Nothing to
   // do for stderr.
@@ -58,7 +62,7 @@ class LineFile {
       : fd_(std::move(fd)), path_(std::move(path)), deadline_(&deadline) {}
 
   int WriteAll(std::string_view bytes, size_t* written);
-  void TakeBack(std::string_view lines, size_t written);
+  bool TakeBack(size_t written);
 
   ttrpc::UniqueFd fd_;
   std::string path_;

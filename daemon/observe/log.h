@@ -3,23 +3,31 @@
 // The daemon's log: spdlog, set up from the configuration. Log calls never wait for the target:
 // lines go through a bounded queue, oldest lost first (counted, and said in the log). Whatever is
 // logged, what stands there is one line of text or one JSON object for each message, cut at 8 KiB.
-// Logging: any thread. The functions here: the main thread.
+// Logging: any thread. The functions here: the main thread, and none of them waits for a write.
 #pragma once
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "observe/log_output.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
 
-// Makes spdlog's default logger what the configuration says. NOT_FOUND, PERMISSION_DENIED, …: the
-// file cannot be opened; UNIMPLEMENTED: the journal is asked for and was not built in. May be
-// called again, while others log: an error then leaves all as it was.
+// Opens the target that `config` names; on any thread. NOT_FOUND, PERMISSION_DENIED, …: the file
+// cannot be opened, or there is no journal. RESOURCE_EXHAUSTED: too many earlier targets hang.
+ttrpc::Result<std::unique_ptr<LogOutput>> PrepareLog(const LogConfig& config);
+
+// Makes spdlog's default logger what the configuration says. May be called again, while others log:
+// a write to the target before that hangs is given up, and its line goes to the new one. Without an
+// output the one that is there stays; the first time it must be given.
+void SetUpLog(const LogConfig& config, std::unique_ptr<LogOutput> output);
+// Both in one. An error leaves all as it was.
 ttrpc::Status SetUpLog(const LogConfig& config);
 
 // The level that counts now, and another one, until SetUpLog() sets the next. After SetUpLog().
@@ -30,15 +38,18 @@ void SetLogLevelNow(LogLevel level);
 // is said in the old file, which stays in use. Nothing to do for the other targets.
 void ReopenLog();
 
-// Writes what is queued, for at most a second if the target is blocked; the last thing a process
-// does with its log, after its audit has ended. What is logged later goes nowhere.
-void ShutDownLog();
+// Writes what is queued, until `deadline` and a moment longer if the target is blocked; the last
+// thing a process does with its log, after its audit has ended, unless it calls _exit(2) next. What
+// is logged later goes nowhere.
+void ShutDownLog(std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::now() +
+                                                                  std::chrono::seconds(1));
 
 // Lines of audit into the log: as they are, not wrapped, whatever the log's format and level. After
 // SetUpLog().
 std::unique_ptr<AuditTarget> MakeLogAuditTarget();
 // Appends to a file, created with mode 0640; a symbolic link is not followed. The error of open(2)
-// otherwise. Failing, and going on after that, are said once in the log.
+// otherwise, or RESOURCE_EXHAUSTED as PrepareLog(). Failing, and going on after that, are said once
+// in the log. Any thread.
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeFileAuditTarget(const std::string& path);
 
 }  // namespace proxyd

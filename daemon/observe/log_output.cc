@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "observe/log_output.h"
 
-#include <utility>
-
-#ifdef HAVE_SYSTEMD
-#include <sys/uio.h>
-// The journal's functions are called with iovecs of our own: no source file or line is wanted.
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
+#include <spdlog/spdlog.h>
 
 #include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
-#endif
+#include <utility>
+
+#include "observe/journal.h"
 
 namespace proxyd {
 namespace {
@@ -21,26 +15,40 @@ using spdlog::level::level_enum;
 
 class FileOutput final : public LogOutput {
  public:
-  explicit FileOutput(LineFile file) : file_(std::move(file)) {}
-  bool Write(level_enum /*level*/, std::string_view line) override { return WriteRaw(line); }
-  bool WriteRaw(std::string_view lines) override { return file_.Append(lines) == 0; }
-  ttrpc::Status Reopen() override { return file_.Reopen(); }
+  // How a file that cannot be opened again is reported.
+  using Report = void (*)(const std::string& why);
+
+  FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report)
+      : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report) {}
+  int Write(level_enum /*level*/, std::string_view line) override { return file_.Append(line); }
+  WriteResult WriteRaw(std::string_view lines) override {
+    WriteResult result;
+    result.error = file_.Append(lines, &result.kept);
+    return result;
+  }
+  void Reopen() override {
+    if (const ttrpc::Status status = file_.Reopen(); !status.ok()) report_(status.message());
+  }
 
  private:
   LineFile file_;
+  const Report report_;
 };
 
-#ifdef HAVE_SYSTEMD
 class JournalOutput final : public LogOutput {
  public:
+  JournalOutput(std::unique_ptr<WriteDeadline> deadline, Journal journal)
+      : LogOutput(std::move(deadline)), journal_(std::move(journal)) {}
   bool keeps_time_and_level() const override { return true; }
-  bool Write(level_enum level, std::string_view line) override;
-  bool WriteRaw(std::string_view lines) override;
+  int Write(level_enum level, std::string_view line) override;
+  WriteResult WriteRaw(std::string_view lines) override;
 
  private:
-  bool WriteAudit(std::string_view line);
+  int WriteAudit(std::string_view line);
+  void Begin(std::string_view message, std::string_view priority);
 
-  std::string message_;
+  Journal journal_;
+  std::string entry_;
 };
 
 // syslog(3)'s.
@@ -48,88 +56,101 @@ std::string_view Priority(level_enum level) {
   switch (level) {
     case spdlog::level::trace:
     case spdlog::level::debug:
-      return "PRIORITY=7";
+      return "7";
     case spdlog::level::info:
-      return "PRIORITY=6";
+      return "6";
     case spdlog::level::warn:
-      return "PRIORITY=4";
+      return "4";
     default:
-      return "PRIORITY=3";
+      return "3";
   }
 }
 
-iovec Field(std::string_view text) {
-  return {.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // only read
+void JournalOutput::Begin(std::string_view message, std::string_view priority) {
+  entry_.clear();
+  AppendJournalField("MESSAGE", message, &entry_);
+  AppendJournalField("PRIORITY", priority, &entry_);
+  AppendJournalField("SYSLOG_IDENTIFIER", "ttrpc-proxyd", &entry_);
 }
 
-bool JournalOutput::Write(level_enum level, std::string_view line) {
+int JournalOutput::Write(level_enum level, std::string_view line) {
   line.remove_suffix(1);  // an entry is a line by itself
-  message_.assign("MESSAGE=").append(line);
-  const iovec fields[] = {Field(message_), Field(Priority(level)),
-                          Field("SYSLOG_IDENTIFIER=ttrpc-proxyd")};
-  return sd_journal_sendv(fields, std::size(fields)) == 0;
+  Begin(line, Priority(level));
+  return journal_.Send(entry_);
 }
 
-bool JournalOutput::WriteRaw(std::string_view lines) {
-  bool all = true;
-  while (!lines.empty()) {
-    const size_t end = lines.find('\n');  // each line has one
-    all &= WriteAudit(lines.substr(0, end));
-    lines.remove_prefix(end + 1);
+WriteResult JournalOutput::WriteRaw(std::string_view lines) {
+  WriteResult result;
+  while (result.kept < lines.size()) {
+    const std::string_view left = lines.substr(result.kept);
+    const size_t end = left.find('\n');  // each line has one
+    result.error = WriteAudit(left.substr(0, end));
+    if (result.error != 0) break;
+    result.kept += end + 1;
   }
-  return all;
+  return result;
 }
 
-// TTRPC_PROXY_UID=1000 for "uid":1000, and so on.
-std::string JournalField(const std::string& key, const nlohmann::json& value) {
-  std::string field = "TTRPC_PROXY_";
+// TTRPC_PROXY_UID for "uid", and so on.
+std::string JournalKey(const std::string& key) {
+  std::string name = "TTRPC_PROXY_";
   for (const char c : key)
-    field.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
-  return field.append("=").append(value.is_string() ? value.get<std::string>() : value.dump());
+    name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+  return name;
 }
 
 // The line is the message, and each of its values a field: to be asked for by journalctl(1).
-bool JournalOutput::WriteAudit(std::string_view line) {
+int JournalOutput::WriteAudit(std::string_view line) {
   const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-  message_.assign("MESSAGE=").append(line);
-  std::vector<std::string> values;
-  std::string_view priority = "PRIORITY=6";
+  // What somebody was kept from is worth a second look, and no fault of the daemon's.
+  const std::string event = object.is_object() ? object.value("event", "") : "";
+  const bool notice = (event == "deny" || event == "refuse") && object.value("enforced", true);
+  Begin(line, notice ? "5" : "6");
   if (object.is_object()) {
-    for (const auto& [key, value] : object.items()) values.push_back(JournalField(key, value));
-    // What somebody was kept from is worth a second look, and no fault of the daemon's.
-    const std::string event = object.value("event", "");
-    if ((event == "deny" || event == "refuse") && object.value("enforced", true))
-      priority = "PRIORITY=5";
+    for (const auto& [key, value] : object.items()) {
+      AppendJournalField(JournalKey(key),
+                         value.is_string() ? value.get<std::string>() : value.dump(), &entry_);
+    }
   }
-  std::vector<iovec> fields = {Field(message_), Field(priority),
-                               Field("SYSLOG_IDENTIFIER=ttrpc-proxyd")};
-  for (const std::string& value : values) fields.push_back(Field(value));
-  return sd_journal_sendv(fields.data(), static_cast<int>(fields.size())) == 0;
+  return journal_.Send(entry_);
 }
-#endif
 
-ttrpc::Result<std::unique_ptr<LogOutput>> FromFile(ttrpc::Result<LineFile> file) {
+void ReportLog(const std::string& why) { spdlog::error("log: reopening failed: {}", why); }
+
+void ReportAudit(const std::string& why) {
+  spdlog::error("audit: {}; the old file stays in use", why);
+}
+
+OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<LineFile> file,
+                      FileOutput::Report report) {
   if (!file) return file.error();
-  return std::unique_ptr<LogOutput>(std::make_unique<FileOutput>(*std::move(file)));
+  return std::unique_ptr<LogOutput>(
+      std::make_unique<FileOutput>(std::move(deadline), *std::move(file), report));
 }
 
 }  // namespace
 
-ttrpc::Result<std::unique_ptr<LogOutput>> MakeLogOutput(const LogConfig& config,
-                                                        const WriteDeadline& deadline) {
+OutputResult MakeLogOutput(const LogConfig& config) {
+  auto deadline = std::make_unique<WriteDeadline>();
+  const WriteDeadline& borrowed = *deadline;
   switch (config.target) {
     case LogConfig::Target::kStderr:
-      return FromFile(LineFile::Stderr(deadline));
+      return FromFile(std::move(deadline), LineFile::Stderr(borrowed), ReportLog);
     case LogConfig::Target::kFile:
-      return FromFile(LineFile::Open(config.path, deadline));
+      return FromFile(std::move(deadline), LineFile::Open(config.path, borrowed), ReportLog);
     case LogConfig::Target::kJournal:
       break;
   }
-#ifdef HAVE_SYSTEMD
-  return std::unique_ptr<LogOutput>(std::make_unique<JournalOutput>());
-#else
-  return ttrpc::Status(ttrpc::StatusCode::kUnimplemented, "built without support for the journal");
-#endif
+  ttrpc::Result<Journal> journal = Journal::Open(borrowed);
+  if (!journal) return journal.error();
+  return std::unique_ptr<LogOutput>(
+      std::make_unique<JournalOutput>(std::move(deadline), *std::move(journal)));
+}
+
+OutputResult MakeAuditFileOutput(const std::string& path) {
+  auto deadline = std::make_unique<WriteDeadline>();
+  const WriteDeadline& borrowed = *deadline;
+  return FromFile(std::move(deadline), LineFile::Open(path, borrowed), ReportAudit);
 }
 
 }  // namespace proxyd

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LogOutput: where the log's lines go: stderr, a file, the journal. One thread at a time; may
-// block.
+// LogOutput: where lines of the log and of the audit go: stderr, a file, the journal. One thread at
+// a time, which may block; SetDeadline() on any thread.
 #pragma once
 
 #include <spdlog/common.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "config/config.h"
@@ -15,20 +16,43 @@
 
 namespace proxyd {
 
-class LogOutput {
- public:
-  virtual ~LogOutput() = default;
-  // The time and the level are kept beside the line: they need not stand in it.
-  virtual bool keeps_time_and_level() const { return false; }
-  // A line with its newline. False: it is lost.
-  virtual bool Write(spdlog::level::level_enum level, std::string_view line) = 0;
-  // Whole lines, as they are. False: as AuditTarget::Write().
-  virtual bool WriteRaw(std::string_view lines) = 0;
-  virtual ttrpc::Status Reopen() { return {}; }
+struct WriteResult {
+  int error = 0;    // 0, or the errno of the failure
+  size_t kept = 0;  // bytes of whole lines that the output has, from the first one on
 };
 
-// Opens what `config` names; errors as SetUpLog(). `deadline` must outlive the output.
-ttrpc::Result<std::unique_ptr<LogOutput>> MakeLogOutput(const LogConfig& config,
-                                                        const WriteDeadline& deadline);
+class LogOutput {
+ public:
+  // Writes heed the deadline as far as the output can be waited for; see LineFile.
+  explicit LogOutput(std::unique_ptr<WriteDeadline> deadline) : deadline_(std::move(deadline)) {}
+  virtual ~LogOutput() = default;
+  LogOutput(const LogOutput&) = delete;
+  LogOutput& operator=(const LogOutput&) = delete;
+
+  // The time and the level are kept beside the line: they need not stand in it.
+  virtual bool keeps_time_and_level() const { return false; }
+  // A line with its newline. 0, or the errno of the failure: it is lost.
+  virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;
+  // Whole lines of audit, as they are.
+  virtual WriteResult WriteRaw(std::string_view lines) = 0;
+  // Logs it if that fails.
+  virtual void Reopen() {}
+
+  // Also for a write that is waiting already.
+  void SetDeadline(std::chrono::steady_clock::time_point deadline) { deadline_->Set(deadline); }
+
+ protected:
+  const WriteDeadline& deadline() const { return *deadline_; }
+
+ private:
+  const std::unique_ptr<WriteDeadline> deadline_;
+};
+
+using OutputResult = ttrpc::Result<std::unique_ptr<LogOutput>>;
+
+// Opens what `config` names; errors as PrepareLog().
+OutputResult MakeLogOutput(const LogConfig& config);
+// The audit's file. Errors as MakeFileAuditTarget().
+OutputResult MakeAuditFileOutput(const std::string& path);
 
 }  // namespace proxyd

@@ -27,8 +27,8 @@ class Book {
     std::unique_lock lock(mutex_);
     ++begun_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-    if (failing_) return false;
+    changed_.wait(lock, [this] { return open_ || given_up_; });
+    if (failing_ || given_up_) return false;
     ++writes_;
     std::istringstream in{std::string(text)};
     for (std::string line; std::getline(in, line);) lines_.push_back(line);
@@ -41,6 +41,9 @@ class Book {
   }
   void NoteEnd() {
     Set([this] { ended_ = true; });
+  }
+  void GiveUp() {
+    Set([this] { given_up_ = true; });
   }
 
   void Close() {
@@ -93,6 +96,7 @@ class Book {
   bool open_ = true;
   bool failing_ = false;
   bool ended_ = false;
+  bool given_up_ = false;
 };
 
 class FakeTarget final : public AuditTarget {
@@ -101,6 +105,7 @@ class FakeTarget final : public AuditTarget {
   ~FakeTarget() override { book_->NoteEnd(); }
   bool Write(std::string_view lines) override { return book_->Write(lines); }
   void Reopen() override { book_->NoteReopen(); }
+  void GiveUp() override { book_->GiveUp(); }
 
  private:
   Book* book_;
@@ -263,11 +268,10 @@ TEST_F(AuditTest, EndWritesWhatWaits) {
 TEST_F(AuditTest, EndDoesNotWaitForABlockedTarget) {
   Start(MakeConfig());
   Block();
-  audit_.reset();  // a second, then the thread is left alone
+  audit_->Record(Call("waits"));
+  audit_.reset();  // a second, then the target is given up
+  book_.AwaitEnd();
   EXPECT_THAT(book_.lines(), IsEmpty());
-  book_.Open();
-  book_.AwaitEnd();  // it cleans up after itself
-  EXPECT_EQ(book_.lines().size(), 1U);
 }
 
 TEST_F(AuditTest, FullQueueLosesAndCounts) {

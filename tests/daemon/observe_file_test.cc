@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <sstream>
 #include <string>
@@ -217,6 +219,57 @@ TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
   EXPECT_THAT(test::ReadFile(folder / "audit.1"), HasSubstr("\"Before\""));
   EXPECT_THAT(test::ReadFile(path), HasSubstr("\"After\""));
   EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
+}
+
+// It has the first of the lines that it is given, and hangs on the others.
+class HalfTarget final : public AuditTarget {
+ public:
+  explicit HalfTarget(std::atomic<bool>* begun) : begun_(begun) {}
+  bool Write(std::string_view lines) override {
+    kept_ = lines.find('\n') + 1;
+    *begun_ = true;
+    while (!given_up_) ::sched_yield();
+    return false;
+  }
+  size_t kept() const override { return kept_; }
+  void GiveUp() override { given_up_ = true; }
+
+ private:
+  std::atomic<bool>* begun_;
+  size_t kept_ = 0;
+  std::atomic<bool> given_up_ = false;
+};
+
+TEST(FileAuditTargetTest, HasWhatTheTargetBeforeItDidNotTake) {
+  for (const auto on_error : {AuditConfig::OnError::kDrop, AuditConfig::OnError::kRefuseCalls}) {
+    const test::TempFolder folder;
+    const std::string path = folder / "audit";
+    AuditConfig config;
+    config.calls = AuditCalls::kAll;
+    config.on_error = on_error;
+    std::atomic<bool> begun = false;
+    Audit audit(config, std::make_unique<HalfTarget>(&begun));
+    AuditRecord record;
+    for (const char* method : {"First", "Second", "Third"}) {
+      record.method = method;
+      audit.Record(record);
+    }
+    while (!begun) ::sched_yield();
+    record.method = "Fourth";
+    audit.Record(record);
+    auto next = MakeFileAuditTarget(path);
+    ASSERT_TRUE(next) << next.error();
+    audit.Reconfigure(config, *std::move(next));
+    const auto count = [&path] {
+      const std::string text = test::ReadFile(path);
+      return std::count(text.begin(), text.end(), '\n');
+    };
+    while (count() < 3) ::sched_yield();
+    EXPECT_EQ(audit.lost(), 0U);
+    audit.Stop();
+    EXPECT_EQ(count(), 3);
+    EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"First\"")));
+  }
 }
 
 }  // namespace

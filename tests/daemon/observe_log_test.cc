@@ -11,8 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -40,6 +43,12 @@ std::vector<std::string> Lines(const std::string& text) {
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
+}
+
+AuditConfig AuditAll() {
+  AuditConfig config;
+  config.calls = AuditCalls::kAll;
+  return config;
 }
 
 class LogTest : public testing::Test {
@@ -244,6 +253,50 @@ TEST_F(BlockedLogTest, ShuttingDownDoesNotWaitForEver) {
   EXPECT_FALSE(Read().empty());
 }
 
+// Each line is either in the pipe or in the new file.
+TEST_F(BlockedLogTest, AnotherTargetTakesOverWhatWaits) {
+  constexpr size_t kLines = 5000;
+  for (size_t i = 0; i < kLines; ++i) spdlog::info("line {}", i);
+  LogConfig config = FileConfig();
+  config.path = folder_ / "log.2";
+  ASSERT_TRUE(SetUpLog(config).ok());
+  spdlog::info("the last");
+  ShutDownLog();
+  std::string text = test::ReadFile(config.path);
+  EXPECT_THAT(text, HasSubstr("the last\n"));
+  std::string piped = Read();
+  EXPECT_EQ(LinesAndLosses(text) + LinesAndLosses(piped), kLines + 1);
+}
+
+TEST_F(BlockedLogTest, AuditThatIsReplacedHasEachLineOnce) {
+  // Its own pipe, which blocks as the log's does.
+  const std::string pipe = folder_ / "audit";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const ttrpc::UniqueFd reader(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_GT(::fcntl(reader.get(), F_SETPIPE_SZ, 4096), 0);
+  auto target = MakeFileAuditTarget(pipe);
+  ASSERT_TRUE(target) << target.error();
+  Audit audit(AuditAll(), *std::move(target));
+  constexpr size_t kRecords = 1000;
+  AuditRecord record;
+  record.event = AuditEvent::kCall;
+  for (size_t i = 0; i < kRecords; ++i) audit.Record(record);
+  pollfd ready{.fd = reader.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&ready, 1, -1), 1);
+  const std::string file = folder_ / "audit.2";
+  auto next = MakeFileAuditTarget(file);
+  ASSERT_TRUE(next) << next.error();
+  audit.Reconfigure(AuditAll(), *std::move(next));
+  audit.Stop();
+  std::string piped(4096, '\0');
+  const ssize_t size = ::read(reader.get(), piped.data(), piped.size());
+  ASSERT_GT(size, 0);
+  piped.resize(static_cast<size_t>(size));
+  const auto whole = static_cast<size_t>(std::count(piped.begin(), piped.end(), '\n'));
+  EXPECT_GT(whole, 0U);
+  EXPECT_EQ(Lines(test::ReadFile(file)).size() + whole, kRecords);
+}
+
 TEST_F(LogTest, AuditLinesAreNotWrapped) {
   LogConfig config = FileConfig(LogFormat::kJson);
   config.level = LogLevel::kError;
@@ -259,21 +312,37 @@ TEST_F(LogTest, AuditIntoALogThatFails) {
   EXPECT_FALSE(MakeLogAuditTarget()->Write("{}\n"));
 }
 
-#ifdef HAVE_SYSTEMD
-// A journal of our own, at the fixed path, in a mount namespace of our own. 0: all was well.
-int LogToFakeJournal() {
-  if (::unshare(CLONE_NEWNS) != 0) return 77;
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
-  if (::mount("tmpfs", "/run", "tmpfs", 0, nullptr) != 0) return 77;
+constexpr char kJournal[] = "/run/systemd/journal/socket";
+
+// The fixed path's folder, empty, in a mount namespace of our own. Ends the process if there is
+// none to be had.
+void EnterEmptyRun() {
+  if (::unshare(CLONE_NEWNS) != 0) ::_exit(77);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
+  if (::mount("tmpfs", "/run", "tmpfs", 0, nullptr) != 0) ::_exit(77);
   std::filesystem::create_directories("/run/systemd/journal");
-  const ttrpc::UniqueFd journal(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const sockaddr_un address{.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
-  if (::bind(journal.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return 1;
-  }
+}
+
+ttrpc::UniqueFd FakeJournal() {
+  ttrpc::UniqueFd journal(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, kJournal, sizeof address.sun_path - 1);
+  if (::bind(journal.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    ::_exit(1);
+  return journal;
+}
+
+LogConfig JournalConfig() {
   LogConfig config;
   config.target = LogConfig::Target::kJournal;
-  if (!SetUpLog(config).ok()) return 2;
+  return config;
+}
+
+// 0: all was well.
+int LogToFakeJournal() {
+  EnterEmptyRun();
+  const ttrpc::UniqueFd journal = FakeJournal();
+  if (!SetUpLog(JournalConfig()).ok()) return 2;
   spdlog::warn("{}", kHostile);
   const std::string denial =
       R"({"event":"deny","uid":1000,"method":"Do","enforced":true,"code":"PERMISSION_DENIED"})";
@@ -305,9 +374,62 @@ int LogToFakeJournal() {
   return 3;
 }
 
-TEST_F(LogTest, Journal) {
+int LogWithoutJournal() {
+  EnterEmptyRun();
+  const ttrpc::Status status = SetUpLog(JournalConfig());
+  if (status.code() != ttrpc::StatusCode::kNotFound) return 2;
+  if (status.message() !=
+      "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
+      "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"")
+    return 3;
+  FakeJournal().reset();  // its file stays, and nobody listens there
+  const std::string refused = SetUpLog(JournalConfig()).message();
+  return refused.find("/socket: Connection refused; start") != std::string::npos ? 0 : 4;
+}
+
+int JournalComesAndGoes() {
+  EnterEmptyRun();
+  ttrpc::UniqueFd journal = FakeJournal();
+  if (!SetUpLog(JournalConfig()).ok()) return 2;
+  const auto target = MakeLogAuditTarget();
+  if (!target->Write("{}\n")) return 3;
+  journal.reset();
+  if (target->Write("{}\n") || target->kept() != 0) return 4;
+  ::unlink(kJournal);
+  if (target->Write("{}\n")) return 5;
+  Audit audit(AuditAll(), MakeLogAuditTarget());
+  audit.Record(AuditRecord());
+  while (audit.lost() != 1) ::sched_yield();
+  journal = FakeJournal();
+  return target->Write("{}\n") ? 0 : 6;
+}
+
+// Nobody reads: its queue fills. Neither a reload nor the end waits for it.
+int JournalThatHangs(const std::string& file) {
+  EnterEmptyRun();
+  const ttrpc::UniqueFd journal = FakeJournal();
+  if (!SetUpLog(JournalConfig()).ok()) return 2;
+  std::string lines;
+  for (size_t i = 0; i < 5000; ++i) lines.append("{}\n");
+  const auto target = MakeLogAuditTarget();
+  std::thread writer([&target, &lines] { target->Write(lines); });
+  // It has begun, and cannot end.
+  char bytes[64];
+  if (::recv(journal.get(), bytes, sizeof bytes, MSG_PEEK) <= 0) return 3;
+  LogConfig config;
+  config.target = LogConfig::Target::kFile;
+  config.path = file;
+  if (!SetUpLog(config).ok()) return 4;
+  writer.join();
+  size_t entries = 0;
+  while (::recv(journal.get(), bytes, sizeof bytes, MSG_DONTWAIT) > 0) ++entries;
+  return Lines(test::ReadFile(file)).size() + entries == 5000 ? 0 : 5;
+}
+
+// How a child of ours that has a /run to itself ended.
+void ExpectWell(const std::function<int()>& run) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(LogToFakeJournal());
+  if (child == 0) ::_exit(run());
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status));
@@ -315,13 +437,16 @@ TEST_F(LogTest, Journal) {
     GTEST_SKIP() << "no mounts of our own here: no CAP_SYS_ADMIN, or this is a chroot";
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
-#else
-TEST_F(LogTest, JournalIsNotBuiltIn) {
-  LogConfig config;
-  config.target = LogConfig::Target::kJournal;
-  EXPECT_EQ(SetUpLog(config).code(), ttrpc::StatusCode::kUnimplemented);
+
+TEST_F(LogTest, Journal) { ExpectWell(LogToFakeJournal); }
+
+TEST_F(LogTest, NoJournalIsAnError) { ExpectWell(LogWithoutJournal); }
+
+TEST_F(LogTest, JournalThatGoesAwayLosesLinesAndIsFoundAgain) { ExpectWell(JournalComesAndGoes); }
+
+TEST_F(LogTest, JournalThatHangsIsReplaced) {
+  ExpectWell([this] { return JournalThatHangs(path_); });
 }
-#endif
 
 }  // namespace
 }  // namespace proxyd
