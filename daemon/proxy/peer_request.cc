@@ -69,7 +69,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
 }
 
 Verdict Peer::Decide(const AuditedRequest& what) {
-  Verdict verdict = generation_->policy().Check(admission_, what.request);
+  Verdict verdict = generation_->policy().Check(admission_, what.request, worker_.guarded_values());
   for (const size_t shadow : verdict.shadows)
     ++generation_->rule_tally(identity_.listener, shadow).decisions;
   ++generation_->rule_tally(identity_.listener, verdict.rule).decisions;
@@ -95,7 +95,8 @@ void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
 
 // Metadata, then flags.
 Status Peer::CheckRequest(const AuditedRequest& what) const {
-  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata);
+  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata,
+                                                                 &worker_.guarded_values());
       !status.ok()) {
     return status;
   }

@@ -86,6 +86,7 @@ class Worker {
   void Recycle(std::unique_ptr<Call> call);
   // For the request at hand; free again when its handling returns.
   ttrpc::RequestView& request_buffer() { return request_buffer_; }
+  GuardedValues& guarded_values() { return guarded_values_; }
 
   // Destroys it once this wake-up's callbacks have returned.
   void Bury(Peer* peer);
@@ -104,6 +105,7 @@ class Worker {
   Counters counters_;
   uint64_t last_peer_id_ = 0;
   ttrpc::RequestView request_buffer_;
+  GuardedValues guarded_values_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
   SharedBackends shared_backends_;
