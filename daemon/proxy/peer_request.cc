@@ -177,6 +177,21 @@ std::optional<Limit> Peer::TakePlace(CallPlace* place) {
   return std::nullopt;
 }
 
+namespace {
+
+// What a call in flight takes up, the entries in two maps of calls and the allocator's own share
+// included.
+size_t MemoryOf(const Call& call) {
+  constexpr size_t kAllocation = 16;
+  constexpr size_t kEntries = 2 * 4 * (sizeof(uint64_t) + sizeof(void*));
+  constexpr size_t kTimer = sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // with libevent's part
+  return sizeof(Call) + kAllocation + kEntries + call.label.service.capacity() +
+         call.label.method.capacity() + call.label.traceparent.capacity() +
+         (call.deadline ? kTimer : 0);
+}
+
+}  // namespace
+
 // `size`: of the request as it is written.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
@@ -197,6 +212,8 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   ttrpc::Connection& backend = call->backend->connection();
   ttrpc::EncodeRequest(request, backend.Begin(header));
   StopIfFull(backend);
+  call->bytes = MemoryOf(*call);
+  call_bytes_ += call->bytes;
   const uint32_t id = call->id;
   calls_.Insert(id, std::move(call));
 }

@@ -19,6 +19,7 @@
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
+#include "proxy/memory.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
@@ -78,6 +79,7 @@ class Worker {
   // Null: there is none with this id.
   Peer* FindPeer(uint64_t id);
   Pressure& pressure() { return pressure_; }
+  Memory& memory() { return memory_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   Counters& counters() { return counters_; }
@@ -96,6 +98,7 @@ class Worker {
  private:
   void RefusePeer(AuditRecord record);
   void Reap();
+  uint64_t MemoryUsed() const;
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
@@ -112,6 +115,7 @@ class Worker {
   std::list<Peer> peers_;
   std::list<Peer> dead_peers_;
   Pressure pressure_;
+  Memory memory_;
   std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
   bool draining_ = false;
   std::function<void()> drained_;
