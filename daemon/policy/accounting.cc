@@ -11,7 +11,7 @@ namespace {
 
 constexpr uid_t kRoot = 0;
 
-// Of `buffered`: users who hold less than this, all together, are not why it is full.
+// Of `buffered`: a user who holds less is not why it is full, whoever else holds still less.
 constexpr uint64_t kBystandersPart = 8;
 
 std::string ValueOf(Limit limit, const LimitsConfig& limits) {
@@ -120,9 +120,8 @@ std::optional<Limit> Accounting::Buffered(const UserAccount& account,
   if (account.uid() == kRoot) return std::nullopt;
   if (!Overfull(limits)) return std::nullopt;
   if (buffered() > limits.buffered + limits.buffered / 2) return Limit::kBuffered;
+  if (own < limits.buffered / kBystandersPart) return std::nullopt;
   if (own < heaviest_.load(std::memory_order_relaxed) / 2) return std::nullopt;
-  const uint64_t culprit = limits.buffered / kBystandersPart;
-  if (own < culprit && heavies_.load(std::memory_order_relaxed) < culprit) return std::nullopt;
   return Limit::kBuffered;
 }
 
@@ -132,13 +131,7 @@ void Accounting::FindHeaviest() {
   for (const auto& [uid, account] : accounts_) {
     if (uid != kRoot) heaviest = std::max(heaviest, account->buffered());
   }
-  uint64_t heavies = 0;
-  for (const auto& [uid, account] : accounts_) {
-    const uint64_t held = account->buffered();
-    if (uid != kRoot && held >= heaviest / 2) heavies += held;
-  }
   heaviest_.store(heaviest, std::memory_order_relaxed);
-  heavies_.store(heavies, std::memory_order_relaxed);
 }
 
 std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const ListenerConfig& listener,

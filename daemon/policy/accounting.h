@@ -182,9 +182,8 @@ class Accounting {
     return buffered_.load(std::memory_order_relaxed) > limits.buffered;
   }
   // The limit of memory that this user has reached, if any: its own; or that of all, for users
-  // other than root. It is reached by those who hold at least half as much as the heaviest, unless
-  // many hold a little each and the heaviest are no more than bystanders. Far above it, by
-  // everybody.
+  // other than root. It is reached by those who hold at least half as much as the heaviest and a
+  // sixteenth of it; once there is half as much again, by everybody.
   std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
   // Until then, the heaviest is who ever was.
   void FindHeaviest();
@@ -213,8 +212,6 @@ class Accounting {
 
   std::atomic<uint64_t> buffered_{0};
   std::atomic<uint64_t> heaviest_{0};  // what it holds
-  // What those hold together who hold half as much; unknown at first.
-  std::atomic<uint64_t> heavies_{UINT64_MAX};
   mutable std::mutex mutex_;
   size_t connections_ = 0;
   size_t others_ = 0;  // of these, not root's

@@ -109,9 +109,10 @@ void Peer::UpdateHeld() {
   if (grew) Grew();
 }
 
-// In steps: a few calls, which come and go with each wake-up, are not worth a word.
+// In steps: some calls, which come and go with each wake-up, are not worth a word. What is left out
+// is bounded by calls_per_user.
 void Peer::CountCalls() {
-  constexpr size_t kStep = 4096;
+  constexpr size_t kStep = 16384;
   const bool grew = call_bytes_ > calls_counted_;
   const size_t change = grew ? call_bytes_ - calls_counted_ : calls_counted_ - call_bytes_;
   if (change < kStep) return;

@@ -23,7 +23,7 @@ constexpr size_t kBytesPerUnit = 8192;
 // Messages differ in what they cost their handler, and no count of them bounds it.
 constexpr auto kTimePerTurn = std::chrono::milliseconds(1);
 // From here on a turn looks at the clock, each time that its messages have doubled.
-constexpr int kFirstLook = 4;
+constexpr int kFirstLook = 8;
 // Blocks written by one system call. More wait for the next.
 constexpr size_t kBlocksPerWrite = 64;
 

@@ -210,7 +210,7 @@ TEST_F(ConnectionTurnTest, ATurnEndsByTime) {
   size_t before = 1600;
   caller.recorder->on_message = [&] { before = Heard(flood); };
   RunUntil([&] { return caller.recorder->messages.size() == 1; });
-  EXPECT_EQ(before, 4U) << "1.2 ms";
+  EXPECT_EQ(before, 8U) << "as soon as it looks at the clock";
 }
 
 // One that costs more than a turn does not keep the others of its group from theirs.
