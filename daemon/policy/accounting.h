@@ -182,8 +182,8 @@ class Accounting {
     return buffered_.load(std::memory_order_relaxed) > limits.buffered;
   }
   // The limit of memory that this user has reached, if any: its own; or that of all, for users
-  // other than root. It is reached by those who hold at least half as much as the heaviest and a
-  // sixteenth of it; once there is half as much again, by everybody.
+  // other than root. It is reached by those who hold at least half as much as the heaviest and an
+  // eighth of it; once there is half as much again, by everybody.
   std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
   // Until then, the heaviest is who ever was.
   void FindHeaviest();
