@@ -12,6 +12,9 @@ namespace {
 
 constexpr uid_t kRoot = 0;
 
+// Of `buffered`: a user who holds less is not why it is full, whoever else holds still less.
+constexpr uint64_t kBystandersPart = 8;
+
 std::string ValueOf(Limit limit, const LimitsConfig& limits) {
   switch (limit) {
     case Limit::kConnections:
@@ -141,7 +144,10 @@ std::optional<Limit> Accounting::Buffered(const UserAccount& account,
   if (own > limits.buffered_per_user) return Limit::kBufferedPerUser;
   // Root is kept to its own limit alone: others cannot make it the one that goes.
   if (account.uid() == kRoot) return std::nullopt;
-  if (!Overfull(limits) || own < heaviest_.load(std::memory_order_relaxed) / 2) return std::nullopt;
+  if (!Overfull(limits)) return std::nullopt;
+  if (buffered() > limits.buffered + limits.buffered / 2) return Limit::kBuffered;
+  if (own < limits.buffered / kBystandersPart) return std::nullopt;
+  if (own < heaviest_.load(std::memory_order_relaxed) / 2) return std::nullopt;
   return Limit::kBuffered;
 }
 

@@ -159,6 +159,7 @@ class BufferedPlace {
   // How many bytes it is now.
   void Set(size_t bytes);
   size_t bytes() const { return bytes_; }
+  const UserAccount& account() const { return *account_; }
 
  private:
   friend class ConnectionPlace;
@@ -222,8 +223,9 @@ class Accounting {
   bool Overfull(const LimitsConfig& limits) const {
     return buffered_.load(std::memory_order_relaxed) > limits.buffered;
   }
-  // The limit of memory that this user has reached, if any: its own; or that of all, for whoever
-  // but root holds at least half as much as the heaviest.
+  // The limit of memory that this user has reached, if any: its own; or that of all, for users
+  // other than root. It is reached by those who hold at least half as much as the heaviest and an
+  // eighth of it; once there is half as much again, by everybody.
   std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
   // Until then, the heaviest is who ever was.
   void FindHeaviest();

@@ -203,11 +203,13 @@ Explanation Explain(const Snapshot& snapshot, const ExplainQuery& query) {
   request.metadata.assign(query.metadata.begin(), query.metadata.end());
 
   const Admission admission = snapshot.policy.Admit(query.listener, query.identity);
-  const ttrpc::Status metadata = snapshot.policy.CheckGuardedMetadata(admission, request.metadata);
+  GuardedValues values;
+  const ttrpc::Status metadata =
+      snapshot.policy.CheckGuardedMetadata(admission, request.metadata, &values);
   Explanation found;
   found.admitted = admission.admitted();
   if (metadata.ok()) {
-    Verdict verdict = snapshot.policy.Check(admission, request);
+    Verdict verdict = snapshot.policy.Check(admission, request, values);
     found.allowed = found.admitted && verdict.allowed;
     found.rule = verdict.rule;
     found.shadows = std::move(verdict.shadows);

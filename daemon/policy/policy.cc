@@ -10,6 +10,7 @@
 #include <array>
 #include <cassert>
 #include <functional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -48,11 +49,11 @@ struct Policy::ListenerIndex {
   std::unordered_map<std::string_view, Entries> by_service;           // only the service
   Entries others;
   std::unordered_set<std::string_view> services;  // of by_method
-  std::vector<std::string_view> guarded_keys;     // ascending, each once
+  GuardedKeys::Subset guarded;                    // that any of its rules names
 
   void Add(size_t rule_index, const RuleConfig& rule);
   void AddPattern(uint32_t position, const MethodPattern& pattern);
-  void Guard(const RuleConfig& rule);
+  void Guard(std::span<const MetadataCondition> conditions);
 
   struct Found {
     std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each ascending
@@ -64,7 +65,6 @@ struct Policy::ListenerIndex {
 void Policy::ListenerIndex::Add(size_t rule_index, const RuleConfig& rule) {
   const auto position = static_cast<uint32_t>(rules.size());
   rules.push_back(rule_index);
-  Guard(rule);
   if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) {
     others.push_back({.position = position, .service = {}, .method = {}});
   }
@@ -91,10 +91,10 @@ void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& p
   services.insert(pattern.service);
 }
 
-void Policy::ListenerIndex::Guard(const RuleConfig& rule) {
-  for (const auto& [key, value] : rule.metadata) {
-    const auto place = std::lower_bound(guarded_keys.begin(), guarded_keys.end(), key);
-    if (place == guarded_keys.end() || *place != key) guarded_keys.insert(place, key);
+void Policy::ListenerIndex::Guard(std::span<const MetadataCondition> conditions) {
+  for (const MetadataCondition& condition : conditions) {
+    if (guarded.size() <= condition.key) guarded.resize(condition.key + 1);
+    guarded[condition.key] = true;
   }
 }
 
@@ -133,14 +133,39 @@ bool Admission::Fits(size_t position) const {
   return word < rest_.size() && (rest_[word] >> position % kWordBits & 1) != 0;
 }
 
-Policy::Policy(const Config& config, OverflowIds overflow) : config_(config), overflow_(overflow) {
+namespace {
+
+std::set<std::string_view> MetadataKeys(const Config& config) {
+  std::set<std::string_view> keys;
+  for (const RuleConfig& rule : config.rules) {
+    for (const auto& [key, value] : rule.metadata) keys.insert(key);
+  }
+  return keys;
+}
+
+std::vector<MetadataCondition> ConditionsOf(const RuleConfig& rule, const GuardedKeys& keys) {
+  std::vector<MetadataCondition> conditions;
+  conditions.reserve(rule.metadata.size());
+  for (const auto& [key, value] : rule.metadata)
+    conditions.push_back({.key = keys.IndexOf(key), .value = value});
+  return conditions;
+}
+
+}  // namespace
+
+Policy::Policy(const Config& config, OverflowIds overflow)
+    : config_(config), overflow_(overflow), guarded_(MetadataKeys(config)) {
   listeners_.reserve(config.listeners.size());
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     listeners_.push_back(std::make_unique<ListenerIndex>());
   }
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
-    for (size_t listener : rule.listeners) listeners_[listener]->Add(i, rule);
+    conditions_.push_back(ConditionsOf(rule, guarded_));
+    for (size_t listener : rule.listeners) {
+      listeners_[listener]->Add(i, rule);
+      listeners_[listener]->Guard(conditions_.back());
+    }
   }
 }
 
@@ -178,26 +203,17 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
 }
 
 ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
-                                           std::span<const ttrpc::MetadataEntry> metadata) const {
-  for (std::string_view key : listeners_[admission.listener_]->guarded_keys) {
-    bool seen = false;
-    for (const ttrpc::MetadataEntry& entry : metadata) {
-      if (!ttrpc::EqualsIgnoringCase(entry.key, key)) continue;
-      if (seen || entry.key != key) {
-        return {ttrpc::StatusCode::kInvalidArgument,
-                "metadata " + std::string(key) + " must appear once and in lower case"};
-      }
-      seen = true;
-    }
-  }
-  return {};
+                                           std::span<const ttrpc::MetadataEntry> metadata,
+                                           GuardedValues* found) const {
+  return guarded_.Find(metadata, listeners_[admission.listener_]->guarded, found);
 }
 
 MethodLabels Policy::LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const {
   return listeners_[admission.listener_]->Find(request).labels;
 }
 
-Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request) const {
+Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request,
+                      const GuardedValues& values) const {
   using Entry = ListenerIndex::Entry;
   const ListenerIndex& index = *listeners_[admission.listener_];
   auto [lists, labels] = index.Find(request);
@@ -218,8 +234,9 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
     if (!entry.method.empty() && !MatchPattern(entry.method, request.method)) continue;
     const size_t rule_index = index.rules[entry.position];
     const RuleConfig& rule = config_.rules[rule_index];
-    if (!rule.metadata.empty()) verdict.by_names_alone = false;
-    if (!MetadataHolds(rule, request.metadata)) continue;
+    const auto& conditions = conditions_[rule_index];
+    if (!conditions.empty()) verdict.by_names_alone = false;
+    if (!MetadataHolds(conditions, values)) continue;
     if (rule.enforce) {
       verdict.allowed = rule.action == RuleConfig::Action::kAllow;
       verdict.rule = rule_index;

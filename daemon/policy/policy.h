@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "policy/guarded_metadata.h"
 #include "ttrpc/request.h"
 
 namespace proxyd {
@@ -91,14 +92,17 @@ class Policy {
   Admission Admit(size_t listener, const Identity& identity) const;
 
   // INVALID_ARGUMENT if a metadata key that any rule of the listener names, enforced or not, stands
-  // in the request more than once, or not in lower case.
+  // in the request more than once, or not in lower case. `found`, which may have been used before,
+  // is what Check() asks for the values of such keys.
   ttrpc::Status CheckGuardedMetadata(const Admission& admission,
-                                     std::span<const ttrpc::MetadataEntry> metadata) const;
+                                     std::span<const ttrpc::MetadataEntry> metadata,
+                                     GuardedValues* found) const;
 
   // First match wins. The service and method are those of a request whose names were checked, and
-  // its metadata has passed CheckGuardedMetadata(). Cost does not grow with the number of rules
-  // that spell out other methods; no memory is allocated but for shadows.
-  Verdict Check(const Admission& admission, const ttrpc::RequestView& request) const;
+  // its metadata has passed CheckGuardedMetadata(), which found `values`. Cost does not grow with
+  // the number of rules that spell out other methods; no memory is allocated but for shadows.
+  Verdict Check(const Admission& admission, const ttrpc::RequestView& request,
+                const GuardedValues& values) const;
 
   // As in the verdict about it: of the rules of the admission's listener.
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
@@ -109,6 +113,8 @@ class Policy {
   struct ListenerIndex;
   const Config& config_;
   OverflowIds overflow_;
+  const GuardedKeys guarded_;
+  std::vector<std::vector<MetadataCondition>> conditions_;  // by index into Config::rules
   std::vector<std::unique_ptr<ListenerIndex>> listeners_;
 };
 

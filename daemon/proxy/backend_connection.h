@@ -73,6 +73,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
 
   Backend& backend() const { return *backend_; }
   ttrpc::Connection& connection() { return connection_; }
+  const ttrpc::Connection& connection() const { return connection_; }
 
   // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
   // numbered retires it.

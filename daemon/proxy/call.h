@@ -52,6 +52,7 @@ struct Call {
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
+  size_t bytes = 0;  // of memory, as they are counted for its user
   CallPlace place;
   std::unique_ptr<ttrpc::Timer> deadline;
 };
@@ -72,6 +73,7 @@ inline void Call::Reset(const StreamState& initial) {
   label.method.clear();
   label.traceparent.clear();
   label.end_wanted = false;
+  bytes = 0;
   place.Leave();
   deadline.reset();
 }

@@ -102,17 +102,43 @@ void Peer::RetireOldBackends() {
 // Memory.
 
 void Peer::UpdateHeld() {
-  size_t held = connection_.held();
+  size_t held = connection_.held() + calls_counted_;
   for (const auto& backend : backends_) held += backend->connection().held();
   const bool grew = held > place_.buffered();
   place_.SetBuffered(held);
-  if (grew) worker_.pressure().OnGrowth(*this);
+  if (grew) Grew();
+}
+
+// In steps: some calls, which come and go with each wake-up, are not worth a word. What is left out
+// is bounded by calls_per_user.
+void Peer::CountCalls() {
+  constexpr size_t kStep = 16384;
+  const bool grew = call_bytes_ > calls_counted_;
+  const size_t change = grew ? call_bytes_ - calls_counted_ : calls_counted_ - call_bytes_;
+  if (change < kStep) return;
+  const size_t others = place_.buffered() - calls_counted_;
+  calls_counted_ = call_bytes_ / kStep * kStep;
+  place_.SetBuffered(others + calls_counted_);
+  if (grew) Grew();
+}
+
+void Peer::Grew() {
+  worker_.memory().Note();
+  worker_.pressure().OnGrowth(*this);
+}
+
+std::optional<uint64_t> Peer::stuck_since() const {
+  std::optional<uint64_t> since = connection_.stuck_since();
+  for (const auto& backend : backends_) {
+    const auto other = backend->connection().stuck_since();
+    if (other) since = std::min(since.value_or(*other), *other);
+  }
+  return since;
 }
 
 void Peer::HoldUp(bool held_up) {
   if (held_up_ == held_up) return;
   held_up_ = held_up;
-  looks_ = 0;
   UpdateReading();
 }
 
@@ -139,6 +165,7 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
       timeouts_.RequestCame();
       OnRequest(header, data);
       if (calls_.empty() && !linger_) timeouts_.AwaitRequest();
+      CountCalls();  // which may close it
       break;
     case ttrpc::MessageType::kData:
       OnData(header, data);
@@ -331,7 +358,9 @@ void Peer::EndCall(Call& call, StatusCode code) {
 }
 
 void Peer::Forget(const Call& call) {
+  call_bytes_ -= call.bytes;
   worker_.Recycle(calls_.Take(call.id));
+  CountCalls();
   if (!calls_.empty()) return;
   if (worker_.draining()) return CloseAfterFlush();
   if (!linger_) timeouts_.AwaitRequest();
@@ -350,6 +379,7 @@ void Peer::EndAllCalls(StatusCode code) {
     call->backend->Abandon(call.get(), &abandoned_);
   });
   calls_.Clear();
+  call_bytes_ = calls_counted_ = 0;
 }
 
 void Peer::OnBackendCallEnded(BackendConnection& connection) {

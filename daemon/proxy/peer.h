@@ -78,10 +78,10 @@ class Peer final : public ttrpc::ConnectionHandler,
   // For Pressure.
   const UserAccount& account() const { return place_.account(); }
   size_t held() const { return place_.buffered(); }
-  // Neither it nor its backends are read.
+  // Neither it nor its backends are read, and what was read waits.
   void HoldUp(bool held_up);
-  // How often this was called since it was last held up anew.
-  int CountLook() { return ++looks_; }
+  // As ttrpc::Connection's, of its own connection and its backends'.
+  std::optional<uint64_t> stuck_since() const;
   void CloseForLimit(Limit limit);
 
   // For SharedBackend, and for connections of its own.
@@ -153,6 +153,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
   void UpdateHeld();
+  void CountCalls();
+  void Grew();
 
   // The method that was last allowed by its names alone: most peers call the same one again and
   // again.
@@ -180,7 +182,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   std::chrono::steady_clock::time_point connected_;
   PeerTimeouts timeouts_;
   bool held_up_ = false;
-  int looks_ = 0;
+  size_t call_bytes_ = 0;                      // memory of its calls in flight
+  size_t calls_counted_ = 0;                   // of these, as they were last counted for its user
   bool over_rate_ = false;                     // the request at hand
   ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.

@@ -70,7 +70,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
 }
 
 Verdict Peer::Decide(const AuditedRequest& what) {
-  Verdict verdict = generation_->policy().Check(admission_, what.request);
+  Verdict verdict = generation_->policy().Check(admission_, what.request, worker_.guarded_values());
   for (const size_t shadow : verdict.shadows)
     ++generation_->rule_tally(identity_.listener, shadow).decisions;
   ++generation_->rule_tally(identity_.listener, verdict.rule).decisions;
@@ -96,7 +96,8 @@ void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
 
 // Metadata, then flags.
 Status Peer::CheckRequest(const AuditedRequest& what) const {
-  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata);
+  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata,
+                                                                 &worker_.guarded_values());
       !status.ok()) {
     return status;
   }
@@ -189,6 +190,21 @@ void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request
   identity_metadata_->AppendTo(request);
 }
 
+namespace {
+
+// What a call in flight takes up, the entries in two maps of calls and the allocator's own share
+// included.
+size_t MemoryOf(const Call& call) {
+  constexpr size_t kAllocation = 16;
+  constexpr size_t kEntries = 2 * 4 * (sizeof(uint64_t) + sizeof(void*));
+  constexpr size_t kTimer = sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // with libevent's part
+  return sizeof(Call) + kAllocation + kEntries + call.label.service.capacity() +
+         call.label.method.capacity() + call.label.traceparent.capacity() +
+         (call.deadline ? kTimer : 0);
+}
+
+}  // namespace
+
 // `size`: of the request as it is written.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
@@ -204,6 +220,8 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
   ttrpc::Connection& backend = call->backend->connection();
   ttrpc::EncodeRequest(request, backend.Begin(header));
   StopIfFull(backend);
+  call->bytes = MemoryOf(*call);
+  call_bytes_ += call->bytes;
   const uint32_t id = call->id;
   calls_.Insert(id, std::move(call));
 }

@@ -1,70 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/pressure.h"
 
+#include <algorithm>
 #include <chrono>
+#include <unordered_map>
+#include <utility>
 
 #include "proxy/peer.h"
+#include "proxy/pressure_plan.h"
 
 namespace proxyd {
 
 namespace {
 
 constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
-// A second, for what is held to be written.
-constexpr int kPatientLooks = 10;
 
-// Of buffered_per_user: a peer that holds less is left alone while others hold more.
+// Of buffered_per_user: a peer that holds less holds little.
 constexpr uint64_t kLightPart = 64;
+
+// What may be held above a limit while its owners have their time: a quarter, or one message.
+uint64_t WithSlack(uint64_t limit, const LimitsConfig& limits) {
+  return limit + std::max<uint64_t>(limit / 4, limits.message_size);
+}
+
+// How much more than `limit`, if it is more than `from`.
+uint64_t Excess(uint64_t held, uint64_t limit, uint64_t from) {
+  return held > from ? held - limit : 0;
+}
 
 }  // namespace
 
 Pressure::Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConfig& limits,
                    std::list<Peer>& peers)
-    : accounting_(accounting), limits_(limits), peers_(peers), timer_(loop, [this] { Look(); }) {}
+    : loop_(loop), accounting_(accounting), limits_(limits), peers_(peers), timer_(loop, [this] {
+        Look();
+      }) {}
 
 void Pressure::OnGrowth(Peer& peer) {
   const UserAccount& account = peer.account();
   if (account.buffered() <= limits_.buffered_per_user && !accounting_.Overfull(limits_)) return;
-  if (!timer_.active()) timer_.Start(kBetweenLooks);
-  const auto limit = accounting_.Buffered(account, limits_);
-  if (!limit) return;
-  // Twice the limit is not for waiting: other peers of the user may all be about to grow.
-  LimitsConfig twice = limits_;
-  twice.buffered_per_user *= 2;
-  twice.buffered *= 2;
-  if (accounting_.Buffered(account, twice)) return CloseHeaviest(account, *limit);
-  if (!IsLight(peer)) peer.HoldUp(true);
+  // Before anything else may destroy it.
+  if (accounting_.Buffered(account, limits_)) peer.HoldUp(true);
+  OnGrowth(account);
 }
 
-// Who reads what is sent to it holds little, and is not to suffer for its user's other peers.
-bool Pressure::IsLight(const Peer& peer) const {
-  return peer.held() < limits_.buffered_per_user / kLightPart;
-}
-
-void Pressure::CloseHeaviest(const UserAccount& account, Limit limit) {
-  Peer* heaviest = nullptr;
-  for (Peer& peer : peers_) {
-    if (&peer.account() != &account) continue;
-    if (heaviest == nullptr || peer.held() > heaviest->held()) heaviest = &peer;
+void Pressure::OnGrowth(const UserAccount& account) {
+  if (account.buffered() <= limits_.buffered_per_user && !accounting_.Overfull(limits_)) return;
+  if (!timer_.active()) {
+    accounting_.FindHeaviest();
+    looks_.fill(0);
+    timer_.Start(kBetweenLooks);
   }
-  if (heaviest != nullptr) heaviest->CloseForLimit(limit);
+  if (accounting_.Buffered(account, limits_)) {
+    held_up_.insert(account.uid());
+    loop_.HoldGroup(account.uid());
+  }
+  // This is not for waiting: others may all be about to grow.
+  if (in_vain_ || !TooMuch(account)) return;
+  Close(kAnyone);
+  in_vain_ = TooMuch(account);
+}
+
+bool Pressure::TooMuch(const UserAccount& account) const {
+  return account.buffered() > WithSlack(limits_.buffered_per_user, limits_) ||
+         accounting_.buffered() > WithSlack(limits_.buffered, limits_);
+}
+
+void Pressure::Close(uint64_t stuck_before) {
+  const bool at_once = stuck_before == kAnyone;
+  const uint64_t per_user = limits_.buffered_per_user;
+  const uint64_t user_from = at_once ? WithSlack(per_user, limits_) : per_user;
+  const uint64_t from = at_once ? WithSlack(limits_.buffered, limits_) : limits_.buffered;
+  std::vector<PressedUser> users;
+  std::unordered_map<const UserAccount*, size_t> index;
+  std::vector<PressedPeer> pressed;
+  std::vector<Peer*> peers;
+  for (Peer& peer : peers_) {
+    if (peer.held() == 0) continue;
+    const UserAccount& account = peer.account();
+    const auto [user, added] = index.emplace(&account, users.size());
+    if (added) {
+      users.push_back({.excess = Excess(account.buffered(), per_user, user_from),
+                       .over = accounting_.Buffered(account, limits_),
+                       .root = account.uid() == 0});
+    }
+    pressed.push_back({.user = user->second,
+                       .held = peer.held(),
+                       .stuck_since = peer.stuck_since().value_or(PressedPeer::kMoving)});
+    peers.push_back(&peer);
+  }
+  const auto closings =
+      WhomToClose({.users = users,
+                   .peers = pressed,
+                   .excess = Excess(accounting_.buffered(), limits_.buffered, from),
+                   .light_below = per_user / kLightPart,
+                   .stuck_before = stuck_before});
+  // None of them is destroyed before this wake-up's callbacks have returned.
+  for (const PressureClosing& closing : closings) peers[closing.peer]->CloseForLimit(closing.limit);
 }
 
 void Pressure::Look() {
+  in_vain_ = false;
   accounting_.FindHeaviest();
-  bool again = accounting_.Overfull(limits_);
-  for (auto next = peers_.begin(); next != peers_.end();) {
-    Peer& peer = *next++;  // it may leave the list
-    const auto limit = accounting_.Buffered(peer.account(), limits_);
-    if (!limit || IsLight(peer)) {
+  // As a side effect the wake-up has a number of its own.
+  loop_.Now();
+  const uint64_t patient = std::exchange(looks_[next_look_], loop_.wake_up());
+  next_look_ = (next_look_ + 1) % kPatientLooks;
+  Close(patient);
+  Release();
+  if (!held_up_.empty() || accounting_.Overfull(limits_)) timer_.Start(kBetweenLooks);
+}
+
+void Pressure::Release() {
+  std::set<uid_t> stay;
+  for (Peer& peer : peers_) {
+    const UserAccount& account = peer.account();
+    if (!held_up_.contains(account.uid())) continue;
+    if (accounting_.Buffered(account, limits_)) {
+      stay.insert(account.uid());
+    } else {
       peer.HoldUp(false);
-      continue;
     }
-    again = true;
-    peer.HoldUp(true);
-    if (peer.CountLook() > kPatientLooks) peer.CloseForLimit(*limit);
   }
-  if (again) timer_.Start(kBetweenLooks);
+  for (const uid_t uid : held_up_) {
+    if (!stay.contains(uid)) loop_.ReleaseGroup(uid);
+  }
+  held_up_ = std::move(stay);
 }
 
 }  // namespace proxyd

@@ -67,7 +67,11 @@ void SharedBackend::OnBackendSendQueueLow() {
 void SharedBackend::OnBackendHeldChanged() {
   size_t held = 0;
   for (const auto& connection : connections_) held += connection->connection().held();
+  const bool grew = held > place_.bytes();
   place_.Set(held);
+  if (!grew) return;
+  worker_.memory().Note();
+  worker_.pressure().OnGrowth(place_.account());
 }
 
 void SharedBackend::OnBackendCallEnded(BackendConnection& connection) { DropIfDone(connection); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/worker.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ namespace proxyd {
 namespace {
 // As many calls as a busy worker ends in one wake-up.
 constexpr size_t kSpareCalls = 256;
+// What a peer takes up that does nothing, with its own backend connection, about.
+constexpr uint64_t kMemoryOfAPeer = 4096;
 }  // namespace
 
 Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context)
@@ -27,7 +30,9 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       abandoned_deadlines_(loop_, context.abandoned_for),
       reaper_(loop_, [this] { Reap(); }),
       shared_backends_(*this),
-      pressure_(loop_, context.accounting, limits(), peers_) {}
+      pressure_(loop_, context.accounting, limits(), peers_),
+      memory_(
+          loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }) {}
 
 Worker::~Worker() = default;
 
@@ -74,6 +79,12 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .admission = std::move(admission),
                .place = std::get<ConnectionPlace>(std::move(place))};
   peers_.emplace_back(*this, std::move(peer), std::move(socket)).Start(std::prev(peers_.end()));
+  memory_.Note();
+}
+
+// As far as peers have a part in it.
+uint64_t Worker::MemoryUsed() const {
+  return context_.accounting.buffered() + peers_.size() * kMemoryOfAPeer;
 }
 
 void Worker::RefusePeer(AuditRecord record) {

@@ -21,6 +21,7 @@
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
+#include "proxy/memory.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
@@ -86,6 +87,7 @@ class Worker {
   // Null: there is none with this id.
   Peer* FindPeer(uint64_t id);
   Pressure& pressure() { return pressure_; }
+  Memory& memory() { return memory_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   DeadlineQueue& abandoned_deadlines() { return abandoned_deadlines_; }
@@ -95,6 +97,7 @@ class Worker {
   void Recycle(std::unique_ptr<Call> call);
   // For the request at hand; free again when its handling returns.
   ttrpc::RequestView& request_buffer() { return request_buffer_; }
+  GuardedValues& guarded_values() { return guarded_values_; }
 
   // Destroys it once this wake-up's callbacks have returned.
   void Bury(Peer* peer);
@@ -104,6 +107,7 @@ class Worker {
  private:
   void RefusePeer(AuditRecord record);
   void Reap();
+  uint64_t MemoryUsed() const;
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
@@ -115,12 +119,14 @@ class Worker {
   Counters counters_;
   uint64_t last_peer_id_ = 0;
   ttrpc::RequestView request_buffer_;
+  GuardedValues guarded_values_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
   SharedBackends shared_backends_;
   std::list<Peer> peers_;
   std::list<Peer> dead_peers_;
   Pressure pressure_;
+  Memory memory_;
   std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
   bool draining_ = false;
   std::function<void()> drained_;

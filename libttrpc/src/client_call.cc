@@ -35,7 +35,7 @@ void ClientCall::Follow(Context& context) {
 void ClientCall::OnSent(ClientConnection& connection, uint32_t id) {
   connection_ = &connection;
   id_ = id;
-  request_ = std::string();
+  std::string().swap(request_);
 }
 
 void ClientCall::OnOversizedMessage(const MessageHeader& header, uint32_t limit) {

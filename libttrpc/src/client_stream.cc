@@ -53,7 +53,7 @@ Task<Status> ClientStream::Send(std::string message) {
   while (!ended() && connection() == nullptr) co_await Until(sender_);
   if (Status status = CanSend(message.size()); !status.ok()) co_return status;
   connection()->SendData(id(), 0, message);
-  message = std::string();
+  std::string().swap(message);  // assigning an empty one would keep the memory
   while (!ended() && connection()->queue_full()) co_await Until(sender_);
   co_return end_ ? *end_ : Status();
 }

@@ -47,6 +47,12 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
   return too_long_ ? Discard(input) : TakeData(input);
 }
 
+void MessageDecoder::Clear() {
+  data_.reset();
+  capacity_ = header_size_ = data_size_ = 0;
+  delivered_ = false;
+}
+
 bool MessageDecoder::TakeHeader(std::string_view* input) {
   const size_t n = std::min(kMessageHeaderLength - header_size_, input->size());
   std::copy_n(input->begin(), n, header_bytes_.begin() + header_size_);

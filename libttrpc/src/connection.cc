@@ -16,8 +16,14 @@ namespace ttrpc {
 namespace {
 
 // Of a connection, in one wake-up, or of a group of them while there are others. Then those have
-// their turn, so that a flood does not hold up a single call.
-constexpr int kMessagesPerTurn = 64;
+// their turn, so that a flood does not hold up a single call. So many messages, or so many times
+// kBytesPerUnit, or both together.
+constexpr int kUnitsPerTurn = 64;
+constexpr size_t kBytesPerUnit = 8192;
+// Messages differ in what they cost their handler, and no count of them bounds it.
+constexpr auto kTimePerTurn = std::chrono::milliseconds(1);
+// From here on a turn looks at the clock, each time that its messages have doubled.
+constexpr int kFirstLook = 8;
 // Blocks written by one system call. More wait for the next.
 constexpr size_t kBlocksPerWrite = 64;
 
@@ -38,6 +44,7 @@ Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler
       group_(options.group),
       bytes_(options.bytes),
       turn_(group_ ? loop.JoinGroup(*group_) : nullptr),
+      sent_at_(loop.wake_up()),
       deliver_before_close_(options.deliver_before_close) {}
 
 Connection::Connection(IoLoop& loop, ConnectionHandler* handler, const ConnectionOptions& options)
@@ -68,8 +75,10 @@ void Connection::Start() {
 void Connection::UpdateReadEvent() {
   const bool open = started_ && !closing_ && !closed();
   // Who waits for its turn is not asked again and again whether it could read.
-  const bool reads = open && !paused_ && backlog_.empty() && !resume_scheduled_;
-  const bool awaits_end = open && !deliver_before_close_ && (paused_ || !backlog_.empty());
+  const bool parked = !parked_.alone();
+  const bool reads = open && !paused_ && backlog_.empty() && !resume_scheduled_ && !parked;
+  const bool awaits_end =
+      open && !deliver_before_close_ && (paused_ || parked || !backlog_.empty());
   if (end_awaited_ && !awaits_end) loop_.ForgetEnd(this);
   if (awaits_end && !end_awaited_) loop_.AwaitEnd(this);
   end_awaited_ = awaits_end;
@@ -80,6 +89,7 @@ void Connection::UpdateReadEvent() {
       loop_.base(), socket_.get(), EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) {
         auto* connection = static_cast<Connection*>(self);
+        if (connection->Held()) return;
         if (const int most = connection->TurnLeft(false); most > 0)
           return connection->Receive(most);
         connection->WaitForTurn();
@@ -95,16 +105,57 @@ void Connection::UpdateReadEvent() {
 
 void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 
-// How many messages it may hand out now. 0: its group has had its turn, or others of it have waited
-// for longer.
+// How much it may hand out now. 0: its group has had its turn, or others of it have waited for
+// longer.
 int Connection::TurnLeft(bool has_waited) {
   const bool others = loop_.OthersThan(turn_);
-  if (turn_ == nullptr || !others) return kMessagesPerTurn;
+  if (turn_ == nullptr) return kUnitsPerTurn;
+  turn_->began = {};
+  if (!others) return loop_.LongEnough() ? 0 : kUnitsPerTurn;
   if (turn_->wake_up != loop_.wake_up_) {
     turn_->wake_up = loop_.wake_up_;
-    turn_->left = kMessagesPerTurn;
+    turn_->left = kUnitsPerTurn;
+    turn_->spent = {};
   }
-  return turn_->waiting > 0 && !has_waited ? 0 : turn_->left;
+  if (turn_->left == 0 || (turn_->waiting > 0 && !has_waited)) return 0;
+  turn_->began = loop_.clock_();
+  return turn_->left;
+}
+
+// Within a turn, after so many messages. Looking at the clock each time would cost more than most
+// messages do.
+bool Connection::TurnIsOver(int handled, int used) const {
+  if (turn_ == nullptr) return false;
+  const bool measured = turn_->began != ConnectionTurn::TimePoint();
+  if (measured && used >= turn_->left) return true;
+  if (handled < kFirstLook || (handled & (handled - 1)) != 0) return false;
+  if (measured) return turn_->spent + (loop_.clock_() - turn_->began) >= kTimePerTurn;
+  loop_.CountHandedOut(kUnitsPerTurn);
+  return loop_.LongEnough();
+}
+
+void Connection::EndTurn(int used) {
+  if (turn_ == nullptr) return;
+  loop_.CountHandedOut(used);
+  if (turn_->began == ConnectionTurn::TimePoint()) return;
+  turn_->spent += loop_.clock_() - turn_->began;
+  turn_->left = turn_->spent >= kTimePerTurn ? 0 : std::max(0, turn_->left - used);
+}
+
+// True: its group receives nothing, and it has been noted that this one would.
+bool Connection::Held() {
+  if (turn_ == nullptr || !turn_->held) return false;
+  if (parked_.alone()) {
+    turn_->parked.InsertBefore(&parked_);
+    UpdateReadEvent();
+  }
+  return true;
+}
+
+void Connection::Unpark() {
+  parked_.Leave();
+  if (backlog_.empty() && !paused_) WaitForTurn();
+  UpdateReadEvent();
 }
 
 void Connection::WaitForTurn() {
@@ -141,18 +192,32 @@ void Connection::Receive(int most) {
   if (bytes_ != nullptr) bytes_->received += received;
   const size_t in_tail = std::min(received, tail.size());
   decoder_.Commit(in_tail);
-  HandOut({loop_.read_buffer(), received - in_tail}, most);
+  HandOut({loop_.read_buffer(), received - in_tail}, in_tail, most);
 }
 
-void Connection::HandOut(std::string_view input, int most) {
+void Connection::HandOut(std::string_view input, size_t received, int most) {
+  const size_t all = received + input.size();
+  const auto units = [all](int handled, std::string_view rest) {
+    return handled + static_cast<int>((all - rest.size()) / kBytesPerUnit);
+  };
   int handled = 0;
-  while (handled < most && !paused_ && HandOutOne(&input)) ++handled;
-  if (turn_ != nullptr) turn_->left = std::max(0, turn_->left - handled);
-  if (closed()) return;
+  handing_out_ = true;
+  while (handled < most && !paused_ && HandOutOne(&input)) {
+    ++handled;
+    if (!input.empty() && TurnIsOver(handled, units(handled, input))) break;
+  }
+  handing_out_ = false;
+  // A read that brings no whole message has its price, too.
+  EndTurn(std::max(1, units(handled, input)));
+  if (closed()) return DropInput();
+  received_at_ = loop_.wake_up_;
   TellPartial(handled > 0);
   if (closed()) return;
-  if (closing_) input = {};
-  KeepBacklog(input);
+  if (closing_) {
+    DropInput();
+  } else {
+    KeepBacklog(input);
+  }
   if (!backlog_.empty() && !paused_) WaitForTurn();
   UpdateReadEvent();
   // Else what was queued is told after it was written.
@@ -167,7 +232,7 @@ void Connection::TellPartial(bool new_message) {
 }
 
 void Connection::TellHeld() {
-  const size_t held = (queue_.size() + decoder_.held() + backlog_.size()) / kHeldStep * kHeldStep;
+  const size_t held = (queue_.held() + decoder_.held() + backlog_.size()) / kHeldStep * kHeldStep;
   if (held == held_) return;
   held_ = held;
   handler_->OnHeldChanged();
@@ -195,7 +260,8 @@ bool Connection::HandOutOne(std::string_view* input) {
 // `rest` points into the loop's buffer, or into the backlog itself.
 void Connection::KeepBacklog(std::string_view rest) {
   if (rest.empty()) {
-    if (!backlog_.empty()) backlog_ = std::string();
+    // Assigning an empty string would keep the memory.
+    if (!backlog_.empty()) Backlog().swap(backlog_);
     backlog_begin_ = 0;
   } else if (backlog_.empty()) {
     backlog_.assign(rest);
@@ -204,14 +270,30 @@ void Connection::KeepBacklog(std::string_view rest) {
   }
 }
 
+// Nobody looks at what was received, or nobody will any more.
+void Connection::DropInput() {
+  Backlog().swap(backlog_);
+  backlog_begin_ = 0;
+  decoder_.Clear();
+}
+
+std::optional<uint64_t> Connection::stuck_since() const {
+  std::optional<uint64_t> since;
+  if (!queue_.empty() && (write_blocked_ || !started_)) since = sent_at_;
+  if (decoder_.held() > 0 || !backlog_.empty())
+    since = std::min(since.value_or(received_at_), received_at_);
+  return since;
+}
+
 void Connection::Resume() {
   StopWaiting();
   if (closed() || closing_) return;
   if (deaf_) return Closed(CloseReason::kSystemError, ENOMEM);
   if (paused_) return;
+  if (backlog_.empty() && Held()) return;
   const int most = TurnLeft(true);
   if (most == 0) return WaitForTurn();
-  if (!backlog_.empty()) return HandOut(std::string_view(backlog_).substr(backlog_begin_), most);
+  if (!backlog_.empty()) return HandOut(std::string_view(backlog_).substr(backlog_begin_), 0, most);
   UpdateReadEvent();
   Receive(most);
 }
@@ -289,6 +371,7 @@ void Connection::Write() {
   }
   if (blocked != write_blocked_ || (blocked && progress)) {
     write_blocked_ = blocked;
+    sent_at_ = loop_.wake_up_;
     handler_->OnWriteBlocked(blocked);
     if (closed()) return;
   }
@@ -338,6 +421,7 @@ void Connection::WriteFailed(int error_number) {
 void Connection::CloseAfterFlush() {
   if (closed() || closing_) return;
   closing_ = true;
+  if (!handing_out_) DropInput();
   UpdateReadEvent();
   if (!flush_scheduled_ && !writable_awaited_ && started_) {
     flush_scheduled_ = true;
@@ -350,6 +434,10 @@ void Connection::Close() {
   if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
   flush_scheduled_ = false;
   StopWaiting();
+  parked_.Leave();
+  // What is closed may wait for long to be destroyed, and thousands may be closed at once: their
+  // memory goes now.
+  if (!handing_out_) DropInput();
   if (end_awaited_) loop_.ForgetEnd(this);
   end_awaited_ = false;
   read_event_.reset();

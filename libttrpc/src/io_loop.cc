@@ -10,6 +10,12 @@
 
 namespace ttrpc {
 
+namespace {
+constexpr auto kLongestWakeUp = std::chrono::milliseconds(10);
+// In units of ConnectionTurn::left.
+constexpr int kBetweenLooksAtTheClock = 64;
+}  // namespace
+
 void EventDeleter::operator()(event* e) const { event_free(e); }
 
 template <void (Connection::*Run)()>
@@ -24,8 +30,9 @@ void IoLoop::RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>*
   running->clear();
 }
 
-IoLoop::IoLoop(event_base* base)
+IoLoop::IoLoop(event_base* base, Clock clock)
     : base_(base),
+      clock_(clock),
       ends_(::epoll_create1(EPOLL_CLOEXEC)),
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {
   // Made active by hand, this one runs behind all that the same wake-up found ready.
@@ -67,10 +74,20 @@ IoLoop::IoLoop(event_base* base)
 IoLoop::~IoLoop() = default;
 
 void IoLoop::ReadClock() {
-  now_ = std::chrono::steady_clock::now();
+  now_ = clock_();
   now_of_ = wake_up_;
   // Whether or not anything is sent, this wake-up has an end.
   event_active(flush_event_.get(), EV_TIMEOUT, 0);
+}
+
+bool IoLoop::LongEnough() {
+  if (long_wake_up_ == wake_up_) return true;
+  const TimePoint begin = Now();
+  if (handed_out_ < kBetweenLooksAtTheClock) return false;
+  handed_out_ = 0;
+  if (clock_() - begin < kLongestWakeUp) return false;
+  long_wake_up_ = wake_up_;
+  return true;
 }
 
 void Waiter::Wake() {
@@ -114,6 +131,20 @@ ConnectionTurn* IoLoop::JoinGroup(uint64_t group) {
 void IoLoop::LeaveGroup(uint64_t group) {
   const auto found = groups_.find(group);
   if (--found->second.connections == 0) groups_.erase(found);
+}
+
+void IoLoop::HoldGroup(uint64_t group) {
+  const auto found = groups_.find(group);
+  if (found != groups_.end()) found->second.held = true;
+}
+
+void IoLoop::ReleaseGroup(uint64_t group) {
+  const auto found = groups_.find(group);
+  if (found == groups_.end()) return;
+  ConnectionTurn& turn = found->second;
+  turn.held = false;
+  while (!turn.parked.alone())
+    static_cast<Connection::ParkedNode*>(turn.parked.next)->owner->Unpark();
 }
 
 void IoLoop::AwaitEnd(Connection* connection) {

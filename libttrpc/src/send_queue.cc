@@ -41,6 +41,7 @@ void SendQueue::Add(size_t n) {
                     ? pool_.Take()
                     : std::make_unique_for_overwrite<char[]>(capacity);
   added.capacity = capacity;
+  held_ += capacity;
 }
 
 char* SendQueue::Extend(size_t n) {
@@ -83,6 +84,7 @@ void SendQueue::Consume(size_t n) {
 }
 
 void SendQueue::Free(Block* block) {
+  held_ -= block->capacity;
   if (block->capacity == BlockPool::kBlockSize && block->bytes) pool_.Give(std::move(block->bytes));
   block->bytes.reset();
 }

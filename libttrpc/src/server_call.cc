@@ -180,7 +180,7 @@ Task<Status> ServerStream::Send(std::string message) {
   const size_t limit = core().options().message_size;
   if (message.size() > limit) co_return MessageTooLong(message.size(), limit);
   connection()->SendData(id(), 0, message);
-  message = std::string();
+  std::string().swap(message);  // assigning an empty one would keep the memory
   while (Lost().ok() && connection()->queue_full()) co_await QueueLow(*this);
   co_return Lost();
 }

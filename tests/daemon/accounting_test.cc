@@ -269,6 +269,31 @@ TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
   EXPECT_EQ(accounting_.Buffered(three, limits_), Limit::kBuffered);
 }
 
+// A user who holds more than each of a crowd, and little of all, is not why there is no room.
+TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  ASSERT_EQ(Connect(1), "");
+  UserAccount& bystander = Account();
+  places_.back().SetBuffered(124);
+  for (uid_t uid = 2; uid < 35; ++uid) {
+    ASSERT_EQ(Connect(uid), "");
+    places_.back().SetBuffered(30);
+  }
+  ASSERT_TRUE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  accounting_.FindHeaviest();
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
+  // With an eighth of all it is.
+  places_.front().SetBuffered(125);
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  // So is everybody once there is half as much again.
+  places_.front().SetBuffered(511);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
+}
+
 TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
   limits_.buffered_per_user = 1000;
   limits_.buffered = 1000;

@@ -78,4 +78,12 @@ inline ttrpc::RequestView Call(std::string_view method,
   return request;
 }
 
+// As a peer's request is checked, but for the guards.
+inline Verdict Check(const Policy& policy, const Admission& admission,
+                     const ttrpc::RequestView& request) {
+  GuardedValues values;
+  static_cast<void>(policy.CheckGuardedMetadata(admission, request.metadata, &values));
+  return policy.Check(admission, request, values);
+}
+
 }  // namespace proxyd::test

@@ -26,7 +26,7 @@ class LabelsTest : public testing::Test {
     const Policy policy(config_, test::kOverflow);
     const Admission admission = policy.Admit(0, test::Peer(1000));
     const MethodLabels labels = policy.LabelsOf(admission, Call(method));
-    const Verdict verdict = policy.Check(admission, Call(method));
+    const Verdict verdict = test::Check(policy, admission, Call(method));
     EXPECT_EQ(verdict.labels.service, labels.service);
     EXPECT_EQ(verdict.labels.method, labels.method);
     return std::string(labels.service).append(" ").append(labels.method);
@@ -57,7 +57,7 @@ TEST_F(LabelsTest, LabelsAreViewsOfTheConfiguration) {
   const Policy policy(config_, test::kOverflow);
   const Admission admission = policy.Admit(0, test::Peer(1000));
   std::string sent = "/a.S/State";
-  const Verdict verdict = policy.Check(admission, Call(sent));
+  const Verdict verdict = test::Check(policy, admission, Call(sent));
   sent.assign(sent.size(), '?');
   EXPECT_EQ(verdict.labels.service, "a.S");
   EXPECT_EQ(verdict.labels.method, "State");

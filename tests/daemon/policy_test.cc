@@ -29,7 +29,7 @@ RuleConfig With(std::map<std::string, std::string> metadata, RuleConfig rule) {
 // What uid 1000 is told on listener 0.
 Verdict Check(const Config& config, const ttrpc::RequestView& request) {
   const Policy policy(config, kOverflow);
-  return policy.Check(policy.Admit(0, Peer(1000)), request);
+  return test::Check(policy, policy.Admit(0, Peer(1000)), request);
 }
 bool Admitted(const Config& config, const Identity& identity = Peer(1000)) {
   return Policy(config, kOverflow).Admit(0, identity).admitted();
@@ -91,9 +91,9 @@ TEST(PolicyTest, RulesOfOtherListenersAreSkipped) {
   everywhere.listeners = {0, 1};
   const Config config = ConfigOf({elsewhere, everywhere});
   const Policy policy(config, kOverflow);
-  EXPECT_FALSE(policy.Check(policy.Admit(0, Peer(1000)), Call("/s/M")).allowed);
-  EXPECT_EQ(policy.Check(policy.Admit(1, Peer(1000)), Call("/s/M")).rule, 0U);
-  EXPECT_EQ(policy.Check(policy.Admit(0, Peer(1000)), Call("/t/M")).rule, 1U);
+  EXPECT_FALSE(test::Check(policy, policy.Admit(0, Peer(1000)), Call("/s/M")).allowed);
+  EXPECT_EQ(test::Check(policy, policy.Admit(1, Peer(1000)), Call("/s/M")).rule, 0U);
+  EXPECT_EQ(test::Check(policy, policy.Admit(0, Peer(1000)), Call("/t/M")).rule, 1U);
 }
 
 TEST(PolicyTest, DenyWithoutMethodsIsForEveryMethod) {
@@ -176,7 +176,7 @@ TEST(PolicyTest, IdentityOfMinusOneIsNotAdmittedAndAllowedNothing) {
        {Peer(static_cast<uid_t>(-1), 0), Peer(0, static_cast<gid_t>(-1))}) {
     const Admission admission = policy.Admit(0, identity);
     EXPECT_FALSE(admission.admitted());
-    EXPECT_FALSE(policy.Check(admission, Call("/s/M")).allowed);
+    EXPECT_FALSE(test::Check(policy, admission, Call("/s/M")).allowed);
   }
 }
 
@@ -192,7 +192,8 @@ TEST(PolicyTest, GuardedMetadataMustAppearOnceAndInLowerCase) {
   const Policy policy(config, kOverflow);
   const Admission admission = policy.Admit(0, Peer(1000));
   const auto check = [&](std::vector<ttrpc::MetadataEntry> metadata) {
-    return policy.CheckGuardedMetadata(admission, metadata);
+    GuardedValues values;
+    return policy.CheckGuardedMetadata(admission, metadata, &values);
   };
   const auto refusal = [](const std::string& key) {
     return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
@@ -205,10 +206,9 @@ TEST(PolicyTest, GuardedMetadataMustAppearOnceAndInLowerCase) {
   EXPECT_EQ(check({{"ns", "x"}, {"NS", "x"}}), refusal("ns"));
   EXPECT_EQ(check({{"Ns", "x"}}), refusal("ns"));
   EXPECT_EQ(check({{"a", ""}, {"tEAM", "x"}}), refusal("team"));
-  EXPECT_TRUE(policy
-                  .CheckGuardedMetadata(policy.Admit(1, Peer(1000)),
-                                        std::vector<ttrpc::MetadataEntry>{{"NS", "x"}})
-                  .ok());
+  GuardedValues values;
+  const std::vector<ttrpc::MetadataEntry> elsewhere = {{"NS", "x"}};
+  EXPECT_TRUE(policy.CheckGuardedMetadata(policy.Admit(1, Peer(1000)), elsewhere, &values).ok());
 }
 
 TEST(PolicyTest, MoreRulesThanAWordHasBits) {
@@ -229,8 +229,8 @@ TEST(PolicyTest, CheckAllocatesNothing) {
   const size_t before = AllocationCount();
   ASSERT_GT(before, 0U) << "the count does not work";
   const Admission admission = policy.Admit(0, Peer(1000));
-  const bool first = policy.Check(admission, allowed).allowed;
-  const bool second = policy.Check(admission, denied).allowed;
+  const bool first = test::Check(policy, admission, allowed).allowed;
+  const bool second = test::Check(policy, admission, denied).allowed;
   const size_t after = AllocationCount();
   EXPECT_TRUE(first);
   EXPECT_FALSE(second);

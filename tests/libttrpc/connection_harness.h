@@ -61,7 +61,14 @@ class Recorder final : public ConnectionHandler {
 
 class ConnectionFixture : public ::testing::Test {
  protected:
-  ConnectionFixture() : base_(event_base_new()), loop_(base_.get()) {}
+  ConnectionFixture() : base_(event_base_new()), loop_(base_.get(), Now) {
+    now_ = IoLoop::TimePoint(std::chrono::hours(1));
+  }
+
+  // What the loop takes for the time. It stands still unless a test moves it, so that no turn ends
+  // because the machine is slow.
+  static IoLoop::TimePoint Now() { return now_; }
+  static void Advance(std::chrono::nanoseconds time) { now_ += time; }
 
   // A connection at one end of a pair; the test has the other, which is blocking.
   std::unique_ptr<Connection> Connect(const ConnectionOptions& options = {}) {
@@ -98,6 +105,9 @@ class ConnectionFixture : public ::testing::Test {
     return all;
   }
   size_t messages() const { return recorder_.messages.size(); }
+
+  // Not the epoch, by which a turn says that nobody measures it.
+  static inline IoLoop::TimePoint now_;
 
   std::unique_ptr<event_base, EventBaseDeleter> base_;
   IoLoop loop_;

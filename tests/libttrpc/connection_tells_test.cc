@@ -2,8 +2,10 @@
 //
 // What a Connection tells of itself, for whoever sets it limits.
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -121,6 +123,84 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   EXPECT_EQ(connection->held(), 0U);
 }
 
+// It may be long before it is destroyed.
+TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
+  const auto used = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
+  constexpr size_t kLittle = 4 << 10;
+  const size_t at_first = used();
+  const auto probe = std::make_unique<std::string>(kLittle, 'x');
+  if (used() < at_first + kLittle) GTEST_SKIP() << "a sanitizer's allocator does not say";
+  std::string small;  // messages that are not handed out
+  for (int i = 0; i < 1200; ++i) small += Message({.stream_id = 1}, "");
+  std::string part = Message({.stream_id = 3}, std::string(150'000, 'x'));
+  part.resize(70'000);
+  for (const std::string& bytes : {small, part}) {
+    for (const bool within_a_message : {false, true}) {
+      recorder_ = {};
+      const auto connection = Connect();
+      RunReady();
+      recorder_.messages.reserve(10);
+      const size_t before = used();
+      recorder_.on_message = [&] {
+        if (messages() < 2) return;
+        connection->PauseReading();
+        if (within_a_message) connection->Close();
+      };
+      Write(bytes);
+      RunReady();
+      if (!connection->closed()) {
+        EXPECT_GE(used(), before + connection->held());
+        EXPECT_GE(connection->held(), bytes.size() / 2);
+        connection->Close();
+      }
+      EXPECT_EQ(connection->held(), 0U);
+      EXPECT_LT(used(), before + kLittle) << bytes.size() << " " << within_a_message;
+    }
+  }
+}
+
+TEST_F(ConnectionTellsTest, SaysSinceWhenItIsStuck) {
+  const auto connection = Connect();
+  EXPECT_EQ(connection->stuck_since(), std::nullopt);
+  const auto turn = [this] {
+    loop_.Now();  // so that the wake-up has a number of its own
+    RunReady();
+  };
+  turn();
+  // Part of a message.
+  const std::string bytes = Message({.stream_id = 1}, std::string(100000, 'x'));
+  Write(bytes.substr(0, 50000));
+  turn();
+  const auto began = connection->stuck_since();
+  ASSERT_TRUE(began.has_value());
+  for (int i = 0; i < 5; ++i) turn();
+  EXPECT_EQ(connection->stuck_since(), began);
+  Write(bytes.substr(50000, 10));
+  turn();
+  EXPECT_GT(connection->stuck_since(), began);
+  Write(bytes.substr(50010));
+  turn();
+  EXPECT_EQ(connection->stuck_since(), std::nullopt);
+  // Bytes that are not taken, beside what still comes.
+  connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
+  turn();
+  const auto blocked = connection->stuck_since();
+  ASSERT_TRUE(blocked.has_value());
+  for (int i = 0; i < 5; ++i) {
+    Write(Message({.stream_id = 1}, "more"));
+    connection->Send({.stream_id = 1}, "more");
+    turn();
+  }
+  EXPECT_EQ(connection->stuck_since(), blocked);
+  ReadAll();
+  turn();
+  EXPECT_GT(connection->stuck_since(), blocked);
+  RunUntil([this, &connection] {
+    ReadAll();
+    return connection->stuck_since() == std::nullopt;
+  });
+}
+
 TEST_F(ConnectionTellsTest, MayBeClosedWhenItTellsOfEither) {
   class Closer final : public ConnectionHandler {
    public:
@@ -161,7 +241,7 @@ TEST_F(ConnectionTellsTest, WhatIsSentBeforeThereIsASocketIsHeldAndThenWritten) 
   connection.Send({.stream_id = 3}, std::string(9000, 'b'));
   EXPECT_TRUE(connection.send_queue_full());
   RunReady();
-  EXPECT_EQ(connection.held(), 8192U);
+  EXPECT_EQ(connection.held(), 16384U);  // the block that they are in
   EXPECT_EQ(recorder_.held_changes, 1);
   EXPECT_TRUE(recorder_.blocked.empty()) << "nobody refuses to take it";
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose messages a wake-up hands out: connections of one group together get no more than one.
+// Whose messages a wake-up hands out: connections of one group together get no more than one, by
+// number, by bytes and by time. And groups that are held, which receive nothing.
 #include <event2/event.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -55,9 +56,9 @@ class ConnectionTurnTest : public test::ConnectionFixture {
 
   void WakeUp() { event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK); }
 
-  static void Send(const Member& member, int count) {
+  static void Send(const Member& member, int count, size_t size = 0) {
     std::string bytes;
-    for (int i = 0; i < count; ++i) bytes += Message({.stream_id = 1}, "");
+    for (int i = 0; i < count; ++i) bytes += Message({.stream_id = 1}, std::string(size, 'x'));
     ASSERT_EQ(send(member.far.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
@@ -161,6 +162,144 @@ TEST_F(ConnectionTurnTest, WhoWaitsHearsTheEnd) {
     return closed == members.size();
   });
   EXPECT_EQ(Heard(members), 400U);
+}
+
+TEST_F(ConnectionTurnTest, ATurnEndsByBytes) {
+  constexpr size_t kSize = 30'000;
+  constexpr size_t kMost = 512 << 10;
+  std::vector<Member> flood = JoinFlood(40);
+  const Member caller = Join(kCaller);
+  for (const Member& member : flood) Send(member, 5, kSize);
+  Send(caller, 1);  // the last to be ready
+  size_t before = 200;
+  caller.recorder->on_message = [&] { before = Heard(flood); };
+  RunUntil([&] { return caller.recorder->messages.size() == 1; });
+  EXPECT_GT(before, 0U);
+  EXPECT_LE((before - 1) * kSize, kMost);
+  RunUntil([&] { return Heard(flood) == 200; });
+}
+
+// Nothing of it is whole, and nothing is handed out: it takes time all the same.
+TEST_F(ConnectionTurnTest, PartsOfMessagesTakeTheirTurnToo) {
+  std::vector<Member> flood = JoinFlood(100);
+  const Member caller = Join(kCaller);
+  const std::string part = Message({.stream_id = 1}, std::string(1000, 'x')).substr(0, 100);
+  for (const Member& member : flood)
+    ASSERT_EQ(send(member.far.get(), part.data(), part.size(), MSG_NOSIGNAL), 100);
+  Send(caller, 1);
+  const auto partial = [&flood] {
+    size_t count = 0;
+    for (const Member& member : flood) count += member.recorder->partial.size();
+    return count;
+  };
+  size_t before = 100;
+  caller.recorder->on_message = [&] { before = partial(); };
+  RunUntil([&] { return caller.recorder->messages.size() == 1; });
+  EXPECT_LE(before, kTurn);
+  RunUntil([&] { return partial() == 100; });
+}
+
+TEST_F(ConnectionTurnTest, ATurnEndsByTime) {
+  std::vector<Member> flood = JoinFlood(16);
+  const Member caller = Join(kCaller);
+  for (const Member& member : flood) {
+    member.recorder->on_message = [] { Advance(std::chrono::microseconds(300)); };
+    Send(member, 100);
+  }
+  Send(caller, 1);
+  size_t before = 1600;
+  caller.recorder->on_message = [&] { before = Heard(flood); };
+  RunUntil([&] { return caller.recorder->messages.size() == 1; });
+  EXPECT_EQ(before, 8U) << "as soon as it looks at the clock";
+}
+
+// One that costs more than a turn does not keep the others of its group from theirs.
+TEST_F(ConnectionTurnTest, WhatTakesLongerThanATurnIsHandedOutOneByOne) {
+  const Member slow = Join(kFlooder);
+  const Member quick = Join(kFlooder);
+  const Member caller = Join(kCaller);
+  slow.recorder->on_message = [] { Advance(std::chrono::milliseconds(50)); };
+  Send(slow, 3);
+  Send(quick, 3);
+  Send(caller, 1);
+  RunUntil([&] {
+    return slow.recorder->messages.size() == 3 && quick.recorder->messages.size() == 3 &&
+           caller.recorder->messages.size() == 1;
+  });
+}
+
+// Timers, signals and newcomers wait for the wake-up's end, if no other group does.
+TEST_F(ConnectionTurnTest, AloneAGroupStopsAfterTenMilliseconds) {
+  std::vector<Member> flood = JoinFlood(16);
+  flood[0].recorder->on_message = [&] {
+    char answer[kMessageHeaderLength];
+    flood[0].connection->Send({.stream_id = 1}, "");
+    static_cast<void>(recv(flood[0].far.get(), answer, sizeof(answer), MSG_DONTWAIT));
+  };
+  for (int i = 0; i < 2000; ++i) {
+    Send(flood[0], 1);
+    WakeUp();
+  }
+  for (const Member& member : flood) {
+    member.recorder->on_message = [] { Advance(std::chrono::microseconds(100)); };
+    Send(member, 60);
+  }
+  const size_t before = Heard(flood);
+  WakeUp();
+  const size_t heard = Heard(flood) - before;
+  EXPECT_GE(heard, 100U);
+  EXPECT_LE(heard, 100U + 2 * kTurn);
+  RunUntil([&] { return Heard(flood) == before + size_t{16} * 60; });
+}
+
+TEST_F(ConnectionTurnTest, WhatIsHeldReceivesNothing) {
+  std::vector<Member> held = JoinFlood(4);
+  const Member caller = Join(kCaller);
+  loop_.HoldGroup(kFlooder);
+  for (const Member& member : held) Send(member, 3);
+  Send(caller, 3);
+  RunUntil([&] { return caller.recorder->messages.size() == 3; });
+  for (int i = 0; i < 5; ++i) WakeUp();
+  EXPECT_EQ(Heard(held), 0U);
+  EXPECT_TRUE(held[0].connection->reading_paused());
+  EXPECT_FALSE(caller.connection->reading_paused());
+  loop_.ReleaseGroup(kFlooder);
+  RunUntil([&] { return Heard(held) == 12; });
+  EXPECT_FALSE(held[0].connection->reading_paused());
+}
+
+// What was received before it was held is handed out: its memory is free then.
+TEST_F(ConnectionTurnTest, WhatIsHeldHandsOutWhatItHas) {
+  const Member member = Join(kFlooder);
+  const Member caller = Join(kCaller);
+  Send(member, 200);
+  Send(caller, 1);
+  WakeUp();
+  EXPECT_EQ(member.recorder->messages.size(), kTurn);
+  loop_.HoldGroup(kFlooder);
+  RunUntil([&] { return member.recorder->messages.size() == 200; });
+  Send(member, 1);
+  for (int i = 0; i < 5; ++i) WakeUp();
+  EXPECT_EQ(member.recorder->messages.size(), 200U);
+  loop_.ReleaseGroup(kFlooder);
+  RunUntil([&] { return member.recorder->messages.size() == 201; });
+}
+
+TEST_F(ConnectionTurnTest, WhoIsHeldMayPauseCloseAndGo) {
+  std::vector<Member> held = JoinFlood(3);
+  loop_.HoldGroup(kFlooder);
+  for (const Member& member : held) Send(member, 1);
+  for (int i = 0; i < 5; ++i) WakeUp();
+  held[0].connection->Close();
+  held[1].connection->PauseReading();
+  loop_.ReleaseGroup(kFlooder);
+  RunUntil([&] { return held[2].recorder->messages.size() == 1; });
+  EXPECT_EQ(Heard(held), 1U);
+  held[1].connection->ResumeReading();
+  RunUntil([&] { return Heard(held) == 2; });
+  held.clear();
+  loop_.HoldGroup(kFlooder);  // nobody is in it
+  loop_.ReleaseGroup(kFlooder);
 }
 
 }  // namespace

@@ -52,6 +52,27 @@ TEST(IdMapTest, EmptiedAfterManyItHoldsNothing) {
   EXPECT_EQ(**map.Find(1), 7U);
 }
 
+// Whoever keeps one of many must not keep the memory of all.
+TEST(IdMapTest, MemoryFollowsWhatIsLeft) {
+  IdMap<int*> map;
+  int value = 0;
+  for (uint32_t id = 1; id <= 1024; ++id) map.Insert(id, &value);
+  EXPECT_GE(map.capacity(), 2048U);
+  for (uint32_t id = 1; id < 1024; ++id) {
+    map.Erase(id);
+    ASSERT_LE(map.capacity(), std::max<size_t>(64, (1024 - id) * 8));
+    ASSERT_NE(map.Find(1024), nullptr);
+  }
+  // One that comes and one that goes in turn do not make it swing.
+  const size_t capacity = map.capacity();
+  for (int i = 0; i < 100; ++i) {
+    map.Insert(5, &value);
+    ASSERT_EQ(map.capacity(), capacity);
+    map.Erase(5);
+    ASSERT_EQ(map.capacity(), capacity);
+  }
+}
+
 TEST(IdMapTest, MultiplierIsOddAndStays) {
   EXPECT_EQ(IdMapMultiplier() % 2, 1U);
   EXPECT_EQ(IdMapMultiplier(), IdMapMultiplier());

@@ -54,6 +54,9 @@ class MessageDecoder {
   // Bytes of memory in which data is kept.
   size_t held() const { return capacity_; }
 
+  // Frees the memory. Data that was given out goes with it, and the stream cannot be followed on.
+  void Clear();
+
   // Where the rest of an incomplete message may be received directly, sparing a copy: empty unless
   // data of a message is missing. Whoever fills its first `n` bytes says so by Commit(n), before
   // the next Next().

@@ -19,6 +19,7 @@
 #include "ttrpc/codec.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/message.h"
+#include "ttrpc/page_allocator.h"
 #include "ttrpc/send_queue.h"
 #include "ttrpc/unique_fd.h"
 
@@ -73,8 +74,8 @@ struct ConnectionOptions {
   bool deliver_before_close = true;
 
   // While other groups have messages, too, connections of one group together hand out no more of
-  // them in one wake-up than a single one may: a user with many connections gets no more turns than
-  // a user with one. Within a group they go in turn.
+  // them in one wake-up than a single one may, and no more bytes, and take no longer: a user with
+  // many connections gets no more turns than a user with one. Within a group they go in turn.
   std::optional<uint64_t> group = std::nullopt;
 
   // Where to count what it receives and sends, together with other connections of the loop. Null:
@@ -119,7 +120,13 @@ class Connection {
   // out is the last.
   void PauseReading();
   void ResumeReading();
-  bool reading_paused() const { return paused_; }
+  // Whether by that, or since its group is held.
+  bool reading_paused() const { return paused_ || !parked_.alone(); }
+
+  // Of what it holds, the part that has not moved for longest: the IoLoop::wake_up() at which it
+  // last did. Bytes to be sent move when the other side takes some, received ones when more come
+  // or some are handed out. None: it holds nothing.
+  std::optional<uint64_t> stuck_since() const;
 
   // Reads no more, writes what is queued, then OnClosed(kFlushed).
   void CloseAfterFlush();
@@ -133,14 +140,27 @@ class Connection {
  private:
   friend class IoLoop;
 
+  using Backlog = std::basic_string<char, std::char_traits<char>, PageAllocator<char>>;
+
+  struct ParkedNode : RingNode {
+    explicit ParkedNode(Connection* connection) : owner(connection) {}
+    Connection* const owner;
+  };
+
   void EndSeen();
   void Receive(int most);
-  void HandOut(std::string_view input, int most);
+  // `received`: bytes that the decoder got before `input`.
+  void HandOut(std::string_view input, size_t received, int most);
+  bool TurnIsOver(int handled, int used) const;
+  void EndTurn(int used);
   int TurnLeft(bool has_waited);
+  bool Held();
+  void Unpark();
   void WaitForTurn();
   void StopWaiting();
   bool HandOutOne(std::string_view* input);
   void KeepBacklog(std::string_view rest);
+  void DropInput();
   void Resume();
   void Flush();
   void Write();
@@ -160,7 +180,7 @@ class Connection {
   SendQueue queue_;
   // Received, not yet handed out: reading was paused, or other connections had their turn. Empty
   // almost always.
-  std::string backlog_;
+  Backlog backlog_;
   size_t backlog_begin_ = 0;
   size_t held_ = 0;
   size_t send_queue_high_;
@@ -168,12 +188,16 @@ class Connection {
   std::optional<uint64_t> group_;
   ByteCounts* bytes_;
   ConnectionTurn* turn_;  // its group's, or null
+  ParkedNode parked_{this};
+  uint64_t received_at_ = 0;  // wake-ups, of stuck_since()
+  uint64_t sent_at_;
   bool end_awaited_ = false;
   bool deliver_before_close_;
   bool started_ = false;
   bool closed_ = false;
   bool paused_ = false;
   bool closing_ = false;
+  bool handing_out_ = false;  // the handler may be looking at what was received
   bool full_ = false;
   bool write_failed_ = false;
   bool deaf_ = false;  // what comes cannot be waited for

@@ -56,7 +56,7 @@ class IdMap {
     }
     slots_[hole] = {};
     --size_;
-    if (size_ == 0 && slots_.size() > kKeptCapacity) std::vector<Slot>().swap(slots_);
+    Shrink();
     return taken;
   }
 
@@ -74,6 +74,8 @@ class IdMap {
   }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Entries that there is memory for.
+  size_t capacity() const { return slots_.size(); }
 
  private:
   struct Slot {
@@ -82,6 +84,7 @@ class IdMap {
   };
   static constexpr size_t kFirstCapacity = 4;
   static constexpr size_t kKeptCapacity = 64;
+  static constexpr size_t kSparse = 8;
 
   size_t Home(uint32_t id) const {
     return (id * multiplier_) >> (64 - std::bit_width(slots_.size() - 1));
@@ -93,6 +96,16 @@ class IdMap {
     size_t i = Home(id);
     while (slots_[i].value != nullptr) i = Next(i);
     slots_[i] = {.id = id, .value = std::move(value)};
+  }
+  // Memory follows the entries that are left: a map that once had many and keeps one must not stay
+  // as large. It halves at a load far below that at which it doubles, so that it does not swing.
+  void Shrink() {
+    if (slots_.size() <= kKeptCapacity || size_ * kSparse > slots_.size()) return;
+    if (size_ == 0) {
+      std::vector<Slot>().swap(slots_);
+    } else {
+      Resize(slots_.size() / 2);
+    }
   }
   void Resize(size_t capacity) {
     std::vector<Slot> old(capacity);

@@ -83,19 +83,29 @@ class Waiter : private RingNode {
   std::coroutine_handle<> coroutine_;
 };
 
-// How many messages connections that belong together may still hand out in this wake-up, and who of
-// them waits for the next.
+// How much connections that belong together may still hand out in this wake-up, who of them waits
+// for the next, and whether any of them may receive at all.
 struct ConnectionTurn {
-  uint64_t wake_up = 0;  // of which the rest is true
-  int left = 0;
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  uint64_t wake_up = 0;  // of which `left` and `spent` are true
+  int left = 0;          // messages, and as many blocks of bytes
+  std::chrono::nanoseconds spent{0};
+  TimePoint began;  // when the connection at hand did; the epoch if nobody measures
   uint32_t waiting = 0;
   uint32_t connections = 0;  // that share it
+  bool held = false;         // they receive nothing
+  RingNode parked;           // those that would have
 };
 
 class IoLoop {
  public:
-  // `base` is borrowed: it must outlive this, and this must outlive its connections.
-  explicit IoLoop(event_base* base);
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using Clock = TimePoint (*)();
+
+  // `base` is borrowed: it must outlive this, and this must outlive its connections. `clock` is
+  // what a test may replace.
+  explicit IoLoop(event_base* base, Clock clock = std::chrono::steady_clock::now);
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
   IoLoop& operator=(const IoLoop&) = delete;
@@ -104,10 +114,18 @@ class IoLoop {
 
   // The time at which this wake-up first asked for it: for whoever asks with every message, and can
   // do without what a wake-up takes.
-  std::chrono::steady_clock::time_point Now() {
+  TimePoint Now() {
     if (now_of_ != wake_up_) ReadClock();
     return now_;
   }
+  // Tells one wake-up from the next: it grows. A wake-up in which nothing is sent, nothing waits
+  // and nobody calls Now() has the number of the one before.
+  uint64_t wake_up() const { return wake_up_; }
+
+  // Until it is released, connections of this group receive nothing. What they have received before
+  // is handed out all the same. Both may be called again without effect.
+  void HoldGroup(uint64_t group);
+  void ReleaseGroup(uint64_t group);
 
  private:
   friend class Connection;
@@ -115,6 +133,11 @@ class IoLoop {
 
   void ReadClock();
   void ResumeWoken();
+
+  // Who is alone has no turns, but a wake-up must end: timers, signals and newcomers wait for it.
+  // True if this one has lasted long enough. The clock is read once for each turn's worth.
+  bool LongEnough();
+  void CountHandedOut(int units) { handed_out_ += units; }
 
   // As much as a Unix socket holds by default, so that one read empties it.
   static constexpr size_t kReadBufferSize = 256U << 10;
@@ -149,7 +172,10 @@ class IoLoop {
 
   uint64_t wake_up_ = 1;  // tells one from the next
   uint64_t now_of_ = 0;   // the wake-up whose time `now_` is
-  std::chrono::steady_clock::time_point now_;
+  TimePoint now_;
+  const Clock clock_;
+  int handed_out_ = 0;                         // since the clock was last looked at
+  uint64_t long_wake_up_ = 0;                  // the last that was found to be long
   const ConnectionTurn* last_turn_ = nullptr;  // only compared
   uint64_t others_until_ = kLately;
   std::unordered_map<uint64_t, ConnectionTurn> groups_;

@@ -50,6 +50,8 @@ class SendQueue {
   void Clear();
 
   size_t size() const { return size_; }
+  // Bytes of memory in which they are: more than they are themselves.
+  size_t held() const { return held_; }
   bool empty() const { return size_ == 0; }
 
  private:
@@ -67,6 +69,7 @@ class SendQueue {
   size_t first_ = 0;  // the first block that has bytes to go
   size_t sent_ = 0;   // of that block
   size_t size_ = 0;
+  size_t held_ = 0;
 };
 
 }  // namespace ttrpc

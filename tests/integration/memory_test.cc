@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memory that users can make the daemon take: how much at most, who loses what it holds, and
+// that it goes back to the system.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "harness/admin_test.h"
+
+namespace integration {
+namespace {
+
+constexpr uid_t kAlice = 40001;
+constexpr uid_t kBob = 40002;
+constexpr size_t kMiB = 1U << 20;
+constexpr std::chrono::milliseconds kBriefly{50};
+
+const char kOpenRules[] = R"(
+[[rule]]
+name = "all"
+users = ["*"]
+methods = ["/test.*/*"]
+action = "allow"
+backend = "back"
+streams = true
+)";
+
+Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
+
+size_t ResidentMemory(pid_t pid) {
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  size_t total = 0;
+  size_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Sanitizers keep what was freed, and take more for each allocation.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMeasures = false;
+#else
+constexpr bool kMeasures = true;
+#endif
+
+// Messages of a type that nobody knows: each is dropped.
+std::string UnknownMessages(size_t count) {
+  std::string bytes;
+  for (size_t i = 0; i < count; ++i) bytes += EncodeHeader(0, 1, 9, 0);
+  return bytes;
+}
+
+// All but the last byte of a request.
+std::string MostOfARequest(size_t payload) {
+  std::string bytes = Encode(Request(1, {.payload = std::string(payload, 'x')}));
+  bytes.pop_back();
+  return bytes;
+}
+
+class MemoryOfUsersTest : public AdminTest {
+ protected:
+  void StartWith(const std::string& limits, BackendScript script = EchoDo) {
+    StartWithAdmin({.head = "[limits]\n" + limits,
+                    .rules = kOpenRules,
+                    .server = {.script = std::move(script)}});
+  }
+  uint64_t Buffered(uid_t uid) {
+    const auto reply = Call(&v1::AdminClient::ListUsers);
+    EXPECT_TRUE(reply) << reply.error().ToString();
+    if (!reply) return 0;
+    for (const auto& user : reply->users()) {
+      if (user.uid() == uid) return user.buffered();
+    }
+    return 0;
+  }
+  static bool Closed(const RawPeer& peer) {
+    char byte = 0;
+    return ::recv(peer.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
+  static size_t CountClosed(const std::vector<RawPeer>& peers) {
+    return static_cast<size_t>(std::count_if(peers.begin(), peers.end(), Closed));
+  }
+
+  std::vector<RawPeer> peers_;
+
+  void TearDown() override {
+    peers_.clear();
+    ProxyTest::TearDown();
+  }
+};
+
+// Far more is sent than may be held: it stays in the sockets.
+TEST_F(MemoryOfUsersTest, ManyConnectionsOfAUserTakeNoMoreThanItsLimitAndItGoesBack) {
+  constexpr size_t kPerUser = 16 * kMiB;
+  constexpr size_t kPeers = 400;
+  StartWith("buffered_per_user = \"16MiB\"\nmessage_size = \"1MiB\"\n");
+  RawPeer root = Peer();
+  ExpectEcho(root, 1);
+  const size_t idle = ResidentMemory(daemon_->pid());
+  const std::string dropped = UnknownMessages(20'000);
+  const std::string kept = MostOfARequest(180'000);
+  size_t peak = 0;
+  uint32_t id = 3;
+  for (size_t i = 0; i < kPeers; ++i) {
+    RawPeer& peer = peers_.emplace_back(Peer(Someone(kAlice)));
+    ::send(peer.fd(), dropped.data(), dropped.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    RawPeer& other = peers_.emplace_back(Peer(Someone(kAlice)));
+    ::send(other.fd(), kept.data(), kept.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (i % 20 != 0) continue;
+    ExpectEcho(root, id);
+    id += 2;
+    peak = std::max(peak, ResidentMemory(daemon_->pid()));
+  }
+  if (kMeasures) {
+    EXPECT_LT(peak, idle + kPerUser * 3 / 2);
+  }
+  peers_.clear();
+  EXPECT_TRUE(Await([](const auto& status) { return status.peers() == 1; }));
+  if (!kMeasures) return;
+  EXPECT_TRUE(Eventually([&] { return ResidentMemory(daemon_->pid()) < idle + 10 * kMiB; }))
+      << ResidentMemory(daemon_->pid()) / kMiB << " MiB, idle " << idle / kMiB;
+}
+
+TEST_F(MemoryOfUsersTest, CallsInFlightCount) {
+  StartWith("", Silent);
+  RawPeer peer = Peer(Someone(kAlice));
+  std::string requests;
+  for (uint32_t id = 1; id < 2000; id += 2) requests += Encode(Request(id, {.method = "Hold"}));
+  EXPECT_TRUE(peer.Send(requests));
+  EXPECT_EQ(backend_->WaitForMessages(0, 1000).size(), 1000U);
+  const uint64_t held = Buffered(kAlice);
+  EXPECT_GT(held, 300'000U);
+  EXPECT_LT(held, 2'000'000U);
+  std::string answers;
+  for (uint32_t id = 1; id < 2000; id += 2) answers += Encode(Response(id, ""));
+  EXPECT_TRUE(backend_->Send(0, answers));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(peer.Receive().has_value());
+  EXPECT_EQ(Buffered(kAlice), 0U);
+}
+
+// A user over its limit is not read, not even where it holds little; it goes on when there is room
+// again.
+TEST_F(MemoryOfUsersTest, WhoIsOverItsLimitIsNotRead) {
+  StartWith("buffered_per_user = \"2MiB\"\nmessage_size = \"1MiB\"\n");
+  const std::string most = MostOfARequest(900 << 10);
+  RawPeer light = Peer(Someone(kAlice));
+  RawPeer bob = Peer(Someone(kBob));
+  ExpectEcho(light, 1);
+  for (int i = 0; i < 3; ++i) {
+    RawPeer& peer = peers_.emplace_back(Peer(Someone(kAlice)));
+    SendAll(peer.fd(), most, nullptr, kBriefly);
+  }
+  // One of them is closed after a second, since nothing of it moves; the others stay.
+  ExpectEcho(light, 3);
+  ExpectEcho(bob, 1);
+  EXPECT_EQ(CountClosed(peers_), 1U);
+  EXPECT_TRUE(Closed(peers_[0])) << "it has been stuck for longest";
+}
+
+// Many users hold a little each, and keep all together over the limit.
+TEST_F(MemoryOfUsersTest, ACrowdOfLightUsersLosesWhatIsStuckAndWhoReadsKeepsItsCalls) {
+  constexpr uid_t kCrowd = 200;
+  StartWith("buffered_per_user = \"4MiB\"\nbuffered = \"8MiB\"\nmessage_size = \"1MiB\"\n");
+  const std::string most = MostOfARequest(55 << 10);
+  RawPeer bob = Peer(Someone(kBob));
+  ExpectEcho(bob, 1);
+  for (uid_t i = 0; i < kCrowd; ++i) {
+    RawPeer& peer = peers_.emplace_back(Peer(Someone(100000 + i)));
+    EXPECT_TRUE(peer.Send(most));
+  }
+  const std::string payload(300 << 10, 'x');
+  for (uint32_t id = 3; id < 20; id += 2) {
+    ASSERT_EQ(bob.Exchange(Request(id, {.payload = payload})), Response(id, payload));
+  }
+  EXPECT_TRUE(Await([](const auto& status) { return status.buffered() <= 8 * kMiB; }));
+  const size_t closed = CountClosed(peers_);
+  EXPECT_GT(closed, 0U);
+  EXPECT_LT(closed, kCrowd / 2) << "no more than it takes";
+  for (size_t i = 0; i < closed; ++i) EXPECT_TRUE(Closed(peers_[i])) << i;
+  ExpectEcho(bob, 21);
+}
+
+}  // namespace
+}  // namespace integration
