@@ -133,14 +133,19 @@ bool Admission::Fits(size_t position) const {
   return word < rest_.size() && (rest_[word] >> position % kWordBits & 1) != 0;
 }
 
-Policy::Policy(const Config& config, OverflowIds overflow) : config_(config), overflow_(overflow) {
-  listeners_.reserve(config.listeners.size());
-  for (size_t i = 0; i < config.listeners.size(); ++i) {
+Policy::Policy(const Config& config, OverflowIds overflow)
+    : config_(config),
+      overflow_(overflow),
+      group_filter_(std::make_shared<const GroupFilter>(config.rules, overflow.gid)),
+      deny_cover_(config.rules) {
+  listeners_.reserve(config.listeners.size() + 1);
+  for (size_t i = 0; i <= config.listeners.size(); ++i) {
     listeners_.push_back(std::make_unique<ListenerIndex>());
   }
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
     for (size_t listener : rule.listeners) listeners_[listener]->Add(i, rule);
+    if (rule.every_listener) listeners_[no_listener()]->Add(i, rule);
   }
 }
 
@@ -154,24 +159,17 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
     return admission;
   }
   const ListenerIndex& index = *listeners_[listener];
-  std::vector<const RuleConfig*> denies;  // enforced, and fit
-  const auto reachable = [&denies](const RuleConfig& allow) {
-    return std::any_of(
-        allow.methods.begin(), allow.methods.end(), [&](const MethodPattern& pattern) {
-          return std::none_of(denies.begin(), denies.end(), [&](const RuleConfig* deny) {
-            return DenyCovers(*deny, allow, pattern);
-          });
-        });
-  };
+  DenyCover::Walk walk(deny_cover_);
   for (size_t position = 0; position < index.rules.size(); ++position) {
-    const RuleConfig& rule = config_.rules[index.rules[position]];
+    const size_t rule_index = index.rules[position];
+    const RuleConfig& rule = config_.rules[rule_index];
     if (!FitsIdentity(rule, identity, overflow_)) continue;
     admission.SetFits(position);
     if (!rule.enforce || admission.admitted_) continue;
     if (rule.action == RuleConfig::Action::kDeny) {
-      denies.push_back(&rule);
+      walk.Deny(rule_index);
     } else {
-      admission.admitted_ = reachable(rule);
+      admission.admitted_ = walk.Reaches(rule_index);
     }
   }
   return admission;
