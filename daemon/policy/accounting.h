@@ -102,8 +102,10 @@ class UserAccount {
   // The rest under the mutex of Accounting.
   uint32_t connections_ = 0;  // in all
   uint32_t shared_ = 0;       // of these, those that [limits] connections_per_user counts
-  std::map<std::string, uint32_t, std::less<>> apart_;  // by listener, those that it counts itself
-  bool idle_ = false;                                   // stands in Accounting::idle_
+  // By address, since that is what a reload leaves to a listener's peers: those that it counts
+  // itself.
+  std::map<std::string, uint32_t, std::less<>> apart_;
+  bool idle_ = false;  // stands in Accounting::idle_
 };
 
 // Memory that a user takes up. The account must outlive it.

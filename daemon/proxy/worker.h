@@ -7,6 +7,8 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -19,6 +21,8 @@
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
+#include "proxy/group_reader.h"
+#include "proxy/peer.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
@@ -30,7 +34,6 @@
 namespace proxyd {
 
 class BackendConnection;
-class Peer;
 
 // What a worker shares with others; outlives it.
 struct WorkerContext {
@@ -52,8 +55,8 @@ class Worker {
   // authenticates, then serves or closes it.
   void Accept(size_t listener, ttrpc::UniqueFd socket);
 
-  // From here on `snapshot` counts. Peers of a listener that it has, too, go on under it, or are
-  // closed if no rule admits them any more; the others keep what they have.
+  // From here on `snapshot` counts. Peers go on under it, or are closed if no rule admits them any
+  // more: each before its next message is looked at, the rest in the wake-ups to come.
   void Reload(SnapshotPtr snapshot);
 
   // No new calls; peers go after their last. `done` is called when none is left, perhaps at once.
@@ -77,7 +80,14 @@ class Worker {
   const std::list<Peer>& peers() const { return peers_; }
   // Null: there is none with this id.
   Peer* FindPeer(uint64_t id);
+  // Whether there is, or still has peers, a listener of this name.
+  bool KnowsListener(std::string_view name) const;
+  // Closes peers of listeners of this name, up to this id, for no longer than others may wait. How
+  // many; 0: there are none.
+  size_t CloseSome(std::string_view listener, uint64_t last_peer);
+  uint64_t last_peer_id() const { return last_peer_id_; }
   Pressure& pressure() { return pressure_; }
+  GroupReader& group_reader() { return group_reader_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   Counters& counters() { return counters_; }
@@ -93,7 +103,21 @@ class Worker {
   void ReapSoon();
 
  private:
-  void RefusePeer(AuditRecord record);
+  // A connection whose groups are being read.
+  struct Newcomer {
+    NewPeer peer;
+    ttrpc::UniqueFd socket;
+    std::unique_ptr<GroupReader::Request> request;
+  };
+  using Newcomers = std::list<Newcomer>;
+
+  void AwaitGroups(Newcomers::iterator newcomer);
+  bool TakePlace(NewPeer* peer);
+  void Admit(NewPeer peer, ttrpc::UniqueFd socket);
+  void RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code);
+  void LogRemovedListeners() const;
+  void AskForGroups();
+  void Sweep();
   void Reap();
 
   WorkerContext context_;
@@ -107,7 +131,12 @@ class Worker {
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
   SharedBackends shared_backends_;
+  GroupReader group_reader_;
+  Newcomers newcomers_;
   std::list<Peer> peers_;
+  // The first that may not have come to the generation yet.
+  std::list<Peer>::iterator sweep_ = peers_.end();
+  ttrpc::Timer sweeper_;
   std::list<Peer> dead_peers_;
   Pressure pressure_;
   std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
