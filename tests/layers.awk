@@ -49,6 +49,7 @@ BEGIN {
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/control/config_reader.cc daemon/control/http_server.cc " \
+           "daemon/proxy/group_reader.cc " \
            "daemon/control/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog hands its loggers and sinks out in shared_ptr.

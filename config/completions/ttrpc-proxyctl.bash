@@ -27,6 +27,7 @@ _ttrpc_proxyctl_options() {
     '') echo "--version" ;;
     status | rules | users | backends) echo "--watch" ;;
     peers | calls) echo "--limit --watch" ;;
+    close) echo "--listener" ;;
     explain) echo "--listener --user --group --groups --method --metadata --config" ;;
     tap)
       echo "--user --listener --rule --method --outcome --event --payload --descriptor-set --count"

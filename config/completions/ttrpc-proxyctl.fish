@@ -24,6 +24,7 @@ complete -c ttrpc-proxyctl -l json -d 'Print JSON, not text for people'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from status peers calls rules users backends' -l watch -d 'Look again and again'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from peers calls' -l limit -x -d 'Show at most so many'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from log-level' -a 'trace debug info warn error'
+complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from close' -l listener -x -d 'All peers of this listener'
 
 set -l explain '__fish_seen_subcommand_from explain'
 complete -c ttrpc-proxyctl -n $explain -l listener -x -d 'Where the call comes in'

@@ -162,6 +162,7 @@ struct MethodPattern {
 struct RuleConfig {
   enum class Action { kAllow, kDeny };
   std::string name;
+  bool every_listener = false;    // `listeners` is not given: also for peers whose listener is gone
   std::vector<size_t> listeners;  // indices into Config::listeners, ascending; all of them if not
                                   // given, so empty only where the configuration has none
   std::optional<IdSet> users;     // neither users nor groups: everyone (deny only)

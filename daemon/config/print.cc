@@ -170,8 +170,8 @@ void PrintConditions(const Config& config, const RuleConfig& rule, Printer* out)
   for (const size_t index : rule.listeners) {
     listeners.push_back(Quote(config.listeners[index].name));
   }
-  // Empty would be refused, and without any listener there is nothing to say.
-  if (!listeners.empty()) out->Array("listeners", listeners);
+  // Not given is more than all of them: such a rule is also for peers whose listener is gone.
+  if (!rule.every_listener) out->Array("listeners", listeners);
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));
   std::vector<std::string> methods;

@@ -72,6 +72,7 @@ class RuleReader {
   void ReadListeners() {
     const auto* names = in_.FindStrings("listeners", "an array of names of [[listener]] tables");
     if (in_.Peek("listeners") == nullptr) {
+      rule_.every_listener = true;
       rule_.listeners.resize(scope_->listeners.size());
       std::iota(rule_.listeners.begin(), rule_.listeners.end(), size_t{0});
     }

@@ -15,6 +15,7 @@
 #include "observe/log.h"
 #include "policy/explain.h"
 #include "proxy/peer.h"
+#include "ttrpc/timer.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -43,6 +44,24 @@ int64_t Microseconds(Time time) {
 int64_t SinceEpoch(std::chrono::system_clock::time_point time) {
   return Microseconds(time.time_since_epoch());
 }
+
+// To be awaited: the others of the loop have their turn.
+class NextWakeUp {
+ public:
+  explicit NextWakeUp(ttrpc::IoLoop& loop)
+      : waiter_(loop), timer_(loop, [this] { waiter_.Wake(); }) {}
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    waiter_.Wait(waiting);
+    timer_.Start(std::chrono::nanoseconds(0));
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  ttrpc::Waiter waiter_;
+  ttrpc::Timer timer_;
+};
 
 void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_connections(limits.connections);
@@ -324,11 +343,25 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
 
 AdminService::Task<v1::ClosePeerReply> AdminService::ClosePeer(
     ttrpc::Context&, const v1::ClosePeerRequest& request) {
-  Peer* const peer = vitals_.proxy.worker().FindPeer(request.id());
-  if (peer == nullptr)
-    co_return Status(StatusCode::kNotFound, "no peer " + std::to_string(request.id()));
-  peer->Close();
-  co_return v1::ClosePeerReply();
+  Worker& worker = vitals_.proxy.worker();
+  v1::ClosePeerReply reply;
+  if (request.listener().empty()) {
+    Peer* const peer = worker.FindPeer(request.id());
+    if (peer == nullptr)
+      co_return Status(StatusCode::kNotFound, "no peer " + std::to_string(request.id()));
+    peer->Close();
+    reply.set_closed(1);
+    co_return reply;
+  }
+  if (!worker.KnowsListener(request.listener()))
+    co_return Status(StatusCode::kNotFound, "no such listener: " + request.listener());
+  // Those who come meanwhile are not meant.
+  const uint64_t last_peer = worker.last_peer_id();
+  while (const size_t closed = worker.CloseSome(request.listener(), last_peer)) {
+    reply.set_closed(reply.closed() + closed);
+    co_await NextWakeUp(loop_);
+  }
+  co_return reply;
 }
 
 ttrpc::Task<Status> AdminService::Tap(ttrpc::Context& context, const v1::TapRequest& request,

@@ -105,7 +105,19 @@ int Reload(AdminConnection& connection, const Options& options) {
   return EXIT_SUCCESS;
 }
 
+int CloseListener(AdminConnection& connection, const Options& options) {
+  v1::ClosePeerRequest request;
+  request.set_listener(options.close_listener);
+  const auto reply = connection.Call(&v1::Admin::ClosePeer, request);
+  if (!reply) return Fail(connection.Why(reply.error()));
+  Print(options.json ? ToJson(*reply, true)
+                     : std::to_string(reply->closed()) +
+                           (reply->closed() == 1 ? " peer is closed.\n" : " peers are closed.\n"));
+  return EXIT_SUCCESS;
+}
+
 int Close(AdminConnection& connection, const Options& options) {
+  if (!options.close_listener.empty()) return CloseListener(connection, options);
   int status = EXIT_SUCCESS;
   for (const uint64_t peer : options.peers) {
     v1::ClosePeerRequest request;

@@ -97,10 +97,18 @@ void AddActions(CLI::App* app, Options* options) {
       ->add_option("LEVEL", options->log_level, "trace, debug, info, warn or error")
       ->required()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
-  app->add_subcommand("close", "Close peers at once, with their calls.")
-      ->add_option("PEER", options->peers, "its number, as `peers` shows it")
-      ->required()
-      ->check(Number(UINT64_MAX));
+  CLI::App* close = app->add_subcommand("close", "Close peers at once, with their calls.");
+  CLI::Option* peers = close->add_option("PEER", options->peers, "its number, as `peers` shows it")
+                           ->check(Number(UINT64_MAX));
+  close
+      ->add_option("--listener", options->close_listener,
+                   "all peers of this listener, also if a reload has removed it")
+      ->type_name("NAME")
+      ->excludes(peers);
+  close->callback([options] {
+    if (options->peers.empty() && options->close_listener.empty())
+      throw CLI::RequiredError("PEER or --listener");
+  });
 }
 
 void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {

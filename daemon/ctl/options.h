@@ -69,6 +69,7 @@ struct Options {
   uint32_t limit = 0;                             // of peers and calls shown; 0: the daemon's
   std::string log_level;
   std::vector<uint64_t> peers;  // to close
+  std::string close_listener;   // whose peers are to be closed; empty: `peers`
   ExplainOptions explain;
   TapOptions tap;
   LearnOptions learn;

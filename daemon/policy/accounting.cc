@@ -176,7 +176,7 @@ std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const Listen
   uint32_t most = limits.connections_per_user;
   const std::string* apart = nullptr;
   if (listener.connections_per_user) {
-    const auto found = account->apart_.try_emplace(listener.name, 0U).first;
+    const auto found = account->apart_.try_emplace(ToString(listener.address), 0U).first;
     apart = &found->first;
     count = &found->second;
     most = *listener.connections_per_user;

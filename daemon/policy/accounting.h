@@ -142,8 +142,10 @@ class UserAccount {
   uint32_t connections_ = 0;  // in all
   uint32_t shared_ = 0;       // of these, those that [limits] connections_per_user counts
   uint32_t backend_connections_ = 0;
-  std::map<std::string, uint32_t, std::less<>> apart_;  // by listener, those that it counts itself
-  bool idle_ = false;                                   // stands in Accounting::idle_
+  // By address, since that is what a reload leaves to a listener's peers: those that it counts
+  // itself.
+  std::map<std::string, uint32_t, std::less<>> apart_;
+  bool idle_ = false;  // stands in Accounting::idle_
 };
 
 // Memory that a user takes up. The account must outlive it.

@@ -74,6 +74,12 @@ bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry>
   });
 }
 
+// A pattern read as text: only a star of the cover can take a star of the pattern, and it takes
+// whatever stands there just as well.
+bool PatternCovers(const MethodPattern& cover, const MethodPattern& pattern) {
+  return MatchPattern(cover.service, pattern.service) && MatchPattern(cover.method, pattern.method);
+}
+
 bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern) {
   // Both are ordered by key, as maps are.
   if (!std::includes(allow.metadata.begin(), allow.metadata.end(), deny.metadata.begin(),
@@ -81,12 +87,8 @@ bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPat
     return false;
   }
   if (deny.methods.empty()) return true;
-  // A pattern read as text: only a star of the deny rule can take a star of the allow rule, and it
-  // takes whatever stands there just as well.
-  return std::any_of(deny.methods.begin(), deny.methods.end(), [&](const MethodPattern& cover) {
-    return MatchPattern(cover.service, pattern.service) &&
-           MatchPattern(cover.method, pattern.method);
-  });
+  return std::any_of(deny.methods.begin(), deny.methods.end(),
+                     [&](const MethodPattern& cover) { return PatternCovers(cover, pattern); });
 }
 
 }  // namespace proxyd

@@ -25,6 +25,9 @@ bool IsExact(std::string_view pattern);
 // Each of the rule's metadata conditions is an entry, exactly.
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata);
 
+// Whether `cover` matches every method that `pattern` does. Never wrongly true.
+bool PatternCovers(const MethodPattern& cover, const MethodPattern& pattern);
+
 // Whether `deny` matches every request that `allow` matches by `pattern`, one of its methods. Never
 // wrongly true.
 bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern);

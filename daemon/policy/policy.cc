@@ -154,18 +154,24 @@ std::vector<MetadataCondition> ConditionsOf(const RuleConfig& rule, const Guarde
 }  // namespace
 
 Policy::Policy(const Config& config, OverflowIds overflow)
-    : config_(config), overflow_(overflow), guarded_(MetadataKeys(config)) {
-  listeners_.reserve(config.listeners.size());
-  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    : config_(config),
+      overflow_(overflow),
+      group_filter_(std::make_shared<const GroupFilter>(config.rules, overflow.gid)),
+      deny_cover_(config.rules),
+      guarded_(MetadataKeys(config)) {
+  listeners_.reserve(config.listeners.size() + 1);
+  for (size_t i = 0; i <= config.listeners.size(); ++i) {
     listeners_.push_back(std::make_unique<ListenerIndex>());
   }
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
     conditions_.push_back(ConditionsOf(rule, guarded_));
-    for (size_t listener : rule.listeners) {
+    const auto add = [&](size_t listener) {
       listeners_[listener]->Add(i, rule);
       listeners_[listener]->Guard(conditions_.back());
-    }
+    };
+    for (size_t listener : rule.listeners) add(listener);
+    if (rule.every_listener) add(no_listener());
   }
 }
 
@@ -179,24 +185,17 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
     return admission;
   }
   const ListenerIndex& index = *listeners_[listener];
-  std::vector<const RuleConfig*> denies;  // enforced, and fit
-  const auto reachable = [&denies](const RuleConfig& allow) {
-    return std::any_of(
-        allow.methods.begin(), allow.methods.end(), [&](const MethodPattern& pattern) {
-          return std::none_of(denies.begin(), denies.end(), [&](const RuleConfig* deny) {
-            return DenyCovers(*deny, allow, pattern);
-          });
-        });
-  };
+  DenyCover::Walk walk(deny_cover_);
   for (size_t position = 0; position < index.rules.size(); ++position) {
-    const RuleConfig& rule = config_.rules[index.rules[position]];
+    const size_t rule_index = index.rules[position];
+    const RuleConfig& rule = config_.rules[rule_index];
     if (!FitsIdentity(rule, identity, overflow_)) continue;
     admission.SetFits(position);
     if (!rule.enforce || admission.admitted_) continue;
     if (rule.action == RuleConfig::Action::kDeny) {
-      denies.push_back(&rule);
+      walk.Deny(rule_index);
     } else {
-      admission.admitted_ = reachable(rule);
+      admission.admitted_ = walk.Reaches(rule_index);
     }
   }
   return admission;

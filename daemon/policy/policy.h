@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "config/config.h"
+#include "policy/deny_cover.h"
+#include "policy/group_filter.h"
 #include "policy/guarded_metadata.h"
 #include "ttrpc/request.h"
 
@@ -24,7 +26,8 @@ namespace proxyd {
 struct Identity {
   uid_t uid;
   gid_t gid;
-  std::span<const gid_t> groups;  // supplementary; borrowed for the call
+  // Supplementary, or what a GroupFilter has left of them; borrowed for the call.
+  std::span<const gid_t> groups;
 };
 
 // The ids as which unmapped ids show (ttrpc::OverflowUid, OverflowGid).
@@ -82,7 +85,8 @@ class Policy {
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
-  // `listener`: index into Config::listeners. An identity whose uid or gid is -1 fits no rule.
+  // `listener`: index into Config::listeners, or no_listener(). An identity whose uid or gid is -1
+  // fits no rule.
   //
   // "Could ever match" is decided rule by rule: an enforced allow rule that fits the identity could
   // match unless each of its method patterns is covered by a pattern of one enforced deny rule that
@@ -108,14 +112,20 @@ class Policy {
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
 
   OverflowIds overflow() const { return overflow_; }
+  // In the place of a listener: the rules that name none decide, of a peer whose own is gone.
+  size_t no_listener() const { return listeners_.size() - 1; }
+  // What these rules need to know of a peer's groups. May outlive the policy.
+  const std::shared_ptr<const GroupFilter>& group_filter() const { return group_filter_; }
 
  private:
   struct ListenerIndex;
   const Config& config_;
   OverflowIds overflow_;
+  std::shared_ptr<const GroupFilter> group_filter_;
+  DenyCover deny_cover_;
   const GuardedKeys guarded_;
   std::vector<std::vector<MetadataCondition>> conditions_;  // by index into Config::rules
-  std::vector<std::unique_ptr<ListenerIndex>> listeners_;
+  std::vector<std::unique_ptr<ListenerIndex>> listeners_;   // and behind them no_listener()
 };
 
 // True if `pattern` matches the whole of `text`; `*` is any run of characters, also none, but `/`.

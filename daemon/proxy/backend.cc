@@ -40,7 +40,7 @@ bool Backend::MayTry(size_t address, Clock::time_point now) {
 }
 
 Status Backend::CheckOwner(int socket) const {
-  const auto owner = ttrpc::ReadUnixCredentials(socket);
+  const auto owner = ttrpc::ReadUnixCredentials(socket, {.groups = false});
   if (!owner) return owner.error();
   // A configuration whose backend is one of our own listeners would feed each call to itself until
   // descriptors run out.

@@ -10,8 +10,9 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot)
     : snapshot_(std::move(snapshot)), tally_(context.tally) {
   for (const BackendConfig& backend : config().backends)
     backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
-  for (const ListenerConfig& listener : config().listeners)
-    deadlines_.push_back(MakeRef<PeerDeadlines>(context.loop, listener.timeouts));
+  const auto& listeners = config().listeners;
+  for (size_t i = 0; i < listeners.size(); ++i)
+    listeners_.push_back(MakeRef<ListenerState>(context.loop, listeners[i], i));
   MakeTallies();
 }
 
@@ -27,75 +28,105 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot, const Gener
       backends_.push_back(*same);
     }
   }
-  deadlines_.resize(config().listeners.size());
-  for (size_t i = 0; i < before.deadlines_.size(); ++i) {
-    const auto found = FindListener(before.config().listeners[i]);
-    if (!found) continue;
-    Ref<PeerDeadlines>& deadlines = deadlines_[*found];
-    if (!deadlines) deadlines = before.deadlines_[i];
-  }
-  for (size_t i = 0; i < deadlines_.size(); ++i) {
-    const TimeoutsConfig& timeouts = config().listeners[i].timeouts;
-    if (deadlines_[i]) {
-      deadlines_[i]->Set(timeouts);
+  TakeOverListeners(context, before);
+  MakeTallies();
+}
+
+// By address, as ListenerSet does with the sockets themselves: a peer belongs to the socket by
+// which it came, and must not get the rights of another one that now has the name.
+void Generation::TakeOverListeners(const Context& context, const Generation& before) {
+  std::map<std::string, const Ref<ListenerState>*> by_address;
+  for (const Ref<ListenerState>& listener : before.listeners_)
+    by_address.emplace(ToString(listener->config.address), &listener);
+  const auto& listeners = config().listeners;
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    const auto same = by_address.find(ToString(listeners[i].address));
+    if (same == by_address.end()) {
+      listeners_.push_back(MakeRef<ListenerState>(context.loop, listeners[i], i));
     } else {
-      deadlines_[i] = MakeRef<PeerDeadlines>(context.loop, timeouts);
+      listeners_.push_back(*same->second);
+      by_address.erase(same);
     }
   }
-  MakeTallies();
+  for (const auto& [address, listener] : by_address) {
+    (*listener)->index.reset();
+    removed_.push_back(*listener);
+  }
+  for (size_t i = 0; i < listeners.size(); ++i) listeners_[i]->Set(listeners[i], i);
 }
 
 // All at once: whoever reads the counters sees from the start what there is to count.
 void Generation::MakeTallies() {
-  using Action = RuleConfig::Action;
   const auto& rules = config().rules;
   for (size_t i = 0; i < config().listeners.size(); ++i) {
     const std::string& name = config().listeners[i].name;
     listener_tallies_.push_back(&tally_.Listener(name));
     auto& tallies = rule_tallies_.emplace_back(rules.size() + 1);
-    tallies[0] =
-        &tally_.Rule({.listener = name, .rule = "", .action = Action::kDeny, .enforced = true});
+    tallies[0] = &tally_.Rule(RuleKey(name, std::nullopt));
     for (size_t r = 0; r < rules.size(); ++r) {
       const RuleConfig& rule = rules[r];
       if (std::find(rule.listeners.begin(), rule.listeners.end(), i) == rule.listeners.end())
         continue;
-      tallies[r + 1] = &tally_.Rule(
-          {.listener = name, .rule = rule.name, .action = rule.action, .enforced = rule.enforce});
+      tallies[r + 1] = &tally_.Rule(RuleKey(name, r));
     }
   }
 }
 
-MethodTally& Generation::method_tally(size_t listener, std::optional<size_t> rule,
+Tally::RuleKey Generation::RuleKey(const std::string& listener, std::optional<size_t> rule) const {
+  if (!rule)
+    return {
+        .listener = listener, .rule = "", .action = RuleConfig::Action::kDeny, .enforced = true};
+  const RuleConfig& config_rule = config().rules[*rule];
+  return {.listener = listener,
+          .rule = config_rule.name,
+          .action = config_rule.action,
+          .enforced = config_rule.enforce};
+}
+
+ListenerTally& Generation::listener_tally(const ListenerState& listener) const {
+  return listener.index ? *listener_tallies_[*listener.index]
+                        : tally_.Listener(listener.config.name);
+}
+
+RuleTally& Generation::rule_tally(const ListenerState& listener, std::optional<size_t> rule) const {
+  if (!listener.index) return tally_.Rule(RuleKey(listener.config.name, rule));
+  return *rule_tallies_[*listener.index][rule ? *rule + 1 : 0];
+}
+
+Tally::MethodKey Generation::MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
+                                         const MethodLabels& labels) const {
+  return {.listener = listener,
+          .backend = rule ? config().backends[config().rules[*rule].backend].name : std::string(),
+          .service = std::string(labels.service),
+          .method = std::string(labels.method)};
+}
+
+MethodTally& Generation::method_tally(const ListenerState& listener, std::optional<size_t> rule,
                                       const MethodLabels& labels) {
+  const std::string& name = listener.config.name;
+  if (!listener.index) return tally_.Method(MethodKeyOf(name, rule, labels));
   const size_t backend = rule ? config().rules[*rule].backend + 1 : 0;
   MethodTally*& tally =
-      method_tallies_[{listener, backend, labels.service.data(), labels.method.data()}];
-  if (tally == nullptr) {
-    tally = &tally_.Method({.listener = config().listeners[listener].name,
-                            .backend = rule ? config().backends[backend - 1].name : std::string(),
-                            .service = std::string(labels.service),
-                            .method = std::string(labels.method)});
-  }
+      method_tallies_[{*listener.index, backend, labels.service.data(), labels.method.data()}];
+  if (tally == nullptr) tally = &tally_.Method(MethodKeyOf(name, rule, labels));
   return *tally;
+}
+
+bool Generation::Knows(const PeerGroups& groups) {
+  const GroupFilterPtr& filter = policy().group_filter();
+  if (groups.filter == filter || filter->empty()) return true;
+  if (!groups.filter) return false;
+  for (const auto& [known, serves] : serving_filters_) {
+    if (known == groups.filter) return serves;
+  }
+  const bool serves = groups.filter->Serves(*filter);
+  serving_filters_.emplace_back(groups.filter, serves);
+  return serves;
 }
 
 bool Generation::Has(const Backend& backend) const {
   return std::any_of(backends_.begin(), backends_.end(),
                      [&backend](const auto& own) { return own.get() == &backend; });
-}
-
-std::optional<size_t> Generation::FindListener(const ListenerConfig& listener) const {
-  const auto& all = config().listeners;
-  auto found = std::find_if(all.begin(), all.end(), [&listener](const ListenerConfig& own) {
-    return own.name == listener.name;
-  });
-  if (found == all.end()) {
-    found = std::find_if(all.begin(), all.end(), [&listener](const ListenerConfig& own) {
-      return own.address == listener.address;
-    });
-  }
-  if (found == all.end()) return std::nullopt;
-  return static_cast<size_t>(found - all.begin());
 }
 
 }  // namespace proxyd

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Generation: a snapshot of the configuration as one worker uses it, with what the worker keeps for
-// its backends and listeners. A reload makes the next one, which takes over what stays; the peers
-// that go on under the new rules move to it, and calls in flight keep the one that allowed them. On
-// the worker's thread.
+// its backends and listeners. A reload makes the next one, which takes over what stays; all peers
+// move to it, and calls in flight keep the one that allowed them. On the worker's thread.
 #pragma once
 
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "observe/tally.h"
 #include "policy/snapshot.h"
 #include "proxy/backend.h"
-#include "proxy/peer_timeouts.h"
+#include "proxy/group_reader.h"
+#include "proxy/listener_state.h"
 #include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
 
@@ -39,34 +41,40 @@ class Generation : public RefCounted {
   const Config& config() const { return snapshot_->config; }
   const Policy& policy() const { return snapshot_->policy; }
   const Ref<Backend>& backend(size_t index) const { return backends_[index]; }
-  const Ref<PeerDeadlines>& deadlines(size_t listener) const { return deadlines_[listener]; }
+  const Ref<ListenerState>& listener(size_t index) const { return listeners_[index]; }
+  // Those of the generation before whose sockets are gone.
+  const std::vector<Ref<ListenerState>>& removed() const { return removed_; }
 
-  // Where to count, by index into Config's lists.
-  ListenerTally& listener_tally(size_t listener) const { return *listener_tallies_[listener]; }
+  // Where to count. What a removed listener's peers do counts under the name that it had.
+  ListenerTally& listener_tally(const ListenerState& listener) const;
   // `rule`: none if none matched.
-  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule) const {
-    return *rule_tallies_[listener][rule ? *rule + 1 : 0];
-  }
+  RuleTally& rule_tally(const ListenerState& listener, std::optional<size_t> rule) const;
   // `rule`: that allowed; its backend counts.
-  MethodTally& method_tally(size_t listener, std::optional<size_t> rule,
+  MethodTally& method_tally(const ListenerState& listener, std::optional<size_t> rule,
                             const MethodLabels& labels);
 
   // Whether calls may still go to it.
   bool Has(const Backend& backend) const;
-  // What a listener of another generation is here, if anything: the one with its name, or else with
-  // its address.
-  std::optional<size_t> FindListener(const ListenerConfig& listener) const;
+  // Whether these groups are all that its rules need to know.
+  bool Knows(const PeerGroups& groups);
 
  private:
   // What MethodLabels are views of stays where it is.
   using MethodKey = std::tuple<size_t, size_t, const char*, const char*>;
 
+  void TakeOverListeners(const Context& context, const Generation& before);
   void MakeTallies();
+  Tally::RuleKey RuleKey(const std::string& listener, std::optional<size_t> rule) const;
+  Tally::MethodKey MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
+                               const MethodLabels& labels) const;
 
   SnapshotPtr snapshot_;
   Tally& tally_;
   std::vector<Ref<Backend>> backends_;         // by Config::backends
-  std::vector<Ref<PeerDeadlines>> deadlines_;  // by Config::listeners
+  std::vector<Ref<ListenerState>> listeners_;  // by Config::listeners
+  std::vector<Ref<ListenerState>> removed_;
+  // What Knows() said of the filters of peers: a few, those of the generations before.
+  std::vector<std::pair<GroupFilterPtr, bool>> serving_filters_;
   std::vector<ListenerTally*> listener_tallies_;
   // By listener, then by rule, "none" in front; null where the rule is not the listener's.
   std::vector<std::vector<RuleTally*>> rule_tallies_;

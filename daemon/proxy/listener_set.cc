@@ -120,9 +120,6 @@ void ListenerSet::Commit(Change change, const Config& after) {
         std::make_unique<Listener>(loop_, made.index, config, std::move(made.socket), accept_));
     spdlog::info("listener \"{}\": {}", config.name, ToString(config.address));
   }
-  for (const auto& gone : listeners_) {
-    if (gone) spdlog::info("listener \"{}\": no longer", gone->config().name);
-  }
   listeners_ = std::move(next);
 }
 

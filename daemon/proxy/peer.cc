@@ -9,7 +9,6 @@
 #include "proxy/worker.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/response.h"
-#include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
 
@@ -36,20 +35,24 @@ ttrpc::ConnectionOptions OptionsOf(Worker& worker, uid_t uid) {
 
 Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
     : worker_(worker),
-      generation_(worker.generation()),
+      worker_generation_(worker.generation()),
+      generation_(worker_generation_),
+      listener_(std::move(peer.listener)),
       identity_(peer.identity),
       audit_(config(), worker.reports(), identity_),
+      groups_(std::move(peer.groups)),
       admission_(std::move(peer.admission)),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, identity_.uid)),
-      place_(std::move(peer.place)),
-      timeouts_(generation_->deadlines(identity_.listener), *this) {}
+      place_(*std::move(peer.place)),
+      timeouts_(listener_->deadlines, *this) {}
 
 Peer::~Peer() = default;
 
 void Peer::Start(std::list<Peer>::iterator position) {
   position_ = position;
   connected_ = worker_.loop().Now();
-  ++generation_->listener_tally(identity_.listener).peers;
+  ++listener_->peers;
+  CountAsPeer(&generation_->listener_tally(*listener_));
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
@@ -57,26 +60,58 @@ void Peer::Start(std::list<Peer>::iterator position) {
 
 // Reload.
 
+bool Peer::lacks_groups() const {
+  return stale() && !linger_ && !group_request_ && !worker_.generation()->Knows(groups_);
+}
+
+void Peer::CountAsPeer(ListenerTally* tally) {
+  if (counted_in_ != nullptr) --counted_in_->peers;
+  counted_in_ = tally;
+  if (counted_in_ != nullptr) ++counted_in_->peers;
+}
+
+void Peer::AwaitGroups() {
+  group_request_ = worker_.group_reader().Read(identity_.uid, socket(),
+                                               worker_.generation()->policy().group_filter(),
+                                               [this](ttrpc::Result<PeerGroups> groups) {
+                                                 group_request_.reset();
+                                                 if (!groups) return Close();
+                                                 groups_ = *std::move(groups);
+                                                 // Yet another generation may ask for more.
+                                                 if (lacks_groups()) return AwaitGroups();
+                                                 UpdateReading();
+                                                 Reload();
+                                               });
+  UpdateReading();
+}
+
+bool Peer::ReadGroups() {
+  const GroupFilterPtr& filter = worker_.generation()->policy().group_filter();
+  if (lacks_groups()) {
+    auto groups = worker_.group_reader().ReadNow(socket(), filter);
+    if (!groups) return false;
+    groups_ = *std::move(groups);
+  } else if (groups_.filter != filter && !filter->empty()) {
+    groups_ = {.groups = filter->Reduce(groups_.groups), .filter = filter};
+  }
+  return true;
+}
+
 void Peer::Reload() {
-  const Ref<Generation>& next = worker_.generation();
-  const auto listener = next->FindListener(config().listeners[identity_.listener]);
-  if (!listener || linger_) return;
-  // Its groups are not kept: the kernel still has them as they were when it connected.
-  const auto credentials = ttrpc::ReadUnixCredentials(connection_.fd());
-  if (!credentials) return Close();
-  admission_ = next->policy().Admit(
-      *listener, {.uid = identity_.uid, .gid = identity_.gid, .groups = credentials->groups});
+  if (!stale() || linger_ || group_request_ || gone_) return;
+  // The worker has those that are many read before: see AwaitGroups().
+  if (!ReadGroups()) return Close();
+  generation_ = worker_.generation();
+  const Policy& policy = generation_->policy();
+  admission_ = policy.Admit(listener_->index.value_or(policy.no_listener()),
+                            {.uid = identity_.uid, .gid = identity_.gid, .groups = groups_.groups});
   known_method_.reset();
-  --generation_->listener_tally(identity_.listener).peers;
-  identity_.listener = *listener;
-  generation_ = next;
-  ++generation_->listener_tally(identity_.listener).peers;
+  CountAsPeer(&generation_->listener_tally(*listener_));
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
     audit_.Refused(StatusCode::kPermissionDenied);
     return Close();
   }
-  timeouts_.MoveTo(generation_->deadlines(*listener));
   connection_.SetMessageSize(worker_.limits().message_size);
   RetireOldBackends();
 }
@@ -160,6 +195,8 @@ const BackendConfig& Peer::ConfigOf(const BackendConnection& connection) const {
 // From the peer.
 
 void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) {
+  if (stale()) Reload();
+  if (gone_) return;
   switch (header.type) {
     case ttrpc::MessageType::kRequest:
       timeouts_.RequestCame();
@@ -176,6 +213,8 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
 }
 
 void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
+  if (stale()) Reload();
+  if (gone_) return;
   const bool data = header.type == ttrpc::MessageType::kData;
   if (!data && header.type != ttrpc::MessageType::kRequest) {
     worker_.counters().Count(ProtocolError::kPeerMessageType);
@@ -232,7 +271,10 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   if (reason == ttrpc::CloseReason::kProtocolError)
     worker_.counters().Count(ProtocolError::kPeerHeader);
-  --generation_->listener_tally(identity_.listener).peers;
+  gone_ = true;
+  group_request_.reset();
+  --listener_->peers;
+  CountAsPeer(nullptr);
   EndAllCalls(StatusCode::kCancelled);
   for (const auto& backend : backends_) backend->Close();
   LeaveShared();
@@ -447,7 +489,7 @@ void Peer::UpdateReading() {
   const bool peer_full = connection_.send_queue_full();
   // A connection that others share is read all the same: this peer's replies must not become more.
   const bool too_full = peer_full && (!shared_.empty() || connection_.send_queue_size() > most);
-  if (held_up_ || backend_full || too_full) {
+  if (held_up_ || group_request_ || backend_full || too_full) {
     connection_.PauseReading();
   } else {
     connection_.ResumeReading();

@@ -21,6 +21,8 @@
 #include "proxy/call.h"
 #include "proxy/counters.h"
 #include "proxy/generation.h"
+#include "proxy/group_reader.h"
+#include "proxy/listener_state.h"
 #include "proxy/peer_audit.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/request_rules.h"
@@ -39,8 +41,10 @@ class Worker;
 // A connection that was let in.
 struct NewPeer {
   PeerIdentity identity;
+  Ref<ListenerState> listener;
+  PeerGroups groups;
   Admission admission;
-  ConnectionPlace place;
+  std::optional<ConnectionPlace> place;
 };
 
 class Peer final : public ttrpc::ConnectionHandler,
@@ -57,8 +61,14 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Start(std::list<Peer>::iterator position);
   std::list<Peer>::iterator position() const { return position_; }
 
-  // The worker has another generation.
+  // The worker has another generation: goes on under it, or closes if no rule there admits it. It
+  // does so before its next message is looked at, or when the worker comes to it.
   void Reload();
+  // Is not read, nor reloaded, until its groups were read.
+  void AwaitGroups();
+  // Whether the worker's generation asks for groups that it does not know.
+  bool lacks_groups() const;
+  int socket() const { return connection_.fd(); }
 
   // New calls are refused; it closes after its last.
   void Drain() {
@@ -71,7 +81,7 @@ class Peer final : public ttrpc::ConnectionHandler,
 
   // For whoever looks at what there is.
   const PeerIdentity& identity() const { return identity_; }
-  const std::string& listener_name() const { return config().listeners[identity_.listener].name; }
+  const std::string& listener_name() const { return listener_->config.name; }
   std::chrono::steady_clock::time_point connected() const { return connected_; }
   const ttrpc::IdMap<std::unique_ptr<Call>>& calls() const { return calls_; }
 
@@ -113,6 +123,11 @@ class Peer final : public ttrpc::ConnectionHandler,
   void OnTimeout() override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
+  // The worker has a generation that it has not come to yet.
+  bool stale() const { return generation_ != worker_generation_; }
+  // False: the kernel does not give them.
+  bool ReadGroups();
+  void CountAsPeer(ListenerTally* tally);
   void RetireOldBackends();
 
   // Requests.
@@ -171,10 +186,15 @@ class Peer final : public ttrpc::ConnectionHandler,
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
 
   Worker& worker_;
+  const Ref<Generation>& worker_generation_;
   Ref<Generation> generation_;
-  PeerIdentity identity_;  // its listener is one of that generation
+  Ref<ListenerState> listener_;
+  PeerIdentity identity_;
   PeerAudit audit_;
+  PeerGroups groups_;
+  std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
   Admission admission_;
+  ListenerTally* counted_in_ = nullptr;        // among its peers
   std::unique_ptr<KnownMethod> known_method_;  // under this admission
   ttrpc::Connection connection_;
   ConnectionPlace place_;
@@ -182,6 +202,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   std::chrono::steady_clock::time_point connected_;
   PeerTimeouts timeouts_;
   bool held_up_ = false;
+  bool gone_ = false;
   size_t call_bytes_ = 0;                      // memory of its calls in flight
   size_t calls_counted_ = 0;                   // of these, as they were last counted for its user
   bool over_rate_ = false;                     // the request at hand

@@ -56,7 +56,7 @@ const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
 AuditRecord PeerAudit::Record(AuditEvent event) const {
   AuditRecord record;
   record.event = event;
-  record.listener = config_->listeners[identity_.listener].name;
+  record.listener = identity_.listener->name;
   record.pid = identity_.pid;
   record.uid = identity_.uid;
   record.gid = identity_.gid;
@@ -179,7 +179,7 @@ void PeerAudit::TellPayload(const Call& call, bool response, std::string_view pa
   const RuleConfig& rule = config.rules[call.rule];
   reports_.Tell(PayloadRecord{.peer = identity_.id,
                               .stream_id = call.id,
-                              .listener = config_->listeners[identity_.listener].name,
+                              .listener = identity_.listener->name,
                               .uid = identity_.uid,
                               .service = call.label.service,
                               .method = call.label.method,

@@ -23,8 +23,8 @@
 namespace proxyd {
 
 struct PeerIdentity {
-  uint64_t id = 0;      // never used again
-  size_t listener = 0;  // index into Config::listeners
+  uint64_t id = 0;                           // never used again
+  const ListenerConfig* listener = nullptr;  // that it came by, as it is called now
   pid_t pid = 0;
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
@@ -91,7 +91,7 @@ class PeerAudit {
   void Connection(AuditEvent event) const;
   void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
 
-  const Config* config_;  // that `identity_` and new calls refer to
+  const Config* config_;  // that new calls refer to
   Reports& reports_;
   const PeerIdentity& identity_;
 };

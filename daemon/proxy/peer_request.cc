@@ -25,7 +25,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerStreamId);
   if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse(), ProtocolError::kPeerStreamId);
 
-  const ListenerConfig& listener = config().listeners[identity_.listener];
+  const ListenerConfig& listener = listener_->config;
   const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
                                   ? ttrpc::UnknownFieldAction::kDrop
                                   : ttrpc::UnknownFieldAction::kRefuse;
@@ -45,7 +45,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
     audit_.Refused(what, std::nullopt, status.code());
     ++worker_.counters().refused;
     generation_
-        ->method_tally(identity_.listener, std::nullopt,
+        ->method_tally(*listener_, std::nullopt,
                        generation_->policy().LabelsOf(admission_, request))
         .Count(status.code());
     return Answer(id, status);
@@ -58,7 +58,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
 
   const Verdict verdict = Decide(what);
   MethodTally& tally = generation_->method_tally(
-      identity_.listener, verdict.allowed ? verdict.rule : std::nullopt, verdict.labels);
+      *listener_, verdict.allowed ? verdict.rule : std::nullopt, verdict.labels);
   if (!verdict.allowed) {
     ++worker_.counters().denied;
     tally.Count(StatusCode::kPermissionDenied);
@@ -72,8 +72,8 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
 Verdict Peer::Decide(const AuditedRequest& what) {
   Verdict verdict = generation_->policy().Check(admission_, what.request, worker_.guarded_values());
   for (const size_t shadow : verdict.shadows)
-    ++generation_->rule_tally(identity_.listener, shadow).decisions;
-  ++generation_->rule_tally(identity_.listener, verdict.rule).decisions;
+    ++generation_->rule_tally(*listener_, shadow).decisions;
+  ++generation_->rule_tally(*listener_, verdict.rule).decisions;
   audit_.Decided(what, verdict);
   return verdict;
 }
@@ -91,7 +91,7 @@ void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
   known_method_->service = request.service;
   known_method_->method = request.method;
   known_method_->permit = permit;
-  known_method_->rule_tally = &generation_->rule_tally(identity_.listener, verdict.rule);
+  known_method_->rule_tally = &generation_->rule_tally(*listener_, verdict.rule);
 }
 
 // Metadata, then flags.
@@ -136,7 +136,7 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
     return refuse(LimitReached(*limit, worker_.limits()));
   }
 
-  const ListenerConfig& listener = config().listeners[identity_.listener];
+  const ListenerConfig& listener = listener_->config;
   const int64_t requested = request->timeout_nano;
   request->timeout_nano = EffectiveTimeout(requested, listener.timeouts, rule.call_max);
   if (request->timeout_nano < 0) return end(DeadlineExceeded());

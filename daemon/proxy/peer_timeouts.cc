@@ -25,15 +25,6 @@ PeerTimeouts::PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner)
       message_([](void* self) { static_cast<PeerTimeouts*>(self)->MessageLate(); }, this),
       write_(TellOwner, &owner) {}
 
-void PeerTimeouts::MoveTo(Ref<PeerDeadlines> deadlines) {
-  if (deadlines == deadlines_) return;
-  // The queues that go may go with the last that stood in them.
-  const Ref<PeerDeadlines> old = std::exchange(deadlines_, std::move(deadlines));
-  if (request_.active()) first_came_ ? AwaitRequest() : AwaitFirstRequest();
-  if (message_.active()) OnPartialMessage(true);
-  if (write_.active()) OnWriteBlocked(true);
-}
-
 void PeerTimeouts::AwaitFirstRequest() {
   const Duration first = deadlines_->first_request.delay();
   const Duration idle = deadlines_->idle.delay();

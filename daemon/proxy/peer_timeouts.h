@@ -11,7 +11,7 @@
 
 namespace proxyd {
 
-// What the peers of one listener share: [timeouts], with its overrides.
+// What the peers of one listener are waited for: [timeouts], with its overrides.
 struct PeerDeadlines : RefCounted {
   PeerDeadlines(ttrpc::IoLoop& loop, const TimeoutsConfig& timeouts)
       : first_request(loop, timeouts.first_request),
@@ -40,9 +40,6 @@ class PeerTimeouts {
 
   // `owner` must outlive it.
   PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner);
-
-  // What it is waited for is waited for anew, unless they are the same.
-  void MoveTo(Ref<PeerDeadlines> deadlines);
 
   // It is connected, and has sent no request.
   void AwaitFirstRequest();

@@ -5,7 +5,9 @@
 // - listening_socket: a socket that only those who may can reach, and that was nobody else's
 // - listener_set, listener: the sockets of the configuration; a connection is accepted
 // - worker: asks the kernel who the peer is, and the policy whether it has any business here
+// - group_reader: which of its groups the rules tell apart, without keeping others waiting
 // - generation: the configuration and the policy that count for it
+// - listener_state: the listener that it came by, which follows the socket through reloads
 // - peer: takes each message through the checks: id, envelope, names, metadata, flags, policy, …
 // - request_rules: what holds for every request, and what is changed in it
 // - call, stream_state: the call that was allowed, and which messages may follow on it

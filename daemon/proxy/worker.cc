@@ -5,10 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "proxy/backend_connection.h"
-#include "proxy/peer.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -18,6 +19,16 @@ namespace {
 constexpr size_t kSpareCalls = 256;
 // What a peer takes up that does nothing, with its own backend connection, about.
 constexpr uint64_t kMemoryOfAPeer = 4096;
+// What a reload does to peers, or the closing of a listener's; then the others have their turn.
+constexpr auto kTurn = std::chrono::milliseconds(2);
+
+class TurnClock {
+ public:
+  bool over() const { return std::chrono::steady_clock::now() - start_ >= kTurn; }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 }  // namespace
 
 Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context)
@@ -30,54 +41,96 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       abandoned_deadlines_(loop_, context.abandoned_for),
       reaper_(loop_, [this] { Reap(); }),
       shared_backends_(*this),
+      group_reader_(loop_),
+      sweeper_(loop_, [this] { Sweep(); }),
       pressure_(loop_, context.accounting, limits(), peers_),
       memory_(
           loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }) {}
 
 Worker::~Worker() = default;
 
+// Accepting.
+
 void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
-  auto credentials = ttrpc::ReadUnixCredentials(socket.get());
-  AuditRecord record;
-  record.event = AuditEvent::kRefuse;
-  const ListenerConfig& config = generation_->config().listeners[listener];
-  record.listener = config.name;
-  ListenerTally& tally = generation_->listener_tally(listener);
-  if (!credentials) {
-    ++tally.no_credentials;
-    spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
-                 credentials.error().message());
-    return RefusePeer(record);
+  const Ref<ListenerState>& state = generation_->listener(listener);
+  NewPeer peer{.identity = {.listener = &state->config},
+               .listener = state,
+               .groups = {},
+               .admission = {},
+               .place = std::nullopt};
+  const auto without_credentials = [&](const ttrpc::Status& status) {
+    ++generation_->listener_tally(*state).no_credentials;
+    spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
+                 state->config.name, status.message());
+    RefusePeer(peer, std::nullopt);
+  };
+  const auto credentials = ttrpc::ReadUnixCredentials(socket.get(), {.groups = false});
+  if (!credentials) return without_credentials(credentials.error());
+  peer.identity.pid = credentials->pid;
+  peer.identity.uid = credentials->uid;
+  peer.identity.gid = credentials->gid;
+  auto groups = group_reader_.ReadNow(socket.get(), generation_->policy().group_filter());
+  if (groups) {
+    peer.groups = *std::move(groups);
+    return Admit(std::move(peer), std::move(socket));
   }
-  record.pid = credentials->pid;
-  record.uid = credentials->uid;
-  record.gid = credentials->gid;
-  // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
-  // whoever made it. Each call would call itself.
-  const bool ourselves = credentials->pid == ::getpid();
-  Admission admission = generation_->policy().Admit(
-      listener, {.uid = credentials->uid, .gid = credentials->gid, .groups = credentials->groups});
-  if (ourselves || !admission.admitted()) {
-    ++tally.not_admitted;
-    return RefusePeer(record);
-  }
-  auto place =
-      context_.accounting.Connect(credentials->uid, config, limits(), Accounting::Clock::now());
+  if (groups.error().code() != ttrpc::StatusCode::kResourceExhausted)
+    return without_credentials(groups.error());
+  // How many there are that wait is bounded by this.
+  if (!TakePlace(&peer)) return;
+  newcomers_.push_back({.peer = std::move(peer), .socket = std::move(socket), .request = nullptr});
+  AwaitGroups(std::prev(newcomers_.end()));
+}
+
+void Worker::AwaitGroups(Newcomers::iterator newcomer) {
+  newcomer->request = group_reader_.Read(
+      newcomer->peer.identity.uid, newcomer->socket.get(), generation_->policy().group_filter(),
+      [this, newcomer](ttrpc::Result<PeerGroups> groups) {
+        if (groups) newcomer->peer.groups = *std::move(groups);
+        // A reload may have come between.
+        if (groups && !generation_->Knows(newcomer->peer.groups)) return AwaitGroups(newcomer);
+        NewPeer peer = std::move(newcomer->peer);
+        ttrpc::UniqueFd socket = std::move(newcomer->socket);
+        newcomers_.erase(newcomer);
+        if (groups) return Admit(std::move(peer), std::move(socket));
+        // Or it has left by itself.
+        const bool left = groups.error().code() == ttrpc::StatusCode::kCancelled;
+        ListenerTally& tally = generation_->listener_tally(*peer.listener);
+        ++(left ? tally.not_admitted : tally.no_credentials);
+        RefusePeer(peer, std::nullopt);
+      });
+}
+
+bool Worker::TakePlace(NewPeer* peer) {
+  auto place = context_.accounting.Connect(peer->identity.uid, peer->listener->config, limits(),
+                                           Accounting::Clock::now());
   if (const Limit* limit = std::get_if<Limit>(&place)) {
     counters_.Count(*limit);
-    ++tally.over_limit;
-    record.code = ttrpc::StatusCode::kResourceExhausted;
-    return RefusePeer(record);
+    ++generation_->listener_tally(*peer->listener).over_limit;
+    RefusePeer(*peer, ttrpc::StatusCode::kResourceExhausted);
+    return false;
   }
+  peer->place.emplace(std::get<ConnectionPlace>(std::move(place)));
+  return true;
+}
+
+void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
+  ListenerTally& tally = generation_->listener_tally(*peer.listener);
+  const Policy& policy = generation_->policy();
+  const PeerIdentity& identity = peer.identity;
+  peer.admission =
+      policy.Admit(peer.listener->index.value_or(policy.no_listener()),
+                   {.uid = identity.uid, .gid = identity.gid, .groups = peer.groups.groups});
+  // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
+  // whoever made it. Each call would call itself.
+  if (identity.pid == ::getpid() || !peer.admission.admitted()) {
+    ++tally.not_admitted;
+    return RefusePeer(peer, std::nullopt);
+  }
+  if (!peer.place && !TakePlace(&peer)) return;
   ++counters_.peers;
   ++tally.admitted;
-  NewPeer peer{.identity = {.id = ++last_peer_id_,
-                            .listener = listener,
-                            .pid = credentials->pid,
-                            .uid = credentials->uid,
-                            .gid = credentials->gid},
-               .admission = std::move(admission),
-               .place = std::get<ConnectionPlace>(std::move(place))};
+  peer.identity.id = ++last_peer_id_;
   peers_.emplace_back(*this, std::move(peer), std::move(socket)).Start(std::prev(peers_.end()));
   memory_.Note();
 }
@@ -87,8 +140,15 @@ uint64_t Worker::MemoryUsed() const {
   return context_.accounting.buffered() + peers_.size() * kMemoryOfAPeer;
 }
 
-void Worker::RefusePeer(AuditRecord record) {
+void Worker::RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code) {
   ++counters_.peers_refused;
+  AuditRecord record;
+  record.event = AuditEvent::kRefuse;
+  record.listener = peer.identity.listener->name;
+  record.pid = peer.identity.pid;
+  record.uid = peer.identity.uid;
+  record.gid = peer.identity.gid;
+  record.code = code;
   if (reports().Wants(record.event, std::nullopt, std::nullopt))
     reports().Tell(record, std::nullopt);
 }
@@ -100,22 +160,78 @@ Peer* Worker::FindPeer(uint64_t id) {
   return nullptr;
 }
 
+bool Worker::KnowsListener(std::string_view name) const {
+  const auto& listeners = generation_->config().listeners;
+  return std::any_of(listeners.begin(), listeners.end(),
+                     [name](const ListenerConfig& listener) { return listener.name == name; }) ||
+         std::any_of(peers_.begin(), peers_.end(),
+                     [name](const Peer& peer) { return peer.listener_name() == name; });
+}
+
+size_t Worker::CloseSome(std::string_view listener, uint64_t last_peer) {
+  const TurnClock turn;
+  size_t closed = 0;
+  for (auto next = peers_.begin(); next != peers_.end();) {
+    Peer& peer = *next++;  // it leaves the list
+    if (peer.identity().id > last_peer) break;
+    if (peer.listener_name() != listener) continue;
+    peer.Close();
+    ++closed;
+    if (turn.over()) break;
+  }
+  return closed;
+}
+
+// Reload.
+
 void Worker::Reload(SnapshotPtr snapshot) {
   generation_ = MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
                                     std::move(snapshot), *generation_);
+  LogRemovedListeners();
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
   backend_limits_ = BackendLimitsOf(generation_->config(), context_.descriptors);
   pressure_.SetLimits(limits());
   shared_backends_.Reload(*generation_);
-  for (auto next = peers_.begin(); next != peers_.end();) {
-    Peer& peer = *next++;  // it may leave the list
+  AskForGroups();
+  sweep_ = peers_.begin();
+  Sweep();
+}
+
+void Worker::LogRemovedListeners() const {
+  for (const Ref<ListenerState>& listener : generation_->removed()) {
+    const size_t peers = listener->peers;
+    std::string stay;
+    if (peers > 0)
+      stay = "; " + std::to_string(peers) + (peers == 1 ? " peer stays" : " peers stay");
+    spdlog::info("listener \"{}\": removed{}", listener->config.name, stay);
+  }
+}
+
+// A peer whose groups take long to read must not send a request meanwhile: it would have to be
+// decided under the old rules, or to wait for the kernel.
+void Worker::AskForGroups() {
+  for (Peer& peer : peers_) {
+    if (!peer.lacks_groups()) continue;
+    const auto count = ttrpc::CountUnixGroups(peer.socket());
+    if (count && *count > GroupReader::kMostAtOnce) peer.AwaitGroups();
+  }
+}
+
+void Worker::Sweep() {
+  const TurnClock turn;
+  while (sweep_ != peers_.end()) {
+    Peer& peer = *sweep_++;  // it may leave the list
     peer.Reload();
+    if (!turn.over()) continue;
+    if (sweep_ != peers_.end()) sweeper_.Start(std::chrono::nanoseconds(0));
+    return;
   }
 }
 
 void Worker::Drain(std::function<void()> done) {
   draining_ = true;
   drained_ = std::move(done);
+  newcomers_.clear();
   for (Peer& peer : peers_) peer.Drain();
   reaper_.Start(std::chrono::nanoseconds(0));
 }
@@ -144,6 +260,7 @@ void Worker::Close() {
 }
 
 void Worker::Bury(Peer* peer) {
+  if (sweep_ == peer->position()) ++sweep_;
   dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
   ReapSoon();
 }

@@ -9,6 +9,8 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -21,7 +23,9 @@
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
+#include "proxy/group_reader.h"
 #include "proxy/memory.h"
+#include "proxy/peer.h"
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
@@ -33,7 +37,6 @@
 namespace proxyd {
 
 class BackendConnection;
-class Peer;
 
 // What a worker shares with others; outlives it.
 struct WorkerContext {
@@ -60,8 +63,8 @@ class Worker {
   // authenticates, then serves or closes it.
   void Accept(size_t listener, ttrpc::UniqueFd socket);
 
-  // From here on `snapshot` counts. Peers of a listener that it has, too, go on under it, or are
-  // closed if no rule admits them any more; the others keep what they have.
+  // From here on `snapshot` counts. Peers go on under it, or are closed if no rule admits them any
+  // more: each before its next message is looked at, the rest in the wake-ups to come.
   void Reload(SnapshotPtr snapshot);
 
   // No new calls; peers go after their last. `done` is called when none is left, perhaps at once.
@@ -86,8 +89,15 @@ class Worker {
   const std::list<Peer>& peers() const { return peers_; }
   // Null: there is none with this id.
   Peer* FindPeer(uint64_t id);
+  // Whether there is, or still has peers, a listener of this name.
+  bool KnowsListener(std::string_view name) const;
+  // Closes peers of listeners of this name, up to this id, for no longer than others may wait. How
+  // many; 0: there are none.
+  size_t CloseSome(std::string_view listener, uint64_t last_peer);
+  uint64_t last_peer_id() const { return last_peer_id_; }
   Pressure& pressure() { return pressure_; }
   Memory& memory() { return memory_; }
+  GroupReader& group_reader() { return group_reader_; }
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   DeadlineQueue& abandoned_deadlines() { return abandoned_deadlines_; }
@@ -105,7 +115,21 @@ class Worker {
   void ReapSoon();
 
  private:
-  void RefusePeer(AuditRecord record);
+  // A connection whose groups are being read.
+  struct Newcomer {
+    NewPeer peer;
+    ttrpc::UniqueFd socket;
+    std::unique_ptr<GroupReader::Request> request;
+  };
+  using Newcomers = std::list<Newcomer>;
+
+  void AwaitGroups(Newcomers::iterator newcomer);
+  bool TakePlace(NewPeer* peer);
+  void Admit(NewPeer peer, ttrpc::UniqueFd socket);
+  void RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code);
+  void LogRemovedListeners() const;
+  void AskForGroups();
+  void Sweep();
   void Reap();
   uint64_t MemoryUsed() const;
 
@@ -123,7 +147,12 @@ class Worker {
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
   SharedBackends shared_backends_;
+  GroupReader group_reader_;
+  Newcomers newcomers_;
   std::list<Peer> peers_;
+  // The first that may not have come to the generation yet.
+  std::list<Peer>::iterator sweep_ = peers_.end();
+  ttrpc::Timer sweeper_;
   std::list<Peer> dead_peers_;
   Pressure pressure_;
   Memory memory_;

@@ -12,7 +12,8 @@ namespace ttrpc {
 
 namespace {
 
-// Then those who are connected have their turn.
+// Of all acceptors of a loop in a wake-up; then those who are connected have their turn.
+constexpr auto kTimePerTurn = std::chrono::milliseconds(1);
 constexpr int kAcceptsPerTurn = 16;
 // Nothing tells when a descriptor is free, here or elsewhere in the system.
 constexpr auto kPause = std::chrono::milliseconds(100);
@@ -20,10 +21,19 @@ constexpr auto kPause = std::chrono::milliseconds(100);
 }  // namespace
 
 Acceptor::Acceptor(IoLoop& loop, int socket, AcceptorCallbacks callbacks)
-    : socket_(socket), callbacks_(std::move(callbacks)), pause_(loop, [this] { GoOn(); }) {
+    : loop_(loop),
+      socket_(socket),
+      callbacks_(std::move(callbacks)),
+      pause_(loop, [this] { GoOn(); }) {
+  if (!loop.accept_event_) {
+    loop.accept_event_.reset(event_new(
+        loop.base(), -1, 0,
+        [](evutil_socket_t, short, void* self) { AcceptSome(*static_cast<IoLoop*>(self)); },
+        &loop));
+  }
   event_.reset(event_new(
       loop.base(), socket_, EV_READ | EV_PERSIST,
-      [](evutil_socket_t, short, void* self) { static_cast<Acceptor*>(self)->AcceptSome(); },
+      [](evutil_socket_t, short, void* self) { static_cast<Acceptor*>(self)->AcceptSoon(); },
       this));
   GoOn();
 }
@@ -32,15 +42,32 @@ Acceptor::~Acceptor() {
   if (destroyed_ != nullptr) *destroyed_ = true;
 }
 
-void Acceptor::AcceptSome() {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    const bool more = AcceptOne();
-    if (destroyed) return;
-    if (!more) break;
+// Made active by hand, the event runs once behind all sockets that the same wake-up found ready. An
+// acceptor whose turn does not come then keeps its place, and the next wake-up finds its socket
+// ready again.
+void Acceptor::AcceptSoon() {
+  if (alone()) loop_.accepting_.InsertBefore(this);
+  event_active(loop_.accept_event_.get(), EV_TIMEOUT, 0);
+}
+
+void Acceptor::AcceptSome(IoLoop& loop) {
+  std::chrono::steady_clock::duration spent{0};
+  for (int i = 0; i < kAcceptsPerTurn && spent < kTimePerTurn && !loop.accepting_.alone(); ++i) {
+    auto* const acceptor = static_cast<Acceptor*>(loop.accepting_.next);
+    acceptor->Leave();
+    bool destroyed = false;
+    acceptor->destroyed_ = &destroyed;
+    const auto start = acceptor->Now();
+    const bool more = acceptor->AcceptOne();
+    if (destroyed) continue;
+    acceptor->destroyed_ = nullptr;
+    spent += acceptor->Now() - start;
+    if (more) loop.accepting_.InsertBefore(acceptor);
   }
-  destroyed_ = nullptr;
+}
+
+std::chrono::steady_clock::time_point Acceptor::Now() const {
+  return callbacks_.clock ? callbacks_.clock() : std::chrono::steady_clock::now();
 }
 
 // False: there is none to be had now. May have destroyed this.

@@ -12,10 +12,11 @@ namespace {
 
 class UnixCredentialsHandshaker final : public Handshaker {
  public:
-  explicit UnixCredentialsHandshaker(UnixCredentialsCheck check) : check_(std::move(check)) {}
+  UnixCredentialsHandshaker(UnixCredentialsCheck check, UnixCredentialsOptions options)
+      : check_(std::move(check)), options_(options) {}
 
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
-    Result<UnixCredentials> credentials = ReadUnixCredentials(socket.get());
+    Result<UnixCredentials> credentials = ReadUnixCredentials(socket.get(), options_);
     if (!credentials) co_return credentials.error();
     if (!check_) co_return Status(StatusCode::kPermissionDenied, "nobody may go on");
     if (Status status = check_(*credentials); !status.ok()) co_return status;
@@ -26,6 +27,7 @@ class UnixCredentialsHandshaker final : public Handshaker {
 
  private:
   const UnixCredentialsCheck check_;
+  const UnixCredentialsOptions options_;
 };
 
 // Keeps the sessions of all, and is the last one to whoever asks.
@@ -89,8 +91,9 @@ Status CheckGroup(const UnixCredentials& credentials, gid_t gid) {
 
 }  // namespace
 
-std::unique_ptr<Handshaker> RequireUnixCredentials(UnixCredentialsCheck check) {
-  return std::make_unique<UnixCredentialsHandshaker>(std::move(check));
+std::unique_ptr<Handshaker> RequireUnixCredentials(UnixCredentialsCheck check,
+                                                   UnixCredentialsOptions options) {
+  return std::make_unique<UnixCredentialsHandshaker>(std::move(check), options);
 }
 
 std::unique_ptr<Handshaker> ReadCredentials() {

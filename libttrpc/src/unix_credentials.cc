@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -23,8 +24,6 @@
 namespace ttrpc {
 namespace {
 
-// include/uapi/linux/limits.h: a process has no more supplementary groups.
-constexpr size_t kMaxGroups = 65536;
 // Covers nearly every user without a second call.
 constexpr size_t kUsualGroups = 32;
 // The kernel's default for both, DEFAULT_OVERFLOWUID.
@@ -80,25 +79,6 @@ bool GetGroups(int socket, gid_t* groups, size_t* size) {
   return done;
 }
 
-// The groups of a connected socket never change, so a second call with the size that the first one
-// named is enough.
-Status ReadGroups(int socket, std::vector<gid_t>* groups) {
-  std::array<gid_t, kUsualGroups> usual;
-  size_t size = usual.size();
-  if (GetGroups(socket, usual.data(), &size)) {
-    groups->assign(usual.begin(), usual.begin() + static_cast<ptrdiff_t>(size));
-    return {};
-  }
-  if (errno != ERANGE) return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
-  if (size > kMaxGroups) return Unauthenticated("SO_PEERGROUPS named too many groups");
-  groups->resize(size);
-  if (!GetGroups(socket, groups->data(), &size)) {
-    return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
-  }
-  groups->resize(size);
-  return {};
-}
-
 // No pidfd is no failure: the pid is a label. ENOPROTOOPT: an old kernel; EINVAL or ESRCH: the peer
 // is gone; EMFILE: its descriptor would be one too many.
 UniqueFd ReadPidfd(int socket) {
@@ -121,11 +101,39 @@ uint32_t ReadOverflowId(const char* path) {
 
 }  // namespace
 
+// The groups of a connected socket never change, so a second call with the size that the first one
+// named is enough.
+Result<std::span<const gid_t>> ReadUnixGroups(int socket, std::vector<gid_t>* buffer, size_t most) {
+  if (buffer->size() < kUsualGroups) buffer->resize(kUsualGroups);
+  size_t size = std::min(buffer->size(), most);
+  if (GetGroups(socket, buffer->data(), &size)) return std::span<const gid_t>(buffer->data(), size);
+  if (errno != ERANGE) return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
+  if (size > kMaxUnixGroups) return Unauthenticated("SO_PEERGROUPS named too many groups");
+  if (size > most) {
+    return Status(StatusCode::kResourceExhausted,
+                  "the peer has " + std::to_string(size) + " supplementary groups");
+  }
+  if (buffer->size() < size) buffer->resize(size);
+  if (GetGroups(socket, buffer->data(), &size)) return std::span<const gid_t>(buffer->data(), size);
+  return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
+}
+
+Result<size_t> CountUnixGroups(int socket) {
+  size_t size = 0;
+  gid_t none = 0;
+  if (GetGroups(socket, &none, &size) || errno == ERANGE) return size;
+  return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
+}
+
 Result<UnixCredentials> ReadUnixCredentials(int socket, UnixCredentialsOptions options) {
   UnixCredentials credentials;
   if (Status status = CheckConnection(socket); !status.ok()) return status;
   if (Status status = ReadIds(socket, &credentials); !status.ok()) return status;
-  if (Status status = ReadGroups(socket, &credentials.groups); !status.ok()) return status;
+  if (options.groups) {
+    const auto groups = ReadUnixGroups(socket, &credentials.groups);
+    if (!groups) return groups.error();
+    credentials.groups.resize(groups->size());
+  }
   if (options.pidfd) credentials.pidfd = ReadPidfd(socket);
   return credentials;
 }

@@ -98,8 +98,10 @@ TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
   Expect(Run({"drain"}), 0, "The daemon drains.\n", "");
   Expect(Run({"log-level", "debug"}), 0, "The log level is debug; it was info.\n", "");
   Expect(Run({"close", "7", "8"}), 0, "Peer 7 is closed.\nPeer 8 is closed.\n", "");
-  EXPECT_THAT(server_->calls(), ElementsAre("Reload", "Drain", "SetLogLevel level: \"debug\"",
-                                            "ClosePeer id: 7", "ClosePeer id: 8"));
+  Expect(Run({"close", "--listener", "shims"}), 0, "0 peers are closed.\n", "");
+  EXPECT_THAT(server_->calls(),
+              ElementsAre("Reload", "Drain", "SetLogLevel level: \"debug\"", "ClosePeer id: 7",
+                          "ClosePeer id: 8", "ClosePeer listener: \"shims\""));
 }
 
 TEST_F(CtlCommandsTest, EachPrintsJson) {

@@ -170,6 +170,8 @@ TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
   ExpectRefused({"log-level"}, "LEVEL");
   ExpectRefused({"log-level", "loud"}, "loud");
   ExpectRefused({"close"}, "PEER");
+  ExpectRefused({"close"}, "--listener");
+  ExpectRefused({"close", "7", "--listener", "shims"}, "excludes");
   ExpectRefused({"close", "seven"}, "PEER: expected a number from 1");
   ExpectRefused({"close", "-1"}, "PEER: expected a number from 1");
   ExpectRefused({"status", "--address", "tcp:x"}, "--address: ");

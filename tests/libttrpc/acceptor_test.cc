@@ -8,9 +8,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,7 +24,16 @@ namespace {
 
 class AcceptorTest : public testing::Test {
  protected:
-  AcceptorTest() : listening_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+  AcceptorTest() {
+    MakeListening();
+    callbacks_.accepted = [this](UniqueFd socket) { accepted_.push_back(std::move(socket)); };
+    callbacks_.paused = [this](int error_number) { paused_.push_back(error_number); };
+  }
+
+  // Another one; that before it stays open.
+  void MakeListening() {
+    if (listening_) others_.push_back(std::move(listening_));
+    listening_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     // The kernel chooses a name.
     const sockaddr_un any{.sun_family = AF_UNIX, .sun_path = {}};
     EXPECT_EQ(
@@ -29,8 +41,6 @@ class AcceptorTest : public testing::Test {
     EXPECT_EQ(::listen(listening_.get(), 100), 0);
     length_ = sizeof where_;
     EXPECT_EQ(::getsockname(listening_.get(), reinterpret_cast<sockaddr*>(&where_), &length_), 0);
-    callbacks_.accepted = [this](UniqueFd socket) { accepted_.push_back(std::move(socket)); };
-    callbacks_.paused = [this](int error_number) { paused_.push_back(error_number); };
   }
 
   UniqueFd Dial() {
@@ -43,6 +53,7 @@ class AcceptorTest : public testing::Test {
 
   EventLoop loop_;
   UniqueFd listening_;
+  std::vector<UniqueFd> others_;
   sockaddr_un where_{};
   socklen_t length_ = 0;
   AcceptorCallbacks callbacks_;
@@ -74,6 +85,51 @@ TEST_F(AcceptorTest, OthersHaveTheirTurnInAFlood) {
   EXPECT_EQ(accepted_.size(), 16U);
   RunReady();
   EXPECT_EQ(accepted_.size(), 40U);
+}
+
+// What one connection costs is for whoever connects to choose.
+TEST_F(AcceptorTest, AWakeUpEndsWithItsTimeHoweverFewItHasAccepted) {
+  std::chrono::steady_clock::time_point now;
+  callbacks_.clock = [&now] { return now; };
+  callbacks_.accepted = [&](UniqueFd socket) {
+    accepted_.push_back(std::move(socket));
+    now += std::chrono::microseconds(400);
+  };
+  const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 8; ++i) peers.push_back(Dial());
+  event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  EXPECT_EQ(accepted_.size(), 3U);
+  RunReady();
+  EXPECT_EQ(accepted_.size(), 8U);
+}
+
+// So that there is one budget however many sockets are flooded, and each has its share.
+TEST_F(AcceptorTest, AcceptorsOfALoopShareItsTimeAndTakeTurns) {
+  std::chrono::steady_clock::time_point now;
+  std::string order;
+  const auto callbacks = [&](char name) {
+    AcceptorCallbacks made;
+    made.clock = [&now] { return now; };
+    made.accepted = [&, name](UniqueFd socket) {
+      accepted_.push_back(std::move(socket));
+      order += name;
+      now += std::chrono::microseconds(600);
+    };
+    return made;
+  };
+  const Acceptor one(loop_.io(), listening_.get(), callbacks('1'));
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 3; ++i) peers.push_back(Dial());
+  MakeListening();
+  const Acceptor two(loop_.io(), listening_.get(), callbacks('2'));
+  for (int i = 0; i < 3; ++i) peers.push_back(Dial());
+  event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  EXPECT_EQ(order.size(), 2U);
+  RunReady();
+  EXPECT_EQ(std::count(order.begin(), order.end(), '1'), 3);
+  EXPECT_NE(order.substr(0, 4).find("12"), std::string::npos) << order;
+  EXPECT_NE(order.substr(0, 4).find("21"), std::string::npos) << order;
 }
 
 TEST_F(AcceptorTest, OutOfDescriptorsItPausesSaysSoOnceAndGoesOn) {

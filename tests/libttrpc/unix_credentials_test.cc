@@ -122,6 +122,52 @@ TEST(UnixCredentialsTest, GivesAllGroupsHoweverMany) {
   }
 }
 
+TEST(UnixCredentialsTest, GroupsAreNotAskedForUnlessWanted) {
+  int asked = 0;
+  FakeOption fake{.option = SO_PEERGROUPS, .answer = [&asked](void*, socklen_t*) {
+                    ++asked;
+                    return EINVAL;
+                  }};
+  const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {77}});
+  fake_option = &fake;
+  const auto credentials = ReadUnixCredentials(sockets[0].get(), {.groups = false});
+  fake_option = nullptr;
+  ASSERT_TRUE(credentials) << credentials.error();
+  EXPECT_EQ(credentials->uid, 1234U);
+  EXPECT_THAT(credentials->groups, IsEmpty());
+  EXPECT_EQ(asked, 0);
+}
+
+TEST(UnixCredentialsTest, GroupsAreReadIntoABufferThatIsUsedAgain) {
+  std::vector<gid_t> groups(5000);
+  std::iota(groups.begin(), groups.end(), 5000);
+  const auto many = SocketpairAs({.uid = 1234, .gid = 2345, .groups = groups});
+  const auto few = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {77, 88}});
+  std::vector<gid_t> buffer;
+  const auto first = ReadUnixGroups(many[0].get(), &buffer);
+  ASSERT_TRUE(first) << first.error();
+  EXPECT_EQ(std::vector<gid_t>(first->begin(), first->end()), groups);
+  const gid_t* const place = buffer.data();
+  const auto second = ReadUnixGroups(few[0].get(), &buffer);
+  ASSERT_TRUE(second) << second.error();
+  EXPECT_THAT(*second, ElementsAre(77, 88));
+  EXPECT_EQ(buffer.data(), place);
+}
+
+TEST(UnixCredentialsTest, MoreGroupsThanAskedForAreCountedAndNotCopied) {
+  const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {77, 88, 99}});
+  std::vector<gid_t> buffer;
+  const auto groups = ReadUnixGroups(sockets[0].get(), &buffer, 2);
+  ASSERT_FALSE(groups);
+  EXPECT_EQ(groups.error().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(groups.error().message(), "the peer has 3 supplementary groups");
+  EXPECT_THAT(buffer, testing::Each(0U));
+  EXPECT_EQ(CountUnixGroups(sockets[0].get()).value(), 3U);
+  const auto none = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {}});
+  EXPECT_EQ(CountUnixGroups(none[0].get()).value(), 0U);
+  EXPECT_FALSE(CountUnixGroups(-1));
+}
+
 TEST(UnixCredentialsTest, EffectiveIdsCountNotTheRealOnes) {
   std::array<int, 2> fds = {-1, -1};
   test::RunAs({}, [&] {

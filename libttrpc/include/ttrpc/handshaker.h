@@ -64,8 +64,10 @@ class Handshaker {
 // Says whether these credentials may go on: OK, or the status that Handshake() returns.
 using UnixCredentialsCheck = std::function<Status(const UnixCredentials&)>;
 
-// Reads the credentials (ReadUnixCredentials) and asks `check`.
-std::unique_ptr<Handshaker> RequireUnixCredentials(UnixCredentialsCheck check);
+// Reads the credentials (ReadUnixCredentials) and asks `check`. A check that does not look at the
+// groups should not have them read.
+std::unique_ptr<Handshaker> RequireUnixCredentials(UnixCredentialsCheck check,
+                                                   UnixCredentialsOptions options = {});
 
 // Reads the credentials, and lets everybody go on who has some.
 std::unique_ptr<Handshaker> ReadCredentials();

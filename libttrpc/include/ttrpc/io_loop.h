@@ -24,6 +24,7 @@ struct event_base;
 
 namespace ttrpc {
 
+class Acceptor;
 class Connection;
 class IoLoop;
 
@@ -128,6 +129,7 @@ class IoLoop {
   void ReleaseGroup(uint64_t group);
 
  private:
+  friend class Acceptor;
   friend class Connection;
   friend class Waiter;
 
@@ -184,6 +186,9 @@ class IoLoop {
   EventPtr resume_event_;
   EventPtr woken_event_;
   RingNode woken_;  // Waiters, in the order in which they were woken
+  // Acceptors whose sockets are ready, next first. The event is the Acceptors' to make and run.
+  RingNode accepting_;
+  EventPtr accept_event_;
   // An epoll of our own, of sockets that are not to be read. libevent's EV_CLOSED does not do: an
   // error on the socket, which is how it ends if something was left unread at the other side, is
   // told to readers and writers only, and would turn the loop without end.
