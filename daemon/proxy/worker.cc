@@ -38,8 +38,12 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   ListenerTally& tally = generation_->listener_tally(listener);
   if (!credentials) {
     ++tally.no_credentials;
-    spdlog::warn("listener \"{}\": a connection without credentials is closed: {}", record.listener,
-                 credentials.error().message());
+    // Once a second: whatever makes the kernel withhold them, it may do so for each connection.
+    if (loop_.Now() >= log_no_credentials_again_) {
+      log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
+      spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
+                   record.listener, credentials.error().message());
+    }
     return RefusePeer(record);
   }
   record.pid = credentials->pid;

@@ -4,6 +4,7 @@
 // keeps what has ended until no callback of it can be running. On its own thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <list>
 #include <memory>
@@ -103,6 +104,7 @@ class Worker {
   DeadlineQueue backend_write_deadlines_;
   Counters counters_;
   uint64_t last_peer_id_ = 0;
+  std::chrono::steady_clock::time_point log_no_credentials_again_{};
   ttrpc::RequestView request_buffer_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   ttrpc::Timer reaper_;
