@@ -65,6 +65,9 @@ inline constexpr uint32_t kDefaultOverflowId = 65534;
 std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid = kDefaultOverflowId,
                                      gid_t overflow_gid = kDefaultOverflowId);
 
+// Of these, those about the audit.
+std::vector<ConfigError> CheckAudit(const Config& config);
+
 // The warning that the daemon may run out of descriptors before it runs into its own limits:
 // `limit` is how many it may have, at most (RLIMIT_NOFILE). Pure.
 std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit);
