@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "observe/audit_shares.h"
 #include "observe/tally.h"
 #include "policy/accounting.h"
 #include "proxy/generation.h"
@@ -50,6 +51,7 @@ struct Call {
   uint64_t response_bytes = 0;
   CallLabel label;
   CallPlace place;
+  AuditPlace audit_place;  // for the line of its end
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
@@ -70,6 +72,7 @@ inline void Call::Reset(const StreamState& initial) {
   label.traceparent.clear();
   label.end_wanted = false;
   place.Leave();
+  audit_place.Leave();
   deadline.reset();
 }
 

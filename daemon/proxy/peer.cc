@@ -326,7 +326,7 @@ void Peer::EndCall(Call& call, StatusCode code) {
   if (!linger_) timeouts_.AwaitRequest();
 }
 
-void Peer::TellEnd(const Call& call, StatusCode code) {
+void Peer::TellEnd(Call& call, StatusCode code) {
   const auto duration = worker_.loop().Now() - call.start;
   call.tally->Count(code);
   call.backend->backend().tally().durations.Add(duration);

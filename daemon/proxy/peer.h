@@ -139,7 +139,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
-  void TellEnd(const Call& call, ttrpc::StatusCode code);
+  void TellEnd(Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
   void LeaveShared();

@@ -126,6 +126,7 @@ void Worker::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
   call->generation = {};
   call->place.Leave();
+  call->audit_place.Leave();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
 
