@@ -39,6 +39,7 @@ class Checker {
       CheckReach(i);
       CheckOverflow(config_.rules[i]);
     }
+    for (ConfigError& warning : CheckAudit(config_)) warnings_.push_back(std::move(warning));
     return std::move(warnings_);
   }
 

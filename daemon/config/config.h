@@ -57,8 +57,9 @@ struct AuditConfig {
   enum class OnError { kDrop, kRefuseCalls };
   AuditCalls calls = AuditCalls::kDenied;
   Target target = Target::kLog;
-  std::string path;  // kFile only
-  uint32_t rate_per_user = 100;
+  std::string path;                              // kFile only
+  uint32_t rate_per_user = 100;                  // lines a second
+  uint64_t bytes_per_user = uint64_t{64} << 10;  // a second
   OnError on_error = OnError::kDrop;
 };
 

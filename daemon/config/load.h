@@ -74,6 +74,9 @@ inline constexpr uint32_t kDefaultOverflowId = 65534;
 std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid = kDefaultOverflowId,
                                      gid_t overflow_gid = kDefaultOverflowId);
 
+// Of these, those about the audit.
+std::vector<ConfigError> CheckAudit(const Config& config);
+
 // How many connections to backends all users together may have, if there are `limit` descriptors
 // (RLIMIT_NOFILE): what clients, listeners and the daemon itself leave of them. Pure.
 uint64_t DescriptorsForBackends(const Config& config, uint64_t limit);

@@ -96,6 +96,7 @@ void PrintAudit(const AuditConfig& audit, Printer* out) {
   out->String("calls", WordOf(kAuditCallsWords, audit.calls));
   out->String("target", audit.target == AuditConfig::Target::kFile ? "file:" + audit.path : "log");
   out->Number("rate_per_user", audit.rate_per_user);
+  out->String("bytes_per_user", FormatSize(audit.bytes_per_user));
   out->String("on_error", WordOf(kAuditOnErrorWords, audit.on_error));
 }
 

@@ -88,6 +88,8 @@ LogConfig ReadLog(const TomlValue& table, Diagnostics* errors) {
 
 AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
   constexpr uint32_t kMaxRate = 1'000'000;
+  constexpr uint64_t kMinAuditBytes = uint64_t{1} << 10;  // a line or two
+  constexpr uint64_t kMaxAuditBytes = uint64_t{1} << 30;
   TableReader in("[audit]", table, errors);
   AuditConfig audit;
   in.ReadWord("calls", kAuditCallsWords, &audit.calls);
@@ -100,6 +102,8 @@ AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
     }
   }
   in.ReadNumber("rate_per_user", {1, kMaxRate}, &audit.rate_per_user);
+  ReadSize("bytes_per_user", {kMinAuditBytes, kMaxAuditBytes, "\"1KiB\" to \"1GiB\""}, &in,
+           &audit.bytes_per_user);
   in.ReadWord("on_error", kAuditOnErrorWords, &audit.on_error);
   in.Finish();
   return audit;

@@ -116,6 +116,7 @@ void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
     record.method = method->method;
     record.kind = method->unary() ? "unary" : "stream";
   }
+  record.carried_out = event == AuditEvent::kCall;
   if (event != AuditEvent::kCall) record.code = StatusCode::kPermissionDenied;
   vitals_.reports.Tell(record, AuditCalls::kAll);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audit's queue and its thread. Lines wait in one buffer, which the thread swaps for its own empty
+// Audit's thread. Lines wait in the queue's one buffer, which the thread swaps for its own empty
 // one: recording a line is a short append under a lock that is never held while anything is
 // written. The thread may wait for its target, but not longer than that is wanted (GiveUp()).
 #include "observe/audit.h"
@@ -9,30 +9,26 @@
 
 #include <algorithm>
 #include <atomic>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "observe/audit_line.h"
+#include "observe/audit_queue.h"
 #include "observe/blocked_signals.h"
-#include "observe/rate_limiter.h"
 
 namespace proxyd {
 namespace {
 
 using std::chrono::milliseconds;
 
-// What may wait: some hundred milliseconds of every call at full speed, and a bound on memory
-// (twice this, with what is being written).
-constexpr size_t kQueueBytes = size_t{4} << 20U;
-constexpr size_t kQueueLines = 16384;
-// A buffer that a burst made larger than this is given back when things are quiet again.
-constexpr size_t kKeptBytes = size_t{256} << 10U;
 // How long a line waits for others to be written with: at full speed each write(2), and each waking
 // of the thread, then serves hundreds of calls.
 constexpr milliseconds kLinger{2};
 constexpr milliseconds kRetryAfter{1000};
+// How often the log reports that lines are lost, and how many were: whoever causes it may do so all
+// the time.
+constexpr milliseconds kSayEvery{1000};
 
 class SystemClock final : public AuditClock {
  public:
@@ -48,16 +44,6 @@ class SystemClock final : public AuditClock {
   }
 };
 
-bool IsRateLimited(const AuditRecord& record) {
-  return record.event == AuditEvent::kRefuse || record.event == AuditEvent::kDeny ||
-         record.enforced == false;
-}
-
-uint64_t RandomSeed() {
-  std::random_device device;
-  return (uint64_t{device()} << 32U) | device();
-}
-
 }  // namespace
 
 AuditClock& SystemAuditClock() {
@@ -69,30 +55,25 @@ class Audit::Writer {
  public:
   Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock);
 
-  void Record(const AuditRecord& record);
+  bool Reserve(uid_t uid, size_t bytes, AuditPlace* place);
+  void Record(const AuditRecord& record, AuditPlace place);
   void Reopen();
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
-  bool refusing_calls() const { return keep_failed_ && (full_ || failing_); }
+  bool refusing_calls() const { return keep_failed_ && failing_; }
   uint64_t lost() const { return lost_; }
 
   void Stop(std::chrono::steady_clock::time_point deadline);
 
  private:
-  struct Lines {
-    std::string text;
-    size_t count = 0;
-    bool empty() const { return text.empty(); }
-    void Clear();
-  };
-
   void Run();
   void WaitForWork(std::unique_lock<std::mutex>& lock);
   void TellSuppressed(AuditClock::Steady until);
-  void ChangeRate();
-  void Push(std::string_view line);
+  void ChangeRates();
+  void Pushed(bool fits, bool was_empty);
   void Lose(size_t lines);
   void WriteBatch();
   void DropKept();
+  std::optional<AuditClock::Steady> say_lost_at() const;
   void SayLost();
   // Under mutex_: there is something to do that is no line.
   bool told() const { return stop_ || reopen_ || reconfigured_; }
@@ -101,9 +82,10 @@ class Audit::Writer {
 
   // The thread's own. `target_` changes under mutex_, so that others may have it give up.
   std::unique_ptr<AuditTarget> target_;
-  Lines batch_;  // being written; or what failed, kept to be offered again
+  AuditLines batch_;  // being written; or what failed, kept to be offered again
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
+  AuditClock::Steady lost_said_at_{};
 
   std::atomic<bool> keep_failed_;  // on_error = "refuse-calls"
   std::atomic<uint64_t> lost_ = 0;
@@ -114,12 +96,11 @@ class Audit::Writer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable ended_;
-  Lines pending_;  // guarded by mutex_, as are all below
-  RateLimiter limiter_;
+  AuditQueue queue_;  // guarded by mutex_, as are all below
   bool reopen_ = false;
   bool reconfigured_ = false;
-  uint32_t rate_;
-  std::optional<uint32_t> next_rate_;         // that is to count
+  AuditConfig config_;
+  std::optional<AuditConfig> next_config_;    // whose rates are to count
   std::unique_ptr<AuditTarget> next_target_;  // that is to be written to
   bool stop_ = false;
   bool done_ = false;
@@ -132,26 +113,25 @@ Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> ta
     : clock_(clock),
       target_(std::move(target)),
       keep_failed_(config.on_error == AuditConfig::OnError::kRefuseCalls),
-      limiter_(config.rate_per_user, RandomSeed()),
-      rate_(config.rate_per_user) {
+      queue_(config),
+      config_(config) {
   const BlockedSignals blocked;
   thread_ = std::thread([this] { Run(); });
 }
 
-void Audit::Writer::Lines::Clear() {
-  if (text.capacity() > kKeptBytes && text.size() < kKeptBytes / 4) {
-    std::string().swap(text);
-  }
-  text.clear();
-  count = 0;
+bool Audit::Writer::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+  const bool refuse = keep_failed_;
+  if (refuse && failing_) return false;
+  if (!refuse && bytes == 0) return true;
+  return queue_.shares().Reserve(uid, bytes, place) || !refuse;
 }
 
-void Audit::Writer::Record(const AuditRecord& record) {
-  if (IsRateLimited(record)) {
-    // Before the line is made: a flood of denials costs a look-up each.
+void Audit::Writer::Record(const AuditRecord& record, AuditPlace place) {
+  const AuditClock::Steady now = clock_.SteadyNow();
+  if (!record.carried_out) {
     const std::lock_guard lock(mutex_);
-    const bool told_later = limiter_.next_due().has_value();
-    if (!limiter_.Admit(record.uid, record.event, clock_.SteadyNow())) {
+    const bool told_later = queue_.next_due().has_value();
+    if (!queue_.Admit(record, now)) {
       if (!told_later) wake_.notify_one();
       return;
     }
@@ -160,20 +140,19 @@ void Audit::Writer::Record(const AuditRecord& record) {
   line.clear();
   AppendAuditLine(record, clock_.Now(), &line);
   const std::lock_guard lock(mutex_);
-  Push(line);
+  const bool was_empty = queue_.lines().empty();
+  Pushed(queue_.Push(record, line, std::move(place), now), was_empty);
 }
 
 // Under mutex_.
-void Audit::Writer::Push(std::string_view line) {
-  if (pending_.text.size() + line.size() > kQueueBytes || pending_.count == kQueueLines) {
-    full_ = true;
+void Audit::Writer::Pushed(bool fits, bool was_empty) {
+  if (!fits) {
+    // What was empty is full of places for calls in flight: nothing will be taken out.
+    full_ = !was_empty;
     Lose(1);
-    return;
+  } else if (was_empty) {
+    wake_.notify_one();  // otherwise it is awake, or lingers for more
   }
-  // Otherwise it is awake, or lingers for more.
-  if (pending_.empty()) wake_.notify_one();
-  pending_.text.append(line);
-  ++pending_.count;
 }
 
 void Audit::Writer::Lose(size_t lines) {
@@ -190,7 +169,7 @@ void Audit::Writer::Reopen() {
 void Audit::Writer::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
   const std::lock_guard lock(mutex_);
   keep_failed_ = config.on_error == AuditConfig::OnError::kRefuseCalls;
-  if (config.rate_per_user != rate_) next_rate_ = config.rate_per_user;
+  next_config_ = config;
   if (target) {
     std::swap(next_target_, target);
     target_->GiveUp();
@@ -218,11 +197,11 @@ void Audit::Writer::Run() {
   while (!last) {
     WaitForWork(lock);
     TellSuppressed(stop_ ? AuditClock::Steady::max() : clock_.SteadyNow());
-    if (next_rate_) ChangeRate();
+    if (next_config_) ChangeRates();
     std::unique_ptr<AuditTarget> before;
     if (next_target_) before = std::exchange(target_, std::move(next_target_));
     if (batch_.empty()) {
-      std::swap(batch_, pending_);
+      queue_.Take(&batch_);
       full_ = false;
     }
     const bool stopping = stop_;
@@ -233,10 +212,11 @@ void Audit::Writer::Run() {
     before.reset();
     WriteBatch();
     lock.lock();
+    if (const auto due = say_lost_at(); due && *due <= clock_.SteadyNow()) SayLost();
     // At the end a target that fails gets one chance more, not as many as it likes.
-    last = stopping && (failing_ || pending_.empty()) && !next_target_;
+    last = stopping && (failing_ || queue_.lines().empty()) && !next_target_;
   }
-  if (const size_t left = batch_.count + pending_.count; left != 0) Lose(left);
+  if (const size_t left = batch_.count + queue_.lines().count; left != 0) Lose(left);
   SayLost();
   done_ = true;
   ended_.notify_all();
@@ -245,10 +225,11 @@ void Audit::Writer::Run() {
 void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
   while (!told()) {
     const AuditClock::Steady now = clock_.SteadyNow();
-    std::optional<AuditClock::Steady> until = limiter_.next_due();
+    std::optional<AuditClock::Steady> until = queue_.next_due();
+    if (const auto due = say_lost_at()) until = until ? std::min(*until, *due) : due;
     if (!batch_.empty()) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
-    } else if (!pending_.empty()) {
+    } else if (!queue_.lines().empty()) {
       // In real time: lingering is about the machine's speed, whatever clock a test gives.
       wake_.wait_for(lock, kLinger, [this] { return told(); });
       return;
@@ -260,19 +241,22 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
 
 // Under mutex_.
 void Audit::Writer::TellSuppressed(AuditClock::Steady until) {
-  std::string line;
-  while (const std::optional<RateLimiter::Suppressed> told = limiter_.TakeSuppressed(until)) {
-    line.clear();
-    AppendSuppressedLine(*told, clock_.Now(), &line);
-    Push(line);
+  while (true) {
+    const bool was_empty = queue_.lines().empty();
+    const std::optional<bool> fits = queue_.PushSuppressed(until, clock_.Now());
+    if (!fits) return;
+    Pushed(*fits, was_empty);
   }
 }
 
 // Under mutex_. What the old limit held back is told first.
-void Audit::Writer::ChangeRate() {
+void Audit::Writer::ChangeRates() {
+  const AuditConfig next = *std::exchange(next_config_, std::nullopt);
+  const AuditConfig before = std::exchange(config_, next);
+  if (next.rate_per_user == before.rate_per_user && next.bytes_per_user == before.bytes_per_user)
+    return;
   TellSuppressed(AuditClock::Steady::max());
-  rate_ = *std::exchange(next_rate_, std::nullopt);
-  limiter_ = RateLimiter(rate_, RandomSeed());
+  queue_.SetRates(next);
 }
 
 void Audit::Writer::WriteBatch() {
@@ -286,7 +270,6 @@ void Audit::Writer::WriteBatch() {
   if (!written && (keep_failed_ || next_target_)) return;
   if (!written && batch_.count != 0) Lose(batch_.count);
   batch_.Clear();
-  if (written && !full_) SayLost();
 }
 
 // The lines of the batch that the target has although it failed.
@@ -296,11 +279,19 @@ void Audit::Writer::DropKept() {
   batch_.text.erase(0, kept.size());
 }
 
-// Once things go well again: how many. Under mutex_, as Lose().
+// Under mutex_: when the log is to have how many were lost; none: things do not go well yet, or
+// nothing was.
+std::optional<AuditClock::Steady> Audit::Writer::say_lost_at() const {
+  if (lost_ == lost_said_ || full_ || failing_) return std::nullopt;
+  return lost_said_at_ + kSayEvery;
+}
+
+// Under mutex_, as Lose().
 void Audit::Writer::SayLost() {
   const uint64_t lost = lost_;
   if (lost == lost_said_) return;
   losing_ = false;
+  lost_said_at_ = clock_.SteadyNow();
   spdlog::warn("audit: {} lines were lost", lost - std::exchange(lost_said_, lost));
 }
 
@@ -328,7 +319,13 @@ bool Audit::Wants(AuditEvent event, std::optional<bool> enforced,
   return true;
 }
 
-void Audit::Record(const AuditRecord& record) { writer_->Record(record); }
+bool Audit::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+  return writer_->Reserve(uid, bytes, place);
+}
+
+void Audit::Record(const AuditRecord& record, AuditPlace place) {
+  writer_->Record(record, std::move(place));
+}
 
 bool Audit::refusing_calls() const { return writer_->refusing_calls(); }
 

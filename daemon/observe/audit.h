@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Audit: one JSON object a line for what was decided. Called on the workers' threads; never waits:
-// lines go through a bounded queue to a thread that writes them, and lines that do not fit are
-// counted.
+// lines go through a bounded queue, of which each user has a share, to a thread that writes them,
+// and lines that do not fit are counted.
 #pragma once
 
 #include <sys/types.h>
@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "observe/audit_shares.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -41,6 +42,9 @@ struct AuditRecord {
   std::optional<uint64_t> request_bytes;
   std::optional<uint64_t> response_bytes;
   std::string_view traceparent;
+  // Not in the line: a backend got the call, or the admin service carried it out. Its line is never
+  // held back.
+  bool carried_out = false;
   // Not in the line: for those who look at it as it happens.
   uint64_t peer = 0;
   uint32_t stream_id = 0;  // the peer's
@@ -89,14 +93,19 @@ class Audit {
   bool Wants(AuditEvent event, std::optional<bool> enforced,
              std::optional<AuditCalls> rule_override) const;
 
-  // Formats and queues. Refusals, denials and shadow decisions are held to rate_per_user lines a
-  // second for each uid (0: no limit); what is over is told within a second in one line with the
-  // uid, the event of the last one and `suppressed`. Any thread.
-  void Record(const AuditRecord& record);
+  // Before a call of this user is forwarded: room for its line of at most `bytes` (0: none is
+  // wanted). False: with on_error = "refuse-calls" there is none, or the target fails, and the call
+  // is to be refused. Any thread, without a lock.
+  bool Reserve(uid_t uid, size_t bytes, AuditPlace* place);
 
-  // on_error = "refuse-calls" and the queue is full or the target fails: new calls are to be
-  // refused. Lines are then kept and offered again each second, and calls go on once they stand
-  // there. Any thread.
+  // Formats and queues, in the room that was kept for it, if any was. Refusals, denials and shadow
+  // decisions are held to rate_per_user lines a second for each uid, all lines but those of calls
+  // that were carried out to bytes_per_user (0: no limit); what is over is told within a second in
+  // one line with the uid, the event of the last one and `suppressed`. Any thread.
+  void Record(const AuditRecord& record, AuditPlace place = {});
+
+  // on_error = "refuse-calls" and the target fails: each new call is to be refused. Lines are then
+  // kept and offered again each second, and calls go on once they stand there. Any thread.
   bool refusing_calls() const;
 
   // From here on as `config` says; what is queued is written to `target`, too, if one is given, and

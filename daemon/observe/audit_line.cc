@@ -25,6 +25,9 @@ std::string_view EventName(AuditEvent event) {
 
 namespace {
 
+// Keys, numbers, words and a traceparent: 417 bytes, all at their longest.
+constexpr size_t kBesideNames = 512;
+
 // One object, begun with its time and event. What is empty is left out.
 class Line {
  public:
@@ -80,6 +83,15 @@ void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_
   if (record.response_bytes) line.Number("response_bytes", *record.response_bytes);
   line.Text("traceparent", record.traceparent);
   line.End();
+}
+
+size_t AuditLineBound(const AuditNames& names) {
+  size_t bound = kBesideNames;
+  for (const std::string_view name :
+       {names.listener, names.service, names.method, names.rule, names.backend}) {
+    bound += JsonStringBound(name, kAuditValueLimit);
+  }
+  return bound;
 }
 
 void AppendSuppressedLine(const RateLimiter::Suppressed& suppressed,

@@ -20,6 +20,18 @@ std::string_view EventName(AuditEvent event);
 // no error are 256 bytes long. A line is thus at most some 13 KiB, even if all of it is hostile.
 inline constexpr size_t kAuditValueLimit = 256;
 
+// What the line of a call consists of beside keys, numbers and words of a fixed set.
+struct AuditNames {
+  std::string_view listener;
+  std::string_view service;
+  std::string_view method;
+  std::string_view rule;
+  std::string_view backend;
+};
+
+// The most bytes of a call's line with these names, whatever else is in it.
+size_t AuditLineBound(const AuditNames& names);
+
 // Both append a whole line with its newline.
 void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);

@@ -131,6 +131,13 @@ void AppendJsonString(std::string_view value, size_t limit, std::string* out) {
   out->push_back('"');
 }
 
+size_t JsonStringBound(std::string_view value, size_t limit) {
+  constexpr size_t kLongestEscape = 6;  // \u00XX
+  size_t bound = 2 + kEllipsis.size();
+  for (const char byte : value.substr(0, limit)) bound += IsPlain(byte) ? 1 : kLongestEscape;
+  return bound;
+}
+
 void AppendPlainText(std::string_view value, size_t limit, std::string* out) {
   const std::string_view kept = Cut(value, limit);
   AppendEscaped(kept, Style::kPlain, out);

@@ -17,6 +17,8 @@ namespace proxyd {
 // The value in double quotes, as JSON wants it. Bytes that are not UTF-8 become U+FFFD. A value of
 // more than `limit` bytes is cut before the character that would go beyond it, and ends in "…".
 void AppendJsonString(std::string_view value, size_t limit, std::string* out);
+// The most bytes that this appends.
+size_t JsonStringBound(std::string_view value, size_t limit);
 
 // The value for people: control characters as \n, \t, …, \u00XX, and bytes that are not UTF-8 as
 // \xXX. Cut as above. A backslash stays as it is: the aim is that lines hold, not that values can

@@ -10,47 +10,54 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr nanoseconds kBurst = std::chrono::seconds(1);  // what a full bucket is worth
-constexpr size_t kSetSize = 8;                           // places that a user may have
-
-// splitmix64's finalizer: each bit of the uid reaches each bit of the result.
-uint64_t Mix(uint64_t value) {
-  value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
-  value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;
-  return value ^ (value >> 31U);
-}
 
 }  // namespace
 
-RateLimiter::RateLimiter(uint32_t lines_per_second, uint64_t seed)
-    : line_cost_(lines_per_second == 0 ? nanoseconds(0) : kBurst / lines_per_second), seed_(seed) {
-  static_assert(kUsers % kSetSize == 0);
-  if (line_cost_.count() != 0) buckets_.resize(kUsers + 1);
+RateLimiter::RateLimiter(const Rates& rates, uint64_t seed)
+    : line_cost_(rates.lines == 0 ? nanoseconds(0) : kBurst / rates.lines),
+      bytes_per_second_(rates.bytes),
+      least_bytes_(std::min(kBurst, CostOf(kLeastBytes))),
+      seed_(seed) {
+  if (rates.lines == 0 && rates.bytes == 0) return;
+  buckets_.resize(kAllUserPlaces);
+  buckets_[kRootPlace].uid = kRootUid;
+  buckets_[kRootPlace].used = true;
+}
+
+nanoseconds RateLimiter::CostOf(size_t bytes) const {
+  if (bytes_per_second_ == 0) return nanoseconds(0);
+  return nanoseconds(bytes * static_cast<uint64_t>(kBurst.count()) / bytes_per_second_);
 }
 
 // A user's own bucket, or else a place in the user's set that remembers nothing, or else the common
 // bucket.
 RateLimiter::Bucket& RateLimiter::Find(uid_t uid, Time now) {
-  const size_t first = Mix(uid + seed_) % (kUsers / kSetSize) * kSetSize;
+  if (uid == kRootUid) return buckets_[kRootPlace];
+  const size_t first = FirstUserPlace(uid, seed_);
   Bucket* free = nullptr;
-  for (size_t i = first; i < first + kSetSize; ++i) {
+  for (size_t i = first; i < first + kUserSetSize; ++i) {
     Bucket& bucket = buckets_[i];
     if (bucket.used && bucket.uid == uid) return bucket;
-    const bool forgettable = !bucket.used || (bucket.full_at <= now && bucket.suppressed == 0);
+    const bool full = bucket.lines_full_at <= now && bucket.bytes_full_at <= now;
+    const bool forgettable = !bucket.used || (full && bucket.suppressed == 0);
     if (free == nullptr && forgettable) free = &bucket;
   }
-  if (free == nullptr) return buckets_.back();
+  if (free == nullptr) return buckets_[kCommonPlace];
   *free = Bucket();
   free->uid = uid;
   free->used = true;
   return *free;
 }
 
-bool RateLimiter::Admit(uid_t uid, AuditEvent event, Time now) {
-  if (line_cost_.count() == 0) return true;
+bool RateLimiter::Admit(uid_t uid, AuditEvent event, Counts counts, Time now) {
+  if (buckets_.empty()) return true;
   Bucket& bucket = Find(uid, now);
-  const Time full_at = std::max(bucket.full_at, now) + line_cost_;
-  if (full_at <= now + kBurst) {
-    bucket.full_at = full_at;
+  const nanoseconds line = counts == Counts::kBytes ? nanoseconds(0) : line_cost_;
+  const Time lines_full_at = std::max(bucket.lines_full_at, now) + line;
+  const Time bytes_full_at = std::max(bucket.bytes_full_at, now) + least_bytes_;
+  const Time latest = now + kBurst;
+  if ((line.count() == 0 || lines_full_at <= latest) && bytes_full_at <= latest) {
+    bucket.lines_full_at = lines_full_at;
     return true;
   }
   bucket.event = event;
@@ -59,6 +66,15 @@ bool RateLimiter::Admit(uid_t uid, AuditEvent event, Time now) {
     suppressed_.push_back(static_cast<size_t>(&bucket - buckets_.data()));
   }
   return false;
+}
+
+void RateLimiter::Charge(uid_t uid, size_t bytes, Charged charged, Time now) {
+  if (bytes_per_second_ == 0) return;
+  Bucket& bucket = Find(uid, now);
+  const Time before = std::max(bucket.bytes_full_at, now);
+  Time after = before + CostOf(bytes);
+  if (charged == Charged::kAnyway) after = std::min(after, std::max(before, now + kBurst));
+  bucket.bytes_full_at = after;
 }
 
 std::optional<RateLimiter::Time> RateLimiter::next_due() const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RateLimiter: how many lines about one user may be written a second, and which counts are still to
-// be told. Its memory is fixed, and its work for a line bounded, however many users there are: one
-// account may own 65,536 subordinate uids.
+// RateLimiter: how many lines and bytes about one user may be written a second, and which counts
+// are still to be told. Its memory is fixed, and its work for a line bounded, however many users
+// there are: one account may own 65,536 subordinate uids.
 // Pure, time is passed in (and must not go back); not synchronized.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "observe/audit.h"
+#include "observe/user_sets.h"
 
 namespace proxyd {
 
@@ -24,8 +25,16 @@ class RateLimiter {
 
   // Counts are told this long after the first line that was held back: "within a second".
   static constexpr std::chrono::milliseconds kTellAfter{900};
-  // Users of whom something must be remembered at a time; users beyond share one allowance.
-  static constexpr size_t kUsers = 2048;
+  // A user's line is made only while at least so much is left to it, or a second's worth if that
+  // is less.
+  static constexpr size_t kLeastBytes = 256;
+
+  struct Rates {  // a second, for each user; 0: no limit
+    uint32_t lines = 0;
+    uint64_t bytes = 0;
+  };
+  enum class Counts { kBytes, kLinesAndBytes };
+  enum class Charged { kAdmitted, kAnyway };
 
   struct Suppressed {
     std::optional<uid_t> uid;              // none: users who shared the common allowance
@@ -33,12 +42,14 @@ class RateLimiter {
     uint64_t lines = 0;
   };
 
-  // 0: no limit. `seed` should be random: it keeps users from choosing whom they share a place
-  // with.
-  RateLimiter(uint32_t lines_per_second, uint64_t seed);
+  // `seed` should be random: it keeps users from choosing whom they share a place with.
+  RateLimiter(const Rates& rates, uint64_t seed);
 
   // Whether a line about `uid` may be written now; if not, it was counted.
-  bool Admit(uid_t uid, AuditEvent event, Time now);
+  bool Admit(uid_t uid, AuditEvent event, Counts counts, Time now);
+  // A line that is written takes up so many bytes. One that was admitted may take more than was
+  // left, which is then owed; one that nobody asked about takes what is left at most.
+  void Charge(uid_t uid, size_t bytes, Charged charged, Time now);
 
   // When TakeSuppressed() next has something to tell.
   std::optional<Time> next_due() const;
@@ -47,9 +58,11 @@ class RateLimiter {
   std::optional<Suppressed> TakeSuppressed(Time now);
 
  private:
-  // A token bucket that holds a second's worth, kept as the one instant at which it is full again.
+  // Two token buckets that hold a second's worth, each kept as the instant at which it is full
+  // again.
   struct Bucket {
-    Time full_at{};
+    Time lines_full_at{};
+    Time bytes_full_at{};
     Time suppressed_since{};
     uint64_t suppressed = 0;
     uid_t uid = 0;
@@ -58,10 +71,13 @@ class RateLimiter {
   };
 
   Bucket& Find(uid_t uid, Time now);
+  std::chrono::nanoseconds CostOf(size_t bytes) const;
 
   std::chrono::nanoseconds line_cost_;  // 0: no limit
+  uint64_t bytes_per_second_;           // the same
+  std::chrono::nanoseconds least_bytes_;
   uint64_t seed_;
-  std::vector<Bucket> buckets_;    // kUsers in sets, and the common one last
+  std::vector<Bucket> buckets_;    // by place of user_sets.h
   std::deque<size_t> suppressed_;  // indices into buckets_, by suppressed_since
 };
 

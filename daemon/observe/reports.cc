@@ -2,6 +2,7 @@
 #include "observe/reports.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "observe/audit_line.h"
 
@@ -12,6 +13,11 @@ void Reports::Tell(const AuditRecord& record, std::optional<AuditCalls> rule_ove
   for (ReportSink* sink : sinks_) sink->OnRecord(record);
   const bool refused = record.event == AuditEvent::kRefuse || record.event == AuditEvent::kDeny;
   if (refused && record.enforced.value_or(true)) Keep(record);
+}
+
+void Reports::TellEnd(const AuditRecord& record, bool audited, AuditPlace place) {
+  if (audited) audit_.Record(record, std::move(place));
+  for (ReportSink* sink : sinks_) sink->OnRecord(record);
 }
 
 void Reports::Tell(const PayloadRecord& record) {

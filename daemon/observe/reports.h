@@ -79,6 +79,9 @@ class Reports {
            audit_.Wants(event, enforced, rule_override);
   }
   void Tell(const AuditRecord& record, std::optional<AuditCalls> rule_override);
+  // The end of a call that a backend got. Whether the audit wants it was decided when the call was
+  // forwarded; `place`: the room for its line, if any was kept.
+  void TellEnd(const AuditRecord& record, bool audited, AuditPlace place);
 
   // Somebody looks on.
   bool watched() const { return !sinks_.empty(); }

@@ -17,6 +17,8 @@ using ttrpc::StatusCode;
 namespace {
 constexpr auto kFirstBackOff = std::chrono::milliseconds(50);
 constexpr auto kLongestBackOff = std::chrono::seconds(1);
+// Clients can make attempts fail and succeed in turn (a full backlog): that must not fill the log.
+constexpr auto kLogEvery = std::chrono::seconds(1);
 }  // namespace
 
 bool Backend::LeadsWhere(const BackendConfig& other) const {
@@ -67,8 +69,10 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
         std::clamp<Clock::duration>(place.back_off * 2, kFirstBackOff, kLongestBackOff);
     place.next_attempt = now + place.back_off;
   }
-  if (why == place.last_failure) return;
   place.last_failure = why;
+  if (why == place.logged || now < place.log_again) return;
+  place.logged = why;
+  place.log_again = now + kLogEvery;
   spdlog::warn("backend \"{}\" ({}) cannot be reached: {}", config_.name,
                config_.addresses[attempt.address].ToString(), why.message());
 }
@@ -80,8 +84,9 @@ void Backend::Succeeded(size_t address) {
   Place& place = places_[address];
   place.back_off = {};
   place.next_attempt = {};
-  if (place.last_failure.ok()) return;
   place.last_failure = {};
+  if (place.logged.ok()) return;
+  place.logged = {};
   spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
                config_.addresses[address].ToString());
 }

@@ -46,7 +46,7 @@ class Backend : public RefCounted {
     Clock::time_point begun;
   };
   // How an attempt ended, with one of Connector's errors. A failure is logged when it differs from
-  // the address's one before.
+  // what the log has of the address, at most once a second.
   void Failed(const Attempt& attempt, const ttrpc::Status& why, Clock::time_point now);
   void Succeeded(size_t address);
 
@@ -60,6 +60,8 @@ class Backend : public RefCounted {
     Clock::time_point failed{};  // when a failure last counted
     Clock::duration back_off{};
     ttrpc::Status last_failure;  // OK: the last attempt succeeded, or there was none
+    ttrpc::Status logged;        // the failure that the log has; OK: none, or that it passed
+    Clock::time_point log_again{};
   };
 
   BackendConfig config_;

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/audit_shares.h"
 #include "observe/tally.h"
 #include "policy/accounting.h"
 #include "proxy/deadline_queue.h"
@@ -54,6 +55,7 @@ struct Call {
   CallLabel label;
   size_t bytes = 0;  // of memory, as they are counted for its user
   CallPlace place;
+  AuditPlace audit_place;  // for the line of its end
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
@@ -75,6 +77,7 @@ inline void Call::Reset(const StreamState& initial) {
   label.end_wanted = false;
   bytes = 0;
   place.Leave();
+  audit_place.Leave();
   deadline.reset();
 }
 

@@ -408,7 +408,7 @@ void Peer::Forget(const Call& call) {
   if (!linger_) timeouts_.AwaitRequest();
 }
 
-void Peer::TellEnd(const Call& call, StatusCode code) {
+void Peer::TellEnd(Call& call, StatusCode code) {
   const auto duration = worker_.loop().Now() - call.start;
   call.tally->Count(code);
   call.backend->backend().tally().durations.Add(duration);

@@ -160,7 +160,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void Forget(const Call& call);
-  void TellEnd(const Call& call, ttrpc::StatusCode code);
+  void TellEnd(Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
   void Drop(BackendConnection& connection);
   void LeaveShared();

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/peer_audit.h"
 
+#include <utility>
+
 #include "observe/audit_line.h"
+#include "observe/traceparent.h"
 #include "ttrpc/message.h"
 #include "ttrpc/response.h"
 
@@ -15,7 +18,8 @@ std::string_view KindOf(uint8_t request_flags) {
 
 std::string_view TraceparentOf(const ttrpc::RequestView& request) {
   for (const ttrpc::MetadataEntry& entry : request.metadata) {
-    if (ttrpc::EqualsIgnoringCase(entry.key, "traceparent")) return entry.value;
+    if (ttrpc::EqualsIgnoringCase(entry.key, "traceparent"))
+      return WellFormedTraceparent(entry.value);
   }
   return {};
 }
@@ -154,14 +158,28 @@ void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode
   Tell(record, Rule(rule));
 }
 
-void PeerAudit::TellEnd(const Call& call, ttrpc::StatusCode code,
+void PeerAudit::TellEnd(Call& call, ttrpc::StatusCode code,
                         std::chrono::nanoseconds duration) const {
-  const RuleConfig& rule = call.generation->config().rules[call.rule];
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
   record.code = code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(duration);
-  Tell(record, &rule);
+  record.carried_out = true;
+  reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_place));
+}
+
+bool PeerAudit::TakePlace(const ttrpc::RequestView& request, size_t rule_index,
+                          AuditPlace* place) const {
+  const RuleConfig& rule = config_->rules[rule_index];
+  size_t bytes = 0;
+  if (reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit)) {
+    bytes = AuditLineBound({.listener = config_->listeners[identity_.listener].name,
+                            .service = request.service,
+                            .method = request.method,
+                            .rule = rule.name,
+                            .backend = config_->backends[rule.backend].name});
+  }
+  return reports_.audit().Reserve(identity_.uid, bytes, place);
 }
 
 void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
@@ -170,8 +188,7 @@ void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   label.end_wanted = reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit);
   label.service = what.request.service;
   label.method = what.request.method;
-  // The peer chose its length. One byte more shows that it was cut.
-  label.traceparent = TraceparentOf(what.request).substr(0, kAuditValueLimit + 1);
+  label.traceparent = TraceparentOf(what.request);
 }
 
 void PeerAudit::TellPayload(const Call& call, bool response, std::string_view payload) const {

@@ -66,10 +66,14 @@ class PeerAudit {
 
   // An allowed call that ended before it was forwarded.
   void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
-  // `duration`: since it was forwarded.
-  void Ended(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const {
+  // `duration`: since it was forwarded. Takes up the room that was kept for the line.
+  void Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const {
     if (call.label.end_wanted || reports_.watched()) TellEnd(call, code, duration);
   }
+
+  // Room for the line of a call that this rule allows, if one is wanted. False: the audit has none,
+  // and the call is to be refused.
+  bool TakePlace(const ttrpc::RequestView& request, size_t rule, AuditPlace* place) const;
 
   // Notes in a new call what will be told of it.
   void Label(const AuditedRequest& what, Call* call) const;
@@ -85,7 +89,7 @@ class PeerAudit {
   void Describe(const Call& call, AuditRecord* record) const;
   bool Wants(AuditEvent event, const RuleConfig* rule) const;
   const RuleConfig* Rule(std::optional<size_t> index) const;
-  void TellEnd(const Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
+  void TellEnd(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
   void TellPayload(const Call& call, bool response, std::string_view payload) const;
   void Tell(const AuditRecord& record, const RuleConfig* rule) const;
   void Connection(AuditEvent event) const;

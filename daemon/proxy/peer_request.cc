@@ -128,7 +128,9 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
     return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
   }
   if (worker_.draining()) return end(Draining());
-  if (worker_.audit().refusing_calls()) return end({StatusCode::kUnavailable, "audit is failing"});
+  AuditPlace audit_place;
+  if (!audit_.TakePlace(*request, permit.rule, &audit_place))
+    return end({StatusCode::kUnavailable, "audit is failing"});
 
   CallPlace place;
   if (const auto limit = TakePlace(&place)) {
@@ -164,6 +166,7 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   call->tally = permit.tally;
   call->start = worker_.loop().Now();
   call->place = std::move(place);
+  call->audit_place = std::move(audit_place);
   connection->Add(call.get());
   StartDeadline(call.get(),
                 std::chrono::nanoseconds(EnforcedTimeout(requested, request->timeout_nano)));

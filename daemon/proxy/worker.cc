@@ -60,8 +60,12 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .place = std::nullopt};
   const auto without_credentials = [&](const ttrpc::Status& status) {
     ++generation_->listener_tally(*state).no_credentials;
-    spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
-                 state->config.name, status.message());
+    // Once a second: whatever makes the kernel withhold them, it may do so for each connection.
+    if (loop_.Now() >= log_no_credentials_again_) {
+      log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
+      spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
+                   state->config.name, status.message());
+    }
     RefusePeer(peer, std::nullopt);
   };
   const auto credentials = ttrpc::ReadUnixCredentials(socket.get(), {.groups = false});
@@ -252,6 +256,7 @@ void Worker::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
   call->generation = {};
   call->place.Leave();
+  call->audit_place.Leave();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
 

@@ -142,6 +142,7 @@ class Worker {
   DeadlineQueue abandoned_deadlines_;
   Counters counters_;
   uint64_t last_peer_id_ = 0;
+  std::chrono::steady_clock::time_point log_no_credentials_again_{};
   ttrpc::RequestView request_buffer_;
   GuardedValues guarded_values_;
   std::vector<std::unique_ptr<Call>> spare_calls_;

@@ -2,7 +2,13 @@
 #include "proxy/backend.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <memory>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace proxyd {
@@ -120,6 +126,46 @@ TEST_F(BackendTest, Balance) {
   EXPECT_EQ(NextFive(BackendConfig::Balance::kFirstAvailable),
             std::vector<size_t>({0, 0, 0, 0, 0}));
   EXPECT_EQ(NextFive(BackendConfig::Balance::kRoundRobin), std::vector<size_t>({0, 1, 2, 0, 1}));
+}
+
+// What the daemon logs while the test runs.
+class LoggedBackendTest : public BackendTest {
+ protected:
+  LoggedBackendTest() {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_st>(text_)));
+  }
+  ~LoggedBackendTest() override { spdlog::set_default_logger(before_); }
+  size_t Lines() const {
+    const std::string text = text_.str();
+    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
+ private:
+  const std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+  std::ostringstream text_;
+};
+
+// A client that fills the backlog of a backend again and again can cause this.
+TEST_F(LoggedBackendTest, AttemptsThatFailAndSucceedInTurnAreLoggedOnceASecond) {
+  for (int i = 0; i < 3000; ++i) {
+    Fail(StatusCode::kResourceExhausted);
+    backend_.Succeeded(0);
+    now_ += 1ms;
+  }
+  EXPECT_EQ(Lines(), 2 * 3U);
+}
+
+TEST_F(LoggedBackendTest, AFailureThatLastsIsLoggedOnceThoughItCameSoonAfterAnother) {
+  Fail(StatusCode::kResourceExhausted);
+  backend_.Succeeded(0);
+  for (int i = 0; i < 100; ++i) {
+    now_ += 100ms;
+    Fail(StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(Lines(), 3U);
+  backend_.Succeeded(0);
+  EXPECT_EQ(Lines(), 4U);
 }
 
 }  // namespace

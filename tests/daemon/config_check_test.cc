@@ -48,6 +48,23 @@ TEST(CheckConfigTest, AGoodConfigurationHasNoWarnings) {
   EXPECT_THAT(Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]"))), IsEmpty());
 }
 
+TEST(CheckConfigTest, AuditOfEachCallWithoutARate) {
+  const std::string why =
+      " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
+      "number of audit lines";
+  const std::string all = "[audit]\ncalls = \"all\"\n";
+  const std::string rate = "[limits]\nrequests_per_second_per_user = 1000\n";
+  const std::string rule = Allow("r", "[1000]", "[\"/s/M\"]") + "audit = \"all\"\n";
+  EXPECT_THAT(Warnings(WithRules(all)), ElementsAre("c: [audit] calls = \"all\"" + why));
+  EXPECT_THAT(Warnings(WithRules(rule)), ElementsAre("c:2:1: rule \"r\": audit = \"all\"" + why));
+  EXPECT_THAT(Warnings(WithRules(all + rate + rule)), IsEmpty());
+  // What these write is held to [audit] rate_per_user.
+  EXPECT_THAT(Warnings(WithRules(rule + "enforce = false\n")), IsEmpty());
+  EXPECT_THAT(
+      Warnings(WithRules(Rule("d", "methods = [\"/s/M\"]\naction = \"deny\"\naudit = \"all\"\n"))),
+      IsEmpty());
+}
+
 TEST(CheckConfigTest, UnusedBackend) {
   EXPECT_THAT(Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
               ElementsAre("c:2:1: backend \"x\" is used by no rule"));

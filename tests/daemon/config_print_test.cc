@@ -31,6 +31,7 @@ target = "stderr"
 calls = "denied"
 target = "log"
 rate_per_user = 100
+bytes_per_user = "64KiB"
 on_error = "drop"
 
 [limits]
@@ -69,6 +70,7 @@ target = "journal"
 calls = "all"
 target = "file:/var/log/\"audit\""
 rate_per_user = 1
+bytes_per_user = "1KiB"
 on_error = "refuse-calls"
 
 [limits]

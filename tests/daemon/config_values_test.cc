@@ -40,6 +40,7 @@ TEST(ConfigValues, DefaultsAreTheContracts) {
   EXPECT_EQ(config.audit.calls, AuditCalls::kDenied);
   EXPECT_EQ(config.audit.target, AuditConfig::Target::kLog);
   EXPECT_EQ(config.audit.rate_per_user, 100U);
+  EXPECT_EQ(config.audit.bytes_per_user, 64U << 10);
   EXPECT_EQ(config.audit.on_error, AuditConfig::OnError::kDrop);
   EXPECT_EQ(config.limits.connections, 16384U);
   EXPECT_EQ(config.limits.connections_reserved, 256U);
@@ -75,6 +76,7 @@ target = "file:/var/log/proxy.log"
 calls = "all"
 target = "file:/var/log/audit.log"
 rate_per_user = 7
+bytes_per_user = "1GiB"
 on_error = "refuse-calls"
 [limits]
 message_size = "16777215"
@@ -92,6 +94,7 @@ call_max = "1m"
   EXPECT_EQ(config.audit.target, AuditConfig::Target::kFile);
   EXPECT_EQ(config.audit.path, "/var/log/audit.log");
   EXPECT_EQ(config.audit.rate_per_user, 7U);
+  EXPECT_EQ(config.audit.bytes_per_user, 1U << 30);
   EXPECT_EQ(config.audit.on_error, AuditConfig::OnError::kRefuseCalls);
   EXPECT_EQ(config.limits.message_size, (16U << 20) - 1);
   EXPECT_EQ(config.timeouts.call, seconds(1));

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -43,6 +44,34 @@ TEST(AuditLineTest, KeysAndOrder) {
             R"("code":"OK","duration_us":1234,"request_bytes":64,"response_bytes":0,)"
             R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})"
             "\n");
+}
+
+// A call in flight has so much room kept for its line.
+TEST(AuditLineTest, NoLineOfACallIsLongerThanItsBound) {
+  const std::string hostile(1000, '\x01');
+  const std::string quotes(300, '"');
+  const std::string plain(256, 'x');
+  for (const std::string& name : {std::string(), std::string("x"), plain, quotes, hostile}) {
+    AuditRecord record;
+    record.event = AuditEvent::kDisconnect;
+    record.pid = std::numeric_limits<pid_t>::max();
+    record.uid = record.gid = static_cast<uid_t>(-2);
+    record.listener = record.service = record.method = record.rule = record.backend = name;
+    record.kind = "stream";
+    record.enforced = false;
+    record.code = ttrpc::StatusCode::kFailedPrecondition;
+    record.duration = microseconds::max();
+    record.request_bytes = record.response_bytes = std::numeric_limits<uint64_t>::max();
+    record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    std::string line;
+    AppendAuditLine(record, {}, &line);
+    const size_t bound = AuditLineBound(
+        {.listener = name, .service = name, .method = name, .rule = name, .backend = name});
+    EXPECT_LE(line.size(), bound);
+    if (name == plain) {
+      EXPECT_LE(bound, line.size() + 150) << "it is near";
+    }
+  }
 }
 
 TEST(AuditLineTest, WhatIsEmptyIsLeftOut) {

@@ -156,6 +156,7 @@ AuditConfig MakeConfig(AuditConfig::OnError on_error = AuditConfig::OnError::kDr
   AuditConfig config;
   config.calls = AuditCalls::kAll;
   config.rate_per_user = 3;
+  config.bytes_per_user = uint64_t{1} << 30;
   config.on_error = on_error;
   return config;
 }
@@ -179,6 +180,10 @@ class AuditTest : public testing::Test {
  protected:
   void Start(const AuditConfig& config) {
     audit_.emplace(config, std::make_unique<FakeTarget>(&book_), clock_);
+  }
+  bool MayCall(uid_t uid, size_t bytes) {
+    AuditPlace place;
+    return audit_->Reserve(uid, bytes, &place);
   }
   // Leaves the thread in Write(), with one line.
   void Block() {
@@ -300,19 +305,22 @@ TEST_F(AuditTest, QueueIsBoundedInBytes) {
   AppendAuditLine(record, clock_.Now(), &line);
   size_t queued = 0;
   for (; audit_->lost() == 0 && queued < 100000; ++queued) audit_->Record(record);
-  EXPECT_LE((queued - 1) * line.size(), 4U << 20U);
+  EXPECT_LE((queued - 1) * line.size(), AuditShares::kPoolBytes);
   book_.Open();
 }
 
-TEST_F(AuditTest, RefusesCallsWhileTheQueueIsFull) {
+TEST_F(AuditTest, RefusesTheCallsOfWhoFillsTheQueue) {
   Start(MakeConfig(AuditConfig::OnError::kRefuseCalls));
   Block();
-  EXPECT_FALSE(audit_->refusing_calls());
+  EXPECT_TRUE(MayCall(1000, 1024));
   const size_t queued = Fill();
-  EXPECT_TRUE(audit_->refusing_calls());
+  EXPECT_FALSE(MayCall(1000, 1024));
+  EXPECT_FALSE(MayCall(1000, 0)) << "without a line of its own";
+  EXPECT_TRUE(MayCall(1001, 1024));
+  EXPECT_TRUE(MayCall(0, 1024));
   book_.Open();
   book_.AwaitLines(queued + 1);
-  EXPECT_FALSE(audit_->refusing_calls());
+  while (!MayCall(1000, 1024)) std::this_thread::yield();
 }
 
 TEST_F(AuditTest, RefusesCallsWhileTheTargetFailsAndLosesNothing) {

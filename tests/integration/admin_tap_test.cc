@@ -20,7 +20,8 @@ TEST_F(AdminTapTest, ATapSeesWhatHappensWhateverIsAudited) {
   StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});
   auto tap = Tap({});
   RawPeer peer = Peer();
-  EXPECT_EQ(peer.Exchange(Request(1, {.payload = "echo", .metadata = {{"traceparent", "t"}}})),
+  const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  EXPECT_EQ(peer.Exchange(Request(1, {.payload = "echo", .metadata = {{"traceparent", trace}}})),
             Response(1, "echo"));
   peer.Exchange(Request(3, {.service = "test.Other"}));
   peer.Close();
@@ -39,7 +40,7 @@ TEST_F(AdminTapTest, ATapSeesWhatHappensWhateverIsAudited) {
   EXPECT_EQ(call->method(), "Do");
   EXPECT_EQ(call->code(), "OK");
   EXPECT_EQ(call->backend(), "back");
-  EXPECT_EQ(call->traceparent(), "t");
+  EXPECT_EQ(call->traceparent(), trace);
   EXPECT_TRUE(call->enforced());
   const auto denial = Next(tap);
   ASSERT_TRUE(denial);

@@ -298,19 +298,19 @@ audit = "none"
   EXPECT_EQ(EventsInAll(), (std::vector<std::string>{"connect", "call", "disconnect"}));
 }
 
-TEST_F(AuditTest, ControlCharactersAreEscapedAndLongValuesCut) {
+TEST_F(AuditTest, WhatIsNoTraceparentIsLeftOut) {
   StartWithAudit("calls = \"denied\"\n");
   RawPeer peer = Peer();
   const std::string evil = "\"}\r\n{\"event\": \"call\"}\x1b[31m\t\\";
   Call call = kDenied;
   call.metadata = {{"traceparent", evil}};
   ExpectDenied(peer, call);
-  EXPECT_EQ(WaitForEvent("deny").value("traceparent", ""), evil);
+  EXPECT_FALSE(WaitForEvent("deny").contains("traceparent")) << "it is none";
   call.metadata = {{"traceparent", std::string(1 << 20, 'x')}};
   ExpectDenied(peer, call);
   const std::vector<json> lines = WaitForEvents("deny", 2);
   ASSERT_EQ(lines.size(), 2U);
-  EXPECT_LT(lines[1].dump().size(), 8192U);
+  EXPECT_FALSE(lines[1].contains("traceparent"));
   peer.Close();
   EXPECT_EQ(EventsInAll(), (std::vector<std::string>{"deny", "deny"}));
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/audit_shares.h"
+
+#include <algorithm>
+
+namespace proxyd {
+
+namespace {
+
+constexpr int64_t kForCalls = 1;  // a call's line: no more than is still free
+constexpr int64_t kForLines = 2;  // any other line: twice that
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+int64_t CountedAs(size_t bytes) {
+  return std::max(static_cast<int64_t>(bytes), AuditShares::kLeastLine);
+}
+
+}  // namespace
+
+AuditPlace& AuditPlace::operator=(AuditPlace&& other) noexcept {
+  Leave();
+  shares_ = std::exchange(other.shares_, nullptr);
+  user_ = other.user_;
+  bytes_ = other.bytes_;
+  return *this;
+}
+
+void AuditPlace::Leave() {
+  if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
+}
+
+// Two threads may take the same place for two users: these then share it for as long as it is used,
+// which costs them a little of their shares and nobody else anything.
+size_t AuditShares::Find(uid_t uid) {
+  if (uid == kRootUid) return kRootPlace;
+  const size_t first = FirstUserPlace(uid, seed_);
+  size_t free = kCommonPlace;
+  for (size_t i = first; i < first + kUserSetSize; ++i) {
+    if (users_[i].uid.load(kRelaxed) == uid) return i;
+    if (free == kCommonPlace && users_[i].used.load(kRelaxed) == 0) free = i;
+  }
+  if (free != kCommonPlace) users_[free].uid.store(uid, kRelaxed);
+  return free;
+}
+
+std::atomic<int64_t>& AuditShares::PoolOf(size_t user) {
+  return user == kRootPlace ? root_used_ : others_used_;
+}
+
+void AuditShares::Add(size_t user, int64_t bytes) {
+  users_[user].used.fetch_add(bytes, kRelaxed);
+  PoolOf(user).fetch_add(bytes, kRelaxed);
+}
+
+// Taken first and looked at then: what two threads take at once is never more than there is.
+bool AuditShares::Take(size_t user, int64_t bytes, int64_t shares_of_free) {
+  const int64_t own = users_[user].used.fetch_add(bytes, kRelaxed) + bytes;
+  const int64_t all = PoolOf(user).fetch_add(bytes, kRelaxed) + bytes;
+  if (own <= shares_of_free * (kPoolBytes - all)) return true;
+  Add(user, -bytes);
+  return false;
+}
+
+bool AuditShares::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+  const size_t user = Find(uid);
+  if (bytes == 0) return Take(user, 0, kForCalls);
+  const int64_t counted = CountedAs(bytes);
+  if (!Take(user, counted, kForCalls)) return false;
+  place->Leave();
+  place->shares_ = this;
+  place->user_ = user;
+  place->bytes_ = counted;
+  return true;
+}
+
+bool AuditShares::Queue(uid_t uid, size_t bytes, AuditPlace place) {
+  const int64_t counted = CountedAs(bytes);
+  const size_t user = place.empty() ? Find(uid) : place.user_;
+  if (place.empty()) {
+    if (!Take(user, counted, kForLines)) return false;
+  } else {
+    Add(user, counted - place.bytes_);
+    place.shares_ = nullptr;
+  }
+  int64_t& queued = users_[user].queued;
+  if (queued == 0) queued_.push_back(user);
+  queued += counted;
+  return true;
+}
+
+void AuditShares::Release() {
+  for (const size_t user : queued_) Add(user, -std::exchange(users_[user].queued, 0));
+  queued_.clear();
+}
+
+}  // namespace proxyd
