@@ -169,7 +169,7 @@ void PrintConditions(const Config& config, const RuleConfig& rule, Printer* out)
   for (const size_t index : rule.listeners) {
     listeners.push_back(Quote(config.listeners[index].name));
   }
-  // Empty would be refused, and without any listener there is nothing to say.
+  // Not given means every listener, which has no word of its own.
   if (!listeners.empty()) out->Array("listeners", listeners);
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));

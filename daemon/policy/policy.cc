@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The index. Each listener has its rules as a list of positions, and each method pattern of a rule
-// stands in one of three places, by how much of it is spelled out. A check looks into the place for
-// its method, the one for its service and the one for the rest, and walks them together in the
-// order of the rules.
+// The index. Rules that are for every listener are indexed once; each listener has an index of the
+// rules that name it. In an index each method pattern of a rule stands in one of three places, by
+// how much of it is spelled out. A check looks into both indexes, into the place for its method,
+// the one for its service and the one for the rest, and walks them together in the order of the
+// rules.
 #include "policy/policy.h"
 
 #include <algorithm>
@@ -20,15 +21,16 @@
 namespace proxyd {
 
 // Views point into the Config, which outlives the Policy.
-struct Policy::ListenerIndex {
-  // A rule by its position in `rules`, and what is still to be matched of one of its patterns: an
-  // empty view is matched already (a pattern itself is never empty).
+struct Policy::RuleIndex {
+  // A rule, and what is still to be matched of one of its patterns: an empty view is matched
+  // already (a pattern itself is never empty).
   struct Entry {
-    uint32_t position;
+    uint32_t rule;      // index into Config::rules
+    uint32_t position;  // in `rules`
     std::string_view service;
     std::string_view method;
   };
-  using Entries = std::vector<Entry>;  // ascending by position
+  using Entries = std::vector<Entry>;  // ascending by rule
 
   struct MethodName {
     std::string_view service;
@@ -43,7 +45,7 @@ struct Policy::ListenerIndex {
     }
   };
 
-  std::vector<size_t> rules;  // by position: index into Config::rules
+  std::vector<uint32_t> rules;  // by position: index into Config::rules, ascending
   std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // both spelled out
   std::unordered_map<std::string_view, Entries> by_service;           // only the service
   Entries others;
@@ -51,37 +53,52 @@ struct Policy::ListenerIndex {
   std::vector<std::string_view> guarded_keys;     // ascending, each once
 
   void Add(size_t rule_index, const RuleConfig& rule);
-  void AddPattern(uint32_t position, const MethodPattern& pattern);
-  void Guard(const RuleConfig& rule);
+  // After the last Add().
+  void Finish();
+  size_t entries() const;
 
   struct Found {
     std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each ascending
-    MethodLabels labels;
+    MethodLabels labels;                          // empty: not spelled out here
   };
   Found Find(const ttrpc::RequestView& request) const;
+
+ private:
+  void AddPattern(const Entry& rule, const MethodPattern& pattern);
 };
 
-void Policy::ListenerIndex::Add(size_t rule_index, const RuleConfig& rule) {
-  const auto position = static_cast<uint32_t>(rules.size());
-  rules.push_back(rule_index);
-  Guard(rule);
-  if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) {
-    others.push_back({.position = position, .service = {}, .method = {}});
-  }
-  for (const MethodPattern& pattern : rule.methods) AddPattern(position, pattern);
+// What a request may match of both indexes of a listener.
+struct Policy::Found {
+  struct List {
+    std::span<const RuleIndex::Entry> entries;
+    size_t offset;  // of their positions in an Admission
+  };
+  std::array<List, 6> lists;  // the first `count` of them
+  size_t count = 0;
+  MethodLabels labels;
+};
+
+void Policy::RuleIndex::Add(size_t rule_index, const RuleConfig& rule) {
+  const Entry entry{.rule = static_cast<uint32_t>(rule_index),
+                    .position = static_cast<uint32_t>(rules.size()),
+                    .service = {},
+                    .method = {}};
+  rules.push_back(entry.rule);
+  for (const auto& [key, value] : rule.metadata) guarded_keys.push_back(key);
+  if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) others.push_back(entry);
+  for (const MethodPattern& pattern : rule.methods) AddPattern(entry, pattern);
 }
 
-void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& pattern) {
+void Policy::RuleIndex::AddPattern(const Entry& rule, const MethodPattern& pattern) {
   // Matches nothing, and must not be mistaken for "matched already".
   if (pattern.service.empty() || pattern.method.empty()) return;
-  Entry entry{.position = position, .service = pattern.service, .method = pattern.method};
-  if (MatchesAll(entry.method)) entry.method = {};
-  if (MatchesAll(entry.service)) entry.service = {};
+  Entry entry = rule;
+  if (!MatchesAll(pattern.method)) entry.method = pattern.method;
   if (!IsExact(pattern.service)) {
+    if (!MatchesAll(pattern.service)) entry.service = pattern.service;
     others.push_back(entry);
     return;
   }
-  entry.service = {};
   if (!IsExact(pattern.method)) {
     by_service[pattern.service].push_back(entry);
     return;
@@ -91,16 +108,22 @@ void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& p
   services.insert(pattern.service);
 }
 
-void Policy::ListenerIndex::Guard(const RuleConfig& rule) {
-  for (const auto& [key, value] : rule.metadata) {
-    const auto place = std::lower_bound(guarded_keys.begin(), guarded_keys.end(), key);
-    if (place == guarded_keys.end() || *place != key) guarded_keys.insert(place, key);
-  }
+void Policy::RuleIndex::Finish() {
+  std::sort(guarded_keys.begin(), guarded_keys.end());
+  guarded_keys.erase(std::unique(guarded_keys.begin(), guarded_keys.end()), guarded_keys.end());
+  guarded_keys.shrink_to_fit();
+  rules.shrink_to_fit();
 }
 
-Policy::ListenerIndex::Found Policy::ListenerIndex::Find(const ttrpc::RequestView& request) const {
-  constexpr std::string_view kOther = "other";
-  Found found = {.lists = {others}, .labels = {.service = kOther, .method = kOther}};
+size_t Policy::RuleIndex::entries() const {
+  size_t count = rules.size() + guarded_keys.size() + services.size() + others.size();
+  for (const auto& [name, entries] : by_method) count += entries.size();
+  for (const auto& [name, entries] : by_service) count += entries.size();
+  return count;
+}
+
+Policy::RuleIndex::Found Policy::RuleIndex::Find(const ttrpc::RequestView& request) const {
+  Found found = {.lists = {others}, .labels = {}};
   const auto service = by_service.find(request.service);
   if (service != by_service.end()) {
     found.lists[1] = service->second;
@@ -133,18 +156,54 @@ bool Admission::Fits(size_t position) const {
   return word < rest_.size() && (rest_[word] >> position % kWordBits & 1) != 0;
 }
 
-Policy::Policy(const Config& config, OverflowIds overflow) : config_(config), overflow_(overflow) {
-  listeners_.reserve(config.listeners.size());
-  for (size_t i = 0; i < config.listeners.size(); ++i) {
-    listeners_.push_back(std::make_unique<ListenerIndex>());
-  }
+Policy::Policy(const Config& config, OverflowIds overflow)
+    : config_(config),
+      overflow_(overflow),
+      common_(std::make_unique<RuleIndex>()),
+      own_(config.listeners.size()) {
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
-    for (size_t listener : rule.listeners) listeners_[listener]->Add(i, rule);
+    if (rule.every_listener) common_->Add(i, rule);
+    for (const size_t listener : rule.listeners) {
+      if (!own_[listener]) own_[listener] = std::make_unique<RuleIndex>();
+      own_[listener]->Add(i, rule);
+    }
+  }
+  common_->Finish();
+  for (const auto& own : own_) {
+    if (own) own->Finish();
   }
 }
 
 Policy::~Policy() = default;
+
+size_t Policy::entries() const {
+  size_t count = common_->entries();
+  for (const auto& own : own_) count += own ? own->entries() : 0;
+  return count;
+}
+
+// Calls `visit(rule, position)` for each rule of a listener, in order: the index into
+// Config::rules, and the position that an Admission knows it by. Those that name the listener come
+// first in it, so that peers of few such rules need few bits.
+template <typename Visit>
+void Policy::ForEachRule(size_t listener, const Visit& visit) const {
+  const std::span<const uint32_t> common = common_->rules;
+  const std::span<const uint32_t> own = own_[listener]
+                                            ? std::span<const uint32_t>(own_[listener]->rules)
+                                            : std::span<const uint32_t>();
+  size_t c = 0;
+  size_t o = 0;
+  while (c < common.size() || o < own.size()) {
+    if (c == common.size() || (o < own.size() && own[o] < common[c])) {
+      visit(size_t{own[o]}, o);
+      ++o;
+    } else {
+      visit(size_t{common[c]}, own.size() + c);
+      ++c;
+    }
+  }
+}
 
 Admission Policy::Admit(size_t listener, const Identity& identity) const {
   Admission admission;
@@ -153,7 +212,6 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
   if (identity.uid == static_cast<uid_t>(-1) || identity.gid == static_cast<gid_t>(-1)) {
     return admission;
   }
-  const ListenerIndex& index = *listeners_[listener];
   std::vector<const RuleConfig*> denies;  // enforced, and fit
   const auto reachable = [&denies](const RuleConfig& allow) {
     return std::any_of(
@@ -163,60 +221,97 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
           });
         });
   };
-  for (size_t position = 0; position < index.rules.size(); ++position) {
-    const RuleConfig& rule = config_.rules[index.rules[position]];
-    if (!FitsIdentity(rule, identity, overflow_)) continue;
+  ForEachRule(listener, [&](size_t rule_index, size_t position) {
+    const RuleConfig& rule = config_.rules[rule_index];
+    if (!FitsIdentity(rule, identity, overflow_)) return;
     admission.SetFits(position);
-    if (!rule.enforce || admission.admitted_) continue;
+    if (!rule.enforce || admission.admitted_) return;
     if (rule.action == RuleConfig::Action::kDeny) {
       denies.push_back(&rule);
     } else {
       admission.admitted_ = reachable(rule);
     }
-  }
+  });
   return admission;
 }
 
-ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
-                                           std::span<const ttrpc::MetadataEntry> metadata) const {
-  for (std::string_view key : listeners_[admission.listener_]->guarded_keys) {
-    bool seen = false;
-    for (const ttrpc::MetadataEntry& entry : metadata) {
-      if (!ttrpc::EqualsIgnoringCase(entry.key, key)) continue;
-      if (seen || entry.key != key) {
-        return {ttrpc::StatusCode::kInvalidArgument,
-                "metadata " + std::string(key) + " must appear once and in lower case"};
-      }
-      seen = true;
+namespace {
+
+ttrpc::Status CheckGuardedKey(std::string_view key,
+                              std::span<const ttrpc::MetadataEntry> metadata) {
+  bool seen = false;
+  for (const ttrpc::MetadataEntry& entry : metadata) {
+    if (!ttrpc::EqualsIgnoringCase(entry.key, key)) continue;
+    if (seen || entry.key != key) {
+      return {ttrpc::StatusCode::kInvalidArgument,
+              "metadata " + std::string(key) + " must appear once and in lower case"};
     }
+    seen = true;
   }
   return {};
 }
 
+}  // namespace
+
+// The keys of both indexes, in the order of the alphabet.
+ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
+                                           std::span<const ttrpc::MetadataEntry> metadata) const {
+  const RuleIndex* own = own_[admission.listener_].get();
+  std::span<const std::string_view> common = common_->guarded_keys;
+  std::span<const std::string_view> rest;
+  if (own != nullptr) rest = own->guarded_keys;
+  while (!common.empty() || !rest.empty()) {
+    auto& next = rest.empty() || (!common.empty() && common.front() < rest.front()) ? common : rest;
+    if (ttrpc::Status status = CheckGuardedKey(next.front(), metadata); !status.ok()) return status;
+    next = next.subspan(1);
+  }
+  return {};
+}
+
+// Both indexes' lists; the labels are those of the index that knows more of the request.
+Policy::Found Policy::Find(const Admission& admission, const ttrpc::RequestView& request) const {
+  constexpr std::string_view kOther = "other";
+  Found found;
+  const auto add = [&](const RuleIndex& index, size_t offset) {
+    const RuleIndex::Found part = index.Find(request);
+    for (const std::span<const RuleIndex::Entry>& list : part.lists) {
+      if (!list.empty()) found.lists[found.count++] = {.entries = list, .offset = offset};
+    }
+    if (found.labels.service.empty()) found.labels.service = part.labels.service;
+    // A method's name alone says nothing: it goes with its service.
+    if (found.labels.method.empty() && !part.labels.method.empty()) found.labels = part.labels;
+  };
+  const RuleIndex* own = own_[admission.listener_].get();
+  if (own != nullptr) add(*own, 0);
+  if (!common_->rules.empty()) add(*common_, own != nullptr ? own->rules.size() : 0);
+  if (found.labels.service.empty()) found.labels.service = kOther;
+  if (found.labels.method.empty()) found.labels.method = kOther;
+  return found;
+}
+
 MethodLabels Policy::LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const {
-  return listeners_[admission.listener_]->Find(request).labels;
+  return Find(admission, request).labels;
 }
 
 Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request) const {
-  using Entry = ListenerIndex::Entry;
-  const ListenerIndex& index = *listeners_[admission.listener_];
-  auto [lists, labels] = index.Find(request);
+  Found found = Find(admission, request);
   Verdict verdict;
-  verdict.labels = labels;
+  verdict.labels = found.labels;
   for (;;) {
-    std::span<const Entry>* next = nullptr;
-    for (std::span<const Entry>& list : lists) {
-      if (list.empty()) continue;
-      if (next == nullptr || list.front().position < next->front().position) next = &list;
+    Found::List* next = nullptr;
+    for (size_t i = 0; i < found.count; ++i) {
+      Found::List& list = found.lists[i];
+      if (list.entries.empty()) continue;
+      if (next == nullptr || list.entries.front().rule < next->entries.front().rule) next = &list;
     }
     if (next == nullptr) return verdict;
-    const Entry entry = next->front();
-    *next = next->subspan(1);
+    const RuleIndex::Entry entry = next->entries.front();
+    next->entries = next->entries.subspan(1);
 
-    if (!admission.Fits(entry.position)) continue;
+    if (!admission.Fits(next->offset + entry.position)) continue;
     if (!entry.service.empty() && !MatchPattern(entry.service, request.service)) continue;
     if (!entry.method.empty() && !MatchPattern(entry.method, request.method)) continue;
-    const size_t rule_index = index.rules[entry.position];
+    const size_t rule_index = entry.rule;
     const RuleConfig& rule = config_.rules[rule_index];
     if (!rule.metadata.empty()) verdict.by_names_alone = false;
     if (!MetadataHolds(rule, request.metadata)) continue;

@@ -48,8 +48,8 @@ class Admission {
 
   uint32_t listener_ = 0;
   bool admitted_ = false;
-  // By position in the listener's rule list. There is one of these for each connection, idle or
-  // not: up to kWordBits rules need no memory of their own.
+  // By position among the listener's rules, see ForEachRule(). There is one of these for each
+  // connection, idle or not: up to kWordBits rules need no memory of their own.
   uint64_t first_ = 0;
   std::vector<uint64_t> rest_;
 };
@@ -104,12 +104,23 @@ class Policy {
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
 
   OverflowIds overflow() const { return overflow_; }
+  // How much the index holds: what is in proportion to the rules, their patterns and the listeners
+  // that they name, and not to rules times listeners.
+  size_t entries() const;
 
  private:
-  struct ListenerIndex;
+  struct RuleIndex;
+  struct Found;
+
+  template <typename Visit>
+  void ForEachRule(size_t listener, const Visit& visit) const;
+  Found Find(const Admission& admission, const ttrpc::RequestView& request) const;
+
   const Config& config_;
   OverflowIds overflow_;
-  std::vector<std::unique_ptr<ListenerIndex>> listeners_;
+  std::unique_ptr<RuleIndex> common_;  // the rules for every listener
+  // By listener, the rules that name it; null: there are none.
+  std::vector<std::unique_ptr<RuleIndex>> own_;
 };
 
 // True if `pattern` matches the whole of `text`; `*` is any run of characters, also none, but `/`.

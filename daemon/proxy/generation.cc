@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/generation.h"
 
-#include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace proxyd {
@@ -12,21 +12,13 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot)
     backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
   for (const ListenerConfig& listener : config().listeners)
     deadlines_.push_back(MakeRef<PeerDeadlines>(context.loop, listener.timeouts));
+  for (const auto& backend : backends_) has_.insert(backend.get());
   MakeTallies();
 }
 
 Generation::Generation(const Context& context, SnapshotPtr snapshot, const Generation& before)
     : snapshot_(std::move(snapshot)), tally_(context.tally) {
-  for (const BackendConfig& backend : config().backends) {
-    const auto same = std::find_if(before.backends_.begin(), before.backends_.end(),
-                                   [&](const auto& old) { return old->LeadsWhere(backend); });
-    if (same == before.backends_.end()) {
-      backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
-    } else {
-      (*same)->SetConfig(backend);
-      backends_.push_back(*same);
-    }
-  }
+  TakeOverBackends(before);
   deadlines_.resize(config().listeners.size());
   for (size_t i = 0; i < before.deadlines_.size(); ++i) {
     const auto found = FindListener(before.config().listeners[i]);
@@ -45,24 +37,59 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot, const Gener
   MakeTallies();
 }
 
-// All at once: whoever reads the counters sees from the start what there is to count.
-void Generation::MakeTallies() {
-  using Action = RuleConfig::Action;
-  const auto& rules = config().rules;
-  for (size_t i = 0; i < config().listeners.size(); ++i) {
-    const std::string& name = config().listeners[i].name;
-    listener_tallies_.push_back(&tally_.Listener(name));
-    auto& tallies = rule_tallies_.emplace_back(rules.size() + 1);
-    tallies[0] =
-        &tally_.Rule({.listener = name, .rule = "", .action = Action::kDeny, .enforced = true});
-    for (size_t r = 0; r < rules.size(); ++r) {
-      const RuleConfig& rule = rules[r];
-      if (std::find(rule.listeners.begin(), rule.listeners.end(), i) == rule.listeners.end())
-        continue;
-      tallies[r + 1] = &tally_.Rule(
-          {.listener = name, .rule = rule.name, .action = rule.action, .enforced = rule.enforce});
+// Of one name there is one backend, which is the same one if it leads where the old one did.
+void Generation::TakeOverBackends(const Generation& before) {
+  std::unordered_map<std::string_view, const Ref<Backend>*> old;
+  for (const Ref<Backend>& backend : before.backends_) old[backend->config().name] = &backend;
+  for (const BackendConfig& backend : config().backends) {
+    const auto same = old.find(backend.name);
+    if (same != old.end() && (*same->second)->LeadsWhere(backend)) {
+      backends_.push_back(*same->second);
+    } else {
+      backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
     }
   }
+  // Only now, since `old` has views of their names.
+  for (size_t i = 0; i < backends_.size(); ++i) {
+    backends_[i]->SetConfig(config().backends[i]);
+    has_.insert(backends_[i].get());
+  }
+}
+
+// Where there are few pairs, whoever reads the counters sees from the start what there is to count.
+void Generation::MakeTallies() {
+  const auto& listeners = config().listeners;
+  const auto& rules = config().rules;
+  for (const ListenerConfig& listener : listeners)
+    listener_tallies_.push_back(&tally_.Listener(listener.name));
+  size_t pairs = listeners.size();
+  for (const RuleConfig& rule : rules) {
+    pairs += rule.every_listener ? listeners.size() : rule.listeners.size();
+    if (pairs > kTalliesFromStart) return;
+  }
+  for (size_t i = 0; i < listeners.size(); ++i) rule_tally(i, std::nullopt);
+  for (size_t r = 0; r < rules.size(); ++r) {
+    for (const size_t listener : rules[r].listeners) rule_tally(listener, r);
+    for (size_t i = 0; rules[r].every_listener && i < listeners.size(); ++i) rule_tally(i, r);
+  }
+}
+
+RuleTally& Generation::rule_tally(size_t listener, std::optional<size_t> rule) {
+  RuleTally*& tally = rule_tallies_[uint64_t{listener} << 32U | (rule ? *rule + 1 : 0)];
+  if (tally == nullptr) {
+    Tally::RuleKey key = {.listener = config().listeners[listener].name,
+                          .rule = "",
+                          .action = RuleConfig::Action::kDeny,
+                          .enforced = true};
+    if (rule) {
+      const RuleConfig& decided = config().rules[*rule];
+      key.rule = decided.name;
+      key.action = decided.action;
+      key.enforced = decided.enforce;
+    }
+    tally = &tally_.Rule(key);
+  }
+  return *tally;
 }
 
 MethodTally& Generation::method_tally(size_t listener, std::optional<size_t> rule,
@@ -79,23 +106,11 @@ MethodTally& Generation::method_tally(size_t listener, std::optional<size_t> rul
   return *tally;
 }
 
-bool Generation::Has(const Backend& backend) const {
-  return std::any_of(backends_.begin(), backends_.end(),
-                     [&backend](const auto& own) { return own.get() == &backend; });
-}
+bool Generation::Has(const Backend& backend) const { return has_.count(&backend) > 0; }
 
 std::optional<size_t> Generation::FindListener(const ListenerConfig& listener) const {
-  const auto& all = config().listeners;
-  auto found = std::find_if(all.begin(), all.end(), [&listener](const ListenerConfig& own) {
-    return own.name == listener.name;
-  });
-  if (found == all.end()) {
-    found = std::find_if(all.begin(), all.end(), [&listener](const ListenerConfig& own) {
-      return own.address == listener.address;
-    });
-  }
-  if (found == all.end()) return std::nullopt;
-  return static_cast<size_t>(found - all.begin());
+  const auto found = snapshot_->listeners.FindName(listener.name);
+  return found ? found : snapshot_->listeners.FindAddress(listener.address);
 }
 
 }  // namespace proxyd

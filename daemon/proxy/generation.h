@@ -7,9 +7,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "observe/tally.h"
@@ -44,15 +47,15 @@ class Generation : public RefCounted {
   // Where to count, by index into Config's lists.
   ListenerTally& listener_tally(size_t listener) const { return *listener_tallies_[listener]; }
   // `rule`: none if none matched.
-  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule) const {
-    return *rule_tallies_[listener][rule ? *rule + 1 : 0];
-  }
+  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule);
   // `rule`: that allowed; its backend counts.
   MethodTally& method_tally(size_t listener, std::optional<size_t> rule,
                             const MethodLabels& labels);
 
   // Whether calls may still go to it.
   bool Has(const Backend& backend) const;
+  // As many pairs of a listener and a rule are in the tally from the start.
+  static constexpr size_t kTalliesFromStart = 1024;
   // What a listener of another generation is here, if anything: the one with its name, or else with
   // its address.
   std::optional<size_t> FindListener(const ListenerConfig& listener) const;
@@ -61,15 +64,18 @@ class Generation : public RefCounted {
   // What MethodLabels are views of stays where it is.
   using MethodKey = std::tuple<size_t, size_t, const char*, const char*>;
 
+  void TakeOverBackends(const Generation& before);
   void MakeTallies();
 
   SnapshotPtr snapshot_;
   Tally& tally_;
   std::vector<Ref<Backend>> backends_;         // by Config::backends
+  std::unordered_set<const Backend*> has_;     // the same
   std::vector<Ref<PeerDeadlines>> deadlines_;  // by Config::listeners
   std::vector<ListenerTally*> listener_tallies_;
-  // By listener, then by rule, "none" in front; null where the rule is not the listener's.
-  std::vector<std::vector<RuleTally*>> rule_tallies_;
+  // By listener and rule, "none" being 0. Most of a large configuration never meet, so that each is
+  // made when it first counts.
+  std::unordered_map<uint64_t, RuleTally*> rule_tallies_;
   std::map<MethodKey, MethodTally*> method_tallies_;
 };
 

@@ -157,7 +157,6 @@ forward_identity = false
 
 [[rule]]
 name = "deny"
-listeners = ["a \\ \u001b\t\n", "b"]
 action = "deny"
 enforce = true
 
@@ -238,7 +237,6 @@ forward_identity = false
 
 [[rule]]
 name = "r"
-listeners = ["a"]
 users = [0, 989]
 groups = [995]
 methods = ["/s/M"]
