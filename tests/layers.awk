@@ -48,7 +48,7 @@ BEGIN {
            "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/connector.cc " \
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
-           "daemon/control/config_reader.cc daemon/control/http_server.cc " \
+           "daemon/control/background.cc daemon/control/http_server.cc " \
            "daemon/proxy/group_reader.cc " \
            "daemon/control/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 

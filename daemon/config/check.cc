@@ -2,23 +2,40 @@
 //
 // CheckConfig: what is correct and yet hardly meant. Pure; any thread.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "config/coverage.h"
+#include "config/blockers.h"
 #include "config/load.h"
 #include "config/quote.h"
 
 namespace proxyd {
 namespace {
 
-bool Contains(const std::vector<size_t>& indices, size_t index) {
-  return std::find(indices.begin(), indices.end(), index) != indices.end();
+bool Admits(const RuleConfig& rule) {
+  return rule.action == RuleConfig::Action::kAllow && rule.enforce;
 }
 
-bool Admits(const RuleConfig& rule, size_t listener) {
-  return rule.action == RuleConfig::Action::kAllow && rule.enforce &&
-         Contains(rule.listeners, listener);
+// By listener, the first of `rules` that is for it and has the property; null: none.
+template <typename Property>
+std::vector<const RuleConfig*> FirstByListener(const Config& config, const Property& property) {
+  std::vector<const RuleConfig*> first(config.listeners.size());
+  for (const RuleConfig& rule : config.rules) {
+    if (!property(rule)) continue;
+    for (const size_t listener : rule.listeners) {
+      if (first[listener] == nullptr) first[listener] = &rule;
+    }
+    if (!rule.every_listener) continue;
+    std::replace(first.begin(), first.end(), static_cast<const RuleConfig*>(nullptr), &rule);
+    break;  // nothing is left to find
+  }
+  return first;
+}
+
+bool IsForEverybody(const RuleConfig& rule) {
+  return Admits(rule) && (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);
 }
 
 class Checker {
@@ -30,13 +47,16 @@ class Checker {
     if (config_.listeners.empty()) {
       Warn({.file = config_.file}, "there is no [[listener]], so that nothing is served");
     }
+    const auto admitting = FirstByListener(config_, Admits);
+    const auto open = FirstByListener(config_, IsForEverybody);
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
-      CheckAdmission(i);
-      CheckOpenDoor(i);
+      if (admitting[i] == nullptr) WarnOfNobody(config_.listeners[i]);
+      if (open[i] != nullptr) CheckOpenDoor(config_.listeners[i], *open[i]);
     }
-    for (size_t i = 0; i < config_.backends.size(); ++i) CheckUse(i);
+    CheckUse();
+    BlockerIndex blockers(config_, overflow_uid_, overflow_gid_);
     for (size_t i = 0; i < config_.rules.size(); ++i) {
-      CheckReach(i);
+      CheckReach(i, &blockers);
       CheckOverflow(config_.rules[i]);
     }
     for (ConfigError& warning : CheckAudit(config_)) warnings_.push_back(std::move(warning));
@@ -48,84 +68,70 @@ class Checker {
     warnings_.push_back({std::move(position), std::move(message)});
   }
 
-  void CheckAdmission(size_t index) {
-    const ListenerConfig& listener = config_.listeners[index];
-    const bool admits =
-        std::any_of(config_.rules.begin(), config_.rules.end(),
-                    [index](const RuleConfig& rule) { return Admits(rule, index); });
-    if (!admits) {
-      Warn(listener.position, "listener " + QuoteShort(listener.name) +
-                                  " admits nobody: no enforced allow rule is for it");
-    }
+  void WarnOfNobody(const ListenerConfig& listener) {
+    Warn(listener.position, "listener " + QuoteShort(listener.name) +
+                                " admits nobody: no enforced allow rule is for it");
   }
 
   // Neither the socket's mode nor a rule keeps anybody away.
-  void CheckOpenDoor(size_t index) {
-    const ListenerConfig& listener = config_.listeners[index];
+  void CheckOpenDoor(const ListenerConfig& listener, const RuleConfig& rule) {
     const auto* address = std::get_if<ttrpc::Address>(&listener.address);
     if (address == nullptr) return;  // its mode is set elsewhere
     const bool abstract = address->kind() == ttrpc::Address::Kind::kUnixAbstract;
     if (!abstract && (listener.access.mode & 0002U) == 0) return;
-    for (const RuleConfig& rule : config_.rules) {
-      const bool for_all = (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);
-      if (!Admits(rule, index) || !for_all) continue;
-      Warn(listener.position, "listener " + QuoteShort(listener.name) +
-                                  (abstract ? " is abstract" : " lets everybody connect") +
-                                  ", and rule " + QuoteShort(rule.name) + " allows everybody");
-      return;
-    }
+    Warn(listener.position, "listener " + QuoteShort(listener.name) +
+                                (abstract ? " is abstract" : " lets everybody connect") +
+                                ", and rule " + QuoteShort(rule.name) + " allows everybody");
   }
 
-  void CheckUse(size_t index) {
-    const bool used =
-        std::any_of(config_.rules.begin(), config_.rules.end(), [index](const RuleConfig& rule) {
-          return rule.action == RuleConfig::Action::kAllow && rule.backend == index;
-        });
-    if (!used) {
-      const BackendConfig& backend = config_.backends[index];
+  void CheckUse() {
+    std::vector<bool> used(config_.backends.size());
+    for (const RuleConfig& rule : config_.rules) {
+      if (rule.action == RuleConfig::Action::kAllow) used[rule.backend] = true;
+    }
+    for (size_t i = 0; i < used.size(); ++i) {
+      if (used[i]) continue;
+      const BackendConfig& backend = config_.backends[i];
       Warn(backend.position, "backend " + QuoteShort(backend.name) + " is used by no rule");
     }
   }
 
   // Only whole rules are compared: several earlier ones that together leave nothing to a listener
   // or a pattern of this one are not seen.
-  void CheckReach(size_t index) {
+  void CheckReach(size_t index, BlockerIndex* blockers) {
+    static const std::vector<MethodPattern> kEvery = {{"*", "*"}};
     const RuleConfig& rule = config_.rules[index];
-    const std::vector<MethodPattern> every = {{"*", "*"}};
-    const std::vector<MethodPattern>& methods = rule.methods.empty() ? every : rule.methods;
-    const RuleConfig* blocker = nullptr;
-    for (const size_t listener : rule.listeners) {
-      for (const MethodPattern& method : methods) {
-        const RuleConfig* found = FindBlocker(index, listener, method);
-        if (found == nullptr) return;
-        if (blocker == nullptr) blocker = found;
-      }
+    const std::vector<MethodPattern>& methods = rule.methods.empty() ? kEvery : rule.methods;
+    std::optional<size_t> first;
+    for (const MethodPattern& method : methods) {
+      const auto blocker = FindBlockerEverywhere(index, method, blockers);
+      if (!blocker) return;
+      if (!first) first = blocker;
     }
-    if (blocker != nullptr) {
-      Warn(rule.position, "rule " + QuoteShort(rule.name) + " can never match: rule " +
-                              QuoteShort(blocker->name) + " at " + blocker->position.ToString() +
-                              " matches before it");
-    }
+    if (!first) return;
+    const RuleConfig& blocker = config_.rules[*first];
+    Warn(rule.position, "rule " + QuoteShort(rule.name) + " can never match: rule " +
+                            QuoteShort(blocker.name) + " at " + blocker.position.ToString() +
+                            " matches before it");
   }
 
-  // The first earlier rule that takes every call to `method` on `listener` which the rule at
-  // `index` would match.
-  const RuleConfig* FindBlocker(size_t index, size_t listener, const MethodPattern& method) const {
+  // If earlier rules take every call to `method` that the rule would match, on each of its
+  // listeners, the one that does so on the first of them.
+  std::optional<size_t> FindBlockerEverywhere(size_t index, const MethodPattern& method,
+                                              BlockerIndex* blockers) const {
     const RuleConfig& rule = config_.rules[index];
-    for (size_t i = 0; i < index; ++i) {
-      const RuleConfig& earlier = config_.rules[i];
-      if (!earlier.enforce || !earlier.metadata.empty()) continue;
-      if (!Contains(earlier.listeners, listener)) continue;
-      const bool who =
-          CoversIds({earlier.users, earlier.action}, {rule.users, rule.action}, overflow_uid_) &&
-          CoversIds({earlier.groups, earlier.action}, {rule.groups, rule.action}, overflow_gid_);
-      const bool what =
-          earlier.methods.empty() ||
-          std::any_of(earlier.methods.begin(), earlier.methods.end(),
-                      [&method](const MethodPattern& wide) { return CoversPattern(wide, method); });
-      if (who && what) return &earlier;
+    const size_t count = rule.every_listener ? config_.listeners.size() : rule.listeners.size();
+    std::optional<size_t> first;
+    std::optional<size_t> last;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t listener = rule.every_listener ? i : rule.listeners[i];
+      if (last && config_.rules[*last].IsFor(listener)) continue;
+      last = blockers->Find(index, listener, method);
+      if (!last) return std::nullopt;
+      if (!first) first = last;
+      if (config_.rules[*last].every_listener) break;
     }
-    return nullptr;
+    return first;
   }
 
   void CheckOverflow(const RuleConfig& rule) {

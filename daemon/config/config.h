@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -163,9 +164,10 @@ struct MethodPattern {
 struct RuleConfig {
   enum class Action { kAllow, kDeny };
   std::string name;
-  bool every_listener = false;    // `listeners` is not given: also for peers whose listener is gone
-  std::vector<size_t> listeners;  // indices into Config::listeners, ascending; all of them if not
-                                  // given, so empty only where the configuration has none
+  // Not given: the rule is for every listener, also for peers whose listener is gone, and
+  // `listeners` is empty. Listing them would cost rules times listeners.
+  bool every_listener = false;
+  std::vector<size_t> listeners;  // indices into Config::listeners, ascending
   std::optional<IdSet> users;     // neither users nor groups: everyone (deny only)
   std::optional<IdSet> groups;
   std::vector<MethodPattern> methods;  // empty: every method (deny only)
@@ -177,6 +179,10 @@ struct RuleConfig {
   bool enforce = true;
   std::optional<AuditCalls> audit;
   SourcePosition position;
+
+  bool IsFor(size_t listener) const {
+    return every_listener || std::binary_search(listeners.begin(), listeners.end(), listener);
+  }
 };
 
 // The admin service.

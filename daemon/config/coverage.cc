@@ -2,17 +2,15 @@
 #include "config/coverage.h"
 
 #include <algorithm>
-#include <vector>
+#include <iterator>
+#include <utility>
 
 #include "config/ids.h"
 
 namespace proxyd {
 namespace {
 
-// Sorted, and no two touch, so that a range is covered only if one element holds all of it.
-using Ranges = std::vector<IdRange>;
-
-void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, Ranges* out) {
+void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, IdRanges* out) {
   if (!left_out || *left_out < range.first || *left_out > range.last) {
     out->push_back(range);
     return;
@@ -21,10 +19,10 @@ void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, Range
   if (*left_out < range.last) out->push_back({*left_out + 1, range.last});
 }
 
-Ranges Normalize(Ranges ranges) {
+IdRanges Normalize(IdRanges ranges) {
   std::sort(ranges.begin(), ranges.end(),
             [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
-  Ranges merged;
+  IdRanges merged;
   for (const IdRange& range : ranges) {
     if (merged.empty() || range.first > merged.back().last + 1) {
       merged.push_back(range);
@@ -35,29 +33,31 @@ Ranges Normalize(Ranges ranges) {
   return merged;
 }
 
-// What a side really matches.
-Ranges Effective(const WhoSide& side, uint32_t overflow) {
+}  // namespace
+
+IdRanges EffectiveIds(const WhoSide& side, uint32_t overflow) {
   constexpr IdRange kAll = {0, kMaxId};
   if (!side.ids) return {kAll};
   std::optional<uint32_t> left_out;
   if (side.action == RuleConfig::Action::kAllow) left_out = overflow;
-  Ranges ranges;
+  IdRanges ranges;
   if (side.ids->any) AppendWithout(kAll, left_out, &ranges);
   for (const IdRange& range : side.ids->ranges) AppendWithout(range, left_out, &ranges);
   for (const uint32_t id : side.ids->exact) ranges.push_back({id, id});
   return Normalize(std::move(ranges));
 }
 
-}  // namespace
+bool CoversRanges(const IdRanges& wide, const IdRanges& narrow) {
+  return std::all_of(narrow.begin(), narrow.end(), [&wide](const IdRange& range) {
+    const auto after =
+        std::upper_bound(wide.begin(), wide.end(), range.first,
+                         [](uint32_t id, const IdRange& holder) { return id < holder.first; });
+    return after != wide.begin() && range.last <= std::prev(after)->last;
+  });
+}
 
 bool CoversIds(const WhoSide& wide, const WhoSide& narrow, uint32_t overflow) {
-  const Ranges outer = Effective(wide, overflow);
-  const Ranges inner = Effective(narrow, overflow);
-  return std::all_of(inner.begin(), inner.end(), [&outer](const IdRange& range) {
-    return std::any_of(outer.begin(), outer.end(), [&range](const IdRange& holder) {
-      return holder.first <= range.first && range.last <= holder.last;
-    });
-  });
+  return CoversRanges(EffectiveIds(wide, overflow), EffectiveIds(narrow, overflow));
 }
 
 // Reads `narrow` as text in which `*` is a character that only a `*` of `wide` matches; the last

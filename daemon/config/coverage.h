@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
 
@@ -18,8 +19,15 @@ struct WhoSide {
   RuleConfig::Action action;
 };
 
-// True if whoever `narrow` matches, `wide` matches too. `overflow` is what ranges and "*" of an
-// allow rule leave out.
+// Sorted, and no two touch, so that a range is covered only if one element holds all of it.
+using IdRanges = std::vector<IdRange>;
+
+// What a side really matches. `overflow` is what ranges and "*" of an allow rule leave out.
+IdRanges EffectiveIds(const WhoSide& side, uint32_t overflow);
+
+bool CoversRanges(const IdRanges& wide, const IdRanges& narrow);
+
+// True if whoever `narrow` matches, `wide` matches too.
 bool CoversIds(const WhoSide& wide, const WhoSide& narrow, uint32_t overflow);
 
 // True if all that `narrow` matches, `wide` matches too; `*` is any run of characters.

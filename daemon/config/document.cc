@@ -66,7 +66,7 @@ class Merger {
       } else {
         errors_->Add(added.position, "[" + entry.key + "] " + added.key +
                                          " is set twice, expected only at " +
-                                         first->position.ToString());
+                                         SourcePosition(first->position).ToString());
       }
     }
   }

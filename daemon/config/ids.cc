@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "config/quote.h"
@@ -144,10 +145,7 @@ class SetReader {
 
   // The same text twice is a slip; the same id by name and by number is not.
   bool CheckNew(const TomlValue& value, const std::string& text) {
-    if (std::find(seen_.begin(), seen_.end(), text) == seen_.end()) {
-      seen_.push_back(text);
-      return true;
-    }
+    if (seen_.insert(text).second) return true;
     Error(value, std::string(key_) + " has " + text + " in it twice, expected each once");
     return false;
   }
@@ -162,7 +160,7 @@ class SetReader {
   std::string_view expected_;
   ReadScope* scope_;
   IdSet set_;
-  std::vector<std::string> seen_;
+  std::unordered_set<std::string> seen_;
 };
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <sysexits.h>
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "config/document.h"
@@ -70,6 +72,28 @@ std::optional<size_t> NameTable::Find(std::string_view name) const {
 
 namespace {
 
+// Asks once for each name: ten thousand rules may be for one user, and NSS may ask a server.
+class CachedNames : public NameResolver {
+ public:
+  explicit CachedNames(NameResolver* names) : names_(names) {}
+
+  std::optional<uid_t> User(const std::string& name) override {
+    const auto [known, is_new] = users_.try_emplace(name);
+    if (is_new) known->second = names_->User(name);
+    return known->second;
+  }
+  std::optional<gid_t> Group(const std::string& name) override {
+    const auto [known, is_new] = groups_.try_emplace(name);
+    if (is_new) known->second = names_->Group(name);
+    return known->second;
+  }
+
+ private:
+  NameResolver* names_;
+  std::unordered_map<std::string, std::optional<uid_t>> users_;
+  std::unordered_map<std::string, std::optional<gid_t>> groups_;
+};
+
 Config ReadConfig(const Document& document, ReadScope* scope) {
   Config config;
   config.daemon = ReadDaemon(document.sections.at("daemon"), &scope->errors);
@@ -98,9 +122,12 @@ Config ReadConfig(const Document& document, ReadScope* scope) {
 }  // namespace
 
 void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>* errors) {
-  const auto key = [&order](const ConfigError& error) {
-    const auto file = std::find(order.begin(), order.end(), error.position.file) - order.begin();
-    return std::tuple(file, error.position.line, error.position.column);
+  std::unordered_map<std::string_view, size_t> files;
+  for (const std::string& file : order) files.emplace(file, files.size());
+  const auto key = [&files](const ConfigError& error) {
+    const auto file = files.find(error.position.file);
+    return std::tuple(file == files.end() ? files.size() : file->second, error.position.line,
+                      error.position.column);
   };
   std::stable_sort(errors->begin(), errors->end(),
                    [&key](const ConfigError& a, const ConfigError& b) { return key(a) < key(b); });
@@ -109,7 +136,8 @@ void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>*
 LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, NameResolver* names) {
   Diagnostics errors;
   const Document document = MergeFiles(files, &errors);
-  ReadScope scope{.resolver = *names, .errors = errors, .complete = complete && document.complete};
+  CachedNames cached(names);
+  ReadScope scope{.resolver = cached, .errors = errors, .complete = complete && document.complete};
   Config config = ReadConfig(document, &scope);
   if (!files.empty()) config.file = files.front().name;
 

@@ -3,7 +3,6 @@
 // [[rule]]. A gate: a rule that allows must say whom, what and where to; a condition that could not
 // mean what it seems to is refused rather than ignored.
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,11 +70,7 @@ class RuleReader {
  private:
   void ReadListeners() {
     const auto* names = in_.FindStrings("listeners", "an array of names of [[listener]] tables");
-    if (in_.Peek("listeners") == nullptr) {
-      rule_.every_listener = true;
-      rule_.listeners.resize(scope_->listeners.size());
-      std::iota(rule_.listeners.begin(), rule_.listeners.end(), size_t{0});
-    }
+    rule_.every_listener = in_.Peek("listeners") == nullptr;
     if (names == nullptr) return;
     for (const TomlValue& name : *names) {
       if (const auto index = scope_->listeners.Find(name.string)) {

@@ -38,7 +38,7 @@ class TableReader {
   // outlive the reader; entries and strings it returns live as long as the table.
   TableReader(std::string_view label, const TomlValue& table, Diagnostics* errors);
 
-  const SourcePosition& position() const { return table_.position; }
+  TomlPosition position() const { return table_.position; }
 
   // Null where the key is not there.
   const TomlEntry* Find(std::string_view key);

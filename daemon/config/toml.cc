@@ -44,8 +44,8 @@ class Converter {
     return value;
   }
 
-  SourcePosition Position(const toml::source_region& source) const {
-    return {file_, source.begin.line, source.begin.column};
+  TomlPosition Position(const toml::source_region& source) const {
+    return {&file_, source.begin.line, source.begin.column};
   }
 
  private:
@@ -58,12 +58,14 @@ class Converter {
 
   std::vector<TomlValue> Elements(const toml::array& array, int depth) const {
     std::vector<TomlValue> elements;
+    elements.reserve(array.size());
     for (const toml::node& element : array) elements.push_back(Value(element, depth + 1));
     return elements;
   }
 
   std::vector<TomlEntry> Entries(const toml::table& table, int depth) const {
     std::vector<TomlEntry> entries;
+    entries.reserve(table.size());
     for (const auto& [key, node] : table) {
       entries.push_back({std::string(key.str()), Position(key.source()), Value(node, depth + 1)});
     }

@@ -17,30 +17,44 @@ namespace proxyd {
 
 struct TomlEntry;
 
+// A SourcePosition whose file is named elsewhere: there are several of these for each line. Valid
+// for as long as the ConfigFile that was parsed.
+struct TomlPosition {
+  const std::string* file = nullptr;
+  uint32_t line = 0;
+  uint32_t column = 0;
+
+  // NOLINTNEXTLINE: it is one, only shorter.
+  operator SourcePosition() const {
+    return {.file = file != nullptr ? *file : std::string(), .line = line, .column = column};
+  }
+};
+
 struct TomlValue {
   enum class Kind { kString, kInteger, kFloat, kBoolean, kDate, kTime, kDateTime, kArray, kTable };
 
   Kind kind = Kind::kTable;
-  SourcePosition position;
+  bool boolean = false;
+  TomlPosition position;
   // What `kind` says; the others are empty. Floats, dates and times have no use here, so they have
   // no value either.
   std::string string;
   int64_t integer = 0;
-  bool boolean = false;
   std::vector<TomlValue> array;
   std::vector<TomlEntry> table;  // in order of position
 };
 
 struct TomlEntry {
   std::string key;
-  SourcePosition position;  // of the key
+  TomlPosition position;  // of the key
   TomlValue value;
 };
 
 // "a string", "an integer", …; the view lives for ever.
 std::string_view TomlKindName(TomlValue::Kind kind);
 
-// The file's table, or the syntax error that ended its reading.
+// The file's table, whose positions refer to the name of `file`, or the syntax error that ended its
+// reading.
 std::variant<TomlValue, ConfigError> ParseToml(const ConfigFile& file);
 
 }  // namespace proxyd

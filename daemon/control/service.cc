@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "control/places.h"
 #include "observe/log.h"
 #include "ttrpc/unix_credentials.h"
 
@@ -17,23 +16,10 @@ namespace proxyd {
 
 namespace {
 
-bool SameTarget(const AuditConfig& a, const AuditConfig& b) {
-  return a.target == b.target && a.path == b.path;
-}
-
-bool SameTarget(const LogConfig& a, const LogConfig& b) {
-  return a.target == b.target && a.path == b.path;
-}
-
 // How long the last line of a process that is to end at once may take.
 constexpr std::chrono::milliseconds kLastLine{100};
 
 }  // namespace
-
-SnapshotPtr MakeSnapshot(Config config) {
-  const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
-  return std::make_shared<const Snapshot>(std::move(config), overflow);
-}
 
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
   if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
@@ -51,8 +37,7 @@ Service::Service(event_base* base, SnapshotPtr snapshot, Audit& audit, ServiceOp
       manager_(proxy_.loop()),
       reserve_(proxy_.loop()),
       signals_(base),
-      reader_(base, options_.config_path,
-              [this](LoadedConfig loaded) { Loaded(std::move(loaded)); }),
+      background_(base),
       vitals_{.proxy = proxy_,
               .reports = reports_,
               .started = std::chrono::system_clock::now(),
@@ -122,6 +107,46 @@ void Service::Stop() {
 
 // Reload.
 
+class Service::ReadWork : public Background::Work {
+ public:
+  // `dropped`: the reading before, which may have sockets where this one makes them.
+  ReadWork(Service* service, ReadingOptions what, std::optional<Reading> dropped)
+      : service_(service), what_(std::move(what)), dropped_(std::move(dropped)) {}
+  void Do() override {
+    dropped_.reset();
+    reading_ = ReadConfiguration(what_);
+  }
+  void Finish() override { service_->HaveRead(std::move(reading_)); }
+
+ private:
+  Service* service_;
+  const ReadingOptions what_;
+  std::optional<Reading> dropped_;
+  Reading reading_;
+};
+
+// Removes the sockets that are left of a reload, then reports how it ended.
+class Service::EndWork : public Background::Work {
+ public:
+  EndWork(Service* service, ReloadOutcome outcome, std::vector<ttrpc::ListeningSocket> gone,
+          ListenerSet::NewSockets unused)
+      : service_(service),
+        outcome_(std::move(outcome)),
+        gone_(std::move(gone)),
+        unused_(std::move(unused)) {}
+  void Do() override {
+    gone_.clear();
+    unused_ = {};
+  }
+  void Finish() override { service_->Ended(outcome_); }
+
+ private:
+  Service* service_;
+  const ReloadOutcome outcome_;
+  std::vector<ttrpc::ListeningSocket> gone_;
+  ListenerSet::NewSockets unused_;
+};
+
 void Service::Reload() {
   if (vitals_.draining) {
     spdlog::warn("told to reload while draining: the configuration stays as it is");
@@ -129,77 +154,92 @@ void Service::Reload() {
   }
   manager_.Reloading();
   reserve_.Lend();
-  reader_.Read();
+  // What is asked for meanwhile is read after: whoever changed a file and then asked gets the
+  // change.
+  if (std::exchange(reloading_, true)) {
+    again_ = true;
+  } else {
+    Read(std::nullopt);
+  }
 }
 
-void Service::Loaded(LoadedConfig loaded) {
+void Service::Read(std::optional<Reading> dropped) {
+  ReadingOptions what = {.path = options_.config_path,
+                         .log_level = options_.log_level,
+                         .sandbox = std::nullopt,
+                         .here = proxy_.addresses(),
+                         .before = snapshot_};
+  if (options_.sandbox) what.sandbox = options_.sandbox->left;
+  const ttrpc::Status started =
+      background_.Run(std::make_unique<ReadWork>(this, std::move(what), std::move(dropped)));
+  if (started.ok()) return;
   ReloadOutcome outcome;
-  for (const ConfigError& error : loaded.errors) outcome.errors.push_back(error.ToString());
+  outcome.errors.push_back(options_.config_path + ": cannot be read: " + started.message());
+  Ended(outcome);
+}
+
+void Service::HaveRead(Reading reading) {
+  if (!vitals_.draining && std::exchange(again_, false)) return Read(std::move(reading));
+  ReloadOutcome outcome = {.errors = std::move(reading.errors),
+                           .warnings = std::move(reading.warnings)};
+  std::vector<ttrpc::ListeningSocket> gone;
   if (vitals_.draining) {
     outcome.errors.emplace_back("draining");
-    return admin_.Reloaded(outcome);
-  }
-  if (loaded.config) {
-    if (options_.log_level) loaded.config->log.level = *options_.log_level;
-    const SnapshotPtr next = MakeSnapshot(*std::move(loaded.config));
-    const ttrpc::Status status = Apply(next);
+  } else if (outcome.errors.empty()) {
+    const ttrpc::Status status = Apply(&reading, &gone);
     if (!status.ok()) outcome.errors.push_back(status.message());
-    for (const ConfigError& warning :
-         CheckConfig(next->config, next->policy.overflow().uid, next->policy.overflow().gid))
-      outcome.warnings.push_back(warning.ToString());
   }
-  for (const std::string& error : outcome.errors) spdlog::error("{}", error);
+  if (gone.empty() && reading.sockets.size() == 0) return Ended(outcome);
+  auto work = std::make_unique<EndWork>(this, outcome, std::move(gone), std::move(reading.sockets));
+  if (!background_.Run(std::move(work)).ok()) Ended(outcome);
+}
+
+void Service::Ended(const ReloadOutcome& outcome) {
+  reloading_ = false;
+  for (const std::string& error : outcome.errors) {
+    if (!vitals_.draining) spdlog::error("{}", error);
+  }
   const bool taken = outcome.errors.empty();
   if (taken) {
     ++vitals_.reloads;
     spdlog::info("reloaded: {}", Describe());
-  } else {
+  } else if (!vitals_.draining) {
     ++vitals_.reloads_refused;
     spdlog::error("reload refused: the configuration stays as it is");
   }
   reserve_.TakeBack();
-  manager_.Ready(taken ? Describe() : Describe() + "; the last reload was refused");
+  if (!vitals_.draining)
+    manager_.Ready(taken ? Describe() : Describe() + "; the last reload was refused");
+  // Whoever has asked meanwhile waits for the next outcome, as do those before.
+  if (!vitals_.draining && std::exchange(again_, false)) return Reload();
   admin_.Reloaded(outcome);
 }
 
 // All that can fail comes before anything that cannot be taken back.
-ttrpc::Status Service::Apply(SnapshotPtr next) {
+ttrpc::Status Service::Apply(Reading* reading, std::vector<ttrpc::ListeningSocket>* gone) {
   const Config& before = snapshot_->config;
-  const Config& after = next->config;
-  if (options_.sandbox) {
-    ttrpc::Status status = CheckCoversOrAdvise(options_.sandbox->left, PlanSandbox(after));
-    if (!status.ok()) return status;
-  }
-  std::unique_ptr<AuditTarget> target;
-  if (!SameTarget(before.audit, after.audit)) {
-    auto made = MakeAuditTarget(after.audit);
-    if (!made) return made.error();
-    target = *std::move(made);
-  }
-  std::unique_ptr<LogOutput> log;
-  if (!SameTarget(before.log, after.log)) {
-    auto made = PrepareLog(after.log);
-    if (!made) return made.error();
-    log = *std::move(made);
-  }
-  auto change = proxy_.PrepareReload(after);
-  if (!change) return change.error();
+  const Config& after = reading->snapshot->config;
   auto admin = admin_.Prepare(after);
   if (!admin) return admin.error();
   auto metrics = metrics_.Prepare(after);
   if (!metrics) return metrics.error();
+  auto change = proxy_.PrepareReload(after, std::move(reading->sockets));
+  if (!change) return change.error();
 
   // Only if it is to be another one: a level that was set meanwhile stays.
-  if (log || before.log.level != after.log.level || before.log.format != after.log.format)
-    SetUpLog(after.log, std::move(log));
-  audit_.Reconfigure(after.audit, std::move(target));
+  if (reading->log || before.log.level != after.log.level || before.log.format != after.log.format)
+    SetUpLog(after.log, std::move(reading->log));
+  const bool audit_to_log = after.audit.target == AuditConfig::Target::kLog;
+  if (audit_to_log && before.audit.target != after.audit.target)
+    reading->audit = MakeLogAuditTarget();
+  audit_.Reconfigure(after.audit, std::move(reading->audit));
   if (before.daemon != after.daemon) spdlog::warn("[daemon] is taken at the next start only");
-  proxy_.Reload(next, *std::move(change));
-  snapshot_ = std::move(next);
+  *gone = proxy_.Reload(reading->snapshot, *std::move(change));
+  snapshot_ = std::move(reading->snapshot);
   admin_.Commit(*std::move(admin));
   metrics_.Commit(*std::move(metrics));
   vitals_.loaded = std::chrono::system_clock::now();
-  vitals_.digest = DigestOf(snapshot_->config);
+  vitals_.digest = std::move(reading->digest);
   return {};
 }
 

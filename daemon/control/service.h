@@ -7,12 +7,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "control/admin_server.h"
-#include "control/config_reader.h"
+#include "control/background.h"
 #include "control/descriptor_reserve.h"
 #include "control/metrics_server.h"
+#include "control/reading.h"
+#include "control/reload_outcome.h"
 #include "control/sandbox.h"
 #include "control/service_manager.h"
 #include "control/signals.h"
@@ -46,13 +49,18 @@ class Service final : private AdminActions {
   const Counters& counters() { return proxy_.counters(); }
 
  private:
+  class ReadWork;
+  class EndWork;
+
   ttrpc::Status Listen(PassedSockets* passed);
   ttrpc::Status MindSignals();
   void Stop();
   void Reload() override;
   void Drain() override { Stop(); }
-  void Loaded(LoadedConfig loaded);
-  ttrpc::Status Apply(SnapshotPtr next);
+  void Read(std::optional<Reading> dropped);
+  void HaveRead(Reading reading);
+  ttrpc::Status Apply(Reading* reading, std::vector<ttrpc::ListeningSocket>* gone);
+  void Ended(const ReloadOutcome& outcome);
   std::string Describe() const;
 
   SnapshotPtr snapshot_;
@@ -64,14 +72,13 @@ class Service final : private AdminActions {
   ServiceManager manager_;
   DescriptorReserve reserve_;
   Signals signals_;
-  ConfigReader reader_;
+  Background background_;
+  bool reloading_ = false;  // from when it is asked for until its outcome is reported
+  bool again_ = false;      // asked for meanwhile
   Vitals vitals_;
   AdminServer admin_;
   MetricsServer metrics_;
 };
-
-// Of this system: with the ids as which its kernel shows those without a mapping.
-SnapshotPtr MakeSnapshot(Config config);
 
 // Where the audit that is configured like this goes; after SetUpLog().
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config);

@@ -114,8 +114,7 @@ std::vector<std::string> Explainer::Notes(const Explanation& found) const {
 
 // Empty: it lacks more than one thing.
 std::string Explainer::NearMiss(const RuleConfig& rule, const Explanation& found) const {
-  const bool listener = std::find(rule.listeners.begin(), rule.listeners.end(), query_.listener) !=
-                        rule.listeners.end();
+  const bool listener = rule.IsFor(query_.listener);
   const bool who = FitsIdentity(rule, query_.identity, overflow_);
   const bool method = HasMethod(rule);
   const bool metadata = MetadataHolds(rule, query_.metadata);

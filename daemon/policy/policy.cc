@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The index. Each listener has its rules as a list of positions, and each method pattern of a rule
-// stands in one of three places, by how much of it is spelled out. A check looks into the place for
-// its method, the one for its service and the one for the rest, and walks them together in the
-// order of the rules.
+// The index. Rules that are for every listener are indexed once; each listener has an index of the
+// rules that name it. In an index each method pattern of a rule stands in one of three places, by
+// how much of it is spelled out. A check looks into both indexes, into the place for its method,
+// the one for its service and the one for the rest, and walks them together in the order of the
+// rules.
 #include "policy/policy.h"
 
 #include <algorithm>
@@ -21,15 +22,16 @@
 namespace proxyd {
 
 // Views point into the Config, which outlives the Policy.
-struct Policy::ListenerIndex {
-  // A rule by its position in `rules`, and what is still to be matched of one of its patterns: an
-  // empty view is matched already (a pattern itself is never empty).
+struct Policy::RuleIndex {
+  // A rule, and what is still to be matched of one of its patterns: an empty view is matched
+  // already (a pattern itself is never empty).
   struct Entry {
-    uint32_t position;
+    uint32_t rule;      // index into Config::rules
+    uint32_t position;  // in `rules`
     std::string_view service;
     std::string_view method;
   };
-  using Entries = std::vector<Entry>;  // ascending by position
+  using Entries = std::vector<Entry>;  // ascending by rule
 
   struct MethodName {
     std::string_view service;
@@ -44,44 +46,60 @@ struct Policy::ListenerIndex {
     }
   };
 
-  std::vector<size_t> rules;  // by position: index into Config::rules
+  std::vector<uint32_t> rules;  // by position: index into Config::rules, ascending
   std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // both spelled out
   std::unordered_map<std::string_view, Entries> by_service;           // only the service
   Entries others;
   std::unordered_set<std::string_view> services;  // of by_method
-  GuardedKeys::Subset guarded;                    // that any of its rules names
+  // The keys that any of its rules names; a listener's own index has the common ones, too.
+  GuardedKeys::Subset guarded;
 
   void Add(size_t rule_index, const RuleConfig& rule);
-  void AddPattern(uint32_t position, const MethodPattern& pattern);
   void Guard(std::span<const MetadataCondition> conditions);
+  void Guard(const GuardedKeys::Subset& more);
+  size_t entries() const;
 
   struct Found {
     std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each ascending
-    MethodLabels labels;
+    MethodLabels labels;                          // empty: not spelled out here
   };
   Found Find(const ttrpc::RequestView& request) const;
+
+ private:
+  void AddPattern(const Entry& rule, const MethodPattern& pattern);
 };
 
-void Policy::ListenerIndex::Add(size_t rule_index, const RuleConfig& rule) {
-  const auto position = static_cast<uint32_t>(rules.size());
-  rules.push_back(rule_index);
-  if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) {
-    others.push_back({.position = position, .service = {}, .method = {}});
-  }
-  for (const MethodPattern& pattern : rule.methods) AddPattern(position, pattern);
+// What a request may match of both indexes of a listener.
+struct Policy::Found {
+  struct List {
+    std::span<const RuleIndex::Entry> entries;
+    size_t offset;  // of their positions in an Admission
+  };
+  std::array<List, 6> lists;  // the first `count` of them
+  size_t count = 0;
+  MethodLabels labels;
+};
+
+void Policy::RuleIndex::Add(size_t rule_index, const RuleConfig& rule) {
+  const Entry entry{.rule = static_cast<uint32_t>(rule_index),
+                    .position = static_cast<uint32_t>(rules.size()),
+                    .service = {},
+                    .method = {}};
+  rules.push_back(entry.rule);
+  if (rule.methods.empty() && rule.action == RuleConfig::Action::kDeny) others.push_back(entry);
+  for (const MethodPattern& pattern : rule.methods) AddPattern(entry, pattern);
 }
 
-void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& pattern) {
+void Policy::RuleIndex::AddPattern(const Entry& rule, const MethodPattern& pattern) {
   // Matches nothing, and must not be mistaken for "matched already".
   if (pattern.service.empty() || pattern.method.empty()) return;
-  Entry entry{.position = position, .service = pattern.service, .method = pattern.method};
-  if (MatchesAll(entry.method)) entry.method = {};
-  if (MatchesAll(entry.service)) entry.service = {};
+  Entry entry = rule;
+  if (!MatchesAll(pattern.method)) entry.method = pattern.method;
   if (!IsExact(pattern.service)) {
+    if (!MatchesAll(pattern.service)) entry.service = pattern.service;
     others.push_back(entry);
     return;
   }
-  entry.service = {};
   if (!IsExact(pattern.method)) {
     by_service[pattern.service].push_back(entry);
     return;
@@ -91,16 +109,27 @@ void Policy::ListenerIndex::AddPattern(uint32_t position, const MethodPattern& p
   services.insert(pattern.service);
 }
 
-void Policy::ListenerIndex::Guard(std::span<const MetadataCondition> conditions) {
+void Policy::RuleIndex::Guard(std::span<const MetadataCondition> conditions) {
   for (const MetadataCondition& condition : conditions) {
     if (guarded.size() <= condition.key) guarded.resize(condition.key + 1);
     guarded[condition.key] = true;
   }
 }
 
-Policy::ListenerIndex::Found Policy::ListenerIndex::Find(const ttrpc::RequestView& request) const {
-  constexpr std::string_view kOther = "other";
-  Found found = {.lists = {others}, .labels = {.service = kOther, .method = kOther}};
+void Policy::RuleIndex::Guard(const GuardedKeys::Subset& more) {
+  guarded.resize(std::max(guarded.size(), more.size()));
+  for (size_t key = 0; key < more.size(); ++key) guarded[key] = guarded[key] || more[key];
+}
+
+size_t Policy::RuleIndex::entries() const {
+  size_t count = rules.size() + guarded.size() / 64 + services.size() + others.size();
+  for (const auto& [name, entries] : by_method) count += entries.size();
+  for (const auto& [name, entries] : by_service) count += entries.size();
+  return count;
+}
+
+Policy::RuleIndex::Found Policy::RuleIndex::Find(const ttrpc::RequestView& request) const {
+  Found found = {.lists = {others}, .labels = {}};
   const auto service = by_service.find(request.service);
   if (service != by_service.end()) {
     found.lists[1] = service->second;
@@ -158,24 +187,57 @@ Policy::Policy(const Config& config, OverflowIds overflow)
       overflow_(overflow),
       group_filter_(std::make_shared<const GroupFilter>(config.rules, overflow.gid)),
       deny_cover_(config.rules),
-      guarded_(MetadataKeys(config)) {
-  listeners_.reserve(config.listeners.size() + 1);
-  for (size_t i = 0; i <= config.listeners.size(); ++i) {
-    listeners_.push_back(std::make_unique<ListenerIndex>());
-  }
+      guarded_(MetadataKeys(config)),
+      common_(std::make_unique<RuleIndex>()),
+      own_(config.listeners.size() + 1) {
+  conditions_.reserve(config.rules.size());
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
     conditions_.push_back(ConditionsOf(rule, guarded_));
-    const auto add = [&](size_t listener) {
-      listeners_[listener]->Add(i, rule);
-      listeners_[listener]->Guard(conditions_.back());
+    const auto add = [&](RuleIndex& index) {
+      index.Add(i, rule);
+      index.Guard(conditions_.back());
     };
-    for (size_t listener : rule.listeners) add(listener);
-    if (rule.every_listener) add(no_listener());
+    if (rule.every_listener) add(*common_);
+    for (const size_t listener : rule.listeners) {
+      if (!own_[listener]) own_[listener] = std::make_unique<RuleIndex>();
+      add(*own_[listener]);
+    }
+  }
+  for (const auto& own : own_) {
+    if (own) own->Guard(common_->guarded);
   }
 }
 
 Policy::~Policy() = default;
+
+size_t Policy::entries() const {
+  size_t count = common_->entries();
+  for (const auto& own : own_) count += own ? own->entries() : 0;
+  return count;
+}
+
+// Calls `visit(rule, position)` for each rule of a listener, in order: the index into
+// Config::rules, and the position that an Admission knows it by. Those that name the listener come
+// first in it, so that peers of few such rules need few bits.
+template <typename Visit>
+void Policy::ForEachRule(size_t listener, const Visit& visit) const {
+  const std::span<const uint32_t> common = common_->rules;
+  const std::span<const uint32_t> own = own_[listener]
+                                            ? std::span<const uint32_t>(own_[listener]->rules)
+                                            : std::span<const uint32_t>();
+  size_t c = 0;
+  size_t o = 0;
+  while (c < common.size() || o < own.size()) {
+    if (c == common.size() || (o < own.size() && own[o] < common[c])) {
+      visit(size_t{own[o]}, o);
+      ++o;
+    } else {
+      visit(size_t{common[c]}, own.size() + c);
+      ++c;
+    }
+  }
+}
 
 Admission Policy::Admit(size_t listener, const Identity& identity) const {
   Admission admission;
@@ -184,54 +246,73 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
   if (identity.uid == static_cast<uid_t>(-1) || identity.gid == static_cast<gid_t>(-1)) {
     return admission;
   }
-  const ListenerIndex& index = *listeners_[listener];
   DenyCover::Walk walk(deny_cover_);
-  for (size_t position = 0; position < index.rules.size(); ++position) {
-    const size_t rule_index = index.rules[position];
+  ForEachRule(listener, [&](size_t rule_index, size_t position) {
     const RuleConfig& rule = config_.rules[rule_index];
-    if (!FitsIdentity(rule, identity, overflow_)) continue;
+    if (!FitsIdentity(rule, identity, overflow_)) return;
     admission.SetFits(position);
-    if (!rule.enforce || admission.admitted_) continue;
+    if (!rule.enforce || admission.admitted_) return;
     if (rule.action == RuleConfig::Action::kDeny) {
       walk.Deny(rule_index);
     } else {
       admission.admitted_ = walk.Reaches(rule_index);
     }
-  }
+  });
   return admission;
 }
 
 ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
                                            std::span<const ttrpc::MetadataEntry> metadata,
                                            GuardedValues* found) const {
-  return guarded_.Find(metadata, listeners_[admission.listener_]->guarded, found);
+  const RuleIndex* own = own_[admission.listener_].get();
+  return guarded_.Find(metadata, own != nullptr ? own->guarded : common_->guarded, found);
+}
+
+// Both indexes' lists; the labels are those of the index that knows more of the request.
+Policy::Found Policy::Find(const Admission& admission, const ttrpc::RequestView& request) const {
+  constexpr std::string_view kOther = "other";
+  Found found;
+  const auto add = [&](const RuleIndex& index, size_t offset) {
+    const RuleIndex::Found part = index.Find(request);
+    for (const std::span<const RuleIndex::Entry>& list : part.lists) {
+      if (!list.empty()) found.lists[found.count++] = {.entries = list, .offset = offset};
+    }
+    if (found.labels.service.empty()) found.labels.service = part.labels.service;
+    // A method's name alone says nothing: it goes with its service.
+    if (found.labels.method.empty() && !part.labels.method.empty()) found.labels = part.labels;
+  };
+  const RuleIndex* own = own_[admission.listener_].get();
+  if (own != nullptr) add(*own, 0);
+  if (!common_->rules.empty()) add(*common_, own != nullptr ? own->rules.size() : 0);
+  if (found.labels.service.empty()) found.labels.service = kOther;
+  if (found.labels.method.empty()) found.labels.method = kOther;
+  return found;
 }
 
 MethodLabels Policy::LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const {
-  return listeners_[admission.listener_]->Find(request).labels;
+  return Find(admission, request).labels;
 }
 
 Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request,
                       const GuardedValues& values) const {
-  using Entry = ListenerIndex::Entry;
-  const ListenerIndex& index = *listeners_[admission.listener_];
-  auto [lists, labels] = index.Find(request);
+  Found found = Find(admission, request);
   Verdict verdict;
-  verdict.labels = labels;
+  verdict.labels = found.labels;
   for (;;) {
-    std::span<const Entry>* next = nullptr;
-    for (std::span<const Entry>& list : lists) {
-      if (list.empty()) continue;
-      if (next == nullptr || list.front().position < next->front().position) next = &list;
+    Found::List* next = nullptr;
+    for (size_t i = 0; i < found.count; ++i) {
+      Found::List& list = found.lists[i];
+      if (list.entries.empty()) continue;
+      if (next == nullptr || list.entries.front().rule < next->entries.front().rule) next = &list;
     }
     if (next == nullptr) return verdict;
-    const Entry entry = next->front();
-    *next = next->subspan(1);
+    const RuleIndex::Entry entry = next->entries.front();
+    next->entries = next->entries.subspan(1);
 
-    if (!admission.Fits(entry.position)) continue;
+    if (!admission.Fits(next->offset + entry.position)) continue;
     if (!entry.service.empty() && !MatchPattern(entry.service, request.service)) continue;
     if (!entry.method.empty() && !MatchPattern(entry.method, request.method)) continue;
-    const size_t rule_index = index.rules[entry.position];
+    const size_t rule_index = entry.rule;
     const RuleConfig& rule = config_.rules[rule_index];
     const auto& conditions = conditions_[rule_index];
     if (!conditions.empty()) verdict.by_names_alone = false;

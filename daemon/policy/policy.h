@@ -52,8 +52,8 @@ class Admission {
 
   uint32_t listener_ = 0;
   bool admitted_ = false;
-  // By position in the listener's rule list. There is one of these for each connection, idle or
-  // not: up to kWordBits rules need no memory of their own.
+  // By position among the listener's rules, see ForEachRule(). There is one of these for each
+  // connection, idle or not: up to kWordBits rules need no memory of their own.
   uint64_t first_ = 0;
   std::vector<uint64_t> rest_;
 };
@@ -113,19 +113,30 @@ class Policy {
 
   OverflowIds overflow() const { return overflow_; }
   // In the place of a listener: the rules that name none decide, of a peer whose own is gone.
-  size_t no_listener() const { return listeners_.size() - 1; }
+  size_t no_listener() const { return own_.size() - 1; }
   // What these rules need to know of a peer's groups. May outlive the policy.
   const std::shared_ptr<const GroupFilter>& group_filter() const { return group_filter_; }
+  // How much the index holds: what is in proportion to the rules, their patterns and the listeners
+  // that they name, and not to rules times listeners.
+  size_t entries() const;
 
  private:
-  struct ListenerIndex;
+  struct RuleIndex;
+  struct Found;
+
+  template <typename Visit>
+  void ForEachRule(size_t listener, const Visit& visit) const;
+  Found Find(const Admission& admission, const ttrpc::RequestView& request) const;
+
   const Config& config_;
   OverflowIds overflow_;
   std::shared_ptr<const GroupFilter> group_filter_;
   DenyCover deny_cover_;
   const GuardedKeys guarded_;
   std::vector<std::vector<MetadataCondition>> conditions_;  // by index into Config::rules
-  std::vector<std::unique_ptr<ListenerIndex>> listeners_;   // and behind them no_listener()
+  std::unique_ptr<RuleIndex> common_;                       // the rules for every listener
+  // By listener, the rules that name it; null: there are none, as at no_listener().
+  std::vector<std::unique_ptr<RuleIndex>> own_;
 };
 
 // True if `pattern` matches the whole of `text`; `*` is any run of characters, also none, but `/`.

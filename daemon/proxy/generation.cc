@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/generation.h"
 
-#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace proxyd {
@@ -10,6 +11,7 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot)
     : snapshot_(std::move(snapshot)), tally_(context.tally) {
   for (const BackendConfig& backend : config().backends)
     backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
+  for (const auto& backend : backends_) has_.insert(backend.get());
   const auto& listeners = config().listeners;
   for (size_t i = 0; i < listeners.size(); ++i)
     listeners_.push_back(MakeRef<ListenerState>(context.loop, listeners[i], i));
@@ -18,16 +20,7 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot)
 
 Generation::Generation(const Context& context, SnapshotPtr snapshot, const Generation& before)
     : snapshot_(std::move(snapshot)), tally_(context.tally) {
-  for (const BackendConfig& backend : config().backends) {
-    const auto same = std::find_if(before.backends_.begin(), before.backends_.end(),
-                                   [&](const auto& old) { return old->LeadsWhere(backend); });
-    if (same == before.backends_.end()) {
-      backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
-    } else {
-      (*same)->SetConfig(backend);
-      backends_.push_back(*same);
-    }
-  }
+  TakeOverBackends(before);
   TakeOverListeners(context, before);
   MakeTallies();
 }
@@ -35,7 +28,7 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot, const Gener
 // By address, as ListenerSet does with the sockets themselves: a peer belongs to the socket by
 // which it came, and must not get the rights of another one that now has the name.
 void Generation::TakeOverListeners(const Context& context, const Generation& before) {
-  std::map<std::string, const Ref<ListenerState>*> by_address;
+  std::unordered_map<std::string, const Ref<ListenerState>*> by_address;
   for (const Ref<ListenerState>& listener : before.listeners_)
     by_address.emplace(ToString(listener->config.address), &listener);
   const auto& listeners = config().listeners;
@@ -55,21 +48,47 @@ void Generation::TakeOverListeners(const Context& context, const Generation& bef
   for (size_t i = 0; i < listeners.size(); ++i) listeners_[i]->Set(listeners[i], i);
 }
 
-// All at once: whoever reads the counters sees from the start what there is to count.
-void Generation::MakeTallies() {
-  const auto& rules = config().rules;
-  for (size_t i = 0; i < config().listeners.size(); ++i) {
-    const std::string& name = config().listeners[i].name;
-    listener_tallies_.push_back(&tally_.Listener(name));
-    auto& tallies = rule_tallies_.emplace_back(rules.size() + 1);
-    tallies[0] = &tally_.Rule(RuleKey(name, std::nullopt));
-    for (size_t r = 0; r < rules.size(); ++r) {
-      const RuleConfig& rule = rules[r];
-      if (std::find(rule.listeners.begin(), rule.listeners.end(), i) == rule.listeners.end())
-        continue;
-      tallies[r + 1] = &tally_.Rule(RuleKey(name, r));
+// Of one name there is one backend, which is the same one if it leads where the old one did.
+void Generation::TakeOverBackends(const Generation& before) {
+  std::unordered_map<std::string_view, const Ref<Backend>*> old;
+  for (const Ref<Backend>& backend : before.backends_) old[backend->config().name] = &backend;
+  for (const BackendConfig& backend : config().backends) {
+    const auto same = old.find(backend.name);
+    if (same != old.end() && (*same->second)->LeadsWhere(backend)) {
+      backends_.push_back(*same->second);
+    } else {
+      backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
     }
   }
+  // Only now, since `old` has views of their names.
+  for (size_t i = 0; i < backends_.size(); ++i) {
+    backends_[i]->SetConfig(config().backends[i]);
+    has_.insert(backends_[i].get());
+  }
+}
+
+// Where there are few pairs, whoever reads the counters sees from the start what there is to count.
+void Generation::MakeTallies() {
+  const auto& listeners = config().listeners;
+  const auto& rules = config().rules;
+  for (const ListenerConfig& listener : listeners)
+    listener_tallies_.push_back(&tally_.Listener(listener.name));
+  size_t pairs = listeners.size();
+  for (const RuleConfig& rule : rules) {
+    pairs += rule.every_listener ? listeners.size() : rule.listeners.size();
+    if (pairs > kTalliesFromStart) return;
+  }
+  for (size_t i = 0; i < listeners.size(); ++i) rule_tally(i, std::nullopt);
+  for (size_t r = 0; r < rules.size(); ++r) {
+    for (const size_t listener : rules[r].listeners) rule_tally(listener, r);
+    for (size_t i = 0; rules[r].every_listener && i < listeners.size(); ++i) rule_tally(i, r);
+  }
+}
+
+RuleTally& Generation::rule_tally(size_t listener, std::optional<size_t> rule) {
+  RuleTally*& tally = rule_tallies_[uint64_t{listener} << 32U | (rule ? *rule + 1 : 0)];
+  if (tally == nullptr) tally = &tally_.Rule(RuleKey(config().listeners[listener].name, rule));
+  return *tally;
 }
 
 Tally::RuleKey Generation::RuleKey(const std::string& listener, std::optional<size_t> rule) const {
@@ -88,9 +107,9 @@ ListenerTally& Generation::listener_tally(const ListenerState& listener) const {
                         : tally_.Listener(listener.config.name);
 }
 
-RuleTally& Generation::rule_tally(const ListenerState& listener, std::optional<size_t> rule) const {
+RuleTally& Generation::rule_tally(const ListenerState& listener, std::optional<size_t> rule) {
   if (!listener.index) return tally_.Rule(RuleKey(listener.config.name, rule));
-  return *rule_tallies_[*listener.index][rule ? *rule + 1 : 0];
+  return rule_tally(*listener.index, rule);
 }
 
 Tally::MethodKey Generation::MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
@@ -124,9 +143,6 @@ bool Generation::Knows(const PeerGroups& groups) {
   return serves;
 }
 
-bool Generation::Has(const Backend& backend) const {
-  return std::any_of(backends_.begin(), backends_.end(),
-                     [&backend](const auto& own) { return own.get() == &backend; });
-}
+bool Generation::Has(const Backend& backend) const { return has_.count(&backend) > 0; }
 
 }  // namespace proxyd

@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -48,7 +51,7 @@ class Generation : public RefCounted {
   // Where to count. What a removed listener's peers do counts under the name that it had.
   ListenerTally& listener_tally(const ListenerState& listener) const;
   // `rule`: none if none matched.
-  RuleTally& rule_tally(const ListenerState& listener, std::optional<size_t> rule) const;
+  RuleTally& rule_tally(const ListenerState& listener, std::optional<size_t> rule);
   // `rule`: that allowed; its backend counts.
   MethodTally& method_tally(const ListenerState& listener, std::optional<size_t> rule,
                             const MethodLabels& labels);
@@ -57,12 +60,16 @@ class Generation : public RefCounted {
   bool Has(const Backend& backend) const;
   // Whether these groups are all that its rules need to know.
   bool Knows(const PeerGroups& groups);
+  // As many pairs of a listener and a rule are in the tally from the start.
+  static constexpr size_t kTalliesFromStart = 1024;
 
  private:
   // What MethodLabels are views of stays where it is.
   using MethodKey = std::tuple<size_t, size_t, const char*, const char*>;
 
   void TakeOverListeners(const Context& context, const Generation& before);
+  void TakeOverBackends(const Generation& before);
+  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule);
   void MakeTallies();
   Tally::RuleKey RuleKey(const std::string& listener, std::optional<size_t> rule) const;
   Tally::MethodKey MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
@@ -71,13 +78,15 @@ class Generation : public RefCounted {
   SnapshotPtr snapshot_;
   Tally& tally_;
   std::vector<Ref<Backend>> backends_;         // by Config::backends
+  std::unordered_set<const Backend*> has_;     // the same
   std::vector<Ref<ListenerState>> listeners_;  // by Config::listeners
   std::vector<Ref<ListenerState>> removed_;
   // What Knows() said of the filters of peers: a few, those of the generations before.
   std::vector<std::pair<GroupFilterPtr, bool>> serving_filters_;
   std::vector<ListenerTally*> listener_tallies_;
-  // By listener, then by rule, "none" in front; null where the rule is not the listener's.
-  std::vector<std::vector<RuleTally*>> rule_tallies_;
+  // By listener and rule, "none" being 0. Most of a large configuration never meet, so that each is
+  // made when it first counts.
+  std::unordered_map<uint64_t, RuleTally*> rule_tallies_;
   std::map<MethodKey, MethodTally*> method_tallies_;
 };
 

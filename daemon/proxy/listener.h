@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <utility>
 
 #include "config/config.h"
 #include "ttrpc/acceptor.h"
@@ -23,7 +24,7 @@ class Listener {
   // it are non-blocking. `loop` must outlive this.
   Listener(ttrpc::IoLoop& loop, size_t index, const ListenerConfig& config,
            ttrpc::ListeningSocket socket, AcceptFunction accept);
-  // Stops listening and removes the socket.
+  // Stops listening and removes the socket, unless it was taken.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -35,6 +36,8 @@ class Listener {
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);
   }
+  // Removing its path may block, which whoever takes it can do elsewhere. This is then to go.
+  ttrpc::ListeningSocket TakeSocket() { return std::move(socket_); }
   // It is this one in the configuration that counts now.
   void Become(size_t index, const ListenerConfig& config);
 

@@ -4,7 +4,9 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace proxyd {
@@ -56,42 +58,36 @@ ListenerSet::Change::~Change() {
 ListenerSet::ListenerSet(ttrpc::IoLoop& loop, AcceptFunction accept)
     : loop_(loop), accept_(std::move(accept)) {}
 
-Result<ListenerSet::Change> ListenerSet::Prepare(const Config& after, PassedSockets* passed) {
-  Change change;
+std::vector<ListenerAddress> ListenerSet::addresses() const {
+  std::vector<ListenerAddress> addresses;
+  addresses.reserve(listeners_.size());
+  for (const auto& listener : listeners_) addresses.push_back(listener->config().address);
+  return addresses;
+}
+
+Result<ListenerSet::NewSockets> ListenerSet::Make(const std::vector<ListenerAddress>& here,
+                                                  const Config& after, PassedSockets* passed) {
+  std::unordered_set<std::string> kept;
+  for (const ListenerAddress& address : here) kept.insert(ToString(address));
+  NewSockets made;
   for (size_t i = 0; i < after.listeners.size(); ++i) {
     const ListenerConfig& listener = after.listeners[i];
-    const size_t kept = change.kept_.size();
-    if (Status status = Keep(i, listener, &change); !status.ok()) return Named(listener, status);
-    if (change.kept_.size() > kept) continue;
-    if (const auto* address = std::get_if<Address>(&listener.address)) {
-      auto socket = ListeningSocket::Create(OptionsOf(*address, listener.access));
-      if (!socket) return Named(listener, socket.error());
-      change.made_.push_back({.index = i, .socket = std::move(*socket)});
-    } else {
-      const std::string& name = std::get<PassedSocket>(listener.address).name;
-      if (Status status = TakePassed(i, name, passed, &change); !status.ok())
-        return Named(listener, status);
-    }
+    if (kept.count(ToString(listener.address)) > 0) continue;
+    if (Status status = MakeOne(listener, i, passed, &made); !status.ok())
+      return Named(listener, status);
   }
-  return change;
+  return made;
 }
 
-Status ListenerSet::Keep(size_t index, const ListenerConfig& after, Change* change) {
-  for (const auto& listener : listeners_) {
-    const ListenerConfig& before = listener->config();
-    if (before.address != after.address) continue;
-    change->kept_.push_back({.listener = listener.get(), .index = index, .undo = nullptr});
-    if (before.access == after.access) continue;
-    const auto access = AccessOfListener(after);
-    if (!access) continue;
-    change->kept_.back().undo = AccessOfListener(before);
-    if (Status status = listener->SetAccess(*access); !status.ok()) return status;
+Status ListenerSet::MakeOne(const ListenerConfig& listener, size_t index, PassedSockets* passed,
+                            NewSockets* made) {
+  if (const auto* address = std::get_if<Address>(&listener.address)) {
+    auto socket = ListeningSocket::Create(OptionsOf(*address, listener.access));
+    if (!socket) return socket.error();
+    made->made_.push_back({.index = index, .socket = std::move(*socket)});
+    return {};
   }
-  return {};
-}
-
-Status ListenerSet::TakePassed(size_t index, const std::string& name, PassedSockets* passed,
-                               Change* change) {
+  const std::string& name = std::get<PassedSocket>(listener.address).name;
   const auto [first, last] = passed->equal_range(name);
   if (first == last)
     return {ttrpc::StatusCode::kNotFound, "no socket was passed with FileDescriptorName=" + name};
@@ -99,28 +95,59 @@ Status ListenerSet::TakePassed(size_t index, const std::string& name, PassedSock
     auto socket = ListeningSocket::Adopt(std::move(entry->second));
     if (!socket)
       return {socket.error().code(), "systemd:" + name + ": " + socket.error().message()};
-    change->made_.push_back({.index = index, .socket = std::move(*socket)});
+    made->made_.push_back({.index = index, .socket = std::move(*socket)});
   }
   passed->erase(first, last);
   return {};
 }
 
-void ListenerSet::Commit(Change change, const Config& after) {
+Result<ListenerSet::Change> ListenerSet::Prepare(const Config& after, NewSockets made) {
+  std::unordered_map<std::string, size_t> by_address;
+  for (size_t i = 0; i < after.listeners.size(); ++i)
+    by_address.emplace(ToString(after.listeners[i].address), i);
+  Change change;
+  change.made_ = std::move(made);
+  for (const auto& listener : listeners_) {
+    const auto found = by_address.find(ToString(listener->config().address));
+    if (found == by_address.end()) continue;
+    Change::Kept& kept = change.kept_.emplace_back(
+        Change::Kept{.listener = listener.get(), .index = found->second, .undo = nullptr});
+    const ListenerConfig& next = after.listeners[found->second];
+    if (Status status = Keep(listener.get(), next, &kept); !status.ok()) return Named(next, status);
+  }
+  return change;
+}
+
+Status ListenerSet::Keep(Listener* listener, const ListenerConfig& after, Change::Kept* kept) {
+  if (listener->config().access == after.access) return {};
+  const auto access = AccessOfListener(after);
+  if (!access) return {};
+  kept->undo = AccessOfListener(listener->config());
+  return listener->SetAccess(*access);
+}
+
+std::vector<ListeningSocket> ListenerSet::Commit(Change change, const Config& after) {
+  std::unordered_map<const Listener*, std::unique_ptr<Listener>*> old;
+  for (auto& listener : listeners_) old[listener.get()] = &listener;
   std::vector<std::unique_ptr<Listener>> next;
+  next.reserve(change.kept_.size() + change.made_.size());
   for (Change::Kept& kept : change.kept_) {
     kept.undo.reset();
     kept.listener->Become(kept.index, after.listeners[kept.index]);
-    const auto own = std::find_if(listeners_.begin(), listeners_.end(),
-                                  [&kept](const auto& old) { return old.get() == kept.listener; });
-    next.push_back(std::move(*own));
+    next.push_back(std::move(*old.at(kept.listener)));
   }
-  for (Change::Made& made : change.made_) {
+  for (NewSockets::Made& made : change.made_.made_) {
     const ListenerConfig& config = after.listeners[made.index];
     next.push_back(
         std::make_unique<Listener>(loop_, made.index, config, std::move(made.socket), accept_));
     spdlog::info("listener \"{}\": {}", config.name, ToString(config.address));
   }
+  std::vector<ListeningSocket> gone;
+  for (const auto& listener : listeners_) {
+    if (listener) gone.push_back(listener->TakeSocket());
+  }
   listeners_ = std::move(next);
+  return gone;
 }
 
 }  // namespace proxyd

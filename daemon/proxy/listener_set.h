@@ -35,6 +35,21 @@ class ListenerSet {
   // `listener`: index into Config::listeners.
   using AcceptFunction = std::function<void(size_t listener, ttrpc::UniqueFd socket)>;
 
+  // Sockets that were made for a configuration and are not listened to yet. Their end removes them,
+  // which may block. Any thread.
+  class NewSockets {
+   public:
+    size_t size() const { return made_.size(); }
+
+   private:
+    friend class ListenerSet;
+    struct Made {
+      size_t index;
+      ttrpc::ListeningSocket socket;
+    };
+    std::vector<Made> made_;
+  };
+
   // Everything that can fail of becoming another configuration's, done. Unless it is committed, its
   // end undoes it.
   class Change {
@@ -50,33 +65,36 @@ class ListenerSet {
       size_t index;                                         // in the next configuration
       std::unique_ptr<ttrpc::ListeningSocketOptions> undo;  // what its access was, if it changed
     };
-    struct Made {
-      size_t index;
-      ttrpc::ListeningSocket socket;
-    };
     Change() = default;
 
     std::vector<Kept> kept_;
-    std::vector<Made> made_;
+    NewSockets made_;
   };
 
   // `loop` must outlive it.
   ListenerSet(ttrpc::IoLoop& loop, AcceptFunction accept);
 
+  // Where it listens.
+  std::vector<ListenerAddress> addresses() const;
   // Makes the sockets of `after`, or takes them out of `passed` where it names them, but for those
-  // that are here already; sets who may connect to these. The first that cannot be is the error,
-  // `listener "NAME": WHY`, and all is as it was, but for `passed`.
-  ttrpc::Result<Change> Prepare(const Config& after, PassedSockets* passed);
-  // Listens as the prepared configuration says, and no more where that does not.
-  void Commit(Change change, const Config& after);
+  // that are at one of `here` already. The first that cannot be is the error, `listener "NAME":
+  // WHY`, and all is as it was, but for `passed`. Blocks; any thread.
+  static ttrpc::Result<NewSockets> Make(const std::vector<ListenerAddress>& here,
+                                        const Config& after, PassedSockets* passed);
+  // `made`: for `after`, with addresses() as they are now. Sets who may connect to the sockets that
+  // stay; errors as above.
+  ttrpc::Result<Change> Prepare(const Config& after, NewSockets made);
+  // Listens as the prepared configuration says, and no more where that does not. Returns the
+  // sockets that are done with: destroying them removes their paths, which may block.
+  [[nodiscard]] std::vector<ttrpc::ListeningSocket> Commit(Change change, const Config& after);
 
   // Listens nowhere; removes the sockets.
   void Clear() { listeners_.clear(); }
 
  private:
-  ttrpc::Status Keep(size_t index, const ListenerConfig& after, Change* change);
-  ttrpc::Status TakePassed(size_t index, const std::string& name, PassedSockets* passed,
-                           Change* change);
+  static ttrpc::Status MakeOne(const ListenerConfig& listener, size_t index, PassedSockets* passed,
+                               NewSockets* made);
+  static ttrpc::Status Keep(Listener* listener, const ListenerConfig& after, Change::Kept* kept);
 
   ttrpc::IoLoop& loop_;
   AcceptFunction accept_;

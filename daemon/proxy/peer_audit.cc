@@ -173,7 +173,7 @@ bool PeerAudit::TakePlace(const ttrpc::RequestView& request, size_t rule_index,
   const RuleConfig& rule = config_->rules[rule_index];
   size_t bytes = 0;
   if (reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit)) {
-    bytes = AuditLineBound({.listener = config_->listeners[identity_.listener].name,
+    bytes = AuditLineBound({.listener = identity_.listener->name,
                             .service = request.service,
                             .method = request.method,
                             .rule = rule.name,

@@ -39,20 +39,19 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
 Proxy::~Proxy() = default;
 
 ttrpc::Status Proxy::Listen(PassedSockets* passed) {
-  auto change = listeners_.Prepare(config(), passed);
+  auto made = ListenerSet::Make({}, config(), passed);
+  if (!made) return made.error();
+  auto change = listeners_.Prepare(config(), *std::move(made));
   if (!change) return change.error();
-  listeners_.Commit(*std::move(change), config());
+  static_cast<void>(listeners_.Commit(*std::move(change), config()));  // there was none before
   return {};
 }
 
-ttrpc::Result<ListenerSet::Change> Proxy::PrepareReload(const Config& after) {
-  PassedSockets none;
-  return listeners_.Prepare(after, &none);
-}
-
-void Proxy::Reload(SnapshotPtr snapshot, ListenerSet::Change change) {
-  listeners_.Commit(std::move(change), snapshot->config);
+std::vector<ttrpc::ListeningSocket> Proxy::Reload(SnapshotPtr snapshot,
+                                                  ListenerSet::Change change) {
+  std::vector<ttrpc::ListeningSocket> gone = listeners_.Commit(std::move(change), snapshot->config);
   worker_.Reload(std::move(snapshot));
+  return gone;
 }
 
 void Proxy::Drain(std::function<void()> done) {

@@ -20,6 +20,8 @@
 #pragma once
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "observe/reports.h"
@@ -42,11 +44,18 @@ class Proxy {
   // listener that cannot is the error: `listener "NAME": WHY`; then none listens.
   ttrpc::Status Listen(PassedSockets* passed);
 
+  // What ListenerSet::Make() needs of it.
+  std::vector<ListenerAddress> addresses() const { return listeners_.addresses(); }
   // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
   // drains.
-  ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after);
-  // All of the configuration but [daemon]. `change`: prepared for it.
-  void Reload(SnapshotPtr snapshot, ListenerSet::Change change);
+  ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,
+                                                   ListenerSet::NewSockets made) {
+    return listeners_.Prepare(after, std::move(made));
+  }
+  // All of the configuration but [daemon]. `change`: prepared for it. Returns what
+  // ListenerSet::Commit() does.
+  [[nodiscard]] std::vector<ttrpc::ListeningSocket> Reload(SnapshotPtr snapshot,
+                                                           ListenerSet::Change change);
 
   // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
   // left. Then, once, `done`.

@@ -3,7 +3,7 @@
 # The benchmark in one command, as root: installs the proxies that are missing, builds, measures,
 # prints tables. `run.sh --help` lists the options; README.md tells how to read the result.
 # First may stand which benchmark it is: --library: ttrpc libraries against each other; --fairness: one
-# user beside another one's flood; --reload: under load.
+# user beside another one's flood; --reload: under load; --policies: large configurations.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,6 +15,7 @@ case ${1-} in
   --library) shift && exec "$here/library/run.sh" "$@" ;;
   --fairness) script=fairness.py && shift ;;
   --reload) script=reload.py && shift ;;
+  --policies) script=policies.py && shift ;;
 esac
 
 # Only --build matters here; the script reads all of the options.

@@ -334,7 +334,8 @@ backend = "y"
   ASSERT_EQ(config.rules.size(), 2U);
   const RuleConfig& deny = config.rules[0];
   EXPECT_EQ(deny.name, "deny");
-  EXPECT_THAT(deny.listeners, ElementsAre(0, 1));
+  EXPECT_TRUE(deny.every_listener);
+  EXPECT_THAT(deny.listeners, IsEmpty());
   EXPECT_FALSE(deny.users.has_value());
   EXPECT_FALSE(deny.groups.has_value());
   EXPECT_THAT(deny.methods, IsEmpty());
@@ -367,6 +368,7 @@ audit = "all"
   ASSERT_EQ(config.rules.size(), 1U);
   const RuleConfig& rule = config.rules[0];
   EXPECT_EQ(rule.name, "monitoring may look");
+  EXPECT_FALSE(rule.every_listener);
   EXPECT_THAT(rule.listeners, ElementsAre(0, 1));
   EXPECT_EQ(*rule.users, (IdSet{false, {989, 990, 991}, {{7, 7}, {2000, 2999}}}));
   EXPECT_EQ(*rule.groups, (IdSet{true, {995}, {}}));

@@ -57,7 +57,7 @@ RuleConfig RandomRule(Random& random) {
   const bool allow = Chance(random, 40);
   rule.action = allow ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
   rule.every_listener = Chance(random, 50);
-  rule.listeners = rule.every_listener ? std::vector<size_t>{0, 1} : std::vector<size_t>{0};
+  if (!rule.every_listener) rule.listeners = {0};
   if (Chance(random, 20)) rule.users = RandomIds(random);
   if (Chance(random, 60)) rule.groups = RandomIds(random);
   if (allow && !rule.users && !rule.groups) rule.users = Any();

@@ -59,9 +59,13 @@ RuleConfig RandomRule(Random& random) {
   RuleConfig rule;
   rule.action = Chance(random, 50) ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
   const bool allow = rule.action == RuleConfig::Action::kAllow;
-  rule.listeners = Chance(random, 50)   ? std::vector<size_t>{0, 1}
-                   : Chance(random, 50) ? std::vector<size_t>{0}
-                                        : std::vector<size_t>{1};
+  // Rules for every listener and those that name it are indexed apart.
+  rule.every_listener = Chance(random, 40);
+  if (!rule.every_listener) {
+    rule.listeners = Chance(random, 30)   ? std::vector<size_t>{0, 1}
+                     : Chance(random, 50) ? std::vector<size_t>{0}
+                                          : std::vector<size_t>{1};
+  }
   if (Chance(random, 60)) rule.users = RandomIds(random);
   if (Chance(random, 30)) rule.groups = RandomIds(random);
   if (allow && !rule.users && !rule.groups) rule.users = RandomIds(random);
@@ -127,7 +131,9 @@ Verdict NaiveCheck(const Config& config, size_t listener, const Identity& identi
   Verdict verdict;
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
-    const bool here = std::count(rule.listeners.begin(), rule.listeners.end(), listener) > 0;
+    const bool here =
+        rule.every_listener ||
+        std::count(rule.listeners.begin(), rule.listeners.end(), listener) > 0;
     if (!here || !NaiveFits(rule, identity) || !NaiveMatches(rule, request)) continue;
     if (rule.enforce) {
       verdict.allowed = rule.action == RuleConfig::Action::kAllow;

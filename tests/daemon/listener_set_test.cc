@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sockets of a configuration and of the next one: what may block happens on any thread, and
+// what the loop does leaves no path to be made or removed.
+#include "proxy/listener_set.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "support/run_until.h"
+#include "support/temp_folder.h"
+#include "ttrpc/event_loop.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using ttrpc::UniqueFd;
+
+class ListenerSetTest : public ::testing::Test {
+ protected:
+  struct Wanted {
+    std::string name;
+    std::string file;
+    mode_t mode = 0600;
+  };
+  Config ConfigOf(const std::vector<Wanted>& wanted) const {
+    Config config;
+    for (const Wanted& listener : wanted) {
+      config.listeners.push_back(
+          {.name = listener.name,
+           .address = ttrpc::Address::Parse("unix://" + (folder_ / listener.file)).value(),
+           .access = {.owner = {}, .group = {}, .mode = listener.mode},
+           .timeouts = {},
+           .connections_per_user = {},
+           .position = {}});
+    }
+    return config;
+  }
+  // The sockets on a thread, as a reload does it; empty: it went well.
+  std::string Prepare(const Config& config) {
+    std::string error;
+    std::optional<ListenerSet::NewSockets> sockets;
+    std::thread([&, here = listeners_.addresses()] {
+      PassedSockets none;
+      auto made = ListenerSet::Make(here, config, &none);
+      if (made) {
+        sockets.emplace(*std::move(made));
+      } else {
+        error = made.error().message();
+      }
+    }).join();
+    if (!sockets) return error;
+    auto change = listeners_.Prepare(config, *std::move(sockets));
+    if (!change) return change.error().message();
+    change_.emplace(*std::move(change));
+    return "";
+  }
+  std::vector<ttrpc::ListeningSocket> Commit(const Config& config) {
+    auto gone = listeners_.Commit(*std::move(change_), config);
+    change_.reset();
+    return gone;
+  }
+  std::vector<ttrpc::ListeningSocket> Become(const Config& config) {
+    EXPECT_EQ(Prepare(config), "");
+    return Commit(config);
+  }
+  // The sockets, without their lock files.
+  std::vector<std::string> Sockets() const {
+    std::vector<std::string> names = folder_.List();
+    std::erase_if(names, [](const std::string& name) { return name.starts_with('.'); });
+    return names;
+  }
+  mode_t ModeOf(const std::string& file) const {
+    struct stat info {};
+    EXPECT_EQ(::stat((folder_ / file).c_str(), &info), 0);
+    return info.st_mode & 0777;
+  }
+  // The listener that accepts a connection to it.
+  size_t ReachedBy(const std::string& file) {
+    const auto where = ttrpc::Address::Parse("unix://" + (folder_ / file))->ToSocketAddress();
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(socket.get(), where.get(), where.length), 0);
+    accepted_.reset();
+    ::test::RunUntil(loop_, [this] { return accepted_.has_value(); });
+    return *accepted_;
+  }
+
+  const ::test::TempFolder folder_;
+  ttrpc::EventLoop loop_;
+  std::optional<size_t> accepted_;
+  ListenerSet listeners_{loop_.io(),
+                         [this](size_t listener, const UniqueFd&) { accepted_ = listener; }};
+  std::optional<ListenerSet::Change> change_;
+};
+
+TEST_F(ListenerSetTest, KeepsSocketsByAddressAndCountsThemAnew) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
+  EXPECT_EQ(ReachedBy("a"), 0U);
+  EXPECT_THAT(Become(ConfigOf({{"new", "c"}, {"two", "a"}, {"one", "b"}})), IsEmpty());
+  EXPECT_THAT(Sockets(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(ReachedBy("a"), 1U);
+  EXPECT_EQ(ReachedBy("b"), 2U);
+  EXPECT_EQ(ReachedBy("c"), 0U);
+}
+
+// The loop only gives them away: removing a path may wait for a disk.
+TEST_F(ListenerSetTest, WhatIsGoneIsRemovedByWhoeverDestroysIt) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
+  std::vector<ttrpc::ListeningSocket> gone = Become(ConfigOf({{"two", "b"}}));
+  EXPECT_EQ(gone.size(), 1U);
+  EXPECT_THAT(Sockets(), ElementsAre("a", "b"));
+  std::thread([gone = std::move(gone)]() mutable { gone.clear(); }).join();
+  EXPECT_THAT(Sockets(), ElementsAre("b"));
+}
+
+TEST_F(ListenerSetTest, WhatIsNotCommittedIsUndone) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
+  const Config next = ConfigOf({{"one", "a", 0660}, {"two", "b"}});
+  EXPECT_EQ(Prepare(next), "");
+  EXPECT_THAT(Sockets(), ElementsAre("a", "b"));
+  EXPECT_EQ(ModeOf("a"), 0660U);
+  change_.reset();
+  EXPECT_THAT(Sockets(), ElementsAre("a"));
+  EXPECT_EQ(ModeOf("a"), 0600U);
+}
+
+TEST_F(ListenerSetTest, TheFirstThatCannotBeMadeUndoesTheOthers) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
+  EXPECT_EQ(Prepare(ConfigOf({{"one", "a", 0660}, {"two", "b"}, {"three", "missing/c"}})),
+            "listener \"three\": unix://" + (folder_ / "missing/c") + ": " + (folder_ / "missing") +
+                ": No such file or directory");
+  EXPECT_THAT(Sockets(), ElementsAre("a"));
+  EXPECT_EQ(ModeOf("a"), 0600U);
+}
+
+// The others, which nobody listens to yet, are removed by whoever destroys them.
+TEST_F(ListenerSetTest, SocketsThatAreNotUsedGoWithTheirOwner) {
+  PassedSockets none;
+  {
+    const auto made = ListenerSet::Make({}, ConfigOf({{"one", "a"}, {"two", "b"}}), &none);
+    ASSERT_TRUE(made.has_value());
+    EXPECT_EQ(made->size(), 2U);
+    EXPECT_THAT(Sockets(), ElementsAre("a", "b"));
+  }
+  EXPECT_THAT(Sockets(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace proxyd
