@@ -21,8 +21,8 @@ namespace {
 using ttrpc::Status;
 
 constexpr char kExitStatus[] =
-    "Exit status: 0 fine; 1 the daemon said no, or cannot be reached; 64 bad command line; 75 a name\n"
-    "in the configuration (--config) does not resolve, yet; 78 bad configuration.";
+    "Exit status: 0 fine; 1 the daemon said no, or cannot be reached; 64 bad command line;\n"
+    "75 a name in the configuration (--config) does not resolve, yet; 78 bad configuration.";
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};

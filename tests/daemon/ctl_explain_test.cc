@@ -111,8 +111,7 @@ TEST_F(CtlExplainTest, ABadConfigurationIsToldAsTheDaemonTellsIt) {
 }
 
 TEST_F(CtlExplainTest, ANameThatDoesNotResolveYetExitsAsTheDaemonDoes) {
-  const std::string config =
-      Config(std::string(kListener) + "users = [\"nobody-of-that-name\"]\n");
+  const std::string config = Config(std::string(kListener) + "users = [\"nobody-of-that-name\"]\n");
   EXPECT_EQ(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}).status, 75);
   EXPECT_EQ(Run({"learn", "--audit", "-", "--config", config}).status, 75);
 }

@@ -89,7 +89,8 @@ TEST(CtlManPageTest, EachCommandsOptionsStandInItsSection) {
 }
 
 TEST(CtlManPageTest, HasEachExitStatus) {
-  EXPECT_EQ(AllMatches(ReadFile(kManPage), "\n\\.It ([0-9]+)\n"), (Words{"0", "1", "64", "75", "78"}));
+  EXPECT_EQ(AllMatches(ReadFile(kManPage), "\n\\.It ([0-9]+)\n"),
+            (Words{"0", "1", "64", "75", "78"}));
 }
 
 // What bash offers after these words.

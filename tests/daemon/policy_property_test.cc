@@ -131,9 +131,8 @@ Verdict NaiveCheck(const Config& config, size_t listener, const Identity& identi
   Verdict verdict;
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
-    const bool here =
-        rule.every_listener ||
-        std::count(rule.listeners.begin(), rule.listeners.end(), listener) > 0;
+    const bool here = rule.every_listener ||
+                      std::count(rule.listeners.begin(), rule.listeners.end(), listener) > 0;
     if (!here || !NaiveFits(rule, identity) || !NaiveMatches(rule, request)) continue;
     if (rule.enforce) {
       verdict.allowed = rule.action == RuleConfig::Action::kAllow;

@@ -123,13 +123,20 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   EXPECT_EQ(connection->held(), 0U);
 }
 
+// AddressSanitizer's allocator keeps no figures.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ALLOCATOR_HAS_NO_FIGURES
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ALLOCATOR_HAS_NO_FIGURES
+#endif
+
+#ifndef ALLOCATOR_HAS_NO_FIGURES
 // It may be long before it is destroyed.
 TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
   const auto used = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
   constexpr size_t kLittle = 4 << 10;
-  const size_t at_first = used();
-  const auto probe = std::make_unique<std::string>(kLittle, 'x');
-  if (used() < at_first + kLittle) GTEST_SKIP() << "a sanitizer's allocator does not say";
   std::string small;  // messages that are not handed out
   for (int i = 0; i < 1200; ++i) small += Message({.stream_id = 1}, "");
   std::string part = Message({.stream_id = 3}, std::string(150'000, 'x'));
@@ -158,6 +165,7 @@ TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
     }
   }
 }
+#endif
 
 TEST_F(ConnectionTellsTest, SaysSinceWhenItIsStuck) {
   const auto connection = Connect();
