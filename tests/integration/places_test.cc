@@ -26,7 +26,7 @@ backend = "back"
 streams = true
 )";
 
-class PlacesTest : public ProxyTest {
+class CallPlacesTest : public ProxyTest {
  protected:
   void StartWith(const std::string& limits, const std::string& backend = "") {
     Start({.head = "[limits]\n" + limits, .backend = backend, .rules = kOpenRules});
@@ -50,7 +50,7 @@ class PlacesTest : public ProxyTest {
 };
 
 // 64 at most, though each is answered after a moment: the handlers go on.
-TEST_F(PlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
+TEST_F(CallPlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   StartWith("calls_per_user = 64\n");
   RawPeer peer = Peer(kUser);
   constexpr uint32_t kCalls = 2000;
@@ -76,7 +76,7 @@ TEST_F(PlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   ExpectEcho(other, 1);
 }
 
-TEST_F(PlacesTest, ALateReplyGivesThePlaceBack) {
+TEST_F(CallPlacesTest, ALateReplyGivesThePlaceBack) {
   StartWith("calls_per_user = 2\n");
   RawPeer peer = Peer(kUser);
   Expire(peer, 1);
@@ -90,7 +90,7 @@ TEST_F(PlacesTest, ALateReplyGivesThePlaceBack) {
 }
 
 // It counts what the peer itself waits for.
-TEST_F(PlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
+TEST_F(CallPlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
   StartWith("calls_per_connection = 1\n");
   RawPeer peer = Peer(kUser);
   Expire(peer, 1);
@@ -99,7 +99,7 @@ TEST_F(PlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
   EXPECT_EQ(backend_->connections(), 1U);
 }
 
-TEST_F(PlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
+TEST_F(CallPlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
   StartWith("calls_per_user = 3\n");
   RawPeer peer = Peer(kUser);
   RawPeer second = Peer(kUser);
@@ -116,7 +116,7 @@ TEST_F(PlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) 
   ExpectEcho(second, 7);
 }
 
-TEST_F(PlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
+TEST_F(CallPlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
   StartWith("calls_per_user = 2\n", "connections = \"per-user\"\n");
   RawPeer leaving = Peer(kUser);
   RawPeer staying = Peer(kUser);
