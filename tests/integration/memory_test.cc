@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/admin_test.h"
+#include "support/sanitized.h"
 
 namespace integration {
 namespace {
@@ -40,13 +41,6 @@ size_t ResidentMemory(pid_t pid) {
   statm >> total >> resident;
   return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
-
-// Sanitizers keep what was freed, and take more for each allocation.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasures = false;
-#else
-constexpr bool kMeasures = true;
-#endif
 
 // Messages of a type that nobody knows: each is dropped.
 std::string UnknownMessages(size_t count) {
@@ -116,12 +110,12 @@ TEST_F(MemoryOfUsersTest, ManyConnectionsOfAUserTakeNoMoreThanItsLimitAndItGoesB
     id += 2;
     peak = std::max(peak, ResidentMemory(daemon_->pid()));
   }
-  if (kMeasures) {
+  if (!test::kSanitized) {
     EXPECT_LT(peak, idle + kPerUser * 3 / 2);
   }
   peers_.clear();
   EXPECT_TRUE(Await([](const auto& status) { return status.peers() == 1; }));
-  if (!kMeasures) return;
+  if (test::kSanitized) return;
   EXPECT_TRUE(Eventually([&] { return ResidentMemory(daemon_->pid()) < idle + 10 * kMiB; }))
       << ResidentMemory(daemon_->pid()) / kMiB << " MiB, idle " << idle / kMiB;
 }
