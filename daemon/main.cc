@@ -24,15 +24,15 @@
 #include <utility>
 
 #include "config/load.h"
-#include "control/failed_starts.h"
-#include "control/places.h"
-#include "control/sandbox.h"
-#include "control/service.h"
-#include "control/signals.h"
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
 #include "policy/snapshot.h"
+#include "run/daemon.h"
+#include "run/failed_starts.h"
+#include "run/path_checks.h"
+#include "run/signals.h"
+#include "sandbox/sandbox.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -137,11 +137,11 @@ int Fail(const ttrpc::Status& failure) {
   return StatusOf(failure);
 }
 
-int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
+int Serve(SnapshotPtr snapshot, Audit& audit, DaemonOptions options) {
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
-  Service service(base.get(), std::move(snapshot), audit, std::move(options),
-                  [&base] { event_base_loopbreak(base.get()); });
+  Daemon service(base.get(), std::move(snapshot), audit, std::move(options),
+                 [&base] { event_base_loopbreak(base.get()); });
   // From the first socket on, a stop that came at once would leave it behind.
   HoldBack(kStopSignals);
   if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status);
@@ -157,7 +157,7 @@ int Serve(SnapshotPtr snapshot, Audit& audit, ServiceOptions options) {
   return EXIT_SUCCESS;
 }
 
-ttrpc::Status ConfineIfWanted(const Config& config, ServiceOptions* options) {
+ttrpc::Status ConfineIfWanted(const Config& config, DaemonOptions* options) {
   if (!config.daemon.sandbox) return {};
   auto sandbox = Confine(config, options->config_path);
   if (!sandbox) return sandbox.error();
@@ -166,7 +166,7 @@ ttrpc::Status ConfineIfWanted(const Config& config, ServiceOptions* options) {
 }
 
 // With a log, until the daemon has stopped.
-int RunLogged(Config config, ServiceOptions service) {
+int RunLogged(Config config, DaemonOptions service) {
   if (service.sandbox) {
     for (const std::string& warning : service.sandbox->warnings) spdlog::warn("{}", warning);
   }
@@ -184,7 +184,7 @@ int RunLogged(Config config, ServiceOptions service) {
 
 int Run(Config config, const Options& options) {
   if (options.log_level) config.log.level = *options.log_level;
-  ServiceOptions service = {
+  DaemonOptions service = {
       .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
   // Before there is a second thread, that of the log: it would stay as it is.
   const ttrpc::Status confined = ConfineIfWanted(config, &service);
@@ -208,8 +208,8 @@ void Print(const std::vector<ConfigError>& messages, const char* prefix) {
 }
 
 // Prints what is wrong, the remedy last, and gives the exit status.
-int ReportPlaces(const Config& config, PlacesFor purpose) {
-  const PlaceErrors places = CheckPlaces(config, purpose);
+int ReportPaths(const Config& config, PathsFor purpose) {
+  const PathErrors places = CheckPaths(config, purpose);
   Print(places.errors, "");
   if (!places.drop_in.empty()) std::fprintf(stderr, "%s\n", places.drop_in.c_str());
   return ExitStatusOf(places.errors);
@@ -222,7 +222,7 @@ int Show(const Options& options, const LoadedConfig& loaded) {
   if (options.check) {
     Print(CheckConfig(*loaded.config, ttrpc::OverflowUid(), ttrpc::OverflowGid()), "warning: ");
     Print(CheckDescriptors(*loaded.config, MostDescriptors()), "warning: ");
-    status = ReportPlaces(*loaded.config, PlacesFor::kCheck);
+    status = ReportPaths(*loaded.config, PathsFor::kCheck);
   }
   if (options.print_config) std::fputs(PrintConfig(*loaded.config).c_str(), stdout);
   return status;
@@ -230,7 +230,7 @@ int Show(const Options& options, const LoadedConfig& loaded) {
 
 int Start(LoadedConfig loaded, const Options& options) {
   if (!loaded.config) return ExitStatusOf(loaded.errors);
-  const int places = ReportPlaces(*loaded.config, PlacesFor::kStart);
+  const int places = ReportPaths(*loaded.config, PathsFor::kStart);
   return places != EX_OK ? places : Run(std::move(*loaded.config), options);
 }
 

@@ -18,7 +18,7 @@ BEGIN {
   max_lines = 500
 
   # The daemon's folders, lowest first: each may include itself and those before it.
-  n = split("config policy observe proxy control", order, " ")
+  n = split("config policy limits observe proxy admin http sandbox run", order, " ")
   for (i = 1; i <= n; i++) rank[order[i]] = i
   main_rank = n + 1
 
@@ -48,9 +48,9 @@ BEGIN {
            "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/connector.cc " \
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
-           "daemon/control/background.cc daemon/control/http_server.cc " \
+           "daemon/run/background.cc daemon/http/http_server.cc " \
            "daemon/proxy/group_reader.cc " \
-           "daemon/control/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
+           "daemon/run/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog hands its loggers and sinks out in shared_ptr.
   make_set(shared_ptr_files, "daemon/observe/log.cc")
@@ -68,7 +68,7 @@ function is_socket(header) { return header in socket_headers || header ~ /^net(i
 
 # Project headers, told from those of the system by where they are spelled from.
 function is_ours(header, quoted) {
-  return quoted || header ~ /^(ttrpc|config|policy|observe|proxy|control|ctl|tool|daemon|libttrpc)\//
+  return quoted || header ~ /^(ttrpc|config|policy|limits|observe|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
 }
 
 # ---- includes point one way

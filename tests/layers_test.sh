@@ -33,8 +33,8 @@ fresh_tree() {
   put daemon/observe/log.cc 'std::shared_ptr<spdlog::logger> logger;'
   put daemon/ctl/client.cc '#include "config/config.h"' '#include "policy/policy.h"' \
     '#include "tool/text.h"' '#include "ctl/client.h"'
-  put daemon/main.cc '#include <event2/event.h>' '#include "control/signals.h"'
-  put tests/daemon/policy_test.cc '#include "policy_builder.h"' 'std::shared_ptr<int> p;'
+  put daemon/main.cc '#include <event2/event.h>' '#include "run/signals.h"'
+  put tests/daemon/policy_test.cc '#include "support/policy_builder.h"' 'std::shared_ptr<int> p;'
 }
 
 # expect OUTPUT: what layers.sh says of the tree; nothing, if the tree is in order.
@@ -71,8 +71,8 @@ violation daemon/policy/match.cc '#include "proxy/proxy.h"' \
   'daemon/policy includes proxy/proxy.h, of a layer above it'
 violation daemon/observe/audit.cc '#  include "proxy/proxy.h"' \
   'daemon/observe includes proxy/proxy.h, of a layer above it'
-violation daemon/proxy/peer.cc '#include <control/signals.h>' \
-  'daemon/proxy includes control/signals.h, of a layer above it'
+violation daemon/proxy/peer.cc '#include <run/signals.h>' \
+  'daemon/proxy includes run/signals.h, of a layer above it'
 violation daemon/proxy/peer.cc '#include "field_scanner.h"' \
   'field_scanner.h is spelled without its folder, as seen from daemon/'
 violation daemon/proxy/peer.cc '#include <ttrpc/field_scanner.h>' \
@@ -84,7 +84,7 @@ violation daemon/ctl/main.cc '#include "proxy/proxy.h"' \
 violation daemon/proxy/peer.cc '#include "tool/text.h"' \
   'tool/text.h is of no folder of the daemon, and not <ttrpc/...>'
 violation daemon/proxy/peer.cc '#include HEADER' 'an include that is not spelled out'
-violation daemon/main.cc '#include "proxy/../control/signals.h"' 'a relative path in an include'
+violation daemon/main.cc '#include "proxy/../run/signals.h"' 'a relative path in an include'
 
 # What does no I/O.
 violation libttrpc/src/request.cc '#include <sys/socket.h>' \

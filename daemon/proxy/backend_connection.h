@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <variant>
 
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
 #include "proxy/deadline_queue.h"

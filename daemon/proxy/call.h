@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
+#include "limits/accounting.h"
 #include "observe/audit_shares.h"
 #include "observe/tally.h"
-#include "policy/accounting.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/ref.h"

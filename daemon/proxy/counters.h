@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 #include "ttrpc/connection.h"
 
 namespace proxyd {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 
 namespace proxyd {
 

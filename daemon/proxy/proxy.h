@@ -24,8 +24,8 @@
 #include <vector>
 
 #include "config/config.h"
+#include "limits/accounting.h"
 #include "observe/reports.h"
-#include "policy/accounting.h"
 #include "policy/snapshot.h"
 #include "proxy/listener_set.h"
 #include "proxy/worker.h"

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "policy/accounting.h"
+#include "limits/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/backend_connection.h"
 #include "proxy/ref.h"

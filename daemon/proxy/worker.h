@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "config/config.h"
+#include "limits/accounting.h"
 #include "observe/audit.h"
 #include "observe/reports.h"
 #include "observe/tally.h"
-#include "policy/accounting.h"
 #include "policy/snapshot.h"
 #include "proxy/call.h"
 #include "proxy/counters.h"

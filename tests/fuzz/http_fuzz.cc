@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <string>
 
-#include "control/http_request.h"
 #include "fuzz.h"
+#include "http/http_request.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

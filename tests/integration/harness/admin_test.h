@@ -13,7 +13,7 @@
 #include <string>
 #include <utility>
 
-#include "control/admin.ttrpc.h"
+#include "admin/admin.ttrpc.h"
 #include "harness/proxy_test.h"
 #include "ttrpc/event_loop.h"
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/admin_server.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "policy/match.h"
+
+namespace proxyd {
+
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+namespace {
+
+// A handful of tools at a time; what each of them may hold is bounded by this, too.
+constexpr size_t kConnections = 64;
+constexpr size_t kStreams = 16;
+
+// Those that only show what there is are not worth a line: they are asked every second.
+constexpr std::array<std::string_view, 5> kAudited = {"Reload", "Drain", "SetLogLevel", "ClosePeer",
+                                                      "Tap"};
+
+bool IsAudited(std::string_view method) {
+  return std::find(kAudited.begin(), kAudited.end(), method) != kAudited.end();
+}
+
+}  // namespace
+
+AdminServer::AdminServer(DaemonInfo& info, AdminActions& actions)
+    : info_(info),
+      service_(info.proxy.loop(), info, actions),
+      server_(info.proxy.loop(), Options()),
+      endpoint_(info.proxy.loop(), std::string(kLabel), [this](ttrpc::UniqueFd connected) {
+        server_.ServeConnection(std::move(connected));
+      }) {
+  static_cast<void>(ttrpc::proxy::v1::RegisterAdmin(server_, service_));
+}
+
+ttrpc::Result<Endpoint::Change> AdminServer::Prepare(const Config& after) {
+  if (!after.admin) return endpoint_.Prepare(std::nullopt);
+  return endpoint_.Prepare(
+      Endpoint::Place{.address = after.admin->address, .access = after.admin->access});
+}
+
+void AdminServer::Commit(Endpoint::Change change) {
+  endpoint_.Commit(std::move(change));
+  service_.EndTaps([this](const ttrpc::UnixCredentials& caller) { return Allows(caller); });
+}
+
+// Connections outlive reloads: each call is checked anew.
+ttrpc::ServerOptions AdminServer::Options() {
+  ttrpc::ServerOptions options;
+  options.connections = kConnections;
+  options.streams = kStreams;
+  options.handshaker = ttrpc::RequireUnixCredentials(
+      [this](const ttrpc::UnixCredentials& caller) { return LetIn(caller); }, {.groups = false});
+  options.unary_interceptors.push_back(
+      [this](ttrpc::Context& context, const ttrpc::MethodInfo& method, std::string request,
+             ttrpc::UnaryNext next) -> ttrpc::Task<ttrpc::Result<std::string>> {
+        if (Status status = CheckCall(*context.credentials(), method); !status.ok())
+          co_return status;
+        co_return co_await next(std::move(request));
+      });
+  options.stream_interceptors.push_back(
+      [this](ttrpc::Context& context, const ttrpc::MethodInfo& method, ttrpc::RawStream& stream,
+             ttrpc::StreamServerNext next) -> ttrpc::Task<ttrpc::Result<std::string>> {
+        if (Status status = CheckCall(*context.credentials(), method); !status.ok())
+          co_return status;
+        co_return co_await next(stream);
+      });
+  return options;
+}
+
+// As a rule with these users would.
+bool AdminServer::Allows(const ttrpc::UnixCredentials& caller) const {
+  const std::optional<AdminConfig>& admin = info_.config().admin;
+  if (!admin) return false;
+  RuleConfig rule;
+  rule.users = admin->users;
+  // The groups are not read: whoever may open the socket chooses how many there are.
+  return FitsIdentity(rule, {.uid = caller.uid, .gid = caller.gid, .groups = {}},
+                      info_.proxy.snapshot().policy.overflow());
+}
+
+Status AdminServer::LetIn(const ttrpc::UnixCredentials& caller) {
+  if (Allows(caller)) return {};
+  Record(AuditEvent::kRefuse, caller, nullptr);
+  return {StatusCode::kPermissionDenied, "not one of [admin] users"};
+}
+
+Status AdminServer::CheckCall(const ttrpc::UnixCredentials& caller,
+                              const ttrpc::MethodInfo& method) {
+  if (!Allows(caller)) {
+    Record(AuditEvent::kDeny, caller, &method);
+    return {StatusCode::kPermissionDenied, "not one of [admin] users"};
+  }
+  if (IsAudited(method.method)) Record(AuditEvent::kCall, caller, &method);
+  return {};
+}
+
+// Whatever [audit] calls says: who looks at others' calls, or ends them, must not be able to do so
+// unseen.
+void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
+                         const ttrpc::MethodInfo* method) const {
+  AuditRecord record;
+  record.event = event;
+  record.listener = kLabel;
+  record.pid = caller.pid;
+  record.uid = caller.uid;
+  record.gid = caller.gid;
+  if (method != nullptr) {
+    record.service = method->service;
+    record.method = method->method;
+    record.kind = method->unary() ? "unary" : "stream";
+  }
+  record.carried_out = event == AuditEvent::kCall;
+  if (event != AuditEvent::kCall) record.code = StatusCode::kPermissionDenied;
+  info_.reports.Tell(record, AuditCalls::kAll);
+}
+
+}  // namespace proxyd

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AdminServer: [admin]: its socket, who is let in there, and what of it is written to the audit. On
+// the loop's thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "admin/admin_service.h"
+#include "admin/reload_outcome.h"
+#include "config/config.h"
+#include "proxy/daemon_info.h"
+#include "proxy/endpoint.h"
+#include "ttrpc/server.h"
+#include "ttrpc/status.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd {
+
+class AdminServer {
+ public:
+  // As the audit calls it in the place of a listener; no listener can have this name by accident.
+  static constexpr std::string_view kLabel = "[admin]";
+
+  // `info` and `actions` must outlive it.
+  AdminServer(DaemonInfo& info, AdminActions& actions);
+  AdminServer(const AdminServer&) = delete;
+  AdminServer& operator=(const AdminServer&) = delete;
+
+  // See Endpoint.
+  ttrpc::Result<Endpoint::Change> Prepare(const Config& after);
+  // When the configuration that it was prepared for counts.
+  void Commit(Endpoint::Change change);
+
+  // To whoever asked for a reload.
+  void Reloaded(const ReloadOutcome& outcome) { service_.Reloaded(outcome); }
+
+ private:
+  ttrpc::ServerOptions Options();
+  bool Allows(const ttrpc::UnixCredentials& caller) const;
+  ttrpc::Status LetIn(const ttrpc::UnixCredentials& caller);
+  ttrpc::Status CheckCall(const ttrpc::UnixCredentials& caller, const ttrpc::MethodInfo& method);
+  void Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
+              const ttrpc::MethodInfo* method) const;
+
+  DaemonInfo& info_;
+  AdminService service_;
+  ttrpc::Server server_;
+  Endpoint endpoint_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/admin_service.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "config/words.h"
+#include "observe/log.h"
+#include "policy/explain.h"
+#include "proxy/peer.h"
+#include "ttrpc/timer.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd {
+
+namespace v1 = ttrpc::proxy::v1;
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+namespace {
+
+// Each sees everything, and costs time with every call.
+constexpr size_t kTaps = 8;
+constexpr uint32_t kListedByDefault = 1000;
+// That fit into a message.
+constexpr uint32_t kListedAtMost = 10000;
+
+size_t LimitOf(uint32_t asked) {
+  return asked == 0 ? kListedByDefault : std::min(asked, kListedAtMost);
+}
+
+template <typename Time>
+int64_t Microseconds(Time time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+int64_t SinceEpoch(std::chrono::system_clock::time_point time) {
+  return Microseconds(time.time_since_epoch());
+}
+
+// To be awaited: the others of the loop have their turn.
+class NextWakeUp {
+ public:
+  explicit NextWakeUp(ttrpc::IoLoop& loop)
+      : waiter_(loop), timer_(loop, [this] { waiter_.Wake(); }) {}
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    waiter_.Wait(waiting);
+    timer_.Start(std::chrono::nanoseconds(0));
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  ttrpc::Waiter waiter_;
+  ttrpc::Timer timer_;
+};
+
+void Describe(const LimitsConfig& limits, v1::Limits* out) {
+  out->set_connections(limits.connections);
+  out->set_connections_reserved(limits.connections_reserved);
+  out->set_connections_per_user(limits.connections_per_user);
+  out->set_calls_per_connection(limits.calls_per_connection);
+  out->set_calls_per_user(limits.calls_per_user);
+  out->set_requests_per_second_per_user(limits.requests_per_second_per_user);
+  out->set_buffered_per_user(limits.buffered_per_user);
+  out->set_buffered(limits.buffered);
+}
+
+void Describe(const Peer& peer, const Call& call, v1::Call* out) {
+  const Config& config = call.generation->config();
+  const RuleConfig& rule = config.rules[call.rule];
+  out->set_peer(peer.identity().id);
+  out->set_stream_id(call.id);
+  out->set_uid(peer.identity().uid);
+  out->set_listener(peer.listener_name());
+  out->set_service(AsText(call.label.service));
+  out->set_method(AsText(call.label.method));
+  out->set_kind(call.state.unary() ? "unary" : "stream");
+  out->set_rule(rule.name);
+  out->set_backend(config.backends[rule.backend].name);
+  out->set_age_us(static_cast<uint64_t>(
+      std::max<int64_t>(0, Microseconds(std::chrono::steady_clock::now() - call.start))));
+  out->set_request_bytes(call.request_bytes);
+  out->set_response_bytes(call.response_bytes);
+}
+
+void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
+  const RuleConfig& rule = config.rules[index];
+  out->set_name(rule.name);
+  out->set_action(std::string(WordOf(kActionWords, rule.action)));
+  out->set_file(rule.position.file);
+  out->set_line(rule.position.line);
+  out->set_column(rule.position.column);
+  if (rule.action != RuleConfig::Action::kAllow) return;
+  out->set_backend(config.backends[rule.backend].name);
+  out->set_streams(rule.streams);
+}
+
+}  // namespace
+
+// A caller that waits for a reload's end. It may go before that.
+class AdminService::ReloadWait {
+ public:
+  explicit ReloadWait(AdminService& service) : service_(service), waiter_(service.loop_) {
+    service_.reload_waits_.push_back(this);
+  }
+  ~ReloadWait() { std::erase(service_.reload_waits_, this); }
+  ReloadWait(const ReloadWait&) = delete;
+  ReloadWait& operator=(const ReloadWait&) = delete;
+
+  void Done(const ReloadOutcome& outcome) {
+    outcome_ = outcome;
+    waiter_.Wake();
+  }
+
+  bool await_ready() const noexcept { return outcome_.has_value(); }
+  void await_suspend(std::coroutine_handle<> waiting) { waiter_.Wait(waiting); }
+  const ReloadOutcome& await_resume() const noexcept { return *outcome_; }
+
+ private:
+  AdminService& service_;
+  std::optional<ReloadOutcome> outcome_;
+  ttrpc::Waiter waiter_;
+};
+
+void AdminService::Reloaded(const ReloadOutcome& outcome) {
+  for (ReloadWait* wait : reload_waits_) wait->Done(outcome);
+}
+
+void AdminService::EndTaps(const std::function<bool(const ttrpc::UnixCredentials&)>& allowed) {
+  for (TapQueue* tap : taps_) {
+    if (!allowed(tap->caller()))
+      tap->End({StatusCode::kPermissionDenied, "no longer one of [admin] users"});
+  }
+}
+
+AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
+                                                               const v1::GetStatusRequest&) {
+  const Config& config = info_.config();
+  const Tally& tally = info_.proxy.worker().tally();
+  v1::GetStatusReply reply;
+  reply.set_version(TTRPC_PROXY_VERSION);
+  reply.set_pid(::getpid());
+  reply.set_start_time(SinceEpoch(info_.started));
+  reply.set_draining(info_.draining);
+  reply.set_config_file(config.file);
+  reply.set_config_digest(info_.digest);
+  reply.set_config_load_time(SinceEpoch(info_.loaded));
+  reply.set_log_level(std::string(WordOf(kLogLevelWords, LogLevelNow())));
+  reply.set_workers(1);
+  reply.set_peers(info_.proxy.accounting().connections());
+  uint64_t calls = 0;
+  for (const auto& [name, backend] : tally.backends()) calls += backend.calls_in_flight;
+  reply.set_calls(calls);
+  reply.set_buffered(info_.proxy.accounting().buffered());
+  Describe(config.limits, reply.mutable_limits());
+  for (const ListenerConfig& listener : config.listeners) {
+    const ListenerTally& counts = tally.listeners().at(listener.name);
+    v1::Listener* out = reply.add_listeners();
+    out->set_name(listener.name);
+    out->set_address(ToString(listener.address));
+    out->set_peers(counts.peers);
+    out->set_accepted(counts.admitted);
+    out->set_refused(counts.refused());
+  }
+  reply.set_audit_lost(info_.reports.audit().lost());
+  reply.set_sandboxed(info_.sandboxed);
+  reply.set_reloads(info_.reloads);
+  reply.set_reloads_refused(info_.reloads_refused);
+  reply.set_taps(static_cast<uint32_t>(taps_.size()));
+  co_return reply;
+}
+
+AdminService::Task<v1::ListPeersReply> AdminService::ListPeers(
+    ttrpc::Context&, const v1::ListPeersRequest& request) {
+  const auto steady_now = std::chrono::steady_clock::now();
+  const auto now = std::chrono::system_clock::now();
+  const size_t limit = LimitOf(request.limit());
+  v1::ListPeersReply reply;
+  for (const Peer& peer : info_.proxy.worker().peers()) {
+    if (static_cast<size_t>(reply.peers_size()) == limit) break;
+    v1::Peer* out = reply.add_peers();
+    out->set_id(peer.identity().id);
+    out->set_listener(peer.listener_name());
+    out->set_uid(peer.identity().uid);
+    out->set_gid(peer.identity().gid);
+    out->set_pid(peer.identity().pid);
+    out->set_connected_time(SinceEpoch(now) - Microseconds(steady_now - peer.connected()));
+    out->set_calls(peer.calls().size());
+    out->set_buffered(peer.held());
+  }
+  reply.set_total(info_.proxy.worker().peers().size());
+  co_return reply;
+}
+
+AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
+    ttrpc::Context&, const v1::ListCallsRequest& request) {
+  struct Found {
+    const Peer* peer;
+    const Call* call;
+  };
+  std::vector<Found> found;
+  for (const Peer& peer : info_.proxy.worker().peers())
+    peer.calls().ForEach([&](const auto& call) { found.push_back({&peer, call.get()}); });
+  const size_t listed = std::min(LimitOf(request.limit()), found.size());
+  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
+                    [](const Found& a, const Found& b) { return a.call->start < b.call->start; });
+  v1::ListCallsReply reply;
+  for (size_t i = 0; i < listed; ++i) Describe(*found[i].peer, *found[i].call, reply.add_calls());
+  reply.set_total(found.size());
+  co_return reply;
+}
+
+AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
+                                                               const v1::ListRulesRequest&) {
+  const Config& config = info_.config();
+  std::map<std::string_view, uint64_t> hits;  // by rule; its name tells it from all others
+  for (const auto& [key, rule] : info_.proxy.worker().tally().rules())
+    hits[key.rule] += rule.decisions;
+  v1::ListRulesReply reply;
+  for (const RuleConfig& rule : config.rules) {
+    v1::Rule* out = reply.add_rules();
+    out->set_name(rule.name);
+    out->set_action(std::string(WordOf(kActionWords, rule.action)));
+    out->set_enforced(rule.enforce);
+    out->set_hits(hits[rule.name]);
+    out->set_file(rule.position.file);
+    out->set_line(rule.position.line);
+    if (rule.action == RuleConfig::Action::kAllow)
+      out->set_backend(config.backends[rule.backend].name);
+  }
+  reply.set_denied_by_default(hits[""]);
+  co_return reply;
+}
+
+AdminService::Task<v1::ListUsersReply> AdminService::ListUsers(ttrpc::Context&,
+                                                               const v1::ListUsersRequest&) {
+  v1::ListUsersReply reply;
+  for (const Accounting::Usage& user : info_.proxy.accounting().usage()) {
+    v1::User* out = reply.add_users();
+    out->set_uid(user.uid);
+    out->set_connections(user.connections);
+    out->set_calls(user.calls);
+    out->set_buffered(user.buffered);
+  }
+  co_return reply;
+}
+
+AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
+    ttrpc::Context&, const v1::ListBackendsRequest&) {
+  v1::ListBackendsReply reply;
+  for (const BackendConfig& backend : info_.config().backends) {
+    const BackendTally& tally = info_.proxy.worker().tally().backends().at(backend.name);
+    v1::Backend* out = reply.add_backends();
+    out->set_name(backend.name);
+    for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
+    out->set_up(tally.up);
+    out->set_tried(tally.connects + tally.connects_failed > 0);
+    out->set_last_error(AsText(tally.last_error));
+    out->set_connections(tally.connections);
+    out->set_calls(tally.calls_in_flight);
+    out->set_connects(tally.connects);
+    out->set_connects_failed(tally.connects_failed);
+  }
+  co_return reply;
+}
+
+AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
+                                                         const v1::ReloadRequest&) {
+  if (info_.draining) co_return Status(StatusCode::kUnavailable, "draining");
+  ReloadWait wait(*this);
+  actions_.Reload();
+  const ReloadOutcome& outcome = co_await wait;
+  if (!outcome.errors.empty()) {
+    std::string text;
+    for (const std::string& error : outcome.errors) text.append(text.empty() ? "" : "\n") += error;
+    co_return Status(StatusCode::kFailedPrecondition, AsText(text));
+  }
+  v1::ReloadReply reply;
+  for (const std::string& warning : outcome.warnings) reply.add_warnings(AsText(warning));
+  co_return reply;
+}
+
+AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context&, const v1::DrainRequest&) {
+  // Once more would be the order to exit at once.
+  if (!info_.draining) actions_.Drain();
+  co_return v1::DrainReply();
+}
+
+AdminService::Task<v1::SetLogLevelReply> AdminService::SetLogLevel(
+    ttrpc::Context&, const v1::SetLogLevelRequest& request) {
+  const LogLevel before = LogLevelNow();
+  for (const auto& [word, level] : kLogLevelWords) {
+    if (word != request.level()) continue;
+    SetLogLevelNow(level);
+    spdlog::info("log level: {}", word);
+    v1::SetLogLevelReply reply;
+    reply.set_previous(std::string(WordOf(kLogLevelWords, before)));
+    co_return reply;
+  }
+  co_return Status(StatusCode::kInvalidArgument,
+                   "no such level, expected trace, debug, info, warn or error");
+}
+
+AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
+                                                           const v1::ExplainRequest& request) {
+  const Snapshot& snapshot = info_.proxy.snapshot();
+  const auto& listeners = snapshot.config.listeners;
+  const auto listener = std::find_if(
+      listeners.begin(), listeners.end(),
+      [&request](const ListenerConfig& own) { return own.name == request.listener(); });
+  if (listener == listeners.end())
+    co_return Status(StatusCode::kNotFound, "no such listener: " + request.listener());
+  const auto method = ParseMethodName(request.method());
+  if (!method) co_return method.error();
+  const std::vector<gid_t> groups(request.groups().begin(), request.groups().end());
+  std::vector<ttrpc::MetadataEntry> metadata;
+  for (const auto& [key, value] : request.metadata())
+    metadata.push_back({.key = key, .value = value});
+  const Explanation explanation = proxyd::Explain(
+      snapshot, {.listener = static_cast<size_t>(listener - listeners.begin()),
+                 .identity = {.uid = request.uid(), .gid = request.gid(), .groups = groups},
+                 .method = *method,
+                 .metadata = metadata});
+  v1::ExplainReply reply;
+  reply.set_admitted(explanation.admitted);
+  reply.set_allowed(explanation.allowed);
+  if (explanation.rule) Describe(snapshot.config, *explanation.rule, reply.mutable_rule());
+  for (const size_t shadow : explanation.shadows)
+    Describe(snapshot.config, shadow, reply.add_shadows());
+  reply.set_reason(explanation.reason);
+  for (const std::string& note : explanation.notes) reply.add_notes(note);
+  co_return reply;
+}
+
+AdminService::Task<v1::ClosePeerReply> AdminService::ClosePeer(
+    ttrpc::Context&, const v1::ClosePeerRequest& request) {
+  Worker& worker = info_.proxy.worker();
+  v1::ClosePeerReply reply;
+  if (request.listener().empty()) {
+    Peer* const peer = worker.FindPeer(request.id());
+    if (peer == nullptr)
+      co_return Status(StatusCode::kNotFound, "no peer " + std::to_string(request.id()));
+    peer->Close();
+    reply.set_closed(1);
+    co_return reply;
+  }
+  if (!worker.KnowsListener(request.listener()))
+    co_return Status(StatusCode::kNotFound, "no such listener: " + request.listener());
+  // Those who come meanwhile are not meant.
+  const uint64_t last_peer = worker.last_peer_id();
+  while (const size_t closed = worker.CloseSome(request.listener(), last_peer)) {
+    reply.set_closed(reply.closed() + closed);
+    co_await NextWakeUp(loop_);
+  }
+  co_return reply;
+}
+
+ttrpc::Task<Status> AdminService::Tap(ttrpc::Context& context, const v1::TapRequest& request,
+                                      ttrpc::SendStream<v1::TapEvent>& replies) {
+  if (Status status = TapQueue::Check(request); !status.ok()) co_return status;
+  if (taps_.size() >= kTaps)
+    co_return Status(StatusCode::kResourceExhausted,
+                     "there are " + std::to_string(kTaps) + " taps already");
+  TapQueue tap(loop_, info_.reports, request, *context.credentials());
+  struct Listed {
+    std::vector<TapQueue*>& taps;
+    TapQueue* tap;
+    ~Listed() { std::erase(taps, tap); }
+  };
+  taps_.push_back(&tap);
+  const Listed listed{taps_, &tap};
+  const ttrpc::CancelHook hook(context, [&tap](const Status& reason) { tap.End(reason); });
+  while (!tap.ended()) {
+    while (auto event = tap.Take()) {
+      if (Status status = co_await replies.Send(*event); !status.ok()) co_return status;
+    }
+    co_await tap;
+  }
+  co_return tap.status();
+}
+
+}  // namespace proxyd

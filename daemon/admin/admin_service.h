@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AdminService: what admin.proto offers, over what the daemon is. Whoever calls has been let in. On
+// the loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "admin/admin.ttrpc.h"
+#include "admin/reload_outcome.h"
+#include "admin/tap.h"
+#include "config/config.h"
+#include "proxy/daemon_info.h"
+#include "ttrpc/io_loop.h"
+
+namespace proxyd {
+
+// What the service has the daemon do.
+class AdminActions {
+ public:
+  // AdminService::Reloaded() is called when it is done. Not while draining.
+  virtual void Reload() = 0;
+  virtual void Drain() = 0;
+
+ protected:
+  ~AdminActions() = default;
+};
+
+class AdminService final : public ttrpc::proxy::v1::Admin {
+ public:
+  // All of them must outlive it.
+  AdminService(ttrpc::IoLoop& loop, DaemonInfo& info, AdminActions& actions)
+      : loop_(loop), info_(info), actions_(actions) {}
+
+  // A reload has ended, whoever asked for it.
+  void Reloaded(const ReloadOutcome& outcome);
+  // Ends the taps of those who may not have one any more.
+  void EndTaps(const std::function<bool(const ttrpc::UnixCredentials&)>& allowed);
+
+ private:
+  template <typename Reply>
+  using Task = ttrpc::Task<ttrpc::Result<Reply>>;
+
+  Task<ttrpc::proxy::v1::GetStatusReply> GetStatus(
+      ttrpc::Context& context, const ttrpc::proxy::v1::GetStatusRequest& request) override;
+  Task<ttrpc::proxy::v1::ListPeersReply> ListPeers(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListPeersRequest& request) override;
+  Task<ttrpc::proxy::v1::ListCallsReply> ListCalls(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListCallsRequest& request) override;
+  Task<ttrpc::proxy::v1::ListRulesReply> ListRules(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListRulesRequest& request) override;
+  Task<ttrpc::proxy::v1::ListUsersReply> ListUsers(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListUsersRequest& request) override;
+  Task<ttrpc::proxy::v1::ListBackendsReply> ListBackends(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListBackendsRequest& request) override;
+  Task<ttrpc::proxy::v1::ReloadReply> Reload(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ReloadRequest& request) override;
+  Task<ttrpc::proxy::v1::DrainReply> Drain(ttrpc::Context& context,
+                                           const ttrpc::proxy::v1::DrainRequest& request) override;
+  Task<ttrpc::proxy::v1::SetLogLevelReply> SetLogLevel(
+      ttrpc::Context& context, const ttrpc::proxy::v1::SetLogLevelRequest& request) override;
+  Task<ttrpc::proxy::v1::ExplainReply> Explain(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ExplainRequest& request) override;
+  Task<ttrpc::proxy::v1::ClosePeerReply> ClosePeer(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ClosePeerRequest& request) override;
+  ttrpc::Task<ttrpc::Status> Tap(ttrpc::Context& context,
+                                 const ttrpc::proxy::v1::TapRequest& request,
+                                 ttrpc::SendStream<ttrpc::proxy::v1::TapEvent>& replies) override;
+
+  class ReloadWait;
+
+  ttrpc::IoLoop& loop_;
+  DaemonInfo& info_;
+  AdminActions& actions_;
+  std::vector<ReloadWait*> reload_waits_;
+  std::vector<TapQueue*> taps_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/http_request.h"
+
+#include "ttrpc/metadata.h"
+
+namespace proxyd {
+
+namespace {
+
+constexpr std::string_view kVersion10 = "HTTP/1.0";
+constexpr std::string_view kVersion11 = "HTTP/1.1";
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// Takes the next line off `text`, without its end.
+std::string_view TakeLine(std::string_view* text) {
+  const size_t end = text->find('\n');
+  std::string_view line = text->substr(0, end);
+  text->remove_prefix(end == text->npos ? text->size() : end + 1);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+// A page from elsewhere in a browser of this machine can have its own name lead here, and would
+// then be let read what it gets. Whoever means us calls us by a number, or by the one name that is
+// always ours.
+bool IsOurHost(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  return host.empty() || ttrpc::EqualsIgnoringCase(host, "localhost") || host == "[::1]" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
+}
+
+// From `head`, the lines after the first: OK, or the status of an error.
+int CheckHeaders(std::string_view version, std::string_view head) {
+  int hosts = 0;
+  while (!head.empty()) {
+    const std::string_view header = TakeLine(&head);
+    const size_t colon = header.find(':');
+    if (colon == header.npos) return 400;
+    if (!ttrpc::EqualsIgnoringCase(header.substr(0, colon), "host")) continue;
+    if (++hosts > 1) return 400;
+    if (!IsOurHost(Trim(header.substr(colon + 1)))) return 421;
+  }
+  // All browsers send one; without it there would be nothing to tell what a page from elsewhere
+  // asks.
+  return hosts == 0 && version == kVersion11 ? 400 : 200;
+}
+
+}  // namespace
+
+size_t EndOfHead(std::string_view text) {
+  for (size_t end = text.find('\n'); end != text.npos; end = text.find('\n', end + 1)) {
+    const std::string_view rest = text.substr(end + 1);
+    if (rest.starts_with('\n') || rest.starts_with("\r\n")) return end;
+  }
+  return text.npos;
+}
+
+int ParseHttpRequest(std::string_view head, HttpRequest* request) {
+  const std::string_view line = TakeLine(&head);
+  const size_t method_end = line.find(' ');
+  const size_t path_end = line.rfind(' ');
+  if (method_end == line.npos || method_end == path_end) return 400;
+  const std::string_view version = line.substr(path_end + 1);
+  if (version != kVersion10 && version != kVersion11) return 400;
+  request->method = line.substr(0, method_end);
+  if (request->method != "GET" && request->method != "HEAD") return 405;
+  if (const int status = CheckHeaders(version, head); status != 200) return status;
+  const std::string_view target = line.substr(method_end + 1, path_end - method_end - 1);
+  request->path = target.substr(0, target.find('?'));
+  return 200;
+}
+
+}  // namespace proxyd

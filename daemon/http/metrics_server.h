@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MetricsServer: [metrics]: what is shown over HTTP, and where. On the loop's thread.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "http/http_server.h"
+#include "proxy/daemon_info.h"
+#include "proxy/endpoint.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+class MetricsServer {
+ public:
+  // `info` must outlive it.
+  explicit MetricsServer(const DaemonInfo& info);
+  MetricsServer(const MetricsServer&) = delete;
+  MetricsServer& operator=(const MetricsServer&) = delete;
+
+  // See Endpoint.
+  ttrpc::Result<Endpoint::Change> Prepare(const Config& after);
+  void Commit(Endpoint::Change change) { endpoint_.Commit(std::move(change)); }
+
+ private:
+  HttpReply Show(std::string_view path) const;
+
+  const DaemonInfo& info_;
+  Endpoint endpoint_;
+  HttpServer http_;
+};
+
+}  // namespace proxyd

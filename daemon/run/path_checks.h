@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Places: whether the daemon can make its sockets and its files where the configuration has them.
+// A directory that is missing, or that cannot be written, stays so until somebody changes it or the
+// configuration, and thus is an error of the configuration. Looks at the file system; any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/load.h"
+#include "sandbox/sandbox_plan.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+enum class PathsFor {
+  kStart,  // this process is the daemon
+  // It may have other rights than the daemon, whose own directories systemd makes when it starts.
+  kCheck,
+};
+
+struct PathErrors {
+  std::vector<ConfigError> errors;
+  // `the service needs ReadWritePaths=DIRECTORY in a drop-in (…)`, or empty where nothing is
+  // read-only.
+  std::string drop_in;
+};
+
+// Looks at the log's and the audit's file, and at the directory of each socket at a path.
+PathErrors CheckPaths(const Config& config, PathsFor purpose);
+
+// CheckCovers(), whose error also names the drop-in without which a restart would fail.
+ttrpc::Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed);
+
+}  // namespace proxyd

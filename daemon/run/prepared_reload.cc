@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/prepared_reload.h"
+
+#include <malloc.h>
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "config/load.h"
+#include "observe/blocked_signals.h"
+#include "observe/log.h"
+#include "proxy/daemon_info.h"
+#include "run/path_checks.h"
+#include "ttrpc/unix_credentials.h"
+
+namespace proxyd {
+
+namespace {
+
+void Destroy(const Snapshot* snapshot) {
+  delete snapshot;
+  // PreparedReload the next one took several times its memory, which would stay with us.
+  ::malloc_trim(0);
+}
+
+// A large policy takes some milliseconds, and the last call that it allowed may end on any loop.
+void DestroyElsewhere(const Snapshot* snapshot) {
+  const BlockedSignals blocked;
+  try {
+    std::thread(Destroy, snapshot).detach();
+  } catch (const std::system_error&) {
+    delete snapshot;
+  }
+}
+
+// A file may be on a disk that hangs, and is opened here for that.
+ttrpc::Status OpenTargets(const Config& before, PreparedReload* reading) {
+  const Config& after = reading->snapshot->config;
+  const bool audit_stays =
+      before.audit.target == after.audit.target && before.audit.path == after.audit.path;
+  if (!audit_stays && after.audit.target == AuditConfig::Target::kFile) {
+    auto made = MakeFileAuditTarget(after.audit.path);
+    if (!made) return made.error();
+    reading->audit = *std::move(made);
+  }
+  if (before.log.target != after.log.target || before.log.path != after.log.path) {
+    auto made = PrepareLog(after.log);
+    if (!made) return made.error();
+    reading->log = *std::move(made);
+  }
+  return {};
+}
+
+// Everything that can fail; the first that does is the error.
+ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* reading) {
+  const Config& config = reading->snapshot->config;
+  if (options.sandbox) {
+    ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, PlanSandbox(config));
+    if (!status.ok()) return status;
+  }
+  if (ttrpc::Status status = OpenTargets(options.before->config, reading); !status.ok())
+    return status;
+  PassedSockets none;
+  auto made = ListenerSet::Make(options.here, config, &none);
+  if (!made) return made.error();
+  reading->sockets = *std::move(made);
+  return {};
+}
+
+}  // namespace
+
+SnapshotPtr MakeSnapshot(Config config) {
+  const OverflowIds overflow = {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()};
+  return {new Snapshot(std::move(config), overflow), DestroyElsewhere};
+}
+
+PreparedReload PrepareReload(const ReloadOptions& options) {
+  PreparedReload reading;
+  LoadedConfig loaded = LoadConfig(options.path, SystemNameResolver());
+  for (const ConfigError& error : loaded.errors) reading.errors.push_back(error.ToString());
+  if (!loaded.config) return reading;
+  if (options.log_level) loaded.config->log.level = *options.log_level;
+  reading.snapshot = MakeSnapshot(*std::move(loaded.config));
+  const Config& config = reading.snapshot->config;
+  const OverflowIds overflow = reading.snapshot->policy.overflow();
+  for (const ConfigError& warning : CheckConfig(config, overflow.uid, overflow.gid))
+    reading.warnings.push_back(warning.ToString());
+  reading.digest = DigestOf(config);
+  if (const ttrpc::Status status = Prepare(options, &reading); !status.ok())
+    reading.errors.push_back(status.message());
+  return reading;
+}
+
+}  // namespace proxyd

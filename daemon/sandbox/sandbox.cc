@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/sandbox.h"
+
+#include <elf.h>
+#include <link.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "sandbox/landlock.h"
+#include "sandbox/sanitizer_needs.h"
+#include "sandbox/syscall_filter.h"
+
+namespace proxyd {
+
+namespace {
+
+namespace fs = std::filesystem;
+using ttrpc::ErrnoStatus;
+using ttrpc::Status;
+
+// What libc and the user database want to read. The latter is whatever NSS asks: files, their
+// extensions, caches and folders of services; the services themselves are asked through sockets.
+constexpr const char* kRead[] = {
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr",
+    // Not our own alone, since the kernel makes the inodes of a process's folder anew as it likes.
+    // What is secret in those of others is guarded as their memory is, and so out of reach.
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/dev/random",
+    "/dev/urandom",
+    "/run/host/userdb",
+    "/run/systemd/userdb",
+    "/run/userdb",
+    "/var/db",
+    "/var/lib/extrausers",
+    "/var/lib/misc",
+    "/var/lib/sss",
+};
+
+// Capabilities.
+
+constexpr uint64_t Bit(unsigned capability) { return uint64_t{1} << capability; }
+
+// What the configuration offers: owner and group of sockets, and logs, sockets and backends in
+// folders that belong to other users.
+uint64_t CapabilitiesFor(const SandboxPlan& plan) {
+  uint64_t kept = Bit(CAP_CHOWN) | Bit(CAP_DAC_OVERRIDE) | Bit(CAP_FOWNER);
+  if (plan.tcp) kept |= Bit(CAP_NET_BIND_SERVICE);
+  return kept;
+}
+
+// The bounding set is what a program of root's would get on execve(2). To lower it takes a
+// capability, without which no_new_privs alone keeps them from coming back. The securebits stay: a
+// root without rights of its own would leave an upgrade in place none.
+Status LowerBoundingSet(uint64_t kept) {
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((kept & Bit(capability)) != 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 || errno == EPERM) continue;
+    if (errno == EINVAL) break;  // more than this kernel has
+    return ErrnoStatus(errno, "bounding set");
+  }
+  return {};
+}
+
+Status DropCapabilities(uint64_t kept) {
+  if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets = {};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return ErrnoStatus(errno, "capget");
+  const auto keep = [](uint32_t* set, uint32_t word) {
+    const bool more = (*set & ~word) != 0;
+    *set &= word;
+    return more;
+  };
+  bool more = false;
+  for (size_t i = 0; i < sets.size(); ++i) {
+    const auto word = static_cast<uint32_t>(i == 0 ? kept : kept >> 32U);
+    more |= keep(&sets[i].effective, word);
+    more |= keep(&sets[i].permitted, word);
+    more |= keep(&sets[i].inheritable, word);
+  }
+  // A service manager that left us no more than this may well have left us no capset(2) either.
+  if (!more) return {};
+  if (::syscall(SYS_capset, &header, sets.data()) != 0) return ErrnoStatus(errno, "capset");
+  return {};
+}
+
+// Files.
+
+// The dynamic loader, which the kernel executes in our program's stead.
+int FindLoader(dl_phdr_info* program, size_t /*size*/, void* found) {
+  for (size_t i = 0; i < program->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = program->dlpi_phdr[i];
+    if (header.p_type != PT_INTERP) continue;
+    const uintptr_t address = program->dlpi_addr + header.p_vaddr;
+    *static_cast<std::string*>(found) =
+        reinterpret_cast<const char*>(address);  // NOLINT(performance-no-int-to-ptr)
+  }
+  return 1;  // the first is the program; none of the others
+}
+
+std::string LoaderPath() {
+  std::string path;
+  dl_iterate_phdr(FindLoader, &path);
+  return path;
+}
+
+// The folders of the files that LoadConfig() reads, also where links lead. "" as a folder is the
+// working directory.
+std::vector<std::string> ConfigFolders(const std::string& config_path) {
+  std::vector<std::string> folders;
+  std::error_code ignored;  // what is not there now, and stays out of reach
+  const auto add_folder_of = [&folders, &ignored](const fs::path& file) {
+    folders.push_back((file.parent_path() / ".").string());
+    folders.push_back(fs::weakly_canonical(file, ignored).parent_path().string());
+  };
+  const fs::path main = fs::absolute(config_path, ignored);
+  const fs::path more = main.parent_path() / "conf.d";
+  add_folder_of(main);
+  folders.push_back(more.string());
+  for (fs::directory_iterator file(more, ignored), end; file != end; file.increment(ignored))
+    add_folder_of(file->path());
+  return folders;
+}
+
+// What systemd made for us (RuntimeDirectory=, LogsDirectory=), whether or not the configuration
+// has anything there yet: whoever installs us, and only then writes a rule, need not restart us.
+void AddServiceFolders(const char* variable, std::vector<std::string>* folders) {
+  const char* value = ::getenv(variable);
+  std::istringstream list(value != nullptr ? value : "");
+  for (std::string folder; std::getline(list, folder, ':');) {
+    if (folder.starts_with('/') &&
+        std::find(folders->begin(), folders->end(), folder) == folders->end())
+      folders->push_back(folder);
+  }
+}
+
+struct FileNeed {
+  std::string path;
+  FileUse use;
+};
+
+std::vector<FileNeed> FilesFor(const SandboxPlan& plan, const std::string& config_path) {
+  std::vector<FileNeed> needs;
+  for (const char* path : kRead) needs.push_back({path, FileUse::kRead});
+  needs.push_back({"/dev/null", FileUse::kReadWrite});
+  for (std::string& folder : ConfigFolders(config_path))
+    needs.push_back({std::move(folder), FileUse::kRead});
+  needs.push_back({"/proc/self/exe", FileUse::kExecute});
+  needs.push_back({LoaderPath(), FileUse::kExecute});
+  for (const std::string& folder : plan.log_folders) needs.push_back({folder, FileUse::kLog});
+  for (const std::string& folder : plan.socket_folders)
+    needs.push_back({folder, FileUse::kSockets});
+  for (const SanitizerNeed& need : SanitizerNeeds())
+    needs.push_back({need.path, need.executes ? FileUse::kExecute : FileUse::kLog});
+  return needs;
+}
+
+Status ConfineFiles(const std::vector<FileNeed>& needs) {
+  auto rules = Landlock::Make();
+  if (!rules) return rules.error();
+  for (const FileNeed& need : needs) {
+    if (Status status = rules->Leave(need.path, need.use); !status.ok()) return status;
+  }
+  return rules->Enforce();
+}
+
+Status Named(const Status& status) { return {status.code(), "sandbox: " + status.message()}; }
+
+// The kernel does not have it. Anything else that is not OK is a failure.
+bool IsMissing(const Status& status) { return status.code() == ttrpc::StatusCode::kUnimplemented; }
+
+}  // namespace
+
+ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path) {
+  SandboxPlan plan = PlanSandbox(config);
+  AddServiceFolders("RUNTIME_DIRECTORY", &plan.socket_folders);
+  AddServiceFolders("LOGS_DIRECTORY", &plan.log_folders);
+  Sandbox sandbox = {.left = plan, .warnings = {}};
+  // Without it, only who may do more than we want to keep may confine itself.
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return Named(ErrnoStatus(errno, "no_new_privs"));
+
+  const Status files = ConfineFiles(FilesFor(plan, config_path));
+  if (IsMissing(files)) {
+    sandbox.left.log_folders = sandbox.left.socket_folders = {"/"};
+    sandbox.warnings.push_back(Named(files).message() + ": files are not confined");
+  } else if (!files.ok()) {
+    return Named(files);
+  }
+  if (Status status = DropCapabilities(CapabilitiesFor(plan)); !status.ok()) return Named(status);
+  const Status calls = FilterSyscalls(plan);
+  if (IsMissing(calls)) {
+    sandbox.left.vsock = sandbox.left.tcp = true;
+    sandbox.warnings.push_back(Named(calls).message() + ": system calls are not confined");
+  } else if (!calls.ok()) {
+    return Named(calls);
+  }
+  return sandbox;
+}
+
+}  // namespace proxyd

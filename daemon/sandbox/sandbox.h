@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sandbox: what the daemon can no longer do once it runs, with systemd or without, should its
+// own code turn against it. It gives up capabilities and the ways to get any back, the files that
+// its configuration does not name (file_rules.h), and system calls that it has no use for
+// (syscall_filter.h). None of it can be undone, and all of it is inherited by what it executes:
+// an upgrade in place, in the same process, adds a layer of its own, and cannot have more than its
+// predecessor was left; there can be sixteen layers.
+//
+// Not confined: connect(2) to Unix sockets, which a backend's `users` guards, and the mode, owner
+// and times of files, of which Landlock knows nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "sandbox/sandbox_plan.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+struct Sandbox {
+  SandboxPlan left;                   // everything, where the kernel does not confine
+  std::vector<std::string> warnings;  // what the kernel does not have
+};
+
+// Leaves what `config` needs, the folders that systemd made for us, and those that
+// LoadConfig(config_path) reads. Of this thread
+// and those that it starts: before there are others. An error: there is less of a sandbox than
+// there should be, and the daemon is not to go on; only a kernel that knows nothing of Landlock or
+// of seccomp is let off with a warning.
+ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
+
+}  // namespace proxyd

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/sandbox_plan.h"
+
+#include <algorithm>
+#include <string_view>
+#include <variant>
+
+namespace proxyd {
+
+namespace {
+
+using ttrpc::Address;
+using ttrpc::Status;
+
+void AddOnce(const std::string& folder, std::vector<std::string>* folders) {
+  if (std::find(folders->begin(), folders->end(), folder) == folders->end())
+    folders->push_back(folder);
+}
+
+void AddFolderOf(const std::string& path, std::vector<std::string>* folders) {
+  AddOnce(FolderOf(path), folders);
+}
+
+void AddSocket(const Address& address, SandboxPlan* plan) {
+  if (address.kind() == Address::Kind::kUnixPath)
+    AddFolderOf(address.name(), &plan->socket_folders);
+}
+
+bool IsIn(std::string_view folder, std::string_view other) {
+  if (other == "/" || folder == other) return true;
+  return folder.starts_with(other) && folder[other.size()] == '/';
+}
+
+bool IsInAny(const std::string& folder, const std::vector<std::string>& others) {
+  return std::any_of(others.begin(), others.end(),
+                     [&folder](const std::string& other) { return IsIn(folder, other); });
+}
+
+Status Outside(const std::string& what) {
+  return {ttrpc::StatusCode::kFailedPrecondition,
+          "needs a restart: " + what + " outside the sandbox"};
+}
+
+}  // namespace
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.find_last_not_of('/', path.rfind('/'));
+  return slash == path.npos ? "/" : path.substr(0, slash + 1);
+}
+
+SandboxPlan PlanSandbox(const Config& config) {
+  SandboxPlan plan;
+  if (config.log.target == LogConfig::Target::kFile)
+    AddFolderOf(config.log.path, &plan.log_folders);
+  if (config.audit.target == AuditConfig::Target::kFile)
+    AddFolderOf(config.audit.path, &plan.log_folders);
+  for (const ListenerConfig& listener : config.listeners) {
+    if (const auto* address = std::get_if<Address>(&listener.address)) AddSocket(*address, &plan);
+  }
+  if (config.admin) AddSocket(config.admin->address, &plan);
+  if (config.metrics) {
+    const auto* address = std::get_if<Address>(&config.metrics->address);
+    if (address != nullptr) AddSocket(*address, &plan);
+    plan.tcp = address == nullptr;
+  }
+  for (const BackendConfig& backend : config.backends) {
+    for (const Address& address : backend.addresses)
+      plan.vsock |= address.kind() == Address::Kind::kVsock;
+  }
+  return plan;
+}
+
+std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPlan& needed) {
+  std::vector<std::string> outside;
+  for (const std::string& folder : needed.log_folders) {
+    if (!IsInAny(folder, left.log_folders) && !IsInAny(folder, left.socket_folders))
+      AddOnce(folder, &outside);
+  }
+  for (const std::string& folder : needed.socket_folders) {
+    if (!IsInAny(folder, left.socket_folders)) AddOnce(folder, &outside);
+  }
+  return outside;
+}
+
+Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed) {
+  const std::vector<std::string> folders = FoldersOutside(left, needed);
+  if (!folders.empty()) return Outside(folders.front() + " is");
+  if (needed.vsock && !left.vsock) return Outside("vsock sockets are");
+  if (needed.tcp && !left.tcp) return Outside("tcp sockets are");
+  return {};
+}
+
+}  // namespace proxyd

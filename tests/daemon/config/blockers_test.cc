@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which earlier rule leaves a later one nothing: against each pair compared, on random
+// configurations; and how many pairs are compared of a large one.
+#include "config/blockers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/load.h"
+#include "config/quote.h"
+
+namespace proxyd {
+namespace {
+
+constexpr uint32_t kOverflow = 5;
+constexpr size_t kListeners = 3;
+
+using Random = std::mt19937;
+uint32_t Below(Random& random, uint32_t limit) {
+  return static_cast<uint32_t>(random() % uint32_t{limit});
+}
+bool Chance(Random& random, uint32_t percent) { return Below(random, 100) < percent; }
+template <typename T, size_t N>
+const T& Pick(Random& random, const T (&from)[N]) {
+  return from[Below(random, N)];
+}
+
+constexpr uint32_t kIds[] = {0, 1, 2, 3, 4, kOverflow, 6, 4294967294U};
+constexpr std::string_view kServices[] = {"a.A", "a.B", "b.A",  "*",    "**", "a.*",
+                                          "*.A", "a*A", "a.**", "*a.*", "b*", "a*b*A"};
+constexpr std::string_view kMethods[] = {"Get", "Set", "GetAll", "*", "Get*", "*t", "**", "G*t"};
+
+IdSet RandomIds(Random& random) {
+  IdSet ids;
+  ids.any = Chance(random, 20);
+  while (ids.empty() || Chance(random, 40)) {
+    const uint32_t one = Pick(random, kIds);
+    const uint32_t other = Pick(random, kIds);
+    if (Chance(random, 50)) {
+      ids.exact.push_back(one);
+    } else {
+      ids.ranges.push_back({.first = std::min(one, other), .last = std::max(one, other)});
+    }
+  }
+  return ids;
+}
+
+RuleConfig RandomRule(Random& random, size_t index) {
+  RuleConfig rule;
+  rule.name = "r" + std::to_string(index);
+  rule.position = {.file = "c", .line = static_cast<uint32_t>(index + 1), .column = 1};
+  rule.action = Chance(random, 50) ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
+  const bool allow = rule.action == RuleConfig::Action::kAllow;
+  rule.every_listener = Chance(random, 40);
+  for (size_t i = 0; i < kListeners && !rule.every_listener; ++i) {
+    if (Chance(random, 50)) rule.listeners.push_back(i);
+  }
+  if (!rule.every_listener && rule.listeners.empty()) rule.listeners.push_back(1);
+  if (allow || Chance(random, 50)) rule.users = RandomIds(random);
+  if (Chance(random, 30)) rule.groups = RandomIds(random);
+  while ((allow && rule.methods.empty()) || Chance(random, 40)) {
+    rule.methods.push_back({.service = std::string(Pick(random, kServices)),
+                            .method = std::string(Pick(random, kMethods))});
+  }
+  if (Chance(random, 15)) rule.metadata.emplace("k", "v");
+  rule.enforce = Chance(random, 85);
+  return rule;
+}
+
+Config ConfigOf(std::vector<RuleConfig> rules, size_t listeners) {
+  Config config;
+  for (size_t i = 0; i < listeners; ++i) {
+    config.listeners.push_back({.name = "l" + std::to_string(i),
+                                .address = ttrpc::Address::Parse("unix:///x").value(),
+                                .access = {},
+                                .timeouts = {},
+                                .connections_per_user = {},
+                                .position = {}});
+  }
+  BackendConfig backend;
+  backend.name = "b";
+  config.backends.push_back(std::move(backend));
+  config.rules = std::move(rules);
+  return config;
+}
+
+// Each earlier rule, one after the other.
+std::optional<size_t> Naive(const Config& config, size_t index, size_t listener,
+                            const MethodPattern& method) {
+  const RuleConfig& rule = config.rules[index];
+  for (size_t i = 0; i < index; ++i) {
+    const RuleConfig& earlier = config.rules[i];
+    if (!earlier.enforce || !earlier.metadata.empty() || !earlier.IsFor(listener)) continue;
+    const bool who =
+        CoversIds({earlier.users, earlier.action}, {rule.users, rule.action}, kOverflow) &&
+        CoversIds({earlier.groups, earlier.action}, {rule.groups, rule.action}, kOverflow);
+    const bool what =
+        earlier.methods.empty() ||
+        std::any_of(earlier.methods.begin(), earlier.methods.end(),
+                    [&method](const MethodPattern& wide) { return CoversPattern(wide, method); });
+    if (who && what) return i;
+  }
+  return std::nullopt;
+}
+
+std::vector<MethodPattern> MethodsOf(const RuleConfig& rule) {
+  return rule.methods.empty() ? std::vector<MethodPattern>{{"*", "*"}} : rule.methods;
+}
+
+// The warnings that follow, in the order of the rules.
+std::vector<std::string> NaiveWarnings(const Config& config) {
+  std::vector<std::string> warnings;
+  for (size_t i = 0; i < config.rules.size(); ++i) {
+    const RuleConfig& rule = config.rules[i];
+    std::optional<size_t> first;
+    bool reached = false;
+    for (size_t listener = 0; listener < config.listeners.size(); ++listener) {
+      if (!rule.IsFor(listener)) continue;
+      for (const MethodPattern& method : MethodsOf(rule)) {
+        const auto blocker = Naive(config, i, listener, method);
+        reached |= !blocker;
+        if (!first) first = blocker;
+      }
+    }
+    if (reached || !first) continue;
+    const RuleConfig& blocker = config.rules[*first];
+    warnings.push_back(rule.position.ToString() + ": rule " + Quote(rule.name) +
+                       " can never match: rule " + Quote(blocker.name) + " at " +
+                       blocker.position.ToString() + " matches before it");
+  }
+  return warnings;
+}
+
+TEST(BlockerIndexTest, FindsWhatComparingEachPairFinds) {
+  Random random(20261129);  // NOLINT(cert-msc51-cpp,cert-msc32-c): a failure can be repeated
+  size_t blocked = 0;
+  size_t free = 0;
+  size_t warned = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<RuleConfig> rules;
+    const uint32_t count = 2 + Below(random, 10);
+    for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random, i));
+    const Config config = ConfigOf(std::move(rules), kListeners);
+    BlockerIndex index(config, kOverflow, kOverflow);
+    for (size_t i = 0; i < config.rules.size(); ++i) {
+      for (size_t listener = 0; listener < kListeners; ++listener) {
+        if (!config.rules[i].IsFor(listener)) continue;
+        for (const MethodPattern& method : MethodsOf(config.rules[i])) {
+          const auto expected = Naive(config, i, listener, method);
+          ASSERT_EQ(index.Find(i, listener, method), expected) << round << ", rule " << i;
+          ++(expected ? blocked : free);
+        }
+      }
+    }
+    std::vector<std::string> reach;
+    for (const ConfigError& warning : CheckConfig(config, kOverflow, kOverflow)) {
+      if (warning.message.find("can never match") != std::string::npos)
+        reach.push_back(warning.ToString());
+    }
+    ASSERT_EQ(reach, NaiveWarnings(config)) << round;
+    warned += reach.size();
+  }
+  // The random configurations are no use if they are all alike.
+  EXPECT_GT(blocked, 2000U);
+  EXPECT_GT(free, 20000U);
+  EXPECT_GT(warned, 1000U);
+}
+
+// Configurations as they are: many rules that differ in one thing only, or in two.
+constexpr size_t kRules = 5000;
+
+template <typename Change>
+size_t ComparedOf(size_t listeners, const Change& change) {
+  std::vector<RuleConfig> rules(kRules);
+  for (size_t i = 0; i < kRules; ++i) {
+    RuleConfig& rule = rules[i];
+    rule.every_listener = true;
+    rule.users = IdSet{.exact = {1000}, .ranges = {}};
+    rule.methods = {{"s.S", "*"}};
+    change(i, &rule);
+  }
+  const Config config = ConfigOf(std::move(rules), listeners);
+  BlockerIndex index(config, kOverflow, kOverflow);
+  for (size_t i = 0; i < kRules; ++i) {
+    const RuleConfig& rule = config.rules[i];
+    const size_t listener = rule.every_listener ? 0 : rule.listeners.front();
+    EXPECT_FALSE(index.Find(i, listener, rule.methods.front()).has_value()) << i;
+  }
+  return index.compared();
+}
+
+TEST(BlockerIndexTest, ComparesFewPairsOfALargeConfiguration) {
+  const auto number = [](size_t i) { return std::to_string(i); };
+  const auto user = [](size_t i, RuleConfig* rule) {
+    rule->users->exact = {static_cast<uint32_t>(1000 + i)};
+  };
+  EXPECT_LE(ComparedOf(1, user), kRules);
+  EXPECT_LE(ComparedOf(1,
+                       [](size_t i, RuleConfig* rule) {
+                         const auto first = static_cast<uint32_t>(100'000 + 1000 * i);
+                         rule->users = IdSet{.exact = {}, .ranges = {{first, first + 999}}};
+                       }),
+            4 * kRules);
+  EXPECT_LE(ComparedOf(1,
+                       [](size_t i, RuleConfig* rule) {
+                         rule->users = IdSet{.any = true, .exact = {}, .ranges = {}};
+                         rule->groups = IdSet{.exact = {static_cast<uint32_t>(i)}, .ranges = {}};
+                       }),
+            kRules);
+  EXPECT_LE(ComparedOf(kRules,
+                       [](size_t i, RuleConfig* rule) {
+                         rule->every_listener = false;
+                         rule->listeners = {i};
+                       }),
+            kRules);
+  for (const char* form : {"s%.S/*", "s.S/m%", "s%.*/*", "*.s%/*", "*/m%", "s.S/m%*"}) {
+    const auto method = [&](size_t i, RuleConfig* rule) {
+      std::string text(form);
+      // Of equal length, so that none begins with another.
+      text.replace(text.find('%'), 1, number(10'000 + i));
+      const size_t slash = text.find('/');
+      rule->methods = {{text.substr(0, slash), text.substr(slash + 1)}};
+    };
+    EXPECT_LE(ComparedOf(1, method), kRules) << form;
+  }
+  // A user and a service for each rule, seventy of either.
+  EXPECT_LE(ComparedOf(1,
+                       [&](size_t i, RuleConfig* rule) {
+                         rule->users->exact = {static_cast<uint32_t>(i % 71)};
+                         rule->methods = {{"s" + number(i / 71), "*"}};
+                       }),
+            71 * kRules);
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The warnings of --check, to the letter, and that nothing else is warned about.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::vector<std::string> Warnings(const std::string& text) {
+  const LoadedConfig loaded = ParseText(text);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  if (!loaded.config) return {"not loaded"};
+  return Strings(CheckConfig(*loaded.config));
+}
+
+// Two listeners and a backend on the first line; the rules begin on line 2.
+std::string WithRules(const std::string& rules) {
+  return "listener = [{ name = \"a\", address = \"unix:///a\" }, "
+         "{ name = \"b\", address = \"unix:///b\" }]\n" +
+         rules +
+         // What keeps both listeners and the backend from being warned about.
+         "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n"
+         "[[rule]]\nname = \"last\"\nusers = [1]\nmethods = [\"/last/Last\"]\naction = \"allow\"\n"
+         "backend = \"shim\"\nmetadata = { k = \"v\" }\n";
+}
+
+std::string Rule(const std::string& name, const std::string& rest) {
+  return "[[rule]]\nname = \"" + name + "\"\n" + rest;
+}
+
+std::string Allow(const std::string& name, const std::string& users, const std::string& methods) {
+  return Rule(name, "users = " + users + "\nmethods = " + methods +
+                        "\naction = \"allow\"\nbackend = \"shim\"\n");
+}
+
+TEST(CheckConfigTest, NothingIsServed) {
+  EXPECT_THAT(Warnings(""), ElementsAre("c: there is no [[listener]], so that nothing is served"));
+}
+
+TEST(CheckConfigTest, AGoodConfigurationHasNoWarnings) {
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]"))), IsEmpty());
+}
+
+TEST(CheckConfigTest, AuditOfEachCallWithoutARate) {
+  const std::string why =
+      " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
+      "number of audit lines";
+  const std::string all = "[audit]\ncalls = \"all\"\n";
+  const std::string rate = "[limits]\nrequests_per_second_per_user = 1000\n";
+  const std::string rule = Allow("r", "[1000]", "[\"/s/M\"]") + "audit = \"all\"\n";
+  EXPECT_THAT(Warnings(WithRules(all)), ElementsAre("c: [audit] calls = \"all\"" + why));
+  EXPECT_THAT(Warnings(WithRules(rule)), ElementsAre("c:2:1: rule \"r\": audit = \"all\"" + why));
+  EXPECT_THAT(Warnings(WithRules(all + rate + rule)), IsEmpty());
+  // What these write is held to [audit] rate_per_user.
+  EXPECT_THAT(Warnings(WithRules(rule + "enforce = false\n")), IsEmpty());
+  EXPECT_THAT(
+      Warnings(WithRules(Rule("d", "methods = [\"/s/M\"]\naction = \"deny\"\naudit = \"all\"\n"))),
+      IsEmpty());
+}
+
+TEST(CheckConfigTest, UnusedBackend) {
+  EXPECT_THAT(Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
+              ElementsAre("c:2:1: backend \"x\" is used by no rule"));
+}
+
+TEST(CheckConfigTest, ListenerThatAdmitsNobody) {
+  const std::string warning =
+      "c:1:1: listener \"a\" admits nobody: no enforced allow rule is for it";
+  const std::string listener = "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n";
+  EXPECT_THAT(Warnings(listener), ElementsAre(warning));
+  EXPECT_THAT(Warnings(listener + "[[rule]]\nname = \"r\"\naction = \"deny\"\n"),
+              ElementsAre(warning));
+  EXPECT_THAT(Warnings(listener + "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                       Allow("r", "[0]", "[\"/s/M\"]") + "enforce = false\n"),
+              ElementsAre(warning));
+}
+
+TEST(CheckConfigTest, OpenDoor) {
+  const std::string rest = "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                           Allow("narrow", "[\"1000-1999\"]", "[\"/s/M\"]") +
+                           Allow("wide", "[\"*\"]", "[\"/s/M\"]");
+  EXPECT_THAT(
+      Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n" + rest),
+      ElementsAre(
+          "c:1:1: listener \"a\" lets everybody connect, and rule \"wide\" allows everybody"));
+  EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix-abstract:a\"\n" + rest),
+              ElementsAre("c:1:1: listener \"a\" is abstract, and rule \"wide\" allows everybody"));
+  EXPECT_THAT(
+      Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0660\"\n" + rest),
+      IsEmpty());
+}
+
+TEST(CheckConfigTest, EverybodyOfAGroupIsNotEverybody) {
+  EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n"
+                       "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
+                       Allow("r", "[\"*\"]", "[\"/s/M\"]") + "groups = [\"monitoring\"]\n"),
+              IsEmpty());
+}
+
+// --- rules that can never match ---
+
+const std::string kNever =
+    "c:8:1: rule \"second\" can never match: rule \"first\" at c:2:1 matches "
+    "before it";
+
+std::vector<std::string> WarningsOfTwo(const std::string& first, const std::string& second) {
+  return Warnings(WithRules(first + second));
+}
+
+TEST(CheckReachTest, TheSameRuleAgain) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]"),
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              ElementsAre(kNever));
+}
+
+TEST(CheckReachTest, AnAllowAfterACatchAllDeny) {
+  EXPECT_THAT(Warnings(WithRules(Rule("first", "action = \"deny\"\n"))),
+              ElementsAre("c:8:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
+                          "before it"));
+}
+
+TEST(CheckReachTest, WiderUsersAndMethods) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"1000-1999\", \"2000-2999\", 5]", "[\"/s*/*\"]"),
+                            Allow("second", "[5, \"1500-2500\"]", "[\"/s.v1.*/Get*\", \"/s/M\"]")),
+              ElementsAre(kNever));
+}
+
+TEST(CheckReachTest, OnlyPartOfTheUsers) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"1000-1999\"]", "[\"/s/M\"]"),
+                            Allow("second", "[\"1000-2000\"]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, OnlyPartOfTheMethods) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/Get*\"]"),
+                            Allow("second", "[1000]", "[\"/s/GetX\", \"/s/PutX\"]")),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/Get*\"]"),
+                            Allow("second", "[1000]", "[\"/s/*\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, OnlyPartOfTheListeners) {
+  EXPECT_THAT(WarningsOfTwo(Rule("first",
+                                 "users = [1000]\nmethods = [\"/s/M\"]\naction = \"allow\"\n"
+                                 "backend = \"shim\"\nlisteners = [\"b\"]\n"),
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, DifferentRulesForEachListener) {
+  const std::string allow =
+      "users = [7]\nmethods = [\"/s/M\"]\naction = \"allow\"\nbackend = "
+      "\"shim\"\n";
+  EXPECT_THAT(
+      Warnings(WithRules(Rule("on a", allow + "listeners = [\"a\"]\n") +
+                         Rule("on b", allow + "listeners = [\"b\"]\n") + Rule("both", allow))),
+      ElementsAre("c:16:1: rule \"both\" can never match: rule \"on a\" at c:2:1 matches "
+                  "before it"));
+}
+
+TEST(CheckReachTest, WithGroupsAnEarlierRuleIsNarrower) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "groups = [1]\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, WithMetadataAnEarlierRuleIsNarrower) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "metadata = { k = \"v\" }\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, AnUnenforcedRuleTakesNothingAway) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[1000]", "[\"/s/M\"]") + "enforce = false\n",
+                            Allow("second", "[1000]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckReachTest, AllowForAnyoneLeavesTheOverflowIdToOthers) {
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"*\"]", "[\"/s/M\"]"),
+                            Rule("second", "methods = [\"/s/M\"]\naction = \"deny\"\n")),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"*\"]", "[\"/s/M\"]"),
+                            Allow("second", "[\"0-4294967294\"]", "[\"/s/M\"]")),
+              ElementsAre(kNever,
+                          "c:8:1: rule \"second\": range \"0-4294967294\" leaves out the overflow "
+                          "uid 65534, which must be written out to be allowed"));
+}
+
+TEST(CheckReachTest, DenyForAnyoneIsForTheOverflowIdToo) {
+  EXPECT_THAT(Warnings(WithRules(Rule("first", "users = [\"*\"]\naction = \"deny\"\n"))),
+              ElementsAre("c:9:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
+                          "before it"));
+}
+
+// --- the overflow ids ---
+
+TEST(CheckOverflowTest, WrittenOut) {
+  EXPECT_THAT(
+      Warnings(WithRules(Allow("r", "[\"nobody\"]", "[\"/s/M\"]"))),
+      ElementsAre("c:2:1: rule \"r\" allows uid 65534, as which everybody without a mapping "
+                  "in a user namespace shows"));
+  EXPECT_THAT(
+      Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]") + "groups = [65534]\n")),
+      ElementsAre("c:2:1: rule \"r\" allows gid 65534, as which everybody without a mapping "
+                  "in a user namespace shows"));
+}
+
+TEST(CheckOverflowTest, InARange) {
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[1, \"60000-70000\"]", "[\"/s/M\"]"))),
+              ElementsAre("c:2:1: rule \"r\": range \"60000-70000\" leaves out the overflow uid "
+                          "65534, which must be written out to be allowed"));
+}
+
+TEST(CheckOverflowTest, DenyRulesAndStarsAreNotWarnedAbout) {
+  EXPECT_THAT(Warnings(WithRules(Rule("r",
+                                      "users = [65534]\ngroups = [\"0-70000\"]\n"
+                                      "action = \"deny\"\n"))),
+              IsEmpty());
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[\"*\"]", "[\"/s/M\"]"))), IsEmpty());
+}
+
+TEST(CheckOverflowTest, TheKernelsIdsCount) {
+  const LoadedConfig loaded =
+      ParseText(WithRules(Allow("r", "[65534, 99]", "[\"/s/M\"]") + "groups = [98]\n"));
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(
+      Strings(CheckConfig(*loaded.config, 99, 98)),
+      ElementsAre("c:2:1: rule \"r\" allows uid 99, as which everybody without a mapping in "
+                  "a user namespace shows",
+                  "c:2:1: rule \"r\" allows gid 98, as which everybody without a mapping in "
+                  "a user namespace shows"));
+}
+
+// Two descriptors for each connection, three for each listener and 64 for everything else.
+TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2066)),
+              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
+                          "backends takes 2067 descriptors, expected at most the 2066 that the "
+                          "system allows (ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
+  EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
+}
+
+TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[admin]\naddress = \"unix:///a\"\n[metrics]\naddress = "
+      "\"tcp:127.0.0.1:1\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2149)), SizeIs(1));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
+}
+
+// What clients, root and the daemon itself do not take is what one user may have.
+TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "
+      "\"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 3122)),
+              ElementsAre("c: [limits] backend_connections_per_user is 1800, expected at most the "
+                          "1799 descriptors that the system leaves to users other than root "
+                          "(ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [admin] and [metrics]: whether they are there, and what they may say.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Config Good(const std::string& text) {
+  LoadedConfig loaded = ParseText(text);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  return loaded.config ? *std::move(loaded.config) : Config{};
+}
+
+TEST(ConfigEndpoints, ASectionAloneIsEnough) {
+  const Config config = Good("[admin]\n[metrics]\n");
+  ASSERT_TRUE(config.admin.has_value());
+  EXPECT_EQ(config.admin->address.ToString(), "unix:///run/ttrpc-proxy/admin.sock");
+  EXPECT_EQ(config.admin->access, SocketAccess());
+  EXPECT_THAT(config.admin->users.exact, ElementsAre(0U));
+  EXPECT_FALSE(config.admin->users.any);
+  EXPECT_THAT(config.admin->users.ranges, IsEmpty());
+  EXPECT_EQ(config.admin->position.ToString(), "c:1:1");
+  ASSERT_TRUE(config.metrics.has_value());
+  EXPECT_EQ(ToString(config.metrics->address), "unix:///run/ttrpc-proxy/metrics.sock");
+  EXPECT_EQ(config.metrics->access, SocketAccess());
+}
+
+TEST(ConfigEndpoints, EachKey) {
+  const Config config = Good(R"([admin]
+address = "unix:///run/a.sock"
+owner = "prometheus"
+group = "1234"
+mode = "0660"
+users = ["prometheus", 7, "1000-1999", "*"]
+[metrics]
+address = "unix:///run/m.sock"
+owner = "0"
+group = "4"
+mode = "0666"
+)");
+  ASSERT_TRUE(config.admin.has_value());
+  EXPECT_EQ(config.admin->address.ToString(), "unix:///run/a.sock");
+  EXPECT_EQ(config.admin->access.owner, 989U);
+  EXPECT_EQ(config.admin->access.group, 1234U);
+  EXPECT_EQ(config.admin->access.mode, 0660U);
+  EXPECT_TRUE(config.admin->users.any);
+  EXPECT_THAT(config.admin->users.ranges, ElementsAre(IdRange{.first = 1000, .last = 1999}));
+  ASSERT_TRUE(config.metrics.has_value());
+  EXPECT_EQ(config.metrics->access.owner, 0U);
+  EXPECT_EQ(config.metrics->access.group, 4U);
+  EXPECT_EQ(config.metrics->access.mode, 0666U);
+}
+
+TEST(ConfigEndpoints, MetricsOnLoopback) {
+  for (const std::string address : {"tcp:127.0.0.1:9464", "tcp:127.1.2.3:1", "tcp:[::1]:65535"}) {
+    const Config config = Good("[metrics]\naddress = \"" + address + "\"\n");
+    ASSERT_TRUE(config.metrics.has_value());
+    EXPECT_EQ(ToString(config.metrics->address), address);
+  }
+}
+
+TEST(ConfigEndpoints, NothingButLoopback) {
+  for (const std::string address :
+       {"tcp:0.0.0.0:9464", "tcp:10.0.0.1:9464", "tcp:localhost:9464", "tcp:127.0.0.1:0",
+        "tcp:127.0.0.1", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:+1", "tcp:127.0.0.1:1x",
+        "tcp:::1:9464", "tcp:[::]:9464", "tcp:[127.0.0.1]:9464", "tcp:[::ffff:127.0.0.1]:1",
+        "tcp:", "tcp::1"}) {
+    EXPECT_THAT(Strings(ParseText("[metrics]\naddress = \"" + address + "\"\n").errors),
+                ElementsAre("c:2:11: address is \"" + address +
+                            "\", expected a loopback address and a port after tcp:, as "
+                            "tcp:127.0.0.1:9464 or tcp:[::1]:9464"));
+  }
+}
+
+TEST(ConfigEndpoints, AddressesThatAreNone) {
+  EXPECT_THAT(
+      Strings(ParseText("[admin]\naddress = \"tcp:127.0.0.1:1\"\n[metrics]\naddress = 1\n").errors),
+      ElementsAre("c:2:11: address is \"tcp:127.0.0.1:1\", expected a Unix socket: "
+                  "unix:///abs/path or unix-abstract:name",
+                  "c:4:11: address is 1, expected a Unix socket, or tcp:127.0.0.1:PORT"));
+  EXPECT_THAT(Strings(ParseText("[admin]\naddress = \"vsock:3:1\"\n[metrics]\n"
+                                "address = \"systemd:m\"\n")
+                          .errors),
+              ElementsAre("c:2:11: address is \"vsock:3:1\", expected a Unix socket: "
+                          "unix:///abs/path or unix-abstract:name",
+                          "c:4:11: address is \"systemd:m\", expected a Unix socket, or "
+                          "tcp:127.0.0.1:PORT"));
+}
+
+TEST(ConfigEndpoints, EachAddressStandsOnce) {
+  EXPECT_THAT(
+      Strings(ParseText("[admin]\naddress = \"unix:///x\"\n[metrics]\naddress = \"unix:///x\"\n"
+                        "[[listener]]\nname = \"l\"\naddress = \"unix:///y\"\n"
+                        "[[backend]]\nname = \"b\"\naddress = \"unix:///x\"\n")
+                  .errors),
+      ElementsAre("c:4:11: address is \"unix:///x\", which stands at c:2:11 already, expected one "
+                  "of its own",
+                  "c:10:11: address is \"unix:///x\", which stands at c:2:11 as our own, expected "
+                  "another: calls would come back for ever"));
+}
+
+TEST(ConfigEndpoints, WhatHasNoPathHasNoMode) {
+  EXPECT_THAT(Strings(ParseText("[admin]\naddress = \"unix-abstract:a\"\nmode = \"0600\"\n"
+                                "[metrics]\naddress = \"tcp:127.0.0.1:1\"\nowner = \"0\"\n")
+                          .errors),
+              ElementsAre("c:3:1: mode stands with an abstract address, expected it only with "
+                          "unix:///abs/path: an abstract socket has none",
+                          "c:6:1: owner stands with a tcp: address, expected it only with "
+                          "unix:///abs/path: whoever is on this machine can connect to it"));
+}
+
+TEST(ConfigEndpoints, NothingElse) {
+  EXPECT_THAT(Strings(ParseText("[admin]\nuser = 1\n[metrics]\nusers = [\"*\"]\n").errors),
+              ElementsAre("c:2:1: [admin] has an unknown key \"user\", expected address, owner, "
+                          "group, mode or users",
+                          "c:4:1: [metrics] has an unknown key \"users\", expected address, owner, "
+                          "group or mode"));
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration files that come with the daemon, and those in the README, are correct.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::IsSupersetOf;
+
+const std::filesystem::path kSources = SOURCE_FOLDER;
+const std::filesystem::path kFolder = kSources / "config";
+
+std::string Read(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  EXPECT_TRUE(in.is_open()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The same with what is behind `#` without a space switched on.
+std::string Uncommented(const std::string& text) {
+  std::istringstream in(text);
+  std::string uncommented;
+  for (std::string line; std::getline(in, line);) {
+    const bool example = line.size() > 1 && line[0] == '#' && line[1] != ' ';
+    uncommented.append(example ? line.substr(1) : line) += '\n';
+  }
+  return uncommented;
+}
+
+// Each block of TOML in a Markdown text.
+std::vector<std::string> TomlBlocks(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> blocks;
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line == "```toml") {
+      inside = true;
+      blocks.emplace_back();
+    } else if (line == "```") {
+      inside = false;
+    } else if (inside) {
+      blocks.back().append(line) += '\n';
+    }
+  }
+  return blocks;
+}
+
+// The first word of each line that is no comment: keys, and headers of tables.
+std::set<std::string> Keys(const std::string& text) {
+  std::istringstream in(text);
+  std::set<std::string> keys;
+  for (std::string line; std::getline(in, line);) {
+    const std::string word = line.substr(0, line.find(' '));
+    if (!word.empty() && word[0] != '#') keys.insert(word);
+  }
+  return keys;
+}
+
+TEST(ConfigExamples, TheDefaultDeniesEverything) {
+  const LoadedConfig loaded = ParseText(Read(kFolder / "config.toml"));
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(loaded.config->rules, IsEmpty());
+  EXPECT_THAT(Strings(CheckConfig(*loaded.config)),
+              ElementsAre("c: there is no [[listener]], so that nothing is served"));
+}
+
+TEST(ConfigExamples, TheDefaultSaysTheDefaults) {
+  const LoadedConfig loaded = ParseText(Read(kFolder / "config.toml"));
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(PrintConfig(*loaded.config), PrintConfig(*ParseText("").config));
+}
+
+TEST(ConfigExamples, WhatTheDefaultHasCommentedOutIsCorrect) {
+  const LoadedConfig loaded = ParseText(Uncommented(Read(kFolder / "config.toml")));
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(loaded.config->listeners.size(), 1U);
+  EXPECT_EQ(loaded.config->rules.size(), 1U);
+  EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+}
+
+TEST(ConfigExamples, TheDefaultShowsEveryKey) {
+  const std::string shown = Uncommented(Read(kFolder / "config.toml"));
+  const LoadedConfig loaded = ParseText(shown);
+  ASSERT_TRUE(loaded.config.has_value());
+  // All that there is, since every optional key is set.
+  const std::set<std::string> printed = Keys(PrintConfig(*loaded.config));
+  EXPECT_THAT(printed, IsSupersetOf({"drain_timeout", "owner", "[[rule]]", "audit"}));
+  EXPECT_THAT(Keys(shown), IsSupersetOf(printed));
+}
+
+TEST(ConfigExamples, EachIsCorrectAndWithoutWarnings) {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder / "examples")) {
+    SCOPED_TRACE(entry.path());
+    const LoadedConfig loaded = ParseText(Read(entry.path()));
+    EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+    ASSERT_TRUE(loaded.config.has_value());
+    EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+    ++count;
+  }
+  EXPECT_EQ(count, 4U);
+}
+
+TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {
+  const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
+  ASSERT_EQ(blocks.size(), 3U);
+  for (const std::string& text : {blocks[0], blocks[0] + blocks[1] + blocks[2]}) {
+    const LoadedConfig loaded = ParseText(text);
+    EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+    ASSERT_TRUE(loaded.config.has_value());
+    EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+  }
+}
+
+TEST(ConfigExamples, TheReadmeSaysTheDefaults) {
+  const std::vector<std::string> blocks = TomlBlocks(Read(kSources / "README.md"));
+  ASSERT_EQ(blocks.size(), 3U);
+  const LoadedConfig loaded = ParseText(blocks[1]);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(PrintConfig(*loaded.config), PrintConfig(*ParseText("").config));
+}
+
+}  // namespace
+}  // namespace proxyd

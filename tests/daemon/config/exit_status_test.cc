@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a start that fails because of its configuration exits with: names that do not resolve may do
+// so later, and nothing else gets better by itself.
+#include <gtest/gtest.h>
+#include <sysexits.h>
+
+#include <string>
+#include <vector>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+const char kRest[] = R"(
+[[listener]]
+name = "l"
+address = "unix:///run/l.sock"
+[[backend]]
+name = "b"
+address = "unix:///run/b.sock"
+)";
+
+std::string Rule(const std::string& who) {
+  return std::string(kRest) + "[[rule]]\nname = \"r\"\nmethods = [\"/a/B\"]\nbackend = \"b\"\n" +
+         "action = \"allow\"\n" + who;
+}
+
+// Each place of the configuration that a name may stand in.
+const std::vector<std::string> kUnresolved = {
+    "[[listener]]\nname = \"l\"\naddress = \"unix:///run/l\"\nowner = \"later\"\n",
+    "[[listener]]\nname = \"l\"\naddress = \"unix:///run/l\"\ngroup = \"later\"\n",
+    "[[backend]]\nname = \"b\"\naddress = \"unix:///run/b\"\nusers = [\"root\", \"later\"]\n",
+    "[[backend]]\nname = \"b\"\naddress = \"unix:///run/b\"\nusers = [\"later\"]\n",
+    "[admin]\naddress = \"unix:///run/a\"\nusers = [\"later\"]\n",
+    "[admin]\naddress = \"unix:///run/a\"\nowner = \"later\"\n",
+    "[metrics]\naddress = \"unix:///run/m\"\ngroup = \"later\"\n",
+    Rule("users = [\"later\"]\n"),
+    Rule("users = [\"root\", \"later\", \"even-later\"]\n"),
+    Rule("groups = [\"later\"]\n"),
+    Rule("users = [\"later\"]\ngroups = [\"later\"]\n"),
+};
+
+int StatusOf(const std::string& text) { return ExitStatusOf(ParseText(text).errors); }
+
+TEST(ConfigExitStatusTest, IsFineWithoutErrors) { EXPECT_EQ(StatusOf(kRest), EX_OK); }
+
+TEST(ConfigExitStatusTest, ANameMayResolveLater) {
+  for (const std::string& text : kUnresolved) EXPECT_EQ(StatusOf(text), EX_TEMPFAIL) << text;
+}
+
+TEST(ConfigExitStatusTest, AnyOtherErrorBesideItStays) {
+  for (const std::string& text : kUnresolved) {
+    EXPECT_EQ(StatusOf("[log]\nlevel = 5\n" + text), EX_CONFIG) << text;
+    EXPECT_EQ(StatusOf("[log]\ncolour = 5\n" + text), EX_CONFIG) << text;
+    EXPECT_EQ(ExitStatusOf(ParseFilesForTest({{"c", text}, {"d", "no TOML"}}).errors), EX_CONFIG)
+        << text;
+  }
+}
+
+TEST(ConfigExitStatusTest, WhatCanBeNoNameNeverResolves) {
+  for (const std::string who :
+       {"users = [\"\"]\n", "users = [\"a\\u0000b\"]\n", "users = [\"4294967295\"]\n",
+        "users = [\"9-\"]\n", "users = [4294967295]\n", "users = []\n", "groups = [\"\"]\n"}) {
+    EXPECT_EQ(StatusOf(Rule(who)), EX_CONFIG) << who;
+  }
+  // The user database says that it is -1.
+  EXPECT_EQ(StatusOf(Rule("users = [\"broken\"]\n")), EX_CONFIG);
+}
+
+}  // namespace
+}  // namespace proxyd

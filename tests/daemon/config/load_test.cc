@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LoadConfig on real files: which are read, in which order, and which are refused.
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class LoadConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "config-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    main_ = folder_ + "/config.toml";
+    conf_d_ = folder_ + "/conf.d";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static void Write(const std::string& path, const std::string& text) {
+    std::ofstream(path) << text;
+    ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  }
+
+  void MakeFolder() const { ASSERT_EQ(mkdir(conf_d_.c_str(), 0755), 0); }
+
+  LoadedConfig Load() const {
+    FakeNames names;
+    return LoadConfig(main_, names);
+  }
+  std::vector<std::string> Errors() const { return Strings(Load().errors); }
+
+  std::string folder_;
+  std::string main_;
+  std::string conf_d_;
+};
+
+constexpr const char* kDeny = "[[rule]]\naction = \"deny\"\nname = ";
+
+TEST_F(LoadConfigTest, WithoutAFolderTheFileIsAll) {
+  Write(main_, "[log]\nlevel = \"warn\"\n");
+  const LoadedConfig loaded = Load();
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(loaded.config->log.level, LogLevel::kWarn);
+  EXPECT_EQ(loaded.config->file, main_);
+}
+
+TEST_F(LoadConfigTest, ReadsTheFolderInNameOrderAfterTheFile) {
+  MakeFolder();
+  // Written in another order; bytes decide, not the locale.
+  Write(conf_d_ + "/b.toml", std::string(kDeny) + "\"b\"\n");
+  Write(conf_d_ + "/10.toml", std::string(kDeny) + "\"10\"\n");
+  Write(conf_d_ + "/Z.toml", std::string(kDeny) + "\"Z\"\n");
+  Write(conf_d_ + "/9.toml", std::string(kDeny) + "\"9\"\n");
+  Write(main_, std::string(kDeny) + "\"main\"\n");
+  const LoadedConfig loaded = Load();
+  ASSERT_TRUE(loaded.config.has_value());
+  std::vector<std::string> names;
+  for (const RuleConfig& rule : loaded.config->rules) names.push_back(rule.name);
+  EXPECT_THAT(names, ElementsAre("main", "10", "9", "Z", "b"));
+  EXPECT_EQ(loaded.config->rules[1].position.ToString(), conf_d_ + "/10.toml:1:1");
+}
+
+TEST_F(LoadConfigTest, OtherNamesInTheFolderAreNotRead) {
+  MakeFolder();
+  Write(main_, "");
+  Write(conf_d_ + "/a.toml.orig", "?");
+  Write(conf_d_ + "/.a.toml", "?");
+  Write(conf_d_ + "/README", "?");
+  EXPECT_THAT(Errors(), IsEmpty());
+}
+
+TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
+  MakeFolder();
+  Write(main_, "");
+  Write(conf_d_ + "/a.toml", "x = 1\n");
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  FakeNames names;
+  const auto errors = Strings(LoadConfig("config.toml", names).errors);
+  std::filesystem::current_path(before);
+  EXPECT_THAT(errors, ElementsAre("conf.d/a.toml:1:1: unknown key \"x\", expected [daemon], [log], "
+                                  "[audit], [limits], [timeouts], [admin], [metrics], "
+                                  "[[listener]], [[backend]] or [[rule]]"));
+}
+
+TEST_F(LoadConfigTest, SymbolicLinksAreFollowed) {
+  Write(folder_ + "/real", "[log]\nlevel = \"warn\"\n");
+  ASSERT_EQ(symlink("real", main_.c_str()), 0);
+  EXPECT_THAT(Errors(), IsEmpty());
+}
+
+TEST_F(LoadConfigTest, AMissingFileIsAnErrorAndTheRestIsChecked) {
+  MakeFolder();
+  Write(conf_d_ + "/a.toml",
+        std::string(kDeny) + "\"r\"\nlisteners = [\"in the missing file\"]\nuser = 1\n");
+  const LoadedConfig loaded = Load();
+  EXPECT_FALSE(loaded.config.has_value());
+  EXPECT_THAT(Strings(loaded.errors),
+              ElementsAre(main_ + ": cannot be opened: No such file or directory",
+                          conf_d_ + "/a.toml:5:1: [[rule]] has an unknown key \"user\", expected "
+                                    "name, listeners, users, groups, methods, metadata, action, "
+                                    "backend, streams, call_max, enforce or audit"));
+}
+
+TEST_F(LoadConfigTest, AFolderIsNoFile) {
+  ASSERT_EQ(mkdir(main_.c_str(), 0755), 0);
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+}
+
+TEST_F(LoadConfigTest, AFifoIsRefusedWithoutWaiting) {
+  ASSERT_EQ(mkfifo(main_.c_str(), 0600), 0);
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+}
+
+TEST_F(LoadConfigTest, AFileIsNoFolder) {
+  Write(main_, "");
+  Write(conf_d_, "");
+  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": cannot be opened: Not a directory"));
+}
+
+TEST_F(LoadConfigTest, AFileMayHave16MiB) {
+  Write(main_, std::string(16U << 20, '\n'));
+  EXPECT_THAT(Errors(), IsEmpty());
+  Write(main_, std::string((16U << 20) + 1, '\n'));
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is too long, expected at most 16 MiB"));
+}
+
+TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
+  MakeFolder();
+  Write(main_, "");
+  Write(conf_d_ + "/a.toml", "");
+  ASSERT_EQ(chmod(main_.c_str(), 0602), 0);
+  ASSERT_EQ(chmod((conf_d_ + "/a.toml").c_str(), 0646), 0);
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": can be written by others, expected chmod o-w",
+                          conf_d_ + "/a.toml: can be written by others, expected chmod o-w"));
+}
+
+TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
+  MakeFolder();
+  Write(main_, "");
+  Write(conf_d_ + "/a.toml", "");
+  ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
+  const LoadedConfig loaded = Load();
+  EXPECT_FALSE(loaded.config.has_value());
+  EXPECT_THAT(Strings(loaded.errors),
+              ElementsAre(conf_d_ + ": can be written by others, expected chmod o-w"));
+}
+
+// What only root can set up.
+class LoadConfigAsRootTest : public LoadConfigTest {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs to be root, to give files away";
+    LoadConfigTest::SetUp();
+  }
+  void TearDown() override {
+    if (!folder_.empty()) LoadConfigTest::TearDown();
+  }
+};
+
+TEST_F(LoadConfigAsRootTest, AFileOfAnotherUserIsRefused) {
+  Write(main_, "");
+  ASSERT_EQ(chown(main_.c_str(), 1000, 0), 0);
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+}
+
+TEST_F(LoadConfigAsRootTest, AFolderOfAnotherUserIsRefused) {
+  MakeFolder();
+  Write(main_, "");
+  ASSERT_EQ(chown(conf_d_.c_str(), 1000, 0), 0);
+  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": is owned by uid 1000, expected uid 0"));
+}
+
+TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
+  Write(main_, "");
+  ASSERT_EQ(chmod(main_.c_str(), 0664), 0);
+  EXPECT_THAT(Errors(), IsEmpty());
+  ASSERT_EQ(chown(main_.c_str(), 0, 1000), 0);
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000, expected chmod g-w"));
+}
+
+TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {
+  Write(folder_ + "/real", "");
+  ASSERT_EQ(symlink("real", main_.c_str()), 0);
+  ASSERT_EQ(lchown(main_.c_str(), 1000, 1000), 0);
+  EXPECT_THAT(Errors(), IsEmpty());
+  ASSERT_EQ(chown(main_.c_str(), 1000, 1000), 0);
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+}
+
+// Another effective user: a file of its own is as good as root's.
+TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
+  Write(main_, "");
+  ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
+  ASSERT_EQ(chown(main_.c_str(), 1000, 1000), 0);
+  ASSERT_EQ(seteuid(1000), 0);
+  const auto own = Errors();
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_THAT(own, IsEmpty());
+
+  ASSERT_EQ(chown(main_.c_str(), 1001, 1000), 0);
+  ASSERT_EQ(seteuid(1000), 0);
+  const auto other = Errors();
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_THAT(other, ElementsAre(main_ + ": is owned by uid 1001, expected uid 0 or 1000"));
+}
+
+TEST(SystemNameResolverTest, AsksTheSystem) {
+  EXPECT_EQ(SystemNameResolver().User("root"), 0U);
+  EXPECT_EQ(SystemNameResolver().Group("root"), 0U);
+  const passwd* user = getpwnam("nobody");
+  ASSERT_NE(user, nullptr);
+  EXPECT_EQ(SystemNameResolver().User("nobody"), user->pw_uid);
+}
+
+TEST(SystemNameResolverTest, KnowsNoNameThatOnlyBeginsRight) {
+  EXPECT_EQ(SystemNameResolver().User(std::string("root\0x", 6)), std::nullopt);
+  EXPECT_EQ(SystemNameResolver().Group(std::string("root\0x", 6)), std::nullopt);
+  EXPECT_EQ(SystemNameResolver().User(""), std::nullopt);
+  EXPECT_EQ(SystemNameResolver().User("no such user"), std::nullopt);
+  EXPECT_EQ(SystemNameResolver().Group("no such group"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// man/ttrpc-proxy.toml.5 has each key of the configuration, and no other.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include "support/all_matches.h"
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using ::test::AllMatches;
+
+std::string ReadPage() {
+  std::ifstream in(std::string(SOURCE_FOLDER) + "/man/ttrpc-proxy.toml.5");
+  EXPECT_TRUE(in.is_open());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// What the reader of this table says that it knows.
+std::set<std::string> KeysOf(const std::string& table) {
+  for (const ConfigError& error : ParseText(table + "\n\"no such key\" = 1\n").errors) {
+    const size_t expected = error.message.find("unknown key \"no such key\", expected ");
+    if (expected != std::string::npos)
+      return AllMatches(error.message.substr(error.message.find(", expected ") + 10),
+                        " ([a-z_]+)(?=,| or|$)");
+  }
+  return {};
+}
+
+// What stands under this heading of the page.
+std::set<std::string> DocumentedKeysOf(const std::string& page, const std::string& table) {
+  const std::string heading = "\n.Ss " + table + "\\&\n";
+  const size_t begin = page.find(heading);
+  if (begin == std::string::npos) return {};
+  const size_t from = begin + heading.size();
+  std::set<std::string> keys;
+  for (const std::string& item :
+       AllMatches(page.substr(from, page.find("\n.Ss ", from) - from), "\n\\.It Ic ([a-z_ ,]+)"))
+    keys.merge(AllMatches(item, "([a-z_]+)"));
+  return keys;
+}
+
+class ManPageTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(ManPageTest, HasEachKeyThatThereIsAndNoOther) {
+  std::set<std::string> known = KeysOf(GetParam());
+  ASSERT_FALSE(known.empty());
+  const std::string page = ReadPage();
+  if (GetParam() == std::string("[[listener]]")) {
+    // Those of [timeouts], as the page says.
+    for (const std::string& key : KeysOf("[timeouts]")) EXPECT_EQ(known.erase(key), 1U) << key;
+  }
+  EXPECT_EQ(DocumentedKeysOf(page, GetParam()), known);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tables, ManPageTest,
+                         testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]",
+                                         "[admin]", "[metrics]", "[[listener]]", "[[backend]]",
+                                         "[[rule]]"));
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/audit_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace proxyd::ctl {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// As the daemon writes them, with what is given in the place of what it says of a call.
+std::string Line(const std::string& event, const std::string& more) {
+  return R"({"time":"2024-01-31T23:59:59.000001Z","event":")" + event + "\"" + more + "}";
+}
+constexpr char kCall[] =
+    R"(,"listener":"shims","pid":1,"uid":1000,"gid":100,"service":"a.B","method":"Do",)"
+    R"("kind":"unary","rule":"r","enforced":true,"backend":"shim","code":"OK","duration_us":5,)"
+    R"("request_bytes":1,"response_bytes":2)";
+constexpr char kDenied[] =
+    R"(,"listener":"shims","uid":1000,"gid":100,"service":"a.B","method":"No","kind":"unary",)"
+    R"("enforced":true,"code":"PERMISSION_DENIED")";
+
+std::string With(std::string line, const std::string& from, const std::string& to) {
+  return line.replace(line.find(from), from.size(), to);
+}
+
+TEST(AuditReaderTest, CallsAreToldApartAndCounted) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine(Line("call", kCall));
+  reader.ReadLine(Line("call", With(kCall, "\"OK\"", "\"UNAVAILABLE\"")));
+  reader.ReadLine(Line("call", With(kCall, "unary", "stream")));
+  reader.ReadLine(Line("call", With(kCall, "1000", "0")));
+  ASSERT_THAT(reader.calls(), SizeIs(3));
+  const SeenCall call = {.listener = "shims",
+                         .uid = 1000,
+                         .service = "a.B",
+                         .method = "Do",
+                         .backend = "shim",
+                         .streams = false};
+  ASSERT_TRUE(reader.calls().contains(call));
+  EXPECT_EQ(reader.calls().at(call).allowed, 2U);
+  EXPECT_EQ(reader.calls().at(call).asked, 0U);
+  EXPECT_EQ(reader.lines(), 4U);
+  EXPECT_EQ(reader.skipped(), 0U);
+  EXPECT_THAT(reader.errors(), IsEmpty());
+}
+
+TEST(AuditReaderTest, WhatARuleOnTrialWouldHaveAllowedIsAskedFor) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine(Line("call", With(kCall, "true", "false")));
+  ASSERT_THAT(reader.calls(), SizeIs(1));
+  EXPECT_EQ(reader.calls().begin()->second.allowed, 0U);
+  EXPECT_EQ(reader.calls().begin()->second.asked, 1U);
+}
+
+TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine(Line("deny", kDenied));
+  EXPECT_THAT(reader.calls(), IsEmpty());
+  EXPECT_EQ(reader.denied(), 1U);
+
+  AuditReader including("there");
+  including.ReadLine(Line("deny", kDenied));
+  // It went on to another rule, which has a line of its own.
+  including.ReadLine(Line("deny", With(kDenied, "true", "false")));
+  ASSERT_THAT(including.calls(), SizeIs(1));
+  EXPECT_EQ(including.calls().begin()->first.backend, "there");
+  EXPECT_EQ(including.calls().begin()->second.asked, 1U);
+  EXPECT_EQ(including.denied(), 0U);
+}
+
+TEST(AuditReaderTest, OtherEventsArePassedOver) {
+  AuditReader reader("there");
+  reader.ReadLine(Line("connect", R"(,"listener":"shims","uid":1000)"));
+  reader.ReadLine(Line("disconnect", R"(,"listener":"shims","uid":1000)"));
+  reader.ReadLine(Line("refuse", kCall));
+  EXPECT_THAT(reader.calls(), IsEmpty());
+  EXPECT_THAT(reader.errors(), IsEmpty());
+  EXPECT_EQ(reader.skipped(), 0U);
+}
+
+TEST(AuditReaderTest, CallsOfTheAdminServiceArePassedOver) {
+  AuditReader reader("there");
+  for (const std::string event : {"call", "deny"}) {
+    reader.ReadLine(Line(event,
+                         R"(,"listener":"[admin]","pid":1,"uid":0,"gid":0,)"
+                         R"("service":"ttrpc.proxy.v1.Admin","method":"Tap","kind":"stream")"));
+  }
+  EXPECT_THAT(reader.calls(), IsEmpty());
+  EXPECT_THAT(reader.errors(), IsEmpty());
+}
+
+TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine("2024-01-31 23:59:59 info: ready");
+  reader.ReadLine("");
+  reader.ReadLine(R"({"level":"info","message":"ready"})");
+  reader.ReadLine(R"({"time":"2024-01-31T23:59:59.000001Z","level":"info","message":"ready"})");
+  EXPECT_EQ(reader.skipped(), 4U);
+  EXPECT_THAT(reader.errors(), IsEmpty());
+}
+
+TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine("Jan 31 23:59:59 host ttrpc-proxyd[1]: " + Line("call", kCall));
+  EXPECT_THAT(reader.calls(), SizeIs(1));
+}
+
+TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {
+  const std::string line = Line("call", kCall);
+  for (size_t length = sizeof("{\"time\":\"") - 1; length < line.size(); ++length) {
+    AuditReader reader(std::nullopt);
+    reader.ReadLine(line.substr(0, length));
+    EXPECT_THAT(reader.calls(), IsEmpty());
+    EXPECT_THAT(reader.errors(), ElementsAre("line 1: is cut, or was changed: it is no JSON"));
+    reader.ReadLine(line);
+    EXPECT_THAT(reader.calls(), SizeIs(1));
+  }
+}
+
+TEST(AuditReaderTest, ACallThatIsNotWholeIsAnError) {
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"\"listener\":\"shims\",", ""},
+                                                        {"\"uid\":1000,", ""},
+                                                        {"\"uid\":1000", "\"uid\":4294967295"},
+                                                        {"\"uid\":1000", "\"uid\":-1"},
+                                                        {"\"uid\":1000", "\"uid\":\"1000\""},
+                                                        {"\"kind\":\"unary\",", ""},
+                                                        {"\"backend\":\"shim\",", ""},
+                                                        {"a.B", "a/B"},
+                                                        {"a.B", ""},
+                                                        {"Do", "*"},
+                                                        {"Do", "D\\n"}}) {
+    AuditReader reader(std::nullopt);
+    reader.ReadLine(Line("call", With(kCall, from, to)));
+    EXPECT_THAT(reader.calls(), IsEmpty()) << from << to;
+    EXPECT_EQ(reader.failed(), 1U) << from << to;
+  }
+}
+
+TEST(AuditReaderTest, SuppressedLinesAreCounted) {
+  AuditReader reader(std::nullopt);
+  reader.ReadLine(Line("deny", R"(,"uid":1000,"suppressed":12)"));
+  reader.ReadLine(Line("refuse", R"(,"uid":1000,"suppressed":30)"));
+  EXPECT_EQ(reader.suppressed(), 42U);
+  EXPECT_EQ(reader.denied(), 0U);
+}
+
+TEST(AuditReaderTest, ErrorsAreBounded) {
+  AuditReader reader(std::nullopt);
+  for (size_t i = 0; i < 1000; ++i) reader.ReadLine(R"({"time":"20)");
+  EXPECT_EQ(reader.failed(), 1000U);
+  EXPECT_THAT(reader.errors(), SizeIs(AuditReader::kMostErrors));
+}
+
+}  // namespace
+}  // namespace proxyd::ctl

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands that ask the daemon one thing, and how it is told what goes wrong.
+#include <pty.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "program.h"
+#include "ttrpc/unique_fd.h"
+
+namespace proxyd::ctl {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using ttrpc::StatusCode;
+
+// Each list has one entry, whose words are as bad as they can be.
+const std::string kHostile = "evil\x1b[2J\n\u009b";
+
+AdminScript HostileScript() {
+  AdminScript script;
+  script.status.set_version(kHostile);
+  script.status.set_config_file(kHostile);
+  script.status.add_listeners()->set_name(kHostile);
+  script.peers.add_peers()->set_listener(kHostile);
+  script.peers.set_total(1);
+  v1::Call* call = script.calls.add_calls();
+  call->set_service(kHostile);
+  call->set_method(kHostile);
+  call->set_kind(kHostile);
+  script.calls.set_total(1);
+  script.rules.add_rules()->set_name(kHostile);
+  script.users.add_users()->set_connections(1);
+  v1::Backend* backend = script.backends.add_backends();
+  backend->set_name(kHostile);
+  backend->set_last_error(kHostile);
+  script.reload.add_warnings(kHostile);
+  script.log_level.set_previous(kHostile);
+  script.explain.set_reason(kHostile);
+  script.explain.add_notes(kHostile);
+  return script;
+}
+
+const std::vector<std::vector<std::string>> kCommands = {
+    {"status"},
+    {"peers"},
+    {"calls"},
+    {"rules"},
+    {"users"},
+    {"backends"},
+    {"reload"},
+    {"drain"},
+    {"log-level", "debug"},
+    {"close", "7"},
+    {"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}};
+
+class CtlCommandsTest : public CtlProgramTest {};
+
+TEST_F(CtlCommandsTest, EachShowsItsReply) {
+  AdminScript script;
+  script.status.set_version("1.2.3");
+  script.peers.add_peers()->set_id(77);
+  script.calls.add_calls()->set_method("Do");
+  script.rules.add_rules()->set_name("look");
+  script.users.add_users()->set_connections(5);
+  script.backends.add_backends()->set_name("shim");
+  Serve(std::move(script));
+  const std::vector<std::pair<std::string, std::string>> shown = {
+      {"status", "ttrpc-proxyd 1.2.3, running"},
+      {"peers", "  77  "},
+      {"calls", "//Do\n"},
+      {"rules", "look  "},
+      {"users", "root  "},
+      {"backends", "shim  "}};
+  for (const auto& [command, words] : shown) {
+    const ToolResult result = Run({command});
+    EXPECT_EQ(result.status, 0) << command;
+    EXPECT_EQ(result.err, "") << command;
+    EXPECT_THAT(result.out, HasSubstr(words)) << command;
+  }
+  EXPECT_EQ(Run({"peers", "--limit", "5"}).status, 0);
+  EXPECT_THAT(server_->calls(), ElementsAre("GetStatus", "ListPeers", "ListCalls", "ListRules",
+                                            "ListUsers", "ListBackends", "ListPeers limit: 5"));
+}
+
+TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
+  AdminScript script;
+  script.reload.add_warnings("c.toml:3:1: rule \"x\" can never match");
+  script.log_level.set_previous("info");
+  Serve(std::move(script));
+  Expect(Run({"reload"}), 0, "The configuration is reloaded.\n",
+         "warning: c.toml:3:1: rule \"x\" can never match\n");
+  Expect(Run({"drain"}), 0, "The daemon drains.\n", "");
+  Expect(Run({"log-level", "debug"}), 0, "The log level is debug; it was info.\n", "");
+  Expect(Run({"close", "7", "8"}), 0, "Peer 7 is closed.\nPeer 8 is closed.\n", "");
+  Expect(Run({"close", "--listener", "shims"}), 0, "0 peers are closed.\n", "");
+  EXPECT_THAT(server_->calls(),
+              ElementsAre("Reload", "Drain", "SetLogLevel level: \"debug\"", "ClosePeer id: 7",
+                          "ClosePeer id: 8", "ClosePeer listener: \"shims\""));
+}
+
+TEST_F(CtlCommandsTest, EachPrintsJson) {
+  AdminScript script;
+  script.status.set_version("1.2.3");
+  script.status.set_peers(5'000'000'000);
+  Serve(script);
+  const nlohmann::json status = Json({"status"});
+  EXPECT_EQ(status["version"], "1.2.3");
+  EXPECT_EQ(status["peers"], "5000000000") << "protobuf's mapping of 64 bits";
+  EXPECT_EQ(status["config_file"], "") << "what is not set is there, under the name of the .proto";
+  EXPECT_EQ(Json({"peers"})["total"], "0");
+  Serve(HostileScript());
+  for (const std::vector<std::string>& command : kCommands) {
+    EXPECT_TRUE(Json(command).is_object()) << command[0];
+  }
+  EXPECT_EQ(Json({"calls"})["calls"][0]["service"], kHostile);
+}
+
+TEST_F(CtlCommandsTest, WhatIsHostileIsHarmlessWhereItIsShown) {
+  Serve(HostileScript());
+  for (const bool json : {false, true}) {
+    for (std::vector<std::string> command : kCommands) {
+      if (json) command.emplace_back("--json");
+      const ToolResult result = Run(command);
+      EXPECT_EQ(result.status, 0) << command[0];
+      for (const std::string& text : {result.out, result.err}) {
+        EXPECT_THAT(text, Not(HasSubstr("\x1b"))) << command[0];
+        EXPECT_THAT(text, Not(HasSubstr("\u009b"))) << command[0];
+        EXPECT_THAT(text, Not(HasSubstr("evil\x1b"))) << command[0];
+      }
+    }
+  }
+  EXPECT_THAT(Run({"calls"}).out, HasSubstr("/evil\\x1b[2J\\x0a\\u009b/evil"));
+  EXPECT_THAT(Run({"reload"}).err, StartsWith("warning: evil\\x1b[2J\n"));
+}
+
+TEST_F(CtlCommandsTest, AConfigurationThatIsRefusedIsToldWithItsErrors) {
+  AdminScript script;
+  script.failures["Reload"] = {StatusCode::kFailedPrecondition,
+                               "c.toml:1:2: x is wrong\nc.toml:3:4: \x1b[2J is wrong"};
+  Serve(std::move(script));
+  Expect(Run({"reload"}), 1, "",
+         "c.toml:1:2: x is wrong\nc.toml:3:4: \\x1b[2J is wrong\n"
+         "ttrpc-proxyctl: the configuration is not taken: all stays as it was\n");
+}
+
+TEST_F(CtlCommandsTest, WhatTheDaemonRefusesIsTold) {
+  AdminScript script;
+  script.failures["Reload"] = {StatusCode::kUnavailable, "draining"};
+  script.failures["ClosePeer"] = {StatusCode::kNotFound, "no peer 7"};
+  script.failures["ListRules"] = {StatusCode::kUnimplemented, ""};
+  script.failures["Explain"] = {StatusCode::kNotFound, "no listener \"l\""};
+  Serve(std::move(script));
+  Expect(Run({"reload"}), 1, "", "ttrpc-proxyctl: draining\n");
+  Expect(Run({"close", "7"}), 1, "", "ttrpc-proxyctl: no peer 7\n");
+  Expect(Run({"rules"}), 1, "", "ttrpc-proxyctl: UNIMPLEMENTED\n");
+  Expect(Run({"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: no listener \"l\"\n");
+}
+
+TEST_F(CtlCommandsTest, ADaemonThatIsNotThereIsTold) {
+  Expect(Run({"status"}), 1, "",
+         "ttrpc-proxyctl: cannot connect to unix://" + socket() +
+             ": No such file or directory\n"
+             "Is ttrpc-proxyd running, and does its configuration have a section [admin]?\n");
+  Write("admin.sock", "");
+  EXPECT_THAT(Run({"reload"}).err, HasSubstr("Connection refused\nIs ttrpc-proxyd running"));
+}
+
+TEST_F(CtlCommandsTest, ADaemonThatLetsUsNotInIsTold) {
+  Serve({.lets_nobody_in = true});
+  for (const std::vector<std::string>& command : kCommands) {
+    Expect(Run(command), 1, "",
+           "ttrpc-proxyctl: the daemon closed the connection before it answered\n"
+           "Is your user one of [admin] users in its configuration?\n");
+  }
+  EXPECT_THAT(Run({"tap"}).err, HasSubstr("Is your user one of [admin] users"));
+}
+
+TEST_F(CtlCommandsTest, ADaemonThatDoesNotAnswerIsGivenUp) {
+  Serve({.hangs = true});
+  Expect(Run({"status", "--timeout", "50ms"}), 1, "",
+         "ttrpc-proxyctl: the daemon does not answer (--timeout says how long it is waited for)\n");
+}
+
+TEST_F(CtlCommandsTest, NoColoursWithoutATerminal) {
+  AdminScript script;
+  script.rules.add_rules()->set_action("deny");
+  Serve(std::move(script));
+  EXPECT_THAT(Run({"rules"}).out, Not(HasSubstr("\x1b")));
+}
+
+// The program on a terminal of its own, with so many rows, with what is written there read until
+// `until` stands in it; then it is interrupted from the keyboard.
+std::string OnTerminal(const std::vector<std::string>& args, uint16_t rows,
+                       const std::string& until) {
+  const char* program = ::getenv("TTRPC_PROXYCTL");
+  std::vector<char*> argv = {const_cast<char*>(program)};
+  for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
+  argv.push_back(nullptr);
+  const winsize size = {.ws_row = rows, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+  int master = -1;
+  const pid_t pid = ::forkpty(&master, nullptr, nullptr, &size);
+  if (pid == 0) {
+    // A shell that runs the tests in the background lets them ignore it.
+    ::signal(SIGINT, SIG_DFL);
+    ::execv(program, argv.data());
+    ::_exit(127);
+  }
+  const ttrpc::UniqueFd terminal(master);
+  std::string out;
+  char bytes[4096];
+  while (out.find(until) == std::string::npos) {
+    const ssize_t n = ::read(master, bytes, sizeof bytes);
+    if (n <= 0) break;
+    out.append(bytes, static_cast<size_t>(n));
+  }
+  EXPECT_EQ(::write(master, "\x03", 1), 1);
+  while (::read(master, bytes, sizeof bytes) > 0) {
+  }
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  return out;
+}
+
+TEST_F(CtlCommandsTest, ATerminalHasColours) {
+  AdminScript script;
+  script.rules.add_rules()->set_action("deny");
+  Serve(std::move(script));
+  ::setenv("TERM", "xterm", 1);
+  ::unsetenv("NO_COLOR");
+  const std::vector<std::string> args = Args({"rules"});
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), HasSubstr("\x1b[31mdeny\x1b[0m"));
+  ::setenv("NO_COLOR", "1", 1);
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), Not(HasSubstr("\x1b")));
+  ::unsetenv("NO_COLOR");
+  ::setenv("TERM", "dumb", 1);
+  EXPECT_THAT(OnTerminal(args, 24, "matched: 0"), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(CtlCommandsTest, WatchOnATerminalStaysInPlaceAndWithinIt) {
+  AdminScript script;
+  for (uint32_t uid = 100; uid < 120; ++uid) script.users.add_users()->set_uid(uid);
+  Serve(std::move(script));
+  ::setenv("NO_COLOR", "1", 1);
+  const std::string out =
+      OnTerminal(Args({"users", "--watch=0.01"}), 5, "more lines\x1b[K\r\n\x1b[J\x1b[?7h");
+  ::unsetenv("NO_COLOR");
+  EXPECT_THAT(out, StartsWith("\x1b[H\x1b[?7lUID  USER"));
+  EXPECT_THAT(out, HasSubstr("\x1b[K\r\n101  "));
+  EXPECT_THAT(out, Not(HasSubstr("\n102  ")));
+  EXPECT_THAT(out, HasSubstr("… 18 more lines\x1b[K\r\n"));
+}
+
+TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {
+  AdminScript script;
+  script.users.add_users()->set_connections(5);
+  Serve(std::move(script));
+  ToolProcess process(Args({"users", "--watch=0.01"}));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(process.ReadLine(), StartsWith("UID  USER"));
+    EXPECT_THAT(process.ReadLine(), StartsWith("  0  root"));
+    EXPECT_EQ(process.ReadLine(), "") << "what tells one look from the next";
+  }
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait().status, 128 + SIGINT);
+}
+
+TEST_F(CtlCommandsTest, WatchGoesOnOverARestart) {
+  Serve({});
+  ToolProcess process(Args({"status", "--watch=0.01", "--json"}));
+  EXPECT_TRUE(nlohmann::json::parse(process.ReadLine()).is_object());
+  server_.reset();
+  AdminScript script;
+  script.status.set_version("2");
+  Serve(std::move(script));
+  while (nlohmann::json::parse(process.ReadLine())["version"] != "2") {
+  }
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait().status, 128 + SIGTERM);
+}
+
+TEST_F(CtlCommandsTest, ClosedStandardOutputIsTold) {
+  Serve({});
+  ToolProcess process(Args({"status"}), true);
+  process.CloseOutput();
+  const ToolResult result = process.Wait();
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err, "ttrpc-proxyctl: standard output: Broken pipe\n");
+}
+
+}  // namespace
+}  // namespace proxyd::ctl

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ttrpc-proxyctl explain and learn, as their users meet them.
+#include <signal.h>
+
+#include "program.h"
+
+namespace proxyd::ctl {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kListener[] = R"([[listener]]
+name = "shims"
+address = "unix:///run/shims.sock"
+
+[[backend]]
+name = "shim"
+address = "unix:///run/shim.sock"
+)";
+constexpr char kRules[] = R"(
+[[rule]]
+name = "on trial"
+users = [1234]
+methods = ["/a.B/*"]
+action = "deny"
+enforce = false
+
+[[rule]]
+name = "look"
+users = [1234]
+methods = ["/a.B/Get"]
+metadata = { "ns" = "k8s.io" }
+action = "allow"
+backend = "shim"
+)";
+
+class CtlExplainTest : public CtlProgramTest {
+ protected:
+  std::string Config(const std::string& text) const { return Write("config.toml", text); }
+};
+
+TEST_F(CtlExplainTest, AsksTheDaemon) {
+  AdminScript script;
+  script.explain.set_allowed(true);
+  script.explain.set_reason("rule \"x\" (c.toml:3) allows it");
+  Serve(std::move(script));
+  Expect(Run({"explain", "--listener", "shims", "--user", "1234", "--group", "5", "--groups",
+              "6,root", "--method", "/a.B/Get", "--metadata", "ns=k8s.io"}),
+         0,
+         "allowed: rule \"x\" (c.toml:3) allows it\n"
+         "  asked for: uid 1234, gid 5, groups 6 0\n"
+         "  streams: may not go on sending after its request\n",
+         "");
+  EXPECT_THAT(server_->calls(),
+              ElementsAre("Explain listener: \"shims\" uid: 1234 gid: 5 groups: 6 groups: 0 "
+                          "method: \"/a.B/Get\" metadata { key: \"ns\" value: \"k8s.io\" }"));
+}
+
+TEST_F(CtlExplainTest, UsersAreLookedUp) {
+  Serve({});
+  EXPECT_EQ(Run({"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}).status, 0);
+  EXPECT_THAT(server_->calls()[0], StartsWith("Explain listener: \"l\" groups: 0"));
+  Expect(Run({"explain", "--listener", "l", "--user", "no-such-user", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: user \"no-such-user\" does not exist\n");
+  Expect(Run({"explain", "--listener", "l", "--user", "root", "--group", "no-such-group",
+              "--method", "/s/M"}),
+         1, "", "ttrpc-proxyctl: group \"no-such-group\" does not exist\n");
+  Expect(Run({"explain", "--listener", "l", "--user", "3999999999", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: uid 3999999999 is no user of this machine: give its --group\n");
+}
+
+TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
+  const std::string config = Config(std::string(kListener) + kRules);
+  const std::vector<std::string> args = {"explain", "--config", config,     "--user",  "1234",
+                                         "--group", "0",        "--method", "/a.B/Get"};
+  Expect(Run(args), 0,
+         "denied: no rule matches on listener \"shims\": uid 1234 may not call /a.B/Get\n"
+         "  asked for: uid 1234, gid 0\n"
+         "  on trial: rule \"on trial\" (" +
+             config +
+             ":9) would have decided before: deny\n"
+             "  note: rule \"look\" (" +
+             config +
+             ":16) allows this method to uid 1234, but only with metadata ns = \"k8s.io\"\n",
+         "");
+  std::vector<std::string> with_metadata = args;
+  with_metadata.insert(with_metadata.end(), {"--metadata", "ns=k8s.io"});
+  EXPECT_THAT(Run(with_metadata).out, StartsWith("allowed: rule \"look\" (" + config + ":16) "));
+  const nlohmann::json json = Json(with_metadata);
+  EXPECT_EQ(json["admitted"], true);
+  EXPECT_EQ(json["allowed"], true);
+  EXPECT_EQ(json["rule"]["name"], "look");
+  EXPECT_EQ(json["rule"]["line"], 16);
+  EXPECT_EQ(json["rule"]["backend"], "shim");
+  EXPECT_EQ(json["shadows"][0]["name"], "on trial");
+  EXPECT_FALSE(Json(args).contains("rule"));
+}
+
+TEST_F(CtlExplainTest, ABadConfigurationIsToldAsTheDaemonTellsIt) {
+  const std::string config = Config("[daemon]\ncolour = 1\n[log]\nlevel = 5\n");
+  const ToolResult result =
+      Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"});
+  EXPECT_EQ(result.status, 78);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr(config + ":2:1: "));
+  EXPECT_THAT(result.err, HasSubstr("\n" + config + ":4:9: "));
+}
+
+TEST_F(CtlExplainTest, ANameThatDoesNotResolveYetExitsAsTheDaemonDoes) {
+  const std::string config = Config(std::string(kListener) + "users = [\"nobody-of-that-name\"]\n");
+  EXPECT_EQ(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}).status, 75);
+  EXPECT_EQ(Run({"learn", "--audit", "-", "--config", config}).status, 75);
+}
+
+TEST_F(CtlExplainTest, AListenerThatIsNotThereIsTold) {
+  const std::string config = Config(kListener);
+  Expect(
+      Run({"explain", "--config", config, "--user", "root", "--method", "/s/M", "--listener", "x"}),
+      1, "", "ttrpc-proxyctl: no listener \"x\"; there are: \"shims\"\n");
+  Config("");
+  Expect(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: --listener is needed; there are: none\n");
+}
+
+constexpr char kStart[] = R"({"time":"2024-01-31T23:59:59.000001Z","event":)";
+
+std::string Line(const std::string& more) {
+  return std::string(kStart) + more +
+         R"(,"uid":0,"service":"a.B","method":"Get","kind":"unary","enforced":true})" + "\n";
+}
+const std::string kSeen = Line(R"("call","listener":"shims","backend":"shim")");
+const std::string kSeenElsewhere = Line(R"("call","listener":"gone","backend":"shim")");
+const std::string kDenied = Line(R"("deny","listener":"shims")");
+
+TEST_F(CtlExplainTest, LearnPrintsRulesThatAConfigurationTakes) {
+  const std::string audit = Write("audit", kSeen + kSeen);
+  const ToolResult result = Run({"learn", "--audit", audit});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, HasSubstr("\n# 2 calls\n[[rule]]\nname = \"learned 1\"\n"));
+  EXPECT_THAT(result.out, HasSubstr("\nusers = [0]  # root\n"));
+  Expect(Run({"learn", "--audit", "-"}, kSeen + kSeen), 0, result.out, "");
+
+  const std::string config = Config(kListener + result.out);
+  const auto explain = [&](const std::string& method) {
+    return Run({"explain", "--config", config, "--user", "root", "--method", method}).out;
+  };
+  EXPECT_THAT(explain("/a.B/Get"), StartsWith("allowed"));
+  EXPECT_THAT(explain("/a.B/Set"), StartsWith("denied"));
+}
+
+TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
+  const std::string suppressed = std::string(kStart) + R"("deny","uid":0,"suppressed":12})" + "\n";
+  const ToolResult result =
+      Run({"learn", "--audit", "-"},
+          "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDenied + suppressed);
+  EXPECT_EQ(result.status, 1) << "not all of it could be read";
+  EXPECT_EQ(result.err,
+            "line 3: is cut, or was changed: it is no JSON\n"
+            "passed over: 1 lines of other logs\n"
+            "warning: this is incomplete: 12 lines were not written\n"
+            "not counted: 1 denied calls (see --include-denied)\n");
+  EXPECT_THAT(result.out, HasSubstr("# 1 call\n"));
+  const ToolResult empty = Run({"learn", "--audit", "-"}, "nothing\n");
+  EXPECT_EQ(empty.status, 1);
+  EXPECT_EQ(empty.out, "");
+  EXPECT_THAT(empty.err, HasSubstr("no calls were seen: an audit has those that are allowed with "
+                                   "calls = \"all\"\n"));
+  EXPECT_THAT(Run({"learn", "--audit", folder_ / "none"}).err,
+              HasSubstr("none: No such file or directory"));
+  EXPECT_EQ(Run({"learn", "--audit", folder_.path()}).status, 1);
+}
+
+TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
+  const ToolResult result =
+      Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDenied);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, HasSubstr("backend = \"other\"\n"));
+}
+
+TEST_F(CtlExplainTest, LearnLeavesOutWhatAConfigurationDoesNotHave) {
+  const std::string config =
+      Config(std::string(kListener) + "[[rule]]\nname = \"learned 1\"\naction = \"deny\"\n");
+  const ToolResult result =
+      Run({"learn", "--audit", "-", "--config", config}, kSeen + kSeenElsewhere);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "warning: left out: uid 0 called /a.B/Get, but " + config +
+                            " has no listener \"gone\"\n");
+  EXPECT_THAT(result.out, HasSubstr("name = \"learned 2\"\nlisteners = [\"shims\"]\n"));
+  EXPECT_THAT(result.out, Not(HasSubstr("gone")));
+  Config("nonsense");
+  EXPECT_EQ(Run({"learn", "--audit", "-", "--config", config}, kSeen).status, 78);
+}
+
+v1::TapEvent TapCall() {
+  v1::TapEvent event;
+  event.set_event("call");
+  event.set_listener("shims");
+  event.set_uid(0);
+  event.set_service("a.B");
+  event.set_method("Get");
+  event.set_kind("stream");
+  event.set_enforced(true);
+  event.set_backend("shim");
+  return event;
+}
+
+TEST_F(CtlExplainTest, LearnTapsTheDaemonUntilItEnds) {
+  v1::TapEvent last = TapCall();
+  last.set_dropped(5);
+  Serve({.events = {TapCall(), last}, .tap_ends = ttrpc::Status()});
+  const ToolResult result = Run({"learn", "--tap"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err,
+            "ttrpc-proxyctl: the daemon ended the tap\n"
+            "warning: this is incomplete: 5 lines were not written\n");
+  EXPECT_THAT(result.out, HasSubstr("# 2 calls\n"));
+  EXPECT_THAT(result.out, HasSubstr("streams = true"));
+  EXPECT_THAT(server_->calls(), ElementsAre("Tap events: \"call\" events: \"deny\""));
+}
+
+TEST_F(CtlExplainTest, LearnTapsTheDaemonUntilItIsInterrupted) {
+  Serve({});
+  for (const int number : {SIGINT, SIGTERM}) {
+    ToolProcess process(Args({"learn", "--tap"}));
+    server_->WaitForCalls(number == SIGINT ? 1 : 2);
+    process.Signal(number);
+    const ToolResult result = process.Wait();
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.err, HasSubstr("no calls were seen"));
+  }
+}
+
+TEST_F(CtlExplainTest, LearnTapsTheDaemonForAWhile) {
+  Serve({});
+  EXPECT_THAT(Run({"learn", "--tap=0.05"}).err, HasSubstr("no calls were seen"));
+}
+
+}  // namespace
+}  // namespace proxyd::ctl

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace proxyd::ctl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+class CtlOptionsTest : public testing::Test {
+ protected:
+  std::optional<int> Parse(std::vector<const char*> words) {
+    words.insert(words.begin(), "ttrpc-proxyctl");
+    options_ = {};
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const auto status = ParseCommandLine(static_cast<int>(words.size()), words.data(), &options_);
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return status;
+  }
+  void ExpectRefused(const std::vector<const char*>& words, const std::string& why) {
+    EXPECT_EQ(Parse(words), 64) << words.back();
+    EXPECT_THAT(err_, HasSubstr(why));
+    EXPECT_EQ(out_, "");
+  }
+
+  Options options_;
+  std::string out_, err_;
+};
+
+TEST_F(CtlOptionsTest, DefaultsAreSensible) {
+  ASSERT_EQ(Parse({"status"}), std::nullopt);
+  EXPECT_EQ(options_.command, Command::kStatus);
+  EXPECT_EQ(options_.address->ToString(), "unix:///run/ttrpc-proxy/admin.sock");
+  EXPECT_EQ(options_.timeout, seconds(10));
+  EXPECT_FALSE(options_.json);
+  EXPECT_EQ(options_.watch, std::nullopt);
+}
+
+TEST_F(CtlOptionsTest, EachCommandIsKnown) {
+  const std::vector<std::pair<const char*, Command>> commands = {
+      {"status", Command::kStatus}, {"peers", Command::kPeers}, {"calls", Command::kCalls},
+      {"rules", Command::kRules},   {"users", Command::kUsers}, {"backends", Command::kBackends},
+      {"reload", Command::kReload}, {"drain", Command::kDrain}, {"tap", Command::kTap}};
+  for (const auto& [name, command] : commands) {
+    ASSERT_EQ(Parse({name}), std::nullopt) << name;
+    EXPECT_EQ(options_.command, command) << name;
+  }
+  ASSERT_EQ(Parse({"log-level", "debug"}), std::nullopt);
+  EXPECT_EQ(options_.command, Command::kLogLevel);
+  EXPECT_EQ(options_.log_level, "debug");
+  ASSERT_EQ(Parse({"close", "7", "18446744073709551615"}), std::nullopt);
+  EXPECT_EQ(options_.command, Command::kClose);
+  EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));
+}
+
+TEST_F(CtlOptionsTest, CommonOptionsMayStandOnEitherSide) {
+  for (const std::vector<const char*>& words : std::vector<std::vector<const char*>>{
+           {"--address", "unix-abstract:x", "--json", "--timeout", "2", "peers", "--limit", "5"},
+           {"peers", "--limit=5", "--address=unix://@x", "--json", "--timeout=2000ms"}}) {
+    ASSERT_EQ(Parse(words), std::nullopt) << err_;
+    EXPECT_EQ(options_.command, Command::kPeers);
+    EXPECT_EQ(options_.address->ToString(), "unix-abstract:x");
+    EXPECT_TRUE(options_.json);
+    EXPECT_EQ(options_.timeout, seconds(2));
+    EXPECT_EQ(options_.limit, 5U);
+  }
+}
+
+TEST_F(CtlOptionsTest, WatchMayHaveATime) {
+  ASSERT_EQ(Parse({"rules", "--watch"}), std::nullopt);
+  EXPECT_EQ(options_.watch, seconds(2));
+  ASSERT_EQ(Parse({"rules", "--watch", "--json"}), std::nullopt);
+  EXPECT_EQ(options_.watch, seconds(2));
+  ASSERT_EQ(Parse({"rules", "--watch=0.5"}), std::nullopt);
+  EXPECT_EQ(options_.watch, milliseconds(500));
+  ASSERT_EQ(Parse({"rules", "--watch", "1m"}), std::nullopt);
+  EXPECT_EQ(options_.watch, seconds(60));
+  ExpectRefused({"rules", "--watch=0"}, "--watch: ");
+  ExpectRefused({"rules", "--watch=x"}, "--watch: ");
+}
+
+TEST_F(CtlOptionsTest, Explain) {
+  ASSERT_EQ(Parse({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--groups",
+                   "a,7", "--metadata", "k=v=w", "--metadata", "l="}),
+            std::nullopt)
+      << err_;
+  EXPECT_EQ(options_.explain.listener, "l");
+  EXPECT_EQ(options_.explain.who.user, "u");
+  EXPECT_EQ(options_.explain.who.group, std::nullopt);
+  ASSERT_TRUE(options_.explain.who.groups);
+  EXPECT_THAT(*options_.explain.who.groups, ElementsAre("a", "7"));
+  EXPECT_EQ(options_.explain.method, "/s/M");
+  EXPECT_THAT(options_.explain.metadata, ElementsAre(Pair("k", "v=w"), Pair("l", "")));
+  ASSERT_EQ(Parse({"explain", "--config", "c", "--user", "u", "--method", "/s/M"}), std::nullopt);
+  EXPECT_EQ(options_.explain.who.groups, std::nullopt);
+
+  ExpectRefused({"explain", "--user", "u", "--method", "/s/M"}, "explain needs --listener");
+  ExpectRefused({"explain", "--listener", "l", "--method", "/s/M"}, "--user");
+  ExpectRefused({"explain", "--listener", "l", "--user", "u"}, "--method");
+  ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "s/M"}, "--method: ");
+  ExpectRefused(
+      {"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata", "k"},
+      "--metadata: expected KEY=VALUE");
+  ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata",
+                 "k=1", "--metadata", "k=2"},
+                "--metadata: k is given twice");
+}
+
+TEST_F(CtlOptionsTest, Tap) {
+  ASSERT_EQ(Parse({"tap",  "--user",           "root",      "--user",   "7",       "--listener",
+                   "l",    "--rule",           "r",         "--method", "/s/*",    "--outcome",
+                   "ok",   "--outcome",        "NOT_FOUND", "--event",  "message", "--payload",
+                   "1KiB", "--descriptor-set", "d",         "--count",  "3"}),
+            std::nullopt)
+      << err_;
+  EXPECT_THAT(options_.tap.users, ElementsAre("root", "7"));
+  EXPECT_THAT(options_.tap.outcomes, ElementsAre("OK", "NOT_FOUND"));
+  EXPECT_EQ(options_.tap.payload_bytes, 1024U);
+  EXPECT_EQ(options_.tap.count, 3U);
+  ASSERT_EQ(Parse({"tap"}), std::nullopt);
+  EXPECT_EQ(options_.tap.payload_bytes, 0U);
+  ASSERT_EQ(Parse({"tap", "--payload"}), std::nullopt);
+  EXPECT_EQ(options_.tap.payload_bytes, 65536U);
+  ASSERT_EQ(Parse({"tap", "--descriptor-set", "d"}), std::nullopt);
+  EXPECT_EQ(options_.tap.payload_bytes, 65536U) << "what else would it be for";
+
+  ExpectRefused({"tap", "--event", "x"}, "--event: ");
+  ExpectRefused({"tap", "--outcome", "x"}, "--outcome: ");
+  ExpectRefused({"tap", "--payload", "65537"}, "--payload: ");
+  ExpectRefused({"tap", "--count", "0"}, "--count");
+}
+
+TEST_F(CtlOptionsTest, Learn) {
+  ASSERT_EQ(Parse({"learn", "--audit", "-", "--include-denied", "--backend", "b"}), std::nullopt)
+      << err_;
+  EXPECT_EQ(options_.learn.audit, "-");
+  EXPECT_TRUE(options_.learn.include_denied);
+  EXPECT_EQ(options_.learn.backend, "b");
+  ASSERT_EQ(Parse({"learn", "--tap"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.learn.tap_for, std::nullopt);
+  ASSERT_EQ(Parse({"learn", "--tap=30", "--config", "c"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.learn.tap_for, seconds(30));
+
+  ExpectRefused({"learn"}, "learn needs --audit or --tap");
+  ExpectRefused({"learn", "--audit", "a", "--tap"}, "--tap");
+  ExpectRefused({"learn", "--audit", "a", "--include-denied"}, "--backend");
+  ExpectRefused({"learn", "--audit", "a", "--backend", "b"}, "--include-denied");
+  ExpectRefused({"learn", "--audit", "a", "--json"}, "learn prints TOML");
+}
+
+TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
+  ExpectRefused({}, "A subcommand is required");
+  ExpectRefused({"nonsense"}, "");
+  ExpectRefused({"status", "nonsense"}, "nonsense");
+  ExpectRefused({"status", "peers"}, "peers");
+  ExpectRefused({"status", "--limit", "5"}, "--limit");
+  ExpectRefused({"reload", "--watch"}, "--watch");
+  ExpectRefused({"peers", "--limit", "0"}, "--limit: expected a number from 1 to 4294967295");
+  ExpectRefused({"log-level"}, "LEVEL");
+  ExpectRefused({"log-level", "loud"}, "loud");
+  ExpectRefused({"close"}, "PEER");
+  ExpectRefused({"close"}, "--listener");
+  ExpectRefused({"close", "7", "--listener", "shims"}, "excludes");
+  ExpectRefused({"close", "seven"}, "PEER: expected a number from 1");
+  ExpectRefused({"close", "-1"}, "PEER: expected a number from 1");
+  ExpectRefused({"status", "--address", "tcp:x"}, "--address: ");
+  ExpectRefused({"status", "--timeout", "0"}, "--timeout: ");
+}
+
+TEST_F(CtlOptionsTest, HelpAndVersionArePrinted) {
+  EXPECT_EQ(Parse({"--version"}), 0);
+  EXPECT_THAT(out_, testing::StartsWith("ttrpc-proxyctl "));
+  EXPECT_EQ(Parse({"--help"}), 0);
+  EXPECT_THAT(out_, HasSubstr("explain"));
+  EXPECT_EQ(Parse({"tap", "--help"}), 0);
+  EXPECT_THAT(out_, HasSubstr("--descriptor-set"));
+}
+
+}  // namespace
+}  // namespace proxyd::ctl

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Accounting: what each user may have, with a time that is handed in.
+#include "limits/accounting.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <list>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace proxyd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const Accounting::Clock::time_point kNow{seconds(1000)};
+
+ListenerConfig Listener(std::string name, std::optional<uint32_t> connections_per_user = {}) {
+  return {.name = std::move(name),
+          .address = *ttrpc::Address::Parse("unix:///run/l.sock"),
+          .access = {},
+          .timeouts = {},
+          .connections_per_user = connections_per_user,
+          .position = {}};
+}
+
+class AccountingTest : public testing::Test {
+ protected:
+  // "" or the limit that refuses; what is let in stays.
+  std::string Connect(uid_t uid) { return Connect(uid, front_); }
+  std::string Connect(uid_t uid, const ListenerConfig& listener) {
+    auto place = accounting_.Connect(uid, listener, limits_, now_);
+    if (const Limit* limit = std::get_if<Limit>(&place)) return std::string(NameOf(*limit));
+    places_.push_back(std::get<ConnectionPlace>(std::move(place)));
+    return "";
+  }
+  UserAccount& Account() { return places_.back().account(); }
+
+  Accounting accounting_;
+  LimitsConfig limits_;
+  Accounting::Clock::time_point now_ = kNow;
+  const ListenerConfig front_ = Listener("front");
+  std::list<ConnectionPlace> places_;
+};
+
+TEST_F(AccountingTest, ConnectionsInAll) {
+  limits_.connections = 3;
+  limits_.connections_reserved = 0;
+  EXPECT_EQ(Connect(1), "");
+  EXPECT_EQ(Connect(2), "");
+  EXPECT_EQ(Connect(3), "");
+  EXPECT_EQ(Connect(4), "connections");
+  EXPECT_EQ(Connect(0), "connections");
+  places_.pop_front();
+  EXPECT_EQ(Connect(4), "");
+  EXPECT_EQ(accounting_.connections(), 3U);
+}
+
+TEST_F(AccountingTest, UsageIsOfThoseWhoAreConnected) {
+  EXPECT_EQ(Connect(7), "");
+  CallPlace call;
+  ASSERT_TRUE(Account().TakeCall(1, &call));
+  places_.back().SetBuffered(4096);
+  EXPECT_EQ(Connect(3), "");
+  EXPECT_EQ(Connect(7), "");
+  const auto usage = accounting_.usage();
+  ASSERT_EQ(usage.size(), 2U);
+  EXPECT_EQ(usage[0].uid, 3U);
+  EXPECT_EQ(usage[0].connections, 1U);
+  EXPECT_EQ(usage[1].uid, 7U);
+  EXPECT_EQ(usage[1].connections, 2U);
+  EXPECT_EQ(usage[1].calls, 1U);
+  EXPECT_EQ(usage[1].buffered, 4096U);
+  EXPECT_EQ(accounting_.buffered(), 4096U);
+  call.Leave();
+  places_.clear();
+  EXPECT_TRUE(accounting_.usage().empty());
+}
+
+TEST_F(AccountingTest, OthersCannotHaveWhatIsKeptForRoot) {
+  limits_.connections = 10;
+  limits_.connections_reserved = 4;
+  for (uid_t uid = 100000; uid < 100006; ++uid) EXPECT_EQ(Connect(uid), "");
+  EXPECT_EQ(Connect(100006), "connections");
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Connect(0), "");
+  EXPECT_EQ(Connect(0), "connections");
+}
+
+TEST_F(AccountingTest, WhatRootHasIsNotTheOthers) {
+  limits_.connections = 10;
+  limits_.connections_reserved = 4;
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(Connect(0), "");
+  for (uid_t uid = 1; uid < 4; ++uid) EXPECT_EQ(Connect(uid), "");
+  EXPECT_EQ(Connect(4), "connections");
+}
+
+TEST_F(AccountingTest, ConnectionsOfAUserOverAllListeners) {
+  limits_.connections_per_user = 2;
+  EXPECT_EQ(Connect(1), "");
+  EXPECT_EQ(Connect(1, Listener("back")), "");
+  EXPECT_EQ(Connect(1), "connections_per_user");
+  EXPECT_EQ(Connect(2), "");
+  places_.pop_front();
+  EXPECT_EQ(Connect(1), "");
+}
+
+TEST_F(AccountingTest, AListenerWithALimitOfItsOwnCountsApart) {
+  limits_.connections_per_user = 1;
+  const ListenerConfig wide = Listener("wide", 2);
+  EXPECT_EQ(Connect(1), "");
+  EXPECT_EQ(Connect(1, wide), "");
+  EXPECT_EQ(Connect(1, wide), "");
+  EXPECT_EQ(Connect(1, wide), "connections_per_user");
+  EXPECT_EQ(Connect(1), "connections_per_user");
+  EXPECT_EQ(Connect(2, wide), "");
+  places_.pop_front();
+  EXPECT_EQ(Connect(1), "");
+  EXPECT_EQ(Connect(1, wide), "connections_per_user");
+}
+
+TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
+  ASSERT_EQ(Connect(1), "");
+  UserAccount& account = Account();
+  ASSERT_EQ(Connect(1), "");
+  EXPECT_EQ(&account, &Account());
+  CallPlace one, two, three;
+  EXPECT_TRUE(account.TakeCall(2, &one));
+  EXPECT_TRUE(account.TakeCall(2, &two));
+  EXPECT_FALSE(account.TakeCall(2, &three));
+  EXPECT_EQ(account.calls(), 2U);
+  three = std::move(one);
+  EXPECT_EQ(account.calls(), 2U);
+  three.Leave();
+  three.Leave();
+  EXPECT_EQ(account.calls(), 1U);
+  one = CallPlace();
+  EXPECT_EQ(account.calls(), 1U);
+  EXPECT_TRUE(account.TakeCall(2, &one));
+  // What it had is given back.
+  EXPECT_TRUE(account.TakeCall(3, &one));
+  EXPECT_EQ(account.calls(), 2U);
+}
+
+TEST_F(AccountingTest, ASecondsWorthOfRequestsAtOnceThenTheRate) {
+  ASSERT_EQ(Connect(1), "");
+  UserAccount& account = Account();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(account.TakeRequest(10, kNow)) << i;
+  EXPECT_FALSE(account.TakeRequest(10, kNow));
+  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(99)));
+  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(100)));
+  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(199)));
+  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(350)));
+  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(350)));
+  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(350)));
+  // No more is saved than a second's worth.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(account.TakeRequest(10, kNow + seconds(60))) << i;
+  EXPECT_FALSE(account.TakeRequest(10, kNow + seconds(60)));
+}
+
+TEST_F(AccountingTest, NoRateIsNoLimit) {
+  ASSERT_EQ(Connect(1), "");
+  for (int i = 0; i < 100000; ++i) ASSERT_TRUE(Account().TakeRequest(0, kNow));
+}
+
+TEST_F(AccountingTest, OneASecondAndAMillion) {
+  ASSERT_EQ(Connect(1), "");
+  EXPECT_TRUE(Account().TakeRequest(1, kNow));
+  EXPECT_FALSE(Account().TakeRequest(1, kNow + milliseconds(999)));
+  EXPECT_TRUE(Account().TakeRequest(1, kNow + seconds(1)));
+  ASSERT_EQ(Connect(2), "");
+  int taken = 0;
+  while (Account().TakeRequest(1000000, kNow)) ++taken;
+  EXPECT_EQ(taken, 1000000);
+}
+
+// Who comes back at once must not find the bucket full again.
+TEST_F(AccountingTest, ANewConnectionDoesNotFillTheBucket) {
+  ASSERT_EQ(Connect(1), "");
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Account().TakeRequest(10, now_));
+  places_.clear();
+  ASSERT_EQ(Connect(1), "");
+  EXPECT_FALSE(Account().TakeRequest(10, now_));
+}
+
+TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
+  limits_.connections_reserved = 0;
+  for (uid_t uid = 1; uid <= 1000; ++uid) {
+    ASSERT_EQ(Connect(uid), "");
+    EXPECT_TRUE(Account().TakeRequest(1, now_));
+  }
+  places_.clear();
+  EXPECT_EQ(accounting_.accounts(), 1000U);
+  now_ += milliseconds(999);
+  ASSERT_EQ(Connect(2000), "");
+  EXPECT_EQ(accounting_.accounts(), 1001U);
+  now_ += milliseconds(1);
+  ASSERT_EQ(Connect(2001), "");
+  EXPECT_EQ(accounting_.accounts(), 2U);
+  // One that is there again in time stays, and can still be forgotten.
+  places_.clear();
+  ASSERT_EQ(Connect(2001), "");
+  now_ += seconds(1);
+  ASSERT_EQ(Connect(3000), "");
+  EXPECT_EQ(accounting_.accounts(), 2U);
+  places_.clear();
+  ASSERT_EQ(Connect(3001), "");
+  EXPECT_EQ(accounting_.accounts(), 1U);
+}
+
+TEST_F(AccountingTest, MemoryOfAUser) {
+  limits_.buffered_per_user = 100;
+  ASSERT_EQ(Connect(1), "");
+  ConnectionPlace& first = places_.back();
+  ASSERT_EQ(Connect(1), "");
+  ConnectionPlace& second = places_.back();
+  first.SetBuffered(60);
+  second.SetBuffered(40);
+  EXPECT_EQ(Account().buffered(), 100U);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  second.SetBuffered(41);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBufferedPerUser);
+  first.SetBuffered(10);
+  EXPECT_EQ(Account().buffered(), 51U);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  // What a connection had goes with it, and only once.
+  ConnectionPlace moved = std::move(places_.front());
+  places_.pop_front();
+  EXPECT_EQ(Account().buffered(), 51U);
+  moved.SetBuffered(0);
+  EXPECT_EQ(Account().buffered(), 41U);
+}
+
+TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  for (const auto& [uid, bytes] :
+       std::vector<std::pair<uid_t, size_t>>{{1, 600}, {2, 300}, {3, 90}}) {
+    ASSERT_EQ(Connect(uid), "");
+    places_.back().SetBuffered(bytes);
+  }
+  auto place = places_.begin();
+  UserAccount& one = (place++)->account();
+  ConnectionPlace& second = *place;
+  UserAccount& two = (place++)->account();
+  UserAccount& three = place->account();
+  EXPECT_FALSE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(one, limits_), std::nullopt);
+  place->SetBuffered(101);
+  EXPECT_TRUE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(one, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  // Others are the heaviest once that is known.
+  places_.front().SetBuffered(0);
+  second.SetBuffered(900);
+  EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
+  place->SetBuffered(440);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  second.SetBuffered(600);
+  EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
+  accounting_.FindHeaviest();
+  EXPECT_EQ(accounting_.Buffered(three, limits_), Limit::kBuffered);
+}
+
+// A user who holds more than each of a crowd, and little of all, is not why there is no room.
+TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  ASSERT_EQ(Connect(1), "");
+  UserAccount& bystander = Account();
+  places_.back().SetBuffered(124);
+  for (uid_t uid = 2; uid < 35; ++uid) {
+    ASSERT_EQ(Connect(uid), "");
+    places_.back().SetBuffered(30);
+  }
+  ASSERT_TRUE(accounting_.Overfull(limits_));
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  accounting_.FindHeaviest();
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
+  // With an eighth of all it is.
+  places_.front().SetBuffered(125);
+  EXPECT_EQ(accounting_.Buffered(bystander, limits_), Limit::kBuffered);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
+  // So is everybody once there is half as much again.
+  places_.front().SetBuffered(511);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
+}
+
+TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
+  limits_.buffered_per_user = 1000;
+  limits_.buffered = 1000;
+  ASSERT_EQ(Connect(0), "");
+  UserAccount& root = Account();
+  places_.back().SetBuffered(900);
+  ASSERT_EQ(Connect(1), "");
+  places_.back().SetBuffered(200);
+  EXPECT_EQ(accounting_.Buffered(root, limits_), std::nullopt);
+  EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
+  places_.front().SetBuffered(1001);
+  EXPECT_EQ(accounting_.Buffered(root, limits_), Limit::kBufferedPerUser);
+}
+
+TEST_F(AccountingTest, TheRefusalNamesTheLimitAsTheConfigurationDoes) {
+  limits_.calls_per_user = 7;
+  EXPECT_EQ(
+      LimitReached(Limit::kCallsPerUser, limits_),
+      ttrpc::Status(ttrpc::StatusCode::kResourceExhausted, "limit calls_per_user = 7 reached"));
+  EXPECT_EQ(LimitReached(Limit::kBufferedPerUser, limits_).message(),
+            "limit buffered_per_user = 64MiB reached");
+  EXPECT_EQ(LimitReached(Limit::kBuffered, limits_).message(), "limit buffered = 512MiB reached");
+  limits_.requests_per_second_per_user = 8;
+  EXPECT_EQ(LimitReached(Limit::kRequestsPerSecondPerUser, limits_).message(),
+            "limit requests_per_second_per_user = 8 reached");
+  EXPECT_EQ(LimitReached(Limit::kCallsPerConnection, limits_).message(),
+            "limit calls_per_connection = 1024 reached");
+}
+
+// As the workers of several threads will: whatever they do at once, nothing is counted twice or
+// lost.
+TEST_F(AccountingTest, FourThreads) {
+  limits_.connections = 50;
+  limits_.connections_reserved = 10;
+  limits_.connections_per_user = 20;
+  constexpr uint32_t kCalls = 30;
+  const auto work = [this] {
+    for (int round = 0; round < 2000; ++round) {
+      const auto uid = static_cast<uid_t>(round % 4);
+      auto place = accounting_.Connect(uid, front_, limits_, kNow + milliseconds(round));
+      if (std::holds_alternative<Limit>(place)) continue;
+      UserAccount& account = std::get<ConnectionPlace>(place).account();
+      ASSERT_EQ(account.uid(), uid);
+      std::vector<CallPlace> calls(12);
+      for (CallPlace& call : calls) {
+        account.TakeRequest(100, kNow + milliseconds(round));
+        account.TakeCall(kCalls, &call);
+      }
+      std::get<ConnectionPlace>(place).SetBuffered(static_cast<size_t>(round));
+      accounting_.Buffered(account, limits_);
+      if (round % 100 == 0) accounting_.FindHeaviest();
+    }
+  };
+  std::array<std::thread, 4> threads;
+  for (std::thread& thread : threads) thread = std::thread(work);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(accounting_.connections(), 0U);
+  for (uid_t uid = 0; uid < 4; ++uid) {
+    ASSERT_EQ(Connect(uid), "");
+    EXPECT_EQ(Account().calls(), 0U);
+    EXPECT_EQ(Account().buffered(), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace proxyd

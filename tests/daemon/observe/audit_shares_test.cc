@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/audit_shares.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace proxyd {
+namespace {
+
+constexpr size_t kKiB = 1024;
+constexpr size_t kPool = AuditShares::kPoolBytes / kKiB;  // in lines of a KiB
+
+class AuditSharesTest : public testing::Test {
+ protected:
+  // How many places of a KiB the user gets, up to `most`; all are kept.
+  size_t Reserve(uid_t uid, size_t most = kPool) {
+    size_t got = 0;
+    for (AuditPlace place; got < most && shares_->Reserve(uid, kKiB, &place); ++got) {
+      places_.push_back(std::move(place));
+    }
+    return got;
+  }
+  size_t Queue(uid_t uid, size_t most = kPool) {
+    size_t got = 0;
+    while (got < most && shares_->Queue(uid, kKiB, {})) ++got;
+    return got;
+  }
+
+  const std::unique_ptr<AuditShares> shares_ = std::make_unique<AuditShares>(1);
+  std::vector<AuditPlace> places_;
+};
+
+TEST_F(AuditSharesTest, OneUserGetsHalfAndTwoAThirdEach) {
+  EXPECT_EQ(Reserve(1000), kPool / 2);
+  EXPECT_EQ(Reserve(1001), kPool / 4) << "half of what was left";
+  places_.clear();
+  size_t first = 0;
+  size_t second = 0;
+  for (size_t i = 0; i < kPool; ++i) {
+    first += Reserve(1000, 1);
+    second += Reserve(1001, 1);
+  }
+  EXPECT_NEAR(static_cast<double>(first), kPool / 3.0, 1);
+  EXPECT_NEAR(static_cast<double>(second), kPool / 3.0, 1);
+}
+
+TEST_F(AuditSharesTest, RootsShareIsKeptWhoeverElseThereIs) {
+  for (uid_t uid = 1; uid < 70000; ++uid) {
+    Reserve(uid);
+    Queue(uid);
+  }
+  EXPECT_EQ(Reserve(0), kPool / 2);
+}
+
+TEST_F(AuditSharesTest, CallsAreRefusedBeforeLinesAreLost) {
+  EXPECT_EQ(Reserve(1000), kPool / 2);
+  EXPECT_FALSE(shares_->Reserve(1000, kKiB, nullptr));
+  EXPECT_EQ(Queue(1000), kPool * 2 / 3 - kPool / 2);
+  EXPECT_FALSE(shares_->Reserve(1000, 0, nullptr)) << "a call without a line";
+  EXPECT_TRUE(shares_->Reserve(1001, 0, nullptr));
+}
+
+TEST_F(AuditSharesTest, APlaceIsTakenUpByItsLineWhateverElseIsQueued) {
+  const size_t reserved = Reserve(1000);
+  Queue(1000);
+  for (uid_t uid = 2000; uid < 2100; ++uid) Queue(uid);
+  for (AuditPlace& place : places_) {
+    EXPECT_TRUE(shares_->Queue(1000, kKiB / 2, std::move(place)));
+    EXPECT_TRUE(place.empty());
+  }
+  places_.clear();
+  shares_->Release();
+  EXPECT_EQ(Reserve(1000), reserved) << "all is free again";
+}
+
+TEST_F(AuditSharesTest, WhatIsQueuedIsHeldUntilItIsReleased) {
+  EXPECT_EQ(Queue(1000), kPool * 2 / 3);
+  EXPECT_EQ(Reserve(1000), 0U);
+  EXPECT_GT(Reserve(1001, 10), 0U) << "there is always some for a newcomer";
+  shares_->Release();
+  EXPECT_GT(Reserve(1000, 10), 0U);
+}
+
+TEST_F(AuditSharesTest, ShortLinesAreBoundedInNumber) {
+  size_t lines = 0;
+  while (shares_->Queue(1000, 1, {})) ++lines;
+  EXPECT_LE(lines, AuditShares::kPoolBytes / AuditShares::kLeastLine);
+}
+
+TEST_F(AuditSharesTest, APlaceThatIsDroppedIsGivenBackOnce) {
+  {
+    AuditPlace place;
+    ASSERT_TRUE(shares_->Reserve(1000, AuditShares::kPoolBytes / 2, &place));
+    AuditPlace moved = std::move(place);
+    EXPECT_FALSE(shares_->Reserve(1000, kKiB, &place));
+    moved = AuditPlace();
+    EXPECT_TRUE(shares_->Reserve(1000, kKiB, &place));
+  }
+  EXPECT_EQ(Reserve(1000), kPool / 2);
+}
+
+// What many users without a place of their own have in common ends when they are done.
+TEST_F(AuditSharesTest, NothingIsLeftOfManyUsersWhenTheyAreDone) {
+  for (uid_t uid = 1; uid < 70000; ++uid) {
+    Reserve(uid, 1);
+    Queue(uid, 1);
+  }
+  places_.clear();
+  shares_->Release();
+  EXPECT_EQ(Reserve(5), kPool / 2);
+}
+
+TEST_F(AuditSharesTest, ManyThreadsNeverHaveMoreThanThereIs) {
+  std::atomic<int64_t> held = 0;
+  std::atomic<bool> over = false;
+  std::vector<std::thread> threads;
+  for (uid_t uid = 1000; uid < 1004; ++uid) {
+    threads.emplace_back([&, uid] {
+      for (int i = 0; i < 200; ++i) {
+        std::vector<AuditPlace> mine;
+        AuditPlace place;
+        while (mine.size() < 64 && shares_->Reserve(uid, 100 * kKiB, &place)) {
+          held += 100 * kKiB;
+          mine.push_back(std::move(place));
+        }
+        if (held > AuditShares::kPoolBytes) over = true;
+        held -= static_cast<int64_t>(mine.size() * 100 * kKiB);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(over);
+  EXPECT_EQ(Reserve(1000), kPool / 2);
+}
+
+}  // namespace
+}  // namespace proxyd

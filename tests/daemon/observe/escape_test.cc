@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/escape.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace proxyd {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr size_t kNoLimit = 1000;
+
+std::string Json(std::string_view value, size_t limit = kNoLimit) {
+  std::string out;
+  AppendJsonString(value, limit, &out);
+  return out;
+}
+
+std::string Plain(std::string_view value, size_t limit = kNoLimit) {
+  std::string out;
+  AppendPlainText(value, limit, &out);
+  return out;
+}
+
+TEST(EscapeTest, Table) {
+  struct Row {
+    std::string_view value;
+    std::string_view json;  // without the quotes
+    std::string_view plain;
+  };
+  const std::vector<Row> rows = {
+      {"", "", ""},
+      {"/svc.Name/Method", "/svc.Name/Method", "/svc.Name/Method"},
+      {"say \"hi\"", "say \\\"hi\\\"", "say \"hi\""},
+      {"a\\b", "a\\\\b", "a\\b"},
+      {"a\nb\r\tc", "a\\nb\\r\\tc", "a\\nb\\r\\tc"},
+      {"\0"sv, "\\u0000", "\\u0000"},
+      {"\x1b[31m", "\\u001b[31m", "\\u001b[31m"},
+      {"\x7f", "\\u007f", "\\u007f"},
+      {"gr\xC3\xBC\xC3\x9F", "gr\xC3\xBC\xC3\x9F", "gr\xC3\xBC\xC3\x9F"},
+      {"\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
+      // C1 controls, next line, line separator, right-to-left override, isolates.
+      {"\xC2\x9B", "\\u009b", "\\u009b"},
+      {"\xC2\x85", "\\u0085", "\\u0085"},
+      {"\xE2\x80\xA8", "\\u2028", "\\u2028"},
+      // NOLINTBEGIN(misc-misleading-bidirectional): they are tested, and written as escapes.
+      {"\xE2\x80\xAE", "\\u202e", "\\u202e"},
+      {"\xE2\x81\xA6", "\\u2066", "\\u2066"},
+      // NOLINTEND(misc-misleading-bidirectional)
+      // Not UTF-8: a lone continuation, cut characters, over-long NUL and slash, a surrogate,
+      // beyond U+10FFFF, bytes that are never used.
+      {"a\x80z", "a\xEF\xBF\xBDz", "a\\x80z"},
+      {"\xC3", "\xEF\xBF\xBD", "\\xc3"},
+      {"\xC3(", "\xEF\xBF\xBD(", "\\xc3("},
+      {"\xE2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD", "\\xe2\\x82"},
+      {"\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", "\\xc0\\x80"},
+      {"\xE0\x80\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", "\\xe0\\x80\\xaf"},
+      {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", "\\xed\\xa0\\x80"},
+      {"\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD",
+       "\\xf4\\x90\\x80\\x80"},
+      {"\xFF\xFE", "\xEF\xBF\xBD\xEF\xBF\xBD", "\\xff\\xfe"},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(Json(row.value), '"' + std::string(row.json) + '"');
+    EXPECT_EQ(Plain(row.value), row.plain);
+  }
+}
+
+TEST(EscapeTest, EachPairOfBytesGivesJsonInOneLine) {
+  for (int first = 0; first < 256; ++first) {
+    for (int second = 0; second < 256; ++second) {
+      const std::string value = {static_cast<char>(first), static_cast<char>(second)};
+      const std::string json = Json(value);
+      const auto parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+      ASSERT_TRUE(parsed.is_string()) << json;
+      for (const std::string& text : {json, Plain(value)}) {
+        for (const char byte : text) {
+          ASSERT_GE(static_cast<unsigned char>(byte), 0x20) << text;
+          ASSERT_NE(byte, 0x7F) << text;
+        }
+      }
+      if (first < 0x80 && second < 0x80) {
+        ASSERT_EQ(parsed.get<std::string>(), value);
+      }
+    }
+  }
+}
+
+TEST(EscapeTest, LongValuesAreCutBetweenCharacters) {
+  EXPECT_EQ(Plain("abcdef", 6), "abcdef");
+  EXPECT_EQ(Plain("abcdef", 5), "abcde\xE2\x80\xA6");
+  EXPECT_EQ(Json("abcdef", 5), "\"abcde\xE2\x80\xA6\"");
+  EXPECT_EQ(Plain("abc\xE2\x82\xAC", 5), "abc\xE2\x80\xA6");
+  EXPECT_EQ(Plain("abc\xE2\x82\xAC", 4), "abc\xE2\x80\xA6");
+  EXPECT_EQ(Plain("abc\xE2\x82\xAC!", 6), "abc\xE2\x82\xAC\xE2\x80\xA6");
+  // Continuation bytes without end do not make the cut walk back to the front.
+  EXPECT_EQ(Json(std::string(1000, '\x80'), 8).size(), 2 + 5 * 3 + 3U);
+}
+
+TEST(EscapeTest, Numbers) {
+  std::string out;
+  AppendNumber(0, &out);
+  out += ' ';
+  AppendNumber(UINT64_MAX, &out);
+  EXPECT_EQ(out, "0 18446744073709551615");
+}
+
+TEST(EscapeTest, Time) {
+  const auto text = [](int64_t microseconds) {
+    std::string out;
+    AppendTime(std::chrono::system_clock::time_point(std::chrono::microseconds(microseconds)),
+               &out);
+    return out;
+  };
+  EXPECT_EQ(text(0), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(text(1709251199'999999), "2024-02-29T23:59:59.999999Z");
+  EXPECT_EQ(text(1709251200'000001), "2024-03-01T00:00:00.000001Z");
+  EXPECT_EQ(text(-1), "1969-12-31T23:59:59.999999Z");
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/explain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/policy_builder.h"
+
+namespace proxyd {
+namespace {
+
+using namespace test;  // NOLINT: the words of these tests
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+RuleConfig For(IdSet users, RuleConfig rule) {
+  rule.users = std::move(users);
+  return rule;
+}
+RuleConfig Group(gid_t gid, RuleConfig rule) {
+  rule.groups = Ids({gid});
+  return rule;
+}
+RuleConfig With(std::map<std::string, std::string> metadata, RuleConfig rule) {
+  rule.metadata = std::move(metadata);
+  return rule;
+}
+RuleConfig On(std::vector<size_t> listeners, RuleConfig rule) {
+  rule.listeners = std::move(listeners);
+  return rule;
+}
+
+class ExplainTest : public testing::Test {
+ protected:
+  // The n-th rule is called "n" and stands in line 10 + n of c.toml.
+  Explanation Ask(std::vector<RuleConfig> rules, std::string_view method) {
+    for (size_t i = 0; i < rules.size(); ++i) {
+      rules[i].name = std::to_string(i);
+      rules[i].position = {.file = "c.toml", .line = static_cast<uint32_t>(10 + i), .column = 3};
+    }
+    Config config = ConfigOf(std::move(rules));
+    config.backends.emplace_back().name = "back";
+    const Snapshot snapshot(std::move(config), kOverflow);
+    return Explain(snapshot, {.listener = 0,
+                              .identity = {.uid = uid_, .gid = 100, .groups = groups_},
+                              .method = *ParseMethodName(method),
+                              .metadata = metadata_});
+  }
+
+  uid_t uid_ = 1000;
+  std::vector<gid_t> groups_;
+  std::vector<ttrpc::MetadataEntry> metadata_;
+};
+
+TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItStands) {
+  const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/M"})}, "/s/M");
+  EXPECT_TRUE(found.admitted);
+  EXPECT_TRUE(found.allowed);
+  EXPECT_EQ(found.rule, 1U);
+  EXPECT_EQ(found.reason, "rule \"1\" (c.toml:11) allows /s/M to uid 1000, by backend \"back\"");
+  EXPECT_THAT(found.notes, IsEmpty());
+}
+
+TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhatItStandsBefore) {
+  const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/*"})}, "/s/N");
+  EXPECT_TRUE(found.admitted);
+  EXPECT_FALSE(found.allowed);
+  EXPECT_EQ(found.rule, 0U);
+  EXPECT_EQ(found.reason, "rule \"0\" (c.toml:10) denies /s/N to uid 1000");
+  EXPECT_THAT(found.notes, ElementsAre("rule \"1\" (c.toml:11) allows it, but rule \"0\" "
+                                       "(c.toml:10) stands before it"));
+}
+
+TEST_F(ExplainTest, SaysThatNothingMatches) {
+  const Explanation found = Ask({Allow({"/s/M"})}, "/s/N");
+  EXPECT_TRUE(found.admitted);
+  EXPECT_FALSE(found.allowed);
+  EXPECT_EQ(found.rule, std::nullopt);
+  EXPECT_EQ(found.reason, "no rule matches on listener \"first\": uid 1000 may not call /s/N");
+  EXPECT_THAT(found.notes, ElementsAre("rule \"0\" (c.toml:10) allows other methods to uid 1000, "
+                                       "but not this one"));
+}
+
+TEST_F(ExplainTest, SaysThatAPeerIsNotLetIn) {
+  const Explanation found = Ask({For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
+  EXPECT_FALSE(found.admitted);
+  EXPECT_FALSE(found.allowed);
+  EXPECT_EQ(found.reason,
+            "uid 1000 is not admitted on listener \"first\": no enforced allow rule could ever "
+            "match it there, so that its connection is closed before a byte is read");
+  EXPECT_THAT(found.notes,
+              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 1000"));
+}
+
+TEST_F(ExplainTest, NobodyIsLetInWithoutAUser) {
+  uid_ = static_cast<uid_t>(-1);
+  const Explanation found = Ask({Allow({"/s/M"})}, "/s/M");
+  EXPECT_FALSE(found.admitted);
+  EXPECT_EQ(found.reason,
+            "uid or gid is -1, which is nobody: the connection is closed before a byte is read");
+  EXPECT_THAT(found.notes, IsEmpty());
+}
+
+TEST_F(ExplainTest, RulesThatAreNotEnforcedAreToldApart) {
+  const Explanation found =
+      Ask({Shadow(Deny({"/s/M"})), Shadow(Allow({"/s/*"})), Allow({"/s/M"})}, "/s/M");
+  EXPECT_TRUE(found.allowed);
+  EXPECT_EQ(found.rule, 2U);
+  EXPECT_THAT(found.shadows, ElementsAre(0, 1));
+}
+
+TEST_F(ExplainTest, ARuleMayLackGroupsOrUsersOrBoth) {
+  groups_ = {5};
+  const auto mine = For(Ids({1000}), Allow({"/s/M"}));
+  const auto others = For(Ids({7}), Allow({"/s/M"}));
+  auto groups_alone = Group(8, Allow({"/s/M"}));
+  groups_alone.users.reset();
+  const Explanation found = Ask({Allow({"/s/O"}), Group(8, mine), Group(5, others),
+                                 Group(8, others), std::move(groups_alone)},
+                                "/s/M");
+  EXPECT_THAT(
+      found.notes,
+      ElementsAre(
+          "rule \"0\" (c.toml:10) allows other methods to uid 1000, but not this one",
+          "rule \"1\" (c.toml:11) allows this method, but not to any group of uid 1000",
+          "rule \"2\" (c.toml:12) allows this method, but not to uid 1000",
+          "rule \"3\" (c.toml:13) allows this method, but not to uid 1000 nor to any of its groups",
+          "rule \"4\" (c.toml:14) allows this method, but not to any group of uid 1000"));
+}
+
+TEST_F(ExplainTest, ARuleMayLackMetadata) {
+  const std::map<std::string, std::string> wanted = {{"k", "a \"b\""}, {"l", "2"}};
+  metadata_ = {{.key = "l", .value = "2"}, {.key = "m", .value = "3"}};
+  const Explanation found = Ask({With(wanted, Allow({"/s/M"}))}, "/s/M");
+  EXPECT_FALSE(found.allowed);
+  EXPECT_THAT(found.notes, ElementsAre("rule \"0\" (c.toml:10) allows this method to uid 1000, "
+                                       "but only with metadata k = \"a \\\"b\\\"\""));
+  metadata_ = {{.key = "k", .value = "a \"b\""}, {.key = "l", .value = "2"}};
+  EXPECT_TRUE(Ask({With(wanted, Allow({"/s/M"}))}, "/s/M").allowed);
+}
+
+TEST_F(ExplainTest, MetadataThatARuleAsksForMayNotRepeat) {
+  metadata_ = {{.key = "k", .value = "1"}, {.key = "k", .value = "2"}};
+  const Explanation found = Ask({With({{"k", "1"}}, Allow({"/s/M"}))}, "/s/M");
+  EXPECT_TRUE(found.admitted);
+  EXPECT_FALSE(found.allowed);
+  EXPECT_EQ(found.reason, "the request is refused: metadata k must appear once and in lower case");
+  EXPECT_THAT(found.notes, IsEmpty());
+}
+
+TEST_F(ExplainTest, ARuleMayBeOfAnotherListener) {
+  EXPECT_THAT(Ask({On({1}, Allow({"/s/M"}))}, "/s/M").notes,
+              ElementsAre("rule \"0\" (c.toml:10) allows this method to uid 1000, but only on "
+                          "listener \"second\""));
+}
+
+TEST_F(ExplainTest, WhatLacksMoreThanOneThingIsNotNear) {
+  const Explanation found = Ask({For(Ids({7}), Allow({"/s/O"})), Shadow(Allow({"/s/O"})),
+                                 On({1}, For(Ids({7}), Allow({"/s/M"})))},
+                                "/s/M");
+  EXPECT_THAT(found.notes, IsEmpty());
+}
+
+TEST_F(ExplainTest, TheOverflowUidIsToldToBeWrittenOut) {
+  uid_ = kOverflow.uid;
+  const Explanation found = Ask({Allow({"/s/M"}), For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
+  EXPECT_FALSE(found.admitted);
+  EXPECT_THAT(found.notes,
+              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 65534, as "
+                          "which unmapped ids show: it must be written out",
+                          "rule \"1\" (c.toml:11) allows this method, but not to uid 65534"));
+}
+
+TEST_F(ExplainTest, NamesOfRulesAreQuoted) {
+  Config config = ConfigOf({Allow({"/s/M"})});
+  config.rules[0].name = "a\n\"b\x1b[31m";
+  config.rules[0].position.file = "c\n.toml";
+  const Snapshot snapshot(std::move(config), kOverflow);
+  EXPECT_EQ(Explain(snapshot, {.listener = 0,
+                               .identity = Peer(1),
+                               .method = {.service = "s", .method = "M"},
+                               .metadata = {}})
+                .reason,
+            "rule \"a\\n\\\"b\\u001b[31m\" (c\\n.toml:0) allows /s/M to uid 1");
+}
+
+TEST(ParseMethodNameTest, TakesWhatARequestMayHave) {
+  const auto name = ParseMethodName("/a.b.C_1/Do_it");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->service, "a.b.C_1");
+  EXPECT_EQ(name->method, "Do_it");
+  EXPECT_TRUE(ParseMethodName("/" + std::string(256, 's') + "/M"));
+  for (const std::string& text :
+       {std::string(), std::string("/"), std::string("//"), std::string("/s"), std::string("/s/"),
+        std::string("//M"), std::string("s/M"), std::string("/s/M/"), std::string("/s/a.b"),
+        std::string("/s/*"), std::string("/s/M "), "/" + std::string(257, 's') + "/M"}) {
+    EXPECT_FALSE(ParseMethodName(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/match.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/policy_builder.h"
+
+namespace proxyd {
+namespace {
+
+using namespace test;  // NOLINT: the words of these tests
+
+bool Fits(const RuleConfig& rule, const Identity& identity) {
+  return FitsIdentity(rule, identity, kOverflow);
+}
+
+RuleConfig AllowUsers(const IdSet& users) {
+  RuleConfig rule = Allow({"/*/*"});
+  rule.users = users;
+  return rule;
+}
+RuleConfig AllowGroups(const IdSet& groups) {
+  RuleConfig rule = Allow({"/*/*"});
+  rule.users.reset();
+  rule.groups = groups;
+  return rule;
+}
+RuleConfig AsDeny(RuleConfig rule) {
+  rule.action = RuleConfig::Action::kDeny;
+  return rule;
+}
+
+// The definition, as it would be read aloud.
+bool MatchNaively(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern[0] != '*') {
+    return !text.empty() && text[0] == pattern[0] &&
+           MatchNaively(pattern.substr(1), text.substr(1));
+  }
+  if (MatchNaively(pattern.substr(1), text)) return true;
+  return !text.empty() && text[0] != '/' && MatchNaively(pattern, text.substr(1));
+}
+
+// All strings over `alphabet` of at most `length` characters.
+std::vector<std::string> AllStrings(std::string_view alphabet, size_t length) {
+  std::vector<std::string> all = {""};
+  for (size_t begin = 0, round = 0; round < length; ++round) {
+    const size_t end = all.size();
+    for (; begin < end; ++begin) {
+      for (char c : alphabet) all.push_back(all[begin] + c);
+    }
+  }
+  return all;
+}
+
+TEST(MatchPatternTest, EqualsTheDefinitionOnAllShortStrings) {
+  const std::vector<std::string> patterns = AllStrings("ab*/", 5);
+  const std::vector<std::string> texts = AllStrings("ab/", 5);
+  for (const std::string& pattern : patterns) {
+    for (const std::string& text : texts) {
+      ASSERT_EQ(MatchPattern(pattern, text), MatchNaively(pattern, text)) << pattern << " " << text;
+    }
+  }
+}
+
+TEST(MatchPatternTest, MatchesWholeTextOnly) {
+  EXPECT_TRUE(MatchPattern("grpc.health.v1.*", "grpc.health.v1.Health"));
+  EXPECT_TRUE(MatchPattern("grpc.health.v1.*", "grpc.health.v1."));
+  EXPECT_FALSE(MatchPattern("grpc.health.v1.*", "xgrpc.health.v1.Health"));
+  EXPECT_FALSE(MatchPattern("State", "States"));
+  EXPECT_FALSE(MatchPattern("State", "state"));
+  EXPECT_FALSE(MatchPattern("a.c", "abc"));
+}
+
+TEST(MatchPatternTest, ManyStarsDoNotExplode) {
+  std::string pattern;
+  for (int i = 0; i < 100; ++i) pattern += "*a";
+  EXPECT_FALSE(MatchPattern(pattern + "b", std::string(256, 'a')));
+  EXPECT_TRUE(MatchPattern(pattern, std::string(256, 'a')));
+}
+
+TEST(FitsIdentityTest, UsersByNumberRangeAndStar) {
+  EXPECT_TRUE(Fits(AllowUsers(Ids({5, 1000})), Peer(1000)));
+  EXPECT_FALSE(Fits(AllowUsers(Ids({5, 1000})), Peer(1001)));
+  EXPECT_TRUE(Fits(AllowUsers(Range(10, 12)), Peer(10)));
+  EXPECT_TRUE(Fits(AllowUsers(Range(10, 12)), Peer(12)));
+  EXPECT_FALSE(Fits(AllowUsers(Range(10, 12)), Peer(9)));
+  EXPECT_FALSE(Fits(AllowUsers(Range(10, 12)), Peer(13)));
+  EXPECT_TRUE(Fits(AllowUsers(Any()), Peer(0)));
+  EXPECT_TRUE(Fits(AllowUsers(Any()), Peer(100000)));
+}
+
+TEST(FitsIdentityTest, GroupsEffectiveOrSupplementary) {
+  const std::vector<gid_t> groups = {30, 40};
+  EXPECT_TRUE(Fits(AllowGroups(Ids({20})), Peer(1, 20, groups)));
+  EXPECT_TRUE(Fits(AllowGroups(Ids({40})), Peer(1, 20, groups)));
+  EXPECT_TRUE(Fits(AllowGroups(Range(35, 45)), Peer(1, 20, groups)));
+  EXPECT_FALSE(Fits(AllowGroups(Ids({50})), Peer(1, 20, groups)));
+  EXPECT_FALSE(Fits(AllowGroups(Ids({1})), Peer(1, 20, groups)));
+}
+
+TEST(FitsIdentityTest, UsersAndGroupsMustBothFit) {
+  RuleConfig rule = AllowUsers(Ids({1000}));
+  rule.groups = Ids({20});
+  for (const RuleConfig& either : {rule, AsDeny(rule)}) {
+    EXPECT_TRUE(Fits(either, Peer(1000, 20)));
+    EXPECT_FALSE(Fits(either, Peer(1000, 21)));
+    EXPECT_FALSE(Fits(either, Peer(1001, 20)));
+  }
+}
+
+TEST(FitsIdentityTest, WhoIsLeftOutIsEveryoneForDenyAndNobodyForAllow) {
+  RuleConfig rule = Allow({"/*/*"});
+  rule.users.reset();
+  EXPECT_FALSE(Fits(rule, Peer(0, 0)));
+  EXPECT_TRUE(Fits(AsDeny(rule), Peer(0, 0)));
+  EXPECT_TRUE(Fits(AsDeny(rule), Peer(kOverflow.uid, kOverflow.gid)));
+}
+
+TEST(FitsIdentityTest, EmptyListFitsNobody) {
+  EXPECT_FALSE(Fits(AllowUsers({}), Peer(0, 0)));
+  EXPECT_FALSE(Fits(AsDeny(AllowGroups({})), Peer(0, 0)));
+}
+
+TEST(FitsIdentityTest, AllowMatchesOverflowUidOnlyWrittenOut) {
+  const Identity unmapped = Peer(kOverflow.uid, 100);
+  EXPECT_FALSE(Fits(AllowUsers(Any()), unmapped));
+  EXPECT_FALSE(Fits(AllowUsers(Range(0, 4294967294)), unmapped));
+  EXPECT_FALSE(Fits(AllowUsers(Range(kOverflow.uid, kOverflow.uid)), unmapped));
+  EXPECT_TRUE(Fits(AllowUsers(Ids({kOverflow.uid})), unmapped));
+}
+
+TEST(FitsIdentityTest, AllowMatchesOverflowGidOnlyWrittenOut) {
+  const std::vector<gid_t> unmapped_groups = {kOverflow.gid};
+  const std::vector<gid_t> one_mapped_group = {kOverflow.gid, 30};
+  const Identity unmapped = Peer(1, kOverflow.gid, unmapped_groups);
+  EXPECT_FALSE(Fits(AllowGroups(Any()), unmapped));
+  EXPECT_FALSE(Fits(AllowGroups(Range(0, 4294967294)), unmapped));
+  EXPECT_TRUE(Fits(AllowGroups(Ids({kOverflow.gid})), unmapped));
+  EXPECT_TRUE(Fits(AllowGroups(Any()), Peer(1, kOverflow.gid, one_mapped_group)));
+  EXPECT_TRUE(Fits(AllowGroups(Range(30, 30)), Peer(1, kOverflow.gid, one_mapped_group)));
+}
+
+TEST(FitsIdentityTest, OverflowUidAndGidAreToldApart) {
+  EXPECT_TRUE(Fits(AllowUsers(Any()), Peer(kOverflow.gid, 100)));
+  EXPECT_TRUE(Fits(AllowGroups(Any()), Peer(1, kOverflow.uid)));
+  EXPECT_TRUE(Fits(AllowUsers(Any()), Peer(1, kOverflow.gid)));
+}
+
+TEST(FitsIdentityTest, DenyTakesOverflowIdsForTheirNumbers) {
+  EXPECT_TRUE(Fits(AsDeny(AllowUsers(Any())), Peer(kOverflow.uid)));
+  EXPECT_TRUE(Fits(AsDeny(AllowUsers(Range(60000, 65534))), Peer(kOverflow.uid)));
+  EXPECT_FALSE(Fits(AsDeny(AllowUsers(Range(1, 60000))), Peer(kOverflow.uid)));
+  EXPECT_TRUE(Fits(AsDeny(AllowGroups(Any())), Peer(1, kOverflow.gid)));
+  EXPECT_TRUE(Fits(AsDeny(AllowGroups(Range(60000, 65534))), Peer(1, kOverflow.gid)));
+}
+
+TEST(MetadataHoldsTest, WantsEachKeyWithItsExactValue) {
+  RuleConfig rule;
+  rule.metadata = {{"ns", "k8s.io"}, {"x", ""}};
+  const auto holds = [&rule](std::vector<ttrpc::MetadataEntry> metadata) {
+    return MetadataHolds(rule, metadata);
+  };
+  EXPECT_TRUE(holds({{"other", "1"}, {"x", ""}, {"ns", "k8s.io"}}));
+  EXPECT_FALSE(holds({}));
+  EXPECT_FALSE(holds({{"ns", "k8s.io"}}));
+  EXPECT_FALSE(holds({{"ns", "k8s.io"}, {"x", "y"}}));
+  EXPECT_FALSE(holds({{"ns", "k8s.io "}, {"x", ""}}));
+  EXPECT_FALSE(holds({{"ns", "K8S.io"}, {"x", ""}}));
+  EXPECT_FALSE(holds({{"NS", "k8s.io"}, {"x", ""}}));
+  EXPECT_TRUE(MetadataHolds(RuleConfig(), {}));
+}
+
+TEST(DenyCoversTest, PatternWithinPattern) {
+  const auto covers = [](std::string_view deny, std::string_view allow) {
+    return DenyCovers(Deny({deny}), Allow({allow}), Pattern(allow));
+  };
+  EXPECT_TRUE(covers("/*/*", "/*/*"));
+  EXPECT_TRUE(covers("/*/*", "/a.B/C"));
+  EXPECT_TRUE(covers("/a.*/*", "/a.b*c/D*"));
+  EXPECT_TRUE(covers("/a/B", "/a/B"));
+  EXPECT_FALSE(covers("/a.*/*", "/*/*"));
+  EXPECT_FALSE(covers("/a/B", "/a/*"));
+  EXPECT_FALSE(covers("/a/B*", "/a/*B"));
+  EXPECT_TRUE(DenyCovers(Deny({}), Allow({"/*/*"}), Pattern("/*/*")));
+}
+
+TEST(DenyCoversTest, MetadataOfDenyMustBeAskedForByAllow) {
+  RuleConfig deny = Deny({});
+  deny.metadata = {{"ns", "a"}};
+  RuleConfig allow = Allow({"/s/M"});
+  EXPECT_FALSE(DenyCovers(deny, allow, allow.methods[0]));
+  allow.metadata = {{"ns", "b"}};
+  EXPECT_FALSE(DenyCovers(deny, allow, allow.methods[0]));
+  allow.metadata = {{"ns", "a"}, {"x", "1"}};
+  EXPECT_TRUE(DenyCovers(deny, allow, allow.methods[0]));
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/generation.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/policy_builder.h"
+#include "ttrpc/event_loop.h"
+
+namespace proxyd {
+namespace {
+
+// A name and an address.
+using Listeners = std::vector<std::pair<std::string, std::string>>;
+
+SnapshotPtr SnapshotOf(const Listeners& listeners) {
+  Config config = test::ConfigOf({});
+  const ListenerConfig like = config.listeners[0];
+  config.listeners.clear();
+  for (const auto& [name, address] : listeners) {
+    ListenerConfig& listener = config.listeners.emplace_back(like);
+    listener.name = name;
+    if (address.starts_with("systemd:")) {
+      listener.address = PassedSocket{address.substr(8)};
+    } else {
+      listener.address = ttrpc::Address::Parse(address).value();
+    }
+  }
+  return std::make_shared<const Snapshot>(std::move(config), test::kOverflow);
+}
+
+constexpr char kPub[] = "unix:///pub";
+constexpr char kPriv[] = "unix:///priv";
+
+struct Case {
+  const char* what;
+  Listeners before;
+  Listeners after;
+  // By listener of `before`: what its peers' listener is called then, "-" in front if it is gone.
+  std::vector<std::string> become;
+};
+
+const Case kCases[] = {
+    {"the same", {{"a", kPub}}, {{"a", kPub}}, {"a"}},
+    {"in another place", {{"a", kPub}, {"b", kPriv}}, {{"b", kPriv}, {"a", kPub}}, {"a", "b"}},
+    {"the name moves to another socket", {{"s1", kPub}}, {{"s1", kPriv}, {"s2", kPub}}, {"s2"}},
+    {"swapped", {{"a", kPub}, {"b", kPriv}}, {{"a", kPriv}, {"b", kPub}}, {"b", "a"}},
+    {"renamed", {{"a", kPub}}, {{"b", kPub}}, {"b"}},
+    {"removed", {{"a", kPub}, {"b", kPriv}}, {{"b", kPriv}}, {"-a", "b"}},
+    {"another one takes its address", {{"a", kPub}}, {{"new", kPub}, {"a", kPriv}}, {"new"}},
+    {"its address changes", {{"a", kPub}}, {{"a", kPriv}}, {"-a"}},
+    {"passed", {{"a", "systemd:x"}}, {{"b", "systemd:x"}, {"a", "systemd:y"}}, {"b"}},
+    {"all go", {{"a", kPub}, {"b", kPriv}}, {}, {"-a", "-b"}},
+};
+
+std::string NameOf(const ListenerState& listener) {
+  return (listener.index ? "" : "-") + listener.config.name;
+}
+
+class GenerationTest : public testing::Test {
+ protected:
+  Ref<Generation> First(const Listeners& listeners) {
+    return MakeRef<Generation>(context_, SnapshotOf(listeners));
+  }
+  Ref<Generation> Next(const Listeners& listeners, const Ref<Generation>& before) {
+    return MakeRef<Generation>(context_, SnapshotOf(listeners), *before);
+  }
+
+  ttrpc::EventLoop loop_;
+  Tally tally_;
+  const Generation::Context context_{.loop = loop_.io(), .tally = tally_};
+};
+
+TEST_F(GenerationTest, PeersBelongToTheSocketByWhichTheyCame) {
+  for (const Case& c : kCases) {
+    const auto before = First(c.before);
+    std::vector<Ref<ListenerState>> of_peers;
+    for (size_t i = 0; i < c.before.size(); ++i) of_peers.push_back(before->listener(i));
+    const auto after = Next(c.after, before);
+    std::vector<std::string> become;
+    for (const auto& listener : of_peers) {
+      become.push_back(NameOf(*listener));
+      if (listener->index) {
+        EXPECT_EQ(after->listener(*listener->index), listener) << c.what;
+      }
+    }
+    EXPECT_EQ(become, c.become) << c.what;
+    for (size_t i = 0; i < c.after.size(); ++i) EXPECT_EQ(after->listener(i)->index, i) << c.what;
+  }
+}
+
+TEST_F(GenerationTest, ASocketThatIsGoneDoesNotComeBack) {
+  const auto first = First({{"a", kPub}});
+  const Ref<ListenerState> of_peers = first->listener(0);
+  const auto second = Next({}, first);
+  const auto third = Next({{"a", kPub}}, second);
+  EXPECT_EQ(NameOf(*of_peers), "-a");
+  EXPECT_NE(third->listener(0), of_peers);
+  EXPECT_EQ(second->removed(), std::vector{of_peers});
+  EXPECT_TRUE(third->removed().empty());
+}
+
+TEST_F(GenerationTest, WhatPeersOfARemovedListenerDoCountsUnderItsName) {
+  const auto first = First({{"a", kPub}, {"b", kPriv}});
+  const Ref<ListenerState> a = first->listener(0);
+  const Ref<ListenerState> b = first->listener(1);
+  const auto second = Next({}, first);
+  const MethodLabels labels = {.service = "s", .method = "m"};
+  ++second->rule_tally(*a, std::nullopt).decisions;
+  second->method_tally(*a, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
+  second->method_tally(*b, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
+  EXPECT_EQ(&second->listener_tally(*a), &tally_.Listener("a"));
+  EXPECT_EQ(&second->rule_tally(*a, std::nullopt), &first->rule_tally(*a, std::nullopt));
+  EXPECT_EQ(tally_.methods().size(), 2U);
+}
+
+}  // namespace
+}  // namespace proxyd

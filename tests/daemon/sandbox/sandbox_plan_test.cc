@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/sandbox_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "daemon/config/testing.h"
+
+namespace proxyd {
+namespace {
+
+constexpr char kNone[] = "";
+
+SandboxPlan PlanOf(const std::string& text) {
+  const LoadedConfig loaded = ParseText(text);
+  EXPECT_THAT(Strings(loaded.errors), ::testing::IsEmpty()) << text;
+  return loaded.config ? PlanSandbox(*loaded.config) : SandboxPlan();
+}
+
+std::string Listener(const std::string& name, const std::string& address) {
+  return "[[listener]]\nname = \"" + name + "\"\naddress = \"" + address + "\"\n";
+}
+
+std::string Backend(const std::string& keys) { return "[[backend]]\nname = \"b\"\n" + keys + "\n"; }
+
+struct PlanRow {
+  std::string config;
+  SandboxPlan plan;
+};
+
+TEST(SandboxPlanTest, HasWhatTheConfigurationNames) {
+  const std::vector<PlanRow> rows = {
+      {"", {}},
+      {"[log]\ntarget = \"file:/var/log/proxy/log\"\n", {.log_folders = {"/var/log/proxy"}}},
+      {"[log]\ntarget = \"journal\"\n", {}},
+      {"[log]\ntarget = \"file:/log\"\n[audit]\ntarget = \"file:/var//audit\"\n",
+       {.log_folders = {"/", "/var"}}},
+      {"[log]\ntarget = \"file:/l/log\"\n[audit]\ntarget = \"file:/l/audit\"\n",
+       {.log_folders = {"/l"}}},
+      {Listener("a", "unix:///run/p/a.sock") + Listener("b", "unix:///run/p/b.sock") +
+           Listener("c", "unix:///run/p/q/c.sock"),
+       {.socket_folders = {"/run/p", "/run/p/q"}}},
+      {Listener("a", "unix-abstract:/run/a") + Listener("b", "systemd:b"), {}},
+      {"[admin]\naddress = \"unix:///run/p/admin.sock\"\nusers = [\"root\"]\n",
+       {.socket_folders = {"/run/p"}}},
+      {"[metrics]\naddress = \"unix:///run/m/metrics.sock\"\n", {.socket_folders = {"/run/m"}}},
+      {"[metrics]\naddress = \"tcp:127.0.0.1:9464\"\n", {.tcp = true}},
+      {Backend("address = \"unix:///run/b\""), {}},
+      {Backend("address = \"hvsock:///run/b:1\""), {}},
+      {Backend("addresses = [\"unix:///run/b\", \"vsock:3:1\"]"), {.vsock = true}},
+  };
+  for (const PlanRow& row : rows) {
+    const SandboxPlan plan = PlanOf(row.config);
+    EXPECT_EQ(plan.log_folders, row.plan.log_folders) << row.config;
+    EXPECT_EQ(plan.socket_folders, row.plan.socket_folders) << row.config;
+    EXPECT_EQ(plan.vsock, row.plan.vsock) << row.config;
+    EXPECT_EQ(plan.tcp, row.plan.tcp) << row.config;
+  }
+}
+
+struct CoverRow {
+  SandboxPlan left;
+  SandboxPlan needed;
+  std::string outside;  // `WHAT is`
+};
+
+TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
+  const std::vector<CoverRow> rows = {
+      {{}, {}, kNone},
+      {{.log_folders = {"/a"}}, {}, kNone},
+      {{.log_folders = {"/a"}}, {.log_folders = {"/a", "/a/b/c"}}, kNone},
+      {{.log_folders = {"/a"}}, {.log_folders = {"/a", "/ab", "/c"}}, "/ab is"},
+      {{.log_folders = {"/a/b"}}, {.log_folders = {"/a"}}, "/a is"},
+      {{.log_folders = {"/a"}}, {.log_folders = {"/"}}, "/ is"},
+      {{.log_folders = {"/"}}, {.log_folders = {"/", "/a"}}, kNone},
+      // Who may make sockets may make files, not the other way round.
+      {{.socket_folders = {"/a"}}, {.log_folders = {"/a/b"}}, kNone},
+      {{.log_folders = {"/a"}}, {.socket_folders = {"/a"}}, "/a is"},
+      {{.socket_folders = {"/b", "/a"}}, {.socket_folders = {"/a/x", "/b/y"}}, kNone},
+      {{.socket_folders = {"/a"}}, {.socket_folders = {"/b"}, .vsock = true}, "/b is"},
+      {{.vsock = true, .tcp = true}, {}, kNone},
+      {{.vsock = true, .tcp = true}, {.vsock = true, .tcp = true}, kNone},
+      {{.tcp = true}, {.vsock = true}, "vsock sockets are"},
+      {{.vsock = true}, {.tcp = true}, "tcp sockets are"},
+  };
+  for (const CoverRow& row : rows) {
+    const ttrpc::Status status = CheckCovers(row.left, row.needed);
+    const std::string message =
+        row.outside.empty() ? "" : "needs a restart: " + row.outside + " outside the sandbox";
+    EXPECT_EQ(status.message(), message);
+    EXPECT_EQ(status.ok(), row.outside.empty());
+  }
+}
+
+}  // namespace
+}  // namespace proxyd
