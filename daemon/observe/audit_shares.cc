@@ -18,34 +18,34 @@ int64_t CountedAs(size_t bytes) {
 
 }  // namespace
 
-AuditPlace& AuditPlace::operator=(AuditPlace&& other) noexcept {
-  Leave();
+AuditReservation& AuditReservation::operator=(AuditReservation&& other) noexcept {
+  Release();
   shares_ = std::exchange(other.shares_, nullptr);
   user_ = other.user_;
   bytes_ = other.bytes_;
   return *this;
 }
 
-void AuditPlace::Leave() {
+void AuditReservation::Release() {
   if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
 }
 
-// Two threads may take the same place for two users: these then share it for as long as it is used,
+// Two threads may take the same slot for two users: these then share it for as long as it is used,
 // which costs them a little of their shares and nobody else anything.
 size_t AuditShares::Find(uid_t uid) {
-  if (uid == kRootUid) return kRootPlace;
-  const size_t first = FirstUserPlace(uid, seed_);
-  size_t free = kCommonPlace;
+  if (uid == kRootUid) return kRootSlot;
+  const size_t first = FirstUserSlot(uid, seed_);
+  size_t free = kCommonSlot;
   for (size_t i = first; i < first + kUserSetSize; ++i) {
     if (users_[i].uid.load(kRelaxed) == uid) return i;
-    if (free == kCommonPlace && users_[i].used.load(kRelaxed) == 0) free = i;
+    if (free == kCommonSlot && users_[i].used.load(kRelaxed) == 0) free = i;
   }
-  if (free != kCommonPlace) users_[free].uid.store(uid, kRelaxed);
+  if (free != kCommonSlot) users_[free].uid.store(uid, kRelaxed);
   return free;
 }
 
 std::atomic<int64_t>& AuditShares::PoolOf(size_t user) {
-  return user == kRootPlace ? root_used_ : others_used_;
+  return user == kRootSlot ? root_used_ : others_used_;
 }
 
 void AuditShares::Add(size_t user, int64_t bytes) {
@@ -62,26 +62,26 @@ bool AuditShares::Take(size_t user, int64_t bytes, int64_t shares_of_free) {
   return false;
 }
 
-bool AuditShares::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+bool AuditShares::Reserve(uid_t uid, size_t bytes, AuditReservation* reservation) {
   const size_t user = Find(uid);
   if (bytes == 0) return Take(user, 0, kForCalls);
   const int64_t counted = CountedAs(bytes);
   if (!Take(user, counted, kForCalls)) return false;
-  place->Leave();
-  place->shares_ = this;
-  place->user_ = user;
-  place->bytes_ = counted;
+  reservation->Release();
+  reservation->shares_ = this;
+  reservation->user_ = user;
+  reservation->bytes_ = counted;
   return true;
 }
 
-bool AuditShares::Queue(uid_t uid, size_t bytes, AuditPlace place) {
+bool AuditShares::Queue(uid_t uid, size_t bytes, AuditReservation reservation) {
   const int64_t counted = CountedAs(bytes);
-  const size_t user = place.empty() ? Find(uid) : place.user_;
-  if (place.empty()) {
+  const size_t user = reservation.empty() ? Find(uid) : reservation.user_;
+  if (reservation.empty()) {
     if (!Take(user, counted, kForLines)) return false;
   } else {
-    Add(user, counted - place.bytes_);
-    place.shares_ = nullptr;
+    Add(user, counted - reservation.bytes_);
+    reservation.shares_ = nullptr;
   }
   int64_t& queued = users_[user].queued;
   if (queued == 0) queued_.push_back(user);

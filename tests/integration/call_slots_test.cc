@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // [limits] calls_per_user bounds the work at the backend: the daemon's own answer to a call, or the
-// end of its peer, does not give the call's place back.
+// end of its peer, does not give the call's slot back.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -26,7 +26,7 @@ backend = "back"
 streams = true
 )";
 
-class CallPlacesTest : public ProxyTest {
+class CallSlotsTest : public ProxyTest {
  protected:
   void StartWith(const std::string& limits, const std::string& backend = "") {
     Start({.head = "[limits]\n" + limits, .backend = backend, .rules = kOpenRules});
@@ -39,7 +39,7 @@ class CallPlacesTest : public ProxyTest {
   static auto Refused(uint32_t id, const std::string& limit) {
     return IsStatus(id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
   }
-  // Once the daemon has seen what gives a place back. Uses ids from `id` on.
+  // Once the daemon has seen what gives a slot back. Uses ids from `id` on.
   static void ExpectServedSoon(RawPeer& peer, uint32_t id) {
     EXPECT_TRUE(Eventually([&peer, &id] {
       const auto answer = peer.Exchange(Echo(id));
@@ -50,7 +50,7 @@ class CallPlacesTest : public ProxyTest {
 };
 
 // 64 at most, though each is answered after a moment: the handlers go on.
-TEST_F(CallPlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
+TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   StartWith("calls_per_user = 64\n");
   RawPeer peer = Peer(kUser);
   constexpr uint32_t kCalls = 2000;
@@ -76,7 +76,7 @@ TEST_F(CallPlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   ExpectEcho(other, 1);
 }
 
-TEST_F(CallPlacesTest, ALateReplyGivesThePlaceBack) {
+TEST_F(CallSlotsTest, ALateReplyGivesTheSlotBack) {
   StartWith("calls_per_user = 2\n");
   RawPeer peer = Peer(kUser);
   Expire(peer, 1);
@@ -90,7 +90,7 @@ TEST_F(CallPlacesTest, ALateReplyGivesThePlaceBack) {
 }
 
 // It counts what the peer itself waits for.
-TEST_F(CallPlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
+TEST_F(CallSlotsTest, CallsPerConnectionAreThoseThatThePeerHas) {
   StartWith("calls_per_connection = 1\n");
   RawPeer peer = Peer(kUser);
   Expire(peer, 1);
@@ -99,7 +99,7 @@ TEST_F(CallPlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
   EXPECT_EQ(backend_->connections(), 1U);
 }
 
-TEST_F(CallPlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
+TEST_F(CallSlotsTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
   StartWith("calls_per_user = 3\n");
   RawPeer peer = Peer(kUser);
   RawPeer second = Peer(kUser);
@@ -116,7 +116,7 @@ TEST_F(CallPlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsE
   ExpectEcho(second, 7);
 }
 
-TEST_F(CallPlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
+TEST_F(CallSlotsTest, OfASharedConnectionAPeerThatLeavesKeepsItsSlots) {
   StartWith("calls_per_user = 2\n", "connections = \"per-user\"\n");
   RawPeer leaving = Peer(kUser);
   RawPeer staying = Peer(kUser);
@@ -130,7 +130,7 @@ TEST_F(CallPlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
   EXPECT_TRUE(backend_->Send(0, Response(3, "late")));
   ExpectServedSoon(staying, 5);
   EXPECT_EQ(backend_->connections(), 1U);
-  // The last of them takes the connection with it, and so the places.
+  // The last of them takes the connection with it, and so the slots.
   staying.HalfClose();
   staying.ExpectEnd();
   backend_->WaitForEnd(0);

@@ -29,7 +29,7 @@ auto Refused(uint32_t id, const std::string& limit) {
   return IsStatus(id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
 }
 
-class BackendPlacesTest : public ProxyTest {
+class BackendSlotsTest : public ProxyTest {
  protected:
   void StartWith(const std::string& limits, const std::string& backend = "") {
     Start({.head = "[limits]\n" + limits, .backend = backend, .rules = kOpenRules});
@@ -40,7 +40,7 @@ class BackendPlacesTest : public ProxyTest {
         DaemonSurroundings{.descriptors = rlimit{.rlim_cur = most, .rlim_max = most}});
     ASSERT_TRUE(daemon_->WaitUntilReady());
   }
-  // Once the daemon has seen what gives a place back.
+  // Once the daemon has seen what gives a slot back.
   static void ExpectServedSoon(RawPeer& peer, uint32_t id) {
     EXPECT_TRUE(Eventually([&peer, &id] {
       const auto answer = peer.Exchange(Echo(id));
@@ -50,7 +50,7 @@ class BackendPlacesTest : public ProxyTest {
   }
 };
 
-TEST_F(BackendPlacesTest, OfAUser) {
+TEST_F(BackendSlotsTest, OfAUser) {
   StartWith("backend_connections_per_user = 2\n");
   RawPeer one = Peer(kAlice);
   RawPeer two = Peer(kAlice);
@@ -71,7 +71,7 @@ TEST_F(BackendPlacesTest, OfAUser) {
 }
 
 // A call that hangs keeps the connection that it is on.
-TEST_F(BackendPlacesTest, ARetiredConnectionCountsUntilItIsClosed) {
+TEST_F(BackendSlotsTest, ARetiredConnectionCountsUntilItIsClosed) {
   StartWith("backend_connections_per_user = 2\n");
   RawPeer peer = Peer(kAlice);
   for (const size_t round : {0U, 1U}) {
@@ -89,7 +89,7 @@ TEST_F(BackendPlacesTest, ARetiredConnectionCountsUntilItIsClosed) {
   EXPECT_EQ(backend_->connections(), 3U);
 }
 
-TEST_F(BackendPlacesTest, OneThatIsBeingDialledCounts) {
+TEST_F(BackendSlotsTest, OneThatIsBeingDialledCounts) {
   WriteConfig({.head = "[limits]\nbackend_connections_per_user = 1\n",
                .backend = "wait = \"1h\"\n",
                .rules = kOpenRules});
@@ -107,7 +107,7 @@ TEST_F(BackendPlacesTest, OneThatIsBeingDialledCounts) {
   EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
-TEST_F(BackendPlacesTest, SharedOnesAndThoseOfStreamsCount) {
+TEST_F(BackendSlotsTest, SharedOnesAndThoseOfStreamsCount) {
   StartWith("backend_connections_per_user = 2\n", "connections = \"per-user\"\n");
   RawPeer peer = Peer(kAlice);
   RawPeer sister = Peer(kAlice);
@@ -126,7 +126,7 @@ TEST_F(BackendPlacesTest, SharedOnesAndThoseOfStreamsCount) {
 }
 
 // Of 128 descriptors 40 are left for backends, 4 of them to root. Each stream takes one.
-TEST_F(BackendPlacesTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
+TEST_F(BackendSlotsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   WriteConfig({.head = "[limits]\nconnections = 24\nconnections_reserved = 4\n",
                .backend = "connections = \"per-user\"\n",
                .rules = kOpenRules});
@@ -155,7 +155,7 @@ TEST_F(BackendPlacesTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
 }
 
 // All that one account can open, to as many backends as there are, leaves root its own.
-TEST_F(BackendPlacesTest, AUserWithManyBackendsDoesNotShutRootOut) {
+TEST_F(BackendSlotsTest, AUserWithManyBackendsDoesNotShutRootOut) {
   constexpr int kBackends = 8;
   std::string rules;
   for (int i = 0; i < kBackends; ++i) {
