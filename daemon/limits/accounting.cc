@@ -3,146 +3,21 @@
 
 #include <algorithm>
 
-#include "config/load.h"
-#include "config/size.h"
-
 namespace proxyd {
 
 namespace {
 
-constexpr uid_t kRoot = 0;
-
-// Of `buffered`: a user who holds less is not why it is full, whoever else holds still less.
+// A user who holds less than this part of `buffered` is not why it is full, even if everybody else
+// holds still less.
 constexpr uint64_t kBystandersPart = 8;
 
-std::string ValueOf(Limit limit, const LimitsConfig& limits) {
-  switch (limit) {
-    case Limit::kConnections:
-      return std::to_string(limits.connections);
-    case Limit::kConnectionsPerUser:
-      return std::to_string(limits.connections_per_user);
-    case Limit::kCallsPerConnection:
-      return std::to_string(limits.calls_per_connection);
-    case Limit::kCallsPerUser:
-      return std::to_string(limits.calls_per_user);
-    case Limit::kRequestsPerSecondPerUser:
-      return std::to_string(limits.requests_per_second_per_user);
-    case Limit::kBufferedPerUser:
-      return FormatSize(limits.buffered_per_user);
-    case Limit::kBuffered:
-      return FormatSize(limits.buffered);
-    case Limit::kBackendConnectionsPerUser:
-      return std::to_string(limits.backend_connections_per_user);
-    case Limit::kBackendConnections:
-      break;  // see BackendLimitReached()
-  }
-  return {};
-}
-
-ttrpc::Status Reached(Limit limit, const std::string& value) {
-  return {ttrpc::StatusCode::kResourceExhausted,
-          "limit " + std::string(NameOf(limit)) + " = " + value + " reached"};
-}
-
 }  // namespace
-
-std::string_view NameOf(Limit limit) {
-  switch (limit) {
-    case Limit::kConnections:
-      return "connections";
-    case Limit::kConnectionsPerUser:
-      return "connections_per_user";
-    case Limit::kCallsPerConnection:
-      return "calls_per_connection";
-    case Limit::kCallsPerUser:
-      return "calls_per_user";
-    case Limit::kRequestsPerSecondPerUser:
-      return "requests_per_second_per_user";
-    case Limit::kBufferedPerUser:
-      return "buffered_per_user";
-    case Limit::kBuffered:
-      return "buffered";
-    case Limit::kBackendConnectionsPerUser:
-      return "backend_connections_per_user";
-    case Limit::kBackendConnections:
-      return "backend_connections";
-  }
-  return {};
-}
-
-ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
-  return Reached(limit, ValueOf(limit, limits));
-}
-
-BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors) {
-  const auto in_all = static_cast<uint32_t>(
-      std::min<uint64_t>(DescriptorsForBackends(config, descriptors), UINT32_MAX));
-  return {.per_user = config.limits.backend_connections_per_user,
-          .in_all = in_all,
-          .reserved = std::min(config.limits.connections_reserved, in_all / 2)};
-}
-
-ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits) {
-  const bool of_user = limit == Limit::kBackendConnectionsPerUser;
-  return Reached(limit, std::to_string(of_user ? limits.per_user : limits.in_all));
-}
-
-// Calls.
-
-void CallSlot::Release() {
-  if (account_ == nullptr) return;
-  std::exchange(account_, nullptr)->calls_.fetch_sub(1, std::memory_order_relaxed);
-}
-
-bool UserAccount::TakeCall(uint32_t most, CallSlot* place) {
-  if (calls_.fetch_add(1, std::memory_order_relaxed) >= most) {
-    calls_.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  *place = CallSlot(this);
-  return true;
-}
-
-bool UserAccount::TakeRequest(uint32_t per_second, Clock::time_point now) {
-  if (per_second == 0) return true;
-  constexpr Clock::rep kSecond = std::chrono::nanoseconds(std::chrono::seconds(1)).count();
-  const Clock::rep token = kSecond / per_second;
-  const Clock::rep time = now.time_since_epoch().count();
-  Clock::rep full_at = full_at_.load(std::memory_order_relaxed);
-  for (;;) {
-    const Clock::rep after = std::max(full_at, time) + token;
-    if (after - time > kSecond) return false;
-    if (full_at_.compare_exchange_weak(full_at, after, std::memory_order_relaxed)) return true;
-  }
-}
-
-// Connections.
-
-ConnectionSlot::~ConnectionSlot() {
-  if (accounting_ == nullptr) return;
-  buffered_.Set(0);
-  accounting_->Disconnect(account_, listener_);
-}
-
-void MemoryCharge::Set(size_t bytes) {
-  if (bytes == bytes_) return;
-  // Unsigned: one that is less wraps around, twice.
-  const uint64_t change = uint64_t{bytes} - bytes_;
-  bytes_ = bytes;
-  accounting_->buffered_.fetch_add(change, std::memory_order_relaxed);
-  const uint64_t own = account_->buffered_.fetch_add(change, std::memory_order_relaxed) + change;
-  if (account_->uid() == kRoot) return;
-  auto& heaviest = accounting_->heaviest_;
-  for (uint64_t was = heaviest.load(std::memory_order_relaxed);
-       own > was && !heaviest.compare_exchange_weak(was, own, std::memory_order_relaxed);) {
-  }
-}
 
 std::optional<Limit> Accounting::Buffered(const UserAccount& account,
                                           const LimitsConfig& limits) const {
   const uint64_t own = account.buffered();
   if (own > limits.buffered_per_user) return Limit::kBufferedPerUser;
-  // Root is kept to its own limit alone: others cannot make it the one that goes.
+  // Only its own limit holds for root, so that others cannot get it closed.
   if (account.uid() == kRoot) return std::nullopt;
   if (!Overfull(limits)) return std::nullopt;
   if (buffered() > limits.buffered + limits.buffered / 2) return Limit::kBuffered;
@@ -165,7 +40,7 @@ std::variant<ConnectionSlot, Limit> Accounting::Connect(uid_t uid, const Listene
                                                         Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Forget(now);
-  // Root's own connections are none of the others': they cannot keep each other out.
+  // Root and the others cannot keep each other out: root's connections are not the others'.
   const bool full = connections_ >= limits.connections ||
                     (uid != kRoot && others_ >= limits.connections - limits.connections_reserved);
   if (full) return Limit::kConnections;
@@ -181,7 +56,7 @@ std::variant<ConnectionSlot, Limit> Accounting::Connect(uid_t uid, const Listene
     count = &found->second;
     most = *listener.connections_per_user;
   }
-  // An account that was made for this is not empty: every limit is at least 1.
+  // An account that was made just now never stays empty, since every limit is at least 1.
   if (*count >= most) return Limit::kConnectionsPerUser;
   ++*count;
   ++account->connections_;
@@ -204,30 +79,17 @@ void Accounting::Disconnect(UserAccount* account, const std::string* listener) {
   idle_.push_back(account->uid());
 }
 
-// Costs no more than what it forgets: each user stands there once.
+// The cost is in proportion to what is forgotten, since each user is in `idle_` once at most.
 void Accounting::Forget(Clock::time_point now) {
   while (!idle_.empty()) {
     const auto found = accounts_.find(idle_.front());
     UserAccount& account = *found->second;
     const bool connected = account.connections_ > 0;
-    if (!connected && account.full_at_.load() > now.time_since_epoch().count()) return;
+    if (!connected && !account.requests_.IsFull(now)) return;
     account.idle_ = false;
     if (!connected) accounts_.erase(found);
     idle_.pop_front();
   }
-}
-
-// Connections to backends.
-
-void BackendSlot::Release() {
-  if (accounting_ != nullptr) std::exchange(accounting_, nullptr)->LeaveBackend(account_);
-}
-
-std::optional<Limit> ConnectionSlot::TakeBackend(const BackendLimits& limits,
-                                                 BackendSlot* place) const {
-  if (const auto limit = accounting_->TakeBackend(account_, limits)) return limit;
-  *place = BackendSlot(accounting_, account_);
-  return std::nullopt;
 }
 
 std::optional<Limit> Accounting::TakeBackend(UserAccount* account, const BackendLimits& limits) {
@@ -244,7 +106,7 @@ std::optional<Limit> Accounting::TakeBackend(UserAccount* account, const Backend
   return std::nullopt;
 }
 
-void Accounting::LeaveBackend(UserAccount* account) {
+void Accounting::ReleaseBackend(UserAccount* account) {
   const std::lock_guard lock(mutex_);
   --account->backend_connections_;
   --backend_connections_;

@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "limits/accounting.h"
+#include "limits/slots.h"
 #include "observe/audit_shares.h"
 #include "observe/tally.h"
 #include "proxy/deadline_queue.h"

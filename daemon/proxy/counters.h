@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "limits/accounting.h"
+#include "limits/limit.h"
 #include "ttrpc/connection.h"
 
 namespace proxyd {

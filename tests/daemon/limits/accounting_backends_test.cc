@@ -90,31 +90,5 @@ TEST_F(BackendSlotsTest, ASlotIsGivenBackOnce) {
   EXPECT_EQ(accounting_.backend_connections(), 0U);
 }
 
-TEST(BackendLimitsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
-  Config config;
-  config.limits = {.connections = 400,
-                   .connections_reserved = 50,
-                   .connections_per_user = 100,
-                   .backend_connections_per_user = 77};
-  const BackendLimits limits = BackendLimitsOf(config, 1064);
-  EXPECT_EQ(limits.per_user, 77U);
-  EXPECT_EQ(limits.in_all, 600U);
-  EXPECT_EQ(limits.reserved, 50U);
-  EXPECT_EQ(BackendLimitsOf(config, 564).in_all, 250U) << "half of what there is";
-  // Root's reserve is half of them at most.
-  config.limits.connections_reserved = 399;
-  EXPECT_EQ(BackendLimitsOf(config, 1064).reserved, 300U);
-  EXPECT_EQ(BackendLimitsOf(config, UINT64_MAX).in_all, UINT32_MAX);
-}
-
-TEST(BackendLimitsTest, TheRefusalNamesTheLimit) {
-  const BackendLimits limits = {.per_user = 7, .in_all = 9, .reserved = 1};
-  EXPECT_EQ(BackendLimitReached(Limit::kBackendConnectionsPerUser, limits),
-            ttrpc::Status(ttrpc::StatusCode::kResourceExhausted,
-                          "limit backend_connections_per_user = 7 reached"));
-  EXPECT_EQ(BackendLimitReached(Limit::kBackendConnections, limits).message(),
-            "limit backend_connections = 9 reached");
-}
-
 }  // namespace
 }  // namespace proxyd

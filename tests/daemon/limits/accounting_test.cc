@@ -148,38 +148,6 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   EXPECT_EQ(account.calls(), 2U);
 }
 
-TEST_F(AccountingTest, ASecondsWorthOfRequestsAtOnceThenTheRate) {
-  ASSERT_EQ(Connect(1), "");
-  UserAccount& account = Account();
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(account.TakeRequest(10, kNow)) << i;
-  EXPECT_FALSE(account.TakeRequest(10, kNow));
-  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(99)));
-  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(100)));
-  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(199)));
-  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(350)));
-  EXPECT_TRUE(account.TakeRequest(10, kNow + milliseconds(350)));
-  EXPECT_FALSE(account.TakeRequest(10, kNow + milliseconds(350)));
-  // No more is saved than a second's worth.
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(account.TakeRequest(10, kNow + seconds(60))) << i;
-  EXPECT_FALSE(account.TakeRequest(10, kNow + seconds(60)));
-}
-
-TEST_F(AccountingTest, NoRateIsNoLimit) {
-  ASSERT_EQ(Connect(1), "");
-  for (int i = 0; i < 100000; ++i) ASSERT_TRUE(Account().TakeRequest(0, kNow));
-}
-
-TEST_F(AccountingTest, OneASecondAndAMillion) {
-  ASSERT_EQ(Connect(1), "");
-  EXPECT_TRUE(Account().TakeRequest(1, kNow));
-  EXPECT_FALSE(Account().TakeRequest(1, kNow + milliseconds(999)));
-  EXPECT_TRUE(Account().TakeRequest(1, kNow + seconds(1)));
-  ASSERT_EQ(Connect(2), "");
-  int taken = 0;
-  while (Account().TakeRequest(1000000, kNow)) ++taken;
-  EXPECT_EQ(taken, 1000000);
-}
-
 // Who comes back at once must not find the bucket full again.
 TEST_F(AccountingTest, ANewConnectionDoesNotFillTheBucket) {
   ASSERT_EQ(Connect(1), "");
@@ -306,21 +274,6 @@ TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
   slots_.front().SetBuffered(1001);
   EXPECT_EQ(accounting_.Buffered(root, limits_), Limit::kBufferedPerUser);
-}
-
-TEST_F(AccountingTest, TheRefusalNamesTheLimitAsTheConfigurationDoes) {
-  limits_.calls_per_user = 7;
-  EXPECT_EQ(
-      LimitReached(Limit::kCallsPerUser, limits_),
-      ttrpc::Status(ttrpc::StatusCode::kResourceExhausted, "limit calls_per_user = 7 reached"));
-  EXPECT_EQ(LimitReached(Limit::kBufferedPerUser, limits_).message(),
-            "limit buffered_per_user = 64MiB reached");
-  EXPECT_EQ(LimitReached(Limit::kBuffered, limits_).message(), "limit buffered = 512MiB reached");
-  limits_.requests_per_second_per_user = 8;
-  EXPECT_EQ(LimitReached(Limit::kRequestsPerSecondPerUser, limits_).message(),
-            "limit requests_per_second_per_user = 8 reached");
-  EXPECT_EQ(LimitReached(Limit::kCallsPerConnection, limits_).message(),
-            "limit calls_per_connection = 1024 reached");
 }
 
 // As the workers of several threads will: whatever they do at once, nothing is counted twice or

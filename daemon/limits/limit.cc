@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/limit.h"
+
+#include <algorithm>
+#include <string>
+
+#include "config/load.h"
+#include "config/size.h"
+
+namespace proxyd {
+
+namespace {
+
+std::string ValueOf(Limit limit, const LimitsConfig& limits) {
+  switch (limit) {
+    case Limit::kConnections:
+      return std::to_string(limits.connections);
+    case Limit::kConnectionsPerUser:
+      return std::to_string(limits.connections_per_user);
+    case Limit::kCallsPerConnection:
+      return std::to_string(limits.calls_per_connection);
+    case Limit::kCallsPerUser:
+      return std::to_string(limits.calls_per_user);
+    case Limit::kRequestsPerSecondPerUser:
+      return std::to_string(limits.requests_per_second_per_user);
+    case Limit::kBufferedPerUser:
+      return FormatSize(limits.buffered_per_user);
+    case Limit::kBuffered:
+      return FormatSize(limits.buffered);
+    case Limit::kBackendConnectionsPerUser:
+      return std::to_string(limits.backend_connections_per_user);
+    case Limit::kBackendConnections:
+      break;  // see BackendLimitReached()
+  }
+  return {};
+}
+
+ttrpc::Status Reached(Limit limit, const std::string& value) {
+  return {ttrpc::StatusCode::kResourceExhausted,
+          "limit " + std::string(NameOf(limit)) + " = " + value + " reached"};
+}
+
+}  // namespace
+
+std::string_view NameOf(Limit limit) {
+  switch (limit) {
+    case Limit::kConnections:
+      return "connections";
+    case Limit::kConnectionsPerUser:
+      return "connections_per_user";
+    case Limit::kCallsPerConnection:
+      return "calls_per_connection";
+    case Limit::kCallsPerUser:
+      return "calls_per_user";
+    case Limit::kRequestsPerSecondPerUser:
+      return "requests_per_second_per_user";
+    case Limit::kBufferedPerUser:
+      return "buffered_per_user";
+    case Limit::kBuffered:
+      return "buffered";
+    case Limit::kBackendConnectionsPerUser:
+      return "backend_connections_per_user";
+    case Limit::kBackendConnections:
+      return "backend_connections";
+  }
+  return {};
+}
+
+ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
+  return Reached(limit, ValueOf(limit, limits));
+}
+
+BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors) {
+  const auto in_all = static_cast<uint32_t>(
+      std::min<uint64_t>(DescriptorsForBackends(config, descriptors), UINT32_MAX));
+  return {.per_user = config.limits.backend_connections_per_user,
+          .in_all = in_all,
+          .reserved = std::min(config.limits.connections_reserved, in_all / 2)};
+}
+
+ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits) {
+  const bool of_user = limit == Limit::kBackendConnectionsPerUser;
+  return Reached(limit, std::to_string(of_user ? limits.per_user : limits.in_all));
+}
+
+}  // namespace proxyd

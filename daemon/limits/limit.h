@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Limit: the limits that a client can reach, their names, and the refusal that names one. Pure; any
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "config/config.h"
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+enum class Limit {
+  kConnections,
+  kConnectionsPerUser,
+  kCallsPerConnection,
+  kCallsPerUser,
+  kRequestsPerSecondPerUser,
+  kBufferedPerUser,
+  kBuffered,
+  kBackendConnectionsPerUser,
+  kBackendConnections,  // has no key: it is what the descriptors leave
+};
+inline constexpr size_t kLimits = 9;
+
+// The limit's key in [limits]. The text is static.
+std::string_view NameOf(Limit limit);
+
+// RESOURCE_EXHAUSTED `limit calls_per_user = 4096 reached`.
+ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits);
+
+// The limits of connections to backends.
+struct BackendLimits {
+  uint32_t per_user = UINT32_MAX;
+  uint32_t in_all = UINT32_MAX;
+  uint32_t reserved = 0;  // of these, kept for root; always less
+};
+// `descriptors` is RLIMIT_NOFILE.
+BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors);
+// The same as LimitReached(), for the two limits in BackendLimits.
+ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits);
+
+}  // namespace proxyd

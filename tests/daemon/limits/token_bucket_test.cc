@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TokenBucket, with a time that is handed in.
+#include "limits/token_bucket.h"
+
+#include <gtest/gtest.h>
+
+namespace proxyd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const TokenBucket::Clock::time_point kNow{seconds(1000)};
+
+TEST(TokenBucketTest, ASecondsWorthOfRequestsAtOnceThenTheRate) {
+  TokenBucket bucket;
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(bucket.Take(10, kNow)) << i;
+  EXPECT_FALSE(bucket.Take(10, kNow));
+  EXPECT_FALSE(bucket.Take(10, kNow + milliseconds(99)));
+  EXPECT_TRUE(bucket.Take(10, kNow + milliseconds(100)));
+  EXPECT_FALSE(bucket.Take(10, kNow + milliseconds(199)));
+  EXPECT_TRUE(bucket.Take(10, kNow + milliseconds(350)));
+  EXPECT_TRUE(bucket.Take(10, kNow + milliseconds(350)));
+  EXPECT_FALSE(bucket.Take(10, kNow + milliseconds(350)));
+  // No more is saved than a second's worth.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(bucket.Take(10, kNow + seconds(60))) << i;
+  EXPECT_FALSE(bucket.Take(10, kNow + seconds(60)));
+}
+
+TEST(TokenBucketTest, NoRateIsNoLimit) {
+  TokenBucket bucket;
+  for (int i = 0; i < 100000; ++i) ASSERT_TRUE(bucket.Take(0, kNow));
+}
+
+TEST(TokenBucketTest, OneASecondAndAMillion) {
+  TokenBucket slow;
+  EXPECT_TRUE(slow.Take(1, kNow));
+  EXPECT_FALSE(slow.Take(1, kNow + milliseconds(999)));
+  EXPECT_TRUE(slow.Take(1, kNow + seconds(1)));
+  TokenBucket fast;
+  int taken = 0;
+  while (fast.Take(1000000, kNow)) ++taken;
+  EXPECT_EQ(taken, 1000000);
+}
+
+TEST(TokenBucketTest, IsFullOnceWhatWasTakenHasComeBack) {
+  TokenBucket bucket;
+  EXPECT_TRUE(bucket.IsFull(kNow));
+  EXPECT_TRUE(bucket.Take(10, kNow));
+  EXPECT_FALSE(bucket.IsFull(kNow + milliseconds(99)));
+  EXPECT_TRUE(bucket.IsFull(kNow + milliseconds(100)));
+}
+
+}  // namespace
+}  // namespace proxyd
