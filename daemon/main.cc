@@ -27,6 +27,7 @@
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
+#include "policy/lint.h"
 #include "policy/snapshot.h"
 #include "run/daemon.h"
 #include "run/failed_starts.h"
@@ -220,7 +221,8 @@ int Show(const Options& options, const LoadedConfig& loaded) {
   if (!loaded.config) return ExitStatusOf(loaded.errors);
   int status = EXIT_SUCCESS;
   if (options.check) {
-    Print(CheckConfig(*loaded.config, ttrpc::OverflowUid(), ttrpc::OverflowGid()), "warning: ");
+    Print(Lint(*loaded.config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}),
+          "warning: ");
     Print(CheckDescriptors(*loaded.config, MostDescriptors()), "warning: ");
     status = ReportPaths(*loaded.config, PathsFor::kCheck);
   }

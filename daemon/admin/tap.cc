@@ -5,7 +5,9 @@
 #include <chrono>
 #include <utility>
 
+#include "config/rpc_names.h"
 #include "observe/audit_line.h"
+#include "policy/match.h"
 
 namespace proxyd {
 
@@ -18,18 +20,6 @@ constexpr std::string_view kMessage = "message";
 
 int64_t Microseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
-// /SERVICE/METHOD, either with stars.
-std::optional<MethodPattern> ParsePattern(std::string_view text) {
-  if (text.empty() || text.front() != '/') return std::nullopt;
-  text.remove_prefix(1);
-  const size_t slash = text.find('/');
-  if (slash == 0 || slash == text.npos || slash + 1 == text.size() ||
-      text.find('/', slash + 1) != text.npos)
-    return std::nullopt;
-  return MethodPattern{.service = std::string(text.substr(0, slash)),
-                       .method = std::string(text.substr(slash + 1))};
 }
 
 // Of what the peer chose, as much as an audit line shows.
@@ -56,7 +46,7 @@ std::string AsText(std::string_view text) {
 }
 
 Status TapQueue::Check(const ttrpc::proxy::v1::TapRequest& request) {
-  if (!request.method().empty() && !ParsePattern(request.method()))
+  if (!request.method().empty() && !ParseMethodPattern(request.method()))
     return {StatusCode::kInvalidArgument, "method is no pattern, expected /SERVICE/METHOD"};
   if (request.payload_bytes() > kPayloadBytes)
     return {StatusCode::kInvalidArgument,
@@ -70,7 +60,7 @@ TapQueue::TapQueue(ttrpc::IoLoop& loop, Reports& reports,
                    const ttrpc::UnixCredentials& caller)
     : reports_(reports),
       caller_(caller),
-      method_(ParsePattern(request.method())),
+      method_(ParseMethodPattern(request.method())),
       payload_bytes_(request.payload_bytes()),
       waiter_(loop) {
   Fill(&uids_, request.uids());
@@ -106,8 +96,7 @@ bool TapQueue::Wants(const Subject& subject, std::string_view event) const {
   if (!Fits(uids_, subject.uid) || !Fits(listeners_, subject.listener) ||
       !Fits(rules_, subject.rule) || !Fits(events_wanted_, event))
     return false;
-  return !method_ || (MatchPattern(method_->service, subject.service) &&
-                      MatchPattern(method_->method, subject.method));
+  return !method_ || MatchMethod(*method_, {.service = subject.service, .method = subject.method});
 }
 
 void TapQueue::OnRecord(const AuditRecord& record) {

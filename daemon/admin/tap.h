@@ -16,8 +16,8 @@
 #include <string_view>
 
 #include "admin/admin.pb.h"
+#include "config/config.h"
 #include "observe/reports.h"
-#include "policy/policy.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unix_credentials.h"

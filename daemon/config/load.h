@@ -66,17 +66,6 @@ LoadedConfig ParseConfig(const std::vector<ConfigFile>& files, NameResolver& nam
 inline constexpr size_t kMaxConfigFile = size_t{16} << 20;
 LoadedConfig LoadConfig(const std::string& path, NameResolver& names);
 
-// The warnings of --check about a configuration that is correct: a rule that can never match since
-// others before it always do, a backend no rule uses, a listener no allow rule admits anyone on,
-// overflow ids that an allow rule writes out, ranges that leave them out, … Pure: the overflow ids
-// are the kernel's (ttrpc::OverflowUid, OverflowGid), or its defaults.
-inline constexpr uint32_t kDefaultOverflowId = 65534;
-std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid = kDefaultOverflowId,
-                                     gid_t overflow_gid = kDefaultOverflowId);
-
-// Of these, those about the audit.
-std::vector<ConfigError> CheckAudit(const Config& config);
-
 // How many connections to backends all users together may have, if there are `limit` descriptors
 // (RLIMIT_NOFILE): what clients, listeners and the daemon itself leave of them. Pure.
 uint64_t DescriptorsForBackends(const Config& config, uint64_t limit);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "config/ids.h"
-#include "policy/explain.h"
+#include "config/rpc_names.h"
 
 namespace proxyd::ctl {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "ctl/output.h"
-#include "policy/explain.h"
+#include "config/rpc_names.h"
 #include "tool/quantity.h"
 
 namespace proxyd::ctl {

@@ -17,8 +17,6 @@ namespace {
 
 using Metadata = std::map<std::string, std::string>;
 
-std::string TextOf(const MethodPattern& pattern) { return pattern.service + "/" + pattern.method; }
-
 }  // namespace
 
 // Finds the shapes that may cover a pattern by what each has spelled out: its text up to the first
@@ -58,7 +56,7 @@ std::string DenyCover::Builder::Key(std::string_view text, const Metadata::value
 }
 
 uint32_t DenyCover::Builder::Intern(const RuleConfig& deny, const MethodPattern* pattern) {
-  const std::string text = pattern != nullptr ? TextOf(*pattern) : "*";
+  const std::string text = pattern != nullptr ? FullName(*pattern) : "*";
   const auto id = static_cast<uint32_t>(shapes_.size());
   const auto [found, made] = ids_.try_emplace({pattern != nullptr, text, deny.metadata}, id);
   if (!made) return found->second;
@@ -90,7 +88,7 @@ bool DenyCover::Builder::Covers(const Shape& shape, const RuleConfig& allow,
 std::vector<uint32_t> DenyCover::Builder::Covering(const RuleConfig& allow,
                                                    const MethodPattern& pattern) const {
   std::vector<uint32_t> covering;
-  const std::string text = TextOf(pattern);
+  const std::string text = FullName(pattern);
   const auto look = [&](const Index& index, const std::string& key) {
     const auto found = index.shapes.find(key);
     if (found == index.shapes.end()) return;

@@ -9,21 +9,6 @@
 namespace proxyd {
 namespace {
 
-constexpr size_t kMaxNameLength = 256;
-constexpr std::string_view kMethodBytes =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-
-bool IsName(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameLength &&
-         text.find_first_not_of(kMethodBytes) == std::string_view::npos;
-}
-
-bool IsServiceName(std::string_view text) {
-  std::string without_dots(text);
-  std::replace(without_dots.begin(), without_dots.end(), '.', '_');
-  return IsName(without_dots);
-}
-
 // `rule "monitoring may look" (c.toml:12)`.
 std::string Named(const RuleConfig& rule) {
   return "rule " + Quote(rule.name) + " (" + OneLine(rule.position.file) + ":" +
@@ -175,25 +160,11 @@ std::string Explainer::LacksMetadata(const RuleConfig& rule) const {
 
 bool Explainer::HasMethod(const RuleConfig& rule) const {
   return std::any_of(rule.methods.begin(), rule.methods.end(), [&](const MethodPattern& pattern) {
-    return MatchPattern(pattern.service, query_.method.service) &&
-           MatchPattern(pattern.method, query_.method.method);
+    return MatchMethod(pattern, query_.method);
   });
 }
 
 }  // namespace
-
-ttrpc::Result<MethodName> ParseMethodName(std::string_view text) {
-  const size_t slash = text.find('/', 1);
-  if (text.starts_with('/') && slash != std::string_view::npos) {
-    const MethodName name = {.service = text.substr(1, slash - 1),
-                             .method = text.substr(slash + 1)};
-    if (IsServiceName(name.service) && IsName(name.method)) return name;
-  }
-  return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
-                       QuoteShort(text) +
-                           " is no method, expected /SERVICE/METHOD of letters, digits and _, in "
-                           "SERVICE also dots, at most 256 each");
-}
 
 Explanation Explain(const Snapshot& snapshot, const ExplainQuery& query) {
   ttrpc::RequestView request;

@@ -8,23 +8,13 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "config/rpc_names.h"
 #include "policy/snapshot.h"
 #include "ttrpc/metadata.h"
-#include "ttrpc/status.h"
 
 namespace proxyd {
-
-// Views into the text that it was read from.
-struct MethodName {
-  std::string_view service;
-  std::string_view method;
-};
-
-// INVALID_ARGUMENT: the text is no /SERVICE/METHOD that a request may have.
-ttrpc::Result<MethodName> ParseMethodName(std::string_view text);
 
 // What it refers to is borrowed for the call.
 struct ExplainQuery {

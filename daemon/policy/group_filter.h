@@ -5,8 +5,6 @@
 // groups that rules name. Pure; immutable; any thread.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -2,8 +2,10 @@
 #include "policy/match.h"
 
 #include <algorithm>
-#include <optional>
+#include <iterator>
 #include <utility>
+
+#include "config/ids.h"
 
 namespace proxyd {
 namespace {
@@ -17,8 +19,8 @@ bool InRanges(const IdSet& set, uint32_t id) {
 
 bool Contains(const IdSet& set, uint32_t id, uint32_t overflow, Action action) {
   if (std::find(set.exact.begin(), set.exact.end(), id) != set.exact.end()) return true;
-  // Behind the overflow id stands an unknown id: nothing that is not written out may let it in,
-  // while a deny rule takes it for the number that it shows as.
+  // The overflow id stands for an unknown one: an allow rule must have it written out, while a deny
+  // rule takes it for the number that it shows as. EffectiveIds() says the same.
   if (action == Action::kAllow && id == overflow) return false;
   return set.any || InRanges(set, id);
 }
@@ -29,19 +31,36 @@ bool ContainsAnyGroup(const IdSet& set, const Identity& identity, gid_t overflow
                      [&](gid_t gid) { return Contains(set, gid, overflow, action); });
 }
 
-}  // namespace
-
-bool FitsIdentity(const RuleConfig& rule, const Identity& identity, OverflowIds overflow) {
-  if (!rule.users && !rule.groups) return rule.action == Action::kDeny;
-  if (rule.users && !Contains(*rule.users, identity.uid, overflow.uid, rule.action)) return false;
-  return !rule.groups || ContainsAnyGroup(*rule.groups, identity, overflow.gid, rule.action);
+void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, IdRanges* out) {
+  if (!left_out || *left_out < range.first || *left_out > range.last) {
+    out->push_back(range);
+    return;
+  }
+  if (*left_out > range.first) out->push_back({range.first, *left_out - 1});
+  if (*left_out < range.last) out->push_back({*left_out + 1, range.last});
 }
+
+IdRanges Normalize(IdRanges ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
+  IdRanges merged;
+  for (const IdRange& range : ranges) {
+    if (merged.empty() || range.first > merged.back().last + 1) {
+      merged.push_back(range);
+    } else {
+      merged.back().last = std::max(merged.back().last, range.last);
+    }
+  }
+  return merged;
+}
+
+}  // namespace
 
 bool MatchPattern(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
-  // Where to go on if what follows the last star does not match: one more character to the star.
-  // Going back further cannot help, since the last star can take whatever an earlier one could.
+  // If what follows the last star does not match, the star takes one more character. Going back
+  // further cannot help, since the last star can take whatever an earlier one could.
   size_t after_star = std::string_view::npos;
   size_t star_end = 0;
   while (t < text.size()) {
@@ -61,34 +80,58 @@ bool MatchPattern(std::string_view pattern, std::string_view text) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
+bool MatchMethod(const MethodPattern& pattern, const MethodName& name) {
+  return MatchPattern(pattern.service, name.service) && MatchPattern(pattern.method, name.method);
+}
+
 bool MatchesAll(std::string_view pattern) {
   return !pattern.empty() && pattern.find_first_not_of('*') == std::string_view::npos;
 }
 
 bool IsExact(std::string_view pattern) { return pattern.find('*') == std::string_view::npos; }
 
+// `narrow` is read as text: only a star of `wide` can take a star of it, and that takes whatever
+// the star stands for just as well.
+bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow) {
+  return MatchPattern(wide.service, narrow.service) && MatchPattern(wide.method, narrow.method);
+}
+
+std::string FullName(const MethodPattern& pattern) {
+  return pattern.service + "/" + pattern.method;
+}
+
+bool FitsIdentity(const RuleConfig& rule, const Identity& identity, OverflowIds overflow) {
+  if (!rule.users && !rule.groups) return rule.action == Action::kDeny;
+  if (rule.users && !Contains(*rule.users, identity.uid, overflow.uid, rule.action)) return false;
+  return !rule.groups || ContainsAnyGroup(*rule.groups, identity, overflow.gid, rule.action);
+}
+
+IdRanges EffectiveIds(const std::optional<IdSet>& ids, Action action, uint32_t overflow) {
+  constexpr IdRange kAll = {0, kMaxId};
+  if (!ids) return {kAll};
+  std::optional<uint32_t> left_out;
+  if (action == Action::kAllow) left_out = overflow;
+  IdRanges ranges;
+  if (ids->any) AppendWithout(kAll, left_out, &ranges);
+  for (const IdRange& range : ids->ranges) AppendWithout(range, left_out, &ranges);
+  for (const uint32_t id : ids->exact) ranges.push_back({id, id});
+  return Normalize(std::move(ranges));
+}
+
+bool RangesCover(const IdRanges& wide, const IdRanges& narrow) {
+  return std::all_of(narrow.begin(), narrow.end(), [&wide](const IdRange& range) {
+    const auto after =
+        std::upper_bound(wide.begin(), wide.end(), range.first,
+                         [](uint32_t id, const IdRange& holder) { return id < holder.first; });
+    return after != wide.begin() && range.last <= std::prev(after)->last;
+  });
+}
+
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata) {
   return std::all_of(rule.metadata.begin(), rule.metadata.end(), [&](const auto& condition) {
     const ttrpc::MetadataEntry wanted{condition.first, condition.second};
     return std::find(metadata.begin(), metadata.end(), wanted) != metadata.end();
   });
-}
-
-// A pattern read as text: only a star of the cover can take a star of the pattern, and it takes
-// whatever stands there just as well.
-bool PatternCovers(const MethodPattern& cover, const MethodPattern& pattern) {
-  return MatchPattern(cover.service, pattern.service) && MatchPattern(cover.method, pattern.method);
-}
-
-bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern) {
-  // Both are ordered by key, as maps are.
-  if (!std::includes(allow.metadata.begin(), allow.metadata.end(), deny.metadata.begin(),
-                     deny.metadata.end())) {
-    return false;
-  }
-  if (deny.methods.empty()) return true;
-  return std::any_of(deny.methods.begin(), deny.methods.end(),
-                     [&](const MethodPattern& cover) { return PatternCovers(cover, pattern); });
 }
 
 }  // namespace proxyd

@@ -1,35 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one rule says, taken by itself: whom it fits, what it covers, whether its metadata holds.
-// Pure functions over values; any thread. policy.h says which rule decides.
+// What one rule says, taken by itself: whom and what it matches, and whether that includes all that
+// another rule matches. Patterns and ids are matched and compared nowhere else. Pure functions over
+// values; any thread. policy.h says which rule decides.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
+#include "config/rpc_names.h"
 #include "policy/policy.h"
 #include "ttrpc/metadata.h"
 
 namespace proxyd {
 
-// Whether the rule's users and groups fit the identity (both, where both are given). An allow rule
-// that names nobody fits nobody; a deny rule that names nobody fits everyone. In an allow rule the
-// overflow ids are matched only where they are written out.
-bool FitsIdentity(const RuleConfig& rule, const Identity& identity, OverflowIds overflow);
+// Patterns.
 
-// A service or method pattern that matches everything.
+// True if `pattern`, one part of a method pattern, matches the whole of `text`. `*` matches any run
+// of characters but `/`, also an empty one. The cost is at worst the product of the lengths, and
+// usually their sum.
+bool MatchPattern(std::string_view pattern, std::string_view text);
+
+bool MatchMethod(const MethodPattern& pattern, const MethodName& name);
+
+// Whether a part matches every text, and whether it matches no text but itself.
 bool MatchesAll(std::string_view pattern);
 bool IsExact(std::string_view pattern);
 
-// Each of the rule's metadata conditions is an entry, exactly.
+// Whether `wide` matches whatever `narrow` matches. The answer is exact as long as there is a
+// character, other than `/`, that `wide` does not have; else a no may be wrong, but never a yes.
+bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow);
+
+// SERVICE/METHOD. What covers a pattern also covers it in this form, since `*` matches no slash.
+std::string FullName(const MethodPattern& pattern);
+
+// Users and groups.
+
+// Whether the rule's users and groups fit the identity (both, where both are given). An allow rule
+// that names nobody fits nobody; a deny rule that names nobody fits everyone. An allow rule matches
+// the overflow ids only where they are written out.
+bool FitsIdentity(const RuleConfig& rule, const Identity& identity, OverflowIds overflow);
+
+// Sorted, and no two of them touch, so that a range is covered only if one element holds all of it.
+using IdRanges = std::vector<IdRange>;
+
+// The ids that `users` or `groups` of a rule with this action match, for the same overflow id; all
+// ids where the rule has none.
+IdRanges EffectiveIds(const std::optional<IdSet>& ids, RuleConfig::Action action,
+                      uint32_t overflow);
+
+// Whether `wide` holds each id that `narrow` holds.
+bool RangesCover(const IdRanges& wide, const IdRanges& narrow);
+
+// Metadata.
+
+// Whether each of the rule's metadata conditions is an entry, exactly.
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata);
-
-// Whether `cover` matches every method that `pattern` does. Never wrongly true.
-bool PatternCovers(const MethodPattern& cover, const MethodPattern& pattern);
-
-// Whether `deny` matches every request that `allow` matches by `pattern`, one of its methods. Never
-// wrongly true.
-bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern);
 
 }  // namespace proxyd

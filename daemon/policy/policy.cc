@@ -33,11 +33,6 @@ struct Policy::RuleIndex {
   };
   using Entries = std::vector<Entry>;  // ascending by rule
 
-  struct MethodName {
-    std::string_view service;
-    std::string_view method;
-    friend bool operator==(const MethodName&, const MethodName&) = default;
-  };
   struct MethodNameHash {
     size_t operator()(const MethodName& name) const {
       const size_t hash = std::hash<std::string_view>()(name.service);

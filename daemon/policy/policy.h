@@ -139,8 +139,4 @@ class Policy {
   std::vector<std::unique_ptr<RuleIndex>> own_;
 };
 
-// True if `pattern` matches the whole of `text`; `*` is any run of characters, also none, but `/`.
-// Goes back to the last `*` only: at worst the product of the lengths, usually their sum.
-bool MatchPattern(std::string_view pattern, std::string_view text);
-
 }  // namespace proxyd

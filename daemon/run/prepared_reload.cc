@@ -10,6 +10,7 @@
 #include "config/load.h"
 #include "observe/blocked_signals.h"
 #include "observe/log.h"
+#include "policy/lint.h"
 #include "proxy/daemon_info.h"
 #include "run/path_checks.h"
 #include "ttrpc/unix_credentials.h"
@@ -83,8 +84,7 @@ PreparedReload PrepareReload(const ReloadOptions& options) {
   if (options.log_level) loaded.config->log.level = *options.log_level;
   reading.snapshot = MakeSnapshot(*std::move(loaded.config));
   const Config& config = reading.snapshot->config;
-  const OverflowIds overflow = reading.snapshot->policy.overflow();
-  for (const ConfigError& warning : CheckConfig(config, overflow.uid, overflow.gid))
+  for (const ConfigError& warning : Lint(config, reading.snapshot->policy.overflow()))
     reading.warnings.push_back(warning.ToString());
   reading.digest = DigestOf(config);
   if (const ttrpc::Status status = Prepare(options, &reading); !status.ok())

@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 #include "fuzz.h"
+#include "policy/lint.h"
 
 namespace {
 
@@ -41,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FUZZ_CHECK(line.find('\n') == std::string::npos);
   }
   if (!loaded.config) return 0;
-  for (const proxyd::ConfigError& warning : proxyd::CheckConfig(*loaded.config)) {
+  for (const proxyd::ConfigError& warning :
+       proxyd::Lint(*loaded.config, {.uid = 65534, .gid = 65534})) {
     FUZZ_CHECK(!warning.ToString().empty());
   }
   const std::string printed = proxyd::PrintConfig(*loaded.config);

@@ -7,7 +7,6 @@
 
 #include "fuzz.h"
 #include "policy/match.h"
-#include "policy/policy.h"
 
 namespace {
 

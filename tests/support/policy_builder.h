@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Short ways to write down rules and requests in tests of the policy.
+// Short ways to write down rules and requests in tests of the policy, and random rules.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -48,11 +54,12 @@ inline RuleConfig Shadow(RuleConfig rule) {
   return rule;
 }
 
-// A configuration of two listeners.
-inline Config ConfigOf(std::vector<RuleConfig> rules) {
+// A configuration of so many listeners, called "first", "second", "l2" and so on.
+inline Config ConfigOf(std::vector<RuleConfig> rules, size_t listeners = 2) {
   Config config;
-  for (const char* name : {"first", "second"}) {
-    config.listeners.push_back({.name = name,
+  for (size_t i = 0; i < listeners; ++i) {
+    std::string name = i == 0 ? "first" : i == 1 ? "second" : "l" + std::to_string(i);
+    config.listeners.push_back({.name = std::move(name),
                                 .address = ttrpc::Address::Parse("unix:///x").value(),
                                 .access = {},
                                 .timeouts = {},
@@ -84,6 +91,85 @@ inline Verdict Check(const Policy& policy, const Admission& admission,
   GuardedValues values;
   static_cast<void>(policy.CheckGuardedMetadata(admission, request.metadata, &values));
   return policy.Check(admission, request, values);
+}
+
+// Random rules. Tests that hold two ways to decide against each other choose few words, so that
+// rules overlap often, and a fixed seed, so that a failure can be repeated.
+
+using Random = std::mt19937;
+
+// Uses the engine's own numbers, since distributions differ between libraries.
+inline uint32_t Below(Random& random, size_t limit) {
+  return static_cast<uint32_t>(random() % limit);
+}
+inline bool Chance(Random& random, uint32_t percent) { return Below(random, 100) < percent; }
+template <typename T>
+const T& Pick(Random& random, std::span<const T> from) {
+  return from[Below(random, from.size())];
+}
+template <typename T, size_t N>
+const T& Pick(Random& random, const T (&from)[N]) {
+  return from[Below(random, N)];
+}
+
+struct RuleWords {
+  std::span<const uint32_t> ids;
+  std::span<const std::string_view> services;
+  std::span<const std::string_view> methods;
+  std::span<const std::string_view> keys;
+  std::span<const std::string_view> values;
+};
+
+// All but `listeners` are percentages.
+struct RuleOdds {
+  uint32_t allow = 50;
+  uint32_t every_listener = 40;
+  size_t listeners = 1;  // the first so many may be named
+  uint32_t users = 50;
+  uint32_t groups = 30;
+  uint32_t any_id = 20;
+  uint32_t another_method = 50;
+  uint32_t metadata = 20;
+  uint32_t enforce = 80;
+};
+
+inline IdSet RandomIds(Random& random, std::span<const uint32_t> from, uint32_t any_percent) {
+  IdSet ids;
+  ids.any = Chance(random, any_percent);
+  while (ids.empty() || Chance(random, 40)) {
+    if (Chance(random, 50)) {
+      ids.exact.push_back(Pick(random, from));
+    } else {
+      const auto [first, last] = std::minmax({Pick(random, from), Pick(random, from)});
+      ids.ranges.push_back({.first = first, .last = last});
+    }
+  }
+  return ids;
+}
+
+// As the loader would give it: an allow rule has users or groups, and methods.
+inline RuleConfig RandomRule(Random& random, const RuleWords& words, const RuleOdds& odds) {
+  RuleConfig rule;
+  const bool allow = Chance(random, odds.allow);
+  rule.action = allow ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
+  rule.every_listener = Chance(random, odds.every_listener);
+  while (!rule.every_listener && rule.listeners.empty()) {
+    for (size_t i = 0; i < odds.listeners; ++i) {
+      if (Chance(random, 50)) rule.listeners.push_back(i);
+    }
+  }
+  if (Chance(random, odds.users)) rule.users = RandomIds(random, words.ids, odds.any_id);
+  if (Chance(random, odds.groups)) rule.groups = RandomIds(random, words.ids, odds.any_id);
+  if (allow && !rule.users && !rule.groups) rule.users = Any();
+  while ((allow && rule.methods.empty()) || Chance(random, odds.another_method)) {
+    rule.methods.push_back({.service = std::string(Pick(random, words.services)),
+                            .method = std::string(Pick(random, words.methods))});
+  }
+  while (Chance(random, odds.metadata)) {
+    rule.metadata.emplace(Pick(random, words.keys), Pick(random, words.values));
+  }
+  rule.enforce = Chance(random, odds.enforce);
+  return rule;
 }
 
 }  // namespace proxyd::test

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/lint.h"
 #include "testing.h"
 
 namespace proxyd {
@@ -21,6 +22,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
 
+constexpr OverflowIds kOverflow = {.uid = 65534, .gid = 65534};
 const std::filesystem::path kSources = SOURCE_FOLDER;
 const std::filesystem::path kFolder = kSources / "config";
 
@@ -75,7 +77,7 @@ TEST(ConfigExamples, TheDefaultDeniesEverything) {
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_THAT(loaded.config->rules, IsEmpty());
-  EXPECT_THAT(Strings(CheckConfig(*loaded.config)),
+  EXPECT_THAT(Strings(Lint(*loaded.config, kOverflow)),
               ElementsAre("c: there is no [[listener]], so that nothing is served"));
 }
 
@@ -91,7 +93,7 @@ TEST(ConfigExamples, WhatTheDefaultHasCommentedOutIsCorrect) {
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(loaded.config->listeners.size(), 1U);
   EXPECT_EQ(loaded.config->rules.size(), 1U);
-  EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+  EXPECT_THAT(Strings(Lint(*loaded.config, kOverflow)), IsEmpty());
 }
 
 TEST(ConfigExamples, TheDefaultShowsEveryKey) {
@@ -111,7 +113,7 @@ TEST(ConfigExamples, EachIsCorrectAndWithoutWarnings) {
     const LoadedConfig loaded = ParseText(Read(entry.path()));
     EXPECT_THAT(Strings(loaded.errors), IsEmpty());
     ASSERT_TRUE(loaded.config.has_value());
-    EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+    EXPECT_THAT(Strings(Lint(*loaded.config, kOverflow)), IsEmpty());
     ++count;
   }
   EXPECT_EQ(count, 4U);
@@ -124,7 +126,7 @@ TEST(ConfigExamples, ThoseOfTheReadmeMayBePastedIntoOneFile) {
     const LoadedConfig loaded = ParseText(text);
     EXPECT_THAT(Strings(loaded.errors), IsEmpty());
     ASSERT_TRUE(loaded.config.has_value());
-    EXPECT_THAT(Strings(CheckConfig(*loaded.config)), IsEmpty());
+    EXPECT_THAT(Strings(Lint(*loaded.config, kOverflow)), IsEmpty());
   }
 }
 

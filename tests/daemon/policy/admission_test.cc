@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,53 +20,34 @@ namespace {
 
 using namespace test;  // NOLINT: the words of these tests
 
-using Random = std::mt19937;
-
-uint32_t Below(Random& random, uint32_t limit) {
-  return static_cast<uint32_t>(random() % uint32_t{limit});
-}
-bool Chance(Random& random, uint32_t percent) { return Below(random, 100) < percent; }
-template <typename T, size_t N>
-const T& Pick(Random& random, const T (&from)[N]) {
-  return from[Below(random, N)];
-}
-
 constexpr uint32_t kIds[] = {0, 1, 2, 3, 4, 7, 8, 9, kOverflow.gid, UINT32_MAX - 1};
 constexpr std::string_view kServices[] = {"a.A", "a.B", "*", "a.*", "*.A", "a*A", "**", "a.A*"};
 constexpr std::string_view kMethods[] = {"Get", "GetAll", "*", "Get*", "*t", "**", "G*t"};
 constexpr std::string_view kKeys[] = {"k", "l"};
 constexpr std::string_view kValues[] = {"1", "2"};
 
-IdSet RandomIds(Random& random) {
-  if (Chance(random, 15)) return Any();
-  IdSet ids;
-  while (ids.empty() || Chance(random, 40)) {
-    if (Chance(random, 50)) {
-      ids.exact.push_back(Pick(random, kIds));
-    } else {
-      const auto [first, last] = std::minmax({Pick(random, kIds), Pick(random, kIds)});
-      ids.ranges.push_back({.first = first, .last = last});
-    }
-  }
-  return ids;
-}
+const RuleWords kWords = {
+    .ids = kIds, .services = kServices, .methods = kMethods, .keys = kKeys, .values = kValues};
+constexpr RuleOdds kOdds = {.allow = 40,
+                            .every_listener = 50,
+                            .listeners = 1,
+                            .users = 20,
+                            .groups = 60,
+                            .any_id = 15,
+                            .another_method = 60,
+                            .metadata = 30,
+                            .enforce = 85};
 
-RuleConfig RandomRule(Random& random) {
-  RuleConfig rule;
-  const bool allow = Chance(random, 40);
-  rule.action = allow ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
-  rule.every_listener = Chance(random, 50);
-  if (!rule.every_listener) rule.listeners = {0};
-  if (Chance(random, 20)) rule.users = RandomIds(random);
-  if (Chance(random, 60)) rule.groups = RandomIds(random);
-  if (allow && !rule.users && !rule.groups) rule.users = Any();
-  while ((allow && rule.methods.empty()) || Chance(random, 60)) {
-    rule.methods.push_back({.service = std::string(Pick(random, kServices)),
-                            .method = std::string(Pick(random, kMethods))});
+// Whether `deny` matches every request that `allow` matches by `pattern`, one of its methods.
+bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern) {
+  // Both are ordered by key, as maps are.
+  if (!std::includes(allow.metadata.begin(), allow.metadata.end(), deny.metadata.begin(),
+                     deny.metadata.end())) {
+    return false;
   }
-  while (Chance(random, 30)) rule.metadata.emplace(Pick(random, kKeys), Pick(random, kValues));
-  rule.enforce = Chance(random, 85);
-  return rule;
+  if (deny.methods.empty()) return true;
+  return std::any_of(deny.methods.begin(), deny.methods.end(),
+                     [&](const MethodPattern& cover) { return PatternCovers(cover, pattern); });
 }
 
 // The definition in policy.h, word by word.
@@ -92,7 +72,7 @@ bool Admitted(const std::vector<const RuleConfig*>& rules, const Identity& ident
 std::vector<RuleConfig> RandomRules(Random& random) {
   std::vector<RuleConfig> rules;
   const uint32_t count = Below(random, 14);
-  for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random));
+  for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random, kWords, kOdds));
   return rules;
 }
 
@@ -132,6 +112,37 @@ TEST(PolicyAdmissionTest, IsWhatItsDefinitionSaysWithAllGroupsAndWithThoseThatCo
   // The random policies are no use if they are all alike.
   EXPECT_GT(admitted, 3U * kRounds / 10);
   EXPECT_LT(admitted, 3U * kRounds * 9 / 10);
+}
+
+// Nobody whom `allow` allows something is admitted behind `deny`.
+bool DeniesAll(const RuleConfig& deny, const RuleConfig& allow) {
+  const Config config = ConfigOf({deny, allow});
+  return !Policy(config, kOverflow).Admit(0, Peer(1000)).admitted();
+}
+
+TEST(DenyCoverTest, PatternWithinPattern) {
+  const auto covers = [](std::string_view deny, std::string_view allow) {
+    return DeniesAll(Deny({deny}), Allow({allow}));
+  };
+  EXPECT_TRUE(covers("/*/*", "/*/*"));
+  EXPECT_TRUE(covers("/*/*", "/a.B/C"));
+  EXPECT_TRUE(covers("/a.*/*", "/a.b*c/D*"));
+  EXPECT_TRUE(covers("/a/B", "/a/B"));
+  EXPECT_FALSE(covers("/a.*/*", "/*/*"));
+  EXPECT_FALSE(covers("/a/B", "/a/*"));
+  EXPECT_FALSE(covers("/a/B*", "/a/*B"));
+  EXPECT_TRUE(DeniesAll(Deny({}), Allow({"/*/*"})));
+}
+
+TEST(DenyCoverTest, MetadataOfDenyMustBeAskedForByAllow) {
+  RuleConfig deny = Deny({});
+  deny.metadata = {{"ns", "a"}};
+  RuleConfig allow = Allow({"/s/M"});
+  EXPECT_FALSE(DeniesAll(deny, allow));
+  allow.metadata = {{"ns", "b"}};
+  EXPECT_FALSE(DeniesAll(deny, allow));
+  allow.metadata = {{"ns", "a"}, {"x", "1"}};
+  EXPECT_TRUE(DeniesAll(deny, allow));
 }
 
 TEST(GroupFilterTest, GroupsThatServeAnotherPolicyDecideTheSameThere) {

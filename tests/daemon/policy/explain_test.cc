@@ -189,19 +189,5 @@ TEST_F(ExplainTest, NamesOfRulesAreQuoted) {
             "rule \"a\\n\\\"b\\u001b[31m\" (c\\n.toml:0) allows /s/M to uid 1");
 }
 
-TEST(ParseMethodNameTest, TakesWhatARequestMayHave) {
-  const auto name = ParseMethodName("/a.b.C_1/Do_it");
-  ASSERT_TRUE(name);
-  EXPECT_EQ(name->service, "a.b.C_1");
-  EXPECT_EQ(name->method, "Do_it");
-  EXPECT_TRUE(ParseMethodName("/" + std::string(256, 's') + "/M"));
-  for (const std::string& text :
-       {std::string(), std::string("/"), std::string("//"), std::string("/s"), std::string("/s/"),
-        std::string("//M"), std::string("s/M"), std::string("/s/M/"), std::string("/s/a.b"),
-        std::string("/s/*"), std::string("/s/M "), "/" + std::string(257, 's') + "/M"}) {
-    EXPECT_FALSE(ParseMethodName(text)) << text;
-  }
-}
-
 }  // namespace
 }  // namespace proxyd

@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/policy_builder.h"
@@ -175,29 +179,118 @@ TEST(MetadataHoldsTest, WantsEachKeyWithItsExactValue) {
   EXPECT_TRUE(MetadataHolds(RuleConfig(), {}));
 }
 
-TEST(DenyCoversTest, PatternWithinPattern) {
-  const auto covers = [](std::string_view deny, std::string_view allow) {
-    return DenyCovers(Deny({deny}), Allow({allow}), Pattern(allow));
-  };
-  EXPECT_TRUE(covers("/*/*", "/*/*"));
-  EXPECT_TRUE(covers("/*/*", "/a.B/C"));
-  EXPECT_TRUE(covers("/a.*/*", "/a.b*c/D*"));
-  EXPECT_TRUE(covers("/a/B", "/a/B"));
-  EXPECT_FALSE(covers("/a.*/*", "/*/*"));
-  EXPECT_FALSE(covers("/a/B", "/a/*"));
-  EXPECT_FALSE(covers("/a/B*", "/a/*B"));
-  EXPECT_TRUE(DenyCovers(Deny({}), Allow({"/*/*"}), Pattern("/*/*")));
+bool PartCovers(std::string_view wide, std::string_view narrow) {
+  const MethodPattern wide_service = {.service = std::string(wide), .method = "M"};
+  const MethodPattern narrow_service = {.service = std::string(narrow), .method = "M"};
+  const MethodPattern wide_method = {.service = "s", .method = std::string(wide)};
+  const MethodPattern narrow_method = {.service = "s", .method = std::string(narrow)};
+  const bool covers = PatternCovers(wide_service, narrow_service);
+  EXPECT_EQ(PatternCovers(wide_method, narrow_method), covers);
+  return covers;
 }
 
-TEST(DenyCoversTest, MetadataOfDenyMustBeAskedForByAllow) {
-  RuleConfig deny = Deny({});
-  deny.metadata = {{"ns", "a"}};
-  RuleConfig allow = Allow({"/s/M"});
-  EXPECT_FALSE(DenyCovers(deny, allow, allow.methods[0]));
-  allow.metadata = {{"ns", "b"}};
-  EXPECT_FALSE(DenyCovers(deny, allow, allow.methods[0]));
-  allow.metadata = {{"ns", "a"}, {"x", "1"}};
-  EXPECT_TRUE(DenyCovers(deny, allow, allow.methods[0]));
+TEST(PatternCoversTest, YesIsCertain) {
+  for (const auto& [wide, narrow] :
+       {std::pair("*", ""), std::pair("*", "*"), std::pair("*", "abc"), std::pair("a*", "a"),
+        std::pair("a*", "ab*c"), std::pair("*c", "a*c"), std::pair("a*c*e", "abcde"),
+        std::pair("**", "a"), std::pair("*ab", "aab"), std::pair("", ""),
+        std::pair("*a*", "*ba*")}) {
+    EXPECT_TRUE(PartCovers(wide, narrow)) << wide << " " << narrow;
+  }
+}
+
+TEST(PatternCoversTest, NoForWhatIsWiderOrElsewhere) {
+  for (const auto& [wide, narrow] :
+       {std::pair("", "a"), std::pair("a", "*"), std::pair("a*", "*"), std::pair("a*", "b*"),
+        std::pair("a*c", "a*"), std::pair("abc", "ab"), std::pair("ab", "abc"),
+        std::pair("*a", "a*"), std::pair("a*b*c", "acb")}) {
+    EXPECT_FALSE(PartCovers(wide, narrow)) << wide << " " << narrow;
+  }
+}
+
+TEST(PatternCoversTest, AStarTakesNoSlash) {
+  EXPECT_FALSE(PartCovers("*", "/"));
+  EXPECT_FALSE(PartCovers("a*", "a*/b"));
+  EXPECT_TRUE(PartCovers("*/*", "a*/b"));
+}
+
+// `c` is in no pattern, and stands for whatever else a `*` may take.
+TEST(PatternCoversTest, IsInclusionOfAllThatMatches) {
+  const std::vector<std::string> patterns = AllStrings("ab*/", 4);
+  const std::vector<std::string> texts = AllStrings("abc/", 5);
+  std::vector<std::vector<size_t>> matched;  // by pattern, ascending
+  for (const std::string& pattern : patterns) {
+    std::vector<size_t>& row = matched.emplace_back();
+    for (size_t text = 0; text < texts.size(); ++text) {
+      if (MatchNaively(pattern, texts[text])) row.push_back(text);
+    }
+  }
+  for (size_t wide = 0; wide < patterns.size(); ++wide) {
+    for (size_t narrow = 0; narrow < patterns.size(); ++narrow) {
+      ASSERT_EQ(PartCovers(patterns[wide], patterns[narrow]),
+                std::includes(matched[wide].begin(), matched[wide].end(), matched[narrow].begin(),
+                              matched[narrow].end()))
+          << patterns[wide] << " " << patterns[narrow];
+    }
+  }
+}
+
+constexpr auto kAllow = RuleConfig::Action::kAllow;
+constexpr auto kDeny = RuleConfig::Action::kDeny;
+
+bool IdsCover(const std::optional<IdSet>& wide, RuleConfig::Action wide_action,
+              const std::optional<IdSet>& narrow, RuleConfig::Action narrow_action) {
+  return RangesCover(EffectiveIds(wide, wide_action, kOverflow.uid),
+                     EffectiveIds(narrow, narrow_action, kOverflow.uid));
+}
+
+TEST(IdsCoverTest, RangesThatTouchAreOne) {
+  const std::optional<IdSet> wide = IdSet{false, {4}, {{5, 9}, {0, 3}, {2, 2}}};
+  const std::optional<IdSet> narrow = IdSet{false, {}, {{0, 9}}};
+  EXPECT_TRUE(IdsCover(wide, kAllow, narrow, kAllow));
+  const std::optional<IdSet> longer = IdSet{false, {}, {{0, 10}}};
+  EXPECT_FALSE(IdsCover(wide, kAllow, longer, kAllow));
+}
+
+TEST(IdsCoverTest, NobodyInParticularIsEverybody) {
+  const std::optional<IdSet> none;
+  const std::optional<IdSet> any = IdSet{true, {}, {}};
+  const std::optional<IdSet> any_and_overflow = IdSet{true, {kOverflow.uid}, {}};
+  const std::optional<IdSet> one = IdSet{false, {kOverflow.uid}, {}};
+  EXPECT_TRUE(IdsCover(none, kDeny, any, kAllow));
+  EXPECT_TRUE(IdsCover(any, kDeny, none, kDeny));
+  EXPECT_FALSE(IdsCover(any, kAllow, none, kDeny));
+  EXPECT_TRUE(IdsCover(any_and_overflow, kAllow, none, kDeny));
+  EXPECT_FALSE(IdsCover(any, kAllow, one, kAllow));
+  EXPECT_TRUE(IdsCover(any, kDeny, one, kAllow));
+}
+
+TEST(IdsCoverTest, TheOverflowIdAtTheEdgeOfARange) {
+  const std::optional<IdSet> range = IdSet{false, {}, {{kOverflow.uid, kOverflow.uid + 1}}};
+  const std::optional<IdSet> edge = IdSet{false, {kOverflow.uid + 1}, {}};
+  EXPECT_TRUE(IdsCover(edge, kAllow, range, kAllow));
+  EXPECT_FALSE(IdsCover(edge, kAllow, range, kDeny));
+}
+
+// The ids by which coverage is decided are those that a peer is matched by.
+TEST(EffectiveIdsTest, AreTheIdsThatFit) {
+  constexpr uint32_t kIds[] = {
+      0, 1, 2, 3, kOverflow.uid - 1, kOverflow.uid, kOverflow.uid + 1, UINT32_MAX - 1};
+  Random random(13);  // NOLINT(cert-msc51-cpp,cert-msc32-c): so that a failure can be repeated
+  size_t fitting = 0;
+  constexpr size_t kRounds = 2000;
+  for (size_t round = 0; round < kRounds; ++round) {
+    RuleConfig rule = Chance(random, 50) ? Allow({"/s/M"}) : Deny({"/s/M"});
+    rule.users = RandomIds(random, kIds, 20);
+    const IdRanges effective = EffectiveIds(rule.users, rule.action, kOverflow.uid);
+    for (const uint32_t id : kIds) {
+      const bool fits = Fits(rule, Peer(id));
+      ASSERT_EQ(RangesCover(effective, {{.first = id, .last = id}}), fits) << round << " " << id;
+      fitting += fits ? 1 : 0;
+    }
+  }
+  EXPECT_GT(fitting, kRounds);
+  EXPECT_LT(fitting, kRounds * (std::size(kIds) - 1));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -20,18 +19,6 @@ using namespace test;  // NOLINT: the words of these tests
 
 constexpr uint32_t kSeed = 20240229;
 
-using Random = std::mt19937;
-
-// mt19937's own numbers, since distributions differ between libraries.
-uint32_t Below(Random& random, uint32_t limit) {
-  return static_cast<uint32_t>(random() % uint32_t{limit});
-}
-bool Chance(Random& random, uint32_t percent) { return Below(random, 100) < percent; }
-template <typename T, size_t N>
-const T& Pick(Random& random, const T (&from)[N]) {
-  return from[Below(random, N)];
-}
-
 constexpr uint32_t kIds[] = {0, 1, 2, 3, kOverflow.uid, kOverflow.gid};
 constexpr std::string_view kServices[] = {"a.A", "a.B", "b.A", "c"};
 constexpr std::string_view kMethods[] = {"Get", "Set", "GetAll"};
@@ -41,42 +28,21 @@ constexpr std::string_view kMethodPatterns[] = {"Get", "Set", "GetAll", "*", "Ge
 constexpr std::string_view kKeys[] = {"k", "l"};
 constexpr std::string_view kValues[] = {"1", "2"};
 
-IdSet RandomIds(Random& random) {
-  if (Chance(random, 20)) return Any();
-  IdSet ids;
-  while (ids.empty() || Chance(random, 30)) {
-    if (Chance(random, 60)) {
-      ids.exact.push_back(Pick(random, kIds));
-    } else {
-      const auto [first, last] = std::minmax({Pick(random, kIds), Pick(random, kIds)});
-      ids.ranges.push_back({.first = first, .last = last});
-    }
-  }
-  return ids;
-}
-
-RuleConfig RandomRule(Random& random) {
-  RuleConfig rule;
-  rule.action = Chance(random, 50) ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
-  const bool allow = rule.action == RuleConfig::Action::kAllow;
-  // Rules for every listener and those that name it are indexed apart.
-  rule.every_listener = Chance(random, 40);
-  if (!rule.every_listener) {
-    rule.listeners = Chance(random, 30)   ? std::vector<size_t>{0, 1}
-                     : Chance(random, 50) ? std::vector<size_t>{0}
-                                          : std::vector<size_t>{1};
-  }
-  if (Chance(random, 60)) rule.users = RandomIds(random);
-  if (Chance(random, 30)) rule.groups = RandomIds(random);
-  if (allow && !rule.users && !rule.groups) rule.users = RandomIds(random);
-  while ((allow && rule.methods.empty()) || Chance(random, 50)) {
-    rule.methods.push_back({.service = std::string(Pick(random, kServicePatterns)),
-                            .method = std::string(Pick(random, kMethodPatterns))});
-  }
-  if (Chance(random, 25)) rule.metadata.emplace(Pick(random, kKeys), Pick(random, kValues));
-  rule.enforce = Chance(random, 75);
-  return rule;
-}
+const RuleWords kWords = {.ids = kIds,
+                          .services = kServicePatterns,
+                          .methods = kMethodPatterns,
+                          .keys = kKeys,
+                          .values = kValues};
+// Rules for every listener and those that name it are indexed apart.
+constexpr RuleOdds kOdds = {.allow = 50,
+                            .every_listener = 40,
+                            .listeners = 2,
+                            .users = 60,
+                            .groups = 30,
+                            .any_id = 20,
+                            .another_method = 50,
+                            .metadata = 25,
+                            .enforce = 75};
 
 // The definitions, from the words of the contract and without the code under test.
 bool NaiveMatch(std::string_view pattern, std::string_view text) {
@@ -180,7 +146,7 @@ TEST(PolicyPropertyTest, IndexSaysWhatTheRulesSayOneAfterTheOther) {
   for (int round = 0; round < 3000; ++round) {
     std::vector<RuleConfig> rules;
     const uint32_t count = Chance(random, 5) ? 60 + Below(random, 20) : Below(random, 12);
-    for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random));
+    for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random, kWords, kOdds));
     const Config config = ConfigOf(std::move(rules));
     const Policy policy(config, kOverflow);
     const size_t listener = Below(random, 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/blockers.h"
+#include "policy/blockers.h"
 
 #include <algorithm>
 #include <bit>
@@ -24,11 +24,6 @@ uint64_t HashOf(const Text& first, const Text& last, uint64_t kind) {
 }
 
 enum Kind : uint64_t { kWhole, kPrefix, kSuffix };
-
-// `*` never matches a slash, so that one text holds both parts.
-std::string FullName(const MethodPattern& pattern) {
-  return pattern.service + "/" + pattern.method;
-}
 
 uint64_t BlockKey(unsigned size, uint32_t id) {
   return uint64_t{size} << 32U | (size < 32 ? id >> size : 0);
@@ -101,13 +96,12 @@ void BlockerIndex::TextFile::Find(std::string_view text, size_t rule,
   find(text.rbegin(), suffix_lengths_, kSuffix);
 }
 
-BlockerIndex::BlockerIndex(const Config& config, uid_t overflow_uid, gid_t overflow_gid)
-    : config_(config) {
+BlockerIndex::BlockerIndex(const Config& config, OverflowIds overflow) : config_(config) {
   who_.reserve(config.rules.size());
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
-    who_.push_back({.users = EffectiveIds({rule.users, rule.action}, overflow_uid),
-                    .groups = EffectiveIds({rule.groups, rule.action}, overflow_gid)});
+    who_.push_back({.users = EffectiveIds(rule.users, rule.action, overflow.uid),
+                    .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)});
     // The others leave something to later rules whatever these are.
     if (rule.enforce && rule.metadata.empty()) Add(i);
   }
@@ -138,11 +132,11 @@ void BlockerIndex::Add(const MethodPattern& pattern, size_t rule) {
 bool BlockerIndex::Blocks(size_t earlier, size_t rule, const MethodPattern& method) {
   ++compared_;
   const std::vector<MethodPattern>& methods = config_.rules[earlier].methods;
-  return CoversRanges(who_[earlier].users, who_[rule].users) &&
-         CoversRanges(who_[earlier].groups, who_[rule].groups) &&
+  return RangesCover(who_[earlier].users, who_[rule].users) &&
+         RangesCover(who_[earlier].groups, who_[rule].groups) &&
          (methods.empty() ||
           std::any_of(methods.begin(), methods.end(), [&method](const MethodPattern& wide) {
-            return CoversPattern(wide, method);
+            return PatternCovers(wide, method);
           }));
 }
 

@@ -2,93 +2,69 @@
 //
 // Which earlier rule leaves a later one nothing: against each pair compared, on random
 // configurations; and how many pairs are compared of a large one.
-#include "config/blockers.h"
+#include "policy/blockers.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "config/load.h"
 #include "config/quote.h"
+#include "policy/lint.h"
+#include "support/policy_builder.h"
 
 namespace proxyd {
 namespace {
 
-constexpr uint32_t kOverflow = 5;
+using test::Below;
+using test::Random;
+
+constexpr uint32_t kOverflowId = 5;
+constexpr OverflowIds kOverflow = {.uid = kOverflowId, .gid = kOverflowId};
 constexpr size_t kListeners = 3;
 
-using Random = std::mt19937;
-uint32_t Below(Random& random, uint32_t limit) {
-  return static_cast<uint32_t>(random() % uint32_t{limit});
-}
-bool Chance(Random& random, uint32_t percent) { return Below(random, 100) < percent; }
-template <typename T, size_t N>
-const T& Pick(Random& random, const T (&from)[N]) {
-  return from[Below(random, N)];
-}
-
-constexpr uint32_t kIds[] = {0, 1, 2, 3, 4, kOverflow, 6, 4294967294U};
+constexpr uint32_t kIds[] = {0, 1, 2, 3, 4, kOverflowId, 6, 4294967294U};
 constexpr std::string_view kServices[] = {"a.A", "a.B", "b.A",  "*",    "**", "a.*",
                                           "*.A", "a*A", "a.**", "*a.*", "b*", "a*b*A"};
 constexpr std::string_view kMethods[] = {"Get", "Set", "GetAll", "*", "Get*", "*t", "**", "G*t"};
 
-IdSet RandomIds(Random& random) {
-  IdSet ids;
-  ids.any = Chance(random, 20);
-  while (ids.empty() || Chance(random, 40)) {
-    const uint32_t one = Pick(random, kIds);
-    const uint32_t other = Pick(random, kIds);
-    if (Chance(random, 50)) {
-      ids.exact.push_back(one);
-    } else {
-      ids.ranges.push_back({.first = std::min(one, other), .last = std::max(one, other)});
-    }
-  }
-  return ids;
-}
+constexpr std::string_view kKeys[] = {"k"};
+constexpr std::string_view kValues[] = {"v"};
+
+const test::RuleWords kWords = {
+    .ids = kIds, .services = kServices, .methods = kMethods, .keys = kKeys, .values = kValues};
+constexpr test::RuleOdds kOdds = {.allow = 50,
+                                  .every_listener = 40,
+                                  .listeners = kListeners,
+                                  .users = 75,
+                                  .groups = 30,
+                                  .any_id = 20,
+                                  .another_method = 40,
+                                  .metadata = 15,
+                                  .enforce = 85};
 
 RuleConfig RandomRule(Random& random, size_t index) {
-  RuleConfig rule;
+  RuleConfig rule = test::RandomRule(random, kWords, kOdds);
   rule.name = "r" + std::to_string(index);
   rule.position = {.file = "c", .line = static_cast<uint32_t>(index + 1), .column = 1};
-  rule.action = Chance(random, 50) ? RuleConfig::Action::kAllow : RuleConfig::Action::kDeny;
-  const bool allow = rule.action == RuleConfig::Action::kAllow;
-  rule.every_listener = Chance(random, 40);
-  for (size_t i = 0; i < kListeners && !rule.every_listener; ++i) {
-    if (Chance(random, 50)) rule.listeners.push_back(i);
-  }
-  if (!rule.every_listener && rule.listeners.empty()) rule.listeners.push_back(1);
-  if (allow || Chance(random, 50)) rule.users = RandomIds(random);
-  if (Chance(random, 30)) rule.groups = RandomIds(random);
-  while ((allow && rule.methods.empty()) || Chance(random, 40)) {
-    rule.methods.push_back({.service = std::string(Pick(random, kServices)),
-                            .method = std::string(Pick(random, kMethods))});
-  }
-  if (Chance(random, 15)) rule.metadata.emplace("k", "v");
-  rule.enforce = Chance(random, 85);
   return rule;
 }
 
 Config ConfigOf(std::vector<RuleConfig> rules, size_t listeners) {
-  Config config;
-  for (size_t i = 0; i < listeners; ++i) {
-    config.listeners.push_back({.name = "l" + std::to_string(i),
-                                .address = ttrpc::Address::Parse("unix:///x").value(),
-                                .access = {},
-                                .timeouts = {},
-                                .connections_per_user = {},
-                                .position = {}});
-  }
+  Config config = test::ConfigOf(std::move(rules), listeners);
   BackendConfig backend;
   backend.name = "b";
   config.backends.push_back(std::move(backend));
-  config.rules = std::move(rules);
   return config;
+}
+
+bool IdsCover(const std::optional<IdSet>& wide, RuleConfig::Action wide_action,
+              const std::optional<IdSet>& narrow, RuleConfig::Action narrow_action) {
+  return RangesCover(EffectiveIds(wide, wide_action, kOverflowId),
+                     EffectiveIds(narrow, narrow_action, kOverflowId));
 }
 
 // Each earlier rule, one after the other.
@@ -98,13 +74,12 @@ std::optional<size_t> Naive(const Config& config, size_t index, size_t listener,
   for (size_t i = 0; i < index; ++i) {
     const RuleConfig& earlier = config.rules[i];
     if (!earlier.enforce || !earlier.metadata.empty() || !earlier.IsFor(listener)) continue;
-    const bool who =
-        CoversIds({earlier.users, earlier.action}, {rule.users, rule.action}, kOverflow) &&
-        CoversIds({earlier.groups, earlier.action}, {rule.groups, rule.action}, kOverflow);
+    const bool who = IdsCover(earlier.users, earlier.action, rule.users, rule.action) &&
+                     IdsCover(earlier.groups, earlier.action, rule.groups, rule.action);
     const bool what =
         earlier.methods.empty() ||
         std::any_of(earlier.methods.begin(), earlier.methods.end(),
-                    [&method](const MethodPattern& wide) { return CoversPattern(wide, method); });
+                    [&method](const MethodPattern& wide) { return PatternCovers(wide, method); });
     if (who && what) return i;
   }
   return std::nullopt;
@@ -148,7 +123,7 @@ TEST(BlockerIndexTest, FindsWhatComparingEachPairFinds) {
     const uint32_t count = 2 + Below(random, 10);
     for (uint32_t i = 0; i < count; ++i) rules.push_back(RandomRule(random, i));
     const Config config = ConfigOf(std::move(rules), kListeners);
-    BlockerIndex index(config, kOverflow, kOverflow);
+    BlockerIndex index(config, kOverflow);
     for (size_t i = 0; i < config.rules.size(); ++i) {
       for (size_t listener = 0; listener < kListeners; ++listener) {
         if (!config.rules[i].IsFor(listener)) continue;
@@ -160,7 +135,7 @@ TEST(BlockerIndexTest, FindsWhatComparingEachPairFinds) {
       }
     }
     std::vector<std::string> reach;
-    for (const ConfigError& warning : CheckConfig(config, kOverflow, kOverflow)) {
+    for (const ConfigError& warning : Lint(config, kOverflow)) {
       if (warning.message.find("can never match") != std::string::npos)
         reach.push_back(warning.ToString());
     }
@@ -187,7 +162,7 @@ size_t ComparedOf(size_t listeners, const Change& change) {
     change(i, &rule);
   }
   const Config config = ConfigOf(std::move(rules), listeners);
-  BlockerIndex index(config, kOverflow, kOverflow);
+  BlockerIndex index(config, kOverflow);
   for (size_t i = 0; i < kRules; ++i) {
     const RuleConfig& rule = config.rules[i];
     const size_t listener = rule.every_listener ? 0 : rule.listeners.front();

@@ -16,14 +16,14 @@
 #include <vector>
 
 #include "config/config.h"
-#include "config/coverage.h"
+#include "policy/match.h"
 
 namespace proxyd {
 
 class BlockerIndex {
  public:
   // `config` must outlive it.
-  BlockerIndex(const Config& config, uid_t overflow_uid, gid_t overflow_gid);
+  BlockerIndex(const Config& config, OverflowIds overflow);
 
   // The first rule before `rule` (an index) that takes every call to `method` on `listener` that
   // `rule` would match.

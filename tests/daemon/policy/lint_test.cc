@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The warnings of --check, to the letter, and that nothing else is warned about.
+#include "policy/lint.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "testing.h"
+#include "daemon/config/testing.h"
 
 namespace proxyd {
 namespace {
@@ -17,7 +19,7 @@ std::vector<std::string> Warnings(const std::string& text) {
   const LoadedConfig loaded = ParseText(text);
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   if (!loaded.config) return {"not loaded"};
-  return Strings(CheckConfig(*loaded.config));
+  return Strings(Lint(*loaded.config, {.uid = 65534, .gid = 65534}));
 }
 
 // Two listeners and a backend on the first line; the rules begin on line 2.
@@ -40,15 +42,15 @@ std::string Allow(const std::string& name, const std::string& users, const std::
                         "\naction = \"allow\"\nbackend = \"shim\"\n");
 }
 
-TEST(CheckConfigTest, NothingIsServed) {
+TEST(LintTest, NothingIsServed) {
   EXPECT_THAT(Warnings(""), ElementsAre("c: there is no [[listener]], so that nothing is served"));
 }
 
-TEST(CheckConfigTest, AGoodConfigurationHasNoWarnings) {
+TEST(LintTest, AGoodConfigurationHasNoWarnings) {
   EXPECT_THAT(Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]"))), IsEmpty());
 }
 
-TEST(CheckConfigTest, AuditOfEachCallWithoutARate) {
+TEST(LintTest, AuditOfEachCallWithoutARate) {
   const std::string why =
       " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
       "number of audit lines";
@@ -65,12 +67,12 @@ TEST(CheckConfigTest, AuditOfEachCallWithoutARate) {
       IsEmpty());
 }
 
-TEST(CheckConfigTest, UnusedBackend) {
+TEST(LintTest, UnusedBackend) {
   EXPECT_THAT(Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
               ElementsAre("c:2:1: backend \"x\" is used by no rule"));
 }
 
-TEST(CheckConfigTest, ListenerThatAdmitsNobody) {
+TEST(LintTest, ListenerThatAdmitsNobody) {
   const std::string warning =
       "c:1:1: listener \"a\" admits nobody: no enforced allow rule is for it";
   const std::string listener = "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n";
@@ -82,7 +84,7 @@ TEST(CheckConfigTest, ListenerThatAdmitsNobody) {
               ElementsAre(warning));
 }
 
-TEST(CheckConfigTest, OpenDoor) {
+TEST(LintTest, OpenDoor) {
   const std::string rest = "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
                            Allow("narrow", "[\"1000-1999\"]", "[\"/s/M\"]") +
                            Allow("wide", "[\"*\"]", "[\"/s/M\"]");
@@ -97,7 +99,7 @@ TEST(CheckConfigTest, OpenDoor) {
       IsEmpty());
 }
 
-TEST(CheckConfigTest, EverybodyOfAGroupIsNotEverybody) {
+TEST(LintTest, EverybodyOfAGroupIsNotEverybody) {
   EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n"
                        "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n" +
                        Allow("r", "[\"*\"]", "[\"/s/M\"]") + "groups = [\"monitoring\"]\n"),
@@ -233,46 +235,11 @@ TEST(CheckOverflowTest, TheKernelsIdsCount) {
       ParseText(WithRules(Allow("r", "[65534, 99]", "[\"/s/M\"]") + "groups = [98]\n"));
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_THAT(
-      Strings(CheckConfig(*loaded.config, 99, 98)),
+      Strings(Lint(*loaded.config, {.uid = 99, .gid = 98})),
       ElementsAre("c:2:1: rule \"r\" allows uid 99, as which everybody without a mapping in "
                   "a user namespace shows",
                   "c:2:1: rule \"r\" allows gid 98, as which everybody without a mapping in "
                   "a user namespace shows"));
-}
-
-// Two descriptors for each connection, three for each listener and 64 for everything else.
-TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
-  const LoadedConfig loaded = ParseText(
-      "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
-  ASSERT_TRUE(loaded.config.has_value());
-  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2066)),
-              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
-                          "backends takes 2067 descriptors, expected at most the 2066 that the "
-                          "system allows (ulimit -n, LimitNOFILE=)"));
-  EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
-  EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
-}
-
-TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
-  const LoadedConfig loaded = ParseText(
-      "[limits]\nconnections = 1000\n[admin]\naddress = \"unix:///a\"\n[metrics]\naddress = "
-      "\"tcp:127.0.0.1:1\"\n");
-  ASSERT_TRUE(loaded.config.has_value());
-  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2149)), SizeIs(1));
-  EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
-}
-
-// What clients, root and the daemon itself do not take is what one user may have.
-TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
-  const LoadedConfig loaded = ParseText(
-      "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "
-      "\"a\"\naddress = \"unix:///a\"\n");
-  ASSERT_TRUE(loaded.config.has_value());
-  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 3122)),
-              ElementsAre("c: [limits] backend_connections_per_user is 1800, expected at most the "
-                          "1799 descriptors that the system leaves to users other than root "
-                          "(ulimit -n, LimitNOFILE=)"));
-  EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
 }
 
 }  // namespace

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// CheckConfig: what is correct and yet hardly meant. Pure; any thread.
+#include "policy/lint.h"
+
 #include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "config/blockers.h"
-#include "config/load.h"
 #include "config/quote.h"
+#include "policy/blockers.h"
 
 namespace proxyd {
 namespace {
@@ -38,12 +37,11 @@ bool IsForEverybody(const RuleConfig& rule) {
   return Admits(rule) && (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);
 }
 
-class Checker {
+class Linter {
  public:
-  Checker(const Config& config, uid_t overflow_uid, gid_t overflow_gid)
-      : config_(config), overflow_uid_(overflow_uid), overflow_gid_(overflow_gid) {}
+  Linter(const Config& config, OverflowIds overflow) : config_(config), overflow_(overflow) {}
 
-  std::vector<ConfigError> Check() {
+  std::vector<ConfigError> Run() {
     if (config_.listeners.empty()) {
       Warn({.file = config_.file}, "there is no [[listener]], so that nothing is served");
     }
@@ -54,12 +52,12 @@ class Checker {
       if (open[i] != nullptr) CheckOpenDoor(config_.listeners[i], *open[i]);
     }
     CheckUse();
-    BlockerIndex blockers(config_, overflow_uid_, overflow_gid_);
+    BlockerIndex blockers(config_, overflow_);
     for (size_t i = 0; i < config_.rules.size(); ++i) {
       CheckReach(i, &blockers);
       CheckOverflow(config_.rules[i]);
     }
-    for (ConfigError& warning : CheckAudit(config_)) warnings_.push_back(std::move(warning));
+    CheckAudit();
     return std::move(warnings_);
   }
 
@@ -136,8 +134,8 @@ class Checker {
 
   void CheckOverflow(const RuleConfig& rule) {
     if (rule.action != RuleConfig::Action::kAllow) return;
-    if (rule.users) CheckOverflowIn(rule, *rule.users, "uid", overflow_uid_);
-    if (rule.groups) CheckOverflowIn(rule, *rule.groups, "gid", overflow_gid_);
+    if (rule.users) CheckOverflowIn(rule, *rule.users, "uid", overflow_.uid);
+    if (rule.groups) CheckOverflowIn(rule, *rule.groups, "gid", overflow_.gid);
   }
 
   // "*" is not warned about: that it leaves the overflow id out is what most users expect.
@@ -159,16 +157,31 @@ class Checker {
     }
   }
 
+  // Refusals, denials and shadow decisions are held to rate_per_user and bytes_per_user; allowed
+  // calls are held to nothing, so that their users can make the audit as large as they like.
+  void CheckAudit() {
+    if (config_.limits.requests_per_second_per_user != 0) return;
+    const std::string why =
+        " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
+        "number of audit lines";
+    if (config_.audit.calls == AuditCalls::kAll) {
+      Warn({.file = config_.file}, "[audit] calls = \"all\"" + why);
+    }
+    for (const RuleConfig& rule : config_.rules) {
+      if (!Admits(rule) || rule.audit != AuditCalls::kAll) continue;
+      Warn(rule.position, "rule " + QuoteShort(rule.name) + ": audit = \"all\"" + why);
+    }
+  }
+
   const Config& config_;
-  uid_t overflow_uid_;
-  gid_t overflow_gid_;
+  const OverflowIds overflow_;
   std::vector<ConfigError> warnings_;
 };
 
 }  // namespace
 
-std::vector<ConfigError> CheckConfig(const Config& config, uid_t overflow_uid, gid_t overflow_gid) {
-  return Checker(config, overflow_uid, overflow_gid).Check();
+std::vector<ConfigError> Lint(const Config& config, OverflowIds overflow) {
+  return Linter(config, overflow).Run();
 }
 
 }  // namespace proxyd

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The warnings about descriptors, to the letter.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing.h"
+
+namespace proxyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// Two descriptors for each connection, three for each listener and 64 for everything else.
+TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2066)),
+              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
+                          "backends takes 2067 descriptors, expected at most the 2066 that the "
+                          "system allows (ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
+  EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
+}
+
+TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[admin]\naddress = \"unix:///a\"\n[metrics]\naddress = "
+      "\"tcp:127.0.0.1:1\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2149)), SizeIs(1));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
+}
+
+// What clients, root and the daemon itself do not take is what one user may have.
+TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "
+      "\"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 3122)),
+              ElementsAre("c: [limits] backend_connections_per_user is 1800, expected at most the "
+                          "1799 descriptors that the system leaves to users other than root "
+                          "(ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
+}
+
+}  // namespace
+}  // namespace proxyd
