@@ -10,34 +10,11 @@
 #include "config/ids.h"
 #include "config/quote.h"
 #include "config/readers.h"
+#include "config/rpc_names.h"
 #include "ttrpc/metadata.h"
 
 namespace proxyd {
 namespace {
-
-// What a request may have at most: a longer pattern without `*` would match nothing.
-constexpr size_t kMaxPatternPart = 256;
-constexpr std::string_view kServiceCharacters =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.*";
-constexpr std::string_view kMethodCharacters =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*";
-constexpr std::string_view kOurMetadataPrefix = "ttrpc-proxy-";
-
-bool IsPatternPart(std::string_view part, std::string_view characters) {
-  return !part.empty() && part.size() <= kMaxPatternPart &&
-         part.find_first_not_of(characters) == part.npos;
-}
-
-std::optional<MethodPattern> ParsePattern(std::string_view text) {
-  const size_t slash = text.find('/', 1);
-  if (text.empty() || text.front() != '/' || slash == text.npos) return std::nullopt;
-  const std::string_view service = text.substr(1, slash - 1);
-  const std::string_view method = text.substr(slash + 1);
-  if (!IsPatternPart(service, kServiceCharacters) || !IsPatternPart(method, kMethodCharacters)) {
-    return std::nullopt;
-  }
-  return MethodPattern{std::string(service), std::string(method)};
-}
 
 class RuleReader {
  public:
@@ -88,7 +65,7 @@ class RuleReader {
         in_.FindStrings("methods", "an array of patterns as \"/package.Service/Method\"");
     if (patterns == nullptr) return;
     for (const TomlValue& text : *patterns) {
-      if (auto pattern = ParsePattern(text.string)) {
+      if (auto pattern = ParseMethodPattern(text.string)) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
         in_.Error(text.position,
@@ -125,7 +102,7 @@ class RuleReader {
     if (!good) {
       in_.Error(condition.position, "metadata key " + QuoteShort(key) +
                                         " never matches, expected visible ASCII in lower case");
-    } else if (key.starts_with(kOurMetadataPrefix)) {
+    } else if (IsReservedMetadata(key)) {
       in_.Error(condition.position, "metadata key " + QuoteShort(key) +
                                         " never matches, expected none with ttrpc-proxy-: they are "
                                         "dropped from every request");
