@@ -17,16 +17,27 @@ function make_set(set, list,    words, n, i) {
 BEGIN {
   max_lines = 500
 
-  # The daemon's folders, lowest first: each may include itself and those before it.
-  n = split("config policy limits observe proxy admin http sandbox run", order, " ")
-  for (i = 1; i <= n; i++) rank[order[i]] = i
-  main_rank = n + 1
+  # What each of the daemon's folders may include beside itself. "main" is daemon/main.cc.
+  below["config"] = ""
+  below["policy"] = below["limits"] = below["observe"] = below["sandbox"] = "config"
+  below["proxy"] = "config policy limits observe"
+  below["admin"] = below["http"] = below["proxy"] " proxy"
+  below["run"] = below["admin"] " admin http sandbox"
+  below["main"] = below["run"] " run"
+  for (folder in below) {
+    n = split(below[folder], words, " ")
+    for (i = 1; i <= n; i++) may_include[folder, words[i]] = 1
+  }
 
   # What ttrpc-proxyctl may include, a program beside the daemon: what can be said without one, and
   # what it has in common with the `ttrpc` command.
   make_set(ctl_folders, "config policy ctl tool")
 
-  # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
+  # What of the C++ library a pure function has no use for.
+  make_set(impure_headers, "atomic barrier chrono condition_variable ctime fstream future iostream " \
+           "latch mutex semaphore shared_mutex stop_token thread")
+
+  # Codec, envelopes and stream state. is_pure() adds all of daemon/config and daemon/policy.
   m = split("address codec field_scanner hybrid_vsock message metadata request response status", names, " ")
   for (i = 1; i <= m; i++) {
     pure["libttrpc/include/ttrpc/" names[i] ".h"] = 1
@@ -60,6 +71,8 @@ BEGIN {
 
 function is_pure(path) { return path in pure || path ~ /^daemon\/(config|policy)\// }
 
+function is_policy(path) { return path ~ /^daemon\/policy\// }
+
 function is_libevent(header) {
   return header ~ /^(event2\/.*|event|evdns|evhttp|evrpc|evutil)(\.h)?$/
 }
@@ -83,7 +96,7 @@ function check_library_include(header) {
   }
 }
 
-function check_daemon_include(header,    folder, own, own_rank) {
+function check_daemon_include(header,    folder, own) {
   if (header ~ /^ttrpc\//) {
     if (!(("libttrpc/include/" header) in exists)) {
       violation(FNR, header " is no public header of libttrpc, and the daemon uses no other")
@@ -92,23 +105,23 @@ function check_daemon_include(header,    folder, own, own_rank) {
   }
   own = FILENAME
   sub(/^daemon\//, "", own)
-  own_rank = own ~ /\// ? 0 : main_rank
+  if (own !~ /\//) own = "main"
   sub(/\/.*/, "", own)
   folder = header
   sub(/\/.*/, "", folder)
-  if (own in rank) own_rank = rank[own]
   if (header !~ /\//) {
     violation(FNR, header " is spelled without its folder, as seen from daemon/")
   } else if (own == "ctl") {
     if (!(folder in ctl_folders)) {
       violation(FNR, "daemon/ctl includes " header ", which is the daemon\47s own")
     }
-  } else if (own_rank == 0) {
+  } else if (!(own in below)) {
     if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another folder")
-  } else if (!(folder in rank)) {
+  } else if (!(folder in below) || folder == "main") {
     violation(FNR, header " is of no folder of the daemon, and not <ttrpc/...>")
-  } else if (rank[folder] > own_rank) {
-    violation(FNR, "daemon/" own " includes " header ", of a layer above it")
+  } else if (folder != own && !((own, folder) in may_include)) {
+    violation(FNR, "daemon/" own " includes " header ", of a layer " \
+              ((folder, own) in may_include ? "above it" : "beside it"))
   }
 }
 
@@ -124,6 +137,9 @@ function check_include(header, quoted) {
   if (!is_pure(FILENAME)) return
   if (is_socket(header) && !(FILENAME in addresses && header in address_headers)) {
     violation(FNR, "<" header "> in a file that does no I/O")
+  } else if (is_policy(FILENAME) && !is_ours(header, quoted) &&
+             (header in impure_headers || header ~ /[.\/]/)) {
+    violation(FNR, "<" header "> in the policy, which is a function of values")
   }
   if (header in io_headers) violation(FNR, header " in a file that does no I/O")
 }
@@ -152,8 +168,13 @@ function check_product(line,    header, quote) {
     check_include(header, quote == "\"")
     return
   }
-  if (FILENAME in shared_ptr_files) return
   line = code_of(line)
+  # Headers of others may bring them along.
+  if (is_policy(FILENAME) &&
+      line ~ /std::(atomic|mutex|shared_mutex|thread|jthread|lock_guard|unique_lock)|_clock::|thread_local/) {
+    violation(FNR, "a clock, a lock or a thread in the policy, which is a function of values")
+  }
+  if (FILENAME in shared_ptr_files) return
   # Immutable snapshots may be shared.
   gsub(/(shared_ptr|make_shared|allocate_shared)[ \t]*<[ \t]*const[ \t]/, "", line)
   if (line ~ /shared_ptr|make_shared|allocate_shared|shared_from_this/) {

@@ -4,20 +4,24 @@
 # Holds the sources to the shape they are meant to have: tests/layers.sh [TREE]
 # Prints FILE:LINE: WHAT for each violation; exits 1 if there is any.
 #
-#  - Includes point one way: libttrpc <- daemon/config <- policy <- limits <- observe <- proxy <-
-#    admin <- http <- sandbox <- run <- main.cc. libttrpc includes nothing of the daemon, its public headers nothing but public ones,
-#    and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config,
-#    policy and libttrpc/tool. Project headers are spelled from libttrpc/include and
-#    from daemon/, never by a relative path.
+#  - Includes point one way: libttrpc <- config <- policy, limits, observe <- proxy <- admin, http <-
+#    run <- main.cc, all but the first in daemon/. Policy, limits and observe do not include each
+#    other, nor do admin and http. The sandbox includes config only, and run includes it.
+#    libttrpc includes nothing of the daemon, its public headers nothing but public ones, and the
+#    daemon of libttrpc only those. daemon/ctl, a program of its own, may include config, policy and
+#    libttrpc/tool. Project headers are spelled from libttrpc/include and from daemon/, never by a
+#    relative path.
 #  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor
 #    libevent headers, nor the headers of libttrpc that do. The address may include those that say
 #    what a socket address looks like.
+#  - Policy is a function of values: it uses no clock, lock, atomic or thread, and includes no header
+#    but those of the C++ library, of the configuration and of libttrpc.
 #  - libevent is included in a few named files.
 #  - No lambda captures by [=]. shared_ptr holds what is const, a snapshot; elsewhere only where a
 #    library asks for it.
 #  - Every source has an SPDX line at its top and at most 500 lines.
 #
-# The lists of names stand at the top of layers.awk. There are no exceptions to them.
+# layers.awk begins with the lists of the files that a rule holds for, and of those that it excepts.
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -71,6 +71,32 @@ violation daemon/policy/match.cc '#include "proxy/proxy.h"' \
   'daemon/policy includes proxy/proxy.h, of a layer above it'
 violation daemon/observe/audit.cc '#  include "proxy/proxy.h"' \
   'daemon/observe includes proxy/proxy.h, of a layer above it'
+violation daemon/policy/match.cc '#include "limits/limit.h"' \
+  'daemon/policy includes limits/limit.h, of a layer beside it'
+violation daemon/limits/accounting.h '#include "policy/policy.h"' \
+  'daemon/limits includes policy/policy.h, of a layer beside it'
+violation daemon/observe/reports.h '#include "limits/limit.h"' \
+  'daemon/observe includes limits/limit.h, of a layer beside it'
+violation daemon/sandbox/sandbox.cc '#include "proxy/proxy.h"' \
+  'daemon/sandbox includes proxy/proxy.h, of a layer beside it'
+violation daemon/sandbox/sandbox.cc '#include "admin/tap.h"' \
+  'daemon/sandbox includes admin/tap.h, of a layer beside it'
+violation daemon/sandbox/sandbox.cc '#include "http/metrics.h"' \
+  'daemon/sandbox includes http/metrics.h, of a layer beside it'
+violation daemon/sandbox/sandbox.cc '#include "observe/log.h"' \
+  'daemon/sandbox includes observe/log.h, of a layer beside it'
+violation daemon/sandbox/sandbox.cc '#include "run/signals.h"' \
+  'daemon/sandbox includes run/signals.h, of a layer above it'
+violation daemon/proxy/proxy.cc '#include "sandbox/sandbox.h"' \
+  'daemon/proxy includes sandbox/sandbox.h, of a layer beside it'
+violation daemon/admin/tap.cc '#include "http/metrics.h"' \
+  'daemon/admin includes http/metrics.h, of a layer beside it'
+violation daemon/http/metrics.cc '#include "admin/tap.h"' \
+  'daemon/http includes admin/tap.h, of a layer beside it'
+put daemon/sandbox/sandbox.cc '#include "config/config.h"' '#include <sys/prctl.h>'
+put daemon/run/daemon.cc '#include "admin/tap.h"' '#include "http/metrics.h"' \
+  '#include "limits/limit.h"' '#include "sandbox/sandbox.h"'
+expect ''
 violation daemon/proxy/peer.cc '#include <run/signals.h>' \
   'daemon/proxy includes run/signals.h, of a layer above it'
 violation daemon/proxy/peer.cc '#include "field_scanner.h"' \
@@ -97,6 +123,23 @@ violation daemon/config/load.cc '#include <ttrpc/connection.h>' \
   'ttrpc/connection.h in a file that does no I/O'
 violation daemon/proxy/stream_state.cc '#include <sys/uio.h>' \
   '<sys/uio.h> in a file that does no I/O'
+
+# Policy is a function of values.
+for header in sys/types.h unistd.h grp.h linux/capability.h pthread.h time.h \
+  atomic mutex shared_mutex condition_variable thread chrono ctime; do
+  violation daemon/policy/match.cc "#include <$header>" \
+    "<$header> in the policy, which is a function of values"
+done
+for code in 'std::atomic<int> count;' 'mutable std::mutex mutex_;' 'std::jthread thread;' \
+  'const std::lock_guard lock(mutex);' 'auto now = std::chrono::steady_clock::now();' \
+  'thread_local int calls;'; do
+  violation daemon/policy/match.cc "$code" \
+    'a clock, a lock or a thread in the policy, which is a function of values'
+done
+put daemon/policy/match.h '#include <algorithm>' '#include "ttrpc/status.h"' \
+  'Duration most;  // no std::mutex'
+put daemon/limits/accounting.h '#include <atomic>' '#include <sys/types.h>' 'std::mutex mutex_;'
+expect ''
 
 # libevent.
 violation daemon/proxy/peer.cc '#include <event2/buffer.h>' 'libevent is not for this file'
