@@ -19,8 +19,8 @@ using Metadata = std::map<std::string, std::string>;
 
 }  // namespace
 
-// Finds the shapes that may cover a pattern by what each has spelled out: its text up to the first
-// star, or where it begins with one, after the last; and the first of its metadata.
+// Finds the shapes that may cover a pattern by what each has spelled out: its text before the first
+// star or after the last, whichever is longer, and the first of its metadata.
 class DenyCover::Builder {
  public:
   uint32_t Intern(const RuleConfig& deny, const MethodPattern* pattern);
@@ -61,11 +61,11 @@ uint32_t DenyCover::Builder::Intern(const RuleConfig& deny, const MethodPattern*
   const auto [found, made] = ids_.try_emplace({pattern != nullptr, text, deny.metadata}, id);
   if (!made) return found->second;
   shapes_.push_back({.rule = &deny, .pattern = pattern});
-  const size_t star = text.find('*');
-  std::string_view literal = std::string_view(text).substr(0, star);
+  std::string_view literal = std::string_view(text).substr(0, text.find('*'));
+  const std::string_view suffix = std::string_view(text).substr(text.rfind('*') + 1);
   Index* index = &by_prefix_;
-  if (star == 0) {
-    literal = std::string_view(text).substr(text.rfind('*') + 1);
+  if (suffix.size() > literal.size()) {
+    literal = suffix;
     index = &by_suffix_;
   }
   index->lengths.insert(literal.size());
