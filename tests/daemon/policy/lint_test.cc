@@ -13,7 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::SizeIs;
 
 std::vector<std::string> Warnings(const std::string& text) {
   const LoadedConfig loaded = ParseText(text);
