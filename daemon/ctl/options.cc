@@ -11,8 +11,8 @@
 #include <string_view>
 #include <utility>
 
-#include "ctl/output.h"
 #include "config/rpc_names.h"
+#include "ctl/output.h"
 #include "tool/quantity.h"
 
 namespace proxyd::ctl {
