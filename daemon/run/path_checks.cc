@@ -61,9 +61,9 @@ std::string DropIn(const std::vector<std::string>& directories) {
          " in a drop-in (systemctl edit ttrpc-proxy.service)";
 }
 
-class PlaceChecker {
+class PathChecker {
  public:
-  explicit PlaceChecker(PathsFor purpose) : purpose_(purpose) {}
+  explicit PathChecker(PathsFor purpose) : purpose_(purpose) {}
 
   // A file that lines are appended to. Where it exists its directory does not matter.
   void File(const SourcePosition& position, const std::string& label, const std::string& path) {
@@ -124,7 +124,7 @@ class PlaceChecker {
 }  // namespace
 
 PathErrors CheckPaths(const Config& config, PathsFor purpose) {
-  PlaceChecker checker(purpose);
+  PathChecker checker(purpose);
   const SourcePosition whole = {.file = config.file};
   if (config.log.target == LogConfig::Target::kFile)
     checker.File(whole, "[log] target", config.log.path);

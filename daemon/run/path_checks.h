@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Places: whether the daemon can make its sockets and its files where the configuration has them.
-// A directory that is missing, or that cannot be written, stays so until somebody changes it or the
-// configuration, and thus is an error of the configuration. Looks at the file system; any thread.
+// Path checks: whether the daemon can make its sockets and files where the configuration has them.
+// A directory that is missing or cannot be written stays so until somebody changes it, which makes
+// it an error of the configuration. Looks at the file system; any thread.
 #pragma once
 
 #include <string>
