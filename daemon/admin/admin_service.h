@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "admin/admin.ttrpc.h"
-#include "admin/tap.h"
+#include "admin/tap_queue.h"
 #include "config/config.h"
 #include "proxy/daemon_info.h"
 #include "ttrpc/io_loop.h"
