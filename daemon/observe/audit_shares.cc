@@ -30,22 +30,22 @@ void AuditPlace::Leave() {
   if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
 }
 
-// Two threads may take the same place for two users: these then share it for as long as it is used,
+// Two threads may take the same slot for two users: these then share it for as long as it is used,
 // which costs them a little of their shares and nobody else anything.
 size_t AuditShares::Find(uid_t uid) {
-  if (uid == kRootUid) return kRootPlace;
-  const size_t first = FirstUserPlace(uid, seed_);
-  size_t free = kCommonPlace;
+  if (uid == kRootUid) return kRootSlot;
+  const size_t first = FirstUserSlot(uid, seed_);
+  size_t free = kCommonSlot;
   for (size_t i = first; i < first + kUserSetSize; ++i) {
     if (users_[i].uid.load(kRelaxed) == uid) return i;
-    if (free == kCommonPlace && users_[i].used.load(kRelaxed) == 0) free = i;
+    if (free == kCommonSlot && users_[i].used.load(kRelaxed) == 0) free = i;
   }
-  if (free != kCommonPlace) users_[free].uid.store(uid, kRelaxed);
+  if (free != kCommonSlot) users_[free].uid.store(uid, kRelaxed);
   return free;
 }
 
 std::atomic<int64_t>& AuditShares::PoolOf(size_t user) {
-  return user == kRootPlace ? root_used_ : others_used_;
+  return user == kRootSlot ? root_used_ : others_used_;
 }
 
 void AuditShares::Add(size_t user, int64_t bytes) {

@@ -39,7 +39,7 @@ class AuditPlace {
   friend class AuditShares;
 
   AuditShares* shares_ = nullptr;
-  size_t user_ = 0;    // index of the user's place
+  size_t user_ = 0;    // the user's slot
   int64_t bytes_ = 0;  // as they were counted
 };
 
@@ -85,7 +85,7 @@ class AuditShares {
   const uint64_t seed_;
   std::atomic<int64_t> root_used_{0};
   std::atomic<int64_t> others_used_{0};
-  std::array<User, kAllUserPlaces> users_;
+  std::array<User, kAllUserSlots> users_;
   std::vector<size_t> queued_;  // the users with something queued
 };
 

@@ -19,9 +19,9 @@ RateLimiter::RateLimiter(const Rates& rates, uint64_t seed)
       least_bytes_(std::min(kBurst, CostOf(kLeastBytes))),
       seed_(seed) {
   if (rates.lines == 0 && rates.bytes == 0) return;
-  buckets_.resize(kAllUserPlaces);
-  buckets_[kRootPlace].uid = kRootUid;
-  buckets_[kRootPlace].used = true;
+  buckets_.resize(kAllUserSlots);
+  buckets_[kRootSlot].uid = kRootUid;
+  buckets_[kRootSlot].used = true;
 }
 
 nanoseconds RateLimiter::CostOf(size_t bytes) const {
@@ -29,11 +29,11 @@ nanoseconds RateLimiter::CostOf(size_t bytes) const {
   return nanoseconds(bytes * static_cast<uint64_t>(kBurst.count()) / bytes_per_second_);
 }
 
-// A user's own bucket, or else a place in the user's set that remembers nothing, or else the common
+// A user's own bucket, or else a slot of the user's set that remembers nothing, or else the common
 // bucket.
 RateLimiter::Bucket& RateLimiter::Find(uid_t uid, Time now) {
-  if (uid == kRootUid) return buckets_[kRootPlace];
-  const size_t first = FirstUserPlace(uid, seed_);
+  if (uid == kRootUid) return buckets_[kRootSlot];
+  const size_t first = FirstUserSlot(uid, seed_);
   Bucket* free = nullptr;
   for (size_t i = first; i < first + kUserSetSize; ++i) {
     Bucket& bucket = buckets_[i];
@@ -42,7 +42,7 @@ RateLimiter::Bucket& RateLimiter::Find(uid_t uid, Time now) {
     const bool forgettable = !bucket.used || (full && bucket.suppressed == 0);
     if (free == nullptr && forgettable) free = &bucket;
   }
-  if (free == nullptr) return buckets_[kCommonPlace];
+  if (free == nullptr) return buckets_[kCommonSlot];
   *free = Bucket();
   free->uid = uid;
   free->used = true;

@@ -42,7 +42,7 @@ class RateLimiter {
     uint64_t lines = 0;
   };
 
-  // `seed` should be random: it keeps users from choosing whom they share a place with.
+  // `seed` should be random: it keeps users from choosing whom they share a slot with.
   RateLimiter(const Rates& rates, uint64_t seed);
 
   // Whether a line about `uid` may be written now; if not, it was counted.
@@ -77,7 +77,7 @@ class RateLimiter {
   uint64_t bytes_per_second_;           // the same
   std::chrono::nanoseconds least_bytes_;
   uint64_t seed_;
-  std::vector<Bucket> buckets_;    // by place of user_sets.h
+  std::vector<Bucket> buckets_;    // by slot, see user_sets.h
   std::deque<size_t> suppressed_;  // indices into buckets_, by suppressed_since
 };
 

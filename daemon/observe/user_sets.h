@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where in a table of fixed size something about a user is kept: each user has a set of a few
-// places, chosen by a hash that users cannot predict. One account may own 65,536 subordinate uids:
-// such a table has a last place that all users share who find their set taken, and one of root's
-// own, which nobody else can take. Pure.
+// The slots of a table of fixed size that holds something about each user: a user has a set of a
+// few slots, chosen by a hash that users cannot predict. Since one account may own 65,536
+// subordinate uids, one slot is shared by all users whose set is taken, and one is root's own.
+// Pure.
 #pragma once
 
 #include <sys/types.h>
@@ -13,23 +13,23 @@
 
 namespace proxyd {
 
-inline constexpr size_t kUserPlaces = 2048;
+inline constexpr size_t kUserSlots = 2048;
 inline constexpr size_t kUserSetSize = 8;
-inline constexpr size_t kCommonPlace = kUserPlaces;
-inline constexpr size_t kRootPlace = kUserPlaces + 1;
-inline constexpr size_t kAllUserPlaces = kUserPlaces + 2;
+inline constexpr size_t kCommonSlot = kUserSlots;
+inline constexpr size_t kRootSlot = kUserSlots + 1;
+inline constexpr size_t kAllUserSlots = kUserSlots + 2;
 
 inline constexpr uid_t kRootUid = 0;
 
-// The first place of the set of `uid`; `seed` should be random.
-inline size_t FirstUserPlace(uid_t uid, uint64_t seed) {
-  static_assert(kUserPlaces % kUserSetSize == 0);
+// The first slot of the set of `uid`; `seed` should be random.
+inline size_t FirstUserSlot(uid_t uid, uint64_t seed) {
+  static_assert(kUserSlots % kUserSetSize == 0);
   // splitmix64's finalizer: each bit of the uid reaches each bit of the result.
   uint64_t value = uid + seed;
   value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
   value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;
   value = value ^ (value >> 31U);
-  return value % (kUserPlaces / kUserSetSize) * kUserSetSize;
+  return value % (kUserSlots / kUserSetSize) * kUserSetSize;
 }
 
 }  // namespace proxyd

@@ -85,8 +85,8 @@ TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
   for (uid_t uid = 0; uid < kUsers; ++uid) {
     admitted += static_cast<uint64_t>(AdmittedOf(&limiter, 100000 + uid, 20, kStart));
   }
-  EXPECT_LE(admitted, (kUserPlaces + 1) * 10);
-  EXPECT_GE(admitted, kUserPlaces * 10);
+  EXPECT_LE(admitted, (kUserSlots + 1) * 10);
+  EXPECT_GE(admitted, kUserSlots * 10);
   uint64_t told = 0;
   uint64_t told_of_nobody = 0;
   size_t lines = 0;
@@ -97,7 +97,7 @@ TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
   }
   EXPECT_EQ(admitted + told, uint64_t{kUsers} * 20);
   EXPECT_GT(told_of_nobody, 0U);
-  EXPECT_LE(lines, kUserPlaces + 1);
+  EXPECT_LE(lines, kUserSlots + 1);
 }
 
 TEST(RateLimiterTest, WhoIsQuietGivesThePlaceToOthers) {
