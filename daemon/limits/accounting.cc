@@ -89,17 +89,17 @@ ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits) {
 
 // Calls.
 
-void CallPlace::Leave() {
+void CallSlot::Release() {
   if (account_ == nullptr) return;
   std::exchange(account_, nullptr)->calls_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-bool UserAccount::TakeCall(uint32_t most, CallPlace* place) {
+bool UserAccount::TakeCall(uint32_t most, CallSlot* place) {
   if (calls_.fetch_add(1, std::memory_order_relaxed) >= most) {
     calls_.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
-  *place = CallPlace(this);
+  *place = CallSlot(this);
   return true;
 }
 
@@ -118,13 +118,13 @@ bool UserAccount::TakeRequest(uint32_t per_second, Clock::time_point now) {
 
 // Connections.
 
-ConnectionPlace::~ConnectionPlace() {
+ConnectionSlot::~ConnectionSlot() {
   if (accounting_ == nullptr) return;
   buffered_.Set(0);
   accounting_->Disconnect(account_, listener_);
 }
 
-void BufferedPlace::Set(size_t bytes) {
+void MemoryCharge::Set(size_t bytes) {
   if (bytes == bytes_) return;
   // Unsigned: one that is less wraps around, twice.
   const uint64_t change = uint64_t{bytes} - bytes_;
@@ -160,9 +160,9 @@ void Accounting::FindHeaviest() {
   heaviest_.store(heaviest, std::memory_order_relaxed);
 }
 
-std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const ListenerConfig& listener,
-                                                         const LimitsConfig& limits,
-                                                         Clock::time_point now) {
+std::variant<ConnectionSlot, Limit> Accounting::Connect(uid_t uid, const ListenerConfig& listener,
+                                                        const LimitsConfig& limits,
+                                                        Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Forget(now);
   // Root's own connections are none of the others': they cannot keep each other out.
@@ -187,7 +187,7 @@ std::variant<ConnectionPlace, Limit> Accounting::Connect(uid_t uid, const Listen
   ++account->connections_;
   ++connections_;
   if (uid != kRoot) ++others_;
-  return ConnectionPlace(this, account.get(), apart);
+  return ConnectionSlot(this, account.get(), apart);
 }
 
 void Accounting::Disconnect(UserAccount* account, const std::string* listener) {
@@ -219,14 +219,14 @@ void Accounting::Forget(Clock::time_point now) {
 
 // Connections to backends.
 
-void BackendPlace::Leave() {
+void BackendSlot::Release() {
   if (accounting_ != nullptr) std::exchange(accounting_, nullptr)->LeaveBackend(account_);
 }
 
-std::optional<Limit> ConnectionPlace::TakeBackend(const BackendLimits& limits,
-                                                  BackendPlace* place) const {
+std::optional<Limit> ConnectionSlot::TakeBackend(const BackendLimits& limits,
+                                                 BackendSlot* place) const {
   if (const auto limit = accounting_->TakeBackend(account_, limits)) return limit;
-  *place = BackendPlace(accounting_, account_);
+  *place = BackendSlot(accounting_, account_);
   return std::nullopt;
 }
 

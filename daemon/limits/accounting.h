@@ -62,46 +62,46 @@ class Accounting;
 class UserAccount;
 
 // One call in flight of a user. Empty, or to be given back on the thread that has it.
-class CallPlace {
+class CallSlot {
  public:
-  CallPlace() = default;
-  CallPlace(CallPlace&& other) noexcept : account_(std::exchange(other.account_, nullptr)) {}
-  CallPlace& operator=(CallPlace&& other) noexcept {
-    Leave();
+  CallSlot() = default;
+  CallSlot(CallSlot&& other) noexcept : account_(std::exchange(other.account_, nullptr)) {}
+  CallSlot& operator=(CallSlot&& other) noexcept {
+    Release();
     account_ = std::exchange(other.account_, nullptr);
     return *this;
   }
-  ~CallPlace() { Leave(); }
+  ~CallSlot() { Release(); }
 
-  void Leave();
+  void Release();
 
  private:
   friend class UserAccount;
-  explicit CallPlace(UserAccount* account) : account_(account) {}
+  explicit CallSlot(UserAccount* account) : account_(account) {}
 
   UserAccount* account_ = nullptr;
 };
 
 // One connection of a user to a backend, from when it is dialled until it is closed. Empty, or to
 // be given back before the user's last connection.
-class BackendPlace {
+class BackendSlot {
  public:
-  BackendPlace() = default;
-  BackendPlace(BackendPlace&& other) noexcept
+  BackendSlot() = default;
+  BackendSlot(BackendSlot&& other) noexcept
       : accounting_(std::exchange(other.accounting_, nullptr)), account_(other.account_) {}
-  BackendPlace& operator=(BackendPlace&& other) noexcept {
-    Leave();
+  BackendSlot& operator=(BackendSlot&& other) noexcept {
+    Release();
     accounting_ = std::exchange(other.accounting_, nullptr);
     account_ = other.account_;
     return *this;
   }
-  ~BackendPlace() { Leave(); }
+  ~BackendSlot() { Release(); }
 
-  void Leave();
+  void Release();
 
  private:
-  friend class ConnectionPlace;
-  BackendPlace(Accounting* accounting, UserAccount* account)
+  friend class ConnectionSlot;
+  BackendSlot(Accounting* accounting, UserAccount* account)
       : accounting_(accounting), account_(account) {}
 
   Accounting* accounting_ = nullptr;
@@ -120,7 +120,7 @@ class UserAccount {
   uid_t uid() const { return uid_; }
 
   // False: `most` calls of the user are in flight.
-  bool TakeCall(uint32_t most, CallPlace* place);
+  bool TakeCall(uint32_t most, CallSlot* place);
   // A token bucket with room for a second's worth, full at first. False: it is empty. 0: no limit.
   bool TakeRequest(uint32_t per_second, Clock::time_point now);
 
@@ -129,9 +129,9 @@ class UserAccount {
 
  private:
   friend class Accounting;
-  friend class BufferedPlace;
-  friend class CallPlace;
-  friend class ConnectionPlace;
+  friend class MemoryCharge;
+  friend class CallSlot;
+  friend class ConnectionSlot;
 
   const uid_t uid_;
   std::atomic<uint32_t> calls_{0};
@@ -149,14 +149,14 @@ class UserAccount {
 };
 
 // Memory that a user takes up. The account must outlive it.
-class BufferedPlace {
+class MemoryCharge {
  public:
-  BufferedPlace(BufferedPlace&& other) noexcept
+  MemoryCharge(MemoryCharge&& other) noexcept
       : accounting_(other.accounting_),
         account_(other.account_),
         bytes_(std::exchange(other.bytes_, 0)) {}
-  BufferedPlace& operator=(BufferedPlace&&) = delete;
-  ~BufferedPlace() { Set(0); }
+  MemoryCharge& operator=(MemoryCharge&&) = delete;
+  ~MemoryCharge() { Set(0); }
 
   // How many bytes it is now.
   void Set(size_t bytes);
@@ -164,8 +164,8 @@ class BufferedPlace {
   const UserAccount& account() const { return *account_; }
 
  private:
-  friend class ConnectionPlace;
-  BufferedPlace(Accounting* accounting, UserAccount* account)
+  friend class ConnectionSlot;
+  MemoryCharge(Accounting* accounting, UserAccount* account)
       : accounting_(accounting), account_(account) {}
 
   Accounting* accounting_;
@@ -174,15 +174,15 @@ class BufferedPlace {
 };
 
 // One connection of a user.
-class ConnectionPlace {
+class ConnectionSlot {
  public:
-  ConnectionPlace(ConnectionPlace&& other) noexcept
+  ConnectionSlot(ConnectionSlot&& other) noexcept
       : accounting_(std::exchange(other.accounting_, nullptr)),
         account_(other.account_),
         listener_(other.listener_),
         buffered_(std::move(other.buffered_)) {}
-  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
-  ~ConnectionPlace();
+  ConnectionSlot& operator=(ConnectionSlot&&) = delete;
+  ~ConnectionSlot();
 
   UserAccount& account() const { return *account_; }
 
@@ -191,13 +191,13 @@ class ConnectionPlace {
   size_t buffered() const { return buffered_.bytes(); }
   // For memory that is the user's and not this connection's alone; it must go before the user's
   // last connection.
-  BufferedPlace NewBuffered() const { return {accounting_, account_}; }
+  MemoryCharge NewCharge() const { return {accounting_, account_}; }
   // For a connection to a backend that the user needs; or the limit that is reached.
-  std::optional<Limit> TakeBackend(const BackendLimits& limits, BackendPlace* place) const;
+  std::optional<Limit> TakeBackend(const BackendLimits& limits, BackendSlot* place) const;
 
  private:
   friend class Accounting;
-  ConnectionPlace(Accounting* accounting, UserAccount* account, const std::string* listener)
+  ConnectionSlot(Accounting* accounting, UserAccount* account, const std::string* listener)
       : accounting_(accounting),
         account_(account),
         listener_(listener),
@@ -206,7 +206,7 @@ class ConnectionPlace {
   Accounting* accounting_;
   UserAccount* account_;
   const std::string* listener_;  // that counts it itself (a key of the account's map), or null
-  BufferedPlace buffered_;
+  MemoryCharge buffered_;
 };
 
 class Accounting {
@@ -218,8 +218,8 @@ class Accounting {
   Accounting& operator=(const Accounting&) = delete;
 
   // Must outlive the place. `now`: of the calling thread's clock.
-  std::variant<ConnectionPlace, Limit> Connect(uid_t uid, const ListenerConfig& listener,
-                                               const LimitsConfig& limits, Clock::time_point now);
+  std::variant<ConnectionSlot, Limit> Connect(uid_t uid, const ListenerConfig& listener,
+                                              const LimitsConfig& limits, Clock::time_point now);
 
   // All users together hold more memory than they may.
   bool Overfull(const LimitsConfig& limits) const {
@@ -249,9 +249,9 @@ class Accounting {
   size_t accounts() const;
 
  private:
-  friend class BackendPlace;
-  friend class BufferedPlace;
-  friend class ConnectionPlace;
+  friend class BackendSlot;
+  friend class MemoryCharge;
+  friend class ConnectionSlot;
 
   std::optional<Limit> TakeBackend(UserAccount* account, const BackendLimits& limits);
   void LeaveBackend(UserAccount* account);

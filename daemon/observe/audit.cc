@@ -55,8 +55,8 @@ class Audit::Writer {
  public:
   Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock);
 
-  bool Reserve(uid_t uid, size_t bytes, AuditPlace* place);
-  void Record(const AuditRecord& record, AuditPlace place);
+  bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
+  void Record(const AuditRecord& record, AuditReservation reservation);
   void Reopen();
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
   bool refusing_calls() const { return keep_failed_ && failing_; }
@@ -119,14 +119,14 @@ Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> ta
   thread_ = std::thread([this] { Run(); });
 }
 
-bool Audit::Writer::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+bool Audit::Writer::Reserve(uid_t uid, size_t bytes, AuditReservation* reservation) {
   const bool refuse = keep_failed_;
   if (refuse && failing_) return false;
   if (!refuse && bytes == 0) return true;
-  return queue_.shares().Reserve(uid, bytes, place) || !refuse;
+  return queue_.shares().Reserve(uid, bytes, reservation) || !refuse;
 }
 
-void Audit::Writer::Record(const AuditRecord& record, AuditPlace place) {
+void Audit::Writer::Record(const AuditRecord& record, AuditReservation reservation) {
   const AuditClock::Steady now = clock_.SteadyNow();
   if (!record.carried_out) {
     const std::lock_guard lock(mutex_);
@@ -141,13 +141,13 @@ void Audit::Writer::Record(const AuditRecord& record, AuditPlace place) {
   AppendAuditLine(record, clock_.Now(), &line);
   const std::lock_guard lock(mutex_);
   const bool was_empty = queue_.lines().empty();
-  Pushed(queue_.Push(record, line, std::move(place), now), was_empty);
+  Pushed(queue_.Push(record, line, std::move(reservation), now), was_empty);
 }
 
 // Under mutex_.
 void Audit::Writer::Pushed(bool fits, bool was_empty) {
   if (!fits) {
-    // What was empty is full of places for calls in flight: nothing will be taken out.
+    // What was empty is full of reservations for calls in flight: nothing will be taken out.
     full_ = !was_empty;
     Lose(1);
   } else if (was_empty) {
@@ -319,12 +319,12 @@ bool Audit::Wants(AuditEvent event, std::optional<bool> enforced,
   return true;
 }
 
-bool Audit::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
-  return writer_->Reserve(uid, bytes, place);
+bool Audit::Reserve(uid_t uid, size_t bytes, AuditReservation* reservation) {
+  return writer_->Reserve(uid, bytes, reservation);
 }
 
-void Audit::Record(const AuditRecord& record, AuditPlace place) {
-  writer_->Record(record, std::move(place));
+void Audit::Record(const AuditRecord& record, AuditReservation reservation) {
+  writer_->Record(record, std::move(reservation));
 }
 
 bool Audit::refusing_calls() const { return writer_->refusing_calls(); }

@@ -96,13 +96,13 @@ class Audit {
   // Before a call of this user is forwarded: room for its line of at most `bytes` (0: none is
   // wanted). False: with on_error = "refuse-calls" there is none, or the target fails, and the call
   // is to be refused. Any thread, without a lock.
-  bool Reserve(uid_t uid, size_t bytes, AuditPlace* place);
+  bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
   // Formats and queues, in the room that was kept for it, if any was. Refusals, denials and shadow
   // decisions are held to rate_per_user lines a second for each uid, all lines but those of calls
   // that were carried out to bytes_per_user (0: no limit); what is over is told within a second in
   // one line with the uid, the event of the last one and `suppressed`. Any thread.
-  void Record(const AuditRecord& record, AuditPlace place = {});
+  void Record(const AuditRecord& record, AuditReservation reservation = {});
 
   // on_error = "refuse-calls" and the target fails: each new call is to be refused. Lines are then
   // kept and offered again each second, and calls go on once they stand there. Any thread.

@@ -48,16 +48,16 @@ bool AuditQueue::Admit(const AuditRecord& record, Time now) {
   return record.carried_out || limiter_.Admit(record.uid, record.event, counts, now);
 }
 
-bool AuditQueue::Push(const AuditRecord& record, std::string_view line, AuditPlace place,
-                      Time now) {
+bool AuditQueue::Push(const AuditRecord& record, std::string_view line,
+                      AuditReservation reservation, Time now) {
   const auto charged =
       record.carried_out ? RateLimiter::Charged::kAnyway : RateLimiter::Charged::kAdmitted;
   limiter_.Charge(record.uid, line.size(), charged, now);
-  return Append(record.uid, line, std::move(place));
+  return Append(record.uid, line, std::move(reservation));
 }
 
-bool AuditQueue::Append(uid_t uid, std::string_view line, AuditPlace place) {
-  if (!shares_.Queue(uid, line.size(), std::move(place))) return false;
+bool AuditQueue::Append(uid_t uid, std::string_view line, AuditReservation reservation) {
+  if (!shares_.Queue(uid, line.size(), std::move(reservation))) return false;
   lines_.text.append(line);
   ++lines_.count;
   return true;

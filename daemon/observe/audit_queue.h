@@ -37,7 +37,7 @@ class AuditQueue {
 
   explicit AuditQueue(const AuditConfig& config);
 
-  // Any thread: places for the lines of calls that are about to be forwarded.
+  // Any thread: reservations for the lines of calls that are about to be forwarded.
   AuditShares& shares() { return shares_; }
 
   // Whether a line is to be made of this record; if not, it was counted. Asked before the line is
@@ -45,7 +45,8 @@ class AuditQueue {
   bool Admit(const AuditRecord& record, Time now);
 
   // A line of what was admitted. False: there is no room for it.
-  bool Push(const AuditRecord& record, std::string_view line, AuditPlace place, Time now);
+  bool Push(const AuditRecord& record, std::string_view line, AuditReservation reservation,
+            Time now);
 
   // The line of a count that is due by `until`, of which false is said as above; none: nothing is
   // due. `time`: for the line.
@@ -60,7 +61,7 @@ class AuditQueue {
   void Take(AuditLines* empty);
 
  private:
-  bool Append(uid_t uid, std::string_view line, AuditPlace place);
+  bool Append(uid_t uid, std::string_view line, AuditReservation reservation);
 
   AuditShares shares_;
   RateLimiter limiter_;

@@ -18,15 +18,15 @@ int64_t CountedAs(size_t bytes) {
 
 }  // namespace
 
-AuditPlace& AuditPlace::operator=(AuditPlace&& other) noexcept {
-  Leave();
+AuditReservation& AuditReservation::operator=(AuditReservation&& other) noexcept {
+  Release();
   shares_ = std::exchange(other.shares_, nullptr);
   user_ = other.user_;
   bytes_ = other.bytes_;
   return *this;
 }
 
-void AuditPlace::Leave() {
+void AuditReservation::Release() {
   if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
 }
 
@@ -62,26 +62,26 @@ bool AuditShares::Take(size_t user, int64_t bytes, int64_t shares_of_free) {
   return false;
 }
 
-bool AuditShares::Reserve(uid_t uid, size_t bytes, AuditPlace* place) {
+bool AuditShares::Reserve(uid_t uid, size_t bytes, AuditReservation* reservation) {
   const size_t user = Find(uid);
   if (bytes == 0) return Take(user, 0, kForCalls);
   const int64_t counted = CountedAs(bytes);
   if (!Take(user, counted, kForCalls)) return false;
-  place->Leave();
-  place->shares_ = this;
-  place->user_ = user;
-  place->bytes_ = counted;
+  reservation->Release();
+  reservation->shares_ = this;
+  reservation->user_ = user;
+  reservation->bytes_ = counted;
   return true;
 }
 
-bool AuditShares::Queue(uid_t uid, size_t bytes, AuditPlace place) {
+bool AuditShares::Queue(uid_t uid, size_t bytes, AuditReservation reservation) {
   const int64_t counted = CountedAs(bytes);
-  const size_t user = place.empty() ? Find(uid) : place.user_;
-  if (place.empty()) {
+  const size_t user = reservation.empty() ? Find(uid) : reservation.user_;
+  if (reservation.empty()) {
     if (!Take(user, counted, kForLines)) return false;
   } else {
-    Add(user, counted - place.bytes_);
-    place.shares_ = nullptr;
+    Add(user, counted - reservation.bytes_);
+    reservation.shares_ = nullptr;
   }
   int64_t& queued = users_[user].queued;
   if (queued == 0) queued_.push_back(user);

@@ -24,15 +24,15 @@ class AuditShares;
 
 // Room for one line. Empty, or given back by its destructor, on any thread; the shares must outlive
 // it.
-class AuditPlace {
+class AuditReservation {
  public:
-  AuditPlace() = default;
-  AuditPlace(AuditPlace&& other) noexcept
+  AuditReservation() = default;
+  AuditReservation(AuditReservation&& other) noexcept
       : shares_(std::exchange(other.shares_, nullptr)), user_(other.user_), bytes_(other.bytes_) {}
-  AuditPlace& operator=(AuditPlace&& other) noexcept;
-  ~AuditPlace() { Leave(); }
+  AuditReservation& operator=(AuditReservation&& other) noexcept;
+  ~AuditReservation() { Release(); }
 
-  void Leave();
+  void Release();
   bool empty() const { return shares_ == nullptr; }
 
  private:
@@ -57,19 +57,19 @@ class AuditShares {
 
   // Room for the line of a call, of at most `bytes`; with 0 it only finds out whether there is any.
   // False: there is none. Any thread, without a lock.
-  bool Reserve(uid_t uid, size_t bytes, AuditPlace* place);
+  bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
   // The rest is for one thread at a time.
 
   // A line that is queued now: in the room that was kept for it, which is enough, or in what is
   // left. Such a line may go further than a call: calls are refused before lines are lost. False:
   // it must not be queued.
-  bool Queue(uid_t uid, size_t bytes, AuditPlace place);
+  bool Queue(uid_t uid, size_t bytes, AuditReservation reservation);
   // All that was queued is queued no longer.
   void Release();
 
  private:
-  friend class AuditPlace;
+  friend class AuditReservation;
 
   struct User {
     std::atomic<uid_t> uid{static_cast<uid_t>(-1)};

@@ -15,8 +15,8 @@ void Reports::Tell(const AuditRecord& record, std::optional<AuditCalls> rule_ove
   if (refused && record.enforced.value_or(true)) Keep(record);
 }
 
-void Reports::TellEnd(const AuditRecord& record, bool audited, AuditPlace place) {
-  if (audited) audit_.Record(record, std::move(place));
+void Reports::TellEnd(const AuditRecord& record, bool audited, AuditReservation reservation) {
+  if (audited) audit_.Record(record, std::move(reservation));
   for (ReportSink* sink : sinks_) sink->OnRecord(record);
 }
 

@@ -80,8 +80,8 @@ class Reports {
   }
   void Tell(const AuditRecord& record, std::optional<AuditCalls> rule_override);
   // The end of a call that a backend got. Whether the audit wants it was decided when the call was
-  // forwarded; `place`: the room for its line, if any was kept.
-  void TellEnd(const AuditRecord& record, bool audited, AuditPlace place);
+  // forwarded; `reservation`: the room for its line, if any was kept.
+  void TellEnd(const AuditRecord& record, bool audited, AuditReservation reservation);
 
   // Somebody looks on.
   bool watched() const { return !sinks_.empty(); }

@@ -27,17 +27,17 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
 }
 
 Backend::Backend(BackendConfig config, BackendTally& tally)
-    : config_(std::move(config)), tally_(tally), places_(config_.addresses.size()) {}
+    : config_(std::move(config)), tally_(tally), states_(config_.addresses.size()) {}
 
 size_t Backend::NextAddress() {
   if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
-  return std::exchange(next_, (next_ + 1) % places_.size());
+  return std::exchange(next_, (next_ + 1) % states_.size());
 }
 
 bool Backend::MayTry(size_t address, Clock::time_point now) {
-  Place& place = places_[address];
-  if (now < place.next_attempt) return false;
-  place.next_attempt = now + place.back_off;
+  AddressState& state = states_[address];
+  if (now < state.next_attempt) return false;
+  state.next_attempt = now + state.back_off;
   return true;
 }
 
@@ -58,21 +58,21 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
   ++tally_.connects_failed;
   tally_.up = false;
   tally_.last_error = why.message();
-  Place& place = places_[attempt.address];
+  AddressState& state = states_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
-    place.back_off = {};
-    place.next_attempt = {};
-  } else if (why.code() != StatusCode::kResourceExhausted && attempt.begun > place.failed) {
+    state.back_off = {};
+    state.next_attempt = {};
+  } else if (why.code() != StatusCode::kResourceExhausted && attempt.begun > state.failed) {
     // Attempts begun together that fail one after another are one failure.
-    place.failed = now;
-    place.back_off =
-        std::clamp<Clock::duration>(place.back_off * 2, kFirstBackOff, kLongestBackOff);
-    place.next_attempt = now + place.back_off;
+    state.failed = now;
+    state.back_off =
+        std::clamp<Clock::duration>(state.back_off * 2, kFirstBackOff, kLongestBackOff);
+    state.next_attempt = now + state.back_off;
   }
-  place.last_failure = why;
-  if (why == place.logged || now < place.log_again) return;
-  place.logged = why;
-  place.log_again = now + kLogEvery;
+  state.last_failure = why;
+  if (why == state.logged || now < state.log_again) return;
+  state.logged = why;
+  state.log_again = now + kLogEvery;
   spdlog::warn("backend \"{}\" ({}) cannot be reached: {}", config_.name,
                config_.addresses[attempt.address].ToString(), why.message());
 }
@@ -81,19 +81,19 @@ void Backend::Succeeded(size_t address) {
   ++tally_.connects;
   tally_.up = true;
   tally_.last_error.clear();
-  Place& place = places_[address];
-  place.back_off = {};
-  place.next_attempt = {};
-  place.last_failure = {};
-  if (place.logged.ok()) return;
-  place.logged = {};
+  AddressState& state = states_[address];
+  state.back_off = {};
+  state.next_attempt = {};
+  state.last_failure = {};
+  if (state.logged.ok()) return;
+  state.logged = {};
   spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
                config_.addresses[address].ToString());
 }
 
 bool Backend::MayAppear() const {
-  return std::any_of(places_.begin(), places_.end(), [](const Place& place) {
-    const StatusCode code = place.last_failure.code();
+  return std::any_of(states_.begin(), states_.end(), [](const AddressState& state) {
+    const StatusCode code = state.last_failure.code();
     return code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
   });
 }

@@ -55,7 +55,7 @@ class Backend : public RefCounted {
   bool MayAppear() const;
 
  private:
-  struct Place {
+  struct AddressState {
     Clock::time_point next_attempt{};
     Clock::time_point failed{};  // when a failure last counted
     Clock::duration back_off{};
@@ -66,7 +66,7 @@ class Backend : public RefCounted {
 
   BackendConfig config_;
   BackendTally& tally_;
-  std::vector<Place> places_;  // by address
+  std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
 };
 

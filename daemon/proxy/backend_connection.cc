@@ -36,9 +36,9 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
 
 std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
                                                            BackendConnectionOwner& owner,
-                                                           BackendPlace place) {
+                                                           BackendSlot slot) {
   auto connection = std::make_unique<BackendConnection>(worker, backend, owner);
-  connection->place_ = std::move(place);
+  connection->slot_ = std::move(slot);
   auto dialer = std::make_unique<Dialer>(
       worker.loop(), std::move(backend),
       [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
@@ -73,7 +73,7 @@ void BackendConnection::Close() {
   if (dialer_) dialer_->Stop();
   write_deadline_.Stop();
   connection_.Close();
-  place_.Leave();
+  slot_.Release();
   ForgetAbandoned();
 }
 
@@ -97,7 +97,7 @@ void BackendConnection::Add(Call* call) {
 void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
   calls_.Erase(call->backend_id);
   if (connection_.closed()) {
-    call->place.Leave();
+    call->slot.Release();
     --backend_->tally().calls_in_flight;
   } else {
     const auto late = [](void* self) {
@@ -106,7 +106,7 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
       connection->owner_.OnBackendCallEnded(*connection);
     };
     const auto added =
-        abandoned_.try_emplace(call->backend_id, std::move(call->place), late, this).first;
+        abandoned_.try_emplace(call->backend_id, std::move(call->slot), late, this).first;
     others->InsertBefore(&added->second);
     // Nobody waits for it, and the backend has not been asked for anything yet.
     if (!counted_ && calls_.empty()) Retire();
@@ -148,7 +148,7 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   write_deadline_.Stop();
   if (reason == ttrpc::CloseReason::kProtocolError)
     worker_.counters().Count(ProtocolError::kBackendHeader);
-  place_.Leave();
+  slot_.Release();
   ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);
 }

@@ -2,7 +2,7 @@
 //
 // BackendConnection: one connection to a backend. It has it dialled, numbers the streams
 // 1, 3, 5, … and finds the call that a message belongs to. What the message means is its owner's
-// business. It keeps the places of calls that nobody waits for any more until the backend is done
+// business. It keeps the slots of calls that nobody waits for any more until the backend is done
 // with them, so that a user's limit of calls bounds the work at the backend. On the worker's
 // thread.
 #pragma once
@@ -62,10 +62,10 @@ using FoundBackend = std::variant<BackendConnection*, Limit>;
 class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
   // `worker` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
-  // is returned may still find that out, and queues what is sent meanwhile. `place` is the user's,
+  // is returned may still find that out, and queues what is sent meanwhile. `slot` is the user's,
   // and held until it is closed.
   static std::unique_ptr<BackendConnection> Open(Worker& worker, Ref<Backend> backend,
-                                                 BackendConnectionOwner& owner, BackendPlace place);
+                                                 BackendConnectionOwner& owner, BackendSlot slot);
 
   // Made by Open().
   BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
@@ -84,7 +84,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
     --backend_->tally().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
-  // The backend may still work on it. Messages for it are dropped from now on; its place stays
+  // The backend may still work on it. Messages for it are dropped from now on; its slot stays
   // taken until the last of them has come, or this is closed. Until then it is in the ring
   // `others`.
   void Abandon(Call* call, ttrpc::RingNode* others);
@@ -122,7 +122,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   Worker& worker_;
   Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
-  BackendPlace place_;
+  BackendSlot slot_;
   ttrpc::Connection connection_;
   ttrpc::IdMap<Call*> calls_;                              // by backend_id
   std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // the same; few, if any

@@ -54,8 +54,8 @@ struct Call {
   uint64_t response_bytes = 0;
   CallLabel label;
   size_t bytes = 0;  // of memory, as they are counted for its user
-  CallPlace place;
-  AuditPlace audit_place;  // for the line of its end
+  CallSlot slot;
+  AuditReservation audit_reservation;  // for the line of its end
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
@@ -76,18 +76,18 @@ inline void Call::Reset(const StreamState& initial) {
   label.traceparent.clear();
   label.end_wanted = false;
   bytes = 0;
-  place.Leave();
-  audit_place.Leave();
+  slot.Release();
+  audit_reservation.Release();
   deadline.reset();
 }
 
 // AbandonedCall: what is left of a call that was answered, or whose peer has left, before its
-// backend was done with it. It holds the user's place until then; its backend connection owns it.
+// backend was done with it. It holds the user's slot until then; its backend connection owns it.
 struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, while that is there
-  explicit AbandonedCall(CallPlace taken, void (*late)(void* connection), void* connection)
-      : place(std::move(taken)), deadline(late, connection) {}
+  explicit AbandonedCall(CallSlot taken, void (*late)(void* connection), void* connection)
+      : slot(std::move(taken)), deadline(late, connection) {}
 
-  CallPlace place;
+  CallSlot slot;
   Deadline deadline;  // runs once its peer has left
 };
 

@@ -43,7 +43,7 @@ Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
       groups_(std::move(peer.groups)),
       admission_(std::move(peer.admission)),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, identity_.uid)),
-      place_(*std::move(peer.place)),
+      slot_(*std::move(peer.slot)),
       timeouts_(listener_->deadlines, *this) {}
 
 Peer::~Peer() = default;
@@ -232,7 +232,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
   // Or they might still fire before this is destroyed.
   if (linger_) linger_->Stop();
   timeouts_.Stop();
-  place_.SetBuffered(0);
+  slot_.SetBuffered(0);
   audit_.Disconnected();
   worker_.Bury(this);
 }

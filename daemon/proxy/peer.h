@@ -44,7 +44,7 @@ struct NewPeer {
   Ref<ListenerState> listener;
   PeerGroups groups;
   Admission admission;
-  std::optional<ConnectionPlace> place;
+  std::optional<ConnectionSlot> slot;
 };
 
 class Peer final : public ttrpc::ConnectionHandler,
@@ -86,8 +86,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   const ttrpc::IdMap<std::unique_ptr<Call>>& calls() const { return calls_; }
 
   // For Pressure.
-  const UserAccount& account() const { return place_.account(); }
-  size_t held() const { return place_.buffered(); }
+  const UserAccount& account() const { return slot_.account(); }
+  size_t held() const { return slot_.buffered(); }
   // Neither it nor its backends are read, and what was read waits.
   void HoldUp(bool held_up);
   // As ttrpc::Connection's, of its own connection and its backends'.
@@ -96,7 +96,7 @@ class Peer final : public ttrpc::ConnectionHandler,
 
   // For SharedBackend, and for connections of its own.
   uid_t uid() const override { return identity_.uid; }
-  BufferedPlace PlaceForShared() const { return place_.NewBuffered(); }
+  MemoryCharge NewCharge() const { return slot_.NewCharge(); }
   void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                         std::string_view data) override;
   void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
@@ -140,7 +140,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   };
   void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
   Verdict Decide(const AuditedRequest& what);
-  std::optional<Limit> TakePlace(CallPlace* place);
+  std::optional<Limit> TakeSlot(CallSlot* slot);
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   // 0: it has none.
@@ -197,7 +197,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   ListenerTally* counted_in_ = nullptr;        // among its peers
   std::unique_ptr<KnownMethod> known_method_;  // under this admission
   ttrpc::Connection connection_;
-  ConnectionPlace place_;
+  ConnectionSlot slot_;
   std::list<Peer>::iterator position_;
   std::chrono::steady_clock::time_point connected_;
   PeerTimeouts timeouts_;

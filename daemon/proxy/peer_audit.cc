@@ -165,11 +165,11 @@ void PeerAudit::TellEnd(Call& call, ttrpc::StatusCode code,
   record.code = code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(duration);
   record.carried_out = true;
-  reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_place));
+  reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_reservation));
 }
 
-bool PeerAudit::TakePlace(const ttrpc::RequestView& request, size_t rule_index,
-                          AuditPlace* place) const {
+bool PeerAudit::Reserve(const ttrpc::RequestView& request, size_t rule_index,
+                        AuditReservation* reservation) const {
   const RuleConfig& rule = config_->rules[rule_index];
   size_t bytes = 0;
   if (reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit)) {
@@ -179,7 +179,7 @@ bool PeerAudit::TakePlace(const ttrpc::RequestView& request, size_t rule_index,
                             .rule = rule.name,
                             .backend = config_->backends[rule.backend].name});
   }
-  return reports_.audit().Reserve(identity_.uid, bytes, place);
+  return reports_.audit().Reserve(identity_.uid, bytes, reservation);
 }
 
 void PeerAudit::Label(const AuditedRequest& what, Call* call) const {

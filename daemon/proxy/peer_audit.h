@@ -73,7 +73,7 @@ class PeerAudit {
 
   // Room for the line of a call that this rule allows, if one is wanted. False: the audit has none,
   // and the call is to be refused.
-  bool TakePlace(const ttrpc::RequestView& request, size_t rule, AuditPlace* place) const;
+  bool Reserve(const ttrpc::RequestView& request, size_t rule, AuditReservation* reservation) const;
 
   // Notes in a new call what will be told of it.
   void Label(const AuditedRequest& what, Call* call) const;

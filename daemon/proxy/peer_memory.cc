@@ -13,8 +13,8 @@ namespace proxyd {
 void Peer::UpdateHeld() {
   size_t held = connection_.held() + calls_counted_;
   for (const auto& backend : backends_) held += backend->connection().held();
-  const bool grew = held > place_.buffered();
-  place_.SetBuffered(held);
+  const bool grew = held > slot_.buffered();
+  slot_.SetBuffered(held);
   if (grew) Grew();
 }
 
@@ -25,9 +25,9 @@ void Peer::CountCalls() {
   const bool grew = call_bytes_ > calls_counted_;
   const size_t change = grew ? call_bytes_ - calls_counted_ : calls_counted_ - call_bytes_;
   if (change < kStep) return;
-  const size_t others = place_.buffered() - calls_counted_;
+  const size_t others = slot_.buffered() - calls_counted_;
   calls_counted_ = call_bytes_ / kStep * kStep;
-  place_.SetBuffered(others + calls_counted_);
+  slot_.SetBuffered(others + calls_counted_);
   if (grew) Grew();
 }
 

@@ -33,7 +33,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
   const uint32_t rate = worker_.limits().requests_per_second_per_user;
   over_rate_ =
-      status.ok() && rate != 0 && !place_.account().TakeRequest(rate, UserAccount::Clock::now());
+      status.ok() && rate != 0 && !slot_.account().TakeRequest(rate, UserAccount::Clock::now());
   const bool known = status.ok() && IsKnown(request);
   if (status.ok() && !known) status = CheckNames(request);
   if (!status.ok()) return Refuse(id, status, ProtocolError::kPeerEnvelope);
@@ -128,12 +128,12 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
     return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
   }
   if (worker_.draining()) return end(Draining());
-  AuditPlace audit_place;
-  if (!audit_.TakePlace(*request, permit.rule, &audit_place))
+  AuditReservation audit_reservation;
+  if (!audit_.Reserve(*request, permit.rule, &audit_reservation))
     return end({StatusCode::kUnavailable, "audit is failing"});
 
-  CallPlace place;
-  if (const auto limit = TakePlace(&place)) {
+  CallSlot slot;
+  if (const auto limit = TakeSlot(&slot)) {
     worker_.counters().Count(*limit);
     return refuse(LimitReached(*limit, worker_.limits()));
   }
@@ -165,20 +165,20 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   call->rule = permit.rule;
   call->tally = permit.tally;
   call->start = worker_.loop().Now();
-  call->place = std::move(place);
-  call->audit_place = std::move(audit_place);
+  call->slot = std::move(slot);
+  call->audit_reservation = std::move(audit_reservation);
   connection->Add(call.get());
   StartDeadline(call.get(),
                 std::chrono::nanoseconds(EnforcedTimeout(requested, request->timeout_nano)));
   Forward(what, size, std::move(call));
 }
 
-std::optional<Limit> Peer::TakePlace(CallPlace* place) {
+std::optional<Limit> Peer::TakeSlot(CallSlot* slot) {
   const LimitsConfig& limits = worker_.limits();
   if (over_rate_) return Limit::kRequestsPerSecondPerUser;
-  if (const auto limit = worker_.accounting().Buffered(place_.account(), limits)) return limit;
+  if (const auto limit = worker_.accounting().Buffered(slot_.account(), limits)) return limit;
   if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
-  if (!place_.account().TakeCall(limits.calls_per_user, place)) return Limit::kCallsPerUser;
+  if (!slot_.account().TakeCall(limits.calls_per_user, slot)) return Limit::kCallsPerUser;
   return std::nullopt;
 }
 
@@ -239,7 +239,7 @@ void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
 FoundBackend Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
   if (backend->config().connections == BackendConfig::Connections::kPerPeer)
     return OwnBackend(backend);
-  if (state.unary()) return Shared(backend).Connection(place_);
+  if (state.unary()) return Shared(backend).Connection(slot_);
   const FoundBackend found = OwnBackend(backend);
   // Of this call alone: it takes no other, and goes with it.
   auto* const* connection = std::get_if<BackendConnection*>(&found);
@@ -253,9 +253,9 @@ FoundBackend Peer::OwnBackend(const Ref<Backend>& backend) {
     if (&connection->backend() == backend.get() && connection->takes_calls())
       return connection.get();
   }
-  BackendPlace place;
-  if (const auto limit = place_.TakeBackend(worker_.backend_limits(), &place)) return *limit;
-  auto connection = BackendConnection::Open(worker_, backend, *this, std::move(place));
+  BackendSlot slot;
+  if (const auto limit = slot_.TakeBackend(worker_.backend_limits(), &slot)) return *limit;
+  auto connection = BackendConnection::Open(worker_, backend, *this, std::move(slot));
   if (!connection) return nullptr;
   return backends_.emplace_back(std::move(connection)).get();
 }

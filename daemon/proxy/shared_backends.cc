@@ -13,16 +13,16 @@ namespace proxyd {
 
 using ttrpc::Status;
 
-SharedBackend::SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, BufferedPlace place)
-    : worker_(worker), uid_(uid), backend_(std::move(backend)), place_(std::move(place)) {}
+SharedBackend::SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, MemoryCharge charge)
+    : worker_(worker), uid_(uid), backend_(std::move(backend)), charge_(std::move(charge)) {}
 
-FoundBackend SharedBackend::Connection(const ConnectionPlace& peer) {
+FoundBackend SharedBackend::Connection(const ConnectionSlot& peer) {
   for (const auto& connection : connections_) {
     if (connection->takes_calls()) return connection.get();
   }
-  BackendPlace place;
-  if (const auto limit = peer.TakeBackend(worker_.backend_limits(), &place)) return *limit;
-  auto connection = BackendConnection::Open(worker_, backend_, *this, std::move(place));
+  BackendSlot slot;
+  if (const auto limit = peer.TakeBackend(worker_.backend_limits(), &slot)) return *limit;
+  auto connection = BackendConnection::Open(worker_, backend_, *this, std::move(slot));
   if (!connection) return nullptr;
   return connections_.emplace_back(std::move(connection)).get();
 }
@@ -67,11 +67,11 @@ void SharedBackend::OnBackendSendQueueLow() {
 void SharedBackend::OnBackendHeldChanged() {
   size_t held = 0;
   for (const auto& connection : connections_) held += connection->connection().held();
-  const bool grew = held > place_.bytes();
-  place_.Set(held);
+  const bool grew = held > charge_.bytes();
+  charge_.Set(held);
   if (!grew) return;
   worker_.memory().Note();
-  worker_.pressure().OnGrowth(place_.account());
+  worker_.pressure().OnGrowth(charge_.account());
 }
 
 void SharedBackend::OnBackendCallEnded(BackendConnection& connection) { DropIfDone(connection); }
@@ -128,8 +128,7 @@ void SharedBackend::DropIfDone(BackendConnection& connection) {
 SharedBackend& SharedBackends::Join(Peer& peer, const Ref<Backend>& backend) {
   const uid_t uid = peer.account().uid();
   auto& shared = all_[{uid, backend.get()}];
-  if (!shared)
-    shared = std::make_unique<SharedBackend>(worker_, uid, backend, peer.PlaceForShared());
+  if (!shared) shared = std::make_unique<SharedBackend>(worker_, uid, backend, peer.NewCharge());
   shared->peers_.push_back(&peer);
   return *shared;
 }

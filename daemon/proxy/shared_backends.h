@@ -30,13 +30,13 @@ class Worker;
 class SharedBackend final : public BackendConnectionOwner {
  public:
   // `worker` must outlive it, and the user's account its peers.
-  SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, BufferedPlace place);
+  SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, MemoryCharge charge);
 
   uid_t uid() const override { return uid_; }
   const Backend& backend() const { return *backend_; }
 
   // One that takes calls, opened if there is none, for one of its peers.
-  FoundBackend Connection(const ConnectionPlace& peer);
+  FoundBackend Connection(const ConnectionSlot& peer);
   bool send_queue_full() const;
   // No more calls on what is open.
   void Retire();
@@ -62,7 +62,7 @@ class SharedBackend final : public BackendConnectionOwner {
   Worker& worker_;
   const uid_t uid_;
   const Ref<Backend> backend_;
-  BufferedPlace place_;
+  MemoryCharge charge_;
   std::vector<Peer*> peers_;  // that have joined
   // At most one takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> connections_;

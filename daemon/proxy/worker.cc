@@ -57,7 +57,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .listener = state,
                .groups = {},
                .admission = {},
-               .place = std::nullopt};
+               .slot = std::nullopt};
   const auto without_credentials = [&](const ttrpc::Status& status) {
     ++generation_->listener_tally(*state).no_credentials;
     // Once a second: whatever makes the kernel withhold them, it may do so for each connection.
@@ -81,7 +81,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   if (groups.error().code() != ttrpc::StatusCode::kResourceExhausted)
     return without_credentials(groups.error());
   // How many there are that wait is bounded by this.
-  if (!TakePlace(&peer)) return;
+  if (!TakeSlot(&peer)) return;
   newcomers_.push_back({.peer = std::move(peer), .socket = std::move(socket), .request = nullptr});
   AwaitGroups(std::prev(newcomers_.end()));
 }
@@ -105,16 +105,16 @@ void Worker::AwaitGroups(Newcomers::iterator newcomer) {
       });
 }
 
-bool Worker::TakePlace(NewPeer* peer) {
-  auto place = context_.accounting.Connect(peer->identity.uid, peer->listener->config, limits(),
-                                           Accounting::Clock::now());
-  if (const Limit* limit = std::get_if<Limit>(&place)) {
+bool Worker::TakeSlot(NewPeer* peer) {
+  auto slot = context_.accounting.Connect(peer->identity.uid, peer->listener->config, limits(),
+                                          Accounting::Clock::now());
+  if (const Limit* limit = std::get_if<Limit>(&slot)) {
     counters_.Count(*limit);
     ++generation_->listener_tally(*peer->listener).over_limit;
     RefusePeer(*peer, ttrpc::StatusCode::kResourceExhausted);
     return false;
   }
-  peer->place.emplace(std::get<ConnectionPlace>(std::move(place)));
+  peer->slot.emplace(std::get<ConnectionSlot>(std::move(slot)));
   return true;
 }
 
@@ -131,7 +131,7 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
     ++tally.not_admitted;
     return RefusePeer(peer, std::nullopt);
   }
-  if (!peer.place && !TakePlace(&peer)) return;
+  if (!peer.slot && !TakeSlot(&peer)) return;
   ++counters_.peers;
   ++tally.admitted;
   peer.identity.id = ++last_peer_id_;
@@ -255,8 +255,8 @@ std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
 void Worker::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
   call->generation = {};
-  call->place.Leave();
-  call->audit_place.Leave();
+  call->slot.Release();
+  call->audit_reservation.Release();
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
 

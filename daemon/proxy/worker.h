@@ -124,7 +124,7 @@ class Worker {
   using Newcomers = std::list<Newcomer>;
 
   void AwaitGroups(Newcomers::iterator newcomer);
-  bool TakePlace(NewPeer* peer);
+  bool TakeSlot(NewPeer* peer);
   void Admit(NewPeer peer, ttrpc::UniqueFd socket);
   void RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code);
   void LogRemovedListeners() const;

@@ -14,9 +14,9 @@
 namespace proxyd {
 namespace {
 
-class BackendPlacesTest : public testing::Test {
+class BackendSlotsTest : public testing::Test {
  protected:
-  ConnectionPlace& User(uid_t uid) {
+  ConnectionSlot& User(uid_t uid) {
     const ListenerConfig listener = {.name = "front",
                                      .address = *ttrpc::Address::Parse("unix:///run/l.sock"),
                                      .access = {},
@@ -24,41 +24,41 @@ class BackendPlacesTest : public testing::Test {
                                      .connections_per_user = {},
                                      .position = {}};
     return users_.emplace_back(
-        std::get<ConnectionPlace>(accounting_.Connect(uid, listener, LimitsConfig(), {})));
+        std::get<ConnectionSlot>(accounting_.Connect(uid, listener, LimitsConfig(), {})));
   }
-  // "" or the limit that refuses; a place that is had stays.
-  std::string Take(const ConnectionPlace& user) {
-    BackendPlace place;
-    if (const auto limit = user.TakeBackend(limits_, &place)) return std::string(NameOf(*limit));
-    places_.push_back(std::move(place));
+  // "" or the limit that refuses; a slot that was taken stays.
+  std::string Take(const ConnectionSlot& user) {
+    BackendSlot slot;
+    if (const auto limit = user.TakeBackend(limits_, &slot)) return std::string(NameOf(*limit));
+    slots_.push_back(std::move(slot));
     return "";
   }
 
   Accounting accounting_;
   BackendLimits limits_ = {.per_user = 100, .in_all = 1000, .reserved = 0};
-  std::list<ConnectionPlace> users_;
-  std::list<BackendPlace> places_;
+  std::list<ConnectionSlot> users_;
+  std::list<BackendSlot> slots_;
 };
 
-TEST_F(BackendPlacesTest, OfAUserOverAllItsConnections) {
+TEST_F(BackendSlotsTest, OfAUserOverAllItsConnections) {
   limits_.per_user = 2;
-  const ConnectionPlace& one = User(1);
-  const ConnectionPlace& two = User(1);
+  const ConnectionSlot& one = User(1);
+  const ConnectionSlot& two = User(1);
   EXPECT_EQ(Take(one), "");
   EXPECT_EQ(Take(two), "");
   EXPECT_EQ(Take(one), "backend_connections_per_user");
   EXPECT_EQ(Take(User(2)), "");
   EXPECT_EQ(accounting_.backend_connections(), 3U);
-  places_.pop_front();
+  slots_.pop_front();
   EXPECT_EQ(accounting_.backend_connections(), 2U);
   EXPECT_EQ(Take(two), "");
   EXPECT_EQ(Take(one), "backend_connections_per_user");
 }
 
-TEST_F(BackendPlacesTest, OthersCannotHaveWhatIsKeptForRoot) {
+TEST_F(BackendSlotsTest, OthersCannotHaveWhatIsKeptForRoot) {
   limits_.in_all = 5;
   limits_.reserved = 2;
-  const ConnectionPlace& root = User(0);
+  const ConnectionSlot& root = User(0);
   EXPECT_EQ(Take(User(1)), "");
   EXPECT_EQ(Take(User(2)), "");
   EXPECT_EQ(Take(User(3)), "");
@@ -66,7 +66,7 @@ TEST_F(BackendPlacesTest, OthersCannotHaveWhatIsKeptForRoot) {
   EXPECT_EQ(Take(root), "");
   EXPECT_EQ(Take(root), "");
   EXPECT_EQ(Take(root), "backend_connections");
-  places_.clear();
+  slots_.clear();
   EXPECT_EQ(accounting_.backend_connections(), 0U);
   // What root has is not the others'.
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Take(root), "");
@@ -74,19 +74,19 @@ TEST_F(BackendPlacesTest, OthersCannotHaveWhatIsKeptForRoot) {
   EXPECT_EQ(Take(User(1)), "backend_connections");
 }
 
-TEST_F(BackendPlacesTest, APlaceIsGivenBackOnce) {
-  const ConnectionPlace& user = User(1);
+TEST_F(BackendSlotsTest, ASlotIsGivenBackOnce) {
+  const ConnectionSlot& user = User(1);
   EXPECT_EQ(Take(user), "");
   EXPECT_EQ(Take(user), "");
-  BackendPlace place = std::move(places_.front());
-  places_.pop_front();
+  BackendSlot slot = std::move(slots_.front());
+  slots_.pop_front();
   EXPECT_EQ(accounting_.backend_connections(), 2U);
-  place.Leave();
-  place.Leave();
+  slot.Release();
+  slot.Release();
   EXPECT_EQ(accounting_.backend_connections(), 1U);
-  place = std::move(places_.front());
+  slot = std::move(slots_.front());
   EXPECT_EQ(accounting_.backend_connections(), 1U);
-  place = BackendPlace();
+  slot = BackendSlot();
   EXPECT_EQ(accounting_.backend_connections(), 0U);
 }
 

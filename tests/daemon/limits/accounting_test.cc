@@ -36,18 +36,18 @@ class AccountingTest : public testing::Test {
   // "" or the limit that refuses; what is let in stays.
   std::string Connect(uid_t uid) { return Connect(uid, front_); }
   std::string Connect(uid_t uid, const ListenerConfig& listener) {
-    auto place = accounting_.Connect(uid, listener, limits_, now_);
-    if (const Limit* limit = std::get_if<Limit>(&place)) return std::string(NameOf(*limit));
-    places_.push_back(std::get<ConnectionPlace>(std::move(place)));
+    auto slot = accounting_.Connect(uid, listener, limits_, now_);
+    if (const Limit* limit = std::get_if<Limit>(&slot)) return std::string(NameOf(*limit));
+    slots_.push_back(std::get<ConnectionSlot>(std::move(slot)));
     return "";
   }
-  UserAccount& Account() { return places_.back().account(); }
+  UserAccount& Account() { return slots_.back().account(); }
 
   Accounting accounting_;
   LimitsConfig limits_;
   Accounting::Clock::time_point now_ = kNow;
   const ListenerConfig front_ = Listener("front");
-  std::list<ConnectionPlace> places_;
+  std::list<ConnectionSlot> slots_;
 };
 
 TEST_F(AccountingTest, ConnectionsInAll) {
@@ -58,16 +58,16 @@ TEST_F(AccountingTest, ConnectionsInAll) {
   EXPECT_EQ(Connect(3), "");
   EXPECT_EQ(Connect(4), "connections");
   EXPECT_EQ(Connect(0), "connections");
-  places_.pop_front();
+  slots_.pop_front();
   EXPECT_EQ(Connect(4), "");
   EXPECT_EQ(accounting_.connections(), 3U);
 }
 
 TEST_F(AccountingTest, UsageIsOfThoseWhoAreConnected) {
   EXPECT_EQ(Connect(7), "");
-  CallPlace call;
+  CallSlot call;
   ASSERT_TRUE(Account().TakeCall(1, &call));
-  places_.back().SetBuffered(4096);
+  slots_.back().SetBuffered(4096);
   EXPECT_EQ(Connect(3), "");
   EXPECT_EQ(Connect(7), "");
   const auto usage = accounting_.usage();
@@ -80,7 +80,7 @@ TEST_F(AccountingTest, UsageIsOfThoseWhoAreConnected) {
   EXPECT_EQ(usage[1].buffered, 4096U);
   EXPECT_EQ(accounting_.buffered(), 4096U);
   call.Leave();
-  places_.clear();
+  slots_.clear();
   EXPECT_TRUE(accounting_.usage().empty());
 }
 
@@ -107,7 +107,7 @@ TEST_F(AccountingTest, ConnectionsOfAUserOverAllListeners) {
   EXPECT_EQ(Connect(1, Listener("back")), "");
   EXPECT_EQ(Connect(1), "connections_per_user");
   EXPECT_EQ(Connect(2), "");
-  places_.pop_front();
+  slots_.pop_front();
   EXPECT_EQ(Connect(1), "");
 }
 
@@ -120,7 +120,7 @@ TEST_F(AccountingTest, AListenerWithALimitOfItsOwnCountsApart) {
   EXPECT_EQ(Connect(1, wide), "connections_per_user");
   EXPECT_EQ(Connect(1), "connections_per_user");
   EXPECT_EQ(Connect(2, wide), "");
-  places_.pop_front();
+  slots_.pop_front();
   EXPECT_EQ(Connect(1), "");
   EXPECT_EQ(Connect(1, wide), "connections_per_user");
 }
@@ -130,7 +130,7 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   UserAccount& account = Account();
   ASSERT_EQ(Connect(1), "");
   EXPECT_EQ(&account, &Account());
-  CallPlace one, two, three;
+  CallSlot one, two, three;
   EXPECT_TRUE(account.TakeCall(2, &one));
   EXPECT_TRUE(account.TakeCall(2, &two));
   EXPECT_FALSE(account.TakeCall(2, &three));
@@ -140,7 +140,7 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   three.Leave();
   three.Leave();
   EXPECT_EQ(account.calls(), 1U);
-  one = CallPlace();
+  one = CallSlot();
   EXPECT_EQ(account.calls(), 1U);
   EXPECT_TRUE(account.TakeCall(2, &one));
   // What it had is given back.
@@ -184,7 +184,7 @@ TEST_F(AccountingTest, OneASecondAndAMillion) {
 TEST_F(AccountingTest, ANewConnectionDoesNotFillTheBucket) {
   ASSERT_EQ(Connect(1), "");
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Account().TakeRequest(10, now_));
-  places_.clear();
+  slots_.clear();
   ASSERT_EQ(Connect(1), "");
   EXPECT_FALSE(Account().TakeRequest(10, now_));
 }
@@ -195,7 +195,7 @@ TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
     ASSERT_EQ(Connect(uid), "");
     EXPECT_TRUE(Account().TakeRequest(1, now_));
   }
-  places_.clear();
+  slots_.clear();
   EXPECT_EQ(accounting_.accounts(), 1000U);
   now_ += milliseconds(999);
   ASSERT_EQ(Connect(2000), "");
@@ -204,12 +204,12 @@ TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
   ASSERT_EQ(Connect(2001), "");
   EXPECT_EQ(accounting_.accounts(), 2U);
   // One that is there again in time stays, and can still be forgotten.
-  places_.clear();
+  slots_.clear();
   ASSERT_EQ(Connect(2001), "");
   now_ += seconds(1);
   ASSERT_EQ(Connect(3000), "");
   EXPECT_EQ(accounting_.accounts(), 2U);
-  places_.clear();
+  slots_.clear();
   ASSERT_EQ(Connect(3001), "");
   EXPECT_EQ(accounting_.accounts(), 1U);
 }
@@ -217,9 +217,9 @@ TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
 TEST_F(AccountingTest, MemoryOfAUser) {
   limits_.buffered_per_user = 100;
   ASSERT_EQ(Connect(1), "");
-  ConnectionPlace& first = places_.back();
+  ConnectionSlot& first = slots_.back();
   ASSERT_EQ(Connect(1), "");
-  ConnectionPlace& second = places_.back();
+  ConnectionSlot& second = slots_.back();
   first.SetBuffered(60);
   second.SetBuffered(40);
   EXPECT_EQ(Account().buffered(), 100U);
@@ -230,8 +230,8 @@ TEST_F(AccountingTest, MemoryOfAUser) {
   EXPECT_EQ(Account().buffered(), 51U);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
   // What a connection had goes with it, and only once.
-  ConnectionPlace moved = std::move(places_.front());
-  places_.pop_front();
+  ConnectionSlot moved = std::move(slots_.front());
+  slots_.pop_front();
   EXPECT_EQ(Account().buffered(), 51U);
   moved.SetBuffered(0);
   EXPECT_EQ(Account().buffered(), 41U);
@@ -243,25 +243,25 @@ TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
   for (const auto& [uid, bytes] :
        std::vector<std::pair<uid_t, size_t>>{{1, 600}, {2, 300}, {3, 90}}) {
     ASSERT_EQ(Connect(uid), "");
-    places_.back().SetBuffered(bytes);
+    slots_.back().SetBuffered(bytes);
   }
-  auto place = places_.begin();
-  UserAccount& one = (place++)->account();
-  ConnectionPlace& second = *place;
-  UserAccount& two = (place++)->account();
-  UserAccount& three = place->account();
+  auto slot = slots_.begin();
+  UserAccount& one = (slot++)->account();
+  ConnectionSlot& second = *slot;
+  UserAccount& two = (slot++)->account();
+  UserAccount& three = slot->account();
   EXPECT_FALSE(accounting_.Overfull(limits_));
   EXPECT_EQ(accounting_.Buffered(one, limits_), std::nullopt);
-  place->SetBuffered(101);
+  slot->SetBuffered(101);
   EXPECT_TRUE(accounting_.Overfull(limits_));
   EXPECT_EQ(accounting_.Buffered(one, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
   // Others are the heaviest once that is known.
-  places_.front().SetBuffered(0);
+  slots_.front().SetBuffered(0);
   second.SetBuffered(900);
   EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
-  place->SetBuffered(440);
+  slot->SetBuffered(440);
   EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
   second.SetBuffered(600);
   EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
@@ -275,10 +275,10 @@ TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
   limits_.buffered = 1000;
   ASSERT_EQ(Connect(1), "");
   UserAccount& bystander = Account();
-  places_.back().SetBuffered(124);
+  slots_.back().SetBuffered(124);
   for (uid_t uid = 2; uid < 35; ++uid) {
     ASSERT_EQ(Connect(uid), "");
-    places_.back().SetBuffered(30);
+    slots_.back().SetBuffered(30);
   }
   ASSERT_TRUE(accounting_.Overfull(limits_));
   EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
@@ -286,11 +286,11 @@ TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
   accounting_.FindHeaviest();
   EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
   // With an eighth of all it is.
-  places_.front().SetBuffered(125);
+  slots_.front().SetBuffered(125);
   EXPECT_EQ(accounting_.Buffered(bystander, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
   // So is everybody once there is half as much again.
-  places_.front().SetBuffered(511);
+  slots_.front().SetBuffered(511);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
 }
 
@@ -299,12 +299,12 @@ TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
   limits_.buffered = 1000;
   ASSERT_EQ(Connect(0), "");
   UserAccount& root = Account();
-  places_.back().SetBuffered(900);
+  slots_.back().SetBuffered(900);
   ASSERT_EQ(Connect(1), "");
-  places_.back().SetBuffered(200);
+  slots_.back().SetBuffered(200);
   EXPECT_EQ(accounting_.Buffered(root, limits_), std::nullopt);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
-  places_.front().SetBuffered(1001);
+  slots_.front().SetBuffered(1001);
   EXPECT_EQ(accounting_.Buffered(root, limits_), Limit::kBufferedPerUser);
 }
 
@@ -333,16 +333,16 @@ TEST_F(AccountingTest, FourThreads) {
   const auto work = [this] {
     for (int round = 0; round < 2000; ++round) {
       const auto uid = static_cast<uid_t>(round % 4);
-      auto place = accounting_.Connect(uid, front_, limits_, kNow + milliseconds(round));
-      if (std::holds_alternative<Limit>(place)) continue;
-      UserAccount& account = std::get<ConnectionPlace>(place).account();
+      auto slot = accounting_.Connect(uid, front_, limits_, kNow + milliseconds(round));
+      if (std::holds_alternative<Limit>(slot)) continue;
+      UserAccount& account = std::get<ConnectionSlot>(slot).account();
       ASSERT_EQ(account.uid(), uid);
-      std::vector<CallPlace> calls(12);
-      for (CallPlace& call : calls) {
+      std::vector<CallSlot> calls(12);
+      for (CallSlot& call : calls) {
         account.TakeRequest(100, kNow + milliseconds(round));
         account.TakeCall(kCalls, &call);
       }
-      std::get<ConnectionPlace>(place).SetBuffered(static_cast<size_t>(round));
+      std::get<ConnectionSlot>(slot).SetBuffered(static_cast<size_t>(round));
       accounting_.Buffered(account, limits_);
       if (round % 100 == 0) accounting_.FindHeaviest();
     }

@@ -172,25 +172,26 @@ TEST_F(AuditQueueTest, LostLinesAreLoggedOnceASecond) {
 TEST_F(AuditQueueTest, DroppingItRefusesNoCall) {
   Start(AuditConfig::OnError::kDrop);
   FillBy(1000);
-  AuditPlace place;
-  EXPECT_TRUE(audit_->Reserve(1000, 1024, &place));
-  EXPECT_TRUE(place.empty());
-  EXPECT_TRUE(audit_->Reserve(1000, 0, &place));
+  AuditReservation reservation;
+  EXPECT_TRUE(audit_->Reserve(1000, 1024, &reservation));
+  EXPECT_TRUE(reservation.empty());
+  EXPECT_TRUE(audit_->Reserve(1000, 0, &reservation));
   End();
 }
 
 // Whatever its user does meanwhile, and also if a reload changes what a failure means.
 TEST_F(AuditQueueTest, ALineForWhichRoomWasKeptIsNeverLost) {
   Start(AuditConfig::OnError::kDrop);
-  std::vector<AuditPlace> places(1000);
-  for (AuditPlace& place : places) {
-    ASSERT_TRUE(audit_->Reserve(1000, 512, &place));
-    ASSERT_FALSE(place.empty());
+  std::vector<AuditReservation> reservations(1000);
+  for (AuditReservation& reservation : reservations) {
+    ASSERT_TRUE(audit_->Reserve(1000, 512, &reservation));
+    ASSERT_FALSE(reservation.empty());
   }
   FillBy(1000);
   config_.on_error = AuditConfig::OnError::kRefuseCalls;
   audit_->Reconfigure(config_, nullptr);
-  for (AuditPlace& place : places) audit_->Record(CallOf(1000, "Kept", true), std::move(place));
+  for (AuditReservation& reservation : reservations)
+    audit_->Record(CallOf(1000, "Kept", true), std::move(reservation));
   EXPECT_EQ(audit_->lost(), 1U);
   End();
   EXPECT_EQ(gate_.Count("method", "Kept"), 1000U);

@@ -16,11 +16,12 @@ constexpr size_t kPool = AuditShares::kPoolBytes / kKiB;  // in lines of a KiB
 
 class AuditSharesTest : public testing::Test {
  protected:
-  // How many places of a KiB the user gets, up to `most`; all are kept.
+  // How many reservations of a KiB the user gets, up to `most`; all are kept.
   size_t Reserve(uid_t uid, size_t most = kPool) {
     size_t got = 0;
-    for (AuditPlace place; got < most && shares_->Reserve(uid, kKiB, &place); ++got) {
-      places_.push_back(std::move(place));
+    for (AuditReservation reservation; got < most && shares_->Reserve(uid, kKiB, &reservation);
+         ++got) {
+      reservations_.push_back(std::move(reservation));
     }
     return got;
   }
@@ -31,13 +32,13 @@ class AuditSharesTest : public testing::Test {
   }
 
   const std::unique_ptr<AuditShares> shares_ = std::make_unique<AuditShares>(1);
-  std::vector<AuditPlace> places_;
+  std::vector<AuditReservation> reservations_;
 };
 
 TEST_F(AuditSharesTest, OneUserGetsHalfAndTwoAThirdEach) {
   EXPECT_EQ(Reserve(1000), kPool / 2);
   EXPECT_EQ(Reserve(1001), kPool / 4) << "half of what was left";
-  places_.clear();
+  reservations_.clear();
   size_t first = 0;
   size_t second = 0;
   for (size_t i = 0; i < kPool; ++i) {
@@ -64,15 +65,15 @@ TEST_F(AuditSharesTest, CallsAreRefusedBeforeLinesAreLost) {
   EXPECT_TRUE(shares_->Reserve(1001, 0, nullptr));
 }
 
-TEST_F(AuditSharesTest, APlaceIsTakenUpByItsLineWhateverElseIsQueued) {
+TEST_F(AuditSharesTest, AReservationIsTakenUpByItsLineWhateverElseIsQueued) {
   const size_t reserved = Reserve(1000);
   Queue(1000);
   for (uid_t uid = 2000; uid < 2100; ++uid) Queue(uid);
-  for (AuditPlace& place : places_) {
-    EXPECT_TRUE(shares_->Queue(1000, kKiB / 2, std::move(place)));
-    EXPECT_TRUE(place.empty());
+  for (AuditReservation& reservation : reservations_) {
+    EXPECT_TRUE(shares_->Queue(1000, kKiB / 2, std::move(reservation)));
+    EXPECT_TRUE(reservation.empty());
   }
-  places_.clear();
+  reservations_.clear();
   shares_->Release();
   EXPECT_EQ(Reserve(1000), reserved) << "all is free again";
 }
@@ -91,25 +92,25 @@ TEST_F(AuditSharesTest, ShortLinesAreBoundedInNumber) {
   EXPECT_LE(lines, AuditShares::kPoolBytes / AuditShares::kLeastLine);
 }
 
-TEST_F(AuditSharesTest, APlaceThatIsDroppedIsGivenBackOnce) {
+TEST_F(AuditSharesTest, AReservationThatIsDroppedIsGivenBackOnce) {
   {
-    AuditPlace place;
-    ASSERT_TRUE(shares_->Reserve(1000, AuditShares::kPoolBytes / 2, &place));
-    AuditPlace moved = std::move(place);
-    EXPECT_FALSE(shares_->Reserve(1000, kKiB, &place));
-    moved = AuditPlace();
-    EXPECT_TRUE(shares_->Reserve(1000, kKiB, &place));
+    AuditReservation reservation;
+    ASSERT_TRUE(shares_->Reserve(1000, AuditShares::kPoolBytes / 2, &reservation));
+    AuditReservation moved = std::move(reservation);
+    EXPECT_FALSE(shares_->Reserve(1000, kKiB, &reservation));
+    moved = AuditReservation();
+    EXPECT_TRUE(shares_->Reserve(1000, kKiB, &reservation));
   }
   EXPECT_EQ(Reserve(1000), kPool / 2);
 }
 
-// What many users without a place of their own have in common ends when they are done.
+// What many users without a slot of their own have in common ends when they are done.
 TEST_F(AuditSharesTest, NothingIsLeftOfManyUsersWhenTheyAreDone) {
   for (uid_t uid = 1; uid < 70000; ++uid) {
     Reserve(uid, 1);
     Queue(uid, 1);
   }
-  places_.clear();
+  reservations_.clear();
   shares_->Release();
   EXPECT_EQ(Reserve(5), kPool / 2);
 }
@@ -121,11 +122,11 @@ TEST_F(AuditSharesTest, ManyThreadsNeverHaveMoreThanThereIs) {
   for (uid_t uid = 1000; uid < 1004; ++uid) {
     threads.emplace_back([&, uid] {
       for (int i = 0; i < 200; ++i) {
-        std::vector<AuditPlace> mine;
-        AuditPlace place;
-        while (mine.size() < 64 && shares_->Reserve(uid, 100 * kKiB, &place)) {
+        std::vector<AuditReservation> mine;
+        AuditReservation reservation;
+        while (mine.size() < 64 && shares_->Reserve(uid, 100 * kKiB, &reservation)) {
           held += 100 * kKiB;
-          mine.push_back(std::move(place));
+          mine.push_back(std::move(reservation));
         }
         if (held > AuditShares::kPoolBytes) over = true;
         held -= static_cast<int64_t>(mine.size() * 100 * kKiB);

@@ -183,8 +183,8 @@ class AuditTest : public testing::Test {
     audit_.emplace(config, std::make_unique<FakeTarget>(&book_), clock_);
   }
   bool MayCall(uid_t uid, size_t bytes) {
-    AuditPlace place;
-    return audit_->Reserve(uid, bytes, &place);
+    AuditReservation reservation;
+    return audit_->Reserve(uid, bytes, &reservation);
   }
   // Leaves the thread in Write(), with one line.
   void Block() {

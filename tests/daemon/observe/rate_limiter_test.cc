@@ -76,7 +76,7 @@ TEST(RateLimiterTest, CountsAreToldOnceInOrderWithinASecond) {
   EXPECT_FALSE(limiter.TakeSuppressed(RateLimiter::Time::max()));
 }
 
-// An account with subordinate uids gets no more than what there are places for, and no line that
+// An account with subordinate uids gets no more than what there are slots for, and no line that
 // was held back goes untold.
 TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
   constexpr uid_t kUsers = 65536;
@@ -100,7 +100,7 @@ TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
   EXPECT_LE(lines, kUserSlots + 1);
 }
 
-TEST(RateLimiterTest, WhoIsQuietGivesThePlaceToOthers) {
+TEST(RateLimiterTest, WhoIsQuietGivesTheSlotToOthers) {
   RateLimiter limiter({.lines = 10}, 42);
   for (uid_t uid = 0; uid < 65536; ++uid) {
     // Each uses all that it has; a second later that is forgotten.
@@ -138,7 +138,7 @@ TEST(RateLimiterTest, LinesThatAreWrittenAnywayTakeWhatIsLeftAndOweNothing) {
 }
 
 // However many others there are, root does not share with them.
-TEST(RateLimiterTest, RootHasAPlaceOfItsOwn) {
+TEST(RateLimiterTest, RootHasASlotOfItsOwn) {
   RateLimiter limiter({.lines = 10}, 42);
   for (uid_t uid = 1; uid < 70000; ++uid) AdmittedOf(&limiter, uid, 11, kStart);
   EXPECT_EQ(AdmittedOf(&limiter, 0, 11, kStart), 10);

@@ -50,7 +50,7 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
                 {.reports = reports_,
                  .accounting = accounting_,
                  .abandoned_for = std::chrono::milliseconds(1)}),
-        place_(std::get<ConnectionPlace>(
+        slot_(std::get<ConnectionSlot>(
             accounting_.Connect(1000, config_.listeners[0], config_.limits, {}))),
         connection_(worker_, worker_.generation()->backend(0), *this) {
     Add(&waited_for_);
@@ -58,7 +58,7 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
   }
 
   void Add(Call* call) {
-    EXPECT_TRUE(place_.account().TakeCall(100, &call->place));
+    EXPECT_TRUE(slot_.account().TakeCall(100, &call->slot));
     connection_.Add(call);
   }
   void Abandon(Call* call) { connection_.Abandon(call, &peer_); }
@@ -67,7 +67,7 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
     handler().OnMessage({.stream_id = call_.backend_id, .type = type, .flags = flags}, "");
   }
   ttrpc::ConnectionHandler& handler() { return connection_; }
-  uint32_t places() { return place_.account().calls(); }
+  uint32_t slots() { return slot_.account().calls(); }
   uint64_t in_flight() { return connection_.backend().tally().calls_in_flight; }
 
   uid_t uid() const override { return 1000; }
@@ -88,7 +88,7 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
   std::unique_ptr<event_base, EventBaseDeleter> base_;
   Accounting accounting_;
   Worker worker_;
-  ConnectionPlace place_;
+  ConnectionSlot slot_;
   ttrpc::RingNode peer_;
   int ended_ = 0;
   Call waited_for_{StreamState(0)};
@@ -96,53 +96,53 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
   BackendConnection connection_;
 };
 
-TEST_F(AbandonedCallsTest, APlaceIsTakenUntilTheBackendResponds) {
+TEST_F(AbandonedCallsTest, ASlotIsTakenUntilTheBackendResponds) {
   Abandon(&call_);
   EXPECT_EQ(ended_, 1);
   EXPECT_EQ(connection_.calls(), 1U);
   Receive(MessageType::kData);
-  EXPECT_EQ(places(), 2U);
+  EXPECT_EQ(slots(), 2U);
   EXPECT_EQ(in_flight(), 2U);
   EXPECT_FALSE(peer_.alone());
   Receive(MessageType::kResponse);
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
   EXPECT_EQ(in_flight(), 1U);
   EXPECT_TRUE(peer_.alone());
   Receive(MessageType::kResponse);
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
   EXPECT_EQ(worker_.counters().of(ProtocolError::kBackendMessage), 3U) << "each is dropped";
 }
 
 TEST_F(AbandonedCallsTest, OrUntilItEndsItsStream) {
   Abandon(&call_);
   Receive(MessageType::kData, ttrpc::kFlagNoData);
-  EXPECT_EQ(places(), 2U);
+  EXPECT_EQ(slots(), 2U);
   Receive(MessageType::kData, ttrpc::kFlagRemoteClosed);
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
 }
 
 TEST_F(AbandonedCallsTest, AResponseThatIsTooLongIsTheLast) {
   Abandon(&call_);
   handler().OnOversizedMessage({.stream_id = call_.backend_id, .type = MessageType::kResponse});
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
 }
 
 // It is refused, and the backend sends nothing more.
 TEST_F(AbandonedCallsTest, TheMessageForWhichACallIsAbandonedMayBeTheLast) {
   Receive(MessageType::kData, ttrpc::kFlagRemoteClosed);
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
   handler().OnOversizedMessage(
       {.stream_id = waited_for_.backend_id, .type = MessageType::kResponse});
-  EXPECT_EQ(places(), 0U);
+  EXPECT_EQ(slots(), 0U);
   EXPECT_EQ(in_flight(), 0U);
 }
 
-TEST_F(AbandonedCallsTest, TheEndOfTheConnectionGivesTheirPlacesBack) {
+TEST_F(AbandonedCallsTest, TheEndOfTheConnectionGivesTheirSlotsBack) {
   Abandon(&call_);
   connection_.Close();
-  EXPECT_EQ(places(), 1U);
+  EXPECT_EQ(slots(), 1U);
   Abandon(&waited_for_);
-  EXPECT_EQ(places(), 0U);
+  EXPECT_EQ(slots(), 0U);
   EXPECT_EQ(in_flight(), 0U);
   EXPECT_TRUE(peer_.alone());
 }
@@ -155,7 +155,7 @@ TEST_F(AbandonedCallsTest, OnceItsPeerHasLeftTheConnectionIsRetiredInTime) {
   while (!connection_.retired()) ASSERT_EQ(event_base_loop(base_.get(), EVLOOP_ONCE), 0);
   EXPECT_EQ(ended_, 1) << "its owner learns of it";
   EXPECT_EQ(connection_.calls(), 1U) << "others go on";
-  EXPECT_EQ(places(), 2U);
+  EXPECT_EQ(slots(), 2U);
 }
 
 TEST_F(AbandonedCallsTest, AnAnswerInTimeLeavesTheConnectionAsItIs) {

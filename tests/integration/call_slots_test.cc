@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // [limits] calls_per_user bounds the work at the backend: the daemon's own answer to a call, or the
-// end of its peer, does not give the call's place back.
+// end of its peer, does not give the call's slot back.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 
-class CallPlacesTest : public ProxyTest {
+class CallSlotsTest : public ProxyTest {
  protected:
   // Its deadline passes before it is answered.
   static void Expire(RawPeer& peer, uint32_t id) {
@@ -24,7 +24,7 @@ class CallPlacesTest : public ProxyTest {
 };
 
 // 64 at most, though each is answered after a moment: the handlers go on.
-TEST_F(CallPlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
+TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   StartLimited("calls_per_user = 64\n");
   RawPeer peer = Peer(Someone(kAlice));
   constexpr uint32_t kCalls = 2000;
@@ -50,7 +50,7 @@ TEST_F(CallPlacesTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   ExpectEcho(other, 1);
 }
 
-TEST_F(CallPlacesTest, ALateReplyGivesThePlaceBack) {
+TEST_F(CallSlotsTest, ALateReplyGivesTheSlotBack) {
   StartLimited("calls_per_user = 2\n");
   RawPeer peer = Peer(Someone(kAlice));
   Expire(peer, 1);
@@ -64,7 +64,7 @@ TEST_F(CallPlacesTest, ALateReplyGivesThePlaceBack) {
 }
 
 // It counts what the peer itself waits for.
-TEST_F(CallPlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
+TEST_F(CallSlotsTest, CallsPerConnectionAreThoseThatThePeerHas) {
   StartLimited("calls_per_connection = 1\n");
   RawPeer peer = Peer(Someone(kAlice));
   Expire(peer, 1);
@@ -73,7 +73,7 @@ TEST_F(CallPlacesTest, CallsPerConnectionAreThoseThatThePeerHas) {
   EXPECT_EQ(backend_->connections(), 1U);
 }
 
-TEST_F(CallPlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
+TEST_F(CallSlotsTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
   StartLimited("calls_per_user = 3\n");
   RawPeer peer = Peer(Someone(kAlice));
   RawPeer second = Peer(Someone(kAlice));
@@ -90,7 +90,7 @@ TEST_F(CallPlacesTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsE
   ExpectEcho(second, 7);
 }
 
-TEST_F(CallPlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
+TEST_F(CallSlotsTest, OfASharedConnectionAPeerThatLeavesKeepsItsSlots) {
   StartLimited("calls_per_user = 2\n", {.backend = "connections = \"per-user\"\n"});
   RawPeer leaving = Peer(Someone(kAlice));
   RawPeer staying = Peer(Someone(kAlice));
@@ -104,7 +104,7 @@ TEST_F(CallPlacesTest, OfASharedConnectionAPeerThatLeavesKeepsItsPlaces) {
   EXPECT_TRUE(backend_->Send(0, Response(3, "late")));
   ExpectEchoSoon(staying, 5);
   EXPECT_EQ(backend_->connections(), 1U);
-  // The last of them takes the connection with it, and so the places.
+  // The last of them takes the connection with it, and so the slots.
   staying.HalfClose();
   staying.ExpectEnd();
   backend_->WaitForEnd(0);

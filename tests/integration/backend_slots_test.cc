@@ -12,7 +12,7 @@
 namespace integration {
 namespace {
 
-class BackendPlacesTest : public ProxyTest {
+class BackendSlotsTest : public ProxyTest {
  protected:
   void StartWithDescriptors(rlim_t most) {
     daemon_ = std::make_unique<DaemonProcess>(
@@ -22,7 +22,7 @@ class BackendPlacesTest : public ProxyTest {
   }
 };
 
-TEST_F(BackendPlacesTest, OfAUser) {
+TEST_F(BackendSlotsTest, OfAUser) {
   StartLimited("backend_connections_per_user = 2\n");
   RawPeer one = Peer(Someone(kAlice));
   RawPeer two = Peer(Someone(kAlice));
@@ -43,7 +43,7 @@ TEST_F(BackendPlacesTest, OfAUser) {
 }
 
 // A call that hangs keeps the connection that it is on.
-TEST_F(BackendPlacesTest, ARetiredConnectionCountsUntilItIsClosed) {
+TEST_F(BackendSlotsTest, ARetiredConnectionCountsUntilItIsClosed) {
   StartLimited("backend_connections_per_user = 2\n");
   RawPeer peer = Peer(Someone(kAlice));
   for (const size_t round : {0U, 1U}) {
@@ -61,7 +61,7 @@ TEST_F(BackendPlacesTest, ARetiredConnectionCountsUntilItIsClosed) {
   EXPECT_EQ(backend_->connections(), 3U);
 }
 
-TEST_F(BackendPlacesTest, OneThatIsBeingDialledCounts) {
+TEST_F(BackendSlotsTest, OneThatIsBeingDialledCounts) {
   WriteConfig({.head = "[limits]\nbackend_connections_per_user = 1\n",
                .backend = "wait = \"1h\"\n",
                .rules = kOpenRules});
@@ -79,7 +79,7 @@ TEST_F(BackendPlacesTest, OneThatIsBeingDialledCounts) {
   EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
-TEST_F(BackendPlacesTest, SharedOnesAndThoseOfStreamsCount) {
+TEST_F(BackendSlotsTest, SharedOnesAndThoseOfStreamsCount) {
   StartLimited("backend_connections_per_user = 2\n", {.backend = "connections = \"per-user\"\n"});
   RawPeer peer = Peer(Someone(kAlice));
   RawPeer sister = Peer(Someone(kAlice));
@@ -98,7 +98,7 @@ TEST_F(BackendPlacesTest, SharedOnesAndThoseOfStreamsCount) {
 }
 
 // Of 128 descriptors 40 are left for backends, 4 of them to root. Each stream takes one.
-TEST_F(BackendPlacesTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
+TEST_F(BackendSlotsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   WriteConfig({.head = "[limits]\nconnections = 24\nconnections_reserved = 4\n",
                .backend = "connections = \"per-user\"\n",
                .rules = kOpenRules});
@@ -127,7 +127,7 @@ TEST_F(BackendPlacesTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
 }
 
 // All that one account can open, to as many backends as there are, leaves root its own.
-TEST_F(BackendPlacesTest, AUserWithManyBackendsDoesNotShutRootOut) {
+TEST_F(BackendSlotsTest, AUserWithManyBackendsDoesNotShutRootOut) {
   constexpr int kBackends = 8;
   std::string rules;
   for (int i = 0; i < kBackends; ++i) {
