@@ -107,6 +107,8 @@ function check_daemon_include(header,    folder, own, own_rank) {
     if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another folder")
   } else if (!(folder in rank)) {
     violation(FNR, header " is of no folder of the daemon, and not <ttrpc/...>")
+  } else if (own == "sandbox" && folder != own && folder != "config") {
+    violation(FNR, "daemon/sandbox includes " header ", and is to include config only")
   } else if (rank[folder] > own_rank) {
     violation(FNR, "daemon/" own " includes " header ", of a layer above it")
   }
