@@ -17,7 +17,8 @@ namespace proxyd {
 
 enum class PathsFor {
   kStart,  // this process is the daemon
-  // It may have other rights than the daemon, whose own directories systemd makes when it starts.
+  // This process may have other rights than the daemon, and systemd makes the daemon's own
+  // directories only when it starts.
   kCheck,
 };
 
