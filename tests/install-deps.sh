@@ -12,9 +12,9 @@ group=${1:-build}
 
 build_packages=(
   g++ meson ninja-build pkg-config
-  libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libmd-dev libprotobuf-dev libprotoc-dev
-  libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev prometheus-cpp-dev
-  protobuf-compiler
+  libcap-ng-dev libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libmd-dev libprotobuf-dev
+  libprotoc-dev libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
+  prometheus-cpp-dev protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(

@@ -20,6 +20,8 @@
 #  - No lambda captures by [=]. shared_ptr holds what is const, a snapshot; elsewhere only where a
 #    library asks for it.
 #  - Every source has an SPDX line at its top and at most 500 lines.
+#  - daemon/sandbox includes no other folder of the daemon but config.
+#  - README.md and CONTRIBUTING.md list each folder of daemon/ and libttrpc/.
 #
 # layers.awk begins with the lists of the files that a rule holds for, and of those that it excepts.
 set -euo pipefail
@@ -50,4 +52,16 @@ if [[ ${#files[@]} -eq 0 ]]; then
   echo "no sources in $PWD" >&2
   exit 1
 fi
-LC_ALL=C awk -f "$tools/layers.awk" "${files[@]}"
+status=0
+LC_ALL=C awk -f "$tools/layers.awk" "${files[@]}" || status=1
+
+# A folder that is on no map is not found by whoever is new here.
+folders=$(printf '%s\n' "${files[@]}" | sed -nE 's#^((daemon|libttrpc)/[^/]+/).*#\1#p' | sort -u)
+for map in README.md CONTRIBUTING.md; do
+  for folder in $folders; do
+    grep -qE "^    $folder  +[^ ]" "$map" && continue
+    echo "$map:1: does not list $folder"
+    status=1
+  done
+done
+exit "$status"

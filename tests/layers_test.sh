@@ -35,6 +35,9 @@ fresh_tree() {
     '#include "tool/text.h"' '#include "ctl/client.h"'
   put daemon/main.cc '#include <event2/event.h>' '#include "run/signals.h"'
   put tests/daemon/policy_test.cc '#include "support/policy_builder.h"' 'std::shared_ptr<int> p;'
+  printf '    %s/  what it is\n' libttrpc/{include,src} \
+    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} |
+    tee "$tree/README.md" >"$tree/CONTRIBUTING.md"
 }
 
 # expect OUTPUT: what layers.sh says of the tree; nothing, if the tree is in order.
@@ -99,6 +102,8 @@ put daemon/run/daemon.cc '#include "admin/tap.h"' '#include "http/metrics.h"' \
 expect ''
 violation daemon/proxy/peer.cc '#include <run/signals.h>' \
   'daemon/proxy includes run/signals.h, of a layer above it'
+violation daemon/sandbox/sandbox.cc '#include "observe/log.h"' \
+  'daemon/sandbox includes observe/log.h, and is to include config only'
 violation daemon/proxy/peer.cc '#include "field_scanner.h"' \
   'field_scanner.h is spelled without its folder, as seen from daemon/'
 violation daemon/proxy/peer.cc '#include <ttrpc/field_scanner.h>' \
@@ -146,6 +151,12 @@ violation daemon/proxy/peer.cc '#include <event2/buffer.h>' 'libevent is not for
 violation daemon/config/load.cc '#include <event.h>' 'libevent is not for this file'
 violation libttrpc/include/ttrpc/connection.h '#include <event2/event.h>' \
   'libevent is not for this file'
+
+# The maps.
+sed -i '\#daemon/policy/#d' "$tree/README.md"
+sed -i 's#daemon/proxy/  .*#daemon/proxy/#' "$tree/CONTRIBUTING.md"
+expect 'README.md:1: does not list daemon/policy/
+CONTRIBUTING.md:1: does not list daemon/proxy/'
 
 # Captures and shared ownership.
 violation daemon/proxy/peer.cc 'auto f = [=] { return 1; };' \

@@ -8,7 +8,7 @@
 # installed library, the units under a systemd, the status page in a browser, the metrics in
 # Prometheus, the daemon under load, faults and change, several loops under ThreadSanitizer, the fuzz
 # targets and the lint steps. --full loads and fuzzes for longer, and adds the Debian packages, the
-# daemon under ThreadSanitizer, clang-tidy, the tables of tests/bench and whatever stands in tests/full.
+# daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -185,9 +185,6 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     prepare "bench library" tests/bench/run.sh --library && cat "$logs/bench-library.log"
     prepare "bench fairness" tests/bench/run.sh --fairness && cat "$logs/bench-fairness.log"
     prepare "bench reload" tests/bench/run.sh --reload && cat "$logs/bench-reload.log"
-    for script in tests/full/*.sh; do
-      if [[ -e $script ]]; then once "full $(basename "$script" .sh)" "$script"; fi
-    done
   fi
 fi
 

@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include "admin/admin_service.h"
-#include "admin/reload_outcome.h"
 #include "config/config.h"
 #include "proxy/daemon_info.h"
 #include "proxy/endpoint.h"

@@ -6,16 +6,22 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "admin/admin.ttrpc.h"
-#include "admin/reload_outcome.h"
-#include "admin/tap.h"
+#include "admin/tap_queue.h"
 #include "config/config.h"
 #include "proxy/daemon_info.h"
 #include "ttrpc/io_loop.h"
 
 namespace proxyd {
+
+struct ReloadOutcome {
+  // Each is one line, as the log has it. Without any the configuration was applied.
+  std::vector<std::string> errors;
+  std::vector<std::string> warnings;  // as --check prints them
+};
 
 // What the service has the daemon do.
 class AdminActions {

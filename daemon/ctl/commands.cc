@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "ctl/client.h"
+#include "ctl/admin_connection.h"
 #include "ctl/output.h"
 #include "ctl/table.h"
 #include "ctl/views.h"

@@ -79,26 +79,26 @@ std::string Conflict(const std::string& listener, const Who& who,
 }
 
 std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::string>* conflicts) {
-  struct Place {
+  struct Reach {
     std::set<std::string> listeners;
     uint64_t calls = 0;
   };
-  std::map<std::tuple<std::string, bool, Who>, Place> places;  // by backend, streams, who
+  std::map<std::tuple<std::string, bool, Who>, Reach> reaches;  // by backend, streams, who
   for (const auto& [where, backends] : targets) {
     const auto& [listener, who] = where;
     const auto& [backend, target] = Choose(backends);
     if (backends.size() > 1) conflicts->push_back(Conflict(listener, who, backends, backend));
-    Place& place = places[{backend, target.streams, who}];
-    place.listeners.insert(listener);
-    place.calls += target.calls();
+    Reach& reach = reaches[{backend, target.streams, who}];
+    reach.listeners.insert(listener);
+    reach.calls += target.calls();
   }
   std::map<Group, Members> groups;
-  for (const auto& [key, place] : places) {
+  for (const auto& [key, reach] : reaches) {
     const auto& [backend, streams, who] = key;
     const Group group = {.backend = backend,
                          .streams = streams,
-                         .listeners = {place.listeners.begin(), place.listeners.end()}};
-    groups[group][who] = place.calls;
+                         .listeners = {reach.listeners.begin(), reach.listeners.end()}};
+    groups[group][who] = reach.calls;
   }
   return groups;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/learn_command.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -13,8 +11,9 @@
 
 #include "config/load.h"
 #include "config/quote.h"
+#include "ctl/admin_connection.h"
 #include "ctl/audit_reader.h"
-#include "ctl/client.h"
+#include "ctl/commands.h"
 #include "ctl/interrupt.h"
 #include "ctl/learn.h"
 #include "ctl/output.h"

@@ -10,10 +10,7 @@
 #include <cstdlib>
 
 #include "ctl/commands.h"
-#include "ctl/explain.h"
-#include "ctl/learn_command.h"
 #include "ctl/options.h"
-#include "ctl/tap.h"
 
 namespace proxyd::ctl {
 namespace {

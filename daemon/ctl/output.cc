@@ -7,7 +7,7 @@
 
 #include <cstdlib>
 
-#include "tool/output.h"
+#include "tool/standard_output.h"
 #include "tool/text.h"
 
 namespace proxyd::ctl {

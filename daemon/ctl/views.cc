@@ -97,7 +97,7 @@ Tone ToneOfAction(std::string_view action) {
   return action == "allow" ? Tone::kGood : action == "deny" ? Tone::kBad : Tone::kPlain;
 }
 
-std::string Place(const std::string& file, uint32_t line) {
+std::string FileAndLine(const std::string& file, uint32_t line) {
   return file + ":" + std::to_string(line);
 }
 
@@ -182,7 +182,7 @@ std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
   for (const v1::Rule& rule : reply.rules()) {
     table.AddRow({rule.name(), Cell(rule.action(), ToneOfAction(rule.action())),
                   rule.enforced() ? Cell("yes") : Cell("no", Tone::kWarning), rule.hits(),
-                  rule.backend(), Place(rule.file(), rule.line())});
+                  rule.backend(), FileAndLine(rule.file(), rule.line())});
   }
   return table.Render(look.colours) +
          "denied since no rule matched: " + std::to_string(reply.denied_by_default()) + "\n";
@@ -242,7 +242,7 @@ std::string ShowExplanation(const v1::ExplainRequest& request, const v1::Explain
                                           : "may not go on sending after its request");
   }
   for (const v1::DecidingRule& shadow : reply.shadows()) {
-    add("on trial", "rule \"" + shadow.name() + "\" (" + Place(shadow.file(), shadow.line()) +
+    add("on trial", "rule \"" + shadow.name() + "\" (" + FileAndLine(shadow.file(), shadow.line()) +
                         ") would have decided before: " + shadow.action());
   }
   for (const std::string& note : reply.notes()) add("note", note);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpServer: answers GET with what is shown there, one request for each connection. It is for a
-// scraper and a browser on this machine, and bounded so that nobody else there can hold up the loop
-// through it: so many connections, each for so long, so many a second; the others wait to be
-// accepted. libevent's own server knows no such bounds, and would spin without descriptors. On the
-// loop's thread.
+// HttpServer: answers GET, one request for each connection, for a scraper and a browser on this
+// machine. It bounds the connections, the time that each may take and how many are accepted a
+// second, so that no other user of this machine can hold up the loop; further ones wait in the
+// socket's queue.
+//
+// HTTP is our own because no library that we would keep sets these bounds without bringing a second
+// event loop into a daemon that runs as root. libevent's server, which shares our loop, has none of
+// them, and spins when there are no descriptors left to accept with. On the loop's thread.
 #pragma once
 
 #include <chrono>

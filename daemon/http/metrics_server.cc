@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "http/metrics.h"
-#include "http/status_json.h"
 #include "http/status_page.h"
 
 namespace proxyd {

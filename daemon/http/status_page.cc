@@ -1,7 +1,165 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/status_page.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "observe/audit_line.h"
+#include "observe/process_stats.h"
+#include "observe/tally.h"
+
 namespace proxyd {
+
+namespace {
+
+using nlohmann::json;
+
+int64_t Milliseconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+json Listeners(const DaemonInfo& info) {
+  json list = json::array();
+  for (const ListenerConfig& listener : info.config().listeners) {
+    const auto& tallies = info.proxy.worker().tally().listeners();
+    const ListenerTally& tally = tallies.at(listener.name);
+    list.push_back({{"name", listener.name},
+                    {"address", ToString(listener.address)},
+                    {"peers", tally.peers},
+                    {"admitted", tally.admitted},
+                    {"refused", tally.refused()}});
+  }
+  return list;
+}
+
+json Backends(const DaemonInfo& info) {
+  json list = json::array();
+  for (const BackendConfig& backend : info.config().backends) {
+    const BackendTally& tally = info.proxy.worker().tally().backends().at(backend.name);
+    json addresses = json::array();
+    for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
+    list.push_back({{"name", backend.name},
+                    {"addresses", std::move(addresses)},
+                    {"up", tally.up},
+                    {"tried", tally.connects + tally.connects_failed > 0},
+                    {"error", tally.last_error},
+                    {"connections", tally.connections},
+                    {"calls", tally.calls_in_flight},
+                    {"count", tally.durations.count()},
+                    {"sum", std::chrono::duration<double>(tally.durations.sum()).count()},
+                    {"buckets", tally.durations.buckets()}});
+  }
+  return list;
+}
+
+// Of all methods together, by status.
+json Outcomes(const Tally& tally) {
+  std::map<std::string, uint64_t> outcomes;
+  for (const auto& [key, method] : tally.methods()) {
+    for (size_t code = 0; code < method.ended.size(); ++code) {
+      if (method.ended[code] == 0) continue;
+      outcomes[std::string(ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code)))] +=
+          method.ended[code];
+    }
+  }
+  return outcomes;
+}
+
+// Calls that a rule has denied, or that none has allowed.
+uint64_t Denied(const Tally& tally) {
+  uint64_t denied = 0;
+  for (const auto& [key, rule] : tally.rules()) {
+    if (key.enforced && key.action == RuleConfig::Action::kDeny) denied += rule.decisions;
+  }
+  return denied;
+}
+
+json Users(const Accounting& accounting) {
+  json list = json::array();
+  for (const Accounting::Usage& user : accounting.usage()) {
+    list.push_back({{"uid", user.uid},
+                    {"connections", user.connections},
+                    {"calls", user.calls},
+                    {"buffered", user.buffered}});
+  }
+  return list;
+}
+
+json Limits(const LimitsConfig& limits) {
+  return {{"connections", limits.connections},
+          {"connections_per_user", limits.connections_per_user},
+          {"calls_per_user", limits.calls_per_user},
+          {"buffered_per_user", limits.buffered_per_user},
+          {"buffered", limits.buffered}};
+}
+
+json Refusals(const Reports& reports) {
+  json list = json::array();
+  for (const Refusal& refusal : reports.refusals()) {
+    json entry = {{"time", Milliseconds(refusal.time)},
+                  {"event", EventName(refusal.event)},
+                  {"listener", refusal.listener},
+                  {"pid", refusal.pid},
+                  {"service", refusal.service},
+                  {"method", refusal.method},
+                  {"rule", refusal.rule}};
+    if (refusal.uid != static_cast<uid_t>(-1)) entry["uid"] = refusal.uid;
+    if (refusal.code) entry["code"] = ttrpc::StatusCodeName(*refusal.code);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+json Bounds() {
+  json list = json::array();
+  for (const auto bound : Histogram::kBounds)
+    list.push_back(std::chrono::duration<double>(bound).count());
+  return list;
+}
+
+}  // namespace
+
+std::string StatusJson(const DaemonInfo& info) {
+  const Tally& tally = info.proxy.worker().tally();
+  const Counters& counters = info.proxy.counters();
+  const Accounting& accounting = info.proxy.accounting();
+  const ProcessStats process = ReadProcessStats();
+  const json status = {
+      {"version", TTRPC_PROXY_VERSION},
+      {"pid", ::getpid()},
+      {"now", Milliseconds(std::chrono::system_clock::now())},
+      {"started", Milliseconds(info.started)},
+      {"loaded", Milliseconds(info.loaded)},
+      {"config", info.config().file},
+      {"digest", info.digest},
+      {"reloads", info.reloads},
+      {"reloads_refused", info.reloads_refused},
+      {"draining", info.draining},
+      {"sandboxed", info.sandboxed},
+      {"audit_lost", info.reports.audit().lost()},
+      {"connections", accounting.connections()},
+      {"buffered", accounting.buffered()},
+      {"resident", process.resident_bytes},
+      {"descriptors", process.open_descriptors},
+      {"most_descriptors", process.most_descriptors},
+      {"received", counters.peer_bytes.received},
+      {"sent", counters.peer_bytes.sent},
+      {"limits", Limits(info.config().limits)},
+      {"listeners", Listeners(info)},
+      {"backends", Backends(info)},
+      {"bounds", Bounds()},
+      {"outcomes", Outcomes(tally)},
+      {"denied", Denied(tally)},
+      {"users", Users(accounting)},
+      {"refusals", Refusals(info.reports)},
+  };
+  // What a peer sent need not be text.
+  return status.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 std::string_view StatusPage() {
   static constexpr std::string_view kPage =

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StatusPage: the page that shows status.json to people: built of status_page.* and
-// status_plots.js.
+// The status page: a page for people, which the browser fills with status.json each few seconds. On
+// the loop's thread.
 #pragma once
 
+#include <string>
 #include <string_view>
+
+#include "proxy/daemon_info.h"
 
 namespace proxyd {
 
-// Lives for ever.
+// The page itself, built of status_page.{html,css,js} and status_plots.js. Lives for ever.
 std::string_view StatusPage();
+
+// status.json: one object. Times are milliseconds since 1970, sums of spans are seconds.
+std::string StatusJson(const DaemonInfo& info);
 
 }  // namespace proxyd

@@ -39,7 +39,7 @@ class AuditReservation {
   friend class AuditShares;
 
   AuditShares* shares_ = nullptr;
-  size_t user_ = 0;    // index of the user's slot
+  size_t user_ = 0;    // the user's slot
   int64_t bytes_ = 0;  // as they were counted
 };
 

@@ -141,4 +141,9 @@ std::unique_ptr<AuditTarget> MakeLogAuditTarget() {
   return std::make_unique<LogAuditTarget>(TheLog().sink);
 }
 
+ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config) {
+  if (config.target == AuditConfig::Target::kFile) return MakeFileAuditTarget(config.path);
+  return MakeLogAuditTarget();
+}
+
 }  // namespace proxyd

@@ -51,5 +51,7 @@ std::unique_ptr<AuditTarget> MakeLogAuditTarget();
 // otherwise, or RESOURCE_EXHAUSTED as PrepareLog(). Failing, and going on after that, are said once
 // in the log. Any thread.
 ttrpc::Result<std::unique_ptr<AuditTarget>> MakeFileAuditTarget(const std::string& path);
+// Whichever of the two `config` names.
+ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config);
 
 }  // namespace proxyd

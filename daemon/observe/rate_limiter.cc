@@ -29,7 +29,7 @@ nanoseconds RateLimiter::CostOf(size_t bytes) const {
   return nanoseconds(bytes * static_cast<uint64_t>(kBurst.count()) / bytes_per_second_);
 }
 
-// A user's own bucket, or else a slot in the user's set that remembers nothing, or else the common
+// A user's own bucket, or else a slot of the user's set that remembers nothing, or else the common
 // bucket.
 RateLimiter::Bucket& RateLimiter::Find(uid_t uid, Time now) {
   if (uid == kRootUid) return buckets_[kRootSlot];

@@ -77,7 +77,7 @@ class RateLimiter {
   uint64_t bytes_per_second_;           // the same
   std::chrono::nanoseconds least_bytes_;
   uint64_t seed_;
-  std::vector<Bucket> buckets_;    // by slot of user_sets.h
+  std::vector<Bucket> buckets_;    // by slot, see user_sets.h
   std::deque<size_t> suppressed_;  // indices into buckets_, by suppressed_since
 };
 

@@ -6,6 +6,7 @@
 // worker's thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -35,7 +36,12 @@ class Histogram {
     return bounds;
   }();
 
-  void Add(std::chrono::nanoseconds span);
+  void Add(std::chrono::nanoseconds span) {
+    const auto bound = std::lower_bound(kBounds.begin(), kBounds.end(), span);
+    ++buckets_[static_cast<size_t>(bound - kBounds.begin())];
+    ++count_;
+    sum_ += span;
+  }
   // By bucket, not summed up.
   const std::array<uint64_t, kBounds.size() + 1>& buckets() const { return buckets_; }
   uint64_t count() const { return count_; }

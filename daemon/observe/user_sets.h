@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where in a table of fixed size something about a user is kept: each user has a set of a few
-// slots, chosen by a hash that users cannot predict. One account may own 65,536 subordinate uids:
-// such a table has a last slot that all users share who find their set taken, and one of root's
-// own, which nobody else can take. Pure.
+// The slots of a table of fixed size that holds something about each user: a user has a set of a
+// few slots, chosen by a hash that users cannot predict. Since one account may own 65,536
+// subordinate uids, one slot is shared by all users whose set is taken, and one is root's own.
+// Pure.
 #pragma once
 
 #include <sys/types.h>

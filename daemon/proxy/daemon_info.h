@@ -35,4 +35,7 @@ struct DaemonInfo {
 // configurations that mean the same.
 std::string DigestOf(const Config& config);
 
+// How much there is of it: `N listeners, N rules, N backends`.
+std::string SummaryOf(const Config& config);
+
 }  // namespace proxyd

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Background: does what may take long, or may wait for a disk or the user database, on a thread of
-// its own, and goes on with the result on the loop. On the loop's thread.
+// Background: runs work that may block, on a disk or on the user database, on a thread of its own,
+// and returns to the loop with the result. All but Work::Do() is on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -18,18 +18,18 @@ class Background {
    public:
     virtual ~Work() = default;
     virtual void Do() = 0;      // on the thread
-    virtual void Finish() = 0;  // on the loop, after it; never if the Background is gone by then
+    virtual void Finish() = 0;  // on the loop, after Do(); never once the Background is gone
   };
 
   // `base` must outlive it.
   explicit Background(event_base* base);
-  // The thread is left to itself; its result is dropped.
+  // Does not wait for the thread, whose result is dropped.
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  // One at a time: not while it is busy. The error says what there is too little of; then nothing
-  // happens.
+  // Must not be called while it is busy. An error says which resource is missing; then nothing
+  // runs.
   ttrpc::Status Run(std::unique_ptr<Work> work);
   bool busy() const { return static_cast<bool>(result_); }
 
@@ -37,7 +37,7 @@ class Background {
   void Receive();
 
   event_base* base_;
-  // While it is busy: a pipe through which the thread gives away what it has made.
+  // The pipe through which the thread returns its work; open while it is busy.
   ttrpc::UniqueFd result_;
   ttrpc::EventPtr event_;
 };

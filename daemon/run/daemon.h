@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Daemon: the daemon from when it listens until it has drained: what it does on signals, what it
-// tells the service manager, how it reloads. On the thread that runs the loop.
+// Daemon: the life of the process from its first socket until it has drained. It owns the parts
+// that serve, and connects them with signals and with systemd. On the thread that runs the loop.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "admin/admin_server.h"
-#include "admin/reload_outcome.h"
 #include "config/config.h"
 #include "http/metrics_server.h"
 #include "observe/audit.h"
@@ -18,9 +16,8 @@
 #include "policy/snapshot.h"
 #include "proxy/daemon_info.h"
 #include "proxy/proxy.h"
-#include "run/background.h"
 #include "run/descriptor_reserve.h"
-#include "run/prepared_reload.h"
+#include "run/reloader.h"
 #include "run/signals.h"
 #include "run/systemd.h"
 #include "sandbox/sandbox.h"
@@ -29,8 +26,8 @@
 namespace proxyd {
 
 struct DaemonOptions {
-  std::string config_path;            // read again at SIGHUP
-  std::optional<LogLevel> log_level;  // instead of the configuration's, then as now
+  std::string config_path;            // read again by each reload
+  std::optional<LogLevel> log_level;  // instead of the configuration's, also after a reload
   std::optional<Sandbox> sandbox;     // none: not confined
 };
 
@@ -38,49 +35,34 @@ class Daemon final : private AdminActions {
  public:
   // `base` and `audit` must outlive it. `ended` is called once, when it was told to stop and has
   // drained.
-  Daemon(event_base* base, SnapshotPtr snapshot, Audit& audit, DaemonOptions options,
+  Daemon(event_base* base, SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options,
          std::function<void()> ended);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Listens, and minds signals from here on. The error says what could not be had.
+  // Listens, and handles signals from here on. The error says which socket or resource is missing.
   ttrpc::Status Start();
 
-  const Counters& counters() { return proxy_.counters(); }
+  // Logs what was counted since the start.
+  void LogCounters();
 
  private:
-  class ReadWork;
-  class EndWork;
-
   ttrpc::Status Listen(PassedSockets* passed);
-  ttrpc::Status MindSignals();
-  void Stop();
-  void Reload() override;
-  void Drain() override { Stop(); }
-  void Read(std::optional<PreparedReload> dropped);
-  void HaveRead(PreparedReload reading);
-  ttrpc::Status Apply(PreparedReload* reading, std::vector<ttrpc::ListeningSocket>* gone);
-  void Ended(const ReloadOutcome& outcome);
-  std::string Describe() const;
+  ttrpc::Status HandleSignals();
+  void Reload() override { reloader_.Reload(); }
+  void Drain() override;
 
-  SnapshotPtr snapshot_;
   Audit& audit_;
   Reports reports_;
-  const DaemonOptions options_;
-  std::function<void()> ended_;
+  const std::function<void()> ended_;
   Proxy proxy_;
-  Systemd manager_;
+  Systemd systemd_;
   DescriptorReserve reserve_;
   Signals signals_;
-  Background background_;
-  bool reloading_ = false;  // from when it is asked for until its outcome is reported
-  bool again_ = false;      // asked for meanwhile
   DaemonInfo info_;
   AdminServer admin_;
   MetricsServer metrics_;
+  Reloader reloader_;
 };
-
-// Where the audit that is configured like this goes; after SetUpLog().
-ttrpc::Result<std::unique_ptr<AuditTarget>> MakeAuditTarget(const AuditConfig& config);
 
 }  // namespace proxyd

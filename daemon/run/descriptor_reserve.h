@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DescriptorReserve: a few descriptors that peers cannot take, so that a daemon that has none left
-// can still be reloaded and open its log anew. On the loop's thread.
+// DescriptorReserve: a few descriptors that peers cannot take. With them a daemon that has no
+// others left can still reload, and open its log again. On the loop's thread.
 #pragma once
 
 #include <vector>
@@ -14,7 +14,7 @@ namespace proxyd {
 
 class DescriptorReserve {
  public:
-  // As many as files, folders, sockets and look-ups of names need at a time.
+  // A reload's files, folders, sockets and look-ups of names need no more at a time.
   static constexpr size_t kSize = 16;
 
   // `loop` must outlive it.
@@ -22,10 +22,10 @@ class DescriptorReserve {
   DescriptorReserve(const DescriptorReserve&) = delete;
   DescriptorReserve& operator=(const DescriptorReserve&) = delete;
 
-  // They are free, for a second or until TakeBack(). Peers may be faster, which is no worse than
-  // without.
+  // Frees them for a second, or until TakeBack(). A peer may take them first, which is no worse
+  // than having no reserve.
   void Lend();
-  // Those that cannot be had now are taken once they can.
+  // Takes later what cannot be had now.
   void TakeBack();
 
  private:

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FailedStarts: how many starts of the daemon have failed in a row, counted in a file, and how long
-// one that fails waits before its process ends. A service manager that starts the daemon again and
-// again cannot make these pauses longer by itself (systemd can from version 254 on). One process at
-// a time.
+// FailedStarts: counts in a file how many starts of the daemon have failed in a row, and says how
+// long the next one that fails waits before its process ends. A service manager cannot make its own
+// pauses grow (systemd can from version 254 on). One process at a time.
 #pragma once
 
 #include <chrono>
@@ -13,15 +12,15 @@ namespace proxyd {
 
 class FailedStarts {
  public:
-  // `file` may be there or not; nothing is ever written to a file that is there. Empty: nothing is
-  // counted, and there are no pauses.
+  // `file` need not exist; an existing file is replaced, never written to. If it is empty, nothing
+  // is counted and there are no pauses.
   explicit FailedStarts(std::string file) : file_(std::move(file)) {}
 
-  // Counts one more. The pause before it ends: 0, 0.1, 0.5, 2, then 5 s. Counting starts from the
-  // beginning where the file does not hold a count; no error keeps the daemon from ending.
+  // Counts one more, and returns the pause before the process ends: 0, 0.1, 0.5, 2, then 5 s. A
+  // file that holds no count counts as none; no error keeps the process from ending.
   std::chrono::milliseconds Count() const;
 
-  // A start has succeeded.
+  // Called when a start has succeeded.
   void Forget() const;
 
  private:
@@ -31,8 +30,8 @@ class FailedStarts {
   const std::string file_;
 };
 
-// `failed-starts` in the first folder of $RUNTIME_DIRECTORY; empty where the service manager made
-// none.
+// `failed-starts` in the first folder of $RUNTIME_DIRECTORY, or empty if the service manager has
+// made none.
 std::string FileOfFailedStarts();
 
 }  // namespace proxyd

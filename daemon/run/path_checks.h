@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Path checks: whether the daemon can make its sockets and its files where the configuration has
-// them. A directory that is missing, or that cannot be written, stays so until somebody changes it
-// or the configuration, and thus is an error of the configuration. Looks at the file system; any
-// thread.
+// Path checks: whether the daemon can make its sockets and files where the configuration has them.
+// A directory that is missing or cannot be written stays so until somebody changes it, which makes
+// it an error of the configuration. Looks at the file system; any thread.
 #pragma once
 
 #include <string>
@@ -18,7 +17,8 @@ namespace proxyd {
 
 enum class PathsFor {
   kStart,  // this process is the daemon
-  // It may have other rights than the daemon, whose own directories systemd makes when it starts.
+  // This process may have other rights than the daemon, and systemd makes the daemon's own
+  // directories only when it starts.
   kCheck,
 };
 

@@ -21,7 +21,7 @@ namespace {
 
 void Destroy(const Snapshot* snapshot) {
   delete snapshot;
-  // PreparedReload the next one took several times its memory, which would stay with us.
+  // Reading the next one took several times its memory, which the allocator would keep.
   ::malloc_trim(0);
 }
 
@@ -36,36 +36,36 @@ void DestroyElsewhere(const Snapshot* snapshot) {
 }
 
 // A file may be on a disk that hangs, and is opened here for that.
-ttrpc::Status OpenTargets(const Config& before, PreparedReload* reading) {
-  const Config& after = reading->snapshot->config;
+ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
+  const Config& after = prepared->snapshot->config;
   const bool audit_stays =
       before.audit.target == after.audit.target && before.audit.path == after.audit.path;
   if (!audit_stays && after.audit.target == AuditConfig::Target::kFile) {
     auto made = MakeFileAuditTarget(after.audit.path);
     if (!made) return made.error();
-    reading->audit = *std::move(made);
+    prepared->audit = *std::move(made);
   }
   if (before.log.target != after.log.target || before.log.path != after.log.path) {
     auto made = PrepareLog(after.log);
     if (!made) return made.error();
-    reading->log = *std::move(made);
+    prepared->log = *std::move(made);
   }
   return {};
 }
 
 // Everything that can fail; the first that does is the error.
-ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* reading) {
-  const Config& config = reading->snapshot->config;
+ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
+  const Config& config = prepared->snapshot->config;
   if (options.sandbox) {
     ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, PlanSandbox(config));
     if (!status.ok()) return status;
   }
-  if (ttrpc::Status status = OpenTargets(options.before->config, reading); !status.ok())
+  if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
     return status;
   PassedSockets none;
   auto made = ListenerSet::Make(options.here, config, &none);
   if (!made) return made.error();
-  reading->sockets = *std::move(made);
+  prepared->sockets = *std::move(made);
   return {};
 }
 
@@ -77,19 +77,19 @@ SnapshotPtr MakeSnapshot(Config config) {
 }
 
 PreparedReload PrepareReload(const ReloadOptions& options) {
-  PreparedReload reading;
+  PreparedReload prepared;
   LoadedConfig loaded = LoadConfig(options.path, SystemNameResolver());
-  for (const ConfigError& error : loaded.errors) reading.errors.push_back(error.ToString());
-  if (!loaded.config) return reading;
+  for (const ConfigError& error : loaded.errors) prepared.errors.push_back(error.ToString());
+  if (!loaded.config) return prepared;
   if (options.log_level) loaded.config->log.level = *options.log_level;
-  reading.snapshot = MakeSnapshot(*std::move(loaded.config));
-  const Config& config = reading.snapshot->config;
-  for (const ConfigError& warning : Lint(config, reading.snapshot->policy.overflow()))
-    reading.warnings.push_back(warning.ToString());
-  reading.digest = DigestOf(config);
-  if (const ttrpc::Status status = Prepare(options, &reading); !status.ok())
-    reading.errors.push_back(status.message());
-  return reading;
+  prepared.snapshot = MakeSnapshot(*std::move(loaded.config));
+  const Config& config = prepared.snapshot->config;
+  for (const ConfigError& warning : Lint(config, prepared.snapshot->policy.overflow()))
+    prepared.warnings.push_back(warning.ToString());
+  prepared.digest = DigestOf(config);
+  if (const ttrpc::Status status = Prepare(options, &prepared); !status.ok())
+    prepared.errors.push_back(status.message());
+  return prepared;
 }
 
 }  // namespace proxyd

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrepareReload: all of a reload that may take long, or may wait for files, sockets or the user
-// database, so that the loop has little left to do. Blocks; any thread.
+// PreparedReload: a new configuration with everything that it takes to apply it: its policy, its
+// sockets, its outputs. PrepareReload() makes one away from the loop, since reading files, asking
+// the user database and opening outputs may block. Any thread.
 #pragma once
 
 #include <memory>
@@ -21,13 +22,13 @@ namespace proxyd {
 struct ReloadOptions {
   std::string path;
   std::optional<LogLevel> log_level;   // instead of the configuration's
-  std::optional<SandboxPlan> sandbox;  // what is left of the file system; none: all of it
-  std::vector<ListenerAddress> here;   // where there are sockets already
-  SnapshotPtr before;                  // in force: what stays as it is there is not opened again
+  std::optional<SandboxPlan> sandbox;  // what the sandbox has left us; none: everything
+  std::vector<ListenerAddress> here;   // of the sockets that there are
+  SnapshotPtr before;                  // in force; outputs that stay the same are not opened again
 };
 
 struct PreparedReload {
-  // One a line. None: all that follows is there.
+  // Each is one line. Without any, all that follows is there.
   std::vector<std::string> errors;
   std::vector<std::string> warnings;  // as --check has them
   SnapshotPtr snapshot;
@@ -39,8 +40,8 @@ struct PreparedReload {
 
 PreparedReload PrepareReload(const ReloadOptions& options);
 
-// Of this system: with the ids as which its kernel shows those without a mapping. Its last owner
-// does not wait until it is destroyed.
+// A snapshot with the overflow ids of this system. It is destroyed on another thread, so that its
+// last owner does not wait for that.
 SnapshotPtr MakeSnapshot(Config config);
 
 }  // namespace proxyd

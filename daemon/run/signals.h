@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Signals: what the daemon does on each, as events of the main loop. On the loop's thread.
+// Signals: calls what the daemon does on a signal, as an event of the main loop. On the loop's
+// thread.
 //
-// Until the loop runs, a signal must not do what the kernel would. Requests are held back from the
-// first statement of `main` on, and are answered once the loop runs. A stop ends the process at
-// once, since whatever keeps a start waiting (a user database) may do so for minutes, but is held
-// back, too, while sockets are made.
+// Before the loop runs, the kernel's default would end the process. Requests are held back from the
+// first statement of `main` on and are served once the loop runs. A stop ends the process at once,
+// since a user database may keep a start waiting for minutes; it is held back only while sockets
+// are made, which would be left behind.
 #pragma once
 
 #include <signal.h>
@@ -29,10 +30,10 @@ void HoldBack(std::span<const int> signal_numbers);
 // Unblocks them for this thread, which at once handles what came meanwhile.
 void Release(std::span<const int> signal_numbers);
 
-// From here on a stop ends the process with status 0: nothing exists yet that has to be drained.
+// Has a stop end the process with status 0, as long as there is nothing to drain.
 void ExitOnStop();
 
-// Waits. False: a stop came first. Stops must be held back.
+// Waits, and returns false if a stop came first. Stops must be held back.
 bool WaitUnlessStopped(std::chrono::milliseconds time);
 
 class Signals {
@@ -43,9 +44,9 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Instead of what the kernel would do. Once for each signal number.
+  // Replaces what the kernel would do. Once for each signal number.
   void On(int signal_number, std::function<void()> action);
-  // On() could not have its way: that signal would be lost, and SIGTERM with it.
+  // Whether On() has failed for a signal, which would then be lost.
   bool failed() const { return failed_; }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Systemd: what the daemon tells systemd, and what it gets from it: that it is ready, that
-// it stops, that its loop still turns; the sockets that were passed to it. Silent where there is no
+// Systemd: notifies systemd that the daemon is ready, reloads, stops, and that its loop still
+// turns, and takes the sockets that systemd passes to it. It does nothing where there is no
 // systemd, or where the program was built without libsystemd. On the loop's thread.
 #pragma once
 
@@ -16,20 +16,20 @@ namespace proxyd {
 
 class Systemd {
  public:
-  // `loop` must outlive it. The watchdog, if there is one, is fed from here on, at half its time,
-  // for as long as the loop turns.
+  // `loop` must outlive it. From here on the watchdog, if there is one, is fed at half its time for
+  // as long as the loop turns.
   explicit Systemd(ttrpc::IoLoop& loop);
   Systemd(const Systemd&) = delete;
   Systemd& operator=(const Systemd&) = delete;
 
-  // All listeners listen. `status`: a line for who asks systemctl status.
+  // All listeners listen. `status` is a line for systemctl status.
   void Ready(const std::string& status);
   // From a reload's beginning until Ready().
   void Reloading();
   void Stopping(const std::string& status);
 
-  // What was passed to this process, by FileDescriptorName=. The environment does not tell of it
-  // any more afterwards.
+  // The sockets that were passed to this process, by FileDescriptorName=. The environment no longer
+  // names them afterwards.
   static std::multimap<std::string, ttrpc::UniqueFd> TakeSockets();
 
  private:

@@ -3,13 +3,9 @@
 
 #include <elf.h>
 #include <link.h>
-#include <linux/capability.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -18,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "sandbox/capabilities.h"
 #include "sandbox/landlock.h"
 #include "sandbox/sanitizer_needs.h"
 #include "sandbox/syscall_filter.h"
@@ -52,56 +49,6 @@ constexpr const char* kRead[] = {
     "/var/lib/misc",
     "/var/lib/sss",
 };
-
-// Capabilities.
-
-constexpr uint64_t Bit(unsigned capability) { return uint64_t{1} << capability; }
-
-// What the configuration offers: owner and group of sockets, and logs, sockets and backends in
-// folders that belong to other users.
-uint64_t CapabilitiesFor(const SandboxPlan& plan) {
-  uint64_t kept = Bit(CAP_CHOWN) | Bit(CAP_DAC_OVERRIDE) | Bit(CAP_FOWNER);
-  if (plan.tcp) kept |= Bit(CAP_NET_BIND_SERVICE);
-  return kept;
-}
-
-// The bounding set is what a program of root's would get on execve(2). To lower it takes a
-// capability, without which no_new_privs alone keeps them from coming back. The securebits stay: a
-// root without rights of its own would leave an upgrade in place none.
-Status LowerBoundingSet(uint64_t kept) {
-  for (unsigned capability = 0; capability < 64; ++capability) {
-    if ((kept & Bit(capability)) != 0) continue;
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 || errno == EPERM) continue;
-    if (errno == EINVAL) break;  // more than this kernel has
-    return ErrnoStatus(errno, "bounding set");
-  }
-  return {};
-}
-
-Status DropCapabilities(uint64_t kept) {
-  if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
-  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets = {};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0) return ErrnoStatus(errno, "capget");
-  const auto keep = [](uint32_t* set, uint32_t word) {
-    const bool more = (*set & ~word) != 0;
-    *set &= word;
-    return more;
-  };
-  bool more = false;
-  for (size_t i = 0; i < sets.size(); ++i) {
-    const auto word = static_cast<uint32_t>(i == 0 ? kept : kept >> 32U);
-    more |= keep(&sets[i].effective, word);
-    more |= keep(&sets[i].permitted, word);
-    more |= keep(&sets[i].inheritable, word);
-  }
-  // A service manager that left us no more than this may well have left us no capset(2) either.
-  if (!more) return {};
-  if (::syscall(SYS_capset, &header, sets.data()) != 0) return ErrnoStatus(errno, "capset");
-  return {};
-}
-
-// Files.
 
 // The dynamic loader, which the kernel executes in our program's stead.
 int FindLoader(dl_phdr_info* program, size_t /*size*/, void* found) {
@@ -204,7 +151,7 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   } else if (!files.ok()) {
     return Named(files);
   }
-  if (Status status = DropCapabilities(CapabilitiesFor(plan)); !status.ok()) return Named(status);
+  if (Status status = DropCapabilities(plan); !status.ok()) return Named(status);
   const Status calls = FilterSyscalls(plan);
   if (IsMissing(calls)) {
     sandbox.left.vsock = sandbox.left.tcp = true;

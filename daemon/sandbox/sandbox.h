@@ -2,7 +2,7 @@
 //
 // The sandbox: what the daemon can no longer do once it runs, with systemd or without, should its
 // own code turn against it. It gives up capabilities and the ways to get any back, the files that
-// its configuration does not name (file_rules.h), and system calls that it has no use for
+// its configuration does not name (landlock.h), and system calls that it has no use for
 // (syscall_filter.h). None of it can be undone, and all of it is inherited by what it executes:
 // an upgrade in place, in the same process, adds a layer of its own, and cannot have more than its
 // predecessor was left; there can be sixteen layers.
@@ -26,10 +26,9 @@ struct Sandbox {
 };
 
 // Leaves what `config` needs, the folders that systemd made for us, and those that
-// LoadConfig(config_path) reads. Of this thread
-// and those that it starts: before there are others. An error: there is less of a sandbox than
-// there should be, and the daemon is not to go on; only a kernel that knows nothing of Landlock or
-// of seccomp is let off with a warning.
+// LoadConfig(config_path) reads. It confines this thread and those that it starts, so it comes
+// before there are others. After an error there is less of a sandbox than there should be, and the
+// daemon must not go on. A kernel without Landlock or without seccomp is a warning only.
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
 
 }  // namespace proxyd

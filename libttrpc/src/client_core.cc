@@ -2,10 +2,12 @@
 #include "client_core.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "dial.h"
 #include "ttrpc/codec.h"
+#include "ttrpc/connector.h"
+#include "until.h"
 
 namespace ttrpc {
 
@@ -16,6 +18,23 @@ Status ClosedStatus() { return {StatusCode::kUnavailable, "ttrpc: closed"}; }
 ClientOptions Checked(ClientOptions options) {
   options.message_size = std::min(options.message_size, kMaxMessageSize);
   return options;
+}
+
+// A connected, non-blocking socket, or UNAVAILABLE `ADDRESS: WHY`. Whoever drops the task ends it.
+Task<Result<UniqueFd>> ConnectTo(IoLoop& loop, Address address) {
+  Waiter waiter(loop);
+  std::optional<Connector::Outcome> outcome;
+  Connector connector(loop, [&waiter, &outcome](Connector::Outcome later) {
+    outcome = std::move(later);
+    waiter.Wake();
+  });
+  outcome = connector.Start(address);
+  if (!outcome) co_await Until(waiter);
+  if (!*outcome) {
+    co_return Status(StatusCode::kUnavailable,
+                     address.ToString() + ": " + outcome->error().message());
+  }
+  co_return std::move(**outcome);
 }
 
 }  // namespace

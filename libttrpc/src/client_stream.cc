@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ClientStream: see client_call.h.
+// ClientStream of client_call.h, and the relaying of typed streams that client.h declares.
+#include <optional>
 #include <utility>
 
 #include "client_call.h"
 #include "client_connection.h"
+#include "ttrpc/client.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/response.h"
 #include "until.h"
@@ -20,6 +22,16 @@ uint8_t RequestFlags(const MethodInfo& method) {
 }
 
 Status StreamClosed() { return {StatusCode::kFailedPrecondition, "ttrpc: stream closed"}; }
+
+// Until either side has ended.
+Task<void> RelayRequests(RawStream* requests, RawClientStream* call) {
+  while (std::optional<std::string> message = co_await requests->Receive()) {
+    const Status sent = co_await call->Send(std::move(*message));
+    if (!sent.ok()) co_return;
+  }
+  // One whose sender was lost has not been closed by it, and the server must not take it for whole.
+  if (requests->status().ok()) call->CloseSend();
+}
 
 }  // namespace
 
@@ -129,6 +141,20 @@ void ClientStream::End(Status status) {
   Detach();
   inbox_.End(std::move(status));
   sender_.Wake();
+}
+
+Task<Result<std::string>> client_internal::Relay(std::unique_ptr<RawClientStream> call,
+                                                 RawStream* requests, RawStream* replies) {
+  TaskGroup sending;
+  if (requests != nullptr) sending.Spawn(RelayRequests(requests, call.get()));
+  for (;;) {
+    std::optional<std::string> message = co_await call->Receive();
+    if (!message) break;
+    if (replies == nullptr) continue;
+    if (Status status = co_await replies->Send(std::move(*message)); !status.ok()) co_return status;
+  }
+  sending.Clear();
+  co_return co_await call->Finish();
 }
 
 }  // namespace ttrpc

@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "proto_files.h"
+#include "schema.h"
 
 namespace ttrpc::tool {
 namespace {
@@ -132,8 +132,8 @@ class SetSchema final : public Schema {
 
 }  // namespace
 
-std::unique_ptr<Schema> LoadDescriptorSets(const std::vector<std::string>& paths,
-                                           std::vector<std::string>* errors) {
+std::unique_ptr<Schema> Schema::LoadDescriptorSets(const std::vector<std::string>& paths,
+                                                   std::vector<std::string>* errors) {
   auto schema = std::make_unique<SetSchema>(errors);
   if (!schema->Read(paths, errors)) return nullptr;
   return schema;

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "call.h"
+#include "call_command.h"
 #include "describe.h"
 #include "options.h"
-#include "output.h"
 #include "schema.h"
+#include "standard_output.h"
 
 namespace ttrpc::tool {
 namespace {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proto_files.h"
-
 #include <google/protobuf/compiler/importer.h>
 
 #include <cerrno>
@@ -8,6 +6,8 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
+
+#include "schema.h"
 
 namespace ttrpc::tool {
 namespace {
@@ -104,8 +104,8 @@ class ProtoSchema final : public Schema {
 
 }  // namespace
 
-std::unique_ptr<Schema> LoadProtoFiles(const SchemaSources& sources,
-                                       std::vector<std::string>* errors) {
+std::unique_ptr<Schema> Schema::LoadProtoFiles(const SchemaSources& sources,
+                                               std::vector<std::string>* errors) {
   for (const std::string& path : sources.import_paths) {
     std::error_code error;
     if (!std::filesystem::is_directory(path, error))

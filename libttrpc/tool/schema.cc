@@ -5,8 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "proto_files.h"
-
 namespace ttrpc::tool {
 
 using google::protobuf::FileDescriptor;

@@ -55,6 +55,12 @@ class Schema {
              const std::vector<std::string>& files);
 
  private:
+  // Load() for either kind of source (proto_files.cc, descriptor_sets.cc).
+  static std::unique_ptr<Schema> LoadProtoFiles(const SchemaSources& sources,
+                                                std::vector<std::string>* errors);
+  static std::unique_ptr<Schema> LoadDescriptorSets(const std::vector<std::string>& paths,
+                                                    std::vector<std::string>* errors);
+
   std::unique_ptr<google::protobuf::DescriptorPool> pool_;
   std::vector<const google::protobuf::FileDescriptor*> files_;  // with what they import
 };

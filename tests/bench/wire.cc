@@ -1,43 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire.h"
 
+#include "support/wire.h"
 #include "ttrpc/message.h"
 
 namespace bench {
 namespace {
 
-constexpr uint32_t kWireVarint = 0;
-constexpr uint32_t kWireBytes = 2;
+using test::AppendBytesField;
+using test::AppendBytesTag;
+using test::AppendVarintField;
+using test::kWireBytes;
+using test::kWireVarint;
+using test::VarintLength;
+
 constexpr uint64_t kCodeUnimplemented = 12;
-
-size_t VarintLength(uint64_t value) {
-  size_t length = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++length;
-  }
-  return length;
-}
-
-void AppendVarint(std::string& out, uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>((value & 0x7f) | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
-}
-
-void AppendBytesTag(std::string& out, uint32_t number, size_t length) {
-  AppendVarint(out, number << 3 | kWireBytes);
-  AppendVarint(out, length);
-}
 
 size_t BytesFieldLength(size_t length) { return 1 + VarintLength(length) + length; }
 
 void AppendHeader(std::string& out, const ttrpc::MessageHeader& header) {
-  char bytes[ttrpc::kMessageHeaderLength];
-  ttrpc::EncodeMessageHeader(header, bytes);
-  out.append(bytes, sizeof(bytes));
+  test::AppendHeader(header.length, header.stream_id, static_cast<uint8_t>(header.type),
+                     header.flags, &out);
 }
 
 bool ParseStatus(std::string_view data, Reply& reply) {
@@ -90,11 +73,9 @@ void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method
                      .stream_id = stream_id,
                      .type = ttrpc::MessageType::kRequest,
                      .flags = 0});
-  AppendBytesTag(out, 1, kService.size());
-  out.append(kService);
-  AppendBytesTag(out, 2, method.size());
-  out.append(method);
-  AppendBytesTag(out, 3, pattern.encoded_size());
+  AppendBytesField(1, kService, &out);
+  AppendBytesField(2, method, &out);
+  AppendBytesTag(3, pattern.encoded_size(), &out);
   pattern.AppendTo(out, counter);
 }
 
@@ -103,24 +84,18 @@ void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload)
                      .stream_id = stream_id,
                      .type = ttrpc::MessageType::kResponse,
                      .flags = 0});
-  AppendBytesTag(out, 2, payload.size());
-  out.append(payload);
+  AppendBytesField(2, payload, &out);
 }
 
 void AppendStatus(std::string& out, uint32_t stream_id, uint64_t code, std::string_view message) {
   std::string status;
-  AppendVarint(status, 1U << 3 | kWireVarint);
-  AppendVarint(status, code);
-  if (!message.empty()) {
-    AppendBytesTag(status, 2, message.size());
-    status.append(message);
-  }
+  AppendVarintField(1, code, &status);
+  if (!message.empty()) AppendBytesField(2, message, &status);
   AppendHeader(out, {.length = static_cast<uint32_t>(BytesFieldLength(status.size())),
                      .stream_id = stream_id,
                      .type = ttrpc::MessageType::kResponse,
                      .flags = 0});
-  AppendBytesTag(out, 1, status.size());
-  out.append(status);
+  AppendBytesField(1, status, &out);
 }
 
 void AppendUnimplemented(std::string& out, uint32_t stream_id) {
@@ -144,17 +119,10 @@ void AppendRequest(std::string& out, const OutgoingRequest& request) {
                      .stream_id = request.stream_id,
                      .type = ttrpc::MessageType::kRequest,
                      .flags = request.flags});
-  AppendBytesTag(out, 1, request.service.size());
-  out.append(request.service);
-  AppendBytesTag(out, 2, request.method.size());
-  out.append(request.method);
-  if (!request.payload.empty()) {
-    AppendBytesTag(out, 3, request.payload.size());
-    out.append(request.payload);
-  }
-  if (request.timeout_nano == 0) return;
-  AppendVarint(out, 4U << 3 | kWireVarint);
-  AppendVarint(out, request.timeout_nano);
+  AppendBytesField(1, request.service, &out);
+  AppendBytesField(2, request.method, &out);
+  if (!request.payload.empty()) AppendBytesField(3, request.payload, &out);
+  if (request.timeout_nano != 0) AppendVarintField(4, request.timeout_nano, &out);
 }
 
 bool ParseRequest(std::string_view data, Request& request) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The few protobuf bytes around a payload that the benchmark's two ends exchange. Written by hand
-// and not with libttrpc's envelopes: those are part of what is measured, so they do not get to
-// judge themselves. Values, no I/O; any thread.
+// The few protobuf bytes around a payload that the benchmark's two ends exchange, written with
+// support/wire.h and not with libttrpc's envelopes, which are part of what is measured. Values, no
+// I/O; any thread.
 #pragma once
 
 #include <cstddef>

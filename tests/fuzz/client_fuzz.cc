@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "fuzz.h"
+#include "raw_end.h"
 #include "ttrpc.pb.h"
 #include "ttrpc/client.h"
-#include "wire.h"
 
 namespace {
 
@@ -186,7 +186,7 @@ class Session {
   void Message(MessageType type) {
     const MessageHeader header = {.stream_id = Id(), .type = type, .flags = script_.Byte()};
     std::string bytes;
-    fuzz::AppendMessage(header, script_.Counted(), &bytes);
+    test::AppendMessage(header, script_.Counted(), &bytes);
     end_->Write(bytes);
   }
   void Respond() {
@@ -199,7 +199,7 @@ class Session {
     }
     response.set_payload(std::string(script_.Counted()));
     std::string bytes;
-    fuzz::AppendMessage({.stream_id = id, .type = MessageType::kResponse},
+    test::AppendMessage({.stream_id = id, .type = MessageType::kResponse},
                         response.SerializeAsString(), &bytes);
     end_->Write(bytes);
   }

@@ -11,10 +11,10 @@
 #include <string>
 
 #include "fuzz.h"
+#include "raw_end.h"
 #include "ttrpc.pb.h"
 #include "ttrpc/response.h"
 #include "ttrpc/server.h"
-#include "wire.h"
 
 namespace {
 
@@ -165,7 +165,7 @@ class Peer {
   void Message(MessageHeader header, std::string_view data) {
     ++sent_[header.stream_id];
     std::string bytes;
-    fuzz::AppendMessage(header, data, &bytes);
+    test::AppendMessage(header, data, &bytes);
     end_.Write(bytes);
   }
   void Request() {

@@ -12,68 +12,40 @@
 namespace integration {
 namespace {
 
-constexpr Identity kAlice = {.uid = 40001, .gid = 40001};
-constexpr Identity kBob = {.uid = 40002, .gid = 40002};
-
-const char kOpenRules[] = R"(
-[[rule]]
-name = "all"
-users = ["*"]
-methods = ["/test.*/*"]
-action = "allow"
-backend = "back"
-streams = true
-)";
-
-auto Refused(uint32_t id, const std::string& limit) {
-  return IsStatus(id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
-}
-
 class BackendSlotsTest : public ProxyTest {
  protected:
-  void StartWith(const std::string& limits, const std::string& backend = "") {
-    Start({.head = "[limits]\n" + limits, .backend = backend, .rules = kOpenRules});
-  }
   void StartWithDescriptors(rlim_t most) {
     daemon_ = std::make_unique<DaemonProcess>(
         std::vector<std::string>{"--config", config_path()},
         DaemonSurroundings{.descriptors = rlimit{.rlim_cur = most, .rlim_max = most}});
     ASSERT_TRUE(daemon_->WaitUntilReady());
   }
-  // Once the daemon has seen what gives a slot back.
-  static void ExpectServedSoon(RawPeer& peer, uint32_t id) {
-    EXPECT_TRUE(Eventually([&peer, &id] {
-      const auto answer = peer.Exchange(Echo(id));
-      id += 2;
-      return !answer || answer == Response(id - 2, "echo");
-    }));
-  }
 };
 
 TEST_F(BackendSlotsTest, OfAUser) {
-  StartWith("backend_connections_per_user = 2\n");
-  RawPeer one = Peer(kAlice);
-  RawPeer two = Peer(kAlice);
-  RawPeer three = Peer(kAlice);
+  StartLimited("backend_connections_per_user = 2\n");
+  RawPeer one = Peer(Someone(kAlice));
+  RawPeer two = Peer(Someone(kAlice));
+  RawPeer three = Peer(Someone(kAlice));
   ExpectEcho(one, 1);
   ExpectEcho(two, 1);
   const std::string limit = "backend_connections_per_user = 2";
-  EXPECT_THAT(three.Exchange(Echo(1)), Refused(1, limit));
+  EXPECT_THAT(three.Exchange(Echo(1)), IsOverLimit(1, limit));
   const auto lines = daemon_->WaitForLines(1, [](const std::string& line) {
     return line.find("\"event\":\"refuse\"") != std::string::npos;
   });
   EXPECT_THAT(lines.at(0), ::testing::HasSubstr("RESOURCE_EXHAUSTED"));
-  RawPeer bob = Peer(kBob);
+  RawPeer bob = Peer(Someone(kBob));
   ExpectEcho(bob, 1);
   ExpectEcho(one, 3);
   two.Close();
-  ExpectServedSoon(three, 3);
+  ExpectEchoSoon(three, 3);
 }
 
 // A call that hangs keeps the connection that it is on.
 TEST_F(BackendSlotsTest, ARetiredConnectionCountsUntilItIsClosed) {
-  StartWith("backend_connections_per_user = 2\n");
-  RawPeer peer = Peer(kAlice);
+  StartLimited("backend_connections_per_user = 2\n");
+  RawPeer peer = Peer(Someone(kAlice));
   for (const size_t round : {0U, 1U}) {
     const auto id = static_cast<uint32_t>(4 * round + 1);
     EXPECT_TRUE(
@@ -82,7 +54,7 @@ TEST_F(BackendSlotsTest, ARetiredConnectionCountsUntilItIsClosed) {
     EXPECT_THAT(peer.Exchange(Data(id + 2, "?")),
                 IsStatus(id + 2, StatusCode::kInvalidArgument, "StreamID is no longer active"));
   }
-  EXPECT_THAT(peer.Exchange(Echo(9)), Refused(9, "backend_connections_per_user = 2"));
+  EXPECT_THAT(peer.Exchange(Echo(9)), IsOverLimit(9, "backend_connections_per_user = 2"));
   EXPECT_TRUE(backend_->Send(0, Response(1, "last")));
   EXPECT_EQ(peer.Receive(), Response(1, "last"));
   ExpectEcho(peer, 11);
@@ -94,30 +66,30 @@ TEST_F(BackendSlotsTest, OneThatIsBeingDialledCounts) {
                .backend = "wait = \"1h\"\n",
                .rules = kOpenRules});
   StartDaemon();
-  RawPeer waiting = Peer(kAlice);
+  RawPeer waiting = Peer(Someone(kAlice));
   EXPECT_TRUE(waiting.Send(Echo(1)));
   waiting.WaitUntilTaken();
-  RawPeer other = Peer(kAlice);
-  EXPECT_THAT(other.Exchange(Echo(1)), Refused(1, "backend_connections_per_user = 1"));
+  RawPeer other = Peer(Someone(kAlice));
+  EXPECT_THAT(other.Exchange(Echo(1)), IsOverLimit(1, "backend_connections_per_user = 1"));
   // It goes with the last call that waits for it.
   EXPECT_TRUE(waiting.Send(Request(3, {.timeout_nano = 1'000'000})));
   EXPECT_THAT(waiting.Receive(), IsStatus(3, StatusCode::kDeadlineExceeded, ::testing::_));
-  EXPECT_THAT(other.Exchange(Echo(3)), Refused(3, "backend_connections_per_user = 1"));
+  EXPECT_THAT(other.Exchange(Echo(3)), IsOverLimit(3, "backend_connections_per_user = 1"));
   StartBackend();
   EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
 TEST_F(BackendSlotsTest, SharedOnesAndThoseOfStreamsCount) {
-  StartWith("backend_connections_per_user = 2\n", "connections = \"per-user\"\n");
-  RawPeer peer = Peer(kAlice);
-  RawPeer sister = Peer(kAlice);
+  StartLimited("backend_connections_per_user = 2\n", {.backend = "connections = \"per-user\"\n"});
+  RawPeer peer = Peer(Someone(kAlice));
+  RawPeer sister = Peer(Someone(kAlice));
   ExpectEcho(peer, 1);
   ExpectEcho(sister, 1);
   const Call stream = {.service = "test.Stream", .method = "Hold"};
   EXPECT_TRUE(peer.Send(Request(3, stream, kOpen)));
   backend_->WaitForMessages(1, 1);
   EXPECT_THAT(sister.Exchange(Request(3, stream, kOpen)),
-              Refused(3, "backend_connections_per_user = 2"));
+              IsOverLimit(3, "backend_connections_per_user = 2"));
   ExpectEcho(sister, 5);
   EXPECT_TRUE(backend_->Send(1, CloseStream(1)));
   EXPECT_EQ(peer.Receive(), CloseStream(3));
@@ -141,17 +113,17 @@ TEST_F(BackendSlotsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
     backend_->WaitForConnections(opened);
   };
   const std::string limit = "backend_connections = 40";
-  RawPeer alice = Peer(kAlice);
-  RawPeer bob = Peer(kBob);
+  RawPeer alice = Peer(Someone(kAlice));
+  RawPeer bob = Peer(Someone(kBob));
   RawPeer root = Peer();
   open(alice, 1, 20);
   open(bob, 1, 16);
-  EXPECT_THAT(alice.Exchange(Request(101, stream, kOpen)), Refused(101, limit));
-  EXPECT_THAT(bob.Exchange(Echo(101)), Refused(101, limit));
+  EXPECT_THAT(alice.Exchange(Request(101, stream, kOpen)), IsOverLimit(101, limit));
+  EXPECT_THAT(bob.Exchange(Echo(101)), IsOverLimit(101, limit));
   open(root, 1, 4);
-  EXPECT_THAT(root.Exchange(Echo(101)), Refused(101, limit));
+  EXPECT_THAT(root.Exchange(Echo(101)), IsOverLimit(101, limit));
   alice.Close();
-  ExpectServedSoon(bob, 103);
+  ExpectEchoSoon(bob, 103);
 }
 
 // All that one account can open, to as many backends as there are, leaves root its own.
@@ -174,7 +146,7 @@ TEST_F(BackendSlotsTest, AUserWithManyBackendsDoesNotShutRootOut) {
   }
   std::deque<RawPeer> peers;
   for (int i = 0; i < 100; ++i) {
-    RawPeer& peer = peers.emplace_back(Peer(kAlice));
+    RawPeer& peer = peers.emplace_back(Peer(Someone(kAlice)));
     EXPECT_TRUE(peer.Send(requests));
     for (int answer = 0; answer < kBackends; ++answer) ASSERT_TRUE(peer.Receive().has_value());
   }

@@ -12,47 +12,21 @@
 namespace integration {
 namespace {
 
-constexpr Identity kUser = {.uid = 40001, .gid = 40001};
-constexpr Identity kOther = {.uid = 40002, .gid = 40002};
 constexpr int64_t kMillisecond = 1'000'000;
-
-const char kOpenRules[] = R"(
-[[rule]]
-name = "all"
-users = ["*"]
-methods = ["/test.*/*"]
-action = "allow"
-backend = "back"
-streams = true
-)";
 
 class CallSlotsTest : public ProxyTest {
  protected:
-  void StartWith(const std::string& limits, const std::string& backend = "") {
-    Start({.head = "[limits]\n" + limits, .backend = backend, .rules = kOpenRules});
-  }
   // Its deadline passes before it is answered.
   static void Expire(RawPeer& peer, uint32_t id) {
     EXPECT_THAT(peer.Exchange(Request(id, {.method = "Hold", .timeout_nano = kMillisecond})),
                 IsStatus(id, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
   }
-  static auto Refused(uint32_t id, const std::string& limit) {
-    return IsStatus(id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
-  }
-  // Once the daemon has seen what gives a slot back. Uses ids from `id` on.
-  static void ExpectServedSoon(RawPeer& peer, uint32_t id) {
-    EXPECT_TRUE(Eventually([&peer, &id] {
-      const auto answer = peer.Exchange(Echo(id));
-      id += 2;
-      return !answer || answer == Response(id - 2, "echo");
-    }));
-  }
 };
 
 // 64 at most, though each is answered after a moment: the handlers go on.
 TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
-  StartWith("calls_per_user = 64\n");
-  RawPeer peer = Peer(kUser);
+  StartLimited("calls_per_user = 64\n");
+  RawPeer peer = Peer(Someone(kAlice));
   constexpr uint32_t kCalls = 2000;
   std::string requests;
   for (uint32_t i = 0; i < kCalls; ++i)
@@ -72,27 +46,27 @@ TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   EXPECT_EQ(refused, kCalls - 64);
   EXPECT_EQ(backend_->WaitForMessages(0, 64).size(), 64U);
   // Others have their own.
-  RawPeer other = Peer(kOther);
+  RawPeer other = Peer(Someone(kBob));
   ExpectEcho(other, 1);
 }
 
 TEST_F(CallSlotsTest, ALateReplyGivesTheSlotBack) {
-  StartWith("calls_per_user = 2\n");
-  RawPeer peer = Peer(kUser);
+  StartLimited("calls_per_user = 2\n");
+  RawPeer peer = Peer(Someone(kAlice));
   Expire(peer, 1);
   Expire(peer, 3);
-  EXPECT_THAT(peer.Exchange(Echo(5)), Refused(5, "calls_per_user = 2"));
+  EXPECT_THAT(peer.Exchange(Echo(5)), IsOverLimit(5, "calls_per_user = 2"));
   backend_->WaitForMessages(0, 2);
   EXPECT_TRUE(backend_->Send(0, Encode({Data(1, "not the last"), Response(3, "late")})));
-  ExpectServedSoon(peer, 7);
+  ExpectEchoSoon(peer, 7);
   EXPECT_TRUE(peer.Send(Request(10001, {.method = "Hold"})));
-  EXPECT_THAT(peer.Exchange(Echo(10003)), Refused(10003, "calls_per_user = 2"));
+  EXPECT_THAT(peer.Exchange(Echo(10003)), IsOverLimit(10003, "calls_per_user = 2"));
 }
 
 // It counts what the peer itself waits for.
 TEST_F(CallSlotsTest, CallsPerConnectionAreThoseThatThePeerHas) {
-  StartWith("calls_per_connection = 1\n");
-  RawPeer peer = Peer(kUser);
+  StartLimited("calls_per_connection = 1\n");
+  RawPeer peer = Peer(Someone(kAlice));
   Expire(peer, 1);
   Expire(peer, 3);
   ExpectEcho(peer, 5);
@@ -100,16 +74,16 @@ TEST_F(CallSlotsTest, CallsPerConnectionAreThoseThatThePeerHas) {
 }
 
 TEST_F(CallSlotsTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEnd) {
-  StartWith("calls_per_user = 3\n");
-  RawPeer peer = Peer(kUser);
-  RawPeer second = Peer(kUser);
+  StartLimited("calls_per_user = 3\n");
+  RawPeer peer = Peer(Someone(kAlice));
+  RawPeer second = Peer(Someone(kAlice));
   EXPECT_TRUE(peer.Send(Encode({Request(1, {.method = "Hold"}), Request(3, {.method = "Hold"})})));
   backend_->WaitForMessages(0, 2);
   EXPECT_THAT(peer.Exchange(Data(3, "?")),
               IsStatus(3, StatusCode::kInvalidArgument, "StreamID is no longer active"));
   ExpectEcho(second, 1);
   EXPECT_TRUE(second.Send(Request(3, {.method = "Hold"})));
-  EXPECT_THAT(second.Exchange(Echo(5)), Refused(5, "calls_per_user = 3"));
+  EXPECT_THAT(second.Exchange(Echo(5)), IsOverLimit(5, "calls_per_user = 3"));
   EXPECT_TRUE(backend_->Send(0, Response(1, "last")));
   EXPECT_EQ(peer.Receive(), Response(1, "last"));
   backend_->WaitForEnd(0);
@@ -117,24 +91,24 @@ TEST_F(CallSlotsTest, AnAnswerOfOursThatRetiresTheConnectionGivesItBackWithItsEn
 }
 
 TEST_F(CallSlotsTest, OfASharedConnectionAPeerThatLeavesKeepsItsSlots) {
-  StartWith("calls_per_user = 2\n", "connections = \"per-user\"\n");
-  RawPeer leaving = Peer(kUser);
-  RawPeer staying = Peer(kUser);
+  StartLimited("calls_per_user = 2\n", {.backend = "connections = \"per-user\"\n"});
+  RawPeer leaving = Peer(Someone(kAlice));
+  RawPeer staying = Peer(Someone(kAlice));
   ExpectEcho(staying, 1);
   EXPECT_TRUE(
       leaving.Send(Encode({Request(1, {.method = "Hold"}), Request(3, {.method = "Hold"})})));
   backend_->WaitForMessages(0, 3);
   leaving.HalfClose();
   leaving.ExpectEnd();
-  EXPECT_THAT(staying.Exchange(Echo(3)), Refused(3, "calls_per_user = 2"));
+  EXPECT_THAT(staying.Exchange(Echo(3)), IsOverLimit(3, "calls_per_user = 2"));
   EXPECT_TRUE(backend_->Send(0, Response(3, "late")));
-  ExpectServedSoon(staying, 5);
+  ExpectEchoSoon(staying, 5);
   EXPECT_EQ(backend_->connections(), 1U);
   // The last of them takes the connection with it, and so the slots.
   staying.HalfClose();
   staying.ExpectEnd();
   backend_->WaitForEnd(0);
-  RawPeer next = Peer(kUser);
+  RawPeer next = Peer(Someone(kAlice));
   EXPECT_TRUE(next.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(1, 1);
   ExpectEcho(next, 3);

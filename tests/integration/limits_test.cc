@@ -14,30 +14,11 @@
 namespace integration {
 namespace {
 
-constexpr uid_t kAlice = 40001;
-constexpr uid_t kBob = 40002;
-
-// Everybody may call everything, and stream.
-const char kOpenRules[] = R"(
-[[rule]]
-name = "all"
-users = ["*"]
-methods = ["/test.*/*"]
-action = "allow"
-backend = "back"
-streams = true
-)";
-
-Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
-
 class LimitsTest : public ProxyTest {
  protected:
   void StartWith(const std::string& limits, const std::string& listener = "",
                  BackendScript script = EchoDo) {
-    Start({.head = "[limits]\n" + limits,
-           .listener = listener,
-           .rules = kOpenRules,
-           .server = {.script = std::move(script)}});
+    StartLimited(limits, {.listener = listener, .server = {.script = std::move(script)}});
   }
   // Who is let in stays; the daemon answers it.
   void ExpectServed(const Identity& identity) {

@@ -17,22 +17,8 @@
 namespace integration {
 namespace {
 
-constexpr uid_t kAlice = 40001;
-constexpr uid_t kBob = 40002;
 constexpr size_t kMiB = 1U << 20;
 constexpr std::chrono::milliseconds kBriefly{50};
-
-const char kOpenRules[] = R"(
-[[rule]]
-name = "all"
-users = ["*"]
-methods = ["/test.*/*"]
-action = "allow"
-backend = "back"
-streams = true
-)";
-
-Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
 
 size_t ResidentMemory(pid_t pid) {
   std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
@@ -63,15 +49,7 @@ class MemoryOfUsersTest : public AdminTest {
                     .rules = kOpenRules,
                     .server = {.script = std::move(script)}});
   }
-  uint64_t Buffered(uid_t uid) {
-    const auto reply = Call(&v1::AdminClient::ListUsers);
-    EXPECT_TRUE(reply) << reply.error().ToString();
-    if (!reply) return 0;
-    for (const auto& user : reply->users()) {
-      if (user.uid() == uid) return user.buffered();
-    }
-    return 0;
-  }
+  uint64_t Buffered(uid_t uid) { return UserStatus(uid).buffered(); }
   static bool Closed(const RawPeer& peer) {
     char byte = 0;
     return ::recv(peer.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;

@@ -7,17 +7,14 @@
 #include <tuple>
 #include <vector>
 
+#include "support/wire.h"
+
 namespace ttrpc {
 namespace {
 
 using Event = MessageDecoder::Event;
 
-std::string Message(MessageHeader header, std::string_view data) {
-  header.length = static_cast<uint32_t>(data.size());
-  std::string bytes(kMessageHeaderLength, '\0');
-  EncodeMessageHeader(header, bytes.data());
-  return bytes.append(data);
-}
+using ::test::Message;
 
 struct Seen {
   Event event;

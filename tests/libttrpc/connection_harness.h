@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/wire.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/timer.h"
 
@@ -25,12 +26,7 @@ struct EventBaseDeleter {
   void operator()(event_base* base) const { event_base_free(base); }
 };
 
-inline std::string Message(MessageHeader header, std::string_view data) {
-  header.length = static_cast<uint32_t>(data.size());
-  std::string bytes(kMessageHeaderLength, '\0');
-  EncodeMessageHeader(header, bytes.data());
-  return bytes.append(data);
-}
+using ::test::Message;
 
 // Records what it is told, and does what a test adds to it.
 class Recorder final : public ConnectionHandler {

@@ -7,22 +7,13 @@
 #include <cerrno>
 
 #include "support/run_until.h"
+#include "support/wire.h"
 #include "ttrpc/request.h"
 
 namespace ttrpc::client_test {
 
 std::string Field(int number, std::string_view bytes) {
-  std::string field;
-  field.push_back(static_cast<char>(number << 3 | 2));
-  // A length of two bytes at most.
-  const size_t size = bytes.size();
-  if (size < 128) {
-    field.push_back(static_cast<char>(size));
-  } else {
-    field.push_back(static_cast<char>((size & 0x7f) | 0x80));
-    field.push_back(static_cast<char>(size >> 7));
-  }
-  return field.append(bytes);
+  return ::test::BytesField(static_cast<uint32_t>(number), bytes);
 }
 
 std::string ReplyBytes(std::string_view payload) {
@@ -30,7 +21,7 @@ std::string ReplyBytes(std::string_view payload) {
 }
 
 std::string ErrorBytes(int code, std::string_view message) {
-  return Field(1, std::string("\x08") + static_cast<char>(code) + Field(2, message));
+  return Field(1, ::test::VarintField(1, static_cast<uint64_t>(code)) + Field(2, message));
 }
 
 std::string Describe(const RawMessage& message) {
@@ -120,11 +111,7 @@ void RawServer::WriteSome() {
 }
 
 void RawServer::Send(MessageType type, uint32_t id, uint8_t flags, std::string_view data) {
-  std::string bytes(kMessageHeaderLength, '\0');
-  EncodeMessageHeader(
-      {.length = static_cast<uint32_t>(data.size()), .stream_id = id, .type = type, .flags = flags},
-      bytes.data());
-  Write(bytes.append(data));
+  Write(::test::Message({.stream_id = id, .type = type, .flags = flags}, data));
 }
 
 void ClientFixture::Start(ClientOptions options) {

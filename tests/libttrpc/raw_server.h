@@ -29,7 +29,7 @@ inline constexpr MethodInfo kBidi("test.Bytes", "Chat", true, true);
 
 inline constexpr uint8_t kClose = kFlagRemoteClosed | kFlagNoData;
 
-// A field of a protobuf message that holds bytes; shorter than 128.
+// A field of a protobuf message that holds bytes.
 std::string Field(int number, std::string_view bytes);
 // ttrpc.Response, by hand.
 std::string ReplyBytes(std::string_view payload);

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/wire.h"
 #include "ttrpc/event_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/response.h"
@@ -31,11 +32,7 @@ namespace ttrpc::test {
 
 inline std::string MessageBytes(MessageType type, uint32_t id, uint8_t flags,
                                 std::string_view data) {
-  std::string bytes(kMessageHeaderLength, '\0');
-  EncodeMessageHeader(
-      {.length = static_cast<uint32_t>(data.size()), .stream_id = id, .type = type, .flags = flags},
-      bytes.data());
-  return bytes.append(data);
+  return ::test::Message({.stream_id = id, .type = type, .flags = flags}, data);
 }
 
 inline std::string Envelope(const RequestView& request) {

@@ -20,6 +20,7 @@
 
 #include "stream_inbox.h"
 #include "support/run_until.h"
+#include "support/wire.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/event_loop.h"
@@ -121,9 +122,8 @@ class StreamInboxFixture : public testing::Test {
 
   // Whether all that the far end has written is delivered.
   bool Reads() {
-    std::string bytes(kMessageHeaderLength, '\0');
-    EncodeMessageHeader({.length = 0, .stream_id = 1, .type = MessageType::kData, .flags = 0},
-                        bytes.data());
+    const std::string bytes =
+        ::test::Message({.stream_id = 1, .type = MessageType::kData, .flags = 0}, "");
     EXPECT_EQ(::send(far_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
     ++written_;

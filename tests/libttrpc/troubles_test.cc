@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "support/temp_folder.h"
+#include "support/wire.h"
 #include "ttrpc/client.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
@@ -123,13 +124,7 @@ class RawPeer {
 
   static std::string Message(uint32_t id, MessageType type, std::string_view data,
                              uint8_t flags = 0) {
-    std::string bytes(kMessageHeaderLength, '\0');
-    EncodeMessageHeader({.length = static_cast<uint32_t>(data.size()),
-                         .stream_id = id,
-                         .type = type,
-                         .flags = flags},
-                        bytes.data());
-    return bytes.append(data);
+    return ::test::Message({.stream_id = id, .type = type, .flags = flags}, data);
   }
   static std::string Request(uint32_t id, const MethodInfo& method, std::string_view payload) {
     RequestView request;

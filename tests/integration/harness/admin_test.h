@@ -5,6 +5,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <functional>
@@ -48,6 +49,16 @@ class AdminTest : public ProxyTest {
     const auto reply = Call(&v1::AdminClient::GetStatus);
     EXPECT_TRUE(reply) << reply.error().ToString();
     return reply ? *reply : v1::GetStatusReply();
+  }
+  // What the daemon has of a user; all zero if it has nothing.
+  v1::User UserStatus(uid_t uid) {
+    const auto reply = Call(&v1::AdminClient::ListUsers);
+    EXPECT_TRUE(reply) << reply.error().ToString();
+    if (!reply) return {};
+    for (const auto& user : reply->users()) {
+      if (user.uid() == uid) return user;
+    }
+    return {};
   }
   // Turns the loop until the status is as it should be; the test fails if it does not become so.
   bool Await(const std::function<bool(const v1::GetStatusReply&)>& condition) {

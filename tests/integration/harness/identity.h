@@ -17,6 +17,13 @@ struct Identity {
   std::vector<gid_t> groups = {};  // supplementary
 };
 
+// Users who own nothing on this machine.
+inline constexpr uid_t kAlice = 40001;
+inline constexpr uid_t kBob = 40002;
+
+// With the group of the same number, and no others.
+inline Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
+
 // Runs `action` on a thread of its own that has become `identity`, and waits for it. Aborts the
 // program if the kernel refuses: a test that went on as root would prove nothing.
 void RunAs(const Identity& identity, const std::function<void()>& action);

@@ -35,4 +35,9 @@ MATCHER_P3(IsStatus, stream_id, code, text, "") {
          ::testing::Value(std::string(response.message), ::testing::Matcher<std::string>(text));
 }
 
+// A call that this limit, such as "calls_per_user = 2", has refused.
+inline auto IsOverLimit(uint32_t stream_id, const std::string& limit) {
+  return IsStatus(stream_id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
+}
+
 }  // namespace integration

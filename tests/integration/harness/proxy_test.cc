@@ -25,6 +25,16 @@ backend = "back"
 streams = true
 )";
 
+const char kOpenRules[] = R"(
+[[rule]]
+name = "all"
+users = ["*"]
+methods = ["/test.*/*"]
+action = "allow"
+backend = "back"
+streams = true
+)";
+
 void ProxyTest::WriteConfig(const Scene& scene) {
   std::string text = scene.head;
   text += "\n[[listener]]\nname = \"front\"\naddress = \"unix://" + front_path() + "\"\n";
@@ -58,6 +68,12 @@ void ProxyTest::Start(Scene scene) {
   StartDaemon(scene.user_namespace);
 }
 
+void ProxyTest::StartLimited(const std::string& limits, Scene scene) {
+  scene.head = "[limits]\n" + limits + scene.head;
+  scene.rules = kOpenRules;
+  Start(std::move(scene));
+}
+
 void ProxyTest::Reload(const std::string& outcome) {
   const auto matches = [&outcome](const std::string& line) {
     return line.find(outcome) != std::string::npos;
@@ -82,6 +98,14 @@ WireMessage ProxyTest::Echo(uint32_t stream_id) { return Request(stream_id, {.pa
 
 void ProxyTest::ExpectEcho(RawPeer& peer, uint32_t stream_id) {
   EXPECT_EQ(peer.Exchange(Echo(stream_id)), Response(stream_id, "echo"));
+}
+
+void ProxyTest::ExpectEchoSoon(RawPeer& peer, uint32_t stream_id) {
+  EXPECT_TRUE(Eventually([&peer, &stream_id] {
+    const auto answer = peer.Exchange(Echo(stream_id));
+    stream_id += 2;
+    return !answer || answer == Response(stream_id - 2, "echo");
+  }));
 }
 
 }  // namespace integration

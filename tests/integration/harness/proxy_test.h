@@ -21,6 +21,8 @@ namespace integration {
 
 // Root may call test.Unary, and test.Stream with streams; nothing else is allowed.
 extern const char kDefaultRules[];
+// Every user may call everything, with streams.
+extern const char kOpenRules[];
 
 struct Scene {
   std::string head = {};              // TOML before the first listener: [timeouts], [audit], …
@@ -36,6 +38,8 @@ class ProxyTest : public ::testing::Test {
   // Writes the configuration, starts the backend, then the daemon, and waits until it is ready; a
   // test whose daemon is not ends there.
   void Start(Scene scene = {});
+  // Start() with these [limits] and kOpenRules; `scene` has the rest.
+  void StartLimited(const std::string& limits, Scene scene = {});
   // The daemon again, with the configuration that is there.
   void StartDaemon(UserNamespace user_namespace = UserNamespace::kOurs);
   void StartBackend(RecordingBackend::Options options = {});
@@ -49,6 +53,9 @@ class ProxyTest : public ::testing::Test {
   // A call through the daemon that the backend echoes: after it, whatever the daemon was to forward
   // from this peer before has arrived.
   static void ExpectEcho(RawPeer& peer, uint32_t stream_id);
+  // The same, but calls may be refused until the daemon has seen what makes room for them. Uses ids
+  // from `stream_id` on.
+  static void ExpectEchoSoon(RawPeer& peer, uint32_t stream_id);
   // A request as the backend gets it.
   static WireMessage Echo(uint32_t stream_id);
 

@@ -3,6 +3,8 @@
 
 #include <ostream>
 
+#include "support/wire.h"
+
 namespace integration {
 
 namespace {
@@ -21,12 +23,6 @@ constexpr uint32_t kCode = 1;
 constexpr uint32_t kMessage = 2;
 
 constexpr size_t kPrintedData = 120;
-
-std::string BigEndian32(uint32_t value) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
-  return out;
-}
 
 std::string LittleEndian(uint64_t value, int bytes) {
   std::string out;
@@ -52,9 +48,8 @@ void PrintTo(const WireMessage& message, std::ostream* out) {
 }
 
 std::string EncodeHeader(uint32_t length, uint32_t stream_id, uint8_t type, uint8_t flags) {
-  std::string out = BigEndian32(length) + BigEndian32(stream_id);
-  out += static_cast<char>(type);
-  out += static_cast<char>(flags);
+  std::string out;
+  test::AppendHeader(length, stream_id, type, flags, &out);
   return out;
 }
 
@@ -72,8 +67,7 @@ std::string Encode(const std::vector<WireMessage>& messages) {
 
 std::string Varint(uint64_t value) {
   std::string out;
-  for (; value > 0x7f; value >>= 7) out += static_cast<char>(0x80 | (value & 0x7f));
-  out += static_cast<char>(value);
+  test::AppendVarint(value, &out);
   return out;
 }
 
@@ -86,24 +80,31 @@ std::string PaddedVarint(uint64_t value, size_t length) {
   return out;
 }
 
-std::string Tag(uint32_t number, uint32_t wire_type) { return Varint(number << 3 | wire_type); }
+std::string Tag(uint32_t number, uint32_t wire_type) {
+  std::string out;
+  test::AppendTag(number, wire_type, &out);
+  return out;
+}
 
-std::string VarintField(uint32_t number, uint64_t value) { return Tag(number, 0) + Varint(value); }
+std::string VarintField(uint32_t number, uint64_t value) {
+  return test::VarintField(number, value);
+}
 
 std::string Fixed64Field(uint32_t number, uint64_t value) {
-  return Tag(number, 1) + LittleEndian(value, 8);
+  return Tag(number, test::kWireFixed64) + LittleEndian(value, 8);
 }
 
 std::string BytesField(uint32_t number, std::string_view bytes) {
-  return Tag(number, 2) + Varint(bytes.size()) + std::string(bytes);
+  return test::BytesField(number, bytes);
 }
 
 std::string Fixed32Field(uint32_t number, uint32_t value) {
-  return Tag(number, 5) + LittleEndian(value, 4);
+  return Tag(number, test::kWireFixed32) + LittleEndian(value, 4);
 }
 
 std::string GroupField(uint32_t number, std::string_view inside) {
-  return Tag(number, 3) + std::string(inside) + Tag(number, 4);
+  return Tag(number, test::kWireGroupStart) + std::string(inside) +
+         Tag(number, test::kWireGroupEnd);
 }
 
 std::string MetadataField(std::string_view key, std::string_view value) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages and envelopes as the tests write them: byte by byte, with nothing of libttrpc, so that a
-// mistake there does not cancel itself out here. Values; any thread.
+// Messages and envelopes as the integration tests write them, with support/wire.h and nothing of
+// libttrpc. Values; any thread.
 #pragma once
 
 #include <cstdint>

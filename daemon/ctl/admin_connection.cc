@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/client.h"
+#include "ctl/admin_connection.h"
 
 #include <cerrno>
 #include <optional>

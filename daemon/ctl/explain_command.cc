@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/explain.h"
+#include "ctl/explain_command.h"
 
 #include <cstdlib>
 #include <optional>
@@ -8,7 +8,8 @@
 
 #include "config/load.h"
 #include "config/quote.h"
-#include "ctl/client.h"
+#include "ctl/admin_connection.h"
+#include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/views.h"
 #include "policy/explain.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "admin/tap.h"
+#include "admin/tap_queue.h"
 
 #include <algorithm>
 #include <chrono>

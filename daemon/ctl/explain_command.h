@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `ttrpc-proxyctl explain`: what the daemon's policy would decide, or that of a configuration file,
-// and why.
+// The part of `ttrpc-proxyctl explain` that needs no daemon.
 #pragma once
 
-#include <string>
-
 #include "ctl/admin.pb.h"
-#include "ctl/options.h"
 #include "policy/snapshot.h"
 
 namespace proxyd::ctl {
-
-// Gives the exit status.
-int RunExplain(const Options& options);
 
 // What the daemon would answer if it had this configuration. `listener`: an index. `request.method`
 // is known to be one. Pure.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/tap.h"
-
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "ctl/client.h"
+#include "ctl/admin_connection.h"
+#include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/tap_view.h"
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "fuzz.h"
+#include "support/wire.h"
 #include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
 #include "ttrpc/message.h"
@@ -32,13 +33,6 @@ inline std::pair<ttrpc::UniqueFd, ttrpc::UniqueFd> Sockets() {
 // Whatever is ready, and what that makes ready.
 inline void Turn(ttrpc::EventLoop& loop, int turns = 2) {
   for (int i = 0; i < turns; ++i) event_base_loop(loop.base(), EVLOOP_NONBLOCK);
-}
-
-inline void AppendMessage(ttrpc::MessageHeader header, std::string_view data, std::string* out) {
-  header.length = static_cast<uint32_t>(data.size());
-  char bytes[ttrpc::kMessageHeaderLength];
-  ttrpc::EncodeMessageHeader(header, bytes);
-  out->append(bytes, sizeof bytes).append(data);
 }
 
 class RawEnd {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "call.h"
+#include "call_command.h"
 
 #include <sysexits.h>
 #include <unistd.h>
@@ -11,9 +11,9 @@
 
 #include "input.h"
 #include "json_codec.h"
-#include "output.h"
 #include "requests.h"
 #include "splitter.h"
+#include "standard_output.h"
 #include "status_report.h"
 #include "text.h"
 #include "ttrpc/client.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "output.h"
+#include "standard_output.h"
 
 #include <poll.h>
 #include <unistd.h>

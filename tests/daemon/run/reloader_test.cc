@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/reloader.h"
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "support/run_until.h"
+#include "support/temp_folder.h"
+
+namespace proxyd {
+namespace {
+
+class NullTarget final : public AuditTarget {
+ public:
+  bool Write(std::string_view /*lines*/) override { return true; }
+};
+
+// The parts of a daemon that serves nobody yet, without its life.
+class ReloaderTest : public ::testing::Test, private AdminActions {
+ protected:
+  ReloaderTest() {
+    info_.digest = "the one before";
+    reloader_.emplace(
+        loop_.base(), before_,
+        ReloadSource{
+            .config_path = folder_ / "c.toml", .log_level = std::nullopt, .sandbox = std::nullopt},
+        Reloader::Parts{.proxy = proxy_,
+                        .admin = admin_,
+                        .metrics = metrics_,
+                        .audit = audit_,
+                        .systemd = systemd_,
+                        .reserve = reserve_,
+                        .info = info_});
+  }
+  void Write(const std::string& text) const { std::ofstream(folder_ / "c.toml") << text; }
+  std::string Listener(const std::string& name) const {
+    return "[[listener]]\nname = \"" + name + "\"\naddress = \"unix://" + (folder_ / name) + "\"\n";
+  }
+  void AwaitOutcome() {
+    ::test::RunUntil(loop_, [this] { return info_.reloads + info_.reloads_refused > 0; });
+  }
+  std::string Listening() const {
+    std::string names;
+    for (const ListenerConfig& listener : proxy_.config().listeners) names += listener.name + " ";
+    return names;
+  }
+
+  bool HasSocket(const std::string& name) const {
+    return std::filesystem::is_socket(folder_ / name);
+  }
+
+  const ::test::TempFolder folder_;
+  ttrpc::EventLoop loop_;
+  const SnapshotPtr before_ = MakeSnapshot({});
+  Audit audit_{AuditConfig{}, std::make_unique<NullTarget>()};
+  Reports reports_{audit_};
+  Proxy proxy_{loop_.base(), before_, reports_};
+  Systemd systemd_{proxy_.loop()};
+  DescriptorReserve reserve_{proxy_.loop()};
+  DaemonInfo info_{.proxy = proxy_, .reports = reports_, .started = {}, .loaded = {}, .digest = {}};
+  AdminServer admin_{info_, *this};
+  MetricsServer metrics_{info_};
+  std::optional<Reloader> reloader_;
+
+ private:
+  void Reload() override { reloader_->Reload(); }
+  void Drain() override {}
+};
+
+TEST_F(ReloaderTest, AppliesWhatItHasRead) {
+  Write(Listener("front"));
+  reloader_->Reload();
+  EXPECT_EQ(Listening(), "") << "it is read on another thread";
+  AwaitOutcome();
+  EXPECT_EQ(info_.reloads, 1U);
+  EXPECT_EQ(info_.reloads_refused, 0U);
+  EXPECT_EQ(Listening(), "front ");
+  EXPECT_EQ(info_.digest, DigestOf(proxy_.config()));
+  EXPECT_NE(info_.loaded, std::chrono::system_clock::time_point());
+}
+
+TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
+  Write(Listener("front") + "[log]\nlevel = 1\n");
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_EQ(info_.reloads, 0U);
+  EXPECT_EQ(info_.reloads_refused, 1U);
+  EXPECT_EQ(Listening(), "");
+  EXPECT_EQ(info_.digest, "the one before");
+}
+
+// The second request may have been made because of a change that the first reading has not seen.
+TEST_F(ReloaderTest, ARequestMeanwhileHasTheFileReadAgainForOneOutcome) {
+  Write(Listener("first"));
+  reloader_->Reload();
+  Write(Listener("second"));
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_EQ(info_.reloads, 1U);
+  EXPECT_EQ(Listening(), "second ");
+  EXPECT_EQ(test::ReadFile(folder_ / "c.toml"), Listener("second"));
+}
+
+TEST_F(ReloaderTest, SocketsThatAreGoneAreRemovedBeforeTheOutcome) {
+  Write(Listener("old"));
+  reloader_->Reload();
+  AwaitOutcome();
+  info_.reloads = 0;
+  Write(Listener("new"));
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_FALSE(HasSocket("old"));
+  EXPECT_TRUE(HasSocket("new"));
+}
+
+TEST_F(ReloaderTest, NothingIsReadWhileDraining) {
+  Write(Listener("front"));
+  info_.draining = true;
+  reloader_->Reload();
+  event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  EXPECT_EQ(info_.reloads + info_.reloads_refused, 0U);
+  EXPECT_EQ(Listening(), "");
+}
+
+// What was read is dropped, with the sockets that were made for it.
+TEST_F(ReloaderTest, ADrainThatComesMeanwhileHasItDropped) {
+  Write(Listener("front"));
+  reloader_->Reload();
+  while (!HasSocket("front")) ::sched_yield();
+  info_.draining = true;
+  ::test::RunUntil(loop_, [this] { return !HasSocket("front"); });
+  EXPECT_EQ(info_.reloads + info_.reloads_refused, 0U);
+  EXPECT_EQ(Listening(), "");
+}
+
+}  // namespace
+}  // namespace proxyd
