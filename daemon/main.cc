@@ -146,8 +146,8 @@ int Serve(SnapshotPtr snapshot, Audit& audit, DaemonOptions options) {
   HoldBack(kStopSignals);
   if (const ttrpc::Status status = service.Start(); !status.ok()) return Fail(status);
   FailedStarts(FileOfFailedStarts()).Forget();
-  ::malloc_trim(
-      0);  // reading the configuration and the sandbox's filter took much that is free now
+  // Reading the configuration and making the sandbox's filter took much memory that is free now.
+  ::malloc_trim(0);
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
   // From here on nothing is left to hurry: a signal that comes now must not end it with another
   // status.

@@ -25,11 +25,10 @@ struct Sandbox {
   std::vector<std::string> warnings;  // what the kernel does not have
 };
 
-// Leaves what `config` needs, the folders that systemd made for us, and those that
-// LoadConfig(config_path) reads. Of this thread
-// and those that it starts: before there are others. An error: there is less of a sandbox than
-// there should be, and the daemon is not to go on; only a kernel that knows nothing of Landlock or
-// of seccomp is let off with a warning.
+// Confines this thread, and those that it starts, to what `config` needs, the directories that
+// systemd made for us, and those that LoadConfig(config_path) reads. It is called before there are
+// other threads. An error means that the sandbox is weaker than it should be, and that the daemon
+// must not go on; a kernel without Landlock or seccomp is only a warning.
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
 
 }  // namespace proxyd
