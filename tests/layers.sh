@@ -5,7 +5,8 @@
 # Prints FILE:LINE: WHAT for each violation; exits 1 if there is any.
 #
 #  - Includes point one way: libttrpc <- daemon/config <- policy <- limits <- observe <- proxy <-
-#    admin <- http <- sandbox <- run <- main.cc. libttrpc includes nothing of the daemon, its public headers nothing but public ones,
+#    admin <- http <- sandbox <- run <- main.cc. libttrpc includes nothing of the daemon, its public headers nothing but public ones
+#    (and those outside ttrpc/wire/ none of it),
 #    and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config,
 #    policy and libttrpc/tool. Project headers are spelled from libttrpc/include and
 #    from daemon/, never by a relative path.

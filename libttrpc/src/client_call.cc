@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "client_connection.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 #include "until.h"
 
 namespace ttrpc {

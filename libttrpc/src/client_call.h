@@ -15,9 +15,9 @@
 #include "ttrpc/context.h"
 #include "ttrpc/interceptor.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/stream.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc {
 

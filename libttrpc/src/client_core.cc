@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dial.h"
-#include "ttrpc/codec.h"
+#include "ttrpc/wire/codec.h"
 
 namespace ttrpc {
 

@@ -14,9 +14,9 @@
 #include "client_call.h"
 #include "client_connection.h"
 #include "ttrpc/client.h"
-#include "ttrpc/request.h"
 #include "ttrpc/task.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "ttrpc/connector.h"
+#include "ttrpc/wire/connector.h"
 #include "until.h"
 
 namespace ttrpc {

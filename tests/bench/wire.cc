@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire.h"
 
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace bench {
 namespace {

@@ -12,8 +12,8 @@
 
 #include "fuzz.h"
 #include "ttrpc.pb.h"
-#include "ttrpc/response.h"
 #include "ttrpc/server.h"
+#include "ttrpc/wire/response.h"
 #include "wire.h"
 
 namespace {

@@ -15,10 +15,10 @@
 #include <utility>
 
 #include "fuzz.h"
-#include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/message.h"
 
 namespace fuzz {
 

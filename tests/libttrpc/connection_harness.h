@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "ttrpc/connection.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc::test {
 

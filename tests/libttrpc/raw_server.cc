@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "support/run_until.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc::client_test {
 

@@ -37,7 +37,7 @@
 #include "ttrpc/handshaker.h"
 #include "ttrpc/interceptor.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 #include "ttrpc/status.h"
 #include "ttrpc/stream.h"
 #include "ttrpc/task.h"

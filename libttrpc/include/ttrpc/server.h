@@ -24,7 +24,7 @@
 #include "ttrpc/interceptor.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 #include "ttrpc/service.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
