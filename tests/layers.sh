@@ -7,8 +7,8 @@
 #  - Includes point one way: libttrpc <- config <- policy, limits, observe <- proxy <- admin, http <-
 #    run <- main.cc, all but the first in daemon/. Policy, limits and observe do not include each
 #    other, nor do admin and http. The sandbox includes config only, and run includes it.
-#    libttrpc includes nothing of the daemon, its public headers nothing but public ones, and the
-#    daemon of libttrpc only those. daemon/ctl, a program of its own, may include config, policy and
+#    libttrpc includes nothing of the daemon, its public headers nothing but public ones (and those
+#    outside ttrpc/wire/ none in it), and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config, policy and
 #    libttrpc/tool. Project headers are spelled from libttrpc/include and from daemon/, never by a
 #    relative path.
 #  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor

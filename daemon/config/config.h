@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "ttrpc/address.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 
 namespace proxyd {
 

@@ -9,7 +9,7 @@
 #include "config/readers.h"
 #include "config/size.h"
 #include "config/table_reader.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 
 namespace proxyd {
 namespace {

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include "ttrpc/connector.h"
+#include "ttrpc/wire/connector.h"
 
 namespace proxyd::ctl {
 namespace {

@@ -18,7 +18,7 @@
 #include "policy/deny_cover.h"
 #include "policy/group_filter.h"
 #include "policy/guarded_metadata.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd {
 

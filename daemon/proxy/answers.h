@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "config/config.h"
-#include "ttrpc/connection.h"
-#include "ttrpc/request.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd {
 

@@ -21,10 +21,10 @@
 #include "proxy/deadline_queue.h"
 #include "proxy/dialer.h"
 #include "proxy/ref.h"
-#include "ttrpc/connection.h"
-#include "ttrpc/id_map.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/stream_map.h"
 
 namespace proxyd {
 
@@ -124,7 +124,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   BackendConnectionOwner& owner_;
   BackendSlot slot_;
   ttrpc::Connection connection_;
-  ttrpc::IdMap<Call*> calls_;                              // by backend_id
+  ttrpc::StreamMap<Call*> calls_;                          // by backend_id
   std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // the same; few, if any
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "limits/limit.h"
-#include "ttrpc/connection.h"
+#include "ttrpc/wire/connection.h"
 
 namespace proxyd {
 

@@ -11,10 +11,10 @@
 
 #include "proxy/backend.h"
 #include "proxy/ref.h"
-#include "ttrpc/connector.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/connector.h"
 
 namespace proxyd {
 

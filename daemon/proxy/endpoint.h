@@ -11,11 +11,11 @@
 #include <variant>
 
 #include "config/config.h"
-#include "ttrpc/acceptor.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/acceptor.h"
 
 namespace proxyd {
 

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "config/config.h"
-#include "ttrpc/acceptor.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/acceptor.h"
 
 namespace proxyd {
 

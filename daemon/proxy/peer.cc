@@ -7,8 +7,8 @@
 
 #include "proxy/answers.h"
 #include "proxy/worker.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 
 namespace proxyd {
 

@@ -26,12 +26,12 @@
 #include "proxy/peer_audit.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/request_rules.h"
-#include "ttrpc/connection.h"
-#include "ttrpc/id_map.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/stream_map.h"
 
 namespace proxyd {
 
@@ -83,7 +83,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   const PeerIdentity& identity() const { return identity_; }
   const std::string& listener_name() const { return listener_->config.name; }
   std::chrono::steady_clock::time_point connected() const { return connected_; }
-  const ttrpc::IdMap<std::unique_ptr<Call>>& calls() const { return calls_; }
+  const ttrpc::StreamMap<std::unique_ptr<Call>>& calls() const { return calls_; }
 
   // For Pressure.
   const UserAccount& account() const { return slot_.account(); }
@@ -203,10 +203,10 @@ class Peer final : public ttrpc::ConnectionHandler,
   PeerTimeouts timeouts_;
   bool held_up_ = false;
   bool gone_ = false;
-  size_t call_bytes_ = 0;                      // memory of its calls in flight
-  size_t calls_counted_ = 0;                   // of these, as they were last counted for its user
-  bool over_rate_ = false;                     // the request at hand
-  ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
+  size_t call_bytes_ = 0;     // memory of its calls in flight
+  size_t calls_counted_ = 0;  // of these, as they were last counted for its user
+  bool over_rate_ = false;    // the request at hand
+  ttrpc::StreamMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;
   std::vector<SharedBackend*> shared_;                   // that it has joined

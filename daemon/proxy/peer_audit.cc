@@ -5,8 +5,8 @@
 
 #include "observe/audit_line.h"
 #include "observe/traceparent.h"
-#include "ttrpc/message.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/message.h"
+#include "ttrpc/wire/response.h"
 
 namespace proxyd {
 

@@ -16,9 +16,9 @@
 #include "observe/reports.h"
 #include "policy/policy.h"
 #include "proxy/call.h"
-#include "ttrpc/request.h"
-#include "ttrpc/response.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/response.h"
 
 namespace proxyd {
 

@@ -12,7 +12,7 @@
 #include "proxy/answers.h"
 #include "proxy/peer.h"
 #include "proxy/worker.h"
-#include "ttrpc/codec.h"
+#include "ttrpc/wire/codec.h"
 
 namespace proxyd {
 

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "config/config.h"
-#include "ttrpc/request.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd {
 

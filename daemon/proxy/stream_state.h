@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace proxyd {
 

@@ -30,9 +30,9 @@
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/request.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd {
 

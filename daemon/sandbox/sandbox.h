@@ -25,10 +25,10 @@ struct Sandbox {
   std::vector<std::string> warnings;  // what the kernel does not have
 };
 
-// Leaves what `config` needs, the folders that systemd made for us, and those that
-// LoadConfig(config_path) reads. It confines this thread and those that it starts, so it comes
-// before there are others. After an error there is less of a sandbox than there should be, and the
-// daemon must not go on. A kernel without Landlock or without seccomp is a warning only.
+// Confines this thread, and those that it starts, to what `config` needs, the directories that
+// systemd made for us, and those that LoadConfig(config_path) reads. It is called before there are
+// other threads. An error means that the sandbox is weaker than it should be, and that the daemon
+// must not go on; a kernel without Landlock or seccomp is only a warning.
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
 
 }  // namespace proxyd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/acceptor.h"
+#include "ttrpc/wire/acceptor.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <chrono>
 #include <utility>
+
+#include "io_loop_core.h"
 
 namespace ttrpc {
 
@@ -25,8 +27,8 @@ Acceptor::Acceptor(IoLoop& loop, int socket, AcceptorCallbacks callbacks)
       socket_(socket),
       callbacks_(std::move(callbacks)),
       pause_(loop, [this] { GoOn(); }) {
-  if (!loop.accept_event_) {
-    loop.accept_event_.reset(event_new(
+  if (EventPtr& accept = loop.core_->accept_event(); !accept) {
+    accept.reset(event_new(
         loop.base(), -1, 0,
         [](evutil_socket_t, short, void* self) { AcceptSome(*static_cast<IoLoop*>(self)); },
         &loop));
@@ -46,14 +48,15 @@ Acceptor::~Acceptor() {
 // acceptor whose turn does not come then keeps its place, and the next wake-up finds its socket
 // ready again.
 void Acceptor::AcceptSoon() {
-  if (alone()) loop_.accepting_.InsertBefore(this);
-  event_active(loop_.accept_event_.get(), EV_TIMEOUT, 0);
+  if (alone()) loop_.core_->accepting().InsertBefore(this);
+  event_active(loop_.core_->accept_event().get(), EV_TIMEOUT, 0);
 }
 
 void Acceptor::AcceptSome(IoLoop& loop) {
+  RingNode& accepting = loop.core_->accepting();
   std::chrono::steady_clock::duration spent{0};
-  for (int i = 0; i < kAcceptsPerTurn && spent < kTimePerTurn && !loop.accepting_.alone(); ++i) {
-    auto* const acceptor = static_cast<Acceptor*>(loop.accepting_.next);
+  for (int i = 0; i < kAcceptsPerTurn && spent < kTimePerTurn && !accepting.alone(); ++i) {
+    auto* const acceptor = static_cast<Acceptor*>(accepting.next);
     acceptor->Leave();
     bool destroyed = false;
     acceptor->destroyed_ = &destroyed;
@@ -62,7 +65,7 @@ void Acceptor::AcceptSome(IoLoop& loop) {
     if (destroyed) continue;
     acceptor->destroyed_ = nullptr;
     spent += acceptor->Now() - start;
-    if (more) loop.accepting_.InsertBefore(acceptor);
+    if (more) accepting.InsertBefore(acceptor);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "call_context.h"
 #include "client_call.h"
 #include "client_core.h"
 #include "until.h"
@@ -19,12 +20,12 @@ UnaryNext ChainOf(InterceptedCall* call, size_t next);
 // Runs from when it is made, so that a call is sent at once if its interceptors do not wait.
 class InterceptedCall : public RingNode {
  public:
-  InterceptedCall(Client::Core& core, const MethodInfo& method, Context& context)
+  InterceptedCall(ClientCore& core, const MethodInfo& method, Context& context)
       : interceptors_(core.interceptors()),
         core_(core),
         loop_(core.loop()),
         method_(method),
-        context_(context),
+        context_(context, core.loop()),
         waiter_(core.loop()) {
     core.intercepted().InsertBefore(this);
   }
@@ -49,13 +50,13 @@ class InterceptedCall : public RingNode {
     if (alone()) {
       call->Fail({StatusCode::kCancelled, "ttrpc: client destroyed"});
     } else {
-      core_.Start(*call, method_, context_, request);
+      core_.Start(*call, method_, context(), request);
     }
     return UnaryCall::Reply(std::move(call));
   }
 
   const MethodInfo& method() const { return method_; }
-  Context& context() { return context_; }
+  Context& context() { return context_.context(); }
 
  private:
   Task<void> Store(Task<Result<std::string>> chain) {
@@ -64,10 +65,10 @@ class InterceptedCall : public RingNode {
   }
 
   const std::shared_ptr<const ClientInterceptors> interceptors_;
-  Client::Core& core_;  // while this is in its ring
+  ClientCore& core_;  // while this is in its ring
   IoLoop& loop_;
   const MethodInfo method_;
-  Context& context_;
+  CallContext context_;
   std::optional<Result<std::string>> result_;
   Waiter waiter_;
   TaskGroup tasks_;
@@ -86,12 +87,28 @@ UnaryNext ChainOf(InterceptedCall* call, size_t next) {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<ClientStream> OpenUnintercepted(ClientCore& core, const MethodInfo& method,
+                                                Context& context,
+                                                const std::optional<std::string>& request) {
+  auto stream = std::make_unique<ClientStream>(core.loop(), method, core.message_size());
+  core.Start(*stream, method, context, request ? *request : std::string());
+  return stream;
+}
+
+}  // namespace
+
 // The opening of a stream. Interceptors run while it is there, so that they may name what is in it;
 // any of them may destroy the client.
 class StreamOpening : private RingNode {
  public:
-  StreamOpening(Client::Core& core, const MethodInfo& method, Context& context)
-      : interceptors_(core.interceptors()), core_(core), method_(method), context_(context) {
+  StreamOpening(ClientCore& core, const MethodInfo& method, Context& context)
+      : interceptors_(core.interceptors()),
+        core_(core),
+        method_(method),
+        caller_(context),
+        context_(context, core.loop()) {
     core.intercepted().InsertBefore(this);
   }
 
@@ -99,35 +116,37 @@ class StreamOpening : private RingNode {
   std::unique_ptr<RawClientStream> Open(size_t first, std::optional<std::string> request) {
     if (first < interceptors_->stream.size()) {
       return interceptors_->stream[first](
-          context_, method_, std::move(request),
+          context_.context(), method_, std::move(request),
           [this, first](std::optional<std::string> r) { return Open(first + 1, std::move(r)); });
     }
     if (alone()) return FailedStream({StatusCode::kCancelled, "ttrpc: client destroyed"});
-    auto stream = std::make_unique<ClientStream>(core_.loop(), method_, core_.message_size());
-    core_.Start(*stream, method_, context_, request ? *request : std::string());
+    auto stream = OpenUnintercepted(core_, method_, context_.context(), request);
+    // The copy ends with the opening; the stream goes on.
+    stream->FollowCancellation(caller_);
     return stream;
   }
 
  private:
   const std::shared_ptr<const ClientInterceptors> interceptors_;
-  Client::Core& core_;  // while this is in its ring
+  ClientCore& core_;  // while this is in its ring
   const MethodInfo& method_;
-  Context& context_;
+  Context& caller_;
+  CallContext context_;
 };
 
-Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+Client::Client(std::unique_ptr<ClientCore> core) : core_(std::move(core)) {}
 
 Client::~Client() = default;
 
 std::unique_ptr<Client> Client::Dial(IoLoop& loop, Address address, ClientOptions options) {
-  auto core = std::make_unique<Core>(loop, std::move(address), std::move(options));
+  auto core = std::make_unique<ClientCore>(loop, std::move(address), std::move(options));
   core->Connect(UniqueFd());
   return std::unique_ptr<Client>(new Client(std::move(core)));
 }
 
 std::unique_ptr<Client> Client::Over(IoLoop& loop, UniqueFd socket, ClientOptions options) {
   options.reconnect = std::nullopt;
-  auto core = std::make_unique<Core>(loop, std::nullopt, std::move(options));
+  auto core = std::make_unique<ClientCore>(loop, std::nullopt, std::move(options));
   core->Connect(std::move(socket));
   return std::unique_ptr<Client>(new Client(std::move(core)));
 }
@@ -152,6 +171,8 @@ Task<Result<std::string>> Client::Call(const MethodInfo& method, Context& contex
 
 std::unique_ptr<RawClientStream> Client::OpenStream(const MethodInfo& method, Context& context,
                                                     std::optional<std::string> request) {
+  if (core_->interceptors()->stream.empty())
+    return OpenUnintercepted(*core_, method, context, request);
   return StreamOpening(*core_, method, context).Open(0, std::move(request));
 }
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "client_connection.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 #include "until.h"
 
 namespace ttrpc {
@@ -29,6 +29,11 @@ void ClientCall::Follow(Context& context) {
     deadline_ = std::make_unique<Timer>(loop_, [this] { Fail(DeadlineExceeded()); });
     deadline_->Start(left);
   }
+  FollowCancellation(context);
+}
+
+void ClientCall::FollowCancellation(Context& context) {
+  if (ended()) return;
   cancel_.emplace(context, [this](const Status& reason) { Fail(reason); });
 }
 

@@ -15,9 +15,9 @@
 #include "ttrpc/context.h"
 #include "ttrpc/interceptor.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/stream.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc {
 
@@ -31,6 +31,8 @@ class ClientCall : private RingNode {
 
   // Fails when the context says so. Before it is sent.
   void Follow(Context& context);
+  // Fails when this context is cancelled, in the place of the one before, unless it has ended.
+  void FollowCancellation(Context& context);
 
   uint8_t request_flags() const { return request_flags_; }
   // Has ended: nothing that comes will change it.

@@ -11,9 +11,9 @@
 
 #include "client_call.h"
 #include "stream_inbox.h"
-#include "ttrpc/connection.h"
 #include "ttrpc/handshaker.h"
-#include "ttrpc/id_map.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/stream_map.h"
 
 namespace ttrpc {
 
@@ -72,7 +72,7 @@ class ClientConnection final : private ConnectionHandler {
   std::unique_ptr<HandshakeSession> session_;
   Connection connection_;
   ReadGate gate_;
-  IdMap<ClientCall*> calls_;
+  StreamMap<ClientCall*> calls_;
   uint32_t next_id_ = 1;
 };
 

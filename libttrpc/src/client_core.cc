@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "ttrpc/codec.h"
-#include "ttrpc/connector.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/connector.h"
 #include "until.h"
 
 namespace ttrpc {
@@ -39,7 +39,7 @@ Task<Result<UniqueFd>> ConnectTo(IoLoop& loop, Address address) {
 
 }  // namespace
 
-Client::Core::Core(IoLoop& loop, std::optional<Address> address, ClientOptions options)
+ClientCore::ClientCore(IoLoop& loop, std::optional<Address> address, ClientOptions options)
     : loop_(loop),
       address_(std::move(address)),
       options_(Checked(std::move(options))),
@@ -56,22 +56,22 @@ Client::Core::Core(IoLoop& loop, std::optional<Address> address, ClientOptions o
   if (!options_.handshaker) options_.handshaker = AllOf({});
 }
 
-Client::Core::~Core() {
+ClientCore::~ClientCore() {
   options_.on_close = nullptr;
   while (!intercepted_.alone()) intercepted_.next->Leave();
   Close({StatusCode::kCancelled, "ttrpc: client destroyed"});
 }
 
-void Client::Core::Connect(UniqueFd socket) { Dial(std::move(socket)); }
+void ClientCore::Connect(UniqueFd socket) { Dial(std::move(socket)); }
 
-size_t Client::Core::calls() const {
+size_t ClientCore::calls() const {
   size_t count = current_ ? current_->calls() : 0;
   for (const auto& connection : retired_) count += connection->calls();
   for (const RingNode* node = waiting_.next; node != &waiting_; node = node->next) ++count;
   return count;
 }
 
-void Client::Core::Close(const Status& reason) {
+void ClientCore::Close(const Status& reason) {
   closed_ = true;
   last_failure_ = {};
   dial_.Clear();
@@ -84,8 +84,8 @@ void Client::Core::Close(const Status& reason) {
 
 // Calls.
 
-void Client::Core::Start(ClientCall& call, const MethodInfo& method, Context& context,
-                         std::string_view request) {
+void ClientCore::Start(ClientCall& call, const MethodInfo& method, Context& context,
+                       std::string_view request) {
   call.Follow(context);
   if (call.ended()) return;
   request_.Clear();
@@ -113,7 +113,7 @@ void Client::Core::Start(ClientCall& call, const MethodInfo& method, Context& co
   if (Status status = AwaitConnection(); !status.ok()) call.Fail(std::move(status));
 }
 
-Status Client::Core::AwaitConnection() {
+Status ClientCore::AwaitConnection() {
   if (connected() || dialling_) return {};
   if (closed_) return last_failure_.ok() ? ClosedStatus() : last_failure_;
   if (current_) {
@@ -138,7 +138,7 @@ Status Client::Core::AwaitConnection() {
   return {};
 }
 
-void Client::Core::SendWaiting() {
+void ClientCore::SendWaiting() {
   while (ClientCall* call = ClientCall::FirstOf(waiting_)) {
     if (!connected()) {
       // Its ids are used up already.
@@ -152,13 +152,13 @@ void Client::Core::SendWaiting() {
   }
 }
 
-void Client::Core::FailWaiting(const Status& reason) {
+void ClientCore::FailWaiting(const Status& reason) {
   while (ClientCall* call = ClientCall::FirstOf(waiting_)) call->Fail(reason);
 }
 
 // Connections.
 
-void Client::Core::Dial(UniqueFd socket) {
+void ClientCore::Dial(UniqueFd socket) {
   dialling_ = true;
   if (options_.connect_timeout > std::chrono::nanoseconds(0)) {
     dial_timer_.Start(options_.connect_timeout);
@@ -168,7 +168,7 @@ void Client::Core::Dial(UniqueFd socket) {
   dial_.Spawn(RunDial(std::move(socket)));
 }
 
-Task<void> Client::Core::RunDial(UniqueFd socket) {
+Task<void> ClientCore::RunDial(UniqueFd socket) {
   if (!socket) {
     Result<UniqueFd> connected = co_await ConnectTo(loop_, *address_);
     if (!connected) {
@@ -185,7 +185,7 @@ Task<void> Client::Core::RunDial(UniqueFd socket) {
   }
 }
 
-void Client::Core::Connected(Handshaken handshaken) {
+void ClientCore::Connected(Handshaken handshaken) {
   dialling_ = false;
   dial_timer_.Stop();
   back_off_ = {};
@@ -206,7 +206,7 @@ void Client::Core::Connected(Handshaken handshaken) {
   SendWaiting();
 }
 
-void Client::Core::DialFailed(const Status& why) {
+void ClientCore::DialFailed(const Status& why) {
   dialling_ = false;
   dial_timer_.Stop();
   last_failure_ = why.code() == StatusCode::kUnavailable
@@ -228,13 +228,13 @@ void Client::Core::DialFailed(const Status& why) {
   Ended(last_failure_);
 }
 
-void Client::Core::OnClosed(ClientConnection& connection) {
+void ClientCore::OnClosed(ClientConnection& connection) {
   if (&connection == current_.get() && !options_.reconnect) closed_ = true;
   Ended(ClosedStatus());
   Bury(connection);
 }
 
-void Client::Core::Bury(ClientConnection& connection) {
+void ClientCore::Bury(ClientConnection& connection) {
   if (&connection == current_.get()) {
     dead_.push_back(std::move(current_));
   } else {
@@ -248,13 +248,13 @@ void Client::Core::Bury(ClientConnection& connection) {
   later_.Start(std::chrono::nanoseconds(0));
 }
 
-void Client::Core::Ended(Status reason) {
+void ClientCore::Ended(Status reason) {
   if (!options_.on_close) return;
   to_tell_.push_back(std::move(reason));
   later_.Start(std::chrono::nanoseconds(0));
 }
 
-void Client::Core::RunLater() {
+void ClientCore::RunLater() {
   dead_.clear();
   if (to_tell_.empty()) return;
   const Status reason = std::move(to_tell_.front());

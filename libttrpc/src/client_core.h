@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Client::Core: which connection a call goes over: the one that is there, or the one that is being
+// ClientCore: which connection a call goes over: the one that is there, or the one that is being
 // made, for which calls wait. On the loop's thread.
 #pragma once
 
@@ -14,9 +14,9 @@
 #include "client_call.h"
 #include "client_connection.h"
 #include "ttrpc/client.h"
-#include "ttrpc/request.h"
 #include "ttrpc/task.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc {
 
@@ -30,14 +30,14 @@ struct ClientInterceptors {
 class InterceptedCall;
 class StreamOpening;
 
-class Client::Core {
+class ClientCore {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Core(IoLoop& loop, std::optional<Address> address, ClientOptions options);
-  ~Core();
-  Core(const Core&) = delete;
-  Core& operator=(const Core&) = delete;
+  ClientCore(IoLoop& loop, std::optional<Address> address, ClientOptions options);
+  ~ClientCore();
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
 
   // Makes the first connection, over `socket` or to the address.
   void Connect(UniqueFd socket);

@@ -7,8 +7,8 @@
 #include "client_call.h"
 #include "client_connection.h"
 #include "ttrpc/client.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 #include "until.h"
 
 namespace ttrpc {

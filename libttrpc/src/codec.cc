@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/codec.h"
+#include "ttrpc/wire/codec.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/connection.h"
+#include "ttrpc/wire/connection.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -9,7 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <utility>
+
+#include "io_loop_core.h"
+#include "page_allocator.h"
+#include "send_queue.h"
 
 namespace ttrpc {
 
@@ -32,18 +37,30 @@ constexpr size_t kHeldStep = 4096;
 
 }  // namespace
 
+struct Connection::Buffers {
+  using Backlog = std::basic_string<char, std::char_traits<char>, PageAllocator<char>>;
+
+  explicit Buffers(BlockPool& pool) : queue(pool) {}
+
+  SendQueue queue;
+  // Received, not yet handed out: reading was paused, or other connections had their turn. Empty
+  // almost always.
+  Backlog backlog;
+};
+
 Connection::Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
                        const ConnectionOptions& options)
     : loop_(loop),
+      core_(*loop.core_),
       handler_(handler),
       socket_(std::move(socket)),
       decoder_(options.message_size),
-      queue_(loop.block_pool()),
+      buffers_(std::make_unique<Buffers>(loop.core_->block_pool())),
       send_queue_high_(options.send_queue_high),
       send_queue_low_(options.send_queue_low),
       group_(options.group),
       bytes_(options.bytes),
-      turn_(group_ ? loop.JoinGroup(*group_) : nullptr),
+      turn_(group_ ? core_.JoinGroup(*group_) : nullptr),
       sent_at_(loop.wake_up()),
       deliver_before_close_(options.deliver_before_close) {}
 
@@ -52,7 +69,7 @@ Connection::Connection(IoLoop& loop, ConnectionHandler* handler, const Connectio
 
 Connection::~Connection() {
   Close();
-  if (group_) loop_.LeaveGroup(*group_);
+  if (group_) core_.LeaveGroup(*group_);
 }
 
 void Connection::Start(UniqueFd socket) {
@@ -64,9 +81,9 @@ void Connection::Start(UniqueFd socket) {
 void Connection::Start() {
   started_ = true;
   UpdateReadEvent();
-  if (!flush_scheduled_ && (!queue_.empty() || closing_)) {
+  if (!flush_scheduled_ && (!buffers_->queue.empty() || closing_)) {
     flush_scheduled_ = true;
-    loop_.ScheduleFlush(this);
+    core_.ScheduleFlush(this);
   }
 }
 
@@ -76,11 +93,11 @@ void Connection::UpdateReadEvent() {
   const bool open = started_ && !closing_ && !closed();
   // Who waits for its turn is not asked again and again whether it could read.
   const bool parked = !parked_.alone();
-  const bool reads = open && !paused_ && backlog_.empty() && !resume_scheduled_ && !parked;
+  const bool reads = open && !paused_ && buffers_->backlog.empty() && !resume_scheduled_ && !parked;
   const bool awaits_end =
-      open && !deliver_before_close_ && (paused_ || parked || !backlog_.empty());
-  if (end_awaited_ && !awaits_end) loop_.ForgetEnd(this);
-  if (awaits_end && !end_awaited_) loop_.AwaitEnd(this);
+      open && !deliver_before_close_ && (paused_ || parked || !buffers_->backlog.empty());
+  if (end_awaited_ && !awaits_end) core_.ForgetEnd(this);
+  if (awaits_end && !end_awaited_) core_.AwaitEnd(this);
   end_awaited_ = awaits_end;
   if (reads == (read_event_ != nullptr)) return;
   read_event_.reset();
@@ -108,10 +125,10 @@ void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 // How much it may hand out now. 0: its group has had its turn, or others of it have waited for
 // longer.
 int Connection::TurnLeft(bool has_waited) {
-  const bool others = loop_.OthersThan(turn_);
+  const bool others = core_.OthersThan(turn_);
   if (turn_ == nullptr) return kUnitsPerTurn;
   turn_->began = {};
-  if (!others) return loop_.LongEnough() ? 0 : kUnitsPerTurn;
+  if (!others) return core_.LongEnough() ? 0 : kUnitsPerTurn;
   if (turn_->wake_up != loop_.wake_up_) {
     turn_->wake_up = loop_.wake_up_;
     turn_->left = kUnitsPerTurn;
@@ -130,13 +147,13 @@ bool Connection::TurnIsOver(int handled, int used) const {
   if (measured && used >= turn_->left) return true;
   if (handled < kFirstLook || (handled & (handled - 1)) != 0) return false;
   if (measured) return turn_->spent + (loop_.clock_() - turn_->began) >= kTimePerTurn;
-  loop_.CountHandedOut(kUnitsPerTurn);
-  return loop_.LongEnough();
+  core_.CountHandedOut(kUnitsPerTurn);
+  return core_.LongEnough();
 }
 
 void Connection::EndTurn(int used) {
   if (turn_ == nullptr) return;
-  loop_.CountHandedOut(used);
+  core_.CountHandedOut(used);
   if (turn_->began == ConnectionTurn::TimePoint()) return;
   turn_->spent += loop_.clock_() - turn_->began;
   turn_->left = turn_->spent >= kTimePerTurn ? 0 : std::max(0, turn_->left - used);
@@ -154,7 +171,7 @@ bool Connection::Held() {
 
 void Connection::Unpark() {
   parked_.Leave();
-  if (backlog_.empty() && !paused_) WaitForTurn();
+  if (buffers_->backlog.empty() && !paused_) WaitForTurn();
   UpdateReadEvent();
 }
 
@@ -162,7 +179,7 @@ void Connection::WaitForTurn() {
   if (resume_scheduled_) return;
   resume_scheduled_ = true;
   if (turn_ != nullptr) ++turn_->waiting;
-  loop_.ScheduleResume(this);
+  core_.ScheduleResume(this);
 }
 
 void Connection::StopWaiting() {
@@ -175,7 +192,7 @@ void Connection::Receive(int most) {
   const std::span<char> tail = decoder_.Tail();
   std::array<iovec, 2> parts = {
       iovec{.iov_base = tail.data(), .iov_len = tail.size()},
-      iovec{.iov_base = loop_.read_buffer(), .iov_len = IoLoop::kReadBufferSize}};
+      iovec{.iov_base = core_.read_buffer(), .iov_len = IoLoopCore::kReadBufferSize}};
   const ssize_t n = tail.empty()
                         ? ::recv(socket_.get(), parts[1].iov_base, parts[1].iov_len, 0)
                         : ::readv(socket_.get(), parts.data(), static_cast<int>(parts.size()));
@@ -192,7 +209,7 @@ void Connection::Receive(int most) {
   if (bytes_ != nullptr) bytes_->received += received;
   const size_t in_tail = std::min(received, tail.size());
   decoder_.Commit(in_tail);
-  HandOut({loop_.read_buffer(), received - in_tail}, in_tail, most);
+  HandOut({core_.read_buffer(), received - in_tail}, in_tail, most);
 }
 
 void Connection::HandOut(std::string_view input, size_t received, int most) {
@@ -218,7 +235,7 @@ void Connection::HandOut(std::string_view input, size_t received, int most) {
   } else {
     KeepBacklog(input);
   }
-  if (!backlog_.empty() && !paused_) WaitForTurn();
+  if (!buffers_->backlog.empty() && !paused_) WaitForTurn();
   UpdateReadEvent();
   // Else what was queued is told after it was written.
   if (!flush_scheduled_) TellHeld();
@@ -232,7 +249,8 @@ void Connection::TellPartial(bool new_message) {
 }
 
 void Connection::TellHeld() {
-  const size_t held = (queue_.held() + decoder_.held() + backlog_.size()) / kHeldStep * kHeldStep;
+  const size_t held =
+      (buffers_->queue.held() + decoder_.held() + buffers_->backlog.size()) / kHeldStep * kHeldStep;
   if (held == held_) return;
   held_ = held;
   handler_->OnHeldChanged();
@@ -261,26 +279,26 @@ bool Connection::HandOutOne(std::string_view* input) {
 void Connection::KeepBacklog(std::string_view rest) {
   if (rest.empty()) {
     // Assigning an empty string would keep the memory.
-    if (!backlog_.empty()) Backlog().swap(backlog_);
+    if (!buffers_->backlog.empty()) Buffers::Backlog().swap(buffers_->backlog);
     backlog_begin_ = 0;
-  } else if (backlog_.empty()) {
-    backlog_.assign(rest);
+  } else if (buffers_->backlog.empty()) {
+    buffers_->backlog.assign(rest);
   } else {
-    backlog_begin_ = backlog_.size() - rest.size();
+    backlog_begin_ = buffers_->backlog.size() - rest.size();
   }
 }
 
 // Nobody looks at what was received, or nobody will any more.
 void Connection::DropInput() {
-  Backlog().swap(backlog_);
+  Buffers::Backlog().swap(buffers_->backlog);
   backlog_begin_ = 0;
   decoder_.Clear();
 }
 
 std::optional<uint64_t> Connection::stuck_since() const {
   std::optional<uint64_t> since;
-  if (!queue_.empty() && (write_blocked_ || !started_)) since = sent_at_;
-  if (decoder_.held() > 0 || !backlog_.empty())
+  if (!buffers_->queue.empty() && (write_blocked_ || !started_)) since = sent_at_;
+  if (decoder_.held() > 0 || !buffers_->backlog.empty())
     since = std::min(since.value_or(received_at_), received_at_);
   return since;
 }
@@ -290,10 +308,11 @@ void Connection::Resume() {
   if (closed() || closing_) return;
   if (deaf_) return Closed(CloseReason::kSystemError, ENOMEM);
   if (paused_) return;
-  if (backlog_.empty() && Held()) return;
+  if (buffers_->backlog.empty() && Held()) return;
   const int most = TurnLeft(true);
   if (most == 0) return WaitForTurn();
-  if (!backlog_.empty()) return HandOut(std::string_view(backlog_).substr(backlog_begin_), 0, most);
+  if (!buffers_->backlog.empty())
+    return HandOut(std::string_view(buffers_->backlog).substr(backlog_begin_), 0, most);
   UpdateReadEvent();
   Receive(most);
 }
@@ -307,7 +326,7 @@ void Connection::PauseReading() {
 void Connection::ResumeReading() {
   if (!paused_) return;
   paused_ = false;
-  if (backlog_.empty()) {
+  if (buffers_->backlog.empty()) {
     UpdateReadEvent();
   } else if (started_ && !closed()) {
     WaitForTurn();
@@ -316,13 +335,15 @@ void Connection::ResumeReading() {
 
 // Writing.
 
+size_t Connection::send_queue_size() const { return buffers_->queue.size(); }
+
 char* Connection::Begin(const MessageHeader& header) {
-  char* place = queue_.Extend(kMessageHeaderLength + header.length);
+  char* place = buffers_->queue.Extend(kMessageHeaderLength + header.length);
   EncodeMessageHeader(header, place);
-  if (queue_.size() >= send_queue_high_) full_ = true;
+  if (buffers_->queue.size() >= send_queue_high_) full_ = true;
   if (!flush_scheduled_) {
     flush_scheduled_ = true;
-    loop_.ScheduleFlush(this);
+    core_.ScheduleFlush(this);
   }
   return place + kMessageHeaderLength;
 }
@@ -336,7 +357,7 @@ void Connection::Send(MessageHeader header, std::string_view data) {
 void Connection::Flush() {
   flush_scheduled_ = false;
   if (closed()) {
-    queue_.Clear();
+    buffers_->queue.Clear();
     return;
   }
   // While there is no socket, or it takes nothing, there is only more to hold.
@@ -344,14 +365,14 @@ void Connection::Flush() {
 }
 
 void Connection::Write() {
-  if (write_failed_) queue_.Clear();
+  if (write_failed_) buffers_->queue.Clear();
   bool blocked = false;
   bool progress = false;
-  while (!queue_.empty()) {
+  while (!buffers_->queue.empty()) {
     std::array<iovec, kBlocksPerWrite> parts;
     msghdr message = {};
     message.msg_iov = parts.data();
-    message.msg_iovlen = queue_.Gather(parts);
+    message.msg_iovlen = buffers_->queue.Gather(parts);
     // send(2) spares the kernel the walk over the parts, of which there nearly always is one.
     const ssize_t n = message.msg_iovlen == 1
                           ? ::send(socket_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
@@ -365,7 +386,7 @@ void Connection::Write() {
       WriteFailed(errno);
       return;
     }
-    queue_.Consume(static_cast<size_t>(n));
+    buffers_->queue.Consume(static_cast<size_t>(n));
     if (bytes_ != nullptr) bytes_->sent += static_cast<uint64_t>(n);
     progress = true;
   }
@@ -375,11 +396,11 @@ void Connection::Write() {
     handler_->OnWriteBlocked(blocked);
     if (closed()) return;
   }
-  if (queue_.empty() && closing_) {
+  if (buffers_->queue.empty() && closing_) {
     Closed(CloseReason::kFlushed, 0);
     return;
   }
-  if (full_ && queue_.size() <= send_queue_low_) {
+  if (full_ && buffers_->queue.size() <= send_queue_low_) {
     full_ = false;
     handler_->OnSendQueueLow();
     if (closed()) return;
@@ -407,7 +428,7 @@ bool Connection::WaitForWritable() {
 // it. If it is not gone, it must learn that nothing more comes, or that end would never come.
 void Connection::WriteFailed(int error_number) {
   write_failed_ = true;
-  queue_.Clear();
+  buffers_->queue.Clear();
   ::shutdown(socket_.get(), SHUT_WR);
   if (closing_ || !deliver_before_close_) {
     Closed(CloseReason::kSystemError, error_number);
@@ -425,25 +446,25 @@ void Connection::CloseAfterFlush() {
   UpdateReadEvent();
   if (!flush_scheduled_ && !writable_awaited_ && started_) {
     flush_scheduled_ = true;
-    loop_.ScheduleFlush(this);
+    core_.ScheduleFlush(this);
   }
 }
 
 void Connection::Close() {
   closed_ = true;
-  if (flush_scheduled_ || resume_scheduled_) loop_.Forget(this);
+  if (flush_scheduled_ || resume_scheduled_) core_.Forget(this);
   flush_scheduled_ = false;
   StopWaiting();
   parked_.Leave();
   // What is closed may wait for long to be destroyed, and thousands may be closed at once: their
   // memory goes now.
   if (!handing_out_) DropInput();
-  if (end_awaited_) loop_.ForgetEnd(this);
+  if (end_awaited_) core_.ForgetEnd(this);
   end_awaited_ = false;
   read_event_.reset();
   write_event_.reset();
   writable_awaited_ = false;
-  queue_.Clear();
+  buffers_->queue.Clear();
   held_ = 0;
   socket_.reset();
 }

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "call_context.h"
 #include "ttrpc/handshaker.h"
 
 namespace ttrpc {
@@ -60,6 +61,17 @@ void CancelledAwaiter::await_suspend(std::coroutine_handle<> waiting) {
   waiter_.emplace(*context_.loop_);
   waiter_->Wait(waiting);
   hook_.emplace(context_, [this](const Status&) { waiter_->Wake(); });
+}
+
+CallContext::CallContext(Context& caller, IoLoop& loop) {
+  caller.loop_ = &loop;
+  context_.loop_ = &loop;
+  context_.metadata_ = caller.metadata_;
+  context_.deadline_ = caller.deadline_;
+  context_.status_ = caller.status_;
+  context_.peer_ = caller.peer_;
+  if (caller.cancelled()) return;
+  caller_cancelled_.emplace(caller, [this](const Status& reason) { context_.Cancel(reason); });
 }
 
 void CancelHook::Unlink() {

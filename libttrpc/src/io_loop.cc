@@ -5,8 +5,11 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
-#include "ttrpc/connection.h"
+#include "io_loop_core.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc {
 
@@ -19,7 +22,7 @@ constexpr int kBetweenLooksAtTheClock = 64;
 void EventDeleter::operator()(event* e) const { event_free(e); }
 
 template <void (Connection::*Run)()>
-void IoLoop::RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running) {
+void IoLoopCore::RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running) {
   running->swap(*waiting);
   for (Connection*& entry : *running) {
     Connection* connection = entry;
@@ -30,36 +33,37 @@ void IoLoop::RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>*
   running->clear();
 }
 
-IoLoop::IoLoop(event_base* base, Clock clock)
-    : base_(base),
-      clock_(clock),
+IoLoopCore::IoLoopCore(IoLoop& loop)
+    : loop_(loop),
       ends_(::epoll_create1(EPOLL_CLOEXEC)),
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {
   // Made active by hand, this one runs behind all that the same wake-up found ready.
   flush_event_.reset(event_new(
-      base, -1, 0,
+      loop.base(), -1, 0,
       [](evutil_socket_t, short, void* self) {
-        auto* loop = static_cast<IoLoop*>(self);
-        ++loop->wake_up_;
-        RunAll<&Connection::Flush>(&loop->to_flush_, &loop->flushing_);
+        auto* core = static_cast<IoLoopCore*>(self);
+        ++core->loop_.wake_up_;
+        RunAll<&Connection::Flush>(&core->to_flush_, &core->flushing_);
       },
       this));
   // A timer of no time, unlike that, lets the loop look for sockets that became ready meanwhile.
   resume_event_.reset(event_new(
-      base, -1, 0,
+      loop.base(), -1, 0,
       [](evutil_socket_t, short, void* self) {
-        auto* loop = static_cast<IoLoop*>(self);
+        auto* core = static_cast<IoLoopCore*>(self);
         // If nothing was sent, this is what tells one wake-up from the next.
-        ++loop->wake_up_;
-        RunAll<&Connection::Resume>(&loop->to_resume_, &loop->resuming_);
+        ++core->loop_.wake_up_;
+        RunAll<&Connection::Resume>(&core->to_resume_, &core->resuming_);
       },
       this));
   woken_event_.reset(event_new(
-      base, -1, 0,
-      [](evutil_socket_t, short, void* self) { static_cast<IoLoop*>(self)->ResumeWoken(); }, this));
+      loop.base(), -1, 0,
+      [](evutil_socket_t, short, void* self) { static_cast<IoLoopCore*>(self)->ResumeWoken(); },
+      this));
+  if (!flush_event_ || !resume_event_ || !woken_event_) std::abort();
   if (!ends_) return;
   ends_event_.reset(event_new(
-      base, ends_.get(), EV_READ | EV_PERSIST,
+      loop.base(), ends_.get(), EV_READ | EV_PERSIST,
       [](evutil_socket_t ends, short, void*) {
         // One by one: what is done about one may close others.
         epoll_event end;
@@ -71,32 +75,22 @@ IoLoop::IoLoop(event_base* base, Clock clock)
   event_add(ends_event_.get(), nullptr);
 }
 
-IoLoop::~IoLoop() = default;
-
-void IoLoop::ReadClock() {
-  now_ = clock_();
-  now_of_ = wake_up_;
-  // Whether or not anything is sent, this wake-up has an end.
-  event_active(flush_event_.get(), EV_TIMEOUT, 0);
-}
-
-bool IoLoop::LongEnough() {
-  if (long_wake_up_ == wake_up_) return true;
-  const TimePoint begin = Now();
+bool IoLoopCore::LongEnough() {
+  if (long_wake_up_ == loop_.wake_up_) return true;
+  const IoLoop::TimePoint begin = loop_.Now();
   if (handed_out_ < kBetweenLooksAtTheClock) return false;
   handed_out_ = 0;
-  if (clock_() - begin < kLongestWakeUp) return false;
-  long_wake_up_ = wake_up_;
+  if (loop_.clock_() - begin < kLongestWakeUp) return false;
+  long_wake_up_ = loop_.wake_up_;
   return true;
 }
 
-void Waiter::Wake() {
-  if (coroutine_ == nullptr || !alone()) return;
-  if (loop_.woken_.alone()) event_active(loop_.woken_event_.get(), EV_TIMEOUT, 0);
-  loop_.woken_.InsertBefore(this);
+void IoLoopCore::ScheduleWoken(Waiter* waiter) {
+  if (woken_.alone()) event_active(woken_event_.get(), EV_TIMEOUT, 0);
+  woken_.InsertBefore(waiter);
 }
 
-void IoLoop::ResumeWoken() {
+void IoLoopCore::ResumeWoken() {
   // Those that are woken meanwhile have their turn after this one.
   RingNode now;
   if (woken_.alone()) return;
@@ -109,12 +103,14 @@ void IoLoop::ResumeWoken() {
   }
 }
 
-void IoLoop::ScheduleFlush(Connection* connection) {
-  if (to_flush_.empty()) event_active(flush_event_.get(), EV_TIMEOUT, 0);
+void IoLoopCore::EndWakeUp() { event_active(flush_event_.get(), EV_TIMEOUT, 0); }
+
+void IoLoopCore::ScheduleFlush(Connection* connection) {
+  if (to_flush_.empty()) EndWakeUp();
   to_flush_.push_back(connection);
 }
 
-void IoLoop::ScheduleResume(Connection* connection) {
+void IoLoopCore::ScheduleResume(Connection* connection) {
   if (to_resume_.empty()) {
     const timeval now = {};
     event_add(resume_event_.get(), &now);
@@ -122,45 +118,70 @@ void IoLoop::ScheduleResume(Connection* connection) {
   to_resume_.push_back(connection);
 }
 
-ConnectionTurn* IoLoop::JoinGroup(uint64_t group) {
+ConnectionTurn* IoLoopCore::JoinGroup(uint64_t group) {
   ConnectionTurn& turn = groups_[group];
   ++turn.connections;
   return &turn;
 }
 
-void IoLoop::LeaveGroup(uint64_t group) {
+void IoLoopCore::LeaveGroup(uint64_t group) {
   const auto found = groups_.find(group);
   if (--found->second.connections == 0) groups_.erase(found);
 }
 
-void IoLoop::HoldGroup(uint64_t group) {
+ConnectionTurn* IoLoopCore::FindGroup(uint64_t group) {
   const auto found = groups_.find(group);
-  if (found != groups_.end()) found->second.held = true;
+  return found != groups_.end() ? &found->second : nullptr;
 }
 
-void IoLoop::ReleaseGroup(uint64_t group) {
-  const auto found = groups_.find(group);
-  if (found == groups_.end()) return;
-  ConnectionTurn& turn = found->second;
-  turn.held = false;
-  while (!turn.parked.alone())
-    static_cast<Connection::ParkedNode*>(turn.parked.next)->owner->Unpark();
+void IoLoopCore::Unpark(ConnectionTurn* turn) {
+  while (!turn->parked.alone())
+    static_cast<Connection::ParkedNode*>(turn->parked.next)->owner->Unpark();
 }
 
-void IoLoop::AwaitEnd(Connection* connection) {
+void IoLoopCore::AwaitEnd(Connection* connection) {
   epoll_event end = {.events = EPOLLRDHUP, .data = {.ptr = connection}};
   ::epoll_ctl(ends_.get(), EPOLL_CTL_ADD, connection->fd(), &end);
 }
 
-void IoLoop::ForgetEnd(const Connection* connection) {
+void IoLoopCore::ForgetEnd(const Connection* connection) {
   ::epoll_ctl(ends_.get(), EPOLL_CTL_DEL, connection->fd(), nullptr);
 }
 
-void IoLoop::Forget(const Connection* connection) {
+void IoLoopCore::Forget(const Connection* connection) {
   for (auto* list : {&to_flush_, &flushing_, &to_resume_, &resuming_}) {
     std::replace(list->begin(), list->end(), const_cast<Connection*>(connection),
                  static_cast<Connection*>(nullptr));
   }
+}
+
+// The loop.
+
+IoLoop::IoLoop(event_base* base, Clock clock)
+    : base_(base), clock_(clock), core_(std::make_unique<IoLoopCore>(*this)) {}
+
+IoLoop::~IoLoop() = default;
+
+void IoLoop::ReadClock() {
+  now_ = clock_();
+  now_of_ = wake_up_;
+  // Whether or not anything is sent, this wake-up has an end.
+  core_->EndWakeUp();
+}
+
+void IoLoop::HoldGroup(uint64_t group) {
+  if (ConnectionTurn* turn = core_->FindGroup(group)) turn->held = true;
+}
+
+void IoLoop::ReleaseGroup(uint64_t group) {
+  ConnectionTurn* const turn = core_->FindGroup(group);
+  if (turn == nullptr) return;
+  turn->held = false;
+  IoLoopCore::Unpark(turn);
+}
+
+void Waiter::Wake() {
+  if (coroutine_ != nullptr && alone()) loop_.core_->ScheduleWoken(this);
 }
 
 }  // namespace ttrpc

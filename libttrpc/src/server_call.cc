@@ -7,8 +7,8 @@
 
 #include "server_connection.h"
 #include "server_core.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 
 namespace ttrpc {
 

@@ -16,10 +16,10 @@
 #include "stream_inbox.h"
 #include "ttrpc/context.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/service.h"
 #include "ttrpc/stream.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "server_core.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
 
 namespace ttrpc {
 

@@ -13,11 +13,11 @@
 
 #include "server_call.h"
 #include "stream_inbox.h"
-#include "ttrpc/connection.h"
 #include "ttrpc/handshaker.h"
-#include "ttrpc/id_map.h"
-#include "ttrpc/request.h"
 #include "ttrpc/service.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/stream_map.h"
 
 namespace ttrpc {
 
@@ -70,7 +70,7 @@ class ServerConnection final : private ConnectionHandler {
   const std::shared_ptr<const HandshakenPeer> peer_;  // null: no handshaker
   Connection connection_;
   ReadGate gate_;
-  IdMap<ServerCall*> calls_;  // whose handlers run
+  StreamMap<ServerCall*> calls_;  // whose handlers run
   std::list<ServerConnection>::iterator position_;
   bool draining_ = false;
   bool holds_gate_ = false;  // the client takes no replies

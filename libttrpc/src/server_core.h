@@ -15,10 +15,10 @@
 #include <unordered_map>
 
 #include "server_connection.h"
-#include "ttrpc/acceptor.h"
-#include "ttrpc/request.h"
 #include "ttrpc/server.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/acceptor.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc {
 

@@ -62,6 +62,10 @@ std::string Status::ToString() const {
   return text;
 }
 
+Status status_internal::OkIsNoError() {
+  return {StatusCode::kInternal, "ttrpc: an OK status is no error"};
+}
+
 std::ostream& operator<<(std::ostream& out, const Status& status) {
   return out << status.ToString();
 }

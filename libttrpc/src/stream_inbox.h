@@ -10,10 +10,10 @@
 #include <string>
 
 #include "message_queue.h"
-#include "ttrpc/connection.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc {
 

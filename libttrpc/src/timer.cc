@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace ttrpc {
 
@@ -26,7 +27,7 @@ void Timer::Start(std::chrono::nanoseconds delay) {
       std::chrono::ceil<std::chrono::microseconds>(std::max(delay, std::chrono::nanoseconds(0)))
           .count();
   const timeval tv = {.tv_sec = micros / 1'000'000, .tv_usec = micros % 1'000'000};
-  event_add(event_.get(), &tv);
+  if (!event_ || event_add(event_.get(), &tv) != 0) std::abort();
 }
 
 void Timer::Stop() {

@@ -14,7 +14,7 @@
 #include "method_name.h"
 #include "schema.h"
 #include "ttrpc/address.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 
 namespace ttrpc::tool {
 

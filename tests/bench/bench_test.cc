@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "histogram.h"
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 #include "wire.h"
 
 namespace bench {

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "ttrpc/message.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/message.h"
 
 namespace bench {
 

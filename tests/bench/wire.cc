@@ -2,7 +2,7 @@
 #include "wire.h"
 
 #include "support/wire.h"
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace bench {
 namespace {

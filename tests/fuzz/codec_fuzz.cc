@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "ttrpc/codec.h"
+#include "ttrpc/wire/codec.h"
 
 namespace {
 

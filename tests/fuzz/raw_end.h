@@ -16,10 +16,10 @@
 
 #include "fuzz.h"
 #include "support/wire.h"
-#include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/message.h"
 
 namespace fuzz {
 

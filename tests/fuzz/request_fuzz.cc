@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 #include "ttrpc.pb.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace {
 

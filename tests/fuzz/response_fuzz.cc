@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 #include "ttrpc.pb.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/response.h"
 
 namespace {
 

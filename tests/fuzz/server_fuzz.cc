@@ -13,8 +13,8 @@
 #include "fuzz.h"
 #include "raw_end.h"
 #include "ttrpc.pb.h"
-#include "ttrpc/response.h"
 #include "ttrpc/server.h"
+#include "ttrpc/wire/response.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 // which kind (a byte), and its flags (a byte).
 #include "fuzz.h"
 #include "proxy/stream_state.h"
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace {
 

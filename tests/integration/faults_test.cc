@@ -16,7 +16,7 @@
 
 #include "harness/proc.h"
 #include "harness/proxy_test.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace integration {
 namespace {

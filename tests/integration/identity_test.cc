@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "harness/proxy_test.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace integration {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/acceptor.h"
+#include "ttrpc/wire/acceptor.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

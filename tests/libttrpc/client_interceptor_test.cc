@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -120,6 +123,69 @@ TEST_F(ClientInterceptorTest, StreamsAreInterceptedAsTheyAreOpened) {
   EXPECT_EQ(Next(), "1 request/1 [test.Bytes|Count|xab|by=a|by=b]");
   auto refused = client_->OpenStream(kClientStream, context_, std::nullopt);
   EXPECT_EQ(Told(loop_.Run(refused->Finish())), "ABORTED: a");
+}
+
+// Interceptors that use the context before and after the call.
+ClientOptions UsingTheContext() {
+  ClientOptions options;
+  options.unary_interceptors = {[](Context& context, const MethodInfo&, std::string request,
+                                   UnaryNext next) -> Task<Result<std::string>> {
+    context.metadata().Append("by", "interceptor");
+    const Result<std::string> reply = co_await next(std::move(request));
+    if (!reply) co_return Status(reply.error().code(), context.status().ToString());
+    co_return *reply + std::string(*context.metadata().Get("from"));
+  }};
+  options.stream_interceptors = {[](Context& context, const MethodInfo&,
+                                    std::optional<std::string> request, StreamClientNext next) {
+    context.metadata().Append("by", "interceptor");
+    return next(std::move(request));
+  }};
+  return options;
+}
+
+TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheCall) {
+  Start(UsingTheContext());
+  auto context = std::make_unique<Context>();
+  context->metadata().Set("from", "caller");
+  Running<Result<std::string>> call(client_->Call(kUnary, *context, "x"));
+  EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|x|from=caller|by=interceptor]");
+  context.reset();
+  server_->Reply(1, "from ");
+  EXPECT_EQ(WaitTold(call), "OK from caller");
+  context = std::make_unique<Context>();
+  context->set_timeout(std::chrono::milliseconds(5));
+  Running<Result<std::string>> late(client_->Call(kUnary, *context, "x"));
+  context.reset();
+  EXPECT_EQ(WaitTold(late), "DEADLINE_EXCEEDED: OK") << "as nobody has cancelled the context";
+}
+
+TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheStream) {
+  Start(UsingTheContext());
+  auto context = std::make_unique<Context>();
+  auto stream = client_->OpenStream(kServerStream, *context, "x");
+  EXPECT_EQ(Next(), "1 request/1 [test.Bytes|Count|x|by=interceptor]");
+  context.reset();
+  server_->Fail(1, 10, "end");
+  EXPECT_EQ(Told(loop_.Run(stream->Finish())), "ABORTED: end");
+}
+
+TEST_F(ClientInterceptorTest, CancellingTheCallersContextCancelsTheCallsOwn) {
+  Start(UsingTheContext());
+  Running<Result<std::string>> call(Call("x"));
+  auto stream = client_->OpenStream(kServerStream, context_, "x");
+  context_.Cancel({StatusCode::kAborted, "enough"});
+  EXPECT_EQ(WaitTold(call), "ABORTED: ABORTED: enough");
+  EXPECT_EQ(Told(loop_.Run(stream->Finish())), "ABORTED: enough");
+  EXPECT_EQ(Told(loop_.Run(Call("x"))), "ABORTED: ABORTED: enough");
+}
+
+TEST_F(ClientInterceptorTest, WhatTheyChangeHoldsForTheirCallOnly) {
+  Start(UsingTheContext());
+  auto first = Call("x");
+  EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|x|by=interceptor]");
+  auto stream = client_->OpenStream(kServerStream, context_, "x");
+  EXPECT_EQ(Next(), "3 request/1 [test.Bytes|Count|x|by=interceptor]");
+  EXPECT_TRUE(context_.metadata().empty());
 }
 
 // What a handler would be given: the other ends of a relay.

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "raw_server.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc::client_test {
 namespace {

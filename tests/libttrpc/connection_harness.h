@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "support/wire.h"
-#include "ttrpc/connection.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc::test {
 

@@ -11,7 +11,7 @@
 
 #include "connection_harness.h"
 #include "support/sanitized.h"
-#include "ttrpc/connection.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc {
 namespace {
@@ -152,7 +152,8 @@ TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
         connection->Close();
       }
       EXPECT_EQ(connection->held(), 0U);
-      if (!::test::kSanitized) EXPECT_LT(used(), before + kLittle) << bytes.size() << " " << within_a_message;
+      if (!::test::kSanitized)
+        EXPECT_LT(used(), before + kLittle) << bytes.size() << " " << within_a_message;
     }
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/connection.h"
+#include "ttrpc/wire/connection.h"
 
 #include <event2/event.h>
 #include <gtest/gtest.h>

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "connection_harness.h"
-#include "ttrpc/connection.h"
+#include "ttrpc/wire/connection.h"
 
 namespace ttrpc {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/connector.h"
+#include "ttrpc/wire/connector.h"
 
 #include <event2/event.h>
 #include <gtest/gtest.h>

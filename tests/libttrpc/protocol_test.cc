@@ -18,11 +18,11 @@
 #include <vector>
 
 #include "ttrpc/client.h"
-#include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/request.h"
-#include "ttrpc/response.h"
 #include "ttrpc/server.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/response.h"
 
 namespace ttrpc {
 namespace {

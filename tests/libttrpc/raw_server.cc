@@ -8,7 +8,7 @@
 
 #include "support/run_until.h"
 #include "support/wire.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc::client_test {
 

@@ -17,8 +17,8 @@
 
 #include "ttrpc/client.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc::client_test {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 #include <gtest/gtest.h>
 

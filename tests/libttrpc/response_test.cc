@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/response.h"
+#include "ttrpc/wire/response.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/send_queue.h"
+#include "send_queue.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>

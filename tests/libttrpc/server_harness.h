@@ -21,10 +21,10 @@
 
 #include "support/wire.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/request.h"
-#include "ttrpc/response.h"
 #include "ttrpc/server.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/response.h"
 
 namespace ttrpc::test {
 

@@ -70,5 +70,14 @@ TEST(ResultDeathTest, ValueThatIsNotThereAborts) {
   EXPECT_DEATH((void)error.value(), "");
 }
 
+TEST(ResultTest, AnOkStatusIsNoError) {
+  const Result<int> result = Status();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().ToString(), "INTERNAL: ttrpc: an OK status is no error");
+  const Result<int> dropped = Status(StatusCode::kOk, "fine");
+  ASSERT_FALSE(dropped);
+  EXPECT_EQ(dropped.error().code(), StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace ttrpc

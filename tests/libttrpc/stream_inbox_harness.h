@@ -21,14 +21,14 @@
 #include "stream_inbox.h"
 #include "support/run_until.h"
 #include "support/wire.h"
-#include "ttrpc/codec.h"
-#include "ttrpc/connection.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/message.h"
 #include "ttrpc/status.h"
 #include "ttrpc/task.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc::test {
 

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "ttrpc/acceptor.h"
 #include "ttrpc/address.h"
 #include "ttrpc/client.h"
 #include "ttrpc/context.h"
-#include "ttrpc/request.h"
 #include "ttrpc/server.h"
+#include "ttrpc/wire/acceptor.h"
+#include "ttrpc/wire/request.h"
 
 namespace ttrpc {
 namespace {

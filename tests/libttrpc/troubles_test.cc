@@ -21,12 +21,12 @@
 #include "support/temp_folder.h"
 #include "support/wire.h"
 #include "ttrpc/client.h"
-#include "ttrpc/codec.h"
 #include "ttrpc/event_loop.h"
-#include "ttrpc/request.h"
-#include "ttrpc/response.h"
 #include "ttrpc/server.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/response.h"
 
 namespace ttrpc {
 namespace {

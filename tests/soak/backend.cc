@@ -18,8 +18,8 @@
 
 #include "bench/socket_io.h"
 #include "bench/wire.h"
-#include "ttrpc/message.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/message.h"
 
 namespace soak {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/wire.h"
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace soak {
 

@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "policy/policy.h"
 #include "ttrpc/address.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd::test {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace test {
 

@@ -5,6 +5,10 @@
 // for; a server's handler is given the call's, and may pass it on to the calls that it makes
 // itself: they then carry the same metadata, end at the same deadline and are cancelled with it.
 // On the loop's thread.
+//
+// A context may be destroyed before the calls that it was passed to, whatever the options of their
+// client: they go on, with their metadata and deadlines, and can no longer be cancelled. A
+// handler's context belongs to its server and is valid until the handler's task has ended.
 #pragma once
 
 #include <chrono>
@@ -20,6 +24,7 @@
 
 namespace ttrpc {
 
+class CallContext;  // private
 class CancelHook;
 class CancelledAwaiter;
 class HandshakeSession;
@@ -31,46 +36,51 @@ class Context {
   using Clock = std::chrono::steady_clock;
 
   Context() = default;
-  // Calls under way go on without it, their deadlines included; they can no longer be cancelled.
+  // Calls under way go on.
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Client: sent with each call that is made from now on. Server: what the client sent, as it stood
-  // on the wire.
+  // Client: sent with each call that is made from now on. Server: the client's, as it was on the
+  // wire. The reference is valid as long as the context.
   Metadata& metadata() { return metadata_; }
   const Metadata& metadata() const { return metadata_; }
 
-  // Until when a call that is made from now on may take; none: as long as it likes. A call whose
-  // deadline has passed is not sent. Server: the client's.
+  // The deadline of each call that is made from now on; calls under way keep theirs. None: a call
+  // may take any time. A call whose deadline has passed is not sent. Server: the client's.
   void set_deadline(std::optional<Clock::time_point> deadline) { deadline_ = deadline; }
+  // The same, from now on; a time beyond the clock's end is its end.
   void set_timeout(std::chrono::nanoseconds timeout);
   std::optional<Clock::time_point> deadline() const { return deadline_; }
 
   // Ends all calls under way that were given this context with CANCELLED `context canceled`. The
   // server is not told: ttrpc has no message for it. Calls made from now on fail in the same way.
   void Cancel() { Cancel({StatusCode::kCancelled, "context canceled"}); }
-  // The same, with a reason.
+  // The same, with a reason. Has no effect if the reason is OK, or the second time.
   void Cancel(Status reason);
 
-  // OK, or why it was cancelled. In a handler: CANCELLED `context canceled` once its peer is gone,
-  // DEADLINE_EXCEEDED `context deadline exceeded` once the client's deadline has passed. A handler
-  // that goes on regardless does no harm; what it returns is sent if there still is somebody to
-  // send it to.
+  // OK, or why it was cancelled. Valid as long as the context. In a handler: CANCELLED `context
+  // canceled` once its peer is gone, DEADLINE_EXCEEDED `context deadline exceeded` once the
+  // client's deadline has passed. A handler that goes on regardless does no harm; what it returns
+  // is sent if the peer is still there.
   const Status& status() const { return status_; }
+  // status() is not OK.
   bool cancelled() const { return !status_.ok(); }
 
-  // co_await context.Cancelled(): waits until it is cancelled, and goes on when the loop resumes
-  // it; if no call was ever made with this context, from within Cancel().
+  // co_await context.Cancelled() waits until the context is cancelled. The loop resumes the
+  // coroutine; if no call was ever made with this context, Cancel() does. If the context is
+  // destroyed first, the coroutine is not resumed. The loop must outlive the wait.
   CancelledAwaiter Cancelled();
 
-  // Server: who calls, as the server's handshaker found out; null if it has none, and on the
-  // client's side. Valid as long as the context.
+  // Server: who calls, as the server's handshaker found out. Null if it has none, or does not read
+  // credentials, and on the client's side. Valid as long as the context.
   const UnixCredentials* credentials() const;
-  // Server: what the handshaker made of the connection beside that; null if nothing.
+  // Server: what else the handshaker keeps for the connection; null if nothing. Valid as long as
+  // the context.
   const HandshakeSession* session() const;
 
  private:
+  friend class CallContext;
   friend class CancelHook;
   friend class CancelledAwaiter;
   friend class ClientCall;
@@ -85,11 +95,12 @@ class Context {
   std::shared_ptr<const HandshakenPeer> peer_;
 };
 
-// Calls back, once, when a context is cancelled. Either of the two may be destroyed first.
+// Calls back, once, when a context is cancelled. Either of the two may be destroyed first; nothing
+// is called then.
 class CancelHook {
  public:
-  // `callback` may destroy the hook. If the context is cancelled already, it is not called: look at
-  // status() first.
+  // Cancel() calls `callback`, which the hook owns, and which may destroy the hook and the context.
+  // It is not called if the context is cancelled already: look at status() first.
   CancelHook(Context& context, std::function<void(const Status& reason)> callback);
   ~CancelHook() { Unlink(); }
   CancelHook(const CancelHook&) = delete;
@@ -105,7 +116,7 @@ class CancelHook {
   CancelHook** link_;  // what points at this
 };
 
-// co_await of Context::Cancelled().
+// The result of Context::Cancelled(), to be awaited at once.
 class CancelledAwaiter {
  public:
   explicit CancelledAwaiter(Context& context) : context_(context) {}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // EventLoop: a loop for a program that has none. It runs tasks to their end, one call after
-// another, as a program does that waits for its answers; or it runs for ever, as a server does. One
-// thread.
+// another, as a program does that waits for its answers; or it runs for ever, as a server does. All
+// functions are called on one thread.
 //
 //   ttrpc::EventLoop loop;
 //   auto client = ttrpc::Client::Dial(loop.io(), address);
@@ -22,16 +22,19 @@ namespace ttrpc {
 
 class EventLoop {
  public:
-  // Ends the program if the kernel has no room for a loop.
+  // Ends the program if the kernel has no room for a loop, or there is no memory.
   EventLoop();
+  // Servers, clients and everything else that uses the loop must be gone by then.
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
+  // Both are owned by the EventLoop, and valid as long as it is.
   IoLoop& io() { return *io_; }
   event_base* base() const { return base_.get(); }
 
-  // Runs the loop until the task has ended. Not from within a callback or a task of this loop.
+  // Runs the loop until the task has ended, and returns its value: never, if the task does
+  // not end. Not to be called from a callback or a task of this loop.
   template <typename T>
   T Run(Task<T> task) {
     std::optional<T> result;
@@ -40,9 +43,10 @@ class EventLoop {
   }
   void Run(Task<void> task) { RunVoid(std::move(task)); }
 
-  // Runs until Stop().
+  // Runs the loop until Stop(). Not to be called from a callback or a task of this loop.
   void RunForever();
-  // Lets RunForever() return after the callbacks that are due. From a callback or a task.
+  // Has RunForever() return after the callbacks that are due. To be called from a callback or a
+  // task of this loop.
   void Stop();
 
  private:

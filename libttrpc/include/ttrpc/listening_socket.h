@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ListeningSocket: a Unix socket that is made so that nobody can connect before its mode and owner
-// are set, that never takes the place of one that is in use, and that takes away at its end only
-// what is its own. Any thread.
+// are set, that never replaces one that is in use, and that removes at its end only what is its
+// own. Any thread, one at a time.
 //
-// A lock file beside it, `.NAME.lock`, is held for as long as it lives, so that two processes
-// cannot both find a stale socket and replace each other's.
+// It holds a lock file beside the socket, `.NAME.lock`, for as long as it lives, so that two
+// processes cannot both find a stale socket and replace each other's.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,7 +25,8 @@ struct ListeningSocketOptions {
   explicit ListeningSocketOptions(Address where) : address(std::move(where)) {}
 
   Address address;
-  std::optional<uid_t> owner;  // not given: ours. Only for a path, as is the next
+  // These three are for a path only. No owner or group: this process' own.
+  std::optional<uid_t> owner;
   std::optional<gid_t> group;
   mode_t mode = 0600;
   int backlog = 4096;  // peers that wait while we cannot accept
@@ -33,14 +34,16 @@ struct ListeningSocketOptions {
 
 class ListeningSocket {
  public:
-  // Non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens there, or holds the lock.
-  // FAILED_PRECONDITION: what stands there is no socket, and stays. INVALID_ARGUMENT: the address
-  // is no Unix socket's, so that nobody who connects could be authenticated. The status of the
-  // system call that failed otherwise. Nothing is left behind.
+  // Makes a socket that is non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens
+  // there, or holds the lock. FAILED_PRECONDITION: there is a file that is no socket; it is left
+  // alone. INVALID_ARGUMENT: the address is no Unix socket's, so that no client could be
+  // authenticated. Otherwise the ErrnoStatus() of the system call that failed. A failure leaves
+  // nothing behind.
   static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
-  // One that somebody else made, such as a service manager, and whose path stays theirs; it is made
-  // non-blocking. INVALID_ARGUMENT: it is no Unix stream socket, or does not listen.
+  // Owns a socket that somebody else made, such as a service manager, whose path stays theirs, and
+  // makes it non-blocking. INVALID_ARGUMENT: it is no Unix stream socket, or does not listen; it is
+  // closed.
   static Result<ListeningSocket> Adopt(UniqueFd socket);
 
   ListeningSocket(ListeningSocket&& other) noexcept = default;
@@ -48,15 +51,17 @@ class ListeningSocket {
   // CloseAndUnlink().
   ~ListeningSocket();
 
-  // Owner, group and mode of a path, anew, as `options` has them; its address is the one this was
-  // made with. Who may connect before and after may do so meanwhile, and nobody else.
-  // FAILED_PRECONDITION: the path is not ours any more, or never was. The status of the system call
-  // that failed otherwise; some of it may be done then.
+  // Changes owner, group and mode of the path to those of `options`, whose address must be the one
+  // that this was made with. A client that may connect before and after may do so meanwhile, and no
+  // other. FAILED_PRECONDITION: the path is not ours any more, or never was. Otherwise the
+  // ErrnoStatus() of the system call that failed, before which some of it may have been done.
   Status SetAccess(const ListeningSocketOptions& options);
 
+  // Borrowed: valid until CloseAndUnlink(); -1 after it.
   int fd() const { return socket_.get(); }
 
-  // Stops listening and removes the path, if it still is ours, and the lock file. Once is enough.
+  // Stops listening and removes the path, if it still is ours, and the lock file. Failures to
+  // remove are ignored. Has no effect the second time.
   void CloseAndUnlink();
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Server: serves registered services on any number of listening sockets. On the loop's thread.
+// Server: serves registered services on any number of listening sockets. All functions are called
+// on the loop's thread, and none waits; the loop calls the services' methods.
 //
 //   ttrpc::EventLoop loop;
 //   Greeter greeter;                                     // implements example::Greeter
@@ -24,7 +25,7 @@
 #include "ttrpc/interceptor.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
-#include "ttrpc/message.h"
+#include "ttrpc/message_size.h"
 #include "ttrpc/service.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
@@ -33,23 +34,24 @@ namespace ttrpc {
 
 struct ServerOptions {
   ServerOptions() {}
-  // Null: everybody who can connect is served, and handlers are not told who it is.
+  // Null: everybody who can connect is served, and Context::credentials() is null.
   std::unique_ptr<Handshaker> handshaker;
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::vector<UnaryInterceptor> unary_interceptors;  // outermost first
   std::vector<StreamServerInterceptor> stream_interceptors;
   uint32_t message_size = kDefaultMessageSize;  // longer ones are neither sent nor taken
-  // Connections at once, those included that shake hands; more are closed without a byte. 0: any
-  // number.
+  // The most connections at once, including those in their handshake; more are closed without a
+  // byte. 0: any number.
   size_t connections = 0;
-  // Calls at once on one connection; more get RESOURCE_EXHAUSTED `too many streams`. 0: any number.
-  // A call whose client has its answer counts until its handler has ended.
+  // The most calls at once on one connection; more get RESOURCE_EXHAUSTED `too many streams`. 0:
+  // any number. A call whose client has its answer counts until its handler has ended.
   size_t streams = 1024;
   // Bytes kept for a stream that is not read; for all those of a connection, four times as many.
   size_t stream_buffer = 4U << 20;
   // Bytes of replies kept for a connection that takes none; from here on it is not read.
   size_t send_buffer = 16U << 20;
-  // Told what no caller is: why a connection was refused, that accepting pauses and goes on.
+  // The loop calls it with what no caller learns: why a connection was refused, that accepting
+  // pauses and goes on. It must not destroy the server. May be null.
   std::function<void(const Status& what)> on_trouble;
 };
 
@@ -57,36 +59,39 @@ class ServerCore;  // private
 
 class Server {
  public:
-  // `loop` must outlive it.
+  // `loop` must outlive the server.
   explicit Server(IoLoop& loop, ServerOptions options = {});
   // Close().
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Before the first connection. ALREADY_EXISTS: a service of that name is registered.
+  // To be called before the first connection. The server borrows the service's names and
+  // implementation until it is destroyed. ALREADY_EXISTS: a service of that name is registered.
   Status Register(ServiceDescription service);
 
-  // Makes a listening socket as ListeningSocket does, and serves it. Its statuses.
+  // Makes a listening socket, owns and serves it. The statuses are ListeningSocket::Create()'s.
   Status Listen(const ListeningSocketOptions& options);
   Status Listen(const Address& address);
-  // Serves a socket that already listens, such as one that systemd passed. INVALID_ARGUMENT: it
-  // does not.
+  // Owns and serves a socket that already listens, such as one that systemd passed, and makes it
+  // non-blocking. INVALID_ARGUMENT: it does not listen; it is closed.
   Status Serve(UniqueFd listening);
-  // Serves one that is connected: an end of a socketpair, say. Not after Shutdown() or Close().
+  // Owns and serves a connected socket, such as an end of a socketpair, and makes it non-blocking.
+  // Not to be called after Shutdown() or Close(). A refusal goes to ServerOptions::on_trouble.
   void ServeConnection(UniqueFd connected);
 
   // Stops listening, closes idle connections now and each other one after its last call; new calls
-  // get UNAVAILABLE `ttrpc: server closed`. After `timeout` the rest is closed as by Close().
-  // `done`, which may be null and may destroy the server, is called by the loop when no connection
-  // and no handler is left. Once.
+  // get UNAVAILABLE `ttrpc: server closed`. After `timeout` the rest is closed as by Close(). The
+  // loop calls `done`, which may be null and may destroy the server, when no connection and no
+  // handler is left. To be called once.
   void Shutdown(std::chrono::nanoseconds timeout, std::function<void()> done);
-  // Now: stops listening, closes all connections, cancels the contexts of the calls under way, and
-  // destroys their tasks. Not from within a handler: use Shutdown() with a timeout of zero there.
+  // Stops listening, closes all connections, cancels the contexts of the calls under way, and
+  // destroys their tasks, before it returns. Not to be called from a handler: use Shutdown() with a
+  // timeout of zero there.
   void Close();
 
-  size_t connections() const;  // those included that shake hands
-  size_t calls() const;        // whose handlers have not ended
+  size_t connections() const;  // includes those in their handshake
+  size_t calls() const;        // includes those whose client is gone, until their handlers end
 
  private:
   std::unique_ptr<ServerCore> core_;

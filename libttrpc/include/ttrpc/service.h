@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a server knows of a service: its methods, and how to call them. Written by
-// protoc-gen-cpp-ttrpc; by hand for a service whose messages are not protobuf's, or not known.
+// ServiceDescription: what a server knows of a service: its methods, and how to call them.
+// protoc-gen-cpp-ttrpc writes it; write it by hand for a service whose messages are not protobuf's,
+// or not known. Its functions are called on the loop's thread.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -20,24 +21,29 @@
 
 namespace ttrpc {
 
-// Where a method's implementation puts its one reply.
+// A method's implementation writes its one reply to a ReplySink, which is the server's and valid
+// until the method's task has ended.
 class ReplySink {
  public:
-  // Once, last. The status to end with: RESOURCE_EXHAUSTED if the reply is too long to be sent.
+  // Encodes the reply before it returns. To be called once, last: the method ends with the status
+  // that this returns. RESOURCE_EXHAUSTED: the reply is too long to be sent.
   virtual Status Write(const google::protobuf::MessageLite& reply) = 0;
-  // The same, already encoded.
+  // The same for a reply that is already encoded, of which it takes a copy.
   virtual Status WriteBytes(std::string_view reply) = 0;
 
  protected:
   ~ReplySink() = default;
 };
 
-// A method, as a server calls it. `service` is ServiceDescription::implementation.
+// A method, as a server calls it. `service` is ServiceDescription::implementation. The task may
+// fail with any status, which the client gets. `context` is valid until the task has ended; a
+// server that is closed destroys the task where it waits.
 struct Method {
-  // `request` is valid until the task first waits.
+  // `request` is valid until the task first waits, and must be copied by one that needs it longer.
   using Unary = Task<Status> (*)(void* service, Context& context, std::string_view request,
                                  ReplySink& reply);
-  // The stream outlives the task. `reply` is for a method whose server does not stream.
+  // `stream` is valid until the task has ended. `reply` is for a method whose server does not
+  // stream.
   using Stream = Task<Status> (*)(void* service, Context& context, RawStream& stream,
                                   ReplySink& reply);
 
@@ -45,14 +51,16 @@ struct Method {
   Method(std::string_view n, bool client_streaming, bool server_streaming, Stream s)
       : name(n), client_streams(client_streaming), server_streams(server_streaming), stream(s) {}
 
-  std::string_view name;
+  std::string_view name;  // borrowed: see ServiceDescription
   bool client_streams = false;
   bool server_streams = false;
-  Unary unary = nullptr;    // either this
-  Stream stream = nullptr;  // or this
+  // One of the two is null.
+  Unary unary = nullptr;
+  Stream stream = nullptr;
 };
 
-// The names and the implementation must outlive the server that it is registered with.
+// A description borrows all names and the implementation: they must outlive the server that it is
+// registered with. The server keeps a copy of the description itself.
 struct ServiceDescription {
   ServiceDescription(std::string_view n, void* i, std::vector<Method> m)
       : name(n), implementation(i), methods(std::move(m)) {}
@@ -62,8 +70,8 @@ struct ServiceDescription {
   std::vector<Method> methods;
 };
 
-// What generated code calls: from bytes to an implementation's method and back. `Service` is the
-// abstract class, `Call` a pointer to its method.
+// Generated code uses these: from bytes to an implementation's method and back. `Service` is the
+// abstract class, `Call` a pointer to its method. INTERNAL: the bytes are not a Request.
 namespace service_internal {
 
 template <typename Request>

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Status: how a call ended. Result<T>: a value, or the Status that says why there is none.
-// Values; any thread. The codes are gRPC's, on the wire as google.rpc.Status.code.
+// Status: how a call ended. Result<T>: a value, or the Status that says why there is none. The
+// codes are gRPC's, on the wire as google.rpc.Status.code.
+//
+// Both are values that own what they hold. Any thread may use one, one thread at a time; no
+// function here fails.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +38,11 @@ enum class StatusCode : int32_t {
   kUnauthenticated = 16,
 };
 
-// "OK", "PERMISSION_DENIED", …; "UNRECOGNIZED" for a number that the enum does not name. The view
-// lives for ever.
+// Returns "OK", "PERMISSION_DENIED", …; "UNRECOGNIZED" for a number that the enum does not name.
+// The view is valid for ever.
 std::string_view StatusCodeName(StatusCode code);
 
-// More about an error, in a message of any type: google.protobuf.Any, its message still encoded.
+// A detail of an error is a google.protobuf.Any, whose message is still encoded.
 struct StatusDetail {
   StatusDetail(std::string url, std::string bytes)
       : type_url(std::move(url)), value(std::move(bytes)) {}
@@ -49,11 +52,11 @@ struct StatusDetail {
   friend bool operator==(const StatusDetail&, const StatusDetail&) = default;
 };
 
-// An OK status is a null pointer: it costs nothing to make, to hand on and to test.
+// An OK status is a null pointer: it costs nothing to make, to pass on and to test.
 class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
-  // kOk gives OK, whatever the message.
+  // The code kOk makes an OK status, which drops the message and the details.
   Status(StatusCode code, std::string message, std::vector<StatusDetail> details = {});
   Status(const Status& other);
   Status& operator=(const Status& other);
@@ -62,12 +65,11 @@ class [[nodiscard]] Status {
 
   bool ok() const { return state_ == nullptr; }
   StatusCode code() const { return ok() ? StatusCode::kOk : state_->code; }
-  // Empty if OK. Valid for as long as the status is neither assigned to nor destroyed.
+  // Both are empty if OK, and valid until the status is assigned to, moved from or destroyed.
   const std::string& message() const;
-  // Empty if OK. Valid for as long.
   const std::vector<StatusDetail>& details() const;
 
-  // "OK" or "PERMISSION_DENIED: uid 1000 may not call /svc/Method".
+  // Returns "OK" or "PERMISSION_DENIED: uid 1000 may not call /svc/Method".
   std::string ToString() const;
 
   friend bool operator==(const Status& a, const Status& b) {
@@ -85,26 +87,39 @@ class [[nodiscard]] Status {
   std::unique_ptr<const State> state_;
 };
 
+// Writes ToString().
 std::ostream& operator<<(std::ostream& out, const Status& status);
 
-// The Status of a failed system call: `what` followed by strerror(error_number). The codes are
-// those that Go's server gives such an error: EEXIST and ENOTEMPTY ALREADY_EXISTS, ENOENT
-// NOT_FOUND, EACCES and EPERM PERMISSION_DENIED, anything else UNKNOWN.
+// Returns the status of a failed system call; its message is `what` followed by
+// strerror(error_number). The code is the one that Go's server gives such an error: ALREADY_EXISTS
+// for EEXIST and ENOTEMPTY, NOT_FOUND for ENOENT, PERMISSION_DENIED for EACCES and EPERM, UNKNOWN
+// for any other.
 Status ErrnoStatus(int error_number, std::string_view what);
 
-// Has std::expected's member names, so that it can become an alias of it.
+namespace status_internal {
+
+// INTERNAL `ttrpc: an OK status is no error`.
+Status OkIsNoError();
+
+}  // namespace status_internal
+
+// Has std::expected's member names, so that it can become an alias of it. value() and error()
+// return references into the result: valid until it is assigned to, moved from or destroyed.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {
-  }  // NOLINT: implicit, as in std::expected
-  Result(Status error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: never OK
+  // Both are implicit, as in std::expected.
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT
+  // An OK status says nothing about the missing value. It becomes an error that says so: INTERNAL
+  // `ttrpc: an OK status is no error`.
+  Result(Status error)  // NOLINT
+      : state_(std::in_place_index<1>,
+               error.ok() ? status_internal::OkIsNoError() : std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
 
-  // Only with a value: std::get aborts the program otherwise (it throws through a noexcept border).
+  // Only with a value. Without one they end the program: std::get throws through a noexcept border.
   T& value() & noexcept { return std::get<0>(state_); }
   const T& value() const& noexcept { return std::get<0>(state_); }
   T&& value() && noexcept { return std::get<0>(std::move(state_)); }
@@ -114,7 +129,7 @@ class [[nodiscard]] Result {
   T* operator->() noexcept { return &value(); }
   const T* operator->() const noexcept { return &value(); }
 
-  // Only without a value.
+  // Only without a value; ends the program otherwise. Never OK.
   const Status& error() const noexcept { return std::get<1>(state_); }
 
  private:

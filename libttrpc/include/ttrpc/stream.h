@@ -3,10 +3,10 @@
 // Streams: one message after another within a call. RawStream carries bytes and is what
 // interceptors see; the templates carry messages. On the loop's thread.
 //
-// A stream is read by one coroutine at a time and written by one at a time; these may be two. ttrpc
-// knows no flow control for a stream: what is received and not taken is kept, up to a limit, then
-// the connection is not read for a second or two, so that whoever sends has to wait; if nothing is
-// taken by then, the stream fails with RESOURCE_EXHAUSTED `ttrpc: stream buffer full` and the other
+// One coroutine at a time reads a stream and one at a time writes it; these may be two. ttrpc has
+// no flow control for a stream: what is received and not taken is kept, up to a limit; then the
+// connection is not read for a second or two, so that the sender has to wait; if nothing is taken
+// by then, the stream fails with RESOURCE_EXHAUSTED `ttrpc: stream buffer full`, and the other
 // calls of the connection go on.
 #pragma once
 
@@ -22,44 +22,45 @@
 
 namespace ttrpc {
 
-// One side of an open stream.
+// One side of an open stream. A handler's belongs to the server and is valid until the handler's
+// task has ended; a client's belongs to the caller.
 class RawStream {
  public:
   virtual ~RawStream() = default;
 
-  // The next message. None: the other side has closed (status() is OK) or the stream has failed.
-  // The stream must outlive the task.
+  // Waits for the next message. None: the other side has closed (status() is OK) or the stream has
+  // failed. The stream must outlive the task.
   virtual Task<std::optional<std::string>> Receive() = 0;
 
   // Queues a message, and waits while the connection takes no more. RESOURCE_EXHAUSTED `message
   // length N exceed maximum message size of M`: it is not sent, the stream stays.
-  // FAILED_PRECONDITION `ttrpc: stream closed`: this side has closed. Else status(). The stream
-  // must outlive the task.
+  // FAILED_PRECONDITION `ttrpc: stream closed`: this side has closed. Any other failure is
+  // status(). The stream must outlive the task.
   virtual Task<Status> Send(std::string message) = 0;
 
   // How receiving ended; OK as long as it has not. Server: CANCELLED once the peer is gone,
-  // DEADLINE_EXCEEDED. Client: the server's status, UNAVAILABLE once the server is gone, and what
-  // Context says. Valid until the stream is destroyed.
+  // DEADLINE_EXCEEDED once the client's deadline has passed. Client: the server's status,
+  // UNAVAILABLE once the server is gone, or the context's. Valid until the stream is destroyed.
   virtual const Status& status() const = 0;
 };
 
 // The client's side, which also ends it. Destroying it abandons the call: what comes for it is
-// dropped. The server is not told.
+// dropped, and the server does not learn of it. It may outlive its client, not the loop.
 class RawClientStream : public RawStream {
  public:
-  // Says that no more will be sent. Without effect on a stream whose method takes one message only,
-  // or the second time.
+  // Tells the server that no more will be sent. Has no effect the second time, or on a stream whose
+  // method takes one message only.
   virtual void CloseSend() = 0;
 
-  // Closes, waits for the end of the call, and drops the messages that were not taken. The bytes of
-  // the reply if the method's server does not stream, else empty; or how the call failed.
-  // The stream must outlive the task.
+  // Closes, waits for the end of the call, and drops the messages that were not taken. The value is
+  // the bytes of the reply if the method's server does not stream, else empty; an error is how the
+  // call failed. The stream must outlive the task. To be called once.
   virtual Task<Result<std::string>> Finish() = 0;
 };
 
 namespace stream_internal {
 
-// INTERNAL `ttrpc: error unmarshalling payload: TYPE`, as Go's.
+// Returns INTERNAL `ttrpc: error unmarshalling payload: TYPE`, as Go's.
 Status CannotParse(const google::protobuf::MessageLite& message);
 
 template <typename M>
@@ -69,7 +70,7 @@ Result<M> Parse(const std::string& bytes) {
   return message;
 }
 
-// Of a received message: none, and `*failure`, if it is not one.
+// Receives a message; none, and `*failure`, if the bytes are not one.
 template <typename M>
 Task<std::optional<M>> Receive(RawStream& stream, Status* failure) {
   if (!failure->ok()) co_return std::nullopt;
@@ -96,17 +97,18 @@ Task<Status> FinishWithoutReply(RawClientStream& stream) {
 
 }  // namespace stream_internal
 
-// What a method's implementation receives from.
+// A method's implementation receives messages from this. Valid until the method's task has ended.
 template <typename M>
 class ReceiveStream {
  public:
-  // `stream` must outlive it.
+  // `stream` must outlive the object.
   explicit ReceiveStream(RawStream& stream) : stream_(stream) {}
 
-  // The next message; none at the end, of whatever kind: see status().
+  // Waits for the next message; none at the end, whose kind is status().
   //   while (std::optional<M> message = co_await stream.Receive()) …
   Task<std::optional<M>> Receive() { return stream_internal::Receive<M>(stream_, &failure_); }
-  // OK: the other side has closed, or has not yet.
+  // OK: the other side has closed, or has not yet. INTERNAL: it has sent bytes that are no M. Any
+  // other status is RawStream's. Valid as long as the stream.
   const Status& status() const { return failure_.ok() ? stream_.status() : failure_; }
   RawStream& raw() const { return stream_; }
 
@@ -115,14 +117,14 @@ class ReceiveStream {
   Status failure_;
 };
 
-// What a method's implementation sends to.
+// A method's implementation sends messages to this. Valid until the method's task has ended.
 template <typename M>
 class SendStream {
  public:
-  // `stream` must outlive it.
+  // `stream` must outlive the object.
   explicit SendStream(RawStream& stream) : stream_(stream) {}
 
-  // As RawStream::Send(). `message` is encoded before this returns.
+  // Sends as RawStream::Send() does. `message` is encoded before this returns.
   Task<Status> Send(const M& message) { return stream_.Send(message.SerializeAsString()); }
   RawStream& raw() const { return stream_; }
 
@@ -130,18 +132,19 @@ class SendStream {
   RawStream& stream_;
 };
 
-// The client's side of a call whose server streams.
+// These are the client's side of a call, for a method whose server streams, whose client streams,
+// or where both do. The caller owns them; they must outlive the tasks that their functions return.
 template <typename Reply>
 class ServerStreamCall {
  public:
   explicit ServerStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
 
-  // The next reply; none at the end, of whatever kind: see Finish().
+  // Waits for the next reply; none at the end, whose kind is what Finish() returns.
   Task<std::optional<Reply>> Receive() {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
-  // Closes this side, and waits for the end of the call: how it ended. Replies that were not
-  // received are dropped.
+  // Closes this side, waits for the end of the call, and returns how it ended. Replies that were
+  // not received are dropped. INTERNAL: a reply was no Reply.
   Task<Status> Finish() {
     if (!failure_.ok()) return Ended(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
@@ -157,32 +160,31 @@ class ServerStreamCall {
   Status failure_;
 };
 
-// … whose client streams.
 template <typename Request, typename Reply>
 class ClientStreamCall {
  public:
   explicit ClientStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
 
-  // As RawStream::Send(). `request` is encoded before this returns.
+  // Sends as RawStream::Send() does. `request` is encoded before this returns.
   Task<Status> Send(const Request& request) { return stream_->Send(request.SerializeAsString()); }
-  // Closes this side, and waits for the reply.
+  // Closes this side, and waits for the reply, or the status of the call. INTERNAL: the reply is no
+  // Reply.
   Task<Result<Reply>> Finish() { return stream_internal::Finish<Reply>(*stream_); }
 
  private:
   std::unique_ptr<RawClientStream> stream_;
 };
 
-// … where both stream.
 template <typename Request, typename Reply>
 class BidiStreamCall : public ServerStreamCall<Reply> {
  public:
   using ServerStreamCall<Reply>::ServerStreamCall;
 
-  // As RawStream::Send(). `request` is encoded before this returns.
+  // Sends as RawStream::Send() does. `request` is encoded before this returns.
   Task<Status> Send(const Request& request) {
     return this->raw().Send(request.SerializeAsString());
   }
-  // Says that no more will be sent.
+  // Tells the server that no more will be sent.
   void CloseSend() { this->raw().CloseSend(); }
 };
 

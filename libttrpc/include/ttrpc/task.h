@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Task<T>: a call that is waited for with co_await. A coroutine that returns Task<T> begins when it
-// is awaited, on the awaiter's thread, and hands its value to the awaiter when it ends. Destroying
-// a task ends its coroutine where it stands: its local variables are destroyed, and what it waited
-// for is given up.
+// is awaited, on the awaiter's thread, and passes its value to the awaiter when it ends. The task
+// owns the coroutine: destroying it ends the coroutine where it waits, destroys its local
+// variables, and abandons what it waited for. Parameters that a coroutine takes by reference must
+// outlive its task.
 //
 // TaskGroup: runs tasks that nobody awaits.
 //
-// A value that a task is to carry should have a constructor of its own: g++ 12 copies an aggregate
-// that is passed as a temporary within a co_await expression byte by byte, and destroys it twice.
-// All types of this library that one may want to pass there do have one.
+// Give a type that a task is to carry a constructor of its own: g++ 12 copies an aggregate that is
+// passed as a temporary within a co_await expression byte by byte, and destroys it twice. The types
+// of this library that one may want to pass there have one.
 #pragma once
 
 #include <coroutine>
@@ -119,8 +120,9 @@ class [[nodiscard]] Task {
     if (coroutine_) coroutine_.destroy();
   }
 
-  // Awaited once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes the
-  // coroutine is its value, INTERNAL, if T can be made of a Status; else it ends the program.
+  // To be awaited once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes
+  // the coroutine becomes its value, INTERNAL, if T can be made of a Status; else it ends the
+  // program.
   auto operator co_await() && noexcept {
     class Awaiter {
      public:
@@ -162,18 +164,18 @@ inline Task<void> Promise<void>::get_return_object() noexcept {
 
 }  // namespace task_internal
 
-// Owns tasks that run on their own. All on one thread.
+// Owns tasks that run on their own. All functions are called on one thread.
 class TaskGroup {
  public:
   TaskGroup() = default;
-  // Ends what still runs, in no order.
+  // Clear().
   ~TaskGroup() { Clear(); }
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  // Runs `task` now, until it first waits. Its memory goes when it has ended.
+  // Runs `task` now, until it first waits. Its memory is freed when it has ended.
   void Spawn(Task<void> task);
-  // Ends what still runs. Not from within one of its tasks.
+  // Destroys the tasks that have not ended, in no order. Not to be called from one of them.
   void Clear();
   bool empty() const { return first_ == nullptr; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UniqueFd: the one owner of a descriptor. A value; any thread.
+// UniqueFd: the one owner of a descriptor, which it closes when it is destroyed. A value; any
+// thread, one at a time. No function fails: what close(2) returns is ignored.
 #pragma once
 
 #include <unistd.h>
@@ -12,7 +13,8 @@ namespace ttrpc {
 class UniqueFd {
  public:
   UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}  // takes it over; negative means none
+  // Owns `fd` from here on; a negative number means none.
+  explicit UniqueFd(int fd) : fd_(fd) {}
   UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {
     if (this != &other) reset(other.release());
@@ -22,14 +24,16 @@ class UniqueFd {
   UniqueFd& operator=(const UniqueFd&) = delete;
   ~UniqueFd() { reset(); }
 
+  // Borrowed: valid until the UniqueFd is assigned to, reset, released or destroyed. -1: none.
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
   explicit operator bool() const { return valid(); }
 
-  // Gives the descriptor up: the caller closes it.
+  // Gives the descriptor up: the caller closes it. -1: there was none.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
-  // close(2) is not repeated on EINTR: on Linux the descriptor is gone by then.
+  // Closes the descriptor and owns `fd` in its place. close(2) is not repeated on EINTR: on Linux
+  // the descriptor is gone by then.
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;

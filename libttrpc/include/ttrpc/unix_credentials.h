@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UnixCredentials: who is at the other end of a Unix socket, as the kernel tells it. Never what a
-// peer says of itself.
+// UnixCredentials: who is at the other end of a Unix socket, as the kernel reports it, and never as
+// the peer describes itself. Any thread; no function here waits. `socket` is always borrowed, for
+// the time of the call.
 #pragma once
 
 #include <sys/types.h>
@@ -15,41 +16,48 @@
 
 namespace ttrpc {
 
+// A value that owns its descriptor. The ids are those that the process had when it called
+// connect(2), or listen(2) if it is the listening side.
 struct UnixCredentials {
   UnixCredentials() = default;
-  pid_t pid = 0;  // a label only: 0 where the peer is in a pid namespace that is not ours to see
-  uid_t uid = static_cast<uid_t>(
-      -1);  // effective, as it was at connect(2), or at listen(2) of the other side
+  // A label only. 0 if the peer is in a pid namespace that we cannot see.
+  pid_t pid = 0;
+  // The effective ids; -1 is nobody's.
+  uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
-  std::vector<gid_t> groups;  // supplementary, as the kernel lists them
-  UniqueFd
-      pidfd;  // pins the process against reuse of its pid; none before Linux 6.5 or when it is gone
+  // The supplementary groups, in the kernel's order.
+  std::vector<gid_t> groups;
+  // Pins the process against reuse of its pid. None before Linux 6.5, or if the process is gone.
+  UniqueFd pidfd;
 };
 
 struct UnixCredentialsOptions {
   bool pidfd = false;  // costs a descriptor for as long as the result lives
-  bool groups = true;  // a peer with 65536 of them makes this cost milliseconds
+  bool groups = true;  // costs milliseconds for a peer that has 65536 of them
 };
 
-// Reads SO_PEERCRED, SO_PEERGROUPS and, if asked, SO_PEERPIDFD of a connected Unix socket, which
-// stays the caller's. Fails closed: UNAUTHENTICATED if the kernel does not give uid, gid and
-// groups, or if it gives -1 for uid or gid.
+// Reads SO_PEERCRED, SO_PEERGROUPS and, if asked, SO_PEERPIDFD of a connected Unix socket. Fails
+// closed: UNAUTHENTICATED if the kernel does not report uid, gid and groups (as for a socket that
+// is no Unix socket, or not connected), or if it reports -1 for uid or gid. A pidfd that cannot be
+// had is no failure.
 Result<UnixCredentials> ReadUnixCredentials(int socket, UnixCredentialsOptions options = {});
 
-// include/uapi/linux/limits.h: a process has no more supplementary groups.
+// No process has more supplementary groups (include/uapi/linux/limits.h).
 inline constexpr size_t kMaxUnixGroups = 65536;
 
-// The supplementary groups alone, read into `buffer`, of which the result is a view: whoever reads
-// those of many peers pays for the memory once. A peer that has more than `most` costs no copy:
-// RESOURCE_EXHAUSTED. UNAUTHENTICATED if the kernel does not give them.
+// Reads the supplementary groups alone, into `buffer`, which grows as needed and can be used for
+// many peers. The result is a view of it, valid until the buffer is changed or destroyed.
+// RESOURCE_EXHAUSTED: the peer has more than `most`, and none was copied. UNAUTHENTICATED: the
+// kernel does not report them.
 Result<std::span<const gid_t>> ReadUnixGroups(int socket, std::vector<gid_t>* buffer,
                                               size_t most = kMaxUnixGroups);
 
-// How many there are, at the price of one system call that copies none. UNAUTHENTICATED likewise.
+// Returns the number of supplementary groups, for the price of one system call that copies none.
+// UNAUTHENTICATED: the kernel does not report it.
 Result<size_t> CountUnixGroups(int socket);
 
-// The uid and gid as which an id shows that has no mapping in our user namespace:
-// /proc/sys/kernel/overflowuid and overflowgid, or 65534 where they cannot be read.
+// The uid and gid that the kernel reports in place of an id that has no mapping in our user
+// namespace: /proc/sys/kernel/overflowuid and overflowgid, or 65534 if they cannot be read.
 uid_t OverflowUid();
 gid_t OverflowGid();
 

@@ -8,7 +8,7 @@
 
 #include "support/allocation_count.h"
 #include "support/policy_builder.h"
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace proxyd {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ttrpc/message.h"
+#include "ttrpc/wire/message.h"
 
 namespace proxyd {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "harness/wire.h"
-#include "ttrpc/response.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/response.h"
 
 namespace integration {
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "harness/io.h"
-#include "ttrpc/message.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/message.h"
+#include "ttrpc/wire/request.h"
 
 namespace integration {
 

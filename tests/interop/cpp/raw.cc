@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "check.h"
-#include "ttrpc/message.h"
-#include "ttrpc/request.h"
-#include "ttrpc/response.h"
+#include "ttrpc/wire/message.h"
+#include "ttrpc/wire/request.h"
+#include "ttrpc/wire/response.h"
 
 namespace interop {
 namespace {

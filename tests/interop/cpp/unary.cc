@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "check.h"
-#include "ttrpc/request.h"
+#include "ttrpc/wire/request.h"
 
 namespace interop {
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connection: messages over one connected stream socket, on a borrowed event loop. It knows framing
-// and flow, nothing of calls. What is sent before there is a socket is queued. Everything on the
-// loop's thread.
+// and flow, nothing of calls. What is sent before there is a socket is queued. All functions are
+// called on the loop's thread; none waits, and none fails but by OnClosed().
 //
-// Reading and writing never wait for each other. The send queue is bounded by whoever fills it:
+// For programs that read and write messages themselves, as proxies do: may change in any release.
+//
+// Reading and writing never wait for each other. The sender bounds the send queue:
 // send_queue_full() says when to stop, OnSendQueueLow() when to go on; what is sent all the same is
 // queued.
 #pragma once
@@ -13,15 +15,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 
-#include "ttrpc/codec.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/message.h"
-#include "ttrpc/page_allocator.h"
-#include "ttrpc/send_queue.h"
 #include "ttrpc/unique_fd.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/message.h"
 
 namespace ttrpc {
 
@@ -32,25 +31,27 @@ enum class CloseReason {
   kFlushed,        // CloseAfterFlush() is done
 };
 
-// Called by the loop, never from within a call to the Connection. May call any of its functions,
-// but must not destroy it.
+struct ConnectionTurn;  // private
+
+// ConnectionHandler receives the events of a connection. The loop calls it, never from within a
+// call to the Connection. It may call any function of the connection, but must not destroy it.
 class ConnectionHandler {
  public:
   // `data` is valid during the call.
   virtual void OnMessage(const MessageHeader& header, std::string_view data) = 0;
   // A message with this header was longer than allowed, and has been discarded.
   virtual void OnOversizedMessage(const MessageHeader& header) = 0;
-  // The send queue was full and is low again.
+  // The send queue was full, and is low again.
   virtual void OnSendQueueLow() = 0;
-  // What has come ends within a message (true; again for each such message), or no longer does.
+  // What has come ends within a message (true; repeated for each such message), or no longer does.
   virtual void OnPartialMessage(bool) {}
-  // The other side takes no bytes, and there are some to be sent (true; again after it took some),
-  // or all of them were sent.
+  // The other side takes no bytes, and there are some to be sent (true; repeated after it took
+  // some), or all of them were sent.
   virtual void OnWriteBlocked(bool) {}
   // Connection::held() has changed.
   virtual void OnHeldChanged() {}
-  // Once, and the last call: the socket is closed. Not after Close(). `error_number` is errno's for
-  // kSystemError.
+  // The last call, made once: the socket is closed. Close() and the destructor make none.
+  // `error_number` is errno's for kSystemError, else 0.
   virtual void OnClosed(CloseReason reason, int error_number) = 0;
 
  protected:
@@ -68,79 +69,82 @@ struct ConnectionOptions {
   size_t send_queue_high = 256U << 10;          // bytes; full from here on
   size_t send_queue_low = 64U << 10;            // bytes; low again from here on
 
-  // What to do once the other side is known to be gone, though there may be something of it to
-  // read: hand all of it out before OnClosed (true), or call OnClosed at once (false), even while
-  // reading is paused.
+  // What to do once the other side is known to be gone, though it may have left something to read:
+  // deliver all of it before OnClosed (true), or call OnClosed at once (false), even while reading
+  // is paused.
   bool deliver_before_close = true;
 
-  // While other groups have messages, too, connections of one group together hand out no more of
-  // them in one wake-up than a single one may, and no more bytes, and take no longer: a user with
-  // many connections gets no more turns than a user with one. Within a group they go in turn.
+  // While other groups have messages, too, the connections of one group together deliver no more
+  // messages and bytes in one wake-up than a single one may, and take no longer: a user with many
+  // connections gets no more turns than a user with one. Within a group they take turns.
   std::optional<uint64_t> group = std::nullopt;
 
-  // Where to count what it receives and sends, together with other connections of the loop. Null:
+  // Where the connection counts what it receives and sends, together with others of the loop. Null:
   // nowhere. Must outlive the connection.
   ByteCounts* bytes = nullptr;
 };
 
 class Connection {
  public:
-  // Over a socket that Start() will give. `loop` and `handler` must outlive this.
+  // For a socket that Start() will give. `loop` and `handler` must outlive the connection.
   Connection(IoLoop& loop, ConnectionHandler* handler, const ConnectionOptions& options);
-  // `socket` is connected and non-blocking. Nothing is read or written before Start().
+  // Owns `socket`, which is connected and non-blocking. Nothing is read or written before Start().
   Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
              const ConnectionOptions& options);
-  // Closes without a callback. What was queued and not written is lost.
+  // Close().
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  // Begins to read, and to write what was queued. To be called once.
   void Start();
-  // With the socket that it was made without. Ignored once closed.
+  // The same, with the socket that it was made without; closes the socket if the connection is
+  // closed.
   void Start(UniqueFd socket);
 
-  // As ConnectionOptions::message_size, for messages whose header has not come yet.
+  // Replaces ConnectionOptions::message_size for messages whose header has not come yet.
   void SetMessageSize(uint32_t message_size) { decoder_.SetMessageSize(message_size); }
 
-  // Queues a message. Begin() gives the place where the caller writes the header.length bytes of
-  // its data, before it calls anything else here. Ignored once closed, or once writing has failed:
-  // Begin() still gives a place.
+  // Queues a message, and returns the place to which the caller writes the header.length bytes of
+  // its data before it calls anything else here. The message is dropped, without a word, once the
+  // connection is closed or writing has failed.
   char* Begin(const MessageHeader& header);
-  // The same, `data` copied; header.length is taken from it.
+  // The same, with a copy of `data`, whose size replaces header.length.
   void Send(MessageHeader header, std::string_view data);
 
   bool send_queue_full() const { return full_; }
-  size_t send_queue_size() const { return queue_.size(); }
+  size_t send_queue_size() const;
 
-  // Bytes of memory in which it keeps what was received or is to be sent, as of the end of its last
-  // turn, down to a multiple of 4096.
+  // Bytes of memory that keep what was received or is to be sent, as of the end of the connection's
+  // last turn, rounded down to a multiple of 4096.
   size_t held() const { return held_; }
 
-  // While paused nothing is received, and OnMessage is not called. A message that is being handed
-  // out is the last.
+  // While paused nothing is received, and OnMessage is not called. A message that is being
+  // delivered is the last. Pausing twice is pausing once.
   void PauseReading();
   void ResumeReading();
-  // Whether by that, or since its group is held.
+  // True while reading is paused, or the connection's group is held.
   bool reading_paused() const { return paused_ || !parked_.alone(); }
 
-  // Of what it holds, the part that has not moved for longest: the IoLoop::wake_up() at which it
-  // last did. Bytes to be sent move when the other side takes some, received ones when more come
-  // or some are handed out. None: it holds nothing.
+  // The IoLoop::wake_up() at which the part of held() that has not moved for longest last moved.
+  // Bytes to be sent move when the other side takes some, received ones when more come or some are
+  // delivered. None: it holds nothing.
   std::optional<uint64_t> stuck_since() const;
 
-  // Reads no more, writes what is queued, then OnClosed(kFlushed).
+  // Stops reading, writes what is queued, then calls OnClosed(kFlushed). Until then OnClosed may
+  // come with another reason.
   void CloseAfterFlush();
-  // Now. What is queued is lost. No callback follows.
+  // Closes the socket at once. What is queued is lost, and no callback follows.
   void Close();
   bool closed() const { return closed_; }
 
-  // The socket, which stays the connection's; -1 before there is one and once closed.
+  // The connection's own socket: valid until it is closed; -1 before there is one, and after.
   int fd() const { return socket_.get(); }
 
  private:
-  friend class IoLoop;
+  friend class IoLoopCore;
 
-  using Backlog = std::basic_string<char, std::char_traits<char>, PageAllocator<char>>;
+  struct Buffers;
 
   struct ParkedNode : RingNode {
     explicit ParkedNode(Connection* connection) : owner(connection) {}
@@ -172,15 +176,13 @@ class Connection {
   void Closed(CloseReason reason, int error_number);
 
   IoLoop& loop_;
+  IoLoopCore& core_;
   ConnectionHandler* handler_;
   UniqueFd socket_;
   EventPtr read_event_;
   EventPtr write_event_;  // made when a write first has to wait
   MessageDecoder decoder_;
-  SendQueue queue_;
-  // Received, not yet handed out: reading was paused, or other connections had their turn. Empty
-  // almost always.
-  Backlog backlog_;
+  const std::unique_ptr<Buffers> buffers_;
   size_t backlog_begin_ = 0;
   size_t held_ = 0;
   size_t send_queue_high_;

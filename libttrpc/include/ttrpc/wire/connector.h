@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connector: one attempt to connect to an address, of any kind, which never waits in the kernel. On
-// the loop's thread.
+// Connector: one attempt at a time to connect to an address, of any kind, which never waits in the
+// kernel. On the loop's thread.
+//
+// For programs that read and write messages themselves, as proxies do: may change in any release.
 #pragma once
 
 #include <chrono>
@@ -20,36 +22,37 @@ namespace ttrpc {
 class HybridVsockAnswer;
 
 struct ConnectorOptions {
-  std::chrono::nanoseconds timeout{0};  // for all of it; 0: as long as it is left to
-  // Asked about a connected Unix socket before a byte is sent over it; not about vsock, of whose
-  // other side the kernel says nothing. An error is the outcome.
+  std::chrono::nanoseconds timeout{0};  // for the whole attempt; 0: none
+  // Called with a connected Unix socket, which it only borrows, before a byte is sent over it; not
+  // with vsock, of whose other side the kernel says nothing. An error is the outcome. It must not
+  // destroy the connector.
   std::function<Status(int socket)> check = nullptr;
 };
 
 class Connector {
  public:
-  // A connected, non-blocking socket, on which the port of a virtual machine answers if the address
-  // names one. Or why there is none, in words that do not name the address:
-  // - NOT_FOUND: a Unix socket is not there, or nobody listens on it
-  // - UNAVAILABLE: the virtual machine is not there, or refuses the port
+  // A connected, non-blocking socket, which is the caller's; if the address names a port of a
+  // virtual machine, the port has answered. Or a status, whose message does not name the address:
+  // - NOT_FOUND: there is no such Unix socket, or nobody listens on it
+  // - UNAVAILABLE: there is no such virtual machine, or it refuses the port
   // - RESOURCE_EXHAUSTED: there is no descriptor or no memory for another socket here
   // - DEADLINE_EXCEEDED: the timeout has passed
-  // - what `check` said
+  // - the status that `check` returned
   // - UNKNOWN: anything else
   using Outcome = Result<UniqueFd>;
 
-  // `loop` must outlive it. `done` is called with each outcome that Start() has not returned; it
-  // may start the connector anew, and must not destroy it.
+  // `loop` must outlive the connector. The loop calls `done` with each outcome that Start() has not
+  // returned; `done` may call Start() again, and must not destroy the connector.
   Connector(IoLoop& loop, std::function<void(Outcome)> done);
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
-  // Gives up.
+  // Stop().
   ~Connector();
 
-  // Begins an attempt, in the place of one that is under way. The outcome if it is known at once,
-  // as it is of most Unix sockets; then `done` is not called.
+  // Begins an attempt, in the place of one that is under way. Returns the outcome if it is known at
+  // once, as for most Unix sockets; `done` is not called then.
   std::optional<Outcome> Start(Address address, ConnectorOptions options = {});
-  // Gives up; nothing is called.
+  // Abandons the attempt: `done` is not called.
   void Stop();
 
  private:
@@ -71,7 +74,7 @@ class Connector {
   Timer retry_;  // while the accept queue of a Unix socket is full
   std::chrono::milliseconds retry_delay_{0};
   Timer timeout_;
-  std::unique_ptr<HybridVsockAnswer> answer_;  // that is awaited, over a connected socket
+  std::unique_ptr<HybridVsockAnswer> answer_;  // awaited over a connected socket; else null
 };
 
 }  // namespace ttrpc

@@ -2,33 +2,33 @@
 //
 // The ttrpc message: a header of 10 bytes, then data. Values, no I/O; any thread.
 //
+// For programs that read and write messages themselves, as proxies do: may change in any release.
+//
 //   0        4            8      9       10
 //   | length | stream id  | type | flags | data …      numbers are big-endian
 //
-// The first byte of the length is reserved and zero, so that a length is below 16 MiB.
+// The first byte of the length is reserved and zero, so that a length is at most kMaxMessageSize.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
+#include "ttrpc/message_size.h"
+
 namespace ttrpc {
 
 inline constexpr size_t kMessageHeaderLength = 10;
-// Go's messageLengthMax: longer data is refused by every known peer.
-inline constexpr uint32_t kDefaultMessageSize = 4U << 20;
-// What the length's reserved byte leaves.
-inline constexpr uint32_t kMaxMessageSize = (16U << 20) - 1;
 
-enum class MessageType : uint8_t {
-  kRequest = 1,
-  kResponse = 2,
-  kData = 3
-};  // a peer may send any other value
+// A peer may send any other value.
+enum class MessageType : uint8_t { kRequest = 1, kResponse = 2, kData = 3 };
 
-inline constexpr uint8_t kFlagRemoteClosed = 0x01;  // the sender sends nothing more on this stream
-inline constexpr uint8_t kFlagRemoteOpen = 0x02;    // on a request: the sender will send data
-inline constexpr uint8_t kFlagNoData = 0x04;  // there is no payload, as opposed to an empty one
+// The sender sends nothing more on this stream.
+inline constexpr uint8_t kFlagRemoteClosed = 0x01;
+// On a request: the sender will send data.
+inline constexpr uint8_t kFlagRemoteOpen = 0x02;
+// There is no payload, as opposed to an empty one.
+inline constexpr uint8_t kFlagNoData = 0x04;
 
 struct MessageHeader {
   uint32_t length = 0;  // of the data, in bytes
@@ -39,8 +39,8 @@ struct MessageHeader {
   friend bool operator==(const MessageHeader&, const MessageHeader&) = default;
 };
 
-// Reads kMessageHeaderLength bytes. The length may exceed kMaxMessageSize (reserved byte not zero):
-// MessageDecoder is what refuses it.
+// Reads kMessageHeaderLength bytes at `bytes` and cannot fail. The length may exceed
+// kMaxMessageSize, if the reserved byte is not zero: MessageDecoder is what refuses it.
 inline MessageHeader DecodeMessageHeader(const char* bytes) {
   const auto u8 = [bytes](size_t i) {
     return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i]));
@@ -51,7 +51,7 @@ inline MessageHeader DecodeMessageHeader(const char* bytes) {
           .flags = static_cast<uint8_t>(u8(9))};
 }
 
-// Writes kMessageHeaderLength bytes.
+// Writes kMessageHeaderLength bytes at `bytes`.
 inline void EncodeMessageHeader(const MessageHeader& header, char* bytes) {
   // Written out, since compilers make one store of it.
   const auto put = [](uint32_t value, char* out) {

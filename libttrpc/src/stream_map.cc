@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/id_map.h"
+#include "ttrpc/wire/stream_map.h"
 
 #include <random>
 
-namespace ttrpc {
+namespace ttrpc::stream_map_internal {
 
-uint64_t IdMapMultiplier() {
+uint64_t Multiplier() {
   static const uint64_t kMultiplier = [] {
     std::random_device device;
     return uint64_t{device()} << 32 | device() | 1;
@@ -13,4 +13,4 @@ uint64_t IdMapMultiplier() {
   return kMultiplier;
 }
 
-}  // namespace ttrpc
+}  // namespace ttrpc::stream_map_internal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ttrpc/id_map.h"
+#include "ttrpc/wire/stream_map.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 namespace ttrpc {
 namespace {
 
-using Map = IdMap<std::unique_ptr<uint32_t>>;
+using Map = StreamMap<std::unique_ptr<uint32_t>>;
 
-TEST(IdMapTest, DoesWhatAMapDoes) {
+TEST(StreamMapTest, DoesWhatAMapDoes) {
   std::mt19937 random(42);  // NOLINT: the same every time
   Map map;
   std::map<uint32_t, uint32_t> expected;
@@ -42,7 +42,7 @@ TEST(IdMapTest, DoesWhatAMapDoes) {
   EXPECT_EQ(map.Find(1), nullptr);
 }
 
-TEST(IdMapTest, EmptiedAfterManyItHoldsNothing) {
+TEST(StreamMapTest, EmptiedAfterManyItHoldsNothing) {
   Map map;
   for (uint32_t id = 1; id < 20'000; id += 2) map.Insert(id, std::make_unique<uint32_t>(id));
   for (uint32_t id = 1; id < 20'000; id += 2) map.Erase(id);
@@ -53,8 +53,8 @@ TEST(IdMapTest, EmptiedAfterManyItHoldsNothing) {
 }
 
 // Whoever keeps one of many must not keep the memory of all.
-TEST(IdMapTest, MemoryFollowsWhatIsLeft) {
-  IdMap<int*> map;
+TEST(StreamMapTest, MemoryFollowsWhatIsLeft) {
+  StreamMap<int*> map;
   int value = 0;
   for (uint32_t id = 1; id <= 1024; ++id) map.Insert(id, &value);
   EXPECT_GE(map.capacity(), 2048U);
@@ -73,9 +73,9 @@ TEST(IdMapTest, MemoryFollowsWhatIsLeft) {
   }
 }
 
-TEST(IdMapTest, MultiplierIsOddAndStays) {
-  EXPECT_EQ(IdMapMultiplier() % 2, 1U);
-  EXPECT_EQ(IdMapMultiplier(), IdMapMultiplier());
+TEST(StreamMapTest, MultiplierIsOddAndStays) {
+  EXPECT_EQ(StreamMapMultiplier() % 2, 1U);
+  EXPECT_EQ(StreamMapMultiplier(), StreamMapMultiplier());
 }
 
 }  // namespace

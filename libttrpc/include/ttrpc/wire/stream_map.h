@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IdMap: stream ids -> calls, on the path of every message. Open addressing with linear probing, so
-// that a look-up touches one cache line and nothing is allocated for an entry. Peers choose ids, so
-// where an id goes depends on a number drawn at start: nobody can choose ids that collide. One
-// thread at a time.
+// StreamMap: stream ids -> calls, on the path of every message. Open addressing with linear
+// probing, so that a look-up touches one cache line and nothing is allocated for an entry. Peers
+// choose ids, so where an id goes depends on a number drawn at start: nobody can choose ids that
+// collide. One thread at a time.
+//
+// For programs that keep calls by the ids of a connection, as proxies do: may change in any
+// release.
 #pragma once
 
 #include <bit>
@@ -14,14 +17,20 @@
 
 namespace ttrpc {
 
-// The multiplier of this process' IdMaps: odd, random.
-uint64_t IdMapMultiplier();
+namespace stream_map_internal {
 
-// `Pointer` is a pointer, raw or unique; null is not a value.
+// The multiplier of this process' StreamMaps: odd, random. Ends the program if the system has no
+// random numbers. Any thread.
+uint64_t Multiplier();
+
+}  // namespace stream_map_internal
+
+// `Pointer` is a pointer, raw or unique; null is not a value. The map owns what unique ones point
+// at. Insert() throws std::bad_alloc if there is no memory; nothing else fails.
 template <typename Pointer>
-class IdMap {
+class StreamMap {
  public:
-  // Null if there is none. Valid until the next Insert or Erase.
+  // Null if there is none. Valid until the next call that is not const.
   const Pointer* Find(uint32_t id) const {
     if (slots_.empty()) return nullptr;
     for (size_t i = Home(id);; i = Next(i)) {
@@ -30,7 +39,7 @@ class IdMap {
     }
   }
 
-  // `id` is not there yet.
+  // `id` must not be in the map yet, and `value` must not be null.
   void Insert(uint32_t id, Pointer value) {
     if ((size_ + 1) * 2 > slots_.size())
       Resize(slots_.empty() ? kFirstCapacity : slots_.size() * 2);
@@ -38,9 +47,10 @@ class IdMap {
     ++size_;
   }
 
+  // Has no effect if there is none.
   void Erase(uint32_t id) { static_cast<void>(Take(id)); }
 
-  // Null if there is none.
+  // Removes the entry and returns its value; null if there is none.
   Pointer Take(uint32_t id) {
     if (slots_.empty()) return nullptr;
     size_t hole = Home(id);
@@ -60,7 +70,7 @@ class IdMap {
     return taken;
   }
 
-  // In no order. `visit` must not change the map.
+  // Calls visit(value) for each entry, in no order. `visit` must not change the map.
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const Slot& slot : slots_) {
@@ -68,6 +78,7 @@ class IdMap {
     }
   }
 
+  // Removes all entries, and frees the memory.
   void Clear() {
     std::vector<Slot>().swap(slots_);
     size_ = 0;
@@ -117,7 +128,7 @@ class IdMap {
 
   std::vector<Slot> slots_;  // a power of two, at most half full
   size_t size_ = 0;
-  uint64_t multiplier_ = IdMapMultiplier();
+  uint64_t multiplier_ = stream_map_internal::Multiplier();
 };
 
 }  // namespace ttrpc

@@ -2,6 +2,8 @@
 //
 // The envelope of a call: ttrpc.Request, scanned in place and written canonically. No I/O; any
 // thread.
+//
+// For programs that read and write messages themselves, as proxies do: may change in any release.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +20,8 @@ namespace ttrpc {
 // one message would cost 64 MiB and hold up everyone else for longer than any other of its length.
 inline constexpr size_t kMaxMetadataEntries = 1024;
 
-// A decoded Request whose strings point into the bytes it was scanned from (or whatever its maker
-// put there), and are valid as long as those are.
+// A decoded Request. Its strings are borrowed, from the bytes that it was scanned from or from its
+// maker: these must outlive the view, or its next Clear().
 struct RequestView {
   RequestView() = default;
   std::string_view service;
@@ -28,26 +30,28 @@ struct RequestView {
   int64_t timeout_nano = 0;  // 0: none; negative: already over
   std::vector<MetadataEntry> metadata;
 
-  // As new, but the memory of `metadata` is kept for the next request.
+  // Makes it as new, but keeps the memory of `metadata` for the next request.
   void Clear();
 };
 
 enum class UnknownFieldAction {
   kRefuse,
-  kDrop,  // skipped: not in the view, so not in what is written from it
+  kDrop,  // the field is in neither the view nor what is written from it
 };
 
 // Scans the data of a request message into `request` (cleared first). INVALID_ARGUMENT `unmarshal
 // request error: WHAT`, which never quotes the data, for: a truncated field, a varint of more than
 // 10 bytes, a field number of 0, a group, a wrong wire type; service, method, payload or
-// timeout_nano, or the key or value of an entry, that stands there twice; a string that is not
-// UTF-8; an unknown field, unless dropped; too many entries. On an error `request` is unspecified.
+// timeout_nano, or the key or value of an entry, if it occurs twice; a string that is not UTF-8; an
+// unknown field, unless dropped; too many entries. On an error the content of `request` is
+// unspecified.
 Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields, RequestView* request);
 
-// The canonical encoding: fields in order of their numbers, none that has its default value,
-// metadata in order. Two steps, so that the caller can have it written where it is to stand:
-//   size_t n = EncodedRequestSize(request);  char* end = EncodeRequest(request, out);   // end ==
-//   out + n
+// The canonical encoding: fields in the order of their numbers, none that has its default value,
+// metadata in order. It takes two steps, so that the caller chooses where it is written; the second
+// writes exactly the first's number of bytes at `out`, and returns their end:
+//   const size_t n = EncodedRequestSize(request);
+//   char* const end = EncodeRequest(request, out);  // out + n
 size_t EncodedRequestSize(const RequestView& request);
 char* EncodeRequest(const RequestView& request, char* out);
 
