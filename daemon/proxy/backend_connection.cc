@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/backend_connection.h"
 
-#include <optional>
 #include <utility>
 
 #include "proxy/worker.h"
@@ -41,16 +40,19 @@ std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<B
   connection->place_ = std::move(place);
   auto dialer = std::make_unique<Dialer>(
       worker.loop(), std::move(backend),
-      [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
-  std::optional<ttrpc::UniqueFd> socket = dialer->Start();
-  if (!socket) {
-    connection->dialer_ = std::move(dialer);
-  } else if (*socket) {
-    connection->Start(*std::move(socket));
-  } else {
-    return nullptr;
+      [self = connection.get()](DialResult result) { self->OnDialled(std::move(result)); });
+  DialResult result = dialer->Start();
+  switch (result.state) {
+    case DialResult::State::kPending:
+      connection->dialer_ = std::move(dialer);
+      return connection;
+    case DialResult::State::kConnected:
+      connection->Start(std::move(result.socket));
+      return connection;
+    case DialResult::State::kUnreachable:
+      break;
   }
-  return connection;
+  return nullptr;
 }
 
 BackendConnection::~BackendConnection() {
@@ -63,8 +65,8 @@ void BackendConnection::Start(ttrpc::UniqueFd socket) {
   connection_.Start(std::move(socket));
 }
 
-void BackendConnection::OnDialled(ttrpc::UniqueFd socket) {
-  if (socket) return Start(std::move(socket));
+void BackendConnection::OnDialled(DialResult result) {
+  if (result.state == DialResult::State::kConnected) return Start(std::move(result.socket));
   Close();
   owner_.OnBackendUnreachable(*this);
 }

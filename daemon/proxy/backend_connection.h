@@ -108,7 +108,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
 
  private:
   void Start(ttrpc::UniqueFd socket);
-  void OnDialled(ttrpc::UniqueFd socket);
+  void OnDialled(DialResult result);
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
