@@ -241,30 +241,18 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
 
 void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std::string_view data) {
   call.response_bytes += data.size();
-  if (header.type == ttrpc::MessageType::kResponse) {
-    ttrpc::ResponseView response;
-    const StatusCode code = ReadResponse(data, &response);
-    audit_.Payload(call, true, response.payload);
-    ForwardToPeer(call, header, data);
-    EndCall(call, code);
-  } else {
-    switch (call.state.OnBackendData(header.flags)) {
-      case BackendMessage::kForward:
-        audit_.Payload(call, true, data);
-        ForwardToPeer(call, header, data);
-        break;
-      case BackendMessage::kForwardAndEnd:
-        audit_.Payload(call, true, data);
-        ForwardToPeer(call, header, data);
-        EndCall(call, StatusCode::kOk);
-        break;
-      case BackendMessage::kRefuse:
-        worker_.counters().Count(ProtocolError::kBackendData);
-        AnswerCall(call, BackendStatus(StatusCode::kInternal, ConfigOf(*call.backend),
-                                       "sent data on a unary call"));
-        break;
-    }
+  const BackendMessage what = call.state.OnBackendMessage(header);
+  if (what == BackendMessage::kRefuse) {
+    worker_.counters().Count(ProtocolError::kBackendData);
+    return AnswerCall(call, BackendStatus(StatusCode::kInternal, ConfigOf(*call.backend),
+                                          "sent data on a unary call"));
   }
+  StatusCode code = StatusCode::kOk;
+  std::string_view payload = data;
+  if (header.type == ttrpc::MessageType::kResponse) code = ttrpc::ReadResponse(data, &payload);
+  audit_.Payload(call, true, payload);
+  ForwardToPeer(call, header, data);
+  if (what == BackendMessage::kForwardAndEnd) EndCall(call, code);
 }
 
 void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data) {
