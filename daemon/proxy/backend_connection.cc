@@ -1,32 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/backend_connection.h"
 
-#include <optional>
 #include <utility>
-
-#include "proxy/worker.h"
 
 namespace proxyd {
 
 namespace {
 
-ttrpc::ConnectionOptions OptionsOf(Worker& worker, const BackendConnectionOwner& owner) {
+ttrpc::ConnectionOptions OptionsOf(const BackendContext& context, uid_t uid) {
   ttrpc::ConnectionOptions options;
-  options.group = owner.uid();
-  options.message_size = worker.limits().message_size;
+  options.group = uid;
+  options.message_size = context.message_size();
   options.deliver_before_close = true;
-  options.bytes = &worker.counters().backend_bytes;
+  options.bytes = &context.counters.backend_bytes;
   return options;
 }
 
 }  // namespace
 
-BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
+BackendConnection::BackendConnection(const BackendContext& context, Options options,
                                      BackendConnectionOwner& owner)
-    : worker_(worker),
-      backend_(std::move(backend)),
+    : context_(context),
+      backend_(std::move(options.backend)),
       owner_(owner),
-      connection_(worker.loop(), this, OptionsOf(worker, owner)),
+      slot_(std::move(options.slot)),
+      connection_(context.loop, this, OptionsOf(context, options.uid)),
       write_deadline_(
           [](void* self) {
             auto* connection = static_cast<BackendConnection*>(self);
@@ -34,23 +32,26 @@ BackendConnection::BackendConnection(Worker& worker, Ref<Backend> backend,
           },
           this) {}
 
-std::unique_ptr<BackendConnection> BackendConnection::Open(Worker& worker, Ref<Backend> backend,
-                                                           BackendConnectionOwner& owner,
-                                                           BackendSlot slot) {
-  auto connection = std::make_unique<BackendConnection>(worker, backend, owner);
-  connection->slot_ = std::move(slot);
+std::unique_ptr<BackendConnection> BackendConnection::Open(const BackendContext& context,
+                                                           Options options,
+                                                           BackendConnectionOwner& owner) {
+  std::unique_ptr<BackendConnection> connection(
+      new BackendConnection(context, std::move(options), owner));
   auto dialer = std::make_unique<Dialer>(
-      worker.loop(), std::move(backend),
-      [self = connection.get()](ttrpc::UniqueFd socket) { self->OnDialled(std::move(socket)); });
-  std::optional<ttrpc::UniqueFd> socket = dialer->Start();
-  if (!socket) {
-    connection->dialer_ = std::move(dialer);
-  } else if (*socket) {
-    connection->Start(*std::move(socket));
-  } else {
-    return nullptr;
+      context.loop, connection->backend_,
+      [self = connection.get()](DialResult result) { self->OnDialled(std::move(result)); });
+  DialResult result = dialer->Start();
+  switch (result.state) {
+    case DialResult::State::kPending:
+      connection->dialer_ = std::move(dialer);
+      return connection;
+    case DialResult::State::kConnected:
+      connection->Start(std::move(result.socket));
+      return connection;
+    case DialResult::State::kUnreachable:
+      break;
   }
-  return connection;
+  return nullptr;
 }
 
 BackendConnection::~BackendConnection() {
@@ -63,8 +64,8 @@ void BackendConnection::Start(ttrpc::UniqueFd socket) {
   connection_.Start(std::move(socket));
 }
 
-void BackendConnection::OnDialled(ttrpc::UniqueFd socket) {
-  if (socket) return Start(std::move(socket));
+void BackendConnection::OnDialled(DialResult result) {
+  if (result.state == DialResult::State::kConnected) return Start(std::move(result.socket));
   Close();
   owner_.OnBackendUnreachable(*this);
 }
@@ -79,7 +80,7 @@ void BackendConnection::Close() {
 
 void BackendConnection::OnWriteBlocked(bool blocked) {
   if (blocked) {
-    worker_.backend_write_deadlines().Start(&write_deadline_);
+    context_.write_deadlines.Start(&write_deadline_);
   } else {
     write_deadline_.Stop();
   }
@@ -89,9 +90,18 @@ void BackendConnection::Add(Call* call) {
   call->backend = this;
   call->backend_id = next_id_;
   next_id_ += 2;
-  if (next_is_last_ || next_id_ > worker_.last_stream_id()) Retire();
+  if (next_is_last_ || next_id_ > context_.last_stream_id) Retire();
   calls_.Insert(call->backend_id, call);
   ++backend_->tally().calls_in_flight;
+}
+
+void BackendConnection::SendRequest(const Call& call, const ttrpc::RequestView& request,
+                                    size_t size, uint8_t flags) {
+  const ttrpc::MessageHeader header = {.length = static_cast<uint32_t>(size),
+                                       .stream_id = call.backend_id,
+                                       .type = ttrpc::MessageType::kRequest,
+                                       .flags = flags};
+  ttrpc::EncodeRequest(request, connection_.Begin(header));
 }
 
 void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
@@ -129,25 +139,29 @@ Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {
   if (header.type == ttrpc::MessageType::kResponse || header.type == ttrpc::MessageType::kData) {
     if (Call* const* found = calls_.Find(header.stream_id)) return *found;
   }
-  worker_.counters().Count(ProtocolError::kBackendMessage);
+  context_.counters.Count(ProtocolError::kBackendMessage);
   return nullptr;
 }
 
 void BackendConnection::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) {
-  if (Call* call = Find(header)) owner_.OnBackendMessage(*call, header, data);
+  if (Call* call = Find(header)) call->owner->OnBackendMessage(*call, header, data);
   if (!abandoned_.empty()) OnBackendDone(header);
 }
 
 void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
-  worker_.counters().Count(ProtocolError::kBackendMessageSize);
-  if (Call* call = Find(header)) owner_.OnBackendOversizedMessage(*call, header);
+  context_.counters.Count(ProtocolError::kBackendMessageSize);
+  if (Call* call = Find(header)) {
+    // The call is over for its peer. The backend learns of that only by the end of the connection.
+    Retire();
+    call->owner->OnBackendOversizedMessage(*call, header);
+  }
   if (!abandoned_.empty()) OnBackendDone(header);
 }
 
 void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   write_deadline_.Stop();
   if (reason == ttrpc::CloseReason::kProtocolError)
-    worker_.counters().Count(ProtocolError::kBackendHeader);
+    context_.counters.Count(ProtocolError::kBackendHeader);
   slot_.Release();
   ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);

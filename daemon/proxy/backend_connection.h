@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BackendConnection: one connection to a backend. It has it dialled, numbers the streams
-// 1, 3, 5, … and finds the call that a message belongs to. What the message means is its owner's
-// business. It keeps the slots of calls that nobody waits for any more until the backend is done
-// with them, so that a user's limit of calls bounds the work at the backend. On the worker's
-// thread.
+// BackendConnection: one connection to a backend. It is dialled when it is opened, numbers the
+// streams 1, 3, 5, … and gives each message of the backend to the owner of its call. It keeps the
+// slots of calls that nobody waits for any more until the backend is done with them, so that a
+// user's limit of calls bounds the work at the backend. On the worker's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -13,62 +12,75 @@
 #include <memory>
 #include <string_view>
 #include <unordered_map>
-#include <variant>
 
 #include "limits/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
+#include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/dialer.h"
+#include "proxy/generation.h"
+#include "proxy/reaper.h"
 #include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/unique_fd.h"
 #include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/request.h"
 #include "ttrpc/wire/stream_map.h"
 
 namespace proxyd {
 
 class BackendConnection;
-class Worker;
 
-// Whoever opened the connection. The calls come from the connection's own callbacks: it must not be
-// destroyed in them.
+// What connections to backends use of their worker. All of it must outlive them.
+struct BackendContext {
+  ttrpc::IoLoop& loop;
+  Counters& counters;
+  const Ref<Generation>& generation;  // the latest
+  const BackendLimits& limits;
+  DeadlineQueue& write_deadlines;
+  DeadlineQueue& abandoned_deadlines;  // for calls whose peer has left
+  Reaper& reaper;
+  // A connection whose streams have come this far takes no more calls.
+  uint32_t last_stream_id;
+
+  uint32_t message_size() const { return generation->config().limits.message_size; }
+};
+
+// The owner of a connection learns what becomes of it; the messages go to the calls' owners. Each
+// function is called from a callback of the connection, which must not be destroyed in it.
 class BackendConnectionOwner {
  public:
-  // Whose calls it carries: their connections, on both sides, have their turns together.
-  virtual uid_t uid() const = 0;
-  virtual void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
-                                std::string_view data) = 0;
-  virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
+  // The send queue was full and is low again.
   virtual void OnBackendSendQueueLow() = 0;
-  // Its connection's held() has changed.
+  // The connection's held() has changed.
   virtual void OnBackendHeldChanged() = 0;
-  // A call was removed or abandoned, or it was retired for those that were abandoned.
+  // A call was removed or abandoned, or the connection was retired for abandoned calls.
   virtual void OnBackendCallEnded(BackendConnection& connection) = 0;
-  // It could not be connected.
+  // The connection could not be made.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
-  // It takes no bytes, and has been told nothing more for the time that it may.
+  // The backend has taken no bytes for as long as it may.
   virtual void OnBackendStuck(BackendConnection& connection) = 0;
-  // It was connected, and is closed now.
+  // The connection was made, and is closed now.
   virtual void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) = 0;
 
  protected:
   ~BackendConnectionOwner() = default;
 };
 
-// A connection for a call; null: the backend cannot be reached; or the limit that is reached.
-using FoundBackend = std::variant<BackendConnection*, Limit>;
-
 class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
-  // `worker` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
-  // is returned may still find that out, and queues what is sent meanwhile. `slot` is the user's,
-  // and held until it is closed.
-  static std::unique_ptr<BackendConnection> Open(Worker& worker, Ref<Backend> backend,
-                                                 BackendConnectionOwner& owner, BackendSlot slot);
+  struct Options {
+    Ref<Backend> backend;
+    // The user whose calls it carries: connections of one user, on both sides, share their turns.
+    uid_t uid;
+    BackendSlot slot = {};  // the user's, which is kept until it is closed
+  };
 
-  // Made by Open().
-  BackendConnection(Worker& worker, Ref<Backend> backend, BackendConnectionOwner& owner);
+  // `context` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
+  // is returned may still find that out, and queues what is sent meanwhile.
+  static std::unique_ptr<BackendConnection> Open(const BackendContext& context, Options options,
+                                                 BackendConnectionOwner& owner);
   ~BackendConnection();
 
   Backend& backend() const { return *backend_; }
@@ -78,6 +90,8 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
   // numbered retires it.
   void Add(Call* call);
+  // Queues the call's request, which is encoded in `size` bytes.
+  void SendRequest(const Call& call, const ttrpc::RequestView& request, size_t size, uint8_t flags);
   // The backend is done with it.
   void Remove(const Call& call) {
     calls_.Erase(call.backend_id);
@@ -93,7 +107,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void ForEachCall(Visit visit) const {
     calls_.ForEach(visit);
   }
-  const BackendConnectionOwner& owner() const { return owner_; }
+  bool OwnedBy(const BackendConnectionOwner& owner) const { return &owner_ == &owner; }
   size_t calls() const { return calls_.size(); }
 
   // No new calls; to be closed by its owner after the last.
@@ -103,12 +117,14 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void RetireAfterNext() { next_is_last_ = true; }
   bool takes_calls() const { return !retired_ && !connection_.closed(); }
 
-  // Now, connected or still dialling. The owner hears nothing more.
+  // Closes it now, connected or still dialling. The owner hears nothing more.
   void Close();
 
  private:
+  BackendConnection(const BackendContext& context, Options options, BackendConnectionOwner& owner);
+
   void Start(ttrpc::UniqueFd socket);
-  void OnDialled(ttrpc::UniqueFd socket);
+  void OnDialled(DialResult result);
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
@@ -119,7 +135,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   void OnBackendDone(const ttrpc::MessageHeader& header);
   void ForgetAbandoned();
 
-  Worker& worker_;
+  const BackendContext& context_;
   Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
   BackendSlot slot_;

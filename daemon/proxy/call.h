@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Call: one call in flight: which stream of the peer it is, and which of a backend connection. Its
-// peer owns it, from when its request is forwarded until its end; the backend connection refers to
-// it meanwhile.
+// Call: one call in flight, which is a stream of its peer and a stream of a backend connection. The
+// peer owns it from when its request is forwarded until its end; the backend connection refers to
+// it meanwhile, and brings what the backend sends to the call's owner.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "limits/slots.h"
 #include "observe/audit_shares.h"
@@ -20,12 +22,34 @@
 #include "proxy/ref.h"
 #include "proxy/stream_state.h"
 #include "ttrpc/io_loop.h"
+#include "ttrpc/status.h"
 #include "ttrpc/timer.h"
+#include "ttrpc/wire/message.h"
 
 namespace proxyd {
 
 class BackendConnection;
-class Peer;
+struct Call;
+
+// The owner of calls, which is a peer, as its backend connections see it. Each function is called
+// from a callback of a backend connection, and may end the call.
+class CallOwner {
+ public:
+  // A response or data of the backend.
+  virtual void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
+                                std::string_view data) = 0;
+  // A message of the backend that is longer than allowed, and was discarded.
+  virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
+  // The backend will not answer the call: the owner answers it.
+  virtual void AnswerCall(Call& call, const ttrpc::Status& status) = 0;
+  // A backend was lost that its peers must not outlive (on_disconnect = "close").
+  virtual void LoseBackend() = 0;
+  // A connection that its calls may wait for can take more, or is gone.
+  virtual void OnBackendSendQueueLow() = 0;
+
+ protected:
+  ~CallOwner() = default;
+};
 
 // What is told of a call, of its request. Its strings keep their memory for the next call.
 struct CallLabel {
@@ -38,12 +62,12 @@ struct CallLabel {
 struct Call {
   explicit Call(const StreamState& initial) : state(initial) {}
 
-  // As new, but with the label's memory.
+  // Makes it as new, but for the memory of its label.
   void Reset(const StreamState& initial);
 
   uint32_t id = 0;  // the peer's
   uint32_t backend_id = 0;
-  Peer* peer = nullptr;
+  CallOwner* owner = nullptr;
   BackendConnection* backend = nullptr;
   StreamState state;
   Ref<Generation> generation;  // that allowed it
@@ -59,27 +83,17 @@ struct Call {
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
-inline void Call::Reset(const StreamState& initial) {
-  id = 0;
-  backend_id = 0;
-  peer = nullptr;
-  backend = nullptr;
-  state = initial;
-  generation = {};
-  rule = 0;
-  tally = nullptr;
-  start = {};
-  request_bytes = 0;
-  response_bytes = 0;
-  label.service.clear();
-  label.method.clear();
-  label.traceparent.clear();
-  label.end_wanted = false;
-  bytes = 0;
-  slot.Release();
-  audit_reservation.Release();
-  deadline.reset();
-}
+// SpareCalls: calls come and go with every message, so that some are kept, with the memory of their
+// labels, for the next.
+class SpareCalls {
+ public:
+  std::unique_ptr<Call> New(const StreamState& state);
+  // The call has ended. What it held on to is given back at once.
+  void Recycle(std::unique_ptr<Call> call);
+
+ private:
+  std::vector<std::unique_ptr<Call>> spare_;
+};
 
 // AbandonedCall: what is left of a call that was answered, or whose peer has left, before its
 // backend was done with it. It holds the user's slot until then; its backend connection owns it.

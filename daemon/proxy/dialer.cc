@@ -14,24 +14,28 @@ namespace {
 constexpr auto kFirstDelay = std::chrono::milliseconds(10);
 constexpr auto kLongestDelay = std::chrono::milliseconds(250);
 
+DialResult Connected(UniqueFd socket) {
+  return {.state = DialResult::State::kConnected, .socket = std::move(socket)};
+}
+
 }  // namespace
 
-Dialer::Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(UniqueFd)> done)
+Dialer::Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(DialResult)> done)
     : backend_(std::move(backend)),
       done_(std::move(done)),
       connector_(loop,
                  [this](Outcome outcome) {
                    UniqueFd socket = Judge(std::move(outcome));
-                   Tell(socket ? std::optional(std::move(socket)) : TryAddresses());
+                   Report(socket ? Connected(std::move(socket)) : TryAddresses());
                  }),
       next_round_(loop,
                   [this] {
                     tried_ = 0;
-                    Tell(TryAddresses());
+                    Report(TryAddresses());
                   }),
       delay_(kFirstDelay) {}
 
-std::optional<UniqueFd> Dialer::Start() {
+DialResult Dialer::Start() {
   give_up_ = Backend::Clock::now() + backend_->config().wait;
   first_ = backend_->NextAddress();
   return TryAddresses();
@@ -42,7 +46,7 @@ void Dialer::Stop() {
   next_round_.Stop();
 }
 
-std::optional<UniqueFd> Dialer::TryAddresses() {
+DialResult Dialer::TryAddresses() {
   const BackendConfig& config = backend_->config();
   while (tried_ < config.addresses.size()) {
     const size_t address = (first_ + tried_++) % config.addresses.size();
@@ -53,18 +57,19 @@ std::optional<UniqueFd> Dialer::TryAddresses() {
         config.addresses[address],
         {.timeout = config.connect_timeout,
          .check = [backend = backend_.get()](int socket) { return backend->CheckOwner(socket); }});
-    if (!outcome) return std::nullopt;
-    if (UniqueFd socket = Judge(*std::move(outcome))) return socket;
+    if (!outcome) return {.state = DialResult::State::kPending};
+    if (UniqueFd socket = Judge(*std::move(outcome))) return Connected(std::move(socket));
   }
   return EndRound();
 }
 
-std::optional<UniqueFd> Dialer::EndRound() {
+DialResult Dialer::EndRound() {
   const Duration left = give_up_ - Backend::Clock::now();
-  if (left.count() <= 0 || !backend_->MayAppear()) return UniqueFd();
+  if (left.count() <= 0 || !backend_->MayAppear())
+    return {.state = DialResult::State::kUnreachable};
   next_round_.Start(std::min<Duration>(delay_, left));
   delay_ = std::min<Duration>(delay_ * 2, kLongestDelay);
-  return std::nullopt;
+  return {.state = DialResult::State::kPending};
 }
 
 UniqueFd Dialer::Judge(Outcome outcome) {
@@ -76,8 +81,8 @@ UniqueFd Dialer::Judge(Outcome outcome) {
   return *std::move(outcome);
 }
 
-void Dialer::Tell(std::optional<UniqueFd> socket) {
-  if (socket) done_(*std::move(socket));
+void Dialer::Report(DialResult result) {
+  if (result.state != DialResult::State::kPending) done_(std::move(result));
 }
 
 }  // namespace proxyd

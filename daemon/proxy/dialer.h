@@ -7,7 +7,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 
 #include "proxy/backend.h"
 #include "proxy/ref.h"
@@ -18,33 +17,44 @@
 
 namespace proxyd {
 
+// What is known of a connection that is being dialled.
+struct DialResult {
+  enum class State {
+    kPending,      // an address, or the next round, is waited for
+    kConnected,    // and the socket's owner was checked
+    kUnreachable,  // no address could be connected to
+  };
+  State state;
+  ttrpc::UniqueFd socket = {};  // valid if, and only if, connected
+};
+
 class Dialer {
  public:
-  // `loop` must outlive it. `done` is called, unless Start() has said it, with the socket, or none
-  // if the backend cannot be reached; it must not destroy the dialer.
-  Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(ttrpc::UniqueFd)> done);
+  // `loop` must outlive it. `done` is called once if Start() returns kPending, with one of the two
+  // other states; it must not destroy the dialer.
+  Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(DialResult)> done);
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
   // As Stop().
   ~Dialer() = default;
 
-  // Once. What `done` would be called with, if that is known at once; most often it is.
-  std::optional<ttrpc::UniqueFd> Start();
+  // To be called once. Most often the result is known at once.
+  DialResult Start();
   // Gives up. `done` is not called any more.
   void Stop();
 
  private:
   using Outcome = ttrpc::Connector::Outcome;
 
-  // Each goes on as far as it can. Nothing: there is something to wait for.
-  std::optional<ttrpc::UniqueFd> TryAddresses();
-  std::optional<ttrpc::UniqueFd> EndRound();
-  // The socket, or none if it failed.
+  // Each goes on as far as it can without waiting.
+  DialResult TryAddresses();
+  DialResult EndRound();
+  // Records how the attempt ended. Returns its socket, or an invalid one if it failed.
   ttrpc::UniqueFd Judge(Outcome outcome);
-  void Tell(std::optional<ttrpc::UniqueFd> socket);
+  void Report(DialResult result);
 
   Ref<Backend> backend_;
-  std::function<void(ttrpc::UniqueFd)> done_;
+  std::function<void(DialResult)> done_;
   ttrpc::Connector connector_;
   ttrpc::Timer next_round_;
   Backend::Clock::duration delay_;  // before it

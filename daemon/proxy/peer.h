@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Peer: an authenticated client connection. It takes each message through the checks in the order
-// of the contract (requests: peer_request.cc), forwards what passes, and brings the answers back on
-// the peer's own stream ids. It owns its calls and its backend connections. On its worker's thread.
+// Peer: an authenticated client connection. It owns its calls and its backend connections. On its
+// worker's thread. Its parts, in the order in which a call comes to them:
+//
+// - peer.cc: its life; each message of the peer is given to the part that it is for
+// - peer_request.cc: a request is checked in the order of the contract, and forwarded
+// - peer_answer.cc: what the backend sends goes back on the peer's own stream id; how a call ends
+// - peer_flow.cc: which sockets are read, and the memory that is held
 #pragma once
 
 #include <chrono>
@@ -18,6 +22,7 @@
 #include "limits/accounting.h"
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
+#include "proxy/backend_pool.h"
 #include "proxy/call.h"
 #include "proxy/counters.h"
 #include "proxy/generation.h"
@@ -26,19 +31,52 @@
 #include "proxy/peer_audit.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/request_rules.h"
+#include "proxy/shared_backends.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
 #include "ttrpc/wire/connection.h"
+#include "ttrpc/wire/request.h"
 #include "ttrpc/wire/stream_map.h"
 
 namespace proxyd {
 
-class SharedBackend;
-class Worker;
+class Peer;
 
-// A connection that was let in.
+class PeerOwner {
+ public:
+  // The peer holds more memory than before. It, or any other, may be closed on return.
+  virtual void OnPeerGrew(Peer& peer) = 0;
+  // The peer is closed, and nothing of it is called any more. It must not be destroyed before this
+  // wake-up's callbacks have returned.
+  virtual void OnPeerClosed(Peer& peer) = 0;
+
+ protected:
+  ~PeerOwner() = default;
+};
+
+// What peers use of their worker. All of it must outlive them.
+struct PeerContext {
+  ttrpc::IoLoop& loop;
+  Reports& reports;
+  Counters& counters;
+  const Accounting& accounting;
+  const Ref<Generation>& generation;  // the latest
+  const bool& draining;
+  GroupReader& group_reader;
+  const BackendContext& backends;
+  SharedBackends& shared_backends;
+  SpareCalls& spare_calls;
+  // For the request at hand. Both are free again when its handling returns.
+  ttrpc::RequestView& request_buffer;
+  GuardedValues& guarded_values;
+  PeerOwner& owner;
+
+  const LimitsConfig& limits() const { return generation->config().limits; }
+};
+
+// A connection that was admitted.
 struct NewPeer {
   PeerIdentity identity;
   Ref<ListenerState> listener;
@@ -47,26 +85,27 @@ struct NewPeer {
   std::optional<ConnectionSlot> slot;
 };
 
-class Peer final : public ttrpc::ConnectionHandler,
-                   public BackendConnectionOwner,
+class Peer final : private ttrpc::ConnectionHandler,
+                   private CallOwner,
+                   private BackendPoolOwner,
                    private PeerTimeouts::Owner {
  public:
-  // `worker` must outlive it.
-  Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket);
+  // `context` must outlive it.
+  Peer(const PeerContext& context, NewPeer peer, ttrpc::UniqueFd socket);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // `position`: where it stands in the worker's list.
+  // `position` is its own in its owner's list.
   void Start(std::list<Peer>::iterator position);
   std::list<Peer>::iterator position() const { return position_; }
 
-  // The worker has another generation: goes on under it, or closes if no rule there admits it. It
-  // does so before its next message is looked at, or when the worker comes to it.
+  // Goes on under the latest generation, or closes if no rule there admits it. It does so by itself
+  // before its next message is looked at.
   void Reload();
   // Is not read, nor reloaded, until its groups were read.
   void AwaitGroups();
-  // Whether the worker's generation asks for groups that it does not know.
+  // Whether the latest generation asks for groups that it does not know.
   bool lacks_groups() const;
   int socket() const { return connection_.fd(); }
 
@@ -76,10 +115,10 @@ class Peer final : public ttrpc::ConnectionHandler,
   }
   // Answers its calls, and closes.
   void EndDrain();
-  // Now. What it has not read is lost.
+  // Closes it now. What it has not read is lost.
   void Close();
 
-  // For whoever looks at what there is.
+  // For those that list peers and calls.
   const PeerIdentity& identity() const { return identity_; }
   const std::string& listener_name() const { return listener_->config.name; }
   std::chrono::steady_clock::time_point connected() const { return connected_; }
@@ -88,24 +127,14 @@ class Peer final : public ttrpc::ConnectionHandler,
   // For Pressure.
   const UserAccount& account() const { return slot_.account(); }
   size_t held() const { return slot_.buffered(); }
-  // Neither it nor its backends are read, and what was read waits.
+  // While it is held up, neither it nor its backends are read, and what was read waits.
   void HoldUp(bool held_up);
   // As ttrpc::Connection's, of its own connection and its backends'.
   std::optional<uint64_t> stuck_since() const;
   void CloseForLimit(Limit limit);
 
-  // For SharedBackend, and for connections of its own.
-  uid_t uid() const override { return identity_.uid; }
-  MemoryCharge NewCharge() const { return slot_.NewCharge(); }
-  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
-                        std::string_view data) override;
-  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
-  void OnBackendSendQueueLow() override { UpdateReading(); }
-  void AnswerCall(Call& call, const ttrpc::Status& status);
-  // A backend that it cannot be without is gone.
-  void LoseBackend();
-
  private:
+  // From its own connection.
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { UpdateReading(); }
@@ -114,21 +143,27 @@ class Peer final : public ttrpc::ConnectionHandler,
   void OnWriteBlocked(bool blocked) override { timeouts_.OnWriteBlocked(blocked); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
 
+  // From its calls' backend connections, and from the pool of its own ones.
+  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
+                        std::string_view data) override;
+  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
+  void AnswerCall(Call& call, const ttrpc::Status& status) override;
+  void LoseBackend() override;
+  void OnBackendLost(BackendConnection&) override { LoseBackend(); }
+  void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendHeldChanged() override { UpdateHeld(); }
-  void OnBackendCallEnded(BackendConnection& connection) override;
-  void OnBackendUnreachable(BackendConnection& connection) override;
-  void OnBackendStuck(BackendConnection& connection) override;
-  void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
 
   void OnTimeout() override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
-  // The worker has a generation that it has not come to yet.
-  bool stale() const { return generation_ != worker_generation_; }
-  // False: the kernel does not give them.
+  // There is a generation that it has not come to yet.
+  bool stale() const { return generation_ != context_.generation; }
+  // False if the kernel does not give them.
   bool ReadGroups();
   void CountAsPeer(ListenerTally* tally);
   void RetireOldBackends();
+  void CloseAfterFlush();
+  void TearDown();
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
@@ -143,10 +178,9 @@ class Peer final : public ttrpc::ConnectionHandler,
   std::optional<Limit> TakeSlot(CallSlot* slot);
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
-  // 0: it has none.
+  // A timeout of 0 is none.
   void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
   FoundBackend BackendFor(const Ref<Backend>& backend, const StreamState& state);
-  FoundBackend OwnBackend(const Ref<Backend>& backend);
   SharedBackend& Shared(const Ref<Backend>& backend);
 
   // Data.
@@ -156,20 +190,18 @@ class Peer final : public ttrpc::ConnectionHandler,
   // Answers and ends.
   void Answer(uint32_t id, const ttrpc::Status& status);
   void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
-  void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
   void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void Forget(const Call& call);
   void TellEnd(Call& call, ttrpc::StatusCode code);
   void EndAllCalls(ttrpc::StatusCode code);
-  void Drop(BackendConnection& connection);
   void LeaveShared();
-  void CloseAfterFlush();
+
+  // Flow.
   void StopIfFull(const ttrpc::Connection& queue);
   void UpdateReading();
   void UpdateHeld();
   void CountCalls();
-  void Grew();
 
   // The method that was last allowed by its names alone: most peers call the same one again and
   // again.
@@ -183,10 +215,8 @@ class Peer final : public ttrpc::ConnectionHandler,
   void Remember(const ttrpc::RequestView& request, const Verdict& verdict, const Permit& permit);
 
   const Config& config() const { return generation_->config(); }
-  const BackendConfig& ConfigOf(const BackendConnection& connection) const;
 
-  Worker& worker_;
-  const Ref<Generation>& worker_generation_;
+  const PeerContext& context_;
   Ref<Generation> generation_;
   Ref<ListenerState> listener_;
   PeerIdentity identity_;
@@ -207,8 +237,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   size_t calls_counted_ = 0;  // of these, as they were last counted for its user
   bool over_rate_ = false;    // the request at hand
   ttrpc::StreamMap<std::unique_ptr<Call>> calls_;  // by the peer's id
-  // At most one for each backend takes calls; the others are retired.
-  std::vector<std::unique_ptr<BackendConnection>> backends_;
+  BackendPool backends_;
   std::vector<SharedBackend*> shared_;                   // that it has joined
   ttrpc::RingNode abandoned_;                            // its calls that backends still work on
   std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded

@@ -11,7 +11,6 @@
 
 #include "proxy/answers.h"
 #include "proxy/peer.h"
-#include "proxy/worker.h"
 #include "ttrpc/wire/codec.h"
 
 namespace proxyd {
@@ -29,9 +28,9 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
                                   ? ttrpc::UnknownFieldAction::kDrop
                                   : ttrpc::UnknownFieldAction::kRefuse;
-  ttrpc::RequestView& request = worker_.request_buffer();
+  ttrpc::RequestView& request = context_.request_buffer;
   Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
-  const uint32_t rate = worker_.limits().requests_per_second_per_user;
+  const uint32_t rate = context_.limits().requests_per_second_per_user;
   over_rate_ =
       status.ok() && rate != 0 && !slot_.account().TakeRequest(rate, UserAccount::Clock::now());
   const bool known = status.ok() && IsKnown(request);
@@ -41,9 +40,9 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   const AuditedRequest what = {
       .request = request, .id = id, .flags = header.flags, .bytes = data.size()};
   if (status = CheckRequest(what); !status.ok()) {
-    worker_.counters().Count(ProtocolError::kPeerEnvelope);
+    context_.counters.Count(ProtocolError::kPeerEnvelope);
     audit_.Refused(what, std::nullopt, status.code());
-    ++worker_.counters().refused;
+    ++context_.counters.refused;
     generation_
         ->method_tally(*listener_, std::nullopt,
                        generation_->policy().LabelsOf(admission_, request))
@@ -60,7 +59,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
   MethodTally& tally = generation_->method_tally(
       *listener_, verdict.allowed ? verdict.rule : std::nullopt, verdict.labels);
   if (!verdict.allowed) {
-    ++worker_.counters().denied;
+    ++context_.counters.denied;
     tally.Count(StatusCode::kPermissionDenied);
     return Answer(id, MayNotCall(identity_.uid, request));
   }
@@ -70,7 +69,7 @@ void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) 
 }
 
 Verdict Peer::Decide(const AuditedRequest& what) {
-  Verdict verdict = generation_->policy().Check(admission_, what.request, worker_.guarded_values());
+  Verdict verdict = generation_->policy().Check(admission_, what.request, context_.guarded_values);
   for (const size_t shadow : verdict.shadows)
     ++generation_->rule_tally(*listener_, shadow).decisions;
   ++generation_->rule_tally(*listener_, verdict.rule).decisions;
@@ -97,7 +96,7 @@ void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
 // Metadata, then flags.
 Status Peer::CheckRequest(const AuditedRequest& what) const {
   if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata,
-                                                                 &worker_.guarded_values());
+                                                                 &context_.guarded_values);
       !status.ok()) {
     return status;
   }
@@ -114,7 +113,7 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   const RuleConfig& rule = config().rules[permit.rule];
   const auto refuse = [&](const Status& status) {
     audit_.Refused(what, permit.rule, status.code());
-    ++worker_.counters().refused;
+    ++context_.counters.refused;
     permit.tally->Count(status.code());
     Answer(what.id, status);
   };
@@ -127,15 +126,15 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   if ((what.flags & ttrpc::kFlagRemoteOpen) != 0 && !rule.streams) {
     return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
   }
-  if (worker_.draining()) return end(Draining());
+  if (context_.draining) return end(Draining());
   AuditReservation audit_reservation;
   if (!audit_.Reserve(*request, permit.rule, &audit_reservation))
     return end({StatusCode::kUnavailable, "audit is failing"});
 
   CallSlot slot;
   if (const auto limit = TakeSlot(&slot)) {
-    worker_.counters().Count(*limit);
-    return refuse(LimitReached(*limit, worker_.limits()));
+    context_.counters.Count(*limit);
+    return refuse(LimitReached(*limit, context_.limits()));
   }
 
   const ListenerConfig& listener = listener_->config;
@@ -146,25 +145,25 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
   const BackendConfig& backend = config().backends[rule.backend];
   SetMetadata(backend, request);
   const size_t size = ttrpc::EncodedRequestSize(*request);
-  const uint32_t limit = worker_.limits().message_size;
+  const uint32_t limit = context_.limits().message_size;
   if (size > limit) return refuse(MessageTooLong(size, limit));
 
   const StreamState state(what.flags);
   const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
   if (const Limit* reached = std::get_if<Limit>(&found)) {
-    worker_.counters().Count(*reached);
-    return refuse(BackendLimitReached(*reached, worker_.backend_limits()));
+    context_.counters.Count(*reached);
+    return refuse(BackendLimitReached(*reached, context_.backends.limits));
   }
   BackendConnection* const connection = std::get<BackendConnection*>(found);
   if (connection == nullptr) return end(CannotBeReached(backend));
 
-  auto call = worker_.NewCall(state);
+  auto call = context_.spare_calls.New(state);
   call->id = what.id;
-  call->peer = this;
+  call->owner = this;
   call->generation = generation_;
   call->rule = permit.rule;
   call->tally = permit.tally;
-  call->start = worker_.loop().Now();
+  call->start = context_.loop.Now();
   call->slot = std::move(slot);
   call->audit_reservation = std::move(audit_reservation);
   connection->Add(call.get());
@@ -174,9 +173,9 @@ void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
 }
 
 std::optional<Limit> Peer::TakeSlot(CallSlot* slot) {
-  const LimitsConfig& limits = worker_.limits();
+  const LimitsConfig& limits = context_.limits();
   if (over_rate_) return Limit::kRequestsPerSecondPerUser;
-  if (const auto limit = worker_.accounting().Buffered(slot_.account(), limits)) return limit;
+  if (const auto limit = context_.accounting.Buffered(slot_.account(), limits)) return limit;
   if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
   if (!slot_.account().TakeCall(limits.calls_per_user, slot)) return Limit::kCallsPerUser;
   return std::nullopt;
@@ -211,18 +210,13 @@ size_t MemoryOf(const Call& call) {
 // `size`: of the request as it is written.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
-  ++worker_.counters().calls;
+  ++context_.counters.calls;
   call->request_bytes = what.bytes;
   audit_.Label(what, call.get());
   audit_.Payload(*call, false, request.payload);
-  const ttrpc::MessageHeader header = {
-      .length = static_cast<uint32_t>(size),
-      .stream_id = call->backend_id,
-      .type = ttrpc::MessageType::kRequest,
-      .flags = RequestFlagsToBackend(what.flags, request.payload.empty())};
-  ttrpc::Connection& backend = call->backend->connection();
-  ttrpc::EncodeRequest(request, backend.Begin(header));
-  StopIfFull(backend);
+  call->backend->SendRequest(*call, request, size,
+                             RequestFlagsToBackend(what.flags, request.payload.empty()));
+  StopIfFull(call->backend->connection());
   call->bytes = MemoryOf(*call);
   call_bytes_ += call->bytes;
   const uint32_t id = call->id;
@@ -232,39 +226,26 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   if (timeout.count() == 0) return;
   call->deadline = std::make_unique<ttrpc::Timer>(
-      worker_.loop(), [this, call] { GiveUp(*call, DeadlineExceeded()); });
+      context_.loop, [this, call] { GiveUp(*call, DeadlineExceeded()); });
   call->deadline->Start(timeout);
 }
 
 FoundBackend Peer::BackendFor(const Ref<Backend>& backend, const StreamState& state) {
   if (backend->config().connections == BackendConfig::Connections::kPerPeer)
-    return OwnBackend(backend);
+    return backends_.ConnectionTo(backend, slot_);
   if (state.unary()) return Shared(backend).Connection(slot_);
-  const FoundBackend found = OwnBackend(backend);
-  // Of this call alone: it takes no other, and goes with it.
+  const FoundBackend found = backends_.ConnectionTo(backend, slot_);
+  // A connection for a stream carries no other call, and is dropped after it.
   auto* const* connection = std::get_if<BackendConnection*>(&found);
   if (connection != nullptr && *connection != nullptr) (*connection)->RetireAfterNext();
   return found;
-}
-
-// Of its own connections to the backend, the one that takes calls.
-FoundBackend Peer::OwnBackend(const Ref<Backend>& backend) {
-  for (const auto& connection : backends_) {
-    if (&connection->backend() == backend.get() && connection->takes_calls())
-      return connection.get();
-  }
-  BackendSlot slot;
-  if (const auto limit = slot_.TakeBackend(worker_.backend_limits(), &slot)) return *limit;
-  auto connection = BackendConnection::Open(worker_, backend, *this, std::move(slot));
-  if (!connection) return nullptr;
-  return backends_.emplace_back(std::move(connection)).get();
 }
 
 SharedBackend& Peer::Shared(const Ref<Backend>& backend) {
   for (SharedBackend* shared : shared_) {
     if (&shared->backend() == backend.get()) return *shared;
   }
-  return *shared_.emplace_back(&worker_.shared_backends().Join(*this, backend));
+  return *shared_.emplace_back(&context_.shared_backends.Join(*this, slot_, backend));
 }
 
 }  // namespace proxyd

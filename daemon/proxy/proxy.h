@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Proxy: the daemon's work, put together. The story of a call:
+// Proxy: the daemon's work, put together. A unary call passes these files, in this order:
 //
-// - listening_socket: a socket that only those who may can reach, and that was nobody else's
-// - listener_set, listener: the sockets of the configuration; a connection is accepted
-// - worker: asks the kernel who the peer is, and the policy whether it has any business here
-// - group_reader: which of its groups the rules tell apart, without keeping others waiting
-// - generation: the configuration and the policy that count for it
-// - listener_state: the listener that it came by, which follows the socket through reloads
-// - peer: takes each message through the checks: id, envelope, names, metadata, flags, policy, …
-// - request_rules: what holds for every request, and what is changed in it
-// - call, stream_state: the call that was allowed, and which messages may follow on it
-// - backend, dialer: which of its addresses is worth trying, and is it whom we expect
-// - backend_connection: renumbered and written anew, the request goes out; answers find their call
-// - peer: the answer goes back on the peer's own stream id
-// - peer_audit: what was decided, and how it ended
+// - listener.cc accepts a connection at a socket of the configuration.
+// - worker.cc asks the kernel who the peer is, and the policy whether a rule could allow it
+//   anything; its user gets a place for the connection. group_reader.cc reads the groups.
+// - peer.cc is the peer's life. Each of its messages goes to the part that it is for.
+// - peer_request.cc takes a request through the checks of the contract, which end with the policy's
+//   verdict and the limits, and makes it a call (call.h). request_rules.cc has what is asked of
+//   every request and changed in it.
+// - backend_pool.cc finds a connection to the rule's backend that takes calls, or opens one. The
+//   pool is the peer's own, or what the peers of one user share (shared_backends.cc).
+// - dialer.cc tries the addresses of the backend (backend.cc) and checks who listens there.
+// - backend_connection.cc numbers the call's stream, queues the request, encoded anew, and gives
+//   the response to the call's owner.
+// - peer_answer.cc sends the response on the peer's own stream id, and ends the call.
+// - peer_audit.cc reports what was decided, and how the call ended.
 //
-// Everything on the thread that runs the loop.
+// A call that streams adds stream_state.cc, which says for each message what becomes of it. What a
+// reload changes is in listener_set.cc (sockets), listener_state.h (what peers know of theirs) and
+// generation.cc (configuration, policy and counters as a worker uses them). A peer that is slow or
+// silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and pressure.cc.
+//
+// Everything runs on the thread of the loop.
 #pragma once
 
 #include <functional>

@@ -1,95 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SharedBackends: the connections to backends with connections = "per-user": of a worker, one for
-// each user and backend, on which the unary calls of all of that user's peers go. One peer that
-// does not read, or that leaves, is nothing to the others; what one user does is nothing to
-// another. On the worker's thread.
+// SharedBackends: the connections of a worker to backends with connections = "per-user". There is
+// one for each user and backend, which carries the unary calls of all of that user's peers. A peer
+// that does not read, or that leaves, does not hold up the others; what one user does has no effect
+// on another. On the worker's thread.
 #pragma once
 
 #include <sys/types.h>
 
-#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "limits/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/backend_connection.h"
+#include "proxy/backend_pool.h"
+#include "proxy/call.h"
 #include "proxy/ref.h"
 
 namespace proxyd {
 
-class Generation;
-class Peer;
-class Worker;
-
-// What one user shares of one backend. It goes when the last of its peers has left.
-class SharedBackend final : public BackendConnectionOwner {
+// SharedBackend: what the peers of one user share of one backend. It ends when the last of them has
+// left.
+class SharedBackend final : private BackendPoolOwner {
  public:
-  // `worker` must outlive it, and the user's account its peers.
-  SharedBackend(Worker& worker, uid_t uid, Ref<Backend> backend, MemoryCharge charge);
+  // The user holds more memory than before, though none of its peers does. Peers may be closed on
+  // return.
+  using GrewFunction = std::function<void(const UserAccount& account)>;
 
-  uid_t uid() const override { return uid_; }
+  // `context` and `grew` must outlive it, and the user's account its peers.
+  SharedBackend(const BackendContext& context, Ref<Backend> backend, MemoryCharge slot,
+                const GrewFunction& grew);
+
   const Backend& backend() const { return *backend_; }
-
-  // One that takes calls, opened if there is none, for one of its peers.
-  FoundBackend Connection(const ConnectionSlot& peer);
-  bool send_queue_full() const;
-  // No more calls on what is open.
-  void Retire();
-  void SetMessageSize(uint32_t message_size);
+  // A connection that takes calls, opened if there is none, for one of its peers.
+  FoundBackend Connection(const ConnectionSlot& peer) { return pool_.ConnectionTo(backend_, peer); }
+  bool Carries(const Call& call) const { return pool_.Has(*call.backend); }
+  bool send_queue_full() const { return pool_.send_queue_full(); }
 
  private:
   friend class SharedBackends;
 
-  void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
-                        std::string_view data) override;
-  void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
   void OnBackendSendQueueLow() override;
   void OnBackendHeldChanged() override;
-  void OnBackendCallEnded(BackendConnection& connection) override;
-  void OnBackendUnreachable(BackendConnection& connection) override;
-  void OnBackendStuck(BackendConnection& connection) override;
-  void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
+  void OnBackendLost(BackendConnection& connection) override;
 
-  std::vector<Call*> CallsOf(const BackendConnection& connection) const;
-  void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
-  void DropIfDone(BackendConnection& connection);
-
-  Worker& worker_;
-  const uid_t uid_;
+  const GrewFunction& grew_;
   const Ref<Backend> backend_;
-  MemoryCharge charge_;
-  std::vector<Peer*> peers_;  // that have joined
-  // At most one takes calls; the others are retired.
-  std::vector<std::unique_ptr<BackendConnection>> connections_;
+  MemoryCharge slot_;
+  std::vector<CallOwner*> peers_;  // that have joined
+  BackendPool pool_;
 };
 
 class SharedBackends {
  public:
-  explicit SharedBackends(Worker& worker) : worker_(worker) {}
+  // `context` must outlive it.
+  SharedBackends(const BackendContext& context, SharedBackend::GrewFunction grew)
+      : context_(context), grew_(std::move(grew)) {}
+  SharedBackends(const SharedBackends&) = delete;
+  SharedBackends& operator=(const SharedBackends&) = delete;
 
-  // That of the peer's user. The peer belongs to it from here on, and has to leave before it goes.
-  SharedBackend& Join(Peer& peer, const Ref<Backend>& backend);
-  // None of the peer's calls goes there any more.
-  void Leave(const Peer& peer, SharedBackend& shared);
+  // Returns what the user of the connection `slot` shares of the backend. The peer belongs to it
+  // until it leaves, which it has to do before it is destroyed.
+  SharedBackend& Join(CallOwner& peer, const ConnectionSlot& slot, const Ref<Backend>& backend);
+  // None of the peer's calls is on the backend any more.
+  void Leave(const CallOwner& peer, SharedBackend& shared);
 
-  // Backends that are not in this generation take no more calls.
-  void Reload(const Generation& generation);
-
-  // Destroys what was left by all its peers. Not from within a callback.
-  void Reap() { dead_.clear(); }
+  // The latest generation counts from here on: backends that it does not have take no more calls.
+  void Reload();
 
  private:
   // A backend that a reload replaced is another one.
   using Key = std::pair<uid_t, const Backend*>;
 
-  Worker& worker_;
+  const BackendContext& context_;
+  const SharedBackend::GrewFunction grew_;
   std::map<Key, std::unique_ptr<SharedBackend>> all_;
-  std::vector<std::unique_ptr<SharedBackend>> dead_;
 };
 
 }  // namespace proxyd

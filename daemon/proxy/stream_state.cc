@@ -23,10 +23,10 @@ PeerData StreamState::OnPeerData(uint8_t flags) {
   return closes ? PeerData::kClose : PeerData::kDrop;
 }
 
-BackendMessage StreamState::OnBackendData(uint8_t flags) const {
+BackendMessage StreamState::OnBackendMessage(const ttrpc::MessageHeader& header) const {
+  if (header.type == ttrpc::MessageType::kResponse) return BackendMessage::kForwardAndEnd;
   if (unary_) return BackendMessage::kRefuse;
-  return (flags & kFlagRemoteClosed) != 0 ? BackendMessage::kForwardAndEnd
-                                          : BackendMessage::kForward;
+  return IsLastOfBackend(header) ? BackendMessage::kForwardAndEnd : BackendMessage::kForward;
 }
 
 bool IsLastOfBackend(const ttrpc::MessageHeader& header) {

@@ -38,11 +38,10 @@ class StreamState {
   explicit StreamState(uint8_t request_flags);
 
   PeerData OnPeerData(uint8_t flags);
-  BackendMessage OnBackendData(uint8_t flags) const;
-  BackendMessage OnBackendResponse() const { return BackendMessage::kForwardAndEnd; }
+  // `header` is that of a response or of data.
+  BackendMessage OnBackendMessage(const ttrpc::MessageHeader& header) const;
 
   bool unary() const { return unary_; }
-  bool peer_open() const { return peer_open_; }
 
  private:
   bool unary_;

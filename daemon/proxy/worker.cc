@@ -9,14 +9,11 @@
 #include <string>
 #include <utility>
 
-#include "proxy/backend_connection.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
 
 namespace {
-// As many calls as a busy worker ends in one wake-up.
-constexpr size_t kSpareCalls = 256;
 // What a peer takes up that does nothing, with its own backend connection, about.
 constexpr uint64_t kMemoryOfAPeer = 4096;
 // What a reload does to peers, or the closing of a listener's; then the others have their turn.
@@ -39,13 +36,38 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
       backend_limits_(BackendLimitsOf(generation_->config(), context.descriptors)),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
       abandoned_deadlines_(loop_, context.abandoned_for),
-      reaper_(loop_, [this] { Reap(); }),
-      shared_backends_(*this),
+      backend_context_{.loop = loop_,
+                       .counters = counters_,
+                       .generation = generation_,
+                       .limits = backend_limits_,
+                       .write_deadlines = backend_write_deadlines_,
+                       .abandoned_deadlines = abandoned_deadlines_,
+                       .reaper = reaper_,
+                       .last_stream_id = context.last_stream_id},
+      shared_backends_(backend_context_,
+                       [this](const UserAccount& account) {
+                         memory_.Note();
+                         pressure_.OnGrowth(account);
+                       }),
       group_reader_(loop_),
+      peer_context_{.loop = loop_,
+                    .reports = context.reports,
+                    .counters = counters_,
+                    .accounting = context.accounting,
+                    .generation = generation_,
+                    .draining = draining_,
+                    .group_reader = group_reader_,
+                    .backends = backend_context_,
+                    .shared_backends = shared_backends_,
+                    .spare_calls = spare_calls_,
+                    .request_buffer = request_buffer_,
+                    .guarded_values = guarded_values_,
+                    .owner = *this},
       sweeper_(loop_, [this] { Sweep(); }),
       pressure_(loop_, context.accounting, limits(), peers_),
       memory_(
-          loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }) {}
+          loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }),
+      reaper_(loop_, [this] { OnReaped(); }) {}
 
 Worker::~Worker() = default;
 
@@ -135,7 +157,8 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
   ++counters_.peers;
   ++tally.admitted;
   peer.identity.id = ++last_peer_id_;
-  peers_.emplace_back(*this, std::move(peer), std::move(socket)).Start(std::prev(peers_.end()));
+  peers_.emplace_back(peer_context_, std::move(peer), std::move(socket))
+      .Start(std::prev(peers_.end()));
   memory_.Note();
 }
 
@@ -153,8 +176,8 @@ void Worker::RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> co
   record.uid = peer.identity.uid;
   record.gid = peer.identity.gid;
   record.code = code;
-  if (reports().Wants(record.event, std::nullopt, std::nullopt))
-    reports().Tell(record, std::nullopt);
+  if (context_.reports.Wants(record.event, std::nullopt, std::nullopt))
+    context_.reports.Tell(record, std::nullopt);
 }
 
 Peer* Worker::FindPeer(uint64_t id) {
@@ -195,7 +218,7 @@ void Worker::Reload(SnapshotPtr snapshot) {
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
   backend_limits_ = BackendLimitsOf(generation_->config(), context_.descriptors);
   pressure_.SetLimits(limits());
-  shared_backends_.Reload(*generation_);
+  shared_backends_.Reload();
   AskForGroups();
   sweep_ = peers_.begin();
   Sweep();
@@ -237,52 +260,30 @@ void Worker::Drain(std::function<void()> done) {
   drained_ = std::move(done);
   newcomers_.clear();
   for (Peer& peer : peers_) peer.Drain();
-  reaper_.Start(std::chrono::nanoseconds(0));
+  reaper_.ReapSoon();  // without peers, it would not run
 }
 
 void Worker::EndDrain() {
   for (Peer& peer : peers_) peer.EndDrain();
 }
 
-std::unique_ptr<Call> Worker::NewCall(const StreamState& state) {
-  if (spare_calls_.empty()) return std::make_unique<Call>(state);
-  std::unique_ptr<Call> call = std::move(spare_calls_.back());
-  spare_calls_.pop_back();
-  call->Reset(state);
-  return call;
-}
-
-void Worker::Recycle(std::unique_ptr<Call> call) {
-  call->deadline.reset();
-  call->generation = {};
-  call->slot.Release();
-  call->audit_reservation.Release();
-  if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
-}
-
 void Worker::Close() {
   while (!peers_.empty()) peers_.front().Close();  // which takes it off the list
 }
 
-void Worker::Bury(Peer* peer) {
-  if (sweep_ == peer->position()) ++sweep_;
-  dead_peers_.splice(dead_peers_.end(), peers_, peer->position());
-  ReapSoon();
+void Worker::OnPeerGrew(Peer& peer) {
+  memory_.Note();
+  pressure_.OnGrowth(peer);
 }
 
-void Worker::Bury(std::unique_ptr<BackendConnection> connection) {
-  dead_connections_.push_back(std::move(connection));
-  ReapSoon();
+void Worker::OnPeerClosed(Peer& peer) {
+  if (sweep_ == peer.position()) ++sweep_;
+  std::list<Peer> dead;
+  dead.splice(dead.end(), peers_, peer.position());
+  reaper_.DestroyLater(std::move(dead));
 }
 
-void Worker::ReapSoon() {
-  if (!reaper_.active()) reaper_.Start(std::chrono::nanoseconds(0));
-}
-
-void Worker::Reap() {
-  dead_connections_.clear();
-  shared_backends_.Reap();
-  dead_peers_.clear();
+void Worker::OnReaped() {
   if (draining_ && peers_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Worker: an event loop with its peers. Nothing of a peer ever leaves it. It owns the peers, and
-// keeps what has ended until no callback of it can be running. On its own thread.
+// Worker: an event loop with its peers. It decides whether a connection is admitted, and owns what
+// its peers share; nothing of a peer ever leaves it. On its own thread.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,7 @@
 #include "observe/reports.h"
 #include "observe/tally.h"
 #include "policy/snapshot.h"
+#include "proxy/backend_connection.h"
 #include "proxy/call.h"
 #include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
@@ -27,6 +28,7 @@
 #include "proxy/memory.h"
 #include "proxy/peer.h"
 #include "proxy/pressure.h"
+#include "proxy/reaper.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
 #include "ttrpc/io_loop.h"
@@ -35,8 +37,6 @@
 #include "ttrpc/wire/request.h"
 
 namespace proxyd {
-
-class BackendConnection;
 
 // What a worker shares with others; outlives it.
 struct WorkerContext {
@@ -52,7 +52,7 @@ struct WorkerContext {
   std::chrono::nanoseconds abandoned_for = std::chrono::seconds(60);
 };
 
-class Worker {
+class Worker final : private PeerOwner {
  public:
   Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context);
   ~Worker();
@@ -73,21 +73,13 @@ class Worker {
   void EndDrain();
   // Closes all peers now, whatever they have not read.
   void Close();
-  bool draining() const { return draining_; }
 
   ttrpc::IoLoop& loop() { return loop_; }
-  // That new peers get.
+  // The latest, under which new peers come.
   const Ref<Generation>& generation() const { return generation_; }
-  // Of all peers alike.
-  const LimitsConfig& limits() const { return generation_->config().limits; }
-  const BackendLimits& backend_limits() const { return backend_limits_; }
-  Audit& audit() { return context_.reports.audit(); }
-  Reports& reports() { return context_.reports; }
-  uint32_t last_stream_id() const { return context_.last_stream_id; }
-  const Accounting& accounting() const { return context_.accounting; }
   const Tally& tally() const { return tally_; }
   const std::list<Peer>& peers() const { return peers_; }
-  // Null: there is none with this id.
+  // Null if there is none with this id.
   Peer* FindPeer(uint64_t id);
   // Whether there is, or still has peers, a listener of this name.
   bool KnowsListener(std::string_view name) const;
@@ -95,24 +87,7 @@ class Worker {
   // many; 0: there are none.
   size_t CloseSome(std::string_view listener, uint64_t last_peer);
   uint64_t last_peer_id() const { return last_peer_id_; }
-  Pressure& pressure() { return pressure_; }
-  Memory& memory() { return memory_; }
-  GroupReader& group_reader() { return group_reader_; }
-  SharedBackends& shared_backends() { return shared_backends_; }
-  DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
-  DeadlineQueue& abandoned_deadlines() { return abandoned_deadlines_; }
   Counters& counters() { return counters_; }
-  // Calls come and go with every message: some are kept for the next.
-  std::unique_ptr<Call> NewCall(const StreamState& state);
-  void Recycle(std::unique_ptr<Call> call);
-  // For the request at hand; free again when its handling returns.
-  ttrpc::RequestView& request_buffer() { return request_buffer_; }
-  GuardedValues& guarded_values() { return guarded_values_; }
-
-  // Destroys it once this wake-up's callbacks have returned.
-  void Bury(Peer* peer);
-  void Bury(std::unique_ptr<BackendConnection> connection);
-  void ReapSoon();
 
  private:
   // A connection whose groups are being read.
@@ -123,6 +98,10 @@ class Worker {
   };
   using Newcomers = std::list<Newcomer>;
 
+  void OnPeerGrew(Peer& peer) override;
+  void OnPeerClosed(Peer& peer) override;
+
+  const LimitsConfig& limits() const { return generation_->config().limits; }
   void AwaitGroups(Newcomers::iterator newcomer);
   bool TakeSlot(NewPeer* peer);
   void Admit(NewPeer peer, ttrpc::UniqueFd socket);
@@ -130,7 +109,7 @@ class Worker {
   void LogRemovedListeners() const;
   void AskForGroups();
   void Sweep();
-  void Reap();
+  void OnReaped();
   uint64_t MemoryUsed() const;
 
   WorkerContext context_;
@@ -145,21 +124,21 @@ class Worker {
   std::chrono::steady_clock::time_point log_no_credentials_again_{};
   ttrpc::RequestView request_buffer_;
   GuardedValues guarded_values_;
-  std::vector<std::unique_ptr<Call>> spare_calls_;
-  ttrpc::Timer reaper_;
+  SpareCalls spare_calls_;
+  const BackendContext backend_context_;
   SharedBackends shared_backends_;
   GroupReader group_reader_;
+  bool draining_ = false;
+  std::function<void()> drained_;
+  const PeerContext peer_context_;
   Newcomers newcomers_;
   std::list<Peer> peers_;
   // The first that may not have come to the generation yet.
   std::list<Peer>::iterator sweep_ = peers_.end();
   ttrpc::Timer sweeper_;
-  std::list<Peer> dead_peers_;
   Pressure pressure_;
   Memory memory_;
-  std::vector<std::unique_ptr<BackendConnection>> dead_connections_;
-  bool draining_ = false;
-  std::function<void()> drained_;
+  Reaper reaper_;  // the last, so that what has ended goes before what it belongs to
 };
 
 }  // namespace proxyd

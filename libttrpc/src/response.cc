@@ -69,6 +69,12 @@ size_t StatusSize(const Status& status) {
   return size;
 }
 
+// A payload of less than 128 bytes and nothing else.
+bool IsSmallPayload(std::string_view data) {
+  return data.size() >= 2 && static_cast<uint8_t>(data[0]) == BytesTag(kPayload) &&
+         static_cast<uint8_t>(data[1]) == data.size() - 2 && data.size() - 2 < 0x80;
+}
+
 uint8_t* WriteHead(uint32_t number, size_t size, uint8_t* out) {
   *out++ = BytesTag(number);
   return CodedOutputStream::WriteVarint64ToArray(size, out);
@@ -98,6 +104,17 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
   if (error == nullptr) error = scanner.error();
   if (error == nullptr) return {};
   return {StatusCode::kUnknown, std::string("unmarshal response error: ").append(error)};
+}
+
+StatusCode ReadResponse(std::string_view data, std::string_view* payload) {
+  if (IsSmallPayload(data)) {
+    *payload = data.substr(2);
+    return StatusCode::kOk;
+  }
+  ResponseView response;
+  const Status parsed = ParseResponse(data, &response);
+  *payload = response.payload;
+  return parsed.ok() ? response.code : parsed.code();
 }
 
 Status StatusOf(const ResponseView& response) {

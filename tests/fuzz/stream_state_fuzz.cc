@@ -23,8 +23,11 @@ struct Backend {
   int closes = 0;
 };
 
+// Whether the peer's side is open, which shows in what becomes of its data.
+bool PeerOpen(StreamState state) { return state.OnPeerData(0) == PeerData::kForward; }
+
 void SendFromPeer(uint8_t flags, StreamState* state, Backend* backend) {
-  const bool was_open = state->peer_open();
+  const bool was_open = PeerOpen(*state);
   FUZZ_CHECK(was_open == backend->open);
   const PeerData what = state->OnPeerData(flags);
   // A stream that is closed once more goes on.
@@ -42,7 +45,7 @@ void SendFromPeer(uint8_t flags, StreamState* state, Backend* backend) {
     ++backend->closes;
   }
   FUZZ_CHECK(backend->closes <= 1);
-  FUZZ_CHECK(state->peer_open() == backend->open);
+  FUZZ_CHECK(PeerOpen(*state) == backend->open);
 }
 
 }  // namespace
@@ -66,14 +69,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (who % 3 == 0) {
       SendFromPeer(flags, &state, &backend);
     } else if (who % 3 == 1) {
-      const bool open = state.peer_open();
-      const BackendMessage what = state.OnBackendData(flags);
+      const bool open = PeerOpen(state);
+      const BackendMessage what =
+          state.OnBackendMessage({.type = ttrpc::MessageType::kData, .flags = flags});
       FUZZ_CHECK((what == BackendMessage::kRefuse) == unary);
       if (!unary) FUZZ_CHECK((what == BackendMessage::kForwardAndEnd) == ((flags & kClosed) != 0));
       // What a backend sends does not open or close the peer's side.
-      FUZZ_CHECK(state.peer_open() == open);
+      FUZZ_CHECK(PeerOpen(state) == open);
     } else {
-      FUZZ_CHECK(state.OnBackendResponse() == BackendMessage::kForwardAndEnd);
+      FUZZ_CHECK(state.OnBackendMessage({.type = ttrpc::MessageType::kResponse, .flags = flags}) ==
+                 BackendMessage::kForwardAndEnd);
     }
     FUZZ_CHECK(state.unary() == unary);
   }

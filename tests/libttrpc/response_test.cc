@@ -113,5 +113,27 @@ TEST(ResponseTest, AReplyIsItsHeadAndThePayload) {
   }
 }
 
+// Whatever costs no scan says the same as one.
+TEST(ResponseTest, ReadsTheCodeAndThePayloadAsTheScanDoes) {
+  const std::string failed = Encode({StatusCode::kNotFound, "gone"});
+  const std::string long_payload(200, 'p');
+  for (const std::string& data :
+       {""s, "\x12\x00"s, "\x12\x01"s + "a"s, "\x12\x7f"s + std::string(127, 'a'),
+        "\x12\x80\x01"s + std::string(128, 'a'), "\x12\xc8\x01"s + long_payload, failed,
+        "\x12\x01"s + "a"s + failed, "\x12\x01"s + "a\x18\x01"s, "\x12\x02"s + "a"s,
+        "\x12\x01"s + "ab"s, "\x12"s}) {
+    ResponseView response;
+    const Status parsed = ParseResponse(data, &response);
+    std::string_view payload = "as it was";
+    EXPECT_EQ(ReadResponse(data, &payload), parsed.ok() ? response.code : parsed.code());
+    EXPECT_EQ(payload, response.payload);
+  }
+}
+
+TEST(ResponseTest, AResponseThatCannotBeReadHasTheCodeOfTheError) {
+  std::string_view payload;
+  EXPECT_EQ(ReadResponse("\x12", &payload), StatusCode::kUnknown);
+}
+
 }  // namespace
 }  // namespace ttrpc

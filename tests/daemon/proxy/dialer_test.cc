@@ -76,16 +76,18 @@ class DialerTest : public ::testing::Test {
   Dialer& NewDialer() {
     if (!backend_) backend_ = MakeRef<Backend>(config_, tally_);
     told_.reset();
-    return dialer_.emplace(loop_.io(), backend_, [this](UniqueFd socket) {
+    return dialer_.emplace(loop_.io(), backend_, [this](const DialResult& result) {
       EXPECT_FALSE(told_.has_value()) << "told twice";
-      told_ = socket.valid();
+      EXPECT_NE(result.state, DialResult::State::kPending);
+      told_ = result.socket.valid();
     });
   }
   // "connected", "unreachable" or "waits", and keeps nothing of it.
   std::string Start() {
-    const auto socket = NewDialer().Start();
-    if (!socket) return "waits";
-    return *socket ? "connected" : "unreachable";
+    const DialResult result = NewDialer().Start();
+    EXPECT_EQ(result.state == DialResult::State::kConnected, result.socket.valid());
+    if (result.state == DialResult::State::kPending) return "waits";
+    return result.socket ? "connected" : "unreachable";
   }
   // At which of the listeners the last connection arrived.
   std::string Arrived() {

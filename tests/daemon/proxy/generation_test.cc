@@ -118,5 +118,55 @@ TEST_F(GenerationTest, WhatPeersOfARemovedListenerDoCountsUnderItsName) {
   EXPECT_EQ(tally_.methods().size(), 2U);
 }
 
+// A configuration with these backends.
+SnapshotPtr SnapshotWith(std::vector<BackendConfig> backends) {
+  Config config = test::ConfigOf({});
+  config.backends = std::move(backends);
+  return std::make_shared<const Snapshot>(std::move(config), test::kOverflow);
+}
+
+BackendConfig BackendAt(const std::string& name, const std::string& path) {
+  return {.name = name,
+          .addresses = {ttrpc::Address::Parse("unix://" + path).value()},
+          .users = {0},
+          .position = {}};
+}
+
+TEST_F(GenerationTest, ABackendThatLeadsWhereItDidStaysTheSame) {
+  const auto before = MakeRef<Generation>(
+      context_, SnapshotWith({BackendAt("a", "/a"), BackendAt("b", "/b"), BackendAt("c", "/c")}));
+  BackendConfig slower = BackendAt("a", "/a");
+  slower.connect_timeout = std::chrono::seconds(7);
+  const auto after =
+      MakeRef<Generation>(context_, SnapshotWith({BackendAt("b", "/elsewhere"), slower}), *before);
+  EXPECT_EQ(after->backend(1), before->backend(0)) << "in another place";
+  EXPECT_EQ(after->backend(1)->config().connect_timeout, std::chrono::seconds(7));
+  EXPECT_NE(after->backend(0), before->backend(1));
+  EXPECT_TRUE(after->Has(*before->backend(0)));
+  EXPECT_FALSE(after->Has(*before->backend(1))) << "calls must not go where it led";
+  EXPECT_FALSE(after->Has(*before->backend(2))) << "removed";
+  EXPECT_EQ(&after->backend(0)->tally(), &before->backend(1)->tally()) << "by name";
+}
+
+SnapshotPtr SnapshotWithGroups(std::vector<uint32_t> groups) {
+  RuleConfig rule = test::Allow({"/s/M"});
+  rule.groups = test::Ids(std::move(groups));
+  return std::make_shared<const Snapshot>(test::ConfigOf({rule}), test::kOverflow);
+}
+
+TEST_F(GenerationTest, KnowsGroupsThatWereReadForTheSameRulesOrMore) {
+  const auto first = MakeRef<Generation>(context_, SnapshotWithGroups({7, 9}));
+  const auto second = MakeRef<Generation>(context_, SnapshotWithGroups({9}), *first);
+  const auto third = MakeRef<Generation>(context_, SnapshotWithGroups({8}), *second);
+  const auto none = First({});
+  const PeerGroups groups = {.groups = {9}, .filter = first->policy().group_filter()};
+  EXPECT_TRUE(first->Knows(groups));
+  EXPECT_TRUE(second->Knows(groups));
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(third->Knows(groups)) << "and remembers it";
+  EXPECT_TRUE(none->Knows(groups));
+  EXPECT_TRUE(none->Knows({})) << "no rule asks for any";
+  EXPECT_FALSE(first->Knows({})) << "they were not asked for yet";
+}
+
 }  // namespace
 }  // namespace proxyd

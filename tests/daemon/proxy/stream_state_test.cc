@@ -91,8 +91,9 @@ struct BackendCase {
 class BackendDataTable : public ::testing::TestWithParam<BackendCase> {};
 
 TEST_P(BackendDataTable, EachMessageBecomesWhatItMust) {
-  EXPECT_EQ(StreamState(GetParam().request_flags).OnBackendData(GetParam().data_flags),
-            GetParam().expected);
+  const ttrpc::MessageHeader header = {.type = ttrpc::MessageType::kData,
+                                       .flags = GetParam().data_flags};
+  EXPECT_EQ(StreamState(GetParam().request_flags).OnBackendMessage(header), GetParam().expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -111,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(StreamStateTest, AResponseEndsEveryKind) {
   for (const uint8_t flags : {kNone, kClosed, kOpen}) {
-    EXPECT_EQ(StreamState(flags).OnBackendResponse(), BackendMessage::kForwardAndEnd);
+    EXPECT_EQ(StreamState(flags).OnBackendMessage({.type = ttrpc::MessageType::kResponse}),
+              BackendMessage::kForwardAndEnd);
   }
 }
 

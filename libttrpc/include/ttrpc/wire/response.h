@@ -26,6 +26,11 @@ struct ResponseView {
 // data is not a protobuf message; the content of `response` is unspecified then.
 Status ParseResponse(std::string_view data, ResponseView* response);
 
+// What became of a call, and the payload of its response, for those that forward responses as they
+// came. A response that ParseResponse() refuses has the code of that error. A small payload and
+// nothing else, which most responses are, costs no scan.
+StatusCode ReadResponse(std::string_view data, std::string_view* payload);
+
 // More than anyone sends. 4 MiB of empty details are two million of them, and would be many times
 // that in memory.
 inline constexpr size_t kMaxStatusDetails = 1024;

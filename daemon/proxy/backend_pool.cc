@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/backend_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/answers.h"
+
+namespace proxyd {
+
+using ttrpc::Status;
+
+FoundBackend BackendPool::ConnectionTo(const Ref<Backend>& backend, const ConnectionSlot& peer) {
+  for (const auto& connection : connections_) {
+    if (&connection->backend() == backend.get() && connection->takes_calls())
+      return connection.get();
+  }
+  BackendConnection::Options options = {.backend = backend, .uid = uid_};
+  if (const auto limit = peer.TakeBackend(context_.limits, &options.slot)) return *limit;
+  auto connection = BackendConnection::Open(context_, std::move(options), *this);
+  if (!connection) return nullptr;
+  return connections_.emplace_back(std::move(connection)).get();
+}
+
+void BackendPool::Reload() {
+  std::vector<BackendConnection*> old;
+  for (const auto& connection : connections_) {
+    connection->connection().SetMessageSize(context_.message_size());
+    if (!context_.generation->Has(connection->backend())) old.push_back(connection.get());
+  }
+  RetireAll(old);
+}
+
+void BackendPool::Retire() {
+  std::vector<BackendConnection*> open;
+  for (const auto& connection : connections_) open.push_back(connection.get());
+  RetireAll(open);
+}
+
+void BackendPool::RetireAll(const std::vector<BackendConnection*>& connections) {
+  for (BackendConnection* connection : connections) {
+    connection->Retire();
+    DropIfDone(*connection);
+  }
+}
+
+void BackendPool::Close() {
+  for (const auto& connection : connections_) connection->Close();
+}
+
+bool BackendPool::send_queue_full() const {
+  return std::any_of(connections_.begin(), connections_.end(), [](const auto& connection) {
+    return connection->connection().send_queue_full();
+  });
+}
+
+size_t BackendPool::held() const {
+  size_t held = 0;
+  for (const auto& connection : connections_) held += connection->connection().held();
+  return held;
+}
+
+std::optional<uint64_t> BackendPool::stuck_since() const {
+  std::optional<uint64_t> since;
+  for (const auto& connection : connections_) {
+    const auto other = connection->connection().stuck_since();
+    if (other) since = std::min(since.value_or(*other), *other);
+  }
+  return since;
+}
+
+void BackendPool::PauseReading() {
+  for (const auto& connection : connections_) connection->connection().PauseReading();
+}
+
+void BackendPool::ResumeReading() {
+  for (const auto& connection : connections_) connection->connection().ResumeReading();
+}
+
+void BackendPool::OnBackendUnreachable(BackendConnection& connection) {
+  AnswerCallsOf(connection, CannotBeReached(connection.backend().config()));
+}
+
+void BackendPool::OnBackendStuck(BackendConnection& connection) {
+  ++context_.counters.timed_out;
+  AnswerCallsOf(connection, TakesNoRequests(connection.backend().config()));
+}
+
+void BackendPool::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
+  if (const auto status = StatusOfLoss(connection.backend().config(), reason))
+    return AnswerCallsOf(connection, *status);
+  connection.Retire();
+  DropIfDone(connection);
+  owner_.OnBackendLost(connection);
+}
+
+void BackendPool::AnswerCallsOf(BackendConnection& connection, const Status& status) {
+  connection.Retire();
+  DropIfDone(connection);
+  // The last call drops the connection, which stays until this wake-up's callbacks have returned.
+  std::vector<Call*> calls;
+  connection.ForEachCall([&calls](Call* call) { calls.push_back(call); });
+  for (Call* call : calls) call->owner->AnswerCall(*call, status);
+}
+
+void BackendPool::DropIfDone(BackendConnection& connection) {
+  if (!connection.retired() || connection.calls() != 0) return;
+  const auto found =
+      std::find_if(connections_.begin(), connections_.end(),
+                   [&connection](const auto& own) { return own.get() == &connection; });
+  if (found == connections_.end()) return;
+  connection.Close();
+  context_.reaper.DestroyLater(std::move(*found));
+  connections_.erase(found);
+  owner_.OnBackendSendQueueLow();
+  owner_.OnBackendHeldChanged();
+}
+
+}  // namespace proxyd

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of Peer that brings the backends' messages to the peer, and that ends calls: each is
+// answered once, by its backend or by the proxy.
+#include <utility>
+
+#include "proxy/answers.h"
+#include "proxy/peer.h"
+#include "ttrpc/wire/codec.h"
+#include "ttrpc/wire/response.h"
+
+namespace proxyd {
+
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+// From a backend.
+
+void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std::string_view data) {
+  call.response_bytes += data.size();
+  const BackendMessage what = call.state.OnBackendMessage(header);
+  if (what == BackendMessage::kRefuse) {
+    context_.counters.Count(ProtocolError::kBackendData);
+    const BackendConfig& backend = call.backend->backend().config();
+    return AnswerCall(call,
+                      BackendStatus(StatusCode::kInternal, backend, "sent data on a unary call"));
+  }
+  StatusCode code = StatusCode::kOk;
+  std::string_view payload = data;
+  if (header.type == ttrpc::MessageType::kResponse) code = ttrpc::ReadResponse(data, &payload);
+  audit_.Payload(call, true, payload);
+  ForwardToPeer(call, header, data);
+  if (what == BackendMessage::kForwardAndEnd) EndCall(call, code);
+}
+
+void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data) {
+  header.stream_id = call.id;
+  connection_.Send(header, data);
+  StopIfFull(connection_);
+}
+
+void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
+  AnswerCall(call, ttrpc::MessageTooLong(header.length, context_.limits().message_size));
+}
+
+// From the proxy itself.
+
+void Peer::Answer(uint32_t id, const Status& status) {
+  const ttrpc::MessageHeader header = {
+      .length = static_cast<uint32_t>(ttrpc::EncodedResponseSize(status)),
+      .stream_id = id,
+      .type = ttrpc::MessageType::kResponse};
+  ttrpc::EncodeResponse(status, connection_.Begin(header));
+  StopIfFull(connection_);
+}
+
+void Peer::Refuse(uint32_t id, const Status& status, ProtocolError error) {
+  context_.counters.Count(error);
+  audit_.Refused(status.code());
+  ++context_.counters.refused;
+  Answer(id, status);
+}
+
+void Peer::AnswerCall(Call& call, const Status& status) {
+  // The backend may still be at work on it: only the end of its connection stops it. A connection
+  // that others share stays, and the late reply is dropped.
+  if (backends_.Has(*call.backend)) call.backend->Retire();
+  GiveUp(call, status);
+}
+
+// The connection stays for other calls: if the deadline has passed, the backend was told it, too.
+void Peer::GiveUp(Call& call, const Status& status) {
+  Answer(call.id, status);
+  TellEnd(call, status.code());
+  call.backend->Abandon(&call, &abandoned_);
+  Forget(call);
+}
+
+// Ends of calls.
+
+// The backend has ended it.
+void Peer::EndCall(Call& call, StatusCode code) {
+  TellEnd(call, code);
+  call.backend->Remove(call);
+  Forget(call);
+}
+
+void Peer::Forget(const Call& call) {
+  call_bytes_ -= call.bytes;
+  context_.spare_calls.Recycle(calls_.Take(call.id));
+  CountCalls();
+  if (!calls_.empty()) return;
+  if (context_.draining) return CloseAfterFlush();
+  if (!linger_) timeouts_.AwaitRequest();
+}
+
+void Peer::TellEnd(Call& call, StatusCode code) {
+  const auto duration = context_.loop.Now() - call.start;
+  call.tally->Count(code);
+  call.backend->backend().tally().durations.Add(duration);
+  audit_.Ended(call, code, duration);
+}
+
+void Peer::EndAllCalls(StatusCode code) {
+  calls_.ForEach([&](const auto& call) {
+    TellEnd(*call, code);
+    call->backend->Abandon(call.get(), &abandoned_);
+  });
+  calls_.Clear();
+  call_bytes_ = calls_counted_ = 0;
+}
+
+// What backends that others share still work on has a deadline from here on.
+void Peer::LeaveShared() {
+  while (!abandoned_.alone()) {
+    auto* const call = static_cast<AbandonedCall*>(abandoned_.next);
+    call->Leave();
+    context_.backends.abandoned_deadlines.Start(&call->deadline);
+  }
+  for (SharedBackend* shared : shared_) context_.shared_backends.Leave(*this, *shared);
+  shared_.clear();
+}
+
+}  // namespace proxyd
