@@ -5,7 +5,7 @@
 
 namespace ttrpc::stream_map_internal {
 
-uint64_t Multiplier() {
+uint64_t Multiplier() noexcept {
   static const uint64_t kMultiplier = [] {
     std::random_device device;
     return uint64_t{device()} << 32 | device() | 1;

@@ -21,7 +21,7 @@ namespace stream_map_internal {
 
 // The multiplier of this process' StreamMaps: odd, random. Ends the program if the system has no
 // random numbers. Any thread.
-uint64_t Multiplier();
+uint64_t Multiplier() noexcept;
 
 }  // namespace stream_map_internal
 
