@@ -243,7 +243,8 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   call.response_bytes += data.size();
   if (header.type == ttrpc::MessageType::kResponse) {
     ttrpc::ResponseView response;
-    const StatusCode code = ReadResponse(data, &response);
+    // One that cannot be read is the peer's to judge: it goes as it came.
+    const StatusCode code = ttrpc::ReadResponse(data, &response);
     audit_.Payload(call, true, response.payload);
     ForwardToPeer(call, header, data);
     EndCall(call, code);

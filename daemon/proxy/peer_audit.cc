@@ -6,7 +6,6 @@
 #include "observe/audit_line.h"
 #include "observe/traceparent.h"
 #include "ttrpc/message.h"
-#include "ttrpc/response.h"
 
 namespace proxyd {
 
@@ -32,26 +31,6 @@ void DescribeRule(const Config& config, const RuleConfig& rule, AuditRecord* rec
 }
 
 }  // namespace
-
-namespace {
-
-// A payload of less than 128 bytes and nothing else, as most responses are: field 2, its length.
-bool IsSmallPayload(std::string_view data) {
-  constexpr char kPayloadTag = 0x12;
-  return data.size() >= 2 && data[0] == kPayloadTag &&
-         static_cast<unsigned char>(data[1]) == data.size() - 2 && data.size() - 2 < 0x80;
-}
-
-}  // namespace
-
-ttrpc::StatusCode ReadResponse(std::string_view data, ttrpc::ResponseView* response) {
-  if (IsSmallPayload(data)) {
-    response->payload = data.substr(2);
-    return ttrpc::StatusCode::kOk;
-  }
-  const ttrpc::Status parsed = ttrpc::ParseResponse(data, response);
-  return parsed.ok() ? response->code : parsed.code();
-}
 
 const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
   return index ? &config_->rules[*index] : nullptr;

@@ -17,7 +17,6 @@
 #include "policy/policy.h"
 #include "proxy/call.h"
 #include "ttrpc/request.h"
-#include "ttrpc/response.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -37,10 +36,6 @@ struct AuditedRequest {
   uint8_t flags;  // of its message
   size_t bytes;   // of its data
 };
-
-// What is told of a backend's response. One that cannot be read is the peer's to judge: it goes as
-// it came.
-ttrpc::StatusCode ReadResponse(std::string_view data, ttrpc::ResponseView* response);
 
 class PeerAudit {
  public:

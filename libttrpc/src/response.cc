@@ -81,10 +81,22 @@ uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
   return out + bytes.size();
 }
 
+// Most responses are a payload of less than 128 bytes and nothing else: one byte of tag, one of
+// length.
+bool IsSmallPayload(std::string_view data) {
+  return data.size() >= 2 && data.size() - 2 < 0x80 &&
+         static_cast<uint8_t>(data[0]) == BytesTag(kPayload) &&
+         static_cast<uint8_t>(data[1]) == data.size() - 2;
+}
+
 }  // namespace
 
 Status ParseResponse(std::string_view data, ResponseView* response) {
   *response = {};
+  if (IsSmallPayload(data)) {
+    response->payload = data.substr(2);
+    return {};
+  }
   FieldScanner scanner(data);
   const char* error = nullptr;
   for (Field field; error == nullptr && scanner.Next(&field);) {
@@ -98,6 +110,11 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
   if (error == nullptr) error = scanner.error();
   if (error == nullptr) return {};
   return {StatusCode::kUnknown, std::string("unmarshal response error: ").append(error)};
+}
+
+StatusCode ReadResponse(std::string_view data, ResponseView* response) {
+  const Status parsed = ParseResponse(data, response);
+  return parsed.ok() ? response->code : parsed.code();
 }
 
 Status StatusOf(const ResponseView& response) {

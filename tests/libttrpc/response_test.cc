@@ -71,6 +71,36 @@ TEST(ResponseTest, SaysWhatIsNoProtobuf) {
       Status(StatusCode::kUnknown, "unmarshal response error: truncated or over-long varint"));
 }
 
+// Most responses are read without a scan. All lengths around the largest of those.
+TEST(ResponseTest, ReadsAPayloadOfAnyLength) {
+  for (const size_t size : {0, 1, 2, 126, 127, 128, 129, 300}) {
+    wire::Response message;
+    message.set_payload(std::string(size, 'p'));
+    const std::string bytes = message.SerializeAsString();
+    ResponseView response;
+    response.code = StatusCode::kInternal;
+    response.message = "of the response before";
+    ASSERT_TRUE(ParseResponse(bytes, &response).ok()) << size;
+    EXPECT_EQ(response.payload, message.payload()) << size;
+    EXPECT_EQ(response.code, StatusCode::kOk) << size;
+    EXPECT_EQ(response.message, "") << size;
+  }
+  ResponseView response;
+  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "cut short";
+  ASSERT_TRUE(ParseResponse("\x12\x00"s, &response).ok());
+  EXPECT_EQ(response.payload, "");
+}
+
+TEST(ResponseTest, ReadsHowACallEnded) {
+  ResponseView response;
+  EXPECT_EQ(ReadResponse("", &response), StatusCode::kOk);
+  EXPECT_EQ(ReadResponse("\x12\x01p"s, &response), StatusCode::kOk);
+  EXPECT_EQ(response.payload, "p");
+  EXPECT_EQ(ReadResponse(Encode(Status(StatusCode::kNotFound, "gone")), &response),
+            StatusCode::kNotFound);
+  EXPECT_EQ(ReadResponse("\x0a\x05x"s, &response), StatusCode::kUnknown);
+}
+
 TEST(MetadataTest, FoldsAsciiOnly) {
   EXPECT_TRUE(EqualsIgnoringCase("Ttrpc-Proxy-UID", "ttrpc-proxy-uid"));
   EXPECT_FALSE(EqualsIgnoringCase("a", "ab"));

@@ -22,6 +22,10 @@ struct ResponseView {
 // UNKNOWN `unmarshal response error: WHAT` if it is not a protobuf message.
 Status ParseResponse(std::string_view data, ResponseView* response);
 
+// The same, for a reader that needs no more than how the call ended: the response's code, or
+// UNKNOWN if it cannot be read.
+StatusCode ReadResponse(std::string_view data, ResponseView* response);
+
 // More than anyone sends. 4 MiB of empty details are two million of them, and would be many times
 // that in memory.
 inline constexpr size_t kMaxStatusDetails = 1024;
