@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "proxy/answers.h"
 #include "proxy/worker.h"
 
 namespace proxyd {
@@ -151,6 +152,15 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   place_.Leave();
   ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);
+}
+
+std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason) {
+  using ttrpc::StatusCode;
+  if (reason == ttrpc::CloseReason::kProtocolError)
+    return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
+  if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
+    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
+  return std::nullopt;
 }
 
 }  // namespace proxyd
