@@ -26,14 +26,16 @@ BEGIN {
   # what it has in common with the `ttrpc` command.
   make_set(ctl_folders, "config policy ctl tool")
 
-  # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
+  # Codec, envelopes, stream state and the checks of a request; all of daemon/config and daemon/policy are added in is_pure().
   m = split("address codec field_scanner hybrid_vsock message metadata request response status", names, " ")
   for (i = 1; i <= m; i++) {
     pure["libttrpc/include/ttrpc/" names[i] ".h"] = 1
     pure["libttrpc/src/" names[i] ".h"] = 1
     pure["libttrpc/src/" names[i] ".cc"] = 1
   }
-  make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc")
+  make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc " \
+           "daemon/proxy/request_check.h daemon/proxy/request_check.cc " \
+           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h")
   # A socket address is a value; these are the headers that say what it looks like.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")

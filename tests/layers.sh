@@ -9,9 +9,9 @@
 #    and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config,
 #    policy and libttrpc/tool. Project headers are spelled from libttrpc/include and
 #    from daemon/, never by a relative path.
-#  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor
-#    libevent headers, nor the headers of libttrpc that do. The address may include those that say
-#    what a socket address looks like.
+#  - Codec, envelopes, addresses, stream state, the checks of a request, policy and configuration
+#    include neither socket nor libevent headers, nor the headers of libttrpc that do. The address
+#    may include those that say what a socket address looks like.
 #  - libevent is included in a few named files.
 #  - No lambda captures by [=]. shared_ptr holds what is const, a snapshot; elsewhere only where a
 #    library asks for it.

@@ -40,6 +40,7 @@ Peer::Peer(Worker& worker, NewPeer peer, ttrpc::UniqueFd socket)
       listener_(std::move(peer.listener)),
       identity_(peer.identity),
       audit_(config(), worker.reports(), identity_),
+      outcomes_(worker.counters(), audit_, generation_, *listener_),
       groups_(std::move(peer.groups)),
       admission_(std::move(peer.admission)),
       connection_(worker.loop(), std::move(socket), this, OptionsOf(worker, identity_.uid)),
@@ -105,7 +106,7 @@ void Peer::Reload() {
   const Policy& policy = generation_->policy();
   admission_ = policy.Admit(listener_->index.value_or(policy.no_listener()),
                             {.uid = identity_.uid, .gid = identity_.gid, .groups = groups_.groups});
-  known_method_.reset();
+  outcomes_.Reset();
   CountAsPeer(&generation_->listener_tally(*listener_));
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
@@ -171,23 +172,20 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
     worker_.counters().Count(ProtocolError::kPeerMessageType);
     return;
   }
-  const Status status = MessageTooLong(header.length, worker_.limits().message_size);
+  Status status = MessageTooLong(header.length, worker_.limits().message_size);
   const auto* call = data ? calls_.Find(header.stream_id) : nullptr;
   if (call != nullptr) {
-    worker_.counters().Count(ProtocolError::kPeerMessageSize);
-    audit_.Refused(**call, status.code());
-    ++worker_.counters().refused;
-    AnswerCall(**call, status);
+    RefuseCall(**call, Stage::kTooLong, std::move(status));
   } else {
-    Refuse(header.stream_id, status, ProtocolError::kPeerMessageSize);
+    Refuse(header.stream_id, Stage::kTooLong, std::move(status));
   }
 }
 
 void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerData);
+  if (id % 2 == 0) return Refuse(id, Stage::kData, StreamIdMustBeOdd());
   const auto* found = calls_.Find(id);
-  if (found == nullptr) return Refuse(id, StreamNotActive(), ProtocolError::kPeerData);
+  if (found == nullptr) return Refuse(id, Stage::kData, StreamNotActive());
 
   Call& call = **found;
   call.request_bytes += data.size();
@@ -212,10 +210,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
     case PeerData::kDrop:
       return;
     case PeerData::kRefuse:
-      worker_.counters().Count(ProtocolError::kPeerData);
-      audit_.Refused(call, StatusCode::kInvalidArgument);
-      ++worker_.counters().refused;
-      return AnswerCall(call, StreamNotActive());
+      return RefuseCall(call, Stage::kData, StreamNotActive());
   }
 }
 
@@ -311,11 +306,22 @@ void Peer::Answer(uint32_t id, const Status& status) {
   StopIfFull(connection_);
 }
 
-void Peer::Refuse(uint32_t id, const Status& status, ProtocolError error) {
-  worker_.counters().Count(error);
-  audit_.Refused(status.code());
-  ++worker_.counters().refused;
-  Answer(id, status);
+void Peer::Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what) {
+  outcomes_.Stopped(outcome, what);
+  Answer(id, outcome.status);
+}
+
+void Peer::Refuse(uint32_t id, Stage stage, Status status) {
+  Outcome outcome;
+  outcome.Fail(stage, std::move(status));
+  Conclude(id, outcome, nullptr);
+}
+
+void Peer::RefuseCall(Call& call, Stage stage, Status status) {
+  Outcome outcome;
+  outcome.Fail(stage, std::move(status));
+  outcomes_.Refused(call, outcome);
+  AnswerCall(call, outcome.status);
 }
 
 void Peer::AnswerCall(Call& call, const Status& status) {
@@ -361,10 +367,7 @@ void Peer::Forget(const Call& call) {
 }
 
 void Peer::TellEnd(Call& call, StatusCode code) {
-  const auto duration = worker_.loop().Now() - call.start;
-  call.tally->Count(code);
-  call.backend->backend().tally().durations.Add(duration);
-  audit_.Ended(call, code, duration);
+  outcomes_.Ended(call, code, worker_.loop().Now() - call.start);
 }
 
 void Peer::EndAllCalls(StatusCode code) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Peer: an authenticated client connection. It takes each message through the checks in the order
-// of the contract (requests: peer_request.cc), forwards what passes, and brings the answers back on
-// the peer's own stream ids. It owns its calls and its backend connections. On its worker's thread.
+// Peer: an authenticated client connection. It has each request checked (request_check.h), forwards
+// what passes (peer_request.cc), and brings the answers back on the peer's own stream ids. It owns
+// its calls and its backend connections. On its worker's thread.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,9 @@
 #include "proxy/group_reader.h"
 #include "proxy/listener_state.h"
 #include "proxy/peer_audit.h"
+#include "proxy/peer_outcomes.h"
 #include "proxy/peer_timeouts.h"
+#include "proxy/request_check.h"
 #include "proxy/request_rules.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
@@ -132,15 +134,25 @@ class Peer final : public ttrpc::ConnectionHandler,
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
-  ttrpc::Status CheckRequest(const AuditedRequest& what) const;
-  // What the policy allowed.
-  struct Permit {
-    size_t rule;
-    MethodTally* tally;
+  Outcome Check(const ttrpc::MessageHeader& header, std::string_view data);
+  // Also of a request that is then refused or denied: each counts for its user's rate.
+  bool TakeRequest(const Outcome& outcome);
+  // What a call holds until its end.
+  struct CallPlaces {
+    AuditPlace audit;
+    CallPlace call;
   };
-  void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
-  Verdict Decide(const AuditedRequest& what);
-  std::optional<Limit> TakePlace(CallPlace* place);
+  // These take a permitted request further, or make its outcome fail.
+  void StartCall(const AuditedRequest& what, bool within_rate, Outcome* outcome);
+  bool TakePlaces(const AuditedRequest& what, bool within_rate, CallPlaces* places,
+                  Outcome* outcome);
+  std::optional<Limit> TakeCallPlace(CallPlace* place);
+  // Sets its timeout and metadata; returns how long it is then.
+  std::optional<size_t> Rewrite(const RuleConfig& rule, ttrpc::RequestView* request,
+                                Outcome* outcome);
+  // Null: the outcome failed.
+  BackendConnection* FindBackend(const RuleConfig& rule, const StreamState& state,
+                                 Outcome* outcome);
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   // 0: it has none.
@@ -155,7 +167,11 @@ class Peer final : public ttrpc::ConnectionHandler,
 
   // Answers and ends.
   void Answer(uint32_t id, const ttrpc::Status& status);
-  void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
+  // Counts and reports the outcome of a message that is not forwarded, and answers it. `what`: the
+  // request; null if the message is none.
+  void Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what);
+  void Refuse(uint32_t id, Stage stage, ttrpc::Status status);
+  void RefuseCall(Call& call, Stage stage, ttrpc::Status status);
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
   void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
@@ -171,17 +187,6 @@ class Peer final : public ttrpc::ConnectionHandler,
   void CountCalls();
   void Grew();
 
-  // The method that was last allowed by its names alone: most peers call the same one again and
-  // again.
-  struct KnownMethod {
-    std::string service;
-    std::string method;
-    Permit permit;
-    RuleTally* rule_tally;
-  };
-  bool IsKnown(const ttrpc::RequestView& request) const;
-  void Remember(const ttrpc::RequestView& request, const Verdict& verdict, const Permit& permit);
-
   const Config& config() const { return generation_->config(); }
   const BackendConfig& ConfigOf(const BackendConnection& connection) const;
 
@@ -191,11 +196,11 @@ class Peer final : public ttrpc::ConnectionHandler,
   Ref<ListenerState> listener_;
   PeerIdentity identity_;
   PeerAudit audit_;
+  PeerOutcomes outcomes_;
   PeerGroups groups_;
   std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
   Admission admission_;
-  ListenerTally* counted_in_ = nullptr;        // among its peers
-  std::unique_ptr<KnownMethod> known_method_;  // under this admission
+  ListenerTally* counted_in_ = nullptr;  // among its peers
   ttrpc::Connection connection_;
   ConnectionPlace place_;
   std::list<Peer>::iterator position_;
@@ -205,7 +210,6 @@ class Peer final : public ttrpc::ConnectionHandler,
   bool gone_ = false;
   size_t call_bytes_ = 0;                      // memory of its calls in flight
   size_t calls_counted_ = 0;                   // of these, as they were last counted for its user
-  bool over_rate_ = false;                     // the request at hand
   ttrpc::IdMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   // At most one for each backend takes calls; the others are retired.
   std::vector<std::unique_ptr<BackendConnection>> backends_;

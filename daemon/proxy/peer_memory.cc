@@ -52,8 +52,7 @@ void Peer::HoldUp(bool held_up) {
 }
 
 void Peer::CloseForLimit(Limit limit) {
-  worker_.counters().Count(limit);
-  audit_.Refused(ttrpc::StatusCode::kResourceExhausted);
+  outcomes_.Closed(limit);
   Close();
 }
 

@@ -8,13 +8,15 @@
 // - group_reader: which of its groups the rules tell apart, without keeping others waiting
 // - generation: the configuration and the policy that count for it
 // - listener_state: the listener that it came by, which follows the socket through reloads
-// - peer: takes each message through the checks: id, envelope, names, metadata, flags, policy, …
+// - peer: receives each message; peer_request: takes a request from its message to a backend
+// - request_check: id, envelope, names, metadata, flags, policy, …: whether the request may pass
+// - peer_outcomes: where that is counted and reported, and how a call ended
 // - request_rules: what holds for every request, and what is changed in it
 // - call, stream_state: the call that was allowed, and which messages may follow on it
 // - backend, dialer: which of its addresses is worth trying, and is it whom we expect
 // - backend_connection: renumbered and written anew, the request goes out; answers find their call
 // - peer: the answer goes back on the peer's own stream id
-// - peer_audit: what was decided, and how it ended
+// - peer_audit: the audit records of a peer
 //
 // Everything on the thread that runs the loop.
 #pragma once
