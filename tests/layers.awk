@@ -37,7 +37,8 @@ BEGIN {
   make_set(impure_headers, "atomic barrier chrono condition_variable ctime fstream future iostream " \
            "latch mutex semaphore shared_mutex stop_token thread")
 
-  # Codec, envelopes and stream state. is_pure() adds all of daemon/config and daemon/policy.
+  # Codec, envelopes, stream state and the checks of a request. is_pure() adds all of daemon/config
+  # and daemon/policy.
   m = split("address codec field_scanner hybrid_vsock message message_size metadata request response status", names, " ")
   for (i = 1; i <= m; i++) {
     pure["libttrpc/include/ttrpc/" names[i] ".h"] = 1
@@ -45,7 +46,9 @@ BEGIN {
     pure["libttrpc/src/" names[i] ".h"] = 1
     pure["libttrpc/src/" names[i] ".cc"] = 1
   }
-  make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc")
+  make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc " \
+           "daemon/proxy/request_check.h daemon/proxy/request_check.cc " \
+           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h")
   # A socket address is a value; these are the headers that say what it looks like.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")

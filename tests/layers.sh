@@ -11,9 +11,9 @@
 #    outside ttrpc/wire/ none in it), and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config, policy and
 #    libttrpc/tool. Project headers are spelled from libttrpc/include and from daemon/, never by a
 #    relative path.
-#  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor
-#    libevent headers, nor the headers of libttrpc that do. The address may include those that say
-#    what a socket address looks like.
+#  - Codec, envelopes, addresses, stream state, the checks of a request, policy and configuration
+#    include neither socket nor libevent headers, nor the headers of libttrpc that do. The address
+#    may include those that say what a socket address looks like.
 #  - Policy is a function of values: it uses no clock, lock, atomic or thread, and includes no header
 #    but those of the C++ library, of the configuration and of libttrpc.
 #  - libevent is included in a few named files.

@@ -324,4 +324,17 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
   }
 }
 
+Verdict Policy::Decide(Admission* admission, const ttrpc::RequestView& request,
+                       const GuardedValues& values) const {
+  if (admission->Remembers(request)) return admission->remembered_->verdict;
+  Verdict verdict = Check(*admission, request, values);
+  if (verdict.repeatable()) {
+    if (!admission->remembered_) admission->remembered_ = std::make_unique<Admission::Remembered>();
+    admission->remembered_->service = request.service;
+    admission->remembered_->method = request.method;
+    admission->remembered_->verdict = verdict;
+  }
+  return verdict;
+}
+
 }  // namespace proxyd

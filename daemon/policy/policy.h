@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Policy: who may do what. An immutable index over the rules of a Config; pure functions over
-// values, no I/O, no clock; any thread. Denies by default. Replaced whole when the configuration
-// is.
+// values, no I/O, no clock; any thread (an Admission belongs to one). Denies by default. Replaced
+// whole when the configuration is.
 #pragma once
 
 #include <cstddef>
@@ -36,28 +36,6 @@ struct OverflowIds {
   gid_t gid;
 };
 
-// The rules of one listener that fit one identity: made when a peer connects, asked for each of its
-// calls. Refers to positions in the Policy that made it: of no use to any other, nor after it.
-class Admission {
- public:
-  // False: no enforced allow rule could ever match; the connection is closed before a byte is read.
-  bool admitted() const { return admitted_; }
-
- private:
-  friend class Policy;
-  static constexpr size_t kWordBits = 64;
-
-  void SetFits(size_t position);
-  bool Fits(size_t position) const;
-
-  uint32_t listener_ = 0;
-  bool admitted_ = false;
-  // By position among the listener's rules, see ForEachRule(). There is one of these for each
-  // connection, idle or not: up to kWordBits rules need no memory of their own.
-  uint64_t first_ = 0;
-  std::vector<uint64_t> rest_;
-};
-
 // A request's service and method where rules spell them out, `other` where not: a set that no peer
 // can add to. Views into the configuration.
 struct MethodLabels {
@@ -75,6 +53,47 @@ struct Verdict {
   // same verdict, whatever its metadata.
   bool by_names_alone = true;
   MethodLabels labels;
+
+  // Policy::Decide() remembers such a verdict: it allows, and has nothing else to report.
+  bool repeatable() const { return allowed && by_names_alone && shadows.empty(); }
+};
+
+// The rules of one listener that fit one identity: made when a peer connects, asked for each of its
+// calls. It holds positions in the Policy that made it and views of that policy's configuration, so
+// it is meaningless to any other policy and must not be asked after its own is gone.
+class Admission {
+ public:
+  // False: no enforced allow rule could ever match; the connection is closed before a byte is read.
+  bool admitted() const { return admitted_; }
+
+  // Whether Policy::Decide() will answer for this method from memory. Such names have been checked.
+  bool Remembers(const ttrpc::RequestView& request) const {
+    return remembered_ != nullptr && request.method == remembered_->method &&
+           request.service == remembered_->service;
+  }
+
+ private:
+  friend class Policy;
+  static constexpr size_t kWordBits = 64;
+
+  // The last repeatable verdict, since most peers call the same method again and again. The strings
+  // keep their memory for the next one.
+  struct Remembered {
+    std::string service;
+    std::string method;
+    Verdict verdict;
+  };
+
+  void SetFits(size_t position);
+  bool Fits(size_t position) const;
+
+  uint32_t listener_ = 0;
+  bool admitted_ = false;
+  // By position among the listener's rules, see ForEachRule(). There is one of these for each
+  // connection, idle or not: up to kWordBits rules need no memory of their own.
+  uint64_t first_ = 0;
+  std::vector<uint64_t> rest_;
+  std::unique_ptr<Remembered> remembered_;  // null: it has allowed nothing yet
 };
 
 class Policy {
@@ -107,6 +126,12 @@ class Policy {
   // the number of rules that spell out other methods; no memory is allocated but for shadows.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request,
                 const GuardedValues& values) const;
+
+  // The same verdict as Check(), which is where it comes from; this is how a call is decided. If
+  // the verdict is repeatable, `admission` remembers it, and the next request for the same method
+  // costs two comparisons and no memory. A new admission remembers nothing, so a reload forgets.
+  Verdict Decide(Admission* admission, const ttrpc::RequestView& request,
+                 const GuardedValues& values) const;
 
   // As in the verdict about it: of the rules of the admission's listener.
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the proxy answers by itself. Values; any thread.
+// The statuses that the proxy answers by itself. Values; any thread.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/config.h"
 #include "ttrpc/status.h"
-#include "ttrpc/wire/connection.h"
 #include "ttrpc/wire/request.h"
 
 namespace proxyd {
@@ -54,17 +52,6 @@ inline ttrpc::Status CannotBeReached(const BackendConfig& backend) {
 
 inline ttrpc::Status TakesNoRequests(const BackendConfig& backend) {
   return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "takes no requests");
-}
-
-// What the calls of a backend connection get that was closed; none: their peers are closed.
-inline std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend,
-                                                 ttrpc::CloseReason reason) {
-  using ttrpc::StatusCode;
-  if (reason == ttrpc::CloseReason::kProtocolError)
-    return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
-  if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
-    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
-  return std::nullopt;
 }
 
 }  // namespace proxyd

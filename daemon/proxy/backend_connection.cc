@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "proxy/answers.h"
+
 namespace proxyd {
 
 namespace {
@@ -165,6 +167,15 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   slot_.Release();
   ForgetAbandoned();
   owner_.OnBackendClosed(*this, reason);
+}
+
+std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason) {
+  using ttrpc::StatusCode;
+  if (reason == ttrpc::CloseReason::kProtocolError)
+    return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
+  if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
+    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
+  return std::nullopt;
 }
 
 }  // namespace proxyd

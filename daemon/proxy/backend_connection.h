@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
@@ -149,5 +150,8 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   std::unique_ptr<Dialer> dialer_;  // null if there was nothing to wait for
   Deadline write_deadline_;
 };
+
+// The answer to the calls of a backend connection that was closed; none: their peers are closed.
+std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason);
 
 }  // namespace proxyd

@@ -38,6 +38,7 @@ Peer::Peer(const PeerContext& context, NewPeer peer, ttrpc::UniqueFd socket)
       listener_(std::move(peer.listener)),
       identity_(peer.identity),
       audit_(config(), context.reports, identity_),
+      outcomes_(context.counters, audit_, generation_, *listener_),
       groups_(std::move(peer.groups)),
       admission_(std::move(peer.admission)),
       connection_(context.loop, std::move(socket), this, OptionsOf(context, identity_.uid)),
@@ -91,23 +92,20 @@ void Peer::OnOversizedMessage(const ttrpc::MessageHeader& header) {
     context_.counters.Count(ProtocolError::kPeerMessageType);
     return;
   }
-  const Status status = MessageTooLong(header.length, context_.limits().message_size);
+  Status status = MessageTooLong(header.length, context_.limits().message_size);
   const auto* call = data ? calls_.Find(header.stream_id) : nullptr;
   if (call != nullptr) {
-    context_.counters.Count(ProtocolError::kPeerMessageSize);
-    audit_.Refused(**call, status.code());
-    ++context_.counters.refused;
-    AnswerCall(**call, status);
+    RefuseCall(**call, Stage::kTooLong, std::move(status));
   } else {
-    Refuse(header.stream_id, status, ProtocolError::kPeerMessageSize);
+    Refuse(header.stream_id, Stage::kTooLong, std::move(status));
   }
 }
 
 void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
   const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerData);
+  if (id % 2 == 0) return Refuse(id, Stage::kData, StreamIdMustBeOdd());
   const auto* found = calls_.Find(id);
-  if (found == nullptr) return Refuse(id, StreamNotActive(), ProtocolError::kPeerData);
+  if (found == nullptr) return Refuse(id, Stage::kData, StreamNotActive());
 
   Call& call = **found;
   call.request_bytes += data.size();
@@ -132,10 +130,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
     case PeerData::kDrop:
       return;
     case PeerData::kRefuse:
-      context_.counters.Count(ProtocolError::kPeerData);
-      audit_.Refused(call, StatusCode::kInvalidArgument);
-      ++context_.counters.refused;
-      return AnswerCall(call, StreamNotActive());
+      return RefuseCall(call, Stage::kData, StreamNotActive());
   }
 }
 
@@ -180,7 +175,7 @@ void Peer::Reload() {
   const Policy& policy = generation_->policy();
   admission_ = policy.Admit(listener_->index.value_or(policy.no_listener()),
                             {.uid = identity_.uid, .gid = identity_.gid, .groups = groups_.groups});
-  known_method_.reset();
+  outcomes_.Reset();
   CountAsPeer(&generation_->listener_tally(*listener_));
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
@@ -210,8 +205,7 @@ void Peer::OnTimeout() {
 }
 
 void Peer::CloseForLimit(Limit limit) {
-  context_.counters.Count(limit);
-  audit_.Refused(StatusCode::kResourceExhausted);
+  outcomes_.Closed(limit);
   Close();
 }
 

@@ -4,7 +4,7 @@
 // worker's thread. Its parts, in the order in which a call comes to them:
 //
 // - peer.cc: its life; each message of the peer is given to the part that it is for
-// - peer_request.cc: a request is checked in the order of the contract, and forwarded
+// - peer_request.cc: a request is checked (request_check.h), takes what it needs, and is forwarded
 // - peer_answer.cc: what the backend sends goes back on the peer's own stream id; how a call ends
 // - peer_flow.cc: which sockets are read, and the memory that is held
 #pragma once
@@ -29,7 +29,9 @@
 #include "proxy/group_reader.h"
 #include "proxy/listener_state.h"
 #include "proxy/peer_audit.h"
+#include "proxy/peer_outcomes.h"
 #include "proxy/peer_timeouts.h"
+#include "proxy/request_check.h"
 #include "proxy/request_rules.h"
 #include "proxy/shared_backends.h"
 #include "ttrpc/io_loop.h"
@@ -167,15 +169,25 @@ class Peer final : private ttrpc::ConnectionHandler,
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
-  ttrpc::Status CheckRequest(const AuditedRequest& what) const;
-  // What the policy allowed.
-  struct Permit {
-    size_t rule;
-    MethodTally* tally;
+  Outcome Check(const ttrpc::MessageHeader& header, std::string_view data);
+  // Counts a request for its user's rate, even if it is then refused or denied. False: it is over
+  // the rate.
+  bool TakeRequest(const Outcome& outcome);
+  // What a call holds until its end.
+  struct CallSlots {
+    AuditReservation audit;
+    CallSlot call;
   };
-  void StartCall(const AuditedRequest& what, ttrpc::RequestView* request, const Permit& permit);
-  Verdict Decide(const AuditedRequest& what);
+  // These take a permitted request further, or make its outcome fail.
+  void StartCall(const AuditedRequest& what, bool within_rate, Outcome* outcome);
+  bool TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots, Outcome* outcome);
   std::optional<Limit> TakeSlot(CallSlot* slot);
+  // Sets its timeout and metadata, and returns its new encoded size.
+  std::optional<size_t> Rewrite(const RuleConfig& rule, ttrpc::RequestView* request,
+                                Outcome* outcome);
+  // Returns null after it made the outcome fail.
+  BackendConnection* FindBackend(const RuleConfig& rule, const StreamState& state,
+                                 Outcome* outcome);
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   // A timeout of 0 is none.
@@ -189,7 +201,11 @@ class Peer final : private ttrpc::ConnectionHandler,
 
   // Answers and ends.
   void Answer(uint32_t id, const ttrpc::Status& status);
-  void Refuse(uint32_t id, const ttrpc::Status& status, ProtocolError error);
+  // Counts and reports the outcome of a message that is not forwarded, and answers it. `what`: the
+  // request; null if the message is none.
+  void Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what);
+  void Refuse(uint32_t id, Stage stage, ttrpc::Status status);
+  void RefuseCall(Call& call, Stage stage, ttrpc::Status status);
   void GiveUp(Call& call, const ttrpc::Status& status);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void Forget(const Call& call);
@@ -203,17 +219,6 @@ class Peer final : private ttrpc::ConnectionHandler,
   void UpdateHeld();
   void CountCalls();
 
-  // The method that was last allowed by its names alone: most peers call the same one again and
-  // again.
-  struct KnownMethod {
-    std::string service;
-    std::string method;
-    Permit permit;
-    RuleTally* rule_tally;
-  };
-  bool IsKnown(const ttrpc::RequestView& request) const;
-  void Remember(const ttrpc::RequestView& request, const Verdict& verdict, const Permit& permit);
-
   const Config& config() const { return generation_->config(); }
 
   const PeerContext& context_;
@@ -221,11 +226,11 @@ class Peer final : private ttrpc::ConnectionHandler,
   Ref<ListenerState> listener_;
   PeerIdentity identity_;
   PeerAudit audit_;
+  PeerOutcomes outcomes_;
   PeerGroups groups_;
   std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
   Admission admission_;
-  ListenerTally* counted_in_ = nullptr;        // among its peers
-  std::unique_ptr<KnownMethod> known_method_;  // under this admission
+  ListenerTally* counted_in_ = nullptr;  // among its peers
   ttrpc::Connection connection_;
   ConnectionSlot slot_;
   std::list<Peer>::iterator position_;
@@ -235,7 +240,6 @@ class Peer final : private ttrpc::ConnectionHandler,
   bool gone_ = false;
   size_t call_bytes_ = 0;     // memory of its calls in flight
   size_t calls_counted_ = 0;  // of these, as they were last counted for its user
-  bool over_rate_ = false;    // the request at hand
   ttrpc::StreamMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   BackendPool backends_;
   std::vector<SharedBackend*> shared_;                   // that it has joined

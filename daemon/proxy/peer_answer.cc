@@ -27,6 +27,7 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   }
   StatusCode code = StatusCode::kOk;
   std::string_view payload = data;
+  // A response that cannot be read is the peer's to judge: it goes as it came.
   if (header.type == ttrpc::MessageType::kResponse) code = ttrpc::ReadResponse(data, &payload);
   audit_.Payload(call, true, payload);
   ForwardToPeer(call, header, data);
@@ -54,11 +55,22 @@ void Peer::Answer(uint32_t id, const Status& status) {
   StopIfFull(connection_);
 }
 
-void Peer::Refuse(uint32_t id, const Status& status, ProtocolError error) {
-  context_.counters.Count(error);
-  audit_.Refused(status.code());
-  ++context_.counters.refused;
-  Answer(id, status);
+void Peer::Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what) {
+  outcomes_.Stopped(outcome, what);
+  Answer(id, outcome.status);
+}
+
+void Peer::Refuse(uint32_t id, Stage stage, Status status) {
+  Outcome outcome;
+  outcome.Fail(stage, std::move(status));
+  Conclude(id, outcome, nullptr);
+}
+
+void Peer::RefuseCall(Call& call, Stage stage, Status status) {
+  Outcome outcome;
+  outcome.Fail(stage, std::move(status));
+  outcomes_.Refused(call, outcome);
+  AnswerCall(call, outcome.status);
 }
 
 void Peer::AnswerCall(Call& call, const Status& status) {
@@ -95,10 +107,7 @@ void Peer::Forget(const Call& call) {
 }
 
 void Peer::TellEnd(Call& call, StatusCode code) {
-  const auto duration = context_.loop.Now() - call.start;
-  call.tally->Count(code);
-  call.backend->backend().tally().durations.Add(duration);
-  audit_.Ended(call, code, duration);
+  outcomes_.Ended(call, code, context_.loop.Now() - call.start);
 }
 
 void Peer::EndAllCalls(StatusCode code) {

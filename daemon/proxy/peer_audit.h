@@ -17,7 +17,7 @@
 #include "policy/policy.h"
 #include "proxy/call.h"
 #include "ttrpc/status.h"
-#include "ttrpc/wire/response.h"
+#include "ttrpc/wire/request.h"
 
 namespace proxyd {
 

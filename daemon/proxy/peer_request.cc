@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of Peer that takes a request through its checks, in the order of the contract: id,
-// envelope, names, metadata, flags, policy, streams, draining, limits; the first that fails
-// answers.
+// The part of Peer that takes a request from its message to a backend. CheckRequest() says whether
+// it may go; here it takes what it needs (audit, slots, a backend), is rewritten and forwarded.
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,172 +15,113 @@
 namespace proxyd {
 
 using ttrpc::MessageTooLong;
-using ttrpc::Status;
-using ttrpc::StatusCode;
 
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
-  const uint32_t id = header.stream_id;
-  if (id % 2 == 0) return Refuse(id, StreamIdMustBeOdd(), ProtocolError::kPeerStreamId);
-  if (calls_.Find(id) != nullptr) return Refuse(id, StreamIdInUse(), ProtocolError::kPeerStreamId);
+  const AuditedRequest what = {.request = context_.request_buffer,
+                               .id = header.stream_id,
+                               .flags = header.flags,
+                               .bytes = data.size()};
+  Outcome outcome = Check(header, data);
+  const bool within_rate = TakeRequest(outcome);
+  if (outcome.decided()) outcomes_.Decided(what, outcome.verdict);
+  if (outcome.permitted()) StartCall(what, within_rate, &outcome);
+  if (!outcome.permitted()) Conclude(what.id, outcome, &what);
+}
 
-  const ListenerConfig& listener = listener_->config;
-  const auto unknown_fields = listener.unknown_fields == UnknownFields::kDrop
-                                  ? ttrpc::UnknownFieldAction::kDrop
-                                  : ttrpc::UnknownFieldAction::kRefuse;
-  ttrpc::RequestView& request = context_.request_buffer;
-  Status status = ttrpc::ParseRequest(data, unknown_fields, &request);
+Outcome Peer::Check(const ttrpc::MessageHeader& header, std::string_view data) {
+  return CheckRequest(
+      {.header = header, .data = data, .id_in_use = calls_.Find(header.stream_id) != nullptr},
+      {.snapshot = generation_->snapshot(),
+       .admission = admission_,
+       .uid = identity_.uid,
+       .unknown_fields = listener_->config.unknown_fields,
+       .draining = context_.draining},
+      &context_.request_buffer, &context_.guarded_values);
+}
+
+bool Peer::TakeRequest(const Outcome& outcome) {
   const uint32_t rate = context_.limits().requests_per_second_per_user;
-  over_rate_ =
-      status.ok() && rate != 0 && !slot_.account().TakeRequest(rate, UserAccount::Clock::now());
-  const bool known = status.ok() && IsKnown(request);
-  if (status.ok() && !known) status = CheckNames(request);
-  if (!status.ok()) return Refuse(id, status, ProtocolError::kPeerEnvelope);
-
-  const AuditedRequest what = {
-      .request = request, .id = id, .flags = header.flags, .bytes = data.size()};
-  if (status = CheckRequest(what); !status.ok()) {
-    context_.counters.Count(ProtocolError::kPeerEnvelope);
-    audit_.Refused(what, std::nullopt, status.code());
-    ++context_.counters.refused;
-    generation_
-        ->method_tally(*listener_, std::nullopt,
-                       generation_->policy().LabelsOf(admission_, request))
-        .Count(status.code());
-    return Answer(id, status);
-  }
-
-  if (known) {
-    ++known_method_->rule_tally->decisions;
-    return StartCall(what, &request, known_method_->permit);
-  }
-
-  const Verdict verdict = Decide(what);
-  MethodTally& tally = generation_->method_tally(
-      *listener_, verdict.allowed ? verdict.rule : std::nullopt, verdict.labels);
-  if (!verdict.allowed) {
-    ++context_.counters.denied;
-    tally.Count(StatusCode::kPermissionDenied);
-    return Answer(id, MayNotCall(identity_.uid, request));
-  }
-  const Permit permit = {.rule = *verdict.rule, .tally = &tally};
-  Remember(request, verdict, permit);
-  StartCall(what, &request, permit);
+  if (rate == 0 || !outcome.decoded()) return true;
+  return slot_.account().TakeRequest(rate, UserAccount::Clock::now());
 }
 
-Verdict Peer::Decide(const AuditedRequest& what) {
-  Verdict verdict = generation_->policy().Check(admission_, what.request, context_.guarded_values);
-  for (const size_t shadow : verdict.shadows)
-    ++generation_->rule_tally(*listener_, shadow).decisions;
-  ++generation_->rule_tally(*listener_, verdict.rule).decisions;
-  audit_.Decided(what, verdict);
-  return verdict;
-}
-
-bool Peer::IsKnown(const ttrpc::RequestView& request) const {
-  return known_method_ != nullptr && request.method == known_method_->method &&
-         request.service == known_method_->service;
-}
-
-// `verdict` allows.
-void Peer::Remember(const ttrpc::RequestView& request, const Verdict& verdict,
-                    const Permit& permit) {
-  if (!verdict.by_names_alone || !verdict.shadows.empty()) return;
-  if (!known_method_) known_method_ = std::make_unique<KnownMethod>();
-  known_method_->service = request.service;
-  known_method_->method = request.method;
-  known_method_->permit = permit;
-  known_method_->rule_tally = &generation_->rule_tally(*listener_, verdict.rule);
-}
-
-// Metadata, then flags.
-Status Peer::CheckRequest(const AuditedRequest& what) const {
-  if (Status status = generation_->policy().CheckGuardedMetadata(admission_, what.request.metadata,
-                                                                 &context_.guarded_values);
-      !status.ok()) {
-    return status;
-  }
-  constexpr uint8_t kBoth = ttrpc::kFlagRemoteClosed | ttrpc::kFlagRemoteOpen;
-  if ((what.flags & kBoth) == kBoth) {
-    return {StatusCode::kInvalidArgument, "remote closed and remote open exclude each other"};
-  }
-  return {};
-}
-
-// An allowed request: streams, draining, limits, then its backend.
-void Peer::StartCall(const AuditedRequest& what, ttrpc::RequestView* request,
-                     const Permit& permit) {
-  const RuleConfig& rule = config().rules[permit.rule];
-  const auto refuse = [&](const Status& status) {
-    audit_.Refused(what, permit.rule, status.code());
-    ++context_.counters.refused;
-    permit.tally->Count(status.code());
-    Answer(what.id, status);
-  };
-  const auto end = [&](const Status& status) {
-    audit_.Ended(what, permit.rule, status.code());
-    permit.tally->Count(status.code());
-    Answer(what.id, status);
-  };
-
-  if ((what.flags & ttrpc::kFlagRemoteOpen) != 0 && !rule.streams) {
-    return refuse({StatusCode::kInvalidArgument, FullMethod(*request) + " may not stream"});
-  }
-  if (context_.draining) return end(Draining());
-  AuditReservation audit_reservation;
-  if (!audit_.Reserve(*request, permit.rule, &audit_reservation))
-    return end({StatusCode::kUnavailable, "audit is failing"});
-
-  CallSlot slot;
-  if (const auto limit = TakeSlot(&slot)) {
-    context_.counters.Count(*limit);
-    return refuse(LimitReached(*limit, context_.limits()));
-  }
-
-  const ListenerConfig& listener = listener_->config;
-  const int64_t requested = request->timeout_nano;
-  request->timeout_nano = EffectiveTimeout(requested, listener.timeouts, rule.call_max);
-  if (request->timeout_nano < 0) return end(DeadlineExceeded());
-
-  const BackendConfig& backend = config().backends[rule.backend];
-  SetMetadata(backend, request);
-  const size_t size = ttrpc::EncodedRequestSize(*request);
-  const uint32_t limit = context_.limits().message_size;
-  if (size > limit) return refuse(MessageTooLong(size, limit));
-
+void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outcome) {
+  const size_t rule_index = *outcome->verdict.rule;
+  const RuleConfig& rule = config().rules[rule_index];
+  CallSlots slots;
+  if (!TakeSlots(what, within_rate, &slots, outcome)) return;
+  ttrpc::RequestView& request = context_.request_buffer;
+  const int64_t requested = request.timeout_nano;
+  const std::optional<size_t> size = Rewrite(rule, &request, outcome);
+  if (!size) return;
   const StreamState state(what.flags);
-  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
-  if (const Limit* reached = std::get_if<Limit>(&found)) {
-    context_.counters.Count(*reached);
-    return refuse(BackendLimitReached(*reached, context_.backends.limits));
-  }
-  BackendConnection* const connection = std::get<BackendConnection*>(found);
-  if (connection == nullptr) return end(CannotBeReached(backend));
+  BackendConnection* const connection = FindBackend(rule, state, outcome);
+  if (connection == nullptr) return;
 
   auto call = context_.spare_calls.New(state);
   call->id = what.id;
   call->owner = this;
   call->generation = generation_;
-  call->rule = permit.rule;
-  call->tally = permit.tally;
+  call->rule = rule_index;
   call->start = context_.loop.Now();
-  call->slot = std::move(slot);
-  call->audit_reservation = std::move(audit_reservation);
+  call->slot = std::move(slots.call);
+  call->audit_reservation = std::move(slots.audit);
   connection->Add(call.get());
   StartDeadline(call.get(),
-                std::chrono::nanoseconds(EnforcedTimeout(requested, request->timeout_nano)));
-  Forward(what, size, std::move(call));
+                std::chrono::nanoseconds(EnforcedTimeout(requested, request.timeout_nano)));
+  outcomes_.Forwarded(what, outcome->verdict, call.get());
+  Forward(what, *size, std::move(call));
+}
+
+bool Peer::TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots,
+                     Outcome* outcome) {
+  if (!audit_.Reserve(what.request, *outcome->verdict.rule, &slots->audit)) {
+    outcome->Fail(Stage::kAudit, {ttrpc::StatusCode::kUnavailable, "audit is failing"});
+    return false;
+  }
+  const auto limit = within_rate ? TakeSlot(&slots->call) : Limit::kRequestsPerSecondPerUser;
+  if (limit) outcome->Fail(*limit, LimitReached(*limit, context_.limits()));
+  return !limit;
 }
 
 std::optional<Limit> Peer::TakeSlot(CallSlot* slot) {
   const LimitsConfig& limits = context_.limits();
-  if (over_rate_) return Limit::kRequestsPerSecondPerUser;
   if (const auto limit = context_.accounting.Buffered(slot_.account(), limits)) return limit;
   if (calls_.size() >= limits.calls_per_connection) return Limit::kCallsPerConnection;
   if (!slot_.account().TakeCall(limits.calls_per_user, slot)) return Limit::kCallsPerUser;
   return std::nullopt;
 }
 
-// What only the proxy may say of a peer.
+std::optional<size_t> Peer::Rewrite(const RuleConfig& rule, ttrpc::RequestView* request,
+                                    Outcome* outcome) {
+  request->timeout_nano =
+      EffectiveTimeout(request->timeout_nano, listener_->config.timeouts, rule.call_max);
+  if (request->timeout_nano < 0) {
+    outcome->Fail(Stage::kDeadline, DeadlineExceeded());
+    return std::nullopt;
+  }
+  SetMetadata(config().backends[rule.backend], request);
+  const size_t size = ttrpc::EncodedRequestSize(*request);
+  const uint32_t limit = context_.limits().message_size;
+  if (size <= limit) return size;
+  outcome->Fail(Stage::kForwardedSize, MessageTooLong(size, limit));
+  return std::nullopt;
+}
+
+BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& state,
+                                     Outcome* outcome) {
+  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
+  if (const Limit* reached = std::get_if<Limit>(&found)) {
+    outcome->Fail(*reached, BackendLimitReached(*reached, context_.backends.limits));
+    return nullptr;
+  }
+  BackendConnection* const connection = std::get<BackendConnection*>(found);
+  if (connection == nullptr)
+    outcome->Fail(Stage::kBackend, CannotBeReached(config().backends[rule.backend]));
+  return connection;
+}
+
+// Only the proxy may name a peer to a backend.
 void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request) {
   DropReservedMetadata(request);
   if (!backend.forward_identity) return;
@@ -210,10 +150,7 @@ size_t MemoryOf(const Call& call) {
 // `size`: of the request as it is written.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
-  ++context_.counters.calls;
   call->request_bytes = what.bytes;
-  audit_.Label(what, call.get());
-  audit_.Payload(*call, false, request.payload);
   call->backend->SendRequest(*call, request, size,
                              RequestFlagsToBackend(what.flags, request.payload.empty()));
   StopIfFull(call->backend->connection());

@@ -6,16 +6,18 @@
 // - worker.cc asks the kernel who the peer is, and the policy whether a rule could allow it
 //   anything; its user gets a place for the connection. group_reader.cc reads the groups.
 // - peer.cc is the peer's life. Each of its messages goes to the part that it is for.
-// - peer_request.cc takes a request through the checks of the contract, which end with the policy's
-//   verdict and the limits, and makes it a call (call.h). request_rules.cc has what is asked of
-//   every request and changed in it.
+// - peer_request.cc takes a request from its message to a backend. request_check.cc says whether it
+//   may pass, in the order of the contract, which ends with the policy's verdict; the limits
+//   follow, and it becomes a call (call.h). request_rules.cc has what is asked of every request and
+//   changed in it.
+// - peer_outcomes.cc counts and reports what was decided.
 // - backend_pool.cc finds a connection to the rule's backend that takes calls, or opens one. The
 //   pool is the peer's own, or what the peers of one user share (shared_backends.cc).
 // - dialer.cc tries the addresses of the backend (backend.cc) and checks who listens there.
 // - backend_connection.cc numbers the call's stream, queues the request, encoded anew, and gives
 //   the response to the call's owner.
 // - peer_answer.cc sends the response on the peer's own stream id, and ends the call.
-// - peer_audit.cc reports what was decided, and how the call ended.
+// - peer_outcomes.cc counts and reports how the call ended; peer_audit.cc has the audit records.
 //
 // A call that streams adds stream_state.cc, which says for each message what becomes of it. What a
 // reload changes is in listener_set.cc (sockets), listener_state.h (what peers know of theirs) and

@@ -69,12 +69,6 @@ size_t StatusSize(const Status& status) {
   return size;
 }
 
-// A payload of less than 128 bytes and nothing else.
-bool IsSmallPayload(std::string_view data) {
-  return data.size() >= 2 && static_cast<uint8_t>(data[0]) == BytesTag(kPayload) &&
-         static_cast<uint8_t>(data[1]) == data.size() - 2 && data.size() - 2 < 0x80;
-}
-
 uint8_t* WriteHead(uint32_t number, size_t size, uint8_t* out) {
   *out++ = BytesTag(number);
   return CodedOutputStream::WriteVarint64ToArray(size, out);
@@ -87,10 +81,22 @@ uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
   return out + bytes.size();
 }
 
+// Most responses are a payload of less than 128 bytes and nothing else: one byte of tag, one of
+// length.
+bool IsSmallPayload(std::string_view data) {
+  return data.size() >= 2 && data.size() - 2 < 0x80 &&
+         static_cast<uint8_t>(data[0]) == BytesTag(kPayload) &&
+         static_cast<uint8_t>(data[1]) == data.size() - 2;
+}
+
 }  // namespace
 
 Status ParseResponse(std::string_view data, ResponseView* response) {
   *response = {};
+  if (IsSmallPayload(data)) {
+    response->payload = data.substr(2);
+    return {};
+  }
   FieldScanner scanner(data);
   const char* error = nullptr;
   for (Field field; error == nullptr && scanner.Next(&field);) {
@@ -107,10 +113,6 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
 }
 
 StatusCode ReadResponse(std::string_view data, std::string_view* payload) {
-  if (IsSmallPayload(data)) {
-    *payload = data.substr(2);
-    return StatusCode::kOk;
-  }
   ResponseView response;
   const Status parsed = ParseResponse(data, &response);
   *payload = response.payload;

@@ -71,6 +71,26 @@ TEST(ResponseTest, SaysWhatIsNoProtobuf) {
       Status(StatusCode::kUnknown, "unmarshal response error: truncated or over-long varint"));
 }
 
+// Most responses are read without a scan. All lengths around the largest of those.
+TEST(ResponseTest, ReadsAPayloadOfAnyLength) {
+  for (const size_t size : {0, 1, 2, 126, 127, 128, 129, 300}) {
+    wire::Response message;
+    message.set_payload(std::string(size, 'p'));
+    const std::string bytes = message.SerializeAsString();
+    ResponseView response;
+    response.code = StatusCode::kInternal;
+    response.message = "of the response before";
+    ASSERT_TRUE(ParseResponse(bytes, &response).ok()) << size;
+    EXPECT_EQ(response.payload, message.payload()) << size;
+    EXPECT_EQ(response.code, StatusCode::kOk) << size;
+    EXPECT_EQ(response.message, "") << size;
+  }
+  ResponseView response;
+  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "cut short";
+  ASSERT_TRUE(ParseResponse("\x12\x00"s, &response).ok());
+  EXPECT_EQ(response.payload, "");
+}
+
 TEST(MetadataTest, FoldsAsciiOnly) {
   EXPECT_TRUE(EqualsIgnoringCase("Ttrpc-Proxy-UID", "ttrpc-proxy-uid"));
   EXPECT_FALSE(EqualsIgnoringCase("a", "ab"));
@@ -133,6 +153,17 @@ TEST(ResponseTest, ReadsTheCodeAndThePayloadAsTheScanDoes) {
 TEST(ResponseTest, AResponseThatCannotBeReadHasTheCodeOfTheError) {
   std::string_view payload;
   EXPECT_EQ(ReadResponse("\x12", &payload), StatusCode::kUnknown);
+  EXPECT_EQ(ReadResponse("\x0a\x05x"s, &payload), StatusCode::kUnknown);
+}
+
+TEST(ResponseTest, ReadsHowACallEnded) {
+  const std::string small = "\x12\x01p";
+  std::string_view payload;
+  EXPECT_EQ(ReadResponse("", &payload), StatusCode::kOk);
+  EXPECT_EQ(ReadResponse(small, &payload), StatusCode::kOk);
+  EXPECT_EQ(payload, "p");
+  EXPECT_EQ(ReadResponse(Encode(Status(StatusCode::kNotFound, "gone")), &payload),
+            StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -237,5 +237,74 @@ TEST(PolicyTest, CheckAllocatesNothing) {
   EXPECT_EQ(after, before);
 }
 
+// Decides, and tells whether it did so from memory.
+bool FromMemory(const Policy& policy, Admission* admission, const ttrpc::RequestView& request) {
+  GuardedValues values;
+  EXPECT_TRUE(policy.CheckGuardedMetadata(*admission, request.metadata, &values).ok());
+  const bool from_memory = admission->Remembers(request);
+  EXPECT_EQ(policy.Decide(admission, request, values).rule,
+            policy.Check(*admission, request, values).rule);
+  return from_memory;
+}
+
+TEST(PolicyTest, TheMethodAllowedLastIsRemembered) {
+  const Config config = ConfigOf({Allow({"/s/M", "/s/N"})});
+  const Policy policy(config, kOverflow);
+  Admission admission = policy.Admit(0, Peer(1000));
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/M")));
+  EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M")));
+  EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M", {{"any", "metadata"}})));
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/N")));
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/M"))) << "N has taken its place";
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/t/M"))) << "a name of another service";
+}
+
+TEST(PolicyTest, NoOtherVerdictIsRememberedNorForgetsThatOne) {
+  const Config config =
+      ConfigOf({With({{"ns", "a"}}, Deny({"/s/Asked"})), Shadow(Deny({"/s/Shadowed"})),
+                Deny({"/s/Denied"}), Allow({"/s/*"})});
+  const Policy policy(config, kOverflow);
+  Admission admission = policy.Admit(0, Peer(1000));
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/M")));
+  for (const char* method : {"/s/Asked", "/s/Shadowed", "/s/Denied", "/t/None"}) {
+    EXPECT_FALSE(FromMemory(policy, &admission, Call(method))) << method;
+    EXPECT_FALSE(FromMemory(policy, &admission, Call(method))) << method;
+  }
+  EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M")));
+}
+
+// As a peer does when the configuration is loaded again.
+TEST(PolicyTest, ANewAdmissionForgets) {
+  const Config before = ConfigOf({Allow({"/s/M"})});
+  const Config after = ConfigOf({Deny({"/s/M"}), Allow({"/s/N"})});
+  const Policy old_policy(before, kOverflow);
+  const Policy new_policy(after, kOverflow);
+  Admission admission = old_policy.Admit(0, Peer(1000));
+  FromMemory(old_policy, &admission, Call("/s/M"));
+  ASSERT_TRUE(admission.Remembers(Call("/s/M")));
+  admission = new_policy.Admit(0, Peer(1000));
+  EXPECT_FALSE(admission.Remembers(Call("/s/M")));
+  EXPECT_FALSE(new_policy.Decide(&admission, Call("/s/M"), {}).allowed);
+}
+
+TEST(PolicyTest, DecidingFromMemoryAllocatesNothing) {
+  const Config config = ConfigOf({Allow({"/a.long.name.of.a.service.*/*"})});
+  const Policy policy(config, kOverflow);
+  const ttrpc::RequestView longer = Call("/a.long.name.of.a.service.A/AndALongNameOfAMethodToo");
+  const ttrpc::RequestView shorter = Call("/a.long.name.of.a.service.A/AndALongNameOfAMethod");
+  const GuardedValues values;
+  Admission admission = policy.Admit(0, Peer(1000));
+  ASSERT_TRUE(policy.Decide(&admission, longer, values).allowed);
+  const size_t before = AllocationCount();
+  bool allowed = true;
+  for (int i = 0; i < 3; ++i) {
+    allowed &= policy.Decide(&admission, longer, values).allowed;
+    allowed &= policy.Decide(&admission, shorter, values).allowed;
+    allowed &= policy.Decide(&admission, shorter, values).allowed;
+  }
+  EXPECT_EQ(AllocationCount(), before);
+  EXPECT_TRUE(allowed);
+}
+
 }  // namespace
 }  // namespace proxyd

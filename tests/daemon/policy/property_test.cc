@@ -174,5 +174,58 @@ TEST(PolicyPropertyTest, IndexSaysWhatTheRulesSayOneAfterTheOther) {
   EXPECT_LT(closed, 2700U);
 }
 
+bool operator==(const MethodLabels& a, const MethodLabels& b) {
+  return a.service == b.service && a.method == b.method;
+}
+
+Verdict Decide(const Policy& policy, Admission* admission, const ttrpc::RequestView& request) {
+  GuardedValues values;
+  static_cast<void>(policy.CheckGuardedMetadata(*admission, request.metadata, &values));
+  return policy.Decide(admission, request, values);
+}
+
+TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
+  Random random(kSeed);  // NOLINT(cert-msc51-cpp,cert-msc32-c): so that a failure can be repeated
+  const std::vector<ttrpc::RequestView> requests = AllRequests();
+  const size_t for_each_method = requests.size() / (std::size(kServices) * std::size(kMethods));
+  size_t remembered = 0;
+  size_t repeated = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<RuleConfig> rules;
+    for (uint32_t n = Below(random, 12); n > 0; --n)
+      rules.push_back(RandomRule(random, kWords, kOdds));
+    const Config config = ConfigOf(std::move(rules));
+    const Policy policy(config, kOverflow);
+    const size_t listener = Below(random, 2);
+    const Identity identity = Peer(Pick(random, kIds), Pick(random, kIds));
+    Admission admission = policy.Admit(listener, identity);
+    size_t chosen = 0;
+    for (int sent = 0; sent < 50; ++sent) {
+      // Often the method of the last request, with any metadata: a neighbour in AllRequests().
+      chosen = Chance(random, 50) ? chosen / for_each_method * for_each_method +
+                                        Below(random, static_cast<uint32_t>(for_each_method))
+                                  : Below(random, static_cast<uint32_t>(requests.size()));
+      const ttrpc::RequestView& request = requests[chosen];
+      const bool from_memory = admission.Remembers(request);
+      const Verdict verdict = Decide(policy, &admission, request);
+      const Verdict expected = test::Check(policy, policy.Admit(listener, identity), request);
+      ASSERT_EQ(verdict.allowed, expected.allowed) << round;
+      ASSERT_EQ(verdict.rule, expected.rule) << round;
+      ASSERT_EQ(verdict.shadows, expected.shadows) << round;
+      ASSERT_EQ(verdict.by_names_alone, expected.by_names_alone) << round;
+      ASSERT_TRUE(verdict.labels == expected.labels) << round;
+      // Only what was allowed whatever the metadata says is remembered, and always that.
+      ASSERT_TRUE(!from_memory || expected.repeatable()) << round;
+      if (expected.repeatable()) {
+        ASSERT_TRUE(admission.Remembers(request)) << round;
+      }
+      repeated += from_memory ? 1 : 0;
+      remembered += expected.repeatable() ? 1 : 0;
+    }
+  }
+  EXPECT_GT(repeated, 5000U);
+  EXPECT_GT(remembered, repeated + 2000U);
+}
+
 }  // namespace
 }  // namespace proxyd

@@ -22,13 +22,13 @@ struct ResponseView {
 };
 
 // Scans the data of a response message into `response`, as protobuf parsers do: unknown fields are
-// skipped, the last of a repeated field counts. UNKNOWN `unmarshal response error: WHAT` if the
-// data is not a protobuf message; the content of `response` is unspecified then.
+// skipped, the last of a repeated field counts. A small payload and nothing else, which most
+// responses are, costs no scan. UNKNOWN `unmarshal response error: WHAT` if the data is not a
+// protobuf message; the content of `response` is unspecified then.
 Status ParseResponse(std::string_view data, ResponseView* response);
 
 // What became of a call, and the payload of its response, for those that forward responses as they
-// came. A response that ParseResponse() refuses has the code of that error. A small payload and
-// nothing else, which most responses are, costs no scan.
+// came. A response that ParseResponse() refuses has the code of that error.
 StatusCode ReadResponse(std::string_view data, std::string_view* payload);
 
 // More than anyone sends. 4 MiB of empty details are two million of them, and would be many times

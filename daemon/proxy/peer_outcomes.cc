@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/peer_outcomes.h"
+
+#include "proxy/backend_connection.h"
+
+namespace proxyd {
+
+namespace {
+
+// What a message leaves behind that failed a check.
+struct Effects {
+  AuditEvent event;
+  std::optional<ProtocolError> error;
+};
+
+constexpr Effects EffectsOf(Stage stage) {
+  switch (stage) {
+    case Stage::kTooLong:
+      return {AuditEvent::kRefuse, ProtocolError::kPeerMessageSize};
+    case Stage::kData:
+      return {AuditEvent::kRefuse, ProtocolError::kPeerData};
+    case Stage::kStreamId:
+      return {AuditEvent::kRefuse, ProtocolError::kPeerStreamId};
+    case Stage::kEnvelope:
+    case Stage::kNames:
+    case Stage::kMetadata:
+    case Stage::kFlags:
+      return {AuditEvent::kRefuse, ProtocolError::kPeerEnvelope};
+    case Stage::kPolicy:
+      return {AuditEvent::kDeny, std::nullopt};
+    case Stage::kStreams:
+    case Stage::kLimit:
+    case Stage::kForwardedSize:
+      return {AuditEvent::kRefuse, std::nullopt};
+    // Nothing is wrong with these: a call that was allowed, and has ended already.
+    case Stage::kDraining:
+    case Stage::kAudit:
+    case Stage::kDeadline:
+    case Stage::kBackend:
+    case Stage::kPassed:
+      break;
+  }
+  return {AuditEvent::kCall, std::nullopt};
+}
+
+}  // namespace
+
+void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict) {
+  for (const size_t shadow : verdict.shadows)
+    ++generation_->rule_tally(listener_, shadow).decisions;
+  if (verdict.repeatable() && !Remembers(verdict)) {
+    remembered_ = {.rule = verdict.rule,
+                   .labels = verdict.labels,
+                   .rule_tally = &RuleOf(verdict),
+                   .method_tally = &MethodOf(verdict)};
+  }
+  ++RuleOf(verdict).decisions;
+  audit_.Decided(what, verdict);
+}
+
+void PeerOutcomes::Stopped(const Outcome& outcome, const AuditedRequest* what) {
+  Count(outcome);
+  const ttrpc::StatusCode code = outcome.status.code();
+  if (!outcome.named()) return audit_.Refused(code);
+  MethodOf(outcome.verdict).Count(code);
+  switch (EffectsOf(outcome.stage).event) {
+    case AuditEvent::kRefuse:
+      return audit_.Refused(*what, outcome.verdict.rule, code);
+    case AuditEvent::kCall:
+      return audit_.Ended(*what, *outcome.verdict.rule, code);
+    default:  // a denial, which Decided() has reported
+      return;
+  }
+}
+
+void PeerOutcomes::Refused(const Call& call, const Outcome& outcome) {
+  Count(outcome);
+  audit_.Refused(call, outcome.status.code());
+}
+
+void PeerOutcomes::Closed(Limit limit) {
+  counters_.Count(limit);
+  audit_.Refused(ttrpc::StatusCode::kResourceExhausted);
+}
+
+void PeerOutcomes::Forwarded(const AuditedRequest& what, const Verdict& verdict, Call* call) {
+  ++counters_.calls;
+  call->tally = &MethodOf(verdict);
+  audit_.Label(what, call);
+  audit_.Payload(*call, false, what.request.payload);
+}
+
+void PeerOutcomes::Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) {
+  call.tally->Count(code);
+  call.backend->backend().tally().durations.Add(duration);
+  audit_.Ended(call, code, duration);
+}
+
+void PeerOutcomes::Count(const Outcome& outcome) {
+  const Effects effects = EffectsOf(outcome.stage);
+  if (effects.error) counters_.Count(*effects.error);
+  if (outcome.limit) counters_.Count(*outcome.limit);
+  if (effects.event == AuditEvent::kRefuse) ++counters_.refused;
+  if (effects.event == AuditEvent::kDeny) ++counters_.denied;
+}
+
+bool PeerOutcomes::Remembers(const Verdict& verdict) const {
+  return remembered_.method_tally != nullptr && verdict.rule == remembered_.rule &&
+         verdict.labels.method.data() == remembered_.labels.method.data() &&
+         verdict.labels.service.data() == remembered_.labels.service.data();
+}
+
+RuleTally& PeerOutcomes::RuleOf(const Verdict& verdict) {
+  if (Remembers(verdict)) return *remembered_.rule_tally;
+  return generation_->rule_tally(listener_, verdict.rule);
+}
+
+// A call that is not allowed goes to no backend.
+MethodTally& PeerOutcomes::MethodOf(const Verdict& verdict) {
+  if (Remembers(verdict)) return *remembered_.method_tally;
+  return generation_->method_tally(listener_, verdict.allowed ? verdict.rule : std::nullopt,
+                                   verdict.labels);
+}
+
+}  // namespace proxyd

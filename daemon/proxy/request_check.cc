@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/request_check.h"
+
+#include "proxy/answers.h"
+#include "proxy/request_rules.h"
+
+namespace proxyd {
+
+using ttrpc::Status;
+using ttrpc::StatusCode;
+
+namespace {
+
+Status CheckStreamId(const RequestMessage& message) {
+  if (message.header.stream_id % 2 == 0) return StreamIdMustBeOdd();
+  if (message.id_in_use) return StreamIdInUse();
+  return {};
+}
+
+Status CheckFlags(uint8_t flags) {
+  constexpr uint8_t kBoth = ttrpc::kFlagRemoteClosed | ttrpc::kFlagRemoteOpen;
+  if ((flags & kBoth) != kBoth) return {};
+  return {StatusCode::kInvalidArgument, "remote closed and remote open exclude each other"};
+}
+
+Status CheckStreams(uint8_t flags, const RuleConfig& rule, const ttrpc::RequestView& request) {
+  if ((flags & ttrpc::kFlagRemoteOpen) == 0 || rule.streams) return {};
+  return {StatusCode::kInvalidArgument, FullMethod(request) + " may not stream"};
+}
+
+ttrpc::UnknownFieldAction ActionOf(UnknownFields unknown_fields) {
+  return unknown_fields == UnknownFields::kDrop ? ttrpc::UnknownFieldAction::kDrop
+                                                : ttrpc::UnknownFieldAction::kRefuse;
+}
+
+}  // namespace
+
+Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
+                     ttrpc::RequestView* request, GuardedValues* guarded) {
+  const Policy& policy = context.snapshot.policy;
+  const uint8_t flags = message.header.flags;
+  Outcome outcome;
+
+  if (!outcome.Passes(Stage::kStreamId, CheckStreamId(message))) return outcome;
+  if (!outcome.Passes(Stage::kEnvelope,
+                      ttrpc::ParseRequest(message.data, ActionOf(context.unknown_fields), request)))
+    return outcome;
+  // Names that the admission remembers were checked when they were first allowed.
+  if (!context.admission.Remembers(*request) &&
+      !outcome.Passes(Stage::kNames, CheckNames(*request)))
+    return outcome;
+
+  if (!outcome.Passes(Stage::kMetadata,
+                      policy.CheckGuardedMetadata(context.admission, request->metadata, guarded)) ||
+      !outcome.Passes(Stage::kFlags, CheckFlags(flags))) {
+    outcome.verdict.labels = policy.LabelsOf(context.admission, *request);
+    return outcome;
+  }
+
+  outcome.verdict = policy.Decide(&context.admission, *request, *guarded);
+  if (!outcome.verdict.allowed) {
+    outcome.Fail(Stage::kPolicy, MayNotCall(context.uid, *request));
+    return outcome;
+  }
+  const RuleConfig& rule = context.snapshot.config.rules[*outcome.verdict.rule];
+  if (!outcome.Passes(Stage::kStreams, CheckStreams(flags, rule, *request))) return outcome;
+  if (context.draining) outcome.Fail(Stage::kDraining, Draining());
+  return outcome;
+}
+
+}  // namespace proxyd
