@@ -43,7 +43,7 @@ std::unique_ptr<Call> SpareCalls::New(const StreamState& state) {
 void SpareCalls::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
   call->generation = {};
-  call->slot.Leave();
+  call->slot.Release();
   call->audit_reservation.Release();
   if (spare_.size() < kSpareCalls) spare_.push_back(std::move(call));
 }
