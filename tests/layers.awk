@@ -22,9 +22,10 @@ BEGIN {
   for (i = 1; i <= n; i++) rank[order[i]] = i
   main_rank = n + 1
 
-  # What ttrpc-proxyctl may include, a program beside the daemon: what can be said without one, and
-  # what it has in common with the `ttrpc` command.
+  # What ttrpc-proxyctl may include, a program beside the daemon: what can be said without one, what
+  # it has in common with the `ttrpc` command, and what is generated from the service's definition.
   make_set(ctl_folders, "config policy ctl tool")
+  make_set(ctl_headers, "admin/admin.pb.h admin/admin.ttrpc.h")
 
   # Codec, envelopes and stream state; all of daemon/config and daemon/policy are added in is_pure().
   m = split("address codec field_scanner hybrid_vsock message metadata request response status", names, " ")
@@ -37,6 +38,9 @@ BEGIN {
   # A socket address is a value; these are the headers that say what it looks like.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")
+  # inet_pton(3) reads an address and opens nothing.
+  make_set(ip_addresses, "daemon/config/admin_metrics_reader.cc")
+  make_set(ip_address_headers, "arpa/inet.h netinet/in.h")
   make_set(socket_headers, "sys/socket.h sys/un.h sys/uio.h sys/epoll.h sys/eventfd.h sys/poll.h " \
            "sys/select.h sys/signalfd.h sys/timerfd.h poll.h netdb.h ifaddrs.h arpa/inet.h " \
            "linux/vm_sockets.h")
@@ -58,7 +62,7 @@ BEGIN {
   for (i = 1; i < ARGC; i++) exists[ARGV[i]] = 1
 }
 
-function is_pure(path) { return path in pure || path ~ /^daemon\/(config|policy)\// }
+function is_pure(path) { return path in pure || path ~ /^(text|daemon\/(config|policy))\// }
 
 function is_libevent(header) {
   return header ~ /^(event2\/.*|event|evdns|evhttp|evrpc|evutil)(\.h)?$/
@@ -68,12 +72,13 @@ function is_socket(header) { return header in socket_headers || header ~ /^net(i
 
 # Project headers, told from those of the system by where they are spelled from.
 function is_ours(header, quoted) {
-  return quoted || header ~ /^(ttrpc|config|policy|limits|observe|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
+  return quoted || header ~ /^(ttrpc|text|config|policy|limits|observe|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
 }
 
 # ---- includes point one way
 
 function check_library_include(header) {
+  if (header ~ /^text\// && FILENAME ~ /^libttrpc\/tool\//) return
   if (header ~ /^ttrpc\//) {
     if (!(("libttrpc/include/" header) in exists)) violation(FNR, "no such public header: " header)
   } else if (FILENAME ~ /^libttrpc\/include\//) {
@@ -83,7 +88,15 @@ function check_library_include(header) {
   }
 }
 
+# What the programs share uses the library as they do.
+function check_text_include(header) {
+  if (header !~ /^text\// && !(("libttrpc/include/" header) in exists)) {
+    violation(FNR, "text includes " header ", which is neither its own nor a public header of libttrpc")
+  }
+}
+
 function check_daemon_include(header,    folder, own, own_rank) {
+  if (header ~ /^text\//) return
   if (header ~ /^ttrpc\//) {
     if (!(("libttrpc/include/" header) in exists)) {
       violation(FNR, header " is no public header of libttrpc, and the daemon uses no other")
@@ -100,7 +113,7 @@ function check_daemon_include(header,    folder, own, own_rank) {
   if (header !~ /\//) {
     violation(FNR, header " is spelled without its folder, as seen from daemon/")
   } else if (own == "ctl") {
-    if (!(folder in ctl_folders)) {
+    if (!(folder in ctl_folders) && !(header in ctl_headers)) {
       violation(FNR, "daemon/ctl includes " header ", which is the daemon\47s own")
     }
   } else if (own_rank == 0) {
@@ -116,13 +129,15 @@ function check_include(header, quoted) {
   if (header ~ /(^|\/)\.\.?\//) violation(FNR, "a relative path in an include")
   if (is_ours(header, quoted)) {
     if (FILENAME ~ /^libttrpc\//) check_library_include(header)
+    else if (FILENAME ~ /^text\//) check_text_include(header)
     else check_daemon_include(header)
   }
   if (is_libevent(header) && !(FILENAME in libevent_files)) {
     violation(FNR, "libevent is not for this file")
   }
   if (!is_pure(FILENAME)) return
-  if (is_socket(header) && !(FILENAME in addresses && header in address_headers)) {
+  if (is_socket(header) && !(FILENAME in addresses && header in address_headers) && \
+      !(FILENAME in ip_addresses && header in ip_address_headers)) {
     violation(FNR, "<" header "> in a file that does no I/O")
   }
   if (header in io_headers) violation(FNR, header " in a file that does no I/O")
@@ -169,7 +184,7 @@ FNR == max_lines + 1 { violation(FNR, "more than " max_lines " lines") }
 
 FILENAME ~ /\.(cc|h)$/ {
   if (code_of($0) ~ /\[[ \t]*=/) violation(FNR, "[=]: a capture that is not spelled out")
-  if (FILENAME ~ /^(libttrpc|daemon)\//) check_product($0)
+  if (FILENAME ~ /^(libttrpc|text|daemon)\//) check_product($0)
 }
 
 END {

@@ -4,11 +4,12 @@
 # Holds the sources to the shape they are meant to have: tests/layers.sh [TREE]
 # Prints FILE:LINE: WHAT for each violation; exits 1 if there is any.
 #
-#  - Includes point one way: libttrpc <- daemon/config <- policy <- limits <- observe <- proxy <-
-#    admin <- http <- sandbox <- run <- main.cc. libttrpc includes nothing of the daemon, its public headers nothing but public ones,
-#    and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config,
-#    policy and libttrpc/tool. Project headers are spelled from libttrpc/include and
-#    from daemon/, never by a relative path.
+#  - Includes point one way: libttrpc <- text <- daemon/config <- policy <- limits <- observe <-
+#    proxy <- admin <- http <- sandbox <- run <- main.cc. libttrpc includes nothing of the daemon,
+#    its public headers nothing but public ones, and the daemon of libttrpc only those. daemon/ctl,
+#    a program of its own, may include config, policy, libttrpc/tool and what is generated from
+#    admin.proto. text is what the daemon, ctl and libttrpc/tool share. Project headers are spelled
+#    from libttrpc/include, from daemon/ and with text/, never by a relative path.
 #  - Codec, envelopes, addresses, stream state, policy and configuration include neither socket nor
 #    libevent headers, nor the headers of libttrpc that do. The address may include those that say
 #    what a socket address looks like.
@@ -26,7 +27,7 @@ cd "${1:-$tools/..}"
 # Without git (a release, the trees of layers_test.sh) whatever stands in the source folders.
 all_files() {
   git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null && return
-  find meson.build .ci daemon libttrpc tests -type f -not -path '*/target/*' 2>/dev/null || true
+  find meson.build .ci daemon libttrpc text tests -type f -not -path '*/target/*' 2>/dev/null || true
 }
 
 is_source() {

@@ -4,9 +4,12 @@
 #include <string_view>
 
 #include "config/ids.h"
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr mode_t kMaxMode = 0777;

@@ -10,10 +10,13 @@
 #include <vector>
 
 #include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kExpectedAddress =

@@ -9,9 +9,12 @@
 
 #include "config/blockers.h"
 #include "config/load.h"
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 bool Admits(const RuleConfig& rule) {

@@ -4,9 +4,11 @@
 #include <string>
 
 #include "config/load.h"
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
 
 namespace {
 

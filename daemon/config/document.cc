@@ -5,9 +5,12 @@
 #include <utility>
 #include <variant>
 
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 template <size_t N>

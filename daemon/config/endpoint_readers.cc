@@ -9,10 +9,13 @@
 
 #include "config/access_reader.h"
 #include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kAdminAddress = "unix:///run/ttrpc-proxy/admin.sock";

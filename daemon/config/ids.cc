@@ -8,9 +8,12 @@
 #include <unordered_set>
 #include <utility>
 
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kNumberExpected = "expected a number from 0 to 4294967294";

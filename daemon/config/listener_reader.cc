@@ -7,10 +7,13 @@
 #include <utility>
 
 #include "config/access_reader.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // As systemd takes it for FileDescriptorName=.

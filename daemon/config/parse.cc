@@ -12,10 +12,12 @@
 #include <utility>
 
 #include "config/document.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
 
 std::string SourcePosition::ToString() const {
   if (line == 0) return file;

@@ -10,13 +10,15 @@
 #include <utility>
 #include <vector>
 
-#include "config/duration.h"
 #include "config/load.h"
-#include "config/quote.h"
-#include "config/size.h"
+#include "config/quantity.h"
 #include "config/words.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+
 namespace {
 
 std::string Octal(mode_t mode) {

@@ -8,11 +8,14 @@
 #include <utility>
 
 #include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 #include "ttrpc/metadata.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // What a request may have at most: a longer pattern without `*` would match nothing.

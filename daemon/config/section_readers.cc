@@ -5,13 +5,16 @@
 #include <string>
 #include <string_view>
 
-#include "config/quote.h"
+#include "config/quantity.h"
 #include "config/readers.h"
-#include "config/size.h"
 #include "config/table_reader.h"
+#include "text/escape.h"
 #include "ttrpc/message.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // Room for the longest service and method, so that a denial still fits into a message.

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <set>
 
-#include "config/duration.h"
-#include "config/quote.h"
+#include "config/quantity.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
 
 TableReader::TableReader(std::string_view label, const TomlValue& table, Diagnostics* errors)
     : label_(label), table_(table), errors_(errors) {}

@@ -7,10 +7,13 @@
 #include <tuple>
 #include <utility>
 
-#include "config/quote.h"
 #include "config/toml_keys.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::OneLine;
+
 namespace {
 
 // No key takes values that nest as deep; what stands below says nothing, whatever it is.

@@ -6,11 +6,13 @@
 #include <tuple>
 #include <utility>
 
-#include "config/quote.h"
 #include "ctl/cover.h"
-#include "tool/text.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
+
 namespace {
 
 // What a rule can tell apart, beside the listener.
@@ -164,7 +166,7 @@ std::string Users(const std::vector<uid_t>& users, const RulePrinting& printing)
     numbers += (numbers.empty() ? "" : ", ") + std::to_string(uid);
     std::string name = printing.user_name ? printing.user_name(uid) : std::string();
     if (name.empty()) name = std::to_string(uid);
-    names += (names.empty() ? "" : ", ") + ttrpc::tool::Printable(name);
+    names += (names.empty() ? "" : ", ") + text::Printable(name);
   }
   return "[" + numbers + "]" + (names == numbers ? "" : "  # " + names);
 }

@@ -13,7 +13,7 @@
 
 #include "ctl/output.h"
 #include "policy/explain.h"
-#include "tool/quantity.h"
+#include "text/numbers.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -189,7 +189,7 @@ Status In(const std::string& where, const Status& what) {
 // Of seconds, or with a unit.
 ttrpc::Result<std::chrono::nanoseconds> ParseSeconds(const std::string& text) {
   const bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
-  return ttrpc::tool::ParseDuration(bare ? text + "s" : text);
+  return text::ParseDuration(bare ? text + "s" : text);
 }
 
 Status ReadQuantities(const Words& words, Options* options) {
@@ -209,7 +209,7 @@ Status ReadQuantities(const Words& words, Options* options) {
     options->learn.tap_for = *time;
   }
   if (words.payload && !words.payload->empty()) {
-    const auto size = ttrpc::tool::ParseSize(*words.payload, kMostPayload);
+    const auto size = text::ParseSize(*words.payload, kMostPayload);
     if (!size) return In("--payload", size.error());
     options->tap.payload_bytes = *size;
   } else if (words.payload || !options->tap.descriptor_sets.empty()) {

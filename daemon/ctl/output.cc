@@ -7,8 +7,8 @@
 
 #include <cstdlib>
 
+#include "text/escape.h"
 #include "tool/output.h"
-#include "tool/text.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -66,7 +66,7 @@ void Screen::Show(std::string_view text) {
 void ComplainPlainly(std::string_view lines) {
   while (!lines.empty()) {
     const size_t end = lines.find('\n');
-    const std::string line = ttrpc::tool::Printable(lines.substr(0, end)) + "\n";
+    const std::string line = text::Printable(lines.substr(0, end)) + "\n";
     (void)ttrpc::tool::Write(STDERR_FILENO, line);
     lines = end == std::string_view::npos ? "" : lines.substr(end + 1);
   }

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "config/load.h"
-#include "config/size.h"
+#include "config/quantity.h"
 
 namespace proxyd {
 

@@ -3,9 +3,15 @@
 
 #include <string_view>
 
-#include "observe/escape.h"
+#include "text/escape.h"
+#include "text/numbers.h"
 
 namespace proxyd {
+
+using text::AppendJsonString;
+using text::AppendPlainText;
+using text::AppendTime;
+
 namespace {
 
 std::string_view LevelName(spdlog::level::level_enum level) {

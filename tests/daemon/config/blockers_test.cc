@@ -14,9 +14,12 @@
 #include <vector>
 
 #include "config/load.h"
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+
 namespace {
 
 constexpr uint32_t kOverflow = 5;
