@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/words.h"
 #include "ctl/output.h"
 #include "policy/explain.h"
 #include "text/numbers.h"
@@ -93,10 +94,11 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
 void AddActions(CLI::App* app, Options* options) {
   app->add_subcommand("reload", "Let the daemon read its configuration again.");
   app->add_subcommand("drain", "Let the daemon end after the calls in flight.");
+  const std::vector<std::string> levels = ListOf(kLogLevelWords);
   app->add_subcommand("log-level", "Change how much the daemon logs, until the next reload.")
-      ->add_option("LEVEL", options->log_level, "trace, debug, info, warn or error")
+      ->add_option("LEVEL", options->log_level, Enumerate(levels))
       ->required()
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+      ->check(CLI::IsMember(levels));
   CLI::App* close = app->add_subcommand("close", "Close peers at once, with their calls.");
   CLI::Option* peers = close->add_option("PEER", options->peers, "its number, as `peers` shows it")
                            ->check(Number(UINT64_MAX));
