@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "ctl/admin.pb.h"
+#include "admin/admin.pb.h"
 #include "ctl/options.h"
 #include "policy/snapshot.h"
 
