@@ -3,7 +3,8 @@
 // Proxy: the daemon's work, put together. The story of a call:
 //
 // - listening_socket: a socket that only those who may can reach, and that was nobody else's
-// - listener_set, listener: the sockets of the configuration; a connection is accepted
+// - listener_set, bound_socket, listener: the sockets of the configuration; a connection is
+//   accepted
 // - worker: asks the kernel who the peer is, and the policy whether it has any business here
 // - group_reader: which of its groups the rules tell apart, without keeping others waiting
 // - generation: the configuration and the policy that count for it
@@ -20,6 +21,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,17 +47,16 @@ class Proxy {
   ttrpc::Status Listen(PassedSockets* passed);
 
   // What ListenerSet::Make() needs of it.
-  std::vector<ListenerAddress> addresses() const { return listeners_.addresses(); }
+  std::vector<std::string> addresses() const { return listeners_.addresses(); }
   // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
   // drains.
   ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,
                                                    ListenerSet::NewSockets made) {
-    return listeners_.Prepare(after, std::move(made));
+    return listeners_.Prepare(SocketsOf(after.listeners), std::move(made));
   }
   // All of the configuration but [daemon]. `change`: prepared for it. Returns what
   // ListenerSet::Commit() does.
-  [[nodiscard]] std::vector<ttrpc::ListeningSocket> Reload(SnapshotPtr snapshot,
-                                                           ListenerSet::Change change);
+  [[nodiscard]] std::vector<BoundSocket> Reload(SnapshotPtr snapshot, ListenerSet::Change change);
 
   // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
   // left. Then, once, `done`.

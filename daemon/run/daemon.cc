@@ -128,7 +128,7 @@ class Daemon::ReadWork : public Background::Work {
 // Removes the sockets that are left of a reload, then reports how it ended.
 class Daemon::EndWork : public Background::Work {
  public:
-  EndWork(Daemon* service, ReloadOutcome outcome, std::vector<ttrpc::ListeningSocket> gone,
+  EndWork(Daemon* service, ReloadOutcome outcome, std::vector<BoundSocket> gone,
           ListenerSet::NewSockets unused)
       : service_(service),
         outcome_(std::move(outcome)),
@@ -143,7 +143,7 @@ class Daemon::EndWork : public Background::Work {
  private:
   Daemon* service_;
   const ReloadOutcome outcome_;
-  std::vector<ttrpc::ListeningSocket> gone_;
+  std::vector<BoundSocket> gone_;
   ListenerSet::NewSockets unused_;
 };
 
@@ -182,7 +182,7 @@ void Daemon::HaveRead(PreparedReload reading) {
   if (!info_.draining && std::exchange(again_, false)) return Read(std::move(reading));
   ReloadOutcome outcome = {.errors = std::move(reading.errors),
                            .warnings = std::move(reading.warnings)};
-  std::vector<ttrpc::ListeningSocket> gone;
+  std::vector<BoundSocket> gone;
   if (info_.draining) {
     outcome.errors.emplace_back("draining");
   } else if (outcome.errors.empty()) {
@@ -216,7 +216,7 @@ void Daemon::Ended(const ReloadOutcome& outcome) {
 }
 
 // All that can fail comes before anything that cannot be taken back.
-ttrpc::Status Daemon::Apply(PreparedReload* reading, std::vector<ttrpc::ListeningSocket>* gone) {
+ttrpc::Status Daemon::Apply(PreparedReload* reading, std::vector<BoundSocket>* gone) {
   const Config& before = snapshot_->config;
   const Config& after = reading->snapshot->config;
   auto admin = admin_.Prepare(after);

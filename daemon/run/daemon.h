@@ -59,7 +59,7 @@ class Daemon final : private AdminActions {
   void Drain() override { Stop(); }
   void Read(std::optional<PreparedReload> dropped);
   void HaveRead(PreparedReload reading);
-  ttrpc::Status Apply(PreparedReload* reading, std::vector<ttrpc::ListeningSocket>* gone);
+  ttrpc::Status Apply(PreparedReload* reading, std::vector<BoundSocket>* gone);
   void Ended(const ReloadOutcome& outcome);
   std::string Describe() const;
 

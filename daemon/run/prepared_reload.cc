@@ -62,7 +62,7 @@ ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* reading) {
   if (ttrpc::Status status = OpenTargets(options.before->config, reading); !status.ok())
     return status;
   PassedSockets none;
-  auto made = ListenerSet::Make(options.here, config, &none);
+  auto made = ListenerSet::Make(options.here, SocketsOf(config.listeners), &none);
   if (!made) return made.error();
   reading->sockets = *std::move(made);
   return {};

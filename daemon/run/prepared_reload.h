@@ -22,7 +22,7 @@ struct ReloadOptions {
   std::string path;
   std::optional<LogLevel> log_level;   // instead of the configuration's
   std::optional<SandboxPlan> sandbox;  // what is left of the file system; none: all of it
-  std::vector<ListenerAddress> here;   // where there are sockets already
+  std::vector<std::string> here;       // where there are sockets already
   SnapshotPtr before;                  // in force: what stays as it is there is not opened again
 };
 
