@@ -42,7 +42,7 @@ bool TapTakes(const std::string& method) {
   return TapQueue::Check(request).ok();
 }
 
-bool ExplainTakes(const std::string& method) { return ParseMethodName(method).ok(); }
+bool ExplainTakes(const std::string& method) { return ParseMethodName(method).has_value(); }
 
 bool GateTakes(const std::string& service, const std::string& method) {
   ttrpc::RequestView request;
