@@ -14,13 +14,15 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "config/load.h"
+#include "config/words.h"
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
@@ -46,11 +48,6 @@ struct Options {
 
 // Returns the exit status once --help, --version or an error was printed; none: go on.
 std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
-  static const std::map<std::string, LogLevel> kLevels = {{"trace", LogLevel::kTrace},
-                                                          {"debug", LogLevel::kDebug},
-                                                          {"info", LogLevel::kInfo},
-                                                          {"warn", LogLevel::kWarn},
-                                                          {"error", LogLevel::kError}};
   CLI::App app("Authenticating proxy for ttrpc services", "ttrpc-proxyd");
   app.set_version_flag("--version", "ttrpc-proxyd " TTRPC_PROXY_VERSION);
   app.add_option("--config", options->config,
@@ -62,16 +59,16 @@ std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
   app.add_flag("--print-config", options->print_config,
                "print the effective configuration as TOML, exit");
   std::string level;
-  app.add_option("--log-level", level,
-                 "trace, debug, info, warn or error; overrides the configuration")
+  const std::vector<std::string> levels = ListOf(kLogLevelWords);
+  app.add_option("--log-level", level, Enumerate(levels) + "; overrides the configuration")
       ->type_name("LEVEL")
-      ->check(CLI::IsMember(kLevels));
+      ->check(CLI::IsMember(std::set<std::string>(levels.begin(), levels.end())));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
   }
-  if (!level.empty()) options->log_level = kLevels.at(level);
+  if (!level.empty()) options->log_level = FindWord(kLogLevelWords, level);
   return std::nullopt;
 }
 

@@ -4,13 +4,14 @@
 # Holds the sources to the shape they are meant to have: tests/layers.sh [TREE]
 # Prints FILE:LINE: WHAT for each violation; exits 1 if there is any.
 #
-#  - Includes point one way: libttrpc <- config <- policy, limits, observe <- proxy <- admin, http <-
-#    run <- main.cc, all but the first in daemon/. Policy, limits and observe do not include each
-#    other, nor do admin and http. The sandbox includes config only, and run includes it.
-#    libttrpc includes nothing of the daemon, its public headers nothing but public ones (and those
-#    outside ttrpc/wire/ none in it), and the daemon of libttrpc only those. daemon/ctl, a program of its own, may include config, policy and
-#    libttrpc/tool. Project headers are spelled from libttrpc/include and from daemon/, never by a
-#    relative path.
+#  - Includes point one way: libttrpc <- libttrpc/text <- config <- policy, limits, observe <- proxy <-
+#    admin, http <- run <- main.cc, from config on in daemon/. Policy, limits and observe do not
+#    include each other, nor do admin and http. The sandbox includes config only, and run includes
+#    it. libttrpc includes nothing of the daemon, its public headers nothing but public ones (and
+#    those outside ttrpc/wire/ none in it), and the daemon of libttrpc only those and text, which the
+#    daemon, ctl and libttrpc/tool share. daemon/ctl, a program of its own, may include config,
+#    policy, libttrpc/tool and what is generated from admin.proto. Project headers are spelled from
+#    libttrpc/include, from daemon/ and with text/, never by a relative path.
 #  - Codec, envelopes, addresses, stream state, the checks of a request, policy and configuration
 #    include neither socket nor libevent headers, nor the headers of libttrpc that do. The address
 #    may include those that say what a socket address looks like.

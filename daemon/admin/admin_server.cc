@@ -33,20 +33,16 @@ AdminServer::AdminServer(DaemonInfo& info, AdminActions& actions)
     : info_(info),
       service_(info.proxy.loop(), info, actions),
       server_(info.proxy.loop(), Options()),
-      endpoint_(info.proxy.loop(), std::string(kLabel), [this](ttrpc::UniqueFd connected) {
-        server_.ServeConnection(std::move(connected));
-      }) {
+      listeners_(info.proxy.loop(), {.accepted =
+                                         [this](size_t, ttrpc::UniqueFd connected) {
+                                           server_.ServeConnection(std::move(connected));
+                                         },
+                                     .paused = nullptr}) {
   static_cast<void>(ttrpc::proxy::v1::RegisterAdmin(server_, service_));
 }
 
-ttrpc::Result<Endpoint::Change> AdminServer::Prepare(const Config& after) {
-  if (!after.admin) return endpoint_.Prepare(std::nullopt);
-  return endpoint_.Prepare(
-      Endpoint::Place{.address = after.admin->address, .access = after.admin->access});
-}
-
-void AdminServer::Commit(Endpoint::Change change) {
-  endpoint_.Commit(std::move(change));
+void AdminServer::Commit(ListenerSet::Change change) {
+  listeners_.CommitAndRemove(std::move(change));
   service_.EndTaps([this](const ttrpc::UnixCredentials& caller) { return Allows(caller); });
 }
 

@@ -11,7 +11,7 @@
 #include "admin/admin_service.h"
 #include "config/config.h"
 #include "proxy/daemon_info.h"
-#include "proxy/endpoint.h"
+#include "proxy/listener_set.h"
 #include "ttrpc/server.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unix_credentials.h"
@@ -28,10 +28,12 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
-  // See Endpoint.
-  ttrpc::Result<Endpoint::Change> Prepare(const Config& after);
+  // See ListenerSet.
+  ttrpc::Result<ListenerSet::Change> Prepare(const Config& after) {
+    return listeners_.Prepare(SocketsOf(after.admin));
+  }
   // When the configuration that it was prepared for counts.
-  void Commit(Endpoint::Change change);
+  void Commit(ListenerSet::Change change);
 
   // To whoever asked for a reload.
   void Reloaded(const ReloadOutcome& outcome) { service_.Reloaded(outcome); }
@@ -47,7 +49,7 @@ class AdminServer {
   DaemonInfo& info_;
   AdminService service_;
   ttrpc::Server server_;
-  Endpoint endpoint_;
+  ListenerSet listeners_;
 };
 
 }  // namespace proxyd

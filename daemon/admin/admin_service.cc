@@ -298,16 +298,15 @@ AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context&, const v1
 AdminService::Task<v1::SetLogLevelReply> AdminService::SetLogLevel(
     ttrpc::Context&, const v1::SetLogLevelRequest& request) {
   const LogLevel before = LogLevelNow();
-  for (const auto& [word, level] : kLogLevelWords) {
-    if (word != request.level()) continue;
-    SetLogLevelNow(level);
-    spdlog::info("log level: {}", word);
-    v1::SetLogLevelReply reply;
-    reply.set_previous(std::string(WordOf(kLogLevelWords, before)));
-    co_return reply;
-  }
-  co_return Status(StatusCode::kInvalidArgument,
-                   "no such level, expected trace, debug, info, warn or error");
+  const auto level = FindWord(kLogLevelWords, request.level());
+  if (!level)
+    co_return Status(StatusCode::kInvalidArgument,
+                     "no such level, expected " + Enumerate(ListOf(kLogLevelWords)));
+  SetLogLevelNow(*level);
+  spdlog::info("log level: {}", request.level());
+  v1::SetLogLevelReply reply;
+  reply.set_previous(std::string(WordOf(kLogLevelWords, before)));
+  co_return reply;
 }
 
 AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,

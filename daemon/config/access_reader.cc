@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/access_reader.h"
-
+//
+// What sockets of ours have in common, whoever is served there: an address that is nobody else's,
+// and who may connect. A gate: owner, group or mode that would silently not be set are refused.
+// Pure but for the NameResolver; one thread.
+#include <string>
 #include <string_view>
 
-#include "config/ids.h"
-#include "config/quote.h"
+#include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr mode_t kMaxMode = 0777;
@@ -22,10 +28,9 @@ std::optional<mode_t> ParseMode(std::string_view text) {
 }
 
 void ReadMode(TableReader* in, mode_t* out) {
-  const TomlEntry* entry = in->Find("mode");
-  if (entry == nullptr) return;
-  const auto mode =
-      entry->value.kind == TomlValue::Kind::kString ? ParseMode(entry->value.string) : std::nullopt;
+  const auto entry = in->Find("mode");
+  if (!entry) return;
+  const auto mode = entry->value.is_string() ? ParseMode(StringOf(entry->value)) : std::nullopt;
   if (mode) {
     *out = *mode;
   } else {
@@ -55,12 +60,13 @@ void RefuseWithoutPath(AddressKind kind, TableReader* in) {
       break;
   }
   for (const std::string_view key : {"owner", "group", "mode"}) {
-    if (const TomlEntry* entry = in->Peek(key)) {
-      in->Error(entry->position, std::string(key)
-                                     .append(" stands with ")
-                                     .append(which)
-                                     .append(" address, expected it only with unix:///abs/path: ")
-                                     .append(why));
+    if (const auto entry = in->Peek(key)) {
+      in->Error(PositionOf(entry->key),
+                std::string(key)
+                    .append(" stands with ")
+                    .append(which)
+                    .append(" address, expected it only with unix:///abs/path: ")
+                    .append(why));
     }
   }
 }
@@ -81,12 +87,12 @@ SocketAccess ReadAccess(AddressKind kind, TableReader* in, ReadScope* scope) {
   return access;
 }
 
-void ClaimAddress(const TomlValue& value, const std::string& address, ReadScope* scope) {
-  const auto [claim, is_new] = scope->own_addresses.emplace(address, value.position);
+void ClaimAddress(const WrittenAddress& written, const std::string& address, ReadScope* scope) {
+  const auto [claim, is_new] = scope->own_addresses.emplace(address, written.position);
   if (is_new) return;
-  scope->errors.Add(value.position, "address is " + QuoteShort(value.string) +
-                                        ", which stands at " + claim->second.ToString() +
-                                        " already, expected one of its own");
+  scope->errors.Add(written.position, "address is " + QuoteShort(written.text) +
+                                          ", which stands at " + claim->second.ToString() +
+                                          " already, expected one of its own");
 }
 
 }  // namespace proxyd

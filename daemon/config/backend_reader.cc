@@ -9,61 +9,64 @@
 #include <utility>
 #include <vector>
 
-#include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kExpectedAddress =
     "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT";
 
 // As `what` has it, for messages.
-std::optional<ttrpc::Address> ParseAddress(const TomlValue& value, const std::string& what,
+std::optional<ttrpc::Address> ParseAddress(const toml::node& value, const std::string& what,
                                            TableReader* in, ReadScope* scope) {
-  if (value.string == "discovered") {
-    in->Error(value.position, what + ", and discovered is not supported yet");
+  if (StringOf(value) == "discovered") {
+    in->Error(PositionOf(value), what + ", and discovered is not supported yet");
     return std::nullopt;
   }
-  if (value.string.starts_with("systemd:")) {
-    in->Error(value.position, what + ", expected systemd: only in [[listener]]");
+  if (StringOf(value).starts_with("systemd:")) {
+    in->Error(PositionOf(value), what + ", expected systemd: only in [[listener]]");
     return std::nullopt;
   }
-  auto address = ttrpc::Address::Parse(value.string);
+  auto address = ttrpc::Address::Parse(StringOf(value));
   if (!address) {
-    in->Error(value.position, what + ": " + address.error().message());
+    in->Error(PositionOf(value), what + ": " + address.error().message());
     return std::nullopt;
   }
   const bool hybrid = address->kind() == ttrpc::Address::Kind::kHybridVsock;
   const auto own =
       scope->own_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
   if (own != scope->own_addresses.end()) {
-    in->Error(value.position, what + ", which stands at " + own->second.ToString() +
-                                  " as our own, expected another: calls would come back for ever");
+    in->Error(PositionOf(value),
+              what + ", which stands at " + own->second.ToString() +
+                  " as our own, expected another: calls would come back for ever");
   }
   return *std::move(address);
 }
 
 void ReadAddress(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
-  const TomlEntry* entry = in->Find("address");
-  if (entry == nullptr) return;
-  const TomlValue& value = entry->value;
-  if (value.kind != TomlValue::Kind::kString) return in->Wrong(*entry, kExpectedAddress);
-  auto address = ParseAddress(value, "address is " + QuoteShort(value.string), in, scope);
+  const auto entry = in->Find("address");
+  if (!entry) return;
+  const toml::node& value = entry->value;
+  if (!value.is_string()) return in->Wrong(*entry, kExpectedAddress);
+  auto address = ParseAddress(value, "address is " + QuoteShort(StringOf(value)), in, scope);
   if (address) out->push_back(*std::move(address));
 }
 
 void ReadAddresses(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
   const auto* list = in->FindStrings("addresses", "an array of addresses");
   if (list == nullptr) return;
-  for (const TomlValue& value : *list) {
-    const std::string what = "addresses has " + QuoteShort(value.string) + " in it";
+  for (const toml::node& value : *list) {
+    const std::string what = "addresses has " + QuoteShort(StringOf(value)) + " in it";
     auto address = ParseAddress(value, what, in, scope);
     if (!address) continue;
     // In another spelling.
     if (std::find(out->begin(), out->end(), *address) != out->end())
-      in->Error(value.position, what + " twice, expected each once");
+      in->Error(PositionOf(value), what + " twice, expected each once");
     out->push_back(*std::move(address));
   }
 }
@@ -73,11 +76,11 @@ std::vector<ttrpc::Address> ReadEitherAddress(TableReader* in, ReadScope* scope)
   std::vector<ttrpc::Address> addresses;
   ReadAddress(in, scope, &addresses);
   ReadAddresses(in, scope, &addresses);
-  const TomlEntry* list = in->Peek("addresses");
-  const bool single = in->Peek("address") != nullptr;
-  if (single && list != nullptr) {
-    in->Error(list->position, "addresses stands with address, expected one of them");
-  } else if (!single && list == nullptr) {
+  const auto list = in->Peek("addresses");
+  const bool single = in->Peek("address").has_value();
+  if (single && list) {
+    in->Error(PositionOf(list->key), "addresses stands with address, expected one of them");
+  } else if (!single && !list) {
     in->Error(in->position(),
               "[[backend]] has neither address nor addresses, expected one of them");
   }
@@ -87,9 +90,10 @@ std::vector<ttrpc::Address> ReadEitherAddress(TableReader* in, ReadScope* scope)
 BackendConfig::Balance ReadBalance(TableReader* in) {
   auto balance = BackendConfig::Balance::kFirstAvailable;
   in->ReadWord("balance", kBalanceWords, &balance);
-  const TomlEntry* entry = in->Peek("balance");
-  if (entry != nullptr && in->Peek("addresses") == nullptr)
-    in->Error(entry->position, "balance stands without addresses, expected it only with them");
+  const auto entry = in->Peek("balance");
+  if (entry && !in->Peek("addresses"))
+    in->Error(PositionOf(entry->key),
+              "balance stands without addresses, expected it only with them");
   return balance;
 }
 
@@ -103,13 +107,14 @@ std::vector<uid_t> DefaultUsers() {
 std::vector<uid_t> ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in,
                              ReadScope* scope) {
   std::vector<uid_t> users = ReadIdList("users", IdKind::kUser, in, scope);
-  const TomlEntry* entry = in->Peek("users");
+  const auto entry = in->Peek("users");
   const auto vsock = std::find_if(addresses.begin(), addresses.end(),
                                   [](const ttrpc::Address& a) { return !a.is_unix(); });
-  if (entry != nullptr && vsock != addresses.end()) {
-    in->Error(entry->position, "users stands with " + vsock->ToString() +
-                                   ", expected it only with Unix sockets: nobody can tell who "
-                                   "listens there");
+  if (entry && vsock != addresses.end()) {
+    in->Error(PositionOf(entry->key),
+              "users stands with " + vsock->ToString() +
+                  ", expected it only with Unix sockets: nobody can tell who "
+                  "listens there");
   }
   return users.empty() ? DefaultUsers() : users;
 }
@@ -117,14 +122,14 @@ std::vector<uid_t> ReadUsers(const std::vector<ttrpc::Address>& addresses, Table
 // Every wait has a deadline, and a connect(2) that is out of time at once never succeeds.
 void ReadConnectTimeout(TableReader* in, Duration* out) {
   in->ReadDuration("connect_timeout", out);
-  const TomlEntry* entry = in->Peek("connect_timeout");
-  if (entry != nullptr && *out == Duration{0}) in->Wrong(*entry, "more than 0");
+  const auto entry = in->Peek("connect_timeout");
+  if (entry && *out == Duration{0}) in->Wrong(*entry, "more than 0");
 }
 
 }  // namespace
 
-std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scope) {
-  TableReader in("[[backend]]", table, &scope->errors);
+std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope) {
+  TableReader in("[[backend]]", {&table}, &scope->errors);
   std::string name = scope->backends.Declare(&in);
   auto addresses = ReadEitherAddress(&in, scope);
   const auto balance = ReadBalance(&in);

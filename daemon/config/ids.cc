@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/ids.h"
-
+//
+// Users and groups as the configuration writes them: names, numbers, ranges, "*". Pure but for the
+// NameResolver; one thread.
 #include <algorithm>
 #include <charconv>
 #include <string>
@@ -8,9 +9,13 @@
 #include <unordered_set>
 #include <utility>
 
-#include "config/quote.h"
+#include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kNumberExpected = "expected a number from 0 to 4294967294";
@@ -34,23 +39,24 @@ bool CanBeName(std::string_view text) { return !text.empty() && text.find('\0') 
 std::string_view Noun(IdKind kind) { return kind == IdKind::kUser ? "user" : "group"; }
 
 // A name or a number; `expected` is for names that do not exist.
-std::optional<uint32_t> ResolveText(const TomlValue& value, IdKind kind, std::string_view expected,
+std::optional<uint32_t> ResolveText(const toml::node& value, IdKind kind, std::string_view expected,
                                     ReadScope* scope) {
-  if (IsNumber(value.string)) {
-    const auto id = ParseNumber(value.string);
+  if (IsNumber(StringOf(value))) {
+    const auto id = ParseNumber(StringOf(value));
     if (!id) {
-      scope->errors.Add(value.position, std::string(Noun(kind)) + " " + QuoteShort(value.string) +
-                                            " is out of range, " + std::string(kNumberExpected));
+      scope->errors.Add(PositionOf(value), std::string(Noun(kind)) + " " +
+                                               QuoteShort(StringOf(value)) + " is out of range, " +
+                                               std::string(kNumberExpected));
     }
     return id;
   }
-  const auto id = kind == IdKind::kUser ? scope->resolver.User(value.string)
-                                        : scope->resolver.Group(value.string);
+  const auto id = kind == IdKind::kUser ? scope->resolver.User(StringOf(value))
+                                        : scope->resolver.Group(StringOf(value));
   if (!id || *id > kMaxId) {
     // A user database that starts later than we do has other names by then.
-    const bool may_come = !id && CanBeName(value.string);
-    scope->errors.Add(value.position,
-                      std::string(Noun(kind)) + " " + QuoteShort(value.string) +
+    const bool may_come = !id && CanBeName(StringOf(value));
+    scope->errors.Add(PositionOf(value),
+                      std::string(Noun(kind)) + " " + QuoteShort(StringOf(value)) +
                           " does not exist, expected " + std::string(expected),
                       may_come ? ConfigError::Kind::kUnresolvedName : ConfigError::Kind::kWrong);
     return std::nullopt;
@@ -69,13 +75,14 @@ class SetReader {
         scope_(scope) {}
 
   std::optional<IdSet> Read(TableReader* in) {
-    const TomlEntry* entry = in->Find(key_);
-    if (entry == nullptr) return std::nullopt;
-    if (entry->value.kind != TomlValue::Kind::kArray || entry->value.array.empty()) {
+    const auto entry = in->Find(key_);
+    if (!entry) return std::nullopt;
+    const toml::array* elements = entry->value.as_array();
+    if (elements == nullptr || elements->empty()) {
       in->Wrong(*entry, "an array of " + std::string(expected_));
       return IdSet{};
     }
-    for (const TomlValue& value : entry->value.array) ReadElement(value);
+    for (const toml::node& value : *elements) ReadElement(value);
     SortUnique(&set_.exact, std::less<>());
     SortUnique(&set_.ranges, [](const IdRange& a, const IdRange& b) {
       return std::tie(a.first, a.last) < std::tie(b.first, b.last);
@@ -90,30 +97,30 @@ class SetReader {
     values->erase(std::unique(values->begin(), values->end()), values->end());
   }
 
-  void ReadElement(const TomlValue& value) {
-    if (value.kind == TomlValue::Kind::kInteger) {
-      ReadInteger(value);
-    } else if (value.kind != TomlValue::Kind::kString) {
-      Error(value, std::string(TomlKindName(value.kind)) + " in " + std::string(key_) +
-                       ", expected " + std::string(expected_));
-    } else if (!CheckNew(value, QuoteShort(value.string))) {
+  void ReadElement(const toml::node& value) {
+    if (const auto* integer = value.as_integer()) {
+      ReadInteger(value, integer->get());
+    } else if (!value.is_string()) {
+      Error(value, std::string(TypeNameOf(value)) + " in " + std::string(key_) + ", expected " +
+                       std::string(expected_));
+    } else if (!CheckNew(value, QuoteShort(StringOf(value)))) {
       return;
-    } else if (ranges_ && value.string == "*") {
+    } else if (ranges_ && StringOf(value) == "*") {
       set_.any = true;
-    } else if (ranges_ && IsRange(value.string)) {
+    } else if (ranges_ && IsRange(StringOf(value))) {
       ReadRange(value);
     } else if (const auto id = ResolveText(value, kind_, expected_, scope_)) {
       set_.exact.push_back(*id);
     }
   }
 
-  void ReadInteger(const TomlValue& value) {
-    const std::string text = std::to_string(value.integer);
-    if (value.integer < 0 || value.integer > kMaxId) {
+  void ReadInteger(const toml::node& value, int64_t id) {
+    const std::string text = std::to_string(id);
+    if (id < 0 || id > kMaxId) {
       Error(value, std::string(Noun(kind_)) + " " + text + " is out of range, " +
                        std::string(kNumberExpected));
     } else if (CheckNew(value, text)) {
-      set_.exact.push_back(static_cast<uint32_t>(value.integer));
+      set_.exact.push_back(static_cast<uint32_t>(id));
     }
   }
 
@@ -122,8 +129,8 @@ class SetReader {
     return text.find('-') != text.npos && text.find_first_not_of("0123456789-") == text.npos;
   }
 
-  void ReadRange(const TomlValue& value) {
-    const std::string_view text = value.string;
+  void ReadRange(const toml::node& value) {
+    const std::string_view text = StringOf(value);
     const size_t dash = text.find('-');
     const std::string_view first = text.substr(0, dash);
     const std::string_view last = text.substr(dash + 1);
@@ -144,14 +151,14 @@ class SetReader {
   }
 
   // The same text twice is a slip; the same id by name and by number is not.
-  bool CheckNew(const TomlValue& value, const std::string& text) {
+  bool CheckNew(const toml::node& value, const std::string& text) {
     if (seen_.insert(text).second) return true;
     Error(value, std::string(key_) + " has " + text + " in it twice, expected each once");
     return false;
   }
 
-  void Error(const TomlValue& value, std::string message) {
-    scope_->errors.Add(value.position, std::move(message));
+  void Error(const toml::node& value, std::string message) {
+    scope_->errors.Add(PositionOf(value), std::move(message));
   }
 
   std::string_view key_;
@@ -168,9 +175,9 @@ class SetReader {
 std::optional<uint32_t> ReadId(std::string_view key, IdKind kind, TableReader* in,
                                ReadScope* scope) {
   constexpr std::string_view kExpected = "a name, or a number in quotes";
-  const TomlEntry* entry = in->Find(key);
-  if (entry == nullptr) return std::nullopt;
-  if (entry->value.kind != TomlValue::Kind::kString) {
+  const auto entry = in->Find(key);
+  if (!entry) return std::nullopt;
+  if (!entry->value.is_string()) {
     in->Wrong(*entry, kExpected);
     return std::nullopt;
   }

@@ -6,11 +6,13 @@
 #include <string_view>
 #include <utility>
 
-#include "config/access_reader.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // As systemd takes it for FileDescriptorName=.
@@ -26,34 +28,36 @@ std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
   constexpr std::string_view kExpected =
       "a Unix socket: unix:///abs/path, unix-abstract:name or systemd:NAME";
   constexpr std::string_view kPassed = "systemd:";
-  const TomlEntry* entry = in->Require("address", kExpected);
-  if (entry == nullptr) return std::nullopt;
-  const TomlValue& value = entry->value;
-  if (value.kind != TomlValue::Kind::kString) {
+  const auto entry = in->Require("address", kExpected);
+  if (!entry) return std::nullopt;
+  const toml::node& value = entry->value;
+  if (!value.is_string()) {
     in->Wrong(*entry, kExpected);
     return std::nullopt;
   }
-  const std::string what = "address is " + QuoteShort(value.string);
-  if (value.string.starts_with("vsock:") || value.string.starts_with("hvsock:")) {
-    in->Error(value.position, what + ", expected a Unix socket, whose peers can be authenticated");
+  const std::string what = "address is " + QuoteShort(StringOf(value));
+  if (StringOf(value).starts_with("vsock:") || StringOf(value).starts_with("hvsock:")) {
+    in->Error(PositionOf(value),
+              what + ", expected a Unix socket, whose peers can be authenticated");
     return std::nullopt;
   }
   std::optional<ListenerAddress> address;
-  if (value.string.starts_with(kPassed)) {
-    address = ParsePassedSocket(std::string_view(value.string).substr(kPassed.size()));
+  if (StringOf(value).starts_with(kPassed)) {
+    address = ParsePassedSocket(std::string_view(StringOf(value)).substr(kPassed.size()));
     if (!address) {
-      in->Error(value.position, what +
-                                    ", expected a FileDescriptorName= after systemd:, of 1 to 255 "
-                                    "printable characters but space and colon");
+      in->Error(PositionOf(value),
+                what +
+                    ", expected a FileDescriptorName= after systemd:, of 1 to 255 "
+                    "printable characters but space and colon");
       return std::nullopt;
     }
-  } else if (auto parsed = ttrpc::Address::Parse(value.string)) {
+  } else if (auto parsed = ttrpc::Address::Parse(StringOf(value))) {
     address = *std::move(parsed);
   } else {
-    in->Error(value.position, what + ": " + parsed.error().message());
+    in->Error(PositionOf(value), what + ": " + parsed.error().message());
     return std::nullopt;
   }
-  ClaimAddress(value, ToString(*address), scope);
+  ClaimAddress({StringOf(value), PositionOf(value)}, ToString(*address), scope);
   return *address;
 }
 
@@ -65,9 +69,9 @@ AddressKind KindOfListener(const std::optional<ListenerAddress>& address) {
 
 }  // namespace
 
-std::optional<ListenerConfig> ReadListener(const TomlValue& table, const TimeoutsConfig& defaults,
+std::optional<ListenerConfig> ReadListener(const toml::table& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope) {
-  TableReader in("[[listener]]", table, &scope->errors);
+  TableReader in("[[listener]]", {&table}, &scope->errors);
   std::string name = scope->listeners.Declare(&in);
   auto address = ReadAddress(&in, scope);
   SocketAccess access = ReadAccess(KindOfListener(address), &in, scope);

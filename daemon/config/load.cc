@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "config/parse.h"
+#include "config/readers.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ParseConfig: documents to sections to a Config, and all their errors in the order of the text.
-#include "config/parse.h"
-
 #include <sysexits.h>
 
 #include <algorithm>
@@ -11,11 +9,13 @@
 #include <unordered_map>
 #include <utility>
 
-#include "config/document.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "config/toml.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
 
 std::string SourcePosition::ToString() const {
   if (line == 0) return file;
@@ -43,23 +43,23 @@ int ExitStatusOf(const std::vector<ConfigError>& errors) {
 std::string NameTable::Declare(TableReader* in) {
   constexpr std::string_view kExpected = "a name of its own";
   constexpr size_t kMaxName = 128;  // it stands in each audit line
-  const TomlEntry* entry = in->Require("name", kExpected);
-  if (entry == nullptr) return {};
-  const std::string& name = entry->value.string;
+  const auto entry = in->Require("name", kExpected);
+  if (!entry) return {};
+  const std::string& name = StringOf(entry->value);
   const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
-  if (entry->value.kind != TomlValue::Kind::kString) {
+  if (!entry->value.is_string()) {
     in->Wrong(*entry, kExpected);
   } else if (name.empty() || name.size() > kMaxName || !printable) {
     in->Wrong(*entry, "1 to 128 bytes without control characters");
   } else {
     const auto [first, is_new] =
-        declared_.emplace(name, Declared{declared_.size(), entry->value.position});
+        declared_.emplace(name, Declared{declared_.size(), PositionOf(entry->value)});
     if (!is_new) {
-      in->Error(entry->value.position, "name is " + QuoteShort(name) + ", which stands at " +
-                                           first->second.position.ToString() +
-                                           " already, expected a name of its own");
+      in->Error(PositionOf(entry->value), "name is " + QuoteShort(name) + ", which stands at " +
+                                              first->second.position.ToString() +
+                                              " already, expected a name of its own");
     }
   }
   return name;
@@ -101,20 +101,20 @@ Config ReadConfig(const Document& document, ReadScope* scope) {
   config.audit = ReadAudit(document.sections.at("audit"), &scope->errors);
   config.limits = ReadLimits(document.sections.at("limits"), &scope->errors);
   config.timeouts = ReadTimeouts(document.sections.at("timeouts"), &scope->errors);
-  for (const TomlValue& table : document.lists.at("listener")) {
-    auto listener = ReadListener(table, config.timeouts, scope);
+  for (const toml::table* table : document.lists.at("listener")) {
+    auto listener = ReadListener(*table, config.timeouts, scope);
     if (listener) config.listeners.push_back(*std::move(listener));
   }
   if (const auto table = document.sections.find("admin"); table != document.sections.end())
     config.admin = ReadAdmin(table->second, scope);
   if (const auto table = document.sections.find("metrics"); table != document.sections.end())
     config.metrics = ReadMetrics(table->second, scope);
-  for (const TomlValue& table : document.lists.at("backend")) {
-    auto backend = ReadBackend(table, scope);
+  for (const toml::table* table : document.lists.at("backend")) {
+    auto backend = ReadBackend(*table, scope);
     if (backend) config.backends.push_back(*std::move(backend));
   }
-  for (const TomlValue& table : document.lists.at("rule")) {
-    config.rules.push_back(ReadRule(table, scope));
+  for (const toml::table* table : document.lists.at("rule")) {
+    config.rules.push_back(ReadRule(*table, scope));
   }
   return config;
 }

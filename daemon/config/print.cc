@@ -10,13 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include "config/duration.h"
 #include "config/load.h"
-#include "config/quote.h"
-#include "config/size.h"
+#include "config/quantity.h"
+#include "config/toml_writer.h"
 #include "config/words.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+
 namespace {
 
 std::string Octal(mode_t mode) {
@@ -26,47 +29,12 @@ std::string Octal(mode_t mode) {
   return text.size() < 4 ? std::string(4 - text.size(), '0') + text : text;
 }
 
-class Printer {
- public:
-  std::string Take() { return std::move(text_); }
-
-  void Header(std::string_view header) {
-    if (!text_.empty()) text_ += '\n';
-    text_.append(header) += '\n';
-  }
-
-  // `value` is TOML.
-  void Raw(std::string_view key, std::string_view value) {
-    text_.append(key).append(" = ").append(value) += '\n';
-  }
-  void String(std::string_view key, std::string_view value) { Raw(key, Quote(value)); }
-  void Number(std::string_view key, uint32_t value) { Raw(key, std::to_string(value)); }
-  void Bool(std::string_view key, bool value) { Raw(key, value ? "true" : "false"); }
-  void Time(std::string_view key, Duration value) { String(key, FormatDuration(value)); }
-
-  // `elements` are TOML.
-  void Array(std::string_view key, const std::vector<std::string>& elements) {
-    std::string list = "[";
-    for (const std::string& element : elements) {
-      if (list.size() > 1) list += ", ";
-      list += element;
-    }
-    Raw(key, list + "]");
-  }
-
- private:
-  std::string text_;
-};
-
-std::vector<std::string> Numbers(const std::vector<uint32_t>& ids) {
-  std::vector<std::string> elements;
-  elements.reserve(ids.size());
-  for (const uint32_t id : ids) elements.push_back(std::to_string(id));
-  return elements;
+void PrintTime(std::string_view key, Duration value, TomlWriter* out) {
+  out->String(key, FormatDuration(value));
 }
 
 std::vector<std::string> Elements(const IdSet& ids) {
-  std::vector<std::string> elements = Numbers(ids.exact);
+  std::vector<std::string> elements = TomlNumbers(ids.exact);
   for (const IdRange& range : ids.ranges) {
     elements.push_back(Quote(std::to_string(range.first) + "-" + std::to_string(range.last)));
   }
@@ -74,8 +42,8 @@ std::vector<std::string> Elements(const IdSet& ids) {
   return elements;
 }
 
-void PrintLog(const LogConfig& log, Printer* out) {
-  out->Header("[log]");
+void PrintLog(const LogConfig& log, TomlWriter* out) {
+  out->Table("[log]");
   out->String("level", WordOf(kLogLevelWords, log.level));
   out->String("format", WordOf(kLogFormatWords, log.format));
   switch (log.target) {
@@ -91,8 +59,8 @@ void PrintLog(const LogConfig& log, Printer* out) {
   }
 }
 
-void PrintAudit(const AuditConfig& audit, Printer* out) {
-  out->Header("[audit]");
+void PrintAudit(const AuditConfig& audit, TomlWriter* out) {
+  out->Table("[audit]");
   out->String("calls", WordOf(kAuditCallsWords, audit.calls));
   out->String("target", audit.target == AuditConfig::Target::kFile ? "file:" + audit.path : "log");
   out->Number("rate_per_user", audit.rate_per_user);
@@ -100,8 +68,8 @@ void PrintAudit(const AuditConfig& audit, Printer* out) {
   out->String("on_error", WordOf(kAuditOnErrorWords, audit.on_error));
 }
 
-void PrintLimits(const LimitsConfig& limits, Printer* out) {
-  out->Header("[limits]");
+void PrintLimits(const LimitsConfig& limits, TomlWriter* out) {
+  out->Table("[limits]");
   out->Number("connections", limits.connections);
   out->Number("connections_reserved", limits.connections_reserved);
   out->Number("connections_per_user", limits.connections_per_user);
@@ -114,25 +82,25 @@ void PrintLimits(const LimitsConfig& limits, Printer* out) {
   out->String("message_size", FormatSize(limits.message_size));
 }
 
-void PrintTimeouts(const TimeoutsConfig& timeouts, Printer* out) {
-  out->Time("first_request", timeouts.first_request);
-  out->Time("partial_message", timeouts.partial_message);
-  out->Time("idle", timeouts.idle);
-  out->Time("write", timeouts.write);
-  out->Time("call", timeouts.call);
-  out->Time("call_max", timeouts.call_max);
+void PrintTimeouts(const TimeoutsConfig& timeouts, TomlWriter* out) {
+  PrintTime("first_request", timeouts.first_request, out);
+  PrintTime("partial_message", timeouts.partial_message, out);
+  PrintTime("idle", timeouts.idle, out);
+  PrintTime("write", timeouts.write, out);
+  PrintTime("call", timeouts.call, out);
+  PrintTime("call_max", timeouts.call_max, out);
 }
 
 // `address`: null if it is none of a Unix socket that is ours.
-void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, Printer* out) {
+void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, TomlWriter* out) {
   if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return;
   if (access.owner) out->String("owner", std::to_string(*access.owner));
   if (access.group) out->String("group", std::to_string(*access.group));
   out->String("mode", Octal(access.mode));
 }
 
-void PrintListener(const ListenerConfig& listener, Printer* out) {
-  out->Header("[[listener]]");
+void PrintListener(const ListenerConfig& listener, TomlWriter* out) {
+  out->Table("[[listener]]");
   out->String("name", listener.name);
   out->String("address", ToString(listener.address));
   PrintAccess(std::get_if<ttrpc::Address>(&listener.address), listener.access, out);
@@ -142,44 +110,43 @@ void PrintListener(const ListenerConfig& listener, Printer* out) {
   PrintTimeouts(listener.timeouts, out);
 }
 
-void PrintBackend(const BackendConfig& backend, Printer* out) {
-  out->Header("[[backend]]");
+void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
+  out->Table("[[backend]]");
   out->String("name", backend.name);
   if (backend.addresses.size() == 1) {
     out->String("address", backend.addresses.front().ToString());
   } else {
     std::vector<std::string> addresses;
-    for (const ttrpc::Address& address : backend.addresses)
-      addresses.push_back(Quote(address.ToString()));
-    out->Array("addresses", addresses);
+    for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
+    out->Array("addresses", TomlStrings(addresses));
     out->String("balance", WordOf(kBalanceWords, backend.balance));
   }
   // With vsock: it would be refused.
   if (std::all_of(backend.addresses.begin(), backend.addresses.end(),
                   [](const ttrpc::Address& address) { return address.is_unix(); })) {
-    out->Array("users", Numbers(backend.users));
+    out->Array("users", TomlNumbers(backend.users));
   }
   out->String("connections", WordOf(kConnectionsWords, backend.connections));
-  out->Time("connect_timeout", backend.connect_timeout);
-  out->Time("wait", backend.wait);
+  PrintTime("connect_timeout", backend.connect_timeout, out);
+  PrintTime("wait", backend.wait, out);
   out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
   out->Bool("forward_identity", backend.forward_identity);
 }
 
-void PrintConditions(const Config& config, const RuleConfig& rule, Printer* out) {
+void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* out) {
   std::vector<std::string> listeners;
   for (const size_t index : rule.listeners) {
-    listeners.push_back(Quote(config.listeners[index].name));
+    listeners.push_back(config.listeners[index].name);
   }
   // Not given is more than all of them: such a rule is also for peers whose listener is gone.
-  if (!rule.every_listener) out->Array("listeners", listeners);
+  if (!rule.every_listener) out->Array("listeners", TomlStrings(listeners));
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));
   std::vector<std::string> methods;
   for (const MethodPattern& pattern : rule.methods) {
-    methods.push_back(Quote("/" + pattern.service + "/" + pattern.method));
+    methods.push_back("/" + pattern.service + "/" + pattern.method);
   }
-  if (!methods.empty()) out->Array("methods", methods);
+  if (!methods.empty()) out->Array("methods", TomlStrings(methods));
   std::string metadata;
   for (const auto& [key, value] : rule.metadata) {
     metadata.append(metadata.empty() ? "" : ", ").append(Quote(key)).append(" = ");
@@ -188,15 +155,15 @@ void PrintConditions(const Config& config, const RuleConfig& rule, Printer* out)
   if (!metadata.empty()) out->Raw("metadata", "{ " + metadata + " }");
 }
 
-void PrintRule(const Config& config, const RuleConfig& rule, Printer* out) {
-  out->Header("[[rule]]");
+void PrintRule(const Config& config, const RuleConfig& rule, TomlWriter* out) {
+  out->Table("[[rule]]");
   out->String("name", rule.name);
   PrintConditions(config, rule, out);
   out->String("action", WordOf(kActionWords, rule.action));
   if (rule.action == RuleConfig::Action::kAllow) {
     out->String("backend", config.backends[rule.backend].name);
     out->Bool("streams", rule.streams);
-    if (rule.call_max) out->Time("call_max", *rule.call_max);
+    if (rule.call_max) PrintTime("call_max", *rule.call_max, out);
   }
   out->Bool("enforce", rule.enforce);
   if (rule.audit) out->String("audit", WordOf(kAuditCallsWords, *rule.audit));
@@ -205,23 +172,23 @@ void PrintRule(const Config& config, const RuleConfig& rule, Printer* out) {
 }  // namespace
 
 std::string PrintConfig(const Config& config) {
-  Printer out;
-  out.Header("[daemon]");
-  out.Time("drain_timeout", config.daemon.drain_timeout);
+  TomlWriter out;
+  out.Table("[daemon]");
+  PrintTime("drain_timeout", config.daemon.drain_timeout, &out);
   out.Bool("sandbox", config.daemon.sandbox);
   PrintLog(config.log, &out);
   PrintAudit(config.audit, &out);
   PrintLimits(config.limits, &out);
-  out.Header("[timeouts]");
+  out.Table("[timeouts]");
   PrintTimeouts(config.timeouts, &out);
   if (config.admin) {
-    out.Header("[admin]");
+    out.Table("[admin]");
     out.String("address", config.admin->address.ToString());
     PrintAccess(&config.admin->address, config.admin->access, &out);
     out.Array("users", Elements(config.admin->users));
   }
   if (config.metrics) {
-    out.Header("[metrics]");
+    out.Table("[metrics]");
     out.String("address", ToString(config.metrics->address));
     PrintAccess(std::get_if<ttrpc::Address>(&config.metrics->address), config.metrics->access,
                 &out);

@@ -1,32 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/quantity.h"
 
-#include <charconv>
-#include <limits>
-#include <system_error>
+#include <chrono>
+#include <span>
 
 namespace proxyd {
+namespace {
 
-std::optional<uint64_t> ParseQuantity(std::string_view text, std::span<const Unit> units) {
-  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc::invalid_argument) return std::nullopt;
-  if (error == std::errc::result_out_of_range) number = kMax;
-  const std::string_view name = text.substr(static_cast<size_t>(end - text.data()));
-  for (const Unit& unit : units) {
-    if (unit.name != name) continue;
-    return number > kMax / unit.factor ? kMax : number * unit.factor;
-  }
-  return std::nullopt;
+// Nothing in the configuration is as short as a nanosecond.
+constexpr std::span<const text::Unit> kDurationUnits = std::span(text::kTimeUnits).subspan<1>();
+
+ttrpc::Status Expected(std::string_view what) {
+  return {ttrpc::StatusCode::kInvalidArgument, "expected " + std::string(what)};
 }
 
-std::string FormatQuantity(uint64_t value, std::span<const Unit> units) {
-  const Unit* best = &units.front();
-  for (const Unit& unit : units) {
-    if (value != 0 && value % unit.factor == 0) best = &unit;
-  }
-  return std::to_string(value / best->factor).append(best->name);
+}  // namespace
+
+ttrpc::Result<Duration> ParseDuration(std::string_view text) {
+  if (text == "0") return Duration{0};
+  const auto count = text::ParseQuantity(text, kDurationUnits);
+  if (!count) return Expected("a whole number with a unit (us, ms, s, m, h) or \"0\"");
+  if (*count > static_cast<uint64_t>(kMaxDuration.count())) return Expected("at most \"8760h\"");
+  return Duration(static_cast<int64_t>(*count));
 }
+
+std::string FormatDuration(Duration duration) {
+  if (duration == Duration{0}) return "0";
+  const Duration whole = std::chrono::floor<std::chrono::microseconds>(duration);
+  return text::FormatQuantity(static_cast<uint64_t>(whole.count()), kDurationUnits);
+}
+
+ttrpc::Result<uint64_t> ParseSize(std::string_view text) {
+  if (const auto bytes = text::ParseQuantity(text, text::kSizeUnits)) return *bytes;
+  return Expected("a whole number of bytes, KiB, MiB or GiB, as \"64KiB\"");
+}
+
+std::string FormatSize(uint64_t bytes) { return text::FormatQuantity(bytes, text::kSizeUnits); }
 
 }  // namespace proxyd

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A whole number with a unit behind it, as durations and sizes are written. Pure; any thread.
+// Durations and sizes as the configuration writes them: "250ms", "2s", "0"; "64KiB", "1000". Pure;
+// any thread.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include "config/config.h"
+#include "text/numbers.h"
+#include "ttrpc/status.h"
+
 namespace proxyd {
 
-struct Unit {
-  std::string_view name;
-  uint64_t factor;
-};
+using text::kMaxDuration;
 
-// The number times its unit's factor, or UINT64_MAX where that is more than 64 bits hold. Nothing
-// where `text` is not decimal digits and then one of `units`: no sign, no fraction, no space.
-std::optional<uint64_t> ParseQuantity(std::string_view text, std::span<const Unit> units);
+// A whole number with a unit (us, ms, s, m, h), or "0". INVALID_ARGUMENT: what was expected.
+ttrpc::Result<Duration> ParseDuration(std::string_view text);
+// ParseDuration() reads it back the same if it is a whole number of microseconds.
+std::string FormatDuration(Duration duration);
 
-// In the largest of `units` (smallest first, the first with factor 1) that leaves no fraction.
-std::string FormatQuantity(uint64_t value, std::span<const Unit> units);
+// A whole number, alone or with KiB, MiB or GiB. INVALID_ARGUMENT: what was expected.
+// UINT64_MAX stands for all that 64 bits do not hold.
+ttrpc::Result<uint64_t> ParseSize(std::string_view text);
+// ParseSize() reads it back the same.
+std::string FormatSize(uint64_t bytes);
 
 }  // namespace proxyd

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From tables to the parts of a Config. Each reader reports all that is wrong with its table; what
-// it then returns is only good if there was nothing. Pure but for the NameResolver; one thread.
+// From files and tables to a Config and its parts. Each reader reports all that is wrong with its
+// table; what it returns is good only if there was nothing. Pure but for the NameResolver; one
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +10,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
+#include "config/ids.h"
 #include "config/load.h"
 #include "config/table_reader.h"
 #include "config/toml.h"
+#include "ttrpc/address.h"
 
 namespace proxyd {
 
@@ -47,11 +51,11 @@ struct ReadScope {
   std::map<std::string, SourcePosition> own_addresses = {};
 };
 
-DaemonConfig ReadDaemon(const TomlValue& table, Diagnostics* errors);
-LogConfig ReadLog(const TomlValue& table, Diagnostics* errors);
-AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors);
-LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors);
-TimeoutsConfig ReadTimeouts(const TomlValue& table, Diagnostics* errors);
+DaemonConfig ReadDaemon(const TomlTables& table, Diagnostics* errors);
+LogConfig ReadLog(const TomlTables& table, Diagnostics* errors);
+AuditConfig ReadAudit(const TomlTables& table, Diagnostics* errors);
+LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors);
+TimeoutsConfig ReadTimeouts(const TomlTables& table, Diagnostics* errors);
 
 // All of [timeouts], in whatever table they may stand.
 void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out);
@@ -62,14 +66,54 @@ inline constexpr uint32_t kMaxConnections = 1'000'000;
 inline constexpr uint32_t kBackendConnectionsForEach = 4;
 
 // Nothing where the address is not good.
-std::optional<AdminConfig> ReadAdmin(const TomlValue& table, ReadScope* scope);
-std::optional<MetricsConfig> ReadMetrics(const TomlValue& table, ReadScope* scope);
+std::optional<AdminConfig> ReadAdmin(const TomlTables& table, ReadScope* scope);
+std::optional<MetricsConfig> ReadMetrics(const TomlTables& table, ReadScope* scope);
 
 // Nothing where there is no good address. `defaults` are those of [timeouts].
-std::optional<ListenerConfig> ReadListener(const TomlValue& table, const TimeoutsConfig& defaults,
+std::optional<ListenerConfig> ReadListener(const toml::table& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope);
-std::optional<BackendConfig> ReadBackend(const TomlValue& table, ReadScope* scope);
+std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
 // After all listeners and backends, whose names it looks up.
-RuleConfig ReadRule(const TomlValue& table, ReadScope* scope);
+RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
+
+enum class IdKind { kUser, kGroup };
+
+// `owner` and `group`: a string, a name or a number. Nothing where it is not there or is wrong.
+std::optional<uint32_t> ReadId(std::string_view key, IdKind kind, TableReader* in,
+                               ReadScope* scope);
+
+// `users` of a backend: names and numbers, sorted, each once. Empty where it is not there or is
+// wrong.
+std::vector<uint32_t> ReadIdList(std::string_view key, IdKind kind, TableReader* in,
+                                 ReadScope* scope);
+
+// `users` and `groups` of a rule: all of it, sorted, each once. Nothing where it is not there;
+// where it is wrong, what could be read.
+std::optional<IdSet> ReadIdSet(std::string_view key, IdKind kind, TableReader* in,
+                               ReadScope* scope);
+
+enum class AddressKind { kPath, kAbstract, kPassed, kTcp, kUnknown };
+
+AddressKind KindOf(const ttrpc::Address& address);
+
+// `owner`, `group` and `mode` of a socket at an address of this kind; kUnknown: the address is
+// wrong, and they are not to blame.
+SocketAccess ReadAccess(AddressKind kind, TableReader* in, ReadScope* scope);
+
+// An address of a socket of ours, as it was written, or as it is by default.
+struct WrittenAddress {
+  std::string text;
+  SourcePosition position;
+};
+
+// No two sockets of ours may have the same `address`, which is `written` in its usual form.
+void ClaimAddress(const WrittenAddress& written, const std::string& address, ReadScope* scope);
+
+// ParseConfig(); with `complete` false some files are missing, so that there will be no Config, and
+// names that nothing has are not errors.
+LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, NameResolver* names);
+
+// By the place of their file in `order`, then by line and column; otherwise as they were.
+void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>* errors);
 
 }  // namespace proxyd

@@ -3,9 +3,12 @@
 
 #include <string>
 
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // Splits /SERVICE/METHOD at its second slash. Nothing: the text has no such form. The parts may be

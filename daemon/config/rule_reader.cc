@@ -7,19 +7,21 @@
 #include <string_view>
 #include <utility>
 
-#include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
 #include "config/rpc_names.h"
+#include "text/escape.h"
 #include "ttrpc/metadata.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 class RuleReader {
  public:
-  RuleReader(const TomlValue& table, ReadScope* scope)
-      : in_("[[rule]]", table, &scope->errors), scope_(scope) {}
+  RuleReader(const toml::table& table, ReadScope* scope)
+      : in_("[[rule]]", {&table}, &scope->errors), scope_(scope) {}
 
   RuleConfig Read() {
     rule_.position = in_.position();
@@ -47,14 +49,14 @@ class RuleReader {
  private:
   void ReadListeners() {
     const auto* names = in_.FindStrings("listeners", "an array of names of [[listener]] tables");
-    rule_.every_listener = in_.Peek("listeners") == nullptr;
+    rule_.every_listener = !in_.Peek("listeners");
     if (names == nullptr) return;
-    for (const TomlValue& name : *names) {
-      if (const auto index = scope_->listeners.Find(name.string)) {
+    for (const toml::node& name : *names) {
+      if (const auto index = scope_->listeners.Find(StringOf(name))) {
         rule_.listeners.push_back(*index);
       } else if (scope_->complete) {
-        in_.Error(name.position, "listener " + QuoteShort(name.string) +
-                                     " does not exist, expected the name of a [[listener]]");
+        in_.Error(PositionOf(name), "listener " + QuoteShort(StringOf(name)) +
+                                        " does not exist, expected the name of a [[listener]]");
       }
     }
     std::sort(rule_.listeners.begin(), rule_.listeners.end());
@@ -64,12 +66,12 @@ class RuleReader {
     const auto* patterns =
         in_.FindStrings("methods", "an array of patterns as \"/package.Service/Method\"");
     if (patterns == nullptr) return;
-    for (const TomlValue& text : *patterns) {
-      if (auto pattern = ParseMethodPattern(text.string)) {
+    for (const toml::node& text : *patterns) {
+      if (auto pattern = ParseMethodPattern(StringOf(text))) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
-        in_.Error(text.position,
-                  "method " + QuoteShort(text.string) +
+        in_.Error(PositionOf(text),
+                  "method " + QuoteShort(StringOf(text)) +
                       " is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *, in "
                       "SERVICE also dots, at most 256 each");
       }
@@ -77,76 +79,76 @@ class RuleReader {
   }
 
   void ReadMetadata() {
-    const TomlEntry* entry = in_.Find("metadata");
-    if (entry == nullptr) return;
-    if (entry->value.kind != TomlValue::Kind::kTable || entry->value.table.empty()) {
+    const auto entry = in_.Find("metadata");
+    if (!entry) return;
+    const toml::table* conditions = entry->value.as_table();
+    if (conditions == nullptr || conditions->empty()) {
       in_.Wrong(*entry, "a table of keys and exact values");
       return;
     }
-    for (const TomlEntry& condition : entry->value.table) {
-      if (condition.value.kind != TomlValue::Kind::kString) {
-        in_.Error(condition.value.position, "metadata " + QuoteShort(condition.key) + " is " +
-                                                std::string(TomlKindName(condition.value.kind)) +
-                                                ", expected a string");
+    for (const auto& [key, value] : *conditions) {
+      if (!value.is_string()) {
+        in_.Error(PositionOf(value), "metadata " + QuoteShort(key) + " is " +
+                                         std::string(TypeNameOf(value)) + ", expected a string");
       }
-      CheckMetadataKey(condition);
-      rule_.metadata[condition.key] = condition.value.string;
+      CheckMetadataKey(key);
+      rule_.metadata[std::string(key)] = StringOf(value);
     }
   }
 
-  void CheckMetadataKey(const TomlEntry& condition) {
-    const std::string& key = condition.key;
+  void CheckMetadataKey(const toml::key& key) {
     const bool good = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
       return c > 0x20 && c < 0x7f && ttrpc::ToLowerAscii(c) == c;
     });
     if (!good) {
-      in_.Error(condition.position, "metadata key " + QuoteShort(key) +
-                                        " never matches, expected visible ASCII in lower case");
+      in_.Error(PositionOf(key), "metadata key " + QuoteShort(key) +
+                                     " never matches, expected visible ASCII in lower case");
     } else if (IsReservedMetadata(key)) {
-      in_.Error(condition.position, "metadata key " + QuoteShort(key) +
-                                        " never matches, expected none with ttrpc-proxy-: they are "
-                                        "dropped from every request");
+      in_.Error(PositionOf(key), "metadata key " + QuoteShort(key) +
+                                     " never matches, expected none with ttrpc-proxy-: they are "
+                                     "dropped from every request");
     }
   }
 
   void ReadBackendName() {
-    const TomlEntry* entry = in_.Find("backend");
-    if (entry == nullptr) return;
-    if (entry->value.kind != TomlValue::Kind::kString) {
+    const auto entry = in_.Find("backend");
+    if (!entry) return;
+    if (!entry->value.is_string()) {
       in_.Wrong(*entry, "the name of a [[backend]]");
       return;
     }
-    if (const auto index = scope_->backends.Find(entry->value.string)) {
+    if (const auto index = scope_->backends.Find(StringOf(entry->value))) {
       rule_.backend = *index;
     } else if (scope_->complete) {
-      in_.Error(entry->value.position, "backend " + QuoteShort(entry->value.string) +
-                                           " does not exist, expected the name of a [[backend]]");
+      in_.Error(PositionOf(entry->value),
+                "backend " + QuoteShort(StringOf(entry->value)) +
+                    " does not exist, expected the name of a [[backend]]");
     }
   }
 
   void ReadCallMax() {
     Duration call_max{};
     in_.ReadDuration("call_max", &call_max);
-    if (in_.Peek("call_max") != nullptr) rule_.call_max = call_max;
+    if (in_.Peek("call_max")) rule_.call_max = call_max;
   }
 
   void CheckAllow() {
-    if (in_.Peek("users") == nullptr && in_.Peek("groups") == nullptr) {
+    if (!in_.Peek("users") && !in_.Peek("groups")) {
       in_.Error(in_.position(), "[[rule]] allows nobody in particular, expected users or groups");
     }
-    if (in_.Peek("methods") == nullptr) {
+    if (!in_.Peek("methods")) {
       in_.Error(in_.position(), "[[rule]] allows nothing in particular, expected methods");
     }
-    if (in_.Peek("backend") == nullptr) {
+    if (!in_.Peek("backend")) {
       in_.Error(in_.position(), "[[rule]] allows without a backend, expected backend");
     }
   }
 
   void CheckDeny() {
     for (const std::string_view key : {"backend", "streams", "call_max"}) {
-      if (const TomlEntry* entry = in_.Peek(key)) {
-        in_.Error(entry->position, "[[rule]] denies with " + std::string(key) +
-                                       ", expected it only with action = \"allow\"");
+      if (const auto entry = in_.Peek(key)) {
+        in_.Error(PositionOf(entry->key), "[[rule]] denies with " + std::string(key) +
+                                              ", expected it only with action = \"allow\"");
       }
     }
   }
@@ -158,7 +160,7 @@ class RuleReader {
 
 }  // namespace
 
-RuleConfig ReadRule(const TomlValue& table, ReadScope* scope) {
+RuleConfig ReadRule(const toml::table& table, ReadScope* scope) {
   return RuleReader(table, scope).Read();
 }
 

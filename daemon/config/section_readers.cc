@@ -5,13 +5,16 @@
 #include <string>
 #include <string_view>
 
-#include "config/quote.h"
+#include "config/quantity.h"
 #include "config/readers.h"
-#include "config/size.h"
 #include "config/table_reader.h"
+#include "text/escape.h"
 #include "ttrpc/message_size.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 // Room for the longest service and method, so that a denial still fits into a message.
@@ -36,16 +39,17 @@ struct SizeBounds {
 };
 
 void ReadSize(std::string_view key, const SizeBounds& bounds, TableReader* in, uint64_t* out) {
-  const TomlEntry* entry = in->Find(key);
-  if (entry == nullptr) return;
-  if (entry->value.kind != TomlValue::Kind::kString) {
+  const auto entry = in->Find(key);
+  if (!entry) return;
+  if (!entry->value.is_string()) {
     in->Wrong(*entry, "a size as \"4MiB\"");
     return;
   }
-  const auto size = ParseSize(entry->value.string);
+  const auto size = ParseSize(StringOf(entry->value));
   if (!size) {
-    in->Error(entry->value.position, std::string(key) + " is " + QuoteShort(entry->value.string) +
-                                         ", " + size.error().message());
+    in->Error(PositionOf(entry->value), std::string(key) + " is " +
+                                            QuoteShort(StringOf(entry->value)) + ", " +
+                                            size.error().message());
   } else if (*size < bounds.least || *size > bounds.most) {
     in->Wrong(*entry, bounds.expected);
   } else {
@@ -55,7 +59,7 @@ void ReadSize(std::string_view key, const SizeBounds& bounds, TableReader* in, u
 
 }  // namespace
 
-DaemonConfig ReadDaemon(const TomlValue& table, Diagnostics* errors) {
+DaemonConfig ReadDaemon(const TomlTables& table, Diagnostics* errors) {
   TableReader in("[daemon]", table, errors);
   DaemonConfig daemon;
   in.ReadDuration("drain_timeout", &daemon.drain_timeout);
@@ -65,14 +69,14 @@ DaemonConfig ReadDaemon(const TomlValue& table, Diagnostics* errors) {
   return daemon;
 }
 
-LogConfig ReadLog(const TomlValue& table, Diagnostics* errors) {
+LogConfig ReadLog(const TomlTables& table, Diagnostics* errors) {
   constexpr std::string_view kTargets = "\"stderr\", \"journal\" or \"file:/abs/path\"";
   TableReader in("[log]", table, errors);
   LogConfig log;
   in.ReadWord("level", kLogLevelWords, &log.level);
   in.ReadWord("format", kLogFormatWords, &log.format);
-  if (const TomlEntry* target = in.Find("target")) {
-    const std::string& text = target->value.string;
+  if (const auto target = in.Find("target")) {
+    const std::string& text = StringOf(target->value);
     log.path = FileTarget(text);
     if (!log.path.empty()) {
       log.target = LogConfig::Target::kFile;
@@ -86,18 +90,18 @@ LogConfig ReadLog(const TomlValue& table, Diagnostics* errors) {
   return log;
 }
 
-AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
+AuditConfig ReadAudit(const TomlTables& table, Diagnostics* errors) {
   constexpr uint32_t kMaxRate = 1'000'000;
   constexpr uint64_t kMinAuditBytes = uint64_t{1} << 10;  // a line or two
   constexpr uint64_t kMaxAuditBytes = uint64_t{1} << 30;
   TableReader in("[audit]", table, errors);
   AuditConfig audit;
   in.ReadWord("calls", kAuditCallsWords, &audit.calls);
-  if (const TomlEntry* target = in.Find("target")) {
-    audit.path = FileTarget(target->value.string);
+  if (const auto target = in.Find("target")) {
+    audit.path = FileTarget(StringOf(target->value));
     if (!audit.path.empty()) {
       audit.target = AuditConfig::Target::kFile;
-    } else if (target->value.string != "log") {
+    } else if (StringOf(target->value) != "log") {
       in.Wrong(*target, "\"log\" or \"file:/abs/path\"");
     }
   }
@@ -109,7 +113,7 @@ AuditConfig ReadAudit(const TomlValue& table, Diagnostics* errors) {
   return audit;
 }
 
-LimitsConfig ReadLimits(const TomlValue& table, Diagnostics* errors) {
+LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors) {
   constexpr uint32_t kMany = 1'000'000;
   TableReader in("[limits]", table, errors);
   LimitsConfig limits;
@@ -151,7 +155,7 @@ void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out) {
   in->ReadDuration("call_max", &out->call_max);
 }
 
-TimeoutsConfig ReadTimeouts(const TomlValue& table, Diagnostics* errors) {
+TimeoutsConfig ReadTimeouts(const TomlTables& table, Diagnostics* errors) {
   TableReader in("[timeouts]", table, errors);
   TimeoutsConfig timeouts;
   ReadTimeoutKeys(&in, &timeouts);

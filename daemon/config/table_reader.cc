@@ -4,29 +4,33 @@
 #include <algorithm>
 #include <set>
 
-#include "config/duration.h"
-#include "config/quote.h"
+#include "config/quantity.h"
+#include "text/escape.h"
 
 namespace proxyd {
 
-TableReader::TableReader(std::string_view label, const TomlValue& table, Diagnostics* errors)
-    : label_(label), table_(table), errors_(errors) {}
+using text::QuoteShort;
 
-const TomlEntry* TableReader::Find(std::string_view key) {
+SourcePosition TableReader::position() const {
+  return tables_.empty() ? SourcePosition() : PositionOf(*tables_.front());
+}
+
+std::optional<TomlEntry> TableReader::Find(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   return Peek(key);
 }
 
-const TomlEntry* TableReader::Peek(std::string_view key) const {
-  const auto& entries = table_.table;
-  const auto entry = std::find_if(entries.begin(), entries.end(),
-                                  [key](const TomlEntry& e) { return e.key == key; });
-  return entry == entries.end() ? nullptr : &*entry;
+std::optional<TomlEntry> TableReader::Peek(std::string_view key) const {
+  for (const toml::table* table : tables_) {
+    if (const auto found = table->find(key); found != table->end())
+      return TomlEntry{found->first, found->second};
+  }
+  return std::nullopt;
 }
 
-const TomlEntry* TableReader::Require(std::string_view key, std::string_view expected) {
-  const TomlEntry* entry = Find(key);
-  if (entry == nullptr) {
+std::optional<TomlEntry> TableReader::Require(std::string_view key, std::string_view expected) {
+  auto entry = Find(key);
+  if (!entry) {
     Error(
         position(),
         std::string(label_).append(" has no ").append(key).append(", expected ").append(expected));
@@ -35,10 +39,10 @@ const TomlEntry* TableReader::Require(std::string_view key, std::string_view exp
 }
 
 void TableReader::ReadBool(std::string_view key, bool* out) {
-  const TomlEntry* entry = Find(key);
-  if (entry == nullptr) return;
-  if (entry->value.kind == TomlValue::Kind::kBoolean) {
-    *out = entry->value.boolean;
+  const auto entry = Find(key);
+  if (!entry) return;
+  if (const auto* value = entry->value.as_boolean()) {
+    *out = value->get();
   } else {
     Wrong(*entry, "true or false");
   }
@@ -46,12 +50,11 @@ void TableReader::ReadBool(std::string_view key, bool* out) {
 
 void TableReader::ReadNumber(std::string_view key, std::pair<uint32_t, uint32_t> bounds,
                              uint32_t* out) {
-  const TomlEntry* entry = Find(key);
-  if (entry == nullptr) return;
-  const TomlValue& value = entry->value;
-  if (value.kind == TomlValue::Kind::kInteger && value.integer >= bounds.first &&
-      value.integer <= bounds.second) {
-    *out = static_cast<uint32_t>(value.integer);
+  const auto entry = Find(key);
+  if (!entry) return;
+  const auto* value = entry->value.as_integer();
+  if (value != nullptr && value->get() >= bounds.first && value->get() <= bounds.second) {
+    *out = static_cast<uint32_t>(value->get());
   } else {
     Wrong(*entry,
           "a number from " + std::to_string(bounds.first) + " to " + std::to_string(bounds.second));
@@ -59,57 +62,59 @@ void TableReader::ReadNumber(std::string_view key, std::pair<uint32_t, uint32_t>
 }
 
 void TableReader::ReadDuration(std::string_view key, Duration* out) {
-  const TomlEntry* entry = Find(key);
-  if (entry == nullptr) return;
-  if (entry->value.kind != TomlValue::Kind::kString) {
+  const auto entry = Find(key);
+  if (!entry) return;
+  if (!entry->value.is_string()) {
     Wrong(*entry, "a duration as \"250ms\", \"2s\" or \"5m\"");
     return;
   }
-  const auto duration = ParseDuration(entry->value.string);
-  if (duration) {
+  const std::string& text = StringOf(entry->value);
+  if (const auto duration = ParseDuration(text)) {
     *out = *duration;
   } else {
-    Error(entry->value.position, entry->key + " is " + QuoteShort(entry->value.string) + ", " +
-                                     duration.error().message());
+    Error(PositionOf(entry->value),
+          std::string(key) + " is " + QuoteShort(text) + ", " + duration.error().message());
   }
 }
 
-const std::vector<TomlValue>* TableReader::FindStrings(std::string_view key,
-                                                       std::string_view expected) {
-  const TomlEntry* entry = Find(key);
-  if (entry == nullptr) return nullptr;
-  const std::vector<TomlValue>& array = entry->value.array;
-  if (entry->value.kind != TomlValue::Kind::kArray || array.empty()) {
+const toml::array* TableReader::FindStrings(std::string_view key, std::string_view expected) {
+  const auto entry = Find(key);
+  if (!entry) return nullptr;
+  const toml::array* array = entry->value.as_array();
+  if (array == nullptr || array->empty()) {
     Wrong(*entry, expected);
     return nullptr;
   }
   bool good = true;
   std::set<std::string_view> seen;
-  for (const TomlValue& value : array) {
-    if (value.kind != TomlValue::Kind::kString) {
-      Error(value.position, entry->key + " has " + std::string(TomlKindName(value.kind)) +
-                                " in it, expected " + std::string(expected));
-      good = false;
-    } else if (!seen.insert(value.string).second) {
-      Error(value.position,
-            entry->key + " has " + QuoteShort(value.string) + " in it twice, expected each once");
-      good = false;
+  for (const toml::node& value : *array) {
+    const std::string& text = StringOf(value);
+    std::string what;
+    if (!value.is_string()) {
+      what = std::string(TypeNameOf(value)) + " in it, expected " + std::string(expected);
+    } else if (!seen.insert(text).second) {
+      what = QuoteShort(text) + " in it twice, expected each once";
+    } else {
+      continue;
     }
+    Error(PositionOf(value), std::string(key) + " has " + what);
+    good = false;
   }
-  return good ? &array : nullptr;
+  return good ? array : nullptr;
 }
 
 void TableReader::Wrong(const TomlEntry& entry, std::string_view expected) {
-  const TomlValue& value = entry.value;
-  std::string what(TomlKindName(value.kind));
-  if (value.kind == TomlValue::Kind::kString) {
-    what = QuoteShort(value.string);
-  } else if (value.kind == TomlValue::Kind::kInteger) {
-    what = std::to_string(value.integer);
-  } else if (value.kind == TomlValue::Kind::kArray && value.array.empty()) {
+  const toml::node& value = entry.value;
+  std::string what(TypeNameOf(value));
+  if (value.is_string()) {
+    what = QuoteShort(StringOf(value));
+  } else if (const auto* integer = value.as_integer()) {
+    what = std::to_string(integer->get());
+  } else if (value.is_array() && value.as_array()->empty()) {
     what = "empty";
   }
-  Error(value.position, entry.key + " is " + what + ", expected " + std::string(expected));
+  Error(PositionOf(value),
+        std::string(entry.key) + " is " + what + ", expected " + std::string(expected));
 }
 
 void TableReader::Error(const SourcePosition& position, std::string message) {
@@ -121,30 +126,25 @@ void TableReader::NotSupportedYet(std::initializer_list<std::string_view> keys) 
 }
 
 void TableReader::Finish() {
-  for (const TomlEntry& entry : table_.table) {
-    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    const bool later =
-        std::find(unsupported_.begin(), unsupported_.end(), entry.key) != unsupported_.end();
-    std::string message(label_);
-    if (later) {
-      message.append(": ").append(entry.key).append(" is not supported yet");
-    } else {
-      message.append(" has an unknown key ")
-          .append(QuoteShort(entry.key))
-          .append(", expected ")
-          .append(Enumerate(known_));
+  for (const toml::table* table : tables_) {
+    for (const auto& [key, value] : *table) {
+      if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
+      // A key that is set twice has its error already.
+      if (&Peek(key)->value != &value) continue;
+      const bool later =
+          std::find(unsupported_.begin(), unsupported_.end(), key.str()) != unsupported_.end();
+      std::string message(label_);
+      if (later) {
+        message.append(": ").append(key).append(" is not supported yet");
+      } else {
+        message.append(" has an unknown key ")
+            .append(QuoteShort(key))
+            .append(", expected ")
+            .append(Enumerate(known_));
+      }
+      Error(PositionOf(key), std::move(message));
     }
-    Error(entry.position, std::move(message));
   }
-}
-
-std::string TableReader::Enumerate(const std::vector<std::string>& alternatives) {
-  std::string text;
-  for (size_t i = 0; i < alternatives.size(); ++i) {
-    if (i > 0) text += i + 1 == alternatives.size() ? " or " : ", ";
-    text += alternatives[i];
-  }
-  return text;
 }
 
 }  // namespace proxyd

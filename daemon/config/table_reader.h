@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,33 +20,28 @@
 
 namespace proxyd {
 
-// The errors found so far, in the order in which they were found.
-class Diagnostics {
- public:
-  void Add(SourcePosition position, std::string message,
-           ConfigError::Kind kind = ConfigError::Kind::kWrong) {
-    errors_.push_back({std::move(position), std::move(message), kind});
-  }
-  std::vector<ConfigError> Take() { return std::move(errors_); }
-
- private:
-  std::vector<ConfigError> errors_;
+// A key that a table has. The references live as long as the Document.
+struct TomlEntry {
+  const toml::key& key;
+  const toml::node& value;
 };
 
 class TableReader {
  public:
-  // `label` is how messages call the table: `[log]`, `[[rule]]`. The table and the diagnostics must
-  // outlive the reader; entries and strings it returns live as long as the table.
-  TableReader(std::string_view label, const TomlValue& table, Diagnostics* errors);
+  // `label` is how messages call the table: `[log]`, `[[rule]]`. The Document of `tables` and the
+  // diagnostics must outlive the reader.
+  TableReader(std::string_view label, TomlTables tables, Diagnostics* errors)
+      : label_(label), tables_(std::move(tables)), errors_(errors) {}
 
-  TomlPosition position() const { return table_.position; }
+  // Where the table begins; no line where no file has it.
+  SourcePosition position() const;
 
-  // Null where the key is not there.
-  const TomlEntry* Find(std::string_view key);
+  // Nothing where the key is not there.
+  std::optional<TomlEntry> Find(std::string_view key);
   // The same, but does not make the key a known one.
-  const TomlEntry* Peek(std::string_view key) const;
-  // The same, but that it is not there is an error.
-  const TomlEntry* Require(std::string_view key, std::string_view expected);
+  std::optional<TomlEntry> Peek(std::string_view key) const;
+  // The same as Find(), but a missing key is an error.
+  std::optional<TomlEntry> Require(std::string_view key, std::string_view expected);
 
   // Each leaves *out alone where the key is not there or its value is wrong.
   void ReadBool(std::string_view key, bool* out);
@@ -55,21 +51,21 @@ class TableReader {
   // One of `words`. False where *out was left alone.
   template <typename E, size_t N>
   bool ReadWord(std::string_view key, const Word<E> (&words)[N], E* out) {
-    const TomlEntry* entry = Find(key);
-    if (entry == nullptr) return false;
-    for (const Word<E>& word : words) {
-      if (entry->value.kind == TomlValue::Kind::kString && entry->value.string == word.word) {
-        *out = word.value;
-        return true;
-      }
+    const auto entry = Find(key);
+    if (!entry) return false;
+    const auto* text = entry->value.as_string();
+    const auto value = text != nullptr ? FindWord(words, text->get()) : std::nullopt;
+    if (value) {
+      *out = *value;
+    } else {
+      Wrong(*entry, ListWords(words));
     }
-    Wrong(*entry, ListWords(words));
-    return false;
+    return value.has_value();
   }
 
   // The strings of an array, which must not be empty nor name anything twice. Null where the key is
   // not there or its value is wrong.
-  const std::vector<TomlValue>* FindStrings(std::string_view key, std::string_view expected);
+  const toml::array* FindStrings(std::string_view key, std::string_view expected);
 
   // KEY is VALUE (or its type), expected EXPECTED.
   void Wrong(const TomlEntry& entry, std::string_view expected);
@@ -90,10 +86,8 @@ class TableReader {
   }
 
  private:
-  static std::string Enumerate(const std::vector<std::string>& alternatives);
-
   std::string_view label_;
-  const TomlValue& table_;
+  TomlTables tables_;
   Diagnostics* errors_;
   std::vector<std::string> known_;  // what Finish() offers instead
   std::vector<std::string_view> unsupported_;

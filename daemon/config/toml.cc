@@ -1,124 +1,253 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/toml.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <tuple>
+#include <cstddef>
+#include <optional>
 #include <utility>
 
-#include "config/quote.h"
-#include "config/toml_keys.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::OneLine;
+using text::QuoteShort;
+
 namespace {
 
-// No key takes values that nest as deep; what stands below says nothing, whatever it is.
-constexpr int kMaxDepth = 16;
+// Counted as the library counts: from 1, columns in code points.
+struct TextPosition {
+  unsigned line = 1;
+  unsigned column = 1;
+};
 
-class Converter {
- public:
-  explicit Converter(const std::string& file) : file_(file) {}
+TextPosition TextPositionOf(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  const auto in_line = before.substr(line_start);
+  return {
+      .line = static_cast<unsigned>(std::count(before.begin(), before.end(), '\n')) + 1,
+      .column = static_cast<unsigned>(std::count_if(in_line.begin(), in_line.end(), is_start)) + 1};
+}
 
-  TomlValue Value(const toml::node& node, int depth = 0) const {
-    TomlValue value;
-    value.position = Position(node.source());
-    if (const auto* string = node.as_string()) {
-      value.kind = TomlValue::Kind::kString;
-      value.string = string->get();
-    } else if (const auto* integer = node.as_integer()) {
-      value.kind = TomlValue::Kind::kInteger;
-      value.integer = integer->get();
-    } else if (const auto* boolean = node.as_boolean()) {
-      value.kind = TomlValue::Kind::kBoolean;
-      value.boolean = boolean->get();
-    } else if (const auto* array = node.as_array()) {
-      value.kind = TomlValue::Kind::kArray;
-      if (depth < kMaxDepth) value.array = Elements(*array, depth);
-    } else if (const auto* table = node.as_table()) {
-      value.kind = TomlValue::Kind::kTable;
-      if (depth < kMaxDepth) value.table = Entries(*table, depth);
+// The offset after the string that begins here; of one that has no end, where it must have ended.
+size_t SkipString(std::string_view text, size_t start) {
+  const char quote = text[start];
+  const bool escapes = quote == '"';
+  const std::string_view rest = text.substr(start);
+  const bool many_lines = rest.starts_with("\"\"\"") || rest.starts_with("'''");
+  const std::string_view end = rest.substr(0, many_lines ? 3 : 1);
+  size_t at = start + end.size();
+  while (at < text.size()) {
+    if (escapes && text[at] == '\\') {
+      at += 2;
+    } else if (text.substr(at).starts_with(end)) {
+      at += end.size();
+      // A string of many lines may end in quotes of its own: up to two more.
+      for (int more = 0; many_lines && more < 2 && at < text.size() && text[at] == quote; ++more) {
+        ++at;
+      }
+      return at;
+    } else if (!many_lines && text[at] == '\n') {
+      return at;
     } else {
-      value.kind = OtherKind(node);
+      ++at;
     }
-    return value;
+  }
+  return text.size();
+}
+
+// Where the first key of more than kMaxKeyParts begins. Dots in strings and comments do not count.
+// Exact for as long as the text is valid TOML; any text takes one pass.
+std::optional<TextPosition> FindLongKey(std::string_view text) {
+  constexpr std::string_view kBetweenKeys = "\n=,[]{}";
+  constexpr std::string_view kBlanks = " \t\r";
+  constexpr size_t kNone = std::string_view::npos;
+  size_t start = kNone;  // of the key at hand
+  int parts = 1;
+  size_t at = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+      continue;
+    }
+    if (kBetweenKeys.find(c) != std::string_view::npos) {
+      start = kNone;
+      parts = 1;
+    } else if (kBlanks.find(c) == std::string_view::npos) {
+      if (start == kNone) start = at;
+      if (c == '.' && ++parts > kMaxKeyParts) return TextPositionOf(text, start);
+      if (c == '"' || c == '\'') {
+        at = SkipString(text, at);
+        continue;
+      }
+    }
+    ++at;
+  }
+  return std::nullopt;
+}
+
+template <size_t N>
+const std::string_view* FindName(const std::array<std::string_view, N>& names,
+                                 std::string_view name) {
+  const auto* const found = std::find(names.begin(), names.end(), name);
+  return found != names.end() ? found : nullptr;
+}
+
+// Its keys are the elements of kSections and the others, which live as long as the program.
+class Merger {
+ public:
+  explicit Merger(Diagnostics* errors) : errors_(errors) {
+    for (const std::string_view name : kSections) document_.sections[name];
+    for (const std::string_view name : kLists) document_.lists[name];
   }
 
-  TomlPosition Position(const toml::source_region& source) const {
-    return {&file_, source.begin.line, source.begin.column};
+  // `file` stays where it is for as long as the document.
+  void Add(const toml::table& file) {
+    for (const auto& [key, value] : file) {
+      const auto* section = FindName(kSections, key);
+      if (section == nullptr) section = FindName(kOptionalSections, key);
+      if (section != nullptr) {
+        AddSection(key, value, &document_.sections[*section]);
+      } else if (const auto* list = FindName(kLists, key)) {
+        AddList(key, value, &document_.lists[*list]);
+      } else {
+        errors_->Add(PositionOf(key),
+                     "unknown key " + QuoteShort(key) +
+                         ", expected [daemon], [log], [audit], [limits], [timeouts], "
+                         "[admin], [metrics], [[listener]], [[backend]] or [[rule]]");
+      }
+    }
+  }
+
+  void MarkIncomplete() { document_.complete = false; }
+  Document Take(std::vector<toml::table> files) {
+    document_.files = std::move(files);
+    return std::move(document_);
   }
 
  private:
-  static TomlValue::Kind OtherKind(const toml::node& node) {
-    if (node.is_date()) return TomlValue::Kind::kDate;
-    if (node.is_time()) return TomlValue::Kind::kTime;
-    if (node.is_date_time()) return TomlValue::Kind::kDateTime;
-    return TomlValue::Kind::kFloat;
-  }
-
-  std::vector<TomlValue> Elements(const toml::array& array, int depth) const {
-    std::vector<TomlValue> elements;
-    elements.reserve(array.size());
-    for (const toml::node& element : array) elements.push_back(Value(element, depth + 1));
-    return elements;
-  }
-
-  std::vector<TomlEntry> Entries(const toml::table& table, int depth) const {
-    std::vector<TomlEntry> entries;
-    entries.reserve(table.size());
-    for (const auto& [key, node] : table) {
-      entries.push_back({std::string(key.str()), Position(key.source()), Value(node, depth + 1)});
+  void AddSection(const toml::key& name, const toml::node& value, TomlTables* section) {
+    const toml::table* added = value.as_table();
+    if (added == nullptr) {
+      errors_->Add(PositionOf(name), Is(name, value) + "a table: [" + std::string(name) + "]");
+      return;
     }
-    std::stable_sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
-      return std::tie(a.position.line, a.position.column) <
-             std::tie(b.position.line, b.position.column);
-    });
-    return entries;
+    for (const auto& entry : *added) {
+      const auto& key = entry.first;
+      const auto first =
+          std::find_if(section->begin(), section->end(),
+                       [&key](const auto* earlier) { return earlier->contains(key); });
+      if (first == section->end()) continue;
+      errors_->Add(PositionOf(key), "[" + std::string(name) + "] " + std::string(key) +
+                                        " is set twice, expected only at " +
+                                        PositionOf((*first)->find(key)->first).ToString());
+    }
+    // An empty table gives way: the section is where its first key is.
+    if (!section->empty() && section->back()->empty()) section->pop_back();
+    section->push_back(added);
   }
 
-  const std::string& file_;
+  void AddList(const toml::key& name, const toml::node& value,
+               std::vector<const toml::table*>* list) {
+    const std::string expected = "tables: [[" + std::string(name) + "]]";
+    const toml::array* elements = value.as_array();
+    if (elements == nullptr) {
+      errors_->Add(PositionOf(name), Is(name, value) + expected);
+      document_.complete = false;
+      return;
+    }
+    for (const toml::node& element : *elements) {
+      if (const toml::table* table = element.as_table()) {
+        list->push_back(table);
+      } else {
+        errors_->Add(PositionOf(element), std::string(name) + " has " +
+                                              std::string(TypeNameOf(element)) +
+                                              " in it, expected " + expected);
+      }
+    }
+  }
+
+  static std::string Is(const toml::key& name, const toml::node& value) {
+    return std::string(name) + " is " + std::string(TypeNameOf(value)) + ", expected ";
+  }
+
+  Diagnostics* errors_;
+  Document document_;
 };
 
 }  // namespace
 
-std::string_view TomlKindName(TomlValue::Kind kind) {
-  switch (kind) {
-    case TomlValue::Kind::kString:
+SourcePosition PositionOf(const toml::source_region& source) {
+  return {.file = source.path ? *source.path : std::string(),
+          .line = source.begin.line,
+          .column = source.begin.column};
+}
+
+std::string_view TypeNameOf(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::string:
       return "a string";
-    case TomlValue::Kind::kInteger:
+    case toml::node_type::integer:
       return "an integer";
-    case TomlValue::Kind::kFloat:
+    case toml::node_type::floating_point:
       return "a float";
-    case TomlValue::Kind::kBoolean:
+    case toml::node_type::boolean:
       return "a boolean";
-    case TomlValue::Kind::kDate:
+    case toml::node_type::date:
       return "a date";
-    case TomlValue::Kind::kTime:
+    case toml::node_type::time:
       return "a time";
-    case TomlValue::Kind::kDateTime:
+    case toml::node_type::date_time:
       return "a date and time";
-    case TomlValue::Kind::kArray:
+    case toml::node_type::array:
       return "an array";
-    case TomlValue::Kind::kTable:
+    case toml::node_type::table:
       return "a table";
+    case toml::node_type::none:
+      break;
   }
   return "a value";
 }
 
-std::variant<TomlValue, ConfigError> ParseToml(const ConfigFile& file) {
+const std::string& StringOf(const toml::node& node) {
+  static const std::string kNone;
+  const auto* string = node.as_string();
+  return string != nullptr ? string->get() : kNone;
+}
+
+std::variant<toml::table, ConfigError> ParseToml(const ConfigFile& file) {
   if (const auto position = FindLongKey(file.text)) {
     return ConfigError{{file.name, position->line, position->column},
                        "a key of more than " + std::to_string(kMaxKeyParts) +
                            " parts, expected at most two, as in log.level"};
   }
-  const Converter converter(file.name);
   // The distribution's library is built with exceptions; this is the border they do not cross.
   try {
-    return converter.Value(toml::parse(file.text, file.name));
+    return toml::parse(file.text, file.name);
   } catch (const toml::parse_error& error) {
-    return ConfigError{converter.Position(error.source()),
+    return ConfigError{PositionOf(error.source()),
                        "not valid TOML: " + OneLine(error.description())};
   }
+}
+
+Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors) {
+  Merger merger(errors);
+  std::vector<toml::table> tables;
+  tables.reserve(files.size());  // pointers into them stay valid
+  for (const ConfigFile& file : files) {
+    auto parsed = ParseToml(file);
+    if (auto* table = std::get_if<toml::table>(&parsed)) {
+      merger.Add(tables.emplace_back(std::move(*table)));
+    } else {
+      auto& error = std::get<ConfigError>(parsed);
+      errors->Add(std::move(error.position), std::move(error.message));
+      merger.MarkIncomplete();
+    }
+  }
+  return merger.Take(std::move(tables));
 }
 
 }  // namespace proxyd

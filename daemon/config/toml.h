@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A TOML file as plain values that know where they stand. The only place that knows which library
-// reads TOML is toml.cc. Pure; any thread.
+// The files of a configuration as toml++ has them, put together but not yet understood. Sections
+// are merged key by key, a key set twice being an error; tables of lists are appended. Pure; one
+// thread.
 #pragma once
 
-#include <cstdint>
+#include <toml++/toml.h>
+
+#include <array>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,46 +19,59 @@
 
 namespace proxyd {
 
-struct TomlEntry;
-
-// A SourcePosition whose file is named elsewhere: there are several of these for each line. Valid
-// for as long as the ConfigFile that was parsed.
-struct TomlPosition {
-  const std::string* file = nullptr;
-  uint32_t line = 0;
-  uint32_t column = 0;
-
-  // NOLINTNEXTLINE: it is one, only shorter.
-  operator SourcePosition() const {
-    return {.file = file != nullptr ? *file : std::string(), .line = line, .column = column};
-  }
-};
-
-struct TomlValue {
-  enum class Kind { kString, kInteger, kFloat, kBoolean, kDate, kTime, kDateTime, kArray, kTable };
-
-  Kind kind = Kind::kTable;
-  bool boolean = false;
-  TomlPosition position;
-  // What `kind` says; the others are empty. Floats, dates and times have no use here, so they have
-  // no value either.
-  std::string string;
-  int64_t integer = 0;
-  std::vector<TomlValue> array;
-  std::vector<TomlEntry> table;  // in order of position
-};
-
-struct TomlEntry {
-  std::string key;
-  TomlPosition position;  // of the key
-  TomlValue value;
-};
+SourcePosition PositionOf(const toml::source_region& source);
+inline SourcePosition PositionOf(const toml::node& node) { return PositionOf(node.source()); }
+inline SourcePosition PositionOf(const toml::key& key) { return PositionOf(key.source()); }
 
 // "a string", "an integer", …; the view lives for ever.
-std::string_view TomlKindName(TomlValue::Kind kind);
+std::string_view TypeNameOf(const toml::node& node);
 
-// The file's table, whose positions refer to the name of `file`, or the syntax error that ended its
-// reading.
-std::variant<TomlValue, ConfigError> ParseToml(const ConfigFile& file);
+// Empty where it is no string. Lives as long as the node.
+const std::string& StringOf(const toml::node& node);
+
+// No key has more parts (`log.level` has two). The library bounds how deep values nest, but builds
+// and destroys a table for each part of a key, one in the other: recursion through very many of
+// them ends with the stack. Values nest up to 256 deep, with a key of this many parts at each
+// level, which is far from what a stack holds.
+inline constexpr int kMaxKeyParts = 16;
+
+// The file's table, or the syntax error that ended its reading.
+std::variant<toml::table, ConfigError> ParseToml(const ConfigFile& file);
+
+// The errors found so far, in the order in which they were found.
+class Diagnostics {
+ public:
+  void Add(SourcePosition position, std::string message,
+           ConfigError::Kind kind = ConfigError::Kind::kWrong) {
+    errors_.push_back({std::move(position), std::move(message), kind});
+  }
+  std::vector<ConfigError> Take() { return std::move(errors_); }
+
+ private:
+  std::vector<ConfigError> errors_;
+};
+
+// A table of the configuration, of one file or of several: of a key that several have, the first
+// one counts. Empty: no file has it.
+using TomlTables = std::vector<const toml::table*>;
+
+inline constexpr std::array<std::string_view, 5> kSections = {"daemon", "log", "audit", "limits",
+                                                              "timeouts"};
+// Their presence alone has a meaning.
+inline constexpr std::array<std::string_view, 2> kOptionalSections = {"admin", "metrics"};
+inline constexpr std::array<std::string_view, 3> kLists = {"listener", "backend", "rule"};
+
+struct Document {
+  std::vector<toml::table> files;  // what the others point into
+  // One for each of kSections and each of kLists, empty where no file has it; one for each of
+  // kOptionalSections that a file has.
+  std::map<std::string_view, TomlTables> sections;
+  std::map<std::string_view, std::vector<const toml::table*>> lists;
+  // False if a part of a file is missing: then a name that is not declared is no error.
+  bool complete = true;
+};
+
+// `files` in the order in which they are read. Their errors of syntax and of structure are added.
+Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors);
 
 }  // namespace proxyd

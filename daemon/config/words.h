@@ -3,7 +3,10 @@
 // The words that the configuration has for each enum: what is read and what is printed.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
 
@@ -55,11 +58,36 @@ inline constexpr Word<RuleConfig::Action> kActionWords[] = {
 };
 
 template <typename E, size_t N>
+constexpr std::optional<E> FindWord(const Word<E> (&words)[N], std::string_view wanted) {
+  for (const Word<E>& word : words) {
+    if (word.word == wanted) return word.value;
+  }
+  return std::nullopt;
+}
+
+template <typename E, size_t N>
 constexpr std::string_view WordOf(const Word<E> (&words)[N], E value) {
   for (const Word<E>& word : words) {
     if (word.value == value) return word.word;
   }
   return {};
+}
+
+template <typename E, size_t N>
+std::vector<std::string> ListOf(const Word<E> (&words)[N]) {
+  std::vector<std::string> list;
+  for (const Word<E>& word : words) list.emplace_back(word.word);
+  return list;
+}
+
+// `a, b or c`.
+inline std::string Enumerate(const std::vector<std::string>& alternatives) {
+  std::string text;
+  for (size_t i = 0; i < alternatives.size(); ++i) {
+    if (i > 0) text += i + 1 == alternatives.size() ? " or " : ", ";
+    text += alternatives[i];
+  }
+  return text;
 }
 
 }  // namespace proxyd

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "ctl/admin.ttrpc.h"
+#include "admin/admin.ttrpc.h"
 #include "ttrpc/address.h"
 #include "ttrpc/event_loop.h"
 

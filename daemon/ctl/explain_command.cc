@@ -7,15 +7,18 @@
 #include <vector>
 
 #include "config/load.h"
-#include "config/quote.h"
 #include "ctl/admin_connection.h"
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/views.h"
 #include "policy/explain.h"
+#include "text/escape.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
+
 namespace {
 
 v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& who) {

@@ -3,7 +3,7 @@
 // The part of `ttrpc-proxyctl explain` that needs no daemon.
 #pragma once
 
-#include "ctl/admin.pb.h"
+#include "admin/admin.pb.h"
 #include "policy/snapshot.h"
 
 namespace proxyd::ctl {

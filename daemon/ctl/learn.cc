@@ -6,11 +6,15 @@
 #include <tuple>
 #include <utility>
 
-#include "config/quote.h"
+#include "config/toml_writer.h"
+#include "config/words.h"
 #include "ctl/cover.h"
-#include "tool/text.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
+
 namespace {
 
 // What a rule can tell apart, beside the listener.
@@ -143,30 +147,17 @@ void AddRules(const Group& group, Members members, std::vector<LearnedRule>* rul
   }
 }
 
-// `  "a", "b"` on one line, or a line each.
-std::string Listed(const std::vector<std::string>& values, bool a_line_each) {
-  std::string text;
-  for (const std::string& value : values) {
-    if (a_line_each) {
-      text += "\n  " + Quote(value) + ",";
-    } else {
-      text += (text.empty() ? "" : ", ") + Quote(value);
-    }
-  }
-  return a_line_each ? text + "\n" : text;
-}
-
-// `[0, 990]`, and the names in a comment behind it.
-std::string Users(const std::vector<uid_t>& users, const RulePrinting& printing) {
-  std::string numbers;
+// The names of `users` where they have any; empty where none has.
+std::string Names(const std::vector<uid_t>& users, const RulePrinting& printing) {
   std::string names;
+  bool any = false;
   for (const uid_t uid : users) {
-    numbers += (numbers.empty() ? "" : ", ") + std::to_string(uid);
-    std::string name = printing.user_name ? printing.user_name(uid) : std::string();
-    if (name.empty()) name = std::to_string(uid);
-    names += (names.empty() ? "" : ", ") + ttrpc::tool::Printable(name);
+    const std::string name = printing.user_name ? printing.user_name(uid) : std::string();
+    any |= !name.empty() && name != std::to_string(uid);
+    names +=
+        (names.empty() ? "" : ", ") + (name.empty() ? std::to_string(uid) : text::Printable(name));
   }
-  return "[" + numbers + "]" + (names == numbers ? "" : "  # " + names);
+  return any ? names : "";
 }
 
 }  // namespace
@@ -180,23 +171,25 @@ Learned Learn(const SeenCalls& calls) {
 }
 
 std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting& printing) {
-  std::string text;
+  TomlWriter out;
   size_t number = 0;
   for (const LearnedRule& rule : rules) {
     std::string name;
     do {
       name = "learned " + std::to_string(++number);
     } while (printing.taken_names.contains(name));
-    text += "\n# " + std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls") +
-            "\n[[rule]]\nname = " + Quote(name);
-    text += "\nlisteners = [" + Listed(rule.listeners, false) + "]";
-    text += "\nusers = " + Users(rule.users, printing);
-    text += "\nmethods = [" + Listed(rule.methods, true) + "]";
-    text += "\naction = \"allow\"\nbackend = " + Quote(rule.backend) + "\n";
+    out.Table("[[rule]]", std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls"));
+    out.String("name", name);
+    out.Array("listeners", TomlStrings(rule.listeners));
+    out.Array("users", TomlNumbers(rule.users), Names(rule.users, printing));
+    out.ArrayOfLines("methods", TomlStrings(rule.methods));
+    out.String("action", WordOf(kActionWords, RuleConfig::Action::kAllow));
+    out.String("backend", rule.backend);
     // The audit does not tell who it was that streamed.
-    if (rule.streams) text += "streams = true  # not needed where only the backend streams\n";
+    if (rule.streams) out.Bool("streams", true, "not needed where only the backend streams");
   }
-  return text;
+  // It is appended to what a reader has already.
+  return rules.empty() ? "" : "\n" + out.Take();
 }
 
 }  // namespace proxyd::ctl

@@ -10,16 +10,19 @@
 #include <utility>
 
 #include "config/load.h"
-#include "config/quote.h"
 #include "ctl/admin_connection.h"
 #include "ctl/audit_reader.h"
 #include "ctl/commands.h"
 #include "ctl/interrupt.h"
 #include "ctl/learn.h"
 #include "ctl/output.h"
+#include "text/escape.h"
 #include "ttrpc/timer.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
+
 namespace {
 
 using ttrpc::Status;

@@ -12,8 +12,9 @@
 #include <utility>
 
 #include "config/rpc_names.h"
+#include "config/words.h"
 #include "ctl/output.h"
-#include "tool/quantity.h"
+#include "text/numbers.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -93,10 +94,11 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
 void AddActions(CLI::App* app, Options* options) {
   app->add_subcommand("reload", "Let the daemon read its configuration again.");
   app->add_subcommand("drain", "Let the daemon end after the calls in flight.");
+  const std::vector<std::string> levels = ListOf(kLogLevelWords);
   app->add_subcommand("log-level", "Change how much the daemon logs, until the next reload.")
-      ->add_option("LEVEL", options->log_level, "trace, debug, info, warn or error")
+      ->add_option("LEVEL", options->log_level, Enumerate(levels))
       ->required()
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+      ->check(CLI::IsMember(levels));
   CLI::App* close = app->add_subcommand("close", "Close peers at once, with their calls.");
   CLI::Option* peers = close->add_option("PEER", options->peers, "its number, as `peers` shows it")
                            ->check(Number(UINT64_MAX));
@@ -189,7 +191,7 @@ Status In(const std::string& where, const Status& what) {
 // Of seconds, or with a unit.
 ttrpc::Result<std::chrono::nanoseconds> ParseSeconds(const std::string& text) {
   const bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
-  return ttrpc::tool::ParseDuration(bare ? text + "s" : text);
+  return text::ParseDuration(bare ? text + "s" : text);
 }
 
 Status ReadQuantities(const Words& words, Options* options) {
@@ -209,7 +211,7 @@ Status ReadQuantities(const Words& words, Options* options) {
     options->learn.tap_for = *time;
   }
   if (words.payload && !words.payload->empty()) {
-    const auto size = ttrpc::tool::ParseSize(*words.payload, kMostPayload);
+    const auto size = text::ParseSize(*words.payload, kMostPayload);
     if (!size) return In("--payload", size.error());
     options->tap.payload_bytes = *size;
   } else if (words.payload || !options->tap.descriptor_sets.empty()) {

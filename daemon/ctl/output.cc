@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/output.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
+#include "ctl/admin_types.h"
+#include "text/escape.h"
+#include "tool/json_codec.h"
 #include "tool/standard_output.h"
-#include "tool/text.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -66,7 +67,7 @@ void Screen::Show(std::string_view text) {
 void ComplainPlainly(std::string_view lines) {
   while (!lines.empty()) {
     const size_t end = lines.find('\n');
-    const std::string line = ttrpc::tool::Printable(lines.substr(0, end)) + "\n";
+    const std::string line = text::Printable(lines.substr(0, end)) + "\n";
     (void)ttrpc::tool::Write(STDERR_FILENO, line);
     lines = end == std::string_view::npos ? "" : lines.substr(end + 1);
   }
@@ -79,16 +80,14 @@ int Fail(std::string_view what) {
   return kFailed;
 }
 
-std::string ToJson(const google::protobuf::Message& message, bool compact) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = !compact;
-  options.always_print_primitive_fields = true;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  // Fails for an Any of no known type, of which our messages have none.
-  (void)google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!json.ends_with('\n')) json += '\n';
-  return json;
+std::string ToJson(const google::protobuf::MessageLite& message, bool compact) {
+  using ttrpc::tool::JsonCodec;
+  static JsonCodec on_one_line(&AdminTypes(),
+                               {.proto_names = true, .defaults = true, .compact = true});
+  static JsonCodec on_many(&AdminTypes(), {.proto_names = true, .defaults = true});
+  const auto* type = AdminTypes().FindMessageTypeByName(message.GetTypeName());
+  // Bytes that were just made of a message are one of its type.
+  return *(compact ? on_one_line : on_many).ToJson(*type, message.SerializeAsString());
 }
 
 }  // namespace proxyd::ctl

@@ -5,7 +5,7 @@
 // thread.
 #pragma once
 
-#include <google/protobuf/message.h>
+#include <google/protobuf/message_lite.h>
 
 #include <string>
 #include <string_view>
@@ -39,8 +39,8 @@ void Complain(std::string_view what);
 void ComplainPlainly(std::string_view lines);
 int Fail(std::string_view what);  // gives kFailed
 
-// protobuf's own mapping, with the field names of the .proto file, and fields that have their
-// default value, too. On one line if `compact`; ends in a newline.
-std::string ToJson(const google::protobuf::Message& message, bool compact);
+// A message of the admin service in protobuf's own mapping, with the field names of the .proto
+// file, and fields that have their default value, too. On one line if `compact`; ends in a newline.
+std::string ToJson(const google::protobuf::MessageLite& message, bool compact);
 
 }  // namespace proxyd::ctl

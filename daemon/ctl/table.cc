@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "tool/text.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -36,14 +36,12 @@ size_t WidthOf(std::string_view text) {
   }));
 }
 
-std::string Shown(const Cell& cell) {
-  return cell.text.empty() ? "-" : ttrpc::tool::Printable(cell.text);
-}
+std::string Shown(const Cell& cell) { return cell.text.empty() ? "-" : text::Printable(cell.text); }
 
 }  // namespace
 
 std::string Toned(std::string_view text, Tone tone, bool colours) {
-  std::string harmless = ttrpc::tool::Printable(text);
+  std::string harmless = text::Printable(text);
   const std::string_view start = StartOf(tone);
   if (!colours || start.empty() || harmless.empty()) return harmless;
   return std::string(start).append(harmless).append("\x1b[0m");

@@ -3,12 +3,14 @@
 
 #include <chrono>
 
-#include "config/quote.h"
 #include "ctl/output.h"
 #include "ctl/table.h"
 #include "ctl/units.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
 
 namespace v1 = ttrpc::proxy::v1;
 

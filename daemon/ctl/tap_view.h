@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "ctl/admin.pb.h"
+#include "admin/admin.pb.h"
 #include "tool/json_codec.h"
 #include "tool/schema.h"
 

@@ -11,9 +11,12 @@
 #include <utility>
 
 #include "config/load.h"
-#include "config/quote.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
+
+using text::QuoteShort;
+
 namespace {
 
 using ttrpc::Result;

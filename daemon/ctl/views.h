@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "ctl/admin.pb.h"
+#include "admin/admin.pb.h"
 
 namespace proxyd::ctl {
 

@@ -10,17 +10,14 @@ namespace proxyd {
 
 MetricsServer::MetricsServer(const DaemonInfo& info)
     : info_(info),
-      endpoint_(info.proxy.loop(), "[metrics]",
-                [this](ttrpc::UniqueFd connected) { http_.Serve(std::move(connected)); }),
+      listeners_(info.proxy.loop(), {.accepted =
+                                         [this](size_t, ttrpc::UniqueFd connected) {
+                                           http_.Serve(std::move(connected));
+                                         },
+                                     .paused = nullptr}),
       http_(
           info.proxy.loop(), [this](std::string_view path) { return Show(path); },
-          [this](bool accepting) { endpoint_.SetAccepting(accepting); }) {}
-
-ttrpc::Result<Endpoint::Change> MetricsServer::Prepare(const Config& after) {
-  if (!after.metrics) return endpoint_.Prepare(std::nullopt);
-  return endpoint_.Prepare(
-      Endpoint::Place{.address = after.metrics->address, .access = after.metrics->access});
-}
+          [this](bool accepting) { listeners_.SetAccepting(accepting); }) {}
 
 HttpReply MetricsServer::Show(std::string_view path) const {
   if (path == "/metrics")

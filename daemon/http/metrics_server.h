@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "http/http_server.h"
 #include "proxy/daemon_info.h"
-#include "proxy/endpoint.h"
+#include "proxy/listener_set.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -22,15 +22,17 @@ class MetricsServer {
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
 
-  // See Endpoint.
-  ttrpc::Result<Endpoint::Change> Prepare(const Config& after);
-  void Commit(Endpoint::Change change) { endpoint_.Commit(std::move(change)); }
+  // See ListenerSet.
+  ttrpc::Result<ListenerSet::Change> Prepare(const Config& after) {
+    return listeners_.Prepare(SocketsOf(after.metrics));
+  }
+  void Commit(ListenerSet::Change change) { listeners_.CommitAndRemove(std::move(change)); }
 
  private:
   HttpReply Show(std::string_view path) const;
 
   const DaemonInfo& info_;
-  Endpoint endpoint_;
+  ListenerSet listeners_;
   HttpServer http_;
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "config/load.h"
-#include "config/size.h"
+#include "config/quantity.h"
 
 namespace proxyd {
 

@@ -3,9 +3,15 @@
 
 #include <string_view>
 
-#include "observe/escape.h"
+#include "text/escape.h"
+#include "text/numbers.h"
 
 namespace proxyd {
+
+using text::AppendJsonString;
+using text::AppendNumber;
+using text::AppendTime;
+using text::JsonStringBound;
 
 std::string_view EventName(AuditEvent event) {
   switch (event) {

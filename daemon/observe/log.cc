@@ -32,14 +32,6 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   return spdlog::level::info;
 }
 
-LogLevel LevelOf(spdlog::level::level_enum level) {
-  for (const LogLevel own :
-       {LogLevel::kTrace, LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn}) {
-    if (SpdlogLevel(own) == level) return own;
-  }
-  return LogLevel::kError;
-}
-
 class LogSink final : public spdlog::sinks::sink {
  public:
   OutputThread& thread() { return thread_; }

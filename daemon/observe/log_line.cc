@@ -3,39 +3,43 @@
 
 #include <string_view>
 
-#include "observe/escape.h"
+#include "config/words.h"
+#include "text/escape.h"
+#include "text/numbers.h"
 
 namespace proxyd {
-namespace {
 
-std::string_view LevelName(spdlog::level::level_enum level) {
+using text::AppendJsonString;
+using text::AppendPlainText;
+using text::AppendTime;
+
+LogLevel LevelOf(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
-      return "trace";
+      return LogLevel::kTrace;
     case spdlog::level::debug:
-      return "debug";
+      return LogLevel::kDebug;
     case spdlog::level::info:
-      return "info";
+      return LogLevel::kInfo;
     case spdlog::level::warn:
-      return "warn";
+      return LogLevel::kWarn;
     default:
-      return "error";
+      return LogLevel::kError;
   }
 }
 
-}  // namespace
-
 void AppendLogLine(const LogLine& line, LogFormat format, bool bare, std::string* out) {
+  const std::string_view level = WordOf(kLogLevelWords, LevelOf(line.level));
   if (format == LogFormat::kJson) {
     out->append("{\"time\":\"");
     AppendTime(line.time, out);
-    out->append("\",\"level\":\"").append(LevelName(line.level)).append("\",\"message\":");
+    out->append("\",\"level\":\"").append(level).append("\",\"message\":");
     AppendJsonString(line.message, kMessageLimit, out);
     out->push_back('}');
   } else {
     if (!bare) {
       AppendTime(line.time, out);
-      out->append(" ").append(LevelName(line.level)).append(" ");
+      out->append(" ").append(level).append(" ");
     }
     AppendPlainText(line.message, kMessageLimit, out);
   }

@@ -19,6 +19,9 @@ struct LogLine {
   std::string message;
 };
 
+// spdlog's levels above kError count as kError.
+LogLevel LevelOf(spdlog::level::level_enum level);
+
 // One line with its newline, whatever the message is. `bare`: the output keeps the time and the
 // level beside the text, which in the format "text" then leaves them out.
 void AppendLogLine(const LogLine& line, LogFormat format, bool bare, std::string* out);

@@ -3,10 +3,15 @@
 
 #include <algorithm>
 
-#include "config/quote.h"
 #include "policy/match.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::OneLine;
+using text::Quote;
+using text::QuoteShort;
+
 namespace {
 
 // `rule "monitoring may look" (c.toml:12)`.

@@ -7,10 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "config/quote.h"
 #include "policy/blockers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 bool Admits(const RuleConfig& rule) {

@@ -4,35 +4,43 @@
 #include <spdlog/spdlog.h>
 
 #include <system_error>
-#include <utility>
 
 namespace proxyd {
 
-Listener::Listener(ttrpc::IoLoop& loop, size_t index, const ListenerConfig& config,
-                   ttrpc::ListeningSocket socket, AcceptFunction accept)
-    : index_(index),
-      config_(config),
-      accept_(std::move(accept)),
+void LogPause(const std::string& label, int error_number) {
+  if (error_number == 0) {
+    spdlog::info("{}: accepting again", label);
+  } else {
+    spdlog::warn("{}: cannot accept, connections wait: {}", label,
+                 std::generic_category().message(error_number));
+  }
+}
+
+Listener::Listener(ttrpc::IoLoop& loop, const ListenerCallbacks& callbacks, SocketConfig config,
+                   BoundSocket socket)
+    : loop_(loop),
+      callbacks_(callbacks),
+      config_(std::move(config)),
       socket_(std::move(socket)),
-      acceptor_(loop, socket_.fd(), Callbacks()) {}
+      acceptor_(std::make_unique<ttrpc::Acceptor>(loop, socket_.fd(), Callbacks())) {}
 
 Listener::~Listener() = default;
 
-void Listener::Become(size_t index, const ListenerConfig& config) {
-  index_ = index;
-  config_ = config;
+void Listener::SetAccepting(bool accepting) {
+  if (!accepting) {
+    acceptor_.reset();
+  } else if (!acceptor_) {
+    acceptor_ = std::make_unique<ttrpc::Acceptor>(loop_, socket_.fd(), Callbacks());
+  }
 }
 
 ttrpc::AcceptorCallbacks Listener::Callbacks() {
   ttrpc::AcceptorCallbacks callbacks;
-  callbacks.accepted = [this](ttrpc::UniqueFd socket) { accept_(index_, std::move(socket)); };
+  callbacks.accepted = [this](ttrpc::UniqueFd connected) {
+    callbacks_.accepted(config_.index, std::move(connected));
+  };
   callbacks.paused = [this](int error_number) {
-    if (error_number == 0) {
-      spdlog::info("listener \"{}\": accepting again", config_.name);
-    } else {
-      spdlog::warn("listener \"{}\": cannot accept, connections wait: {}", config_.name,
-                   std::generic_category().message(error_number));
-    }
+    if (callbacks_.paused) callbacks_.paused(config_.label, error_number);
   };
   return callbacks;
 }

@@ -1,54 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listener: a socket of a configured listener, and the connections that are accepted on it. Says in
-// the log when it has to pause. On the loop's thread.
+// Listener: a socket at which we can be reached, and the connections that are accepted on it. On
+// the loop's thread.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <string>
 #include <utility>
 
-#include "config/config.h"
+#include "proxy/bound_socket.h"
 #include "ttrpc/io_loop.h"
-#include "ttrpc/listening_socket.h"
 #include "ttrpc/unique_fd.h"
 #include "ttrpc/wire/acceptor.h"
 
 namespace proxyd {
 
+struct ListenerCallbacks {
+  // The connection is non-blocking; `index` is that of the listener's SocketConfig.
+  std::function<void(size_t index, ttrpc::UniqueFd connected)> accepted;
+  // It cannot accept, and pauses, or does so no more, then with 0. May be null.
+  std::function<void(const std::string& label, int error_number)> paused;
+};
+
+// For ListenerCallbacks::paused.
+void LogPause(const std::string& label, int error_number);
+
 class Listener {
  public:
-  using AcceptFunction = std::function<void(size_t listener, ttrpc::UniqueFd)>;
-
-  // `index`: of `config` in Config::listeners, with which `accept` is called; the sockets given to
-  // it are non-blocking. `loop` must outlive this.
-  Listener(ttrpc::IoLoop& loop, size_t index, const ListenerConfig& config,
-           ttrpc::ListeningSocket socket, AcceptFunction accept);
+  // `loop` and `callbacks` must outlive it.
+  Listener(ttrpc::IoLoop& loop, const ListenerCallbacks& callbacks, SocketConfig config,
+           BoundSocket socket);
   // Stops listening and removes the socket, unless it was taken.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // As it was last told.
-  const ListenerConfig& config() const { return config_; }
+  // As it was last set.
+  const SocketConfig& config() const { return config_; }
+  // It has the same address in the configuration that counts now.
+  void Become(SocketConfig config) { config_ = std::move(config); }
 
-  // Who may connect, from here on; see ListeningSocket.
+  // False: connections wait in the socket's queue. At first true.
+  void SetAccepting(bool accepting);
+  // Sets who may connect from here on; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);
   }
-  // Removing its path may block, which whoever takes it can do elsewhere. This is then to go.
-  ttrpc::ListeningSocket TakeSocket() { return std::move(socket_); }
-  // It is this one in the configuration that counts now.
-  void Become(size_t index, const ListenerConfig& config);
+  // The caller can remove its path, which may block, on another thread. This is then to go.
+  BoundSocket TakeSocket() { return std::move(socket_); }
 
  private:
   ttrpc::AcceptorCallbacks Callbacks();
 
-  size_t index_;
-  ListenerConfig config_;
-  AcceptFunction accept_;
-  ttrpc::ListeningSocket socket_;
-  ttrpc::Acceptor acceptor_;
+  ttrpc::IoLoop& loop_;
+  const ListenerCallbacks& callbacks_;
+  SocketConfig config_;
+  BoundSocket socket_;
+  std::unique_ptr<ttrpc::Acceptor> acceptor_;
 };
 
 }  // namespace proxyd

@@ -2,47 +2,22 @@
 #include "proxy/listener_set.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <string>
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 namespace proxyd {
 
-using ttrpc::Address;
 using ttrpc::ListeningSocket;
-using ttrpc::ListeningSocketOptions;
 using ttrpc::Result;
 using ttrpc::Status;
 
-ListeningSocketOptions OptionsOf(const Address& address, const SocketAccess& access) {
-  ListeningSocketOptions options(address);
-  options.owner = access.owner;
-  options.group = access.group;
-  options.mode = access.mode;
-  return options;
-}
-
-std::unique_ptr<ListeningSocketOptions> AccessOf(const Address& address,
-                                                 const SocketAccess& access) {
-  if (address.kind() != Address::Kind::kUnixPath) return nullptr;
-  auto options = std::make_unique<ListeningSocketOptions>(OptionsOf(address, access));
-  if (!options->owner) options->owner = ::geteuid();
-  if (!options->group) options->group = ::getegid();
-  return options;
-}
-
 namespace {
 
-std::unique_ptr<ListeningSocketOptions> AccessOfListener(const ListenerConfig& listener) {
-  const auto* address = std::get_if<Address>(&listener.address);
-  return address != nullptr ? AccessOf(*address, listener.access) : nullptr;
-}
-
-Status Named(const ListenerConfig& listener, const Status& status) {
-  return {status.code(), "listener \"" + listener.name + "\": " + status.message()};
+Status Named(const SocketConfig& config, const Status& status) {
+  return {status.code(), config.label + ": " + status.message()};
 }
 
 }  // namespace
@@ -51,43 +26,41 @@ ListenerSet::Change::~Change() {
   for (const Kept& kept : kept_) {
     if (!kept.undo) continue;
     if (const Status status = kept.listener->SetAccess(*kept.undo); !status.ok())
-      spdlog::error("listener \"{}\": {}", kept.listener->config().name, status.message());
+      spdlog::error("{}: {}", kept.listener->config().label, status.message());
   }
 }
 
-ListenerSet::ListenerSet(ttrpc::IoLoop& loop, AcceptFunction accept)
-    : loop_(loop), accept_(std::move(accept)) {}
+ListenerSet::ListenerSet(ttrpc::IoLoop& loop, ListenerCallbacks callbacks)
+    : loop_(loop), callbacks_(std::move(callbacks)) {}
 
-std::vector<ListenerAddress> ListenerSet::addresses() const {
-  std::vector<ListenerAddress> addresses;
+std::vector<std::string> ListenerSet::addresses() const {
+  std::vector<std::string> addresses;
   addresses.reserve(listeners_.size());
-  for (const auto& listener : listeners_) addresses.push_back(listener->config().address);
+  for (const auto& listener : listeners_) addresses.push_back(AddressOf(listener->config()));
   return addresses;
 }
 
-Result<ListenerSet::NewSockets> ListenerSet::Make(const std::vector<ListenerAddress>& here,
-                                                  const Config& after, PassedSockets* passed) {
-  std::unordered_set<std::string> kept;
-  for (const ListenerAddress& address : here) kept.insert(ToString(address));
+Result<ListenerSet::NewSockets> ListenerSet::Make(const std::vector<std::string>& here,
+                                                  const std::vector<SocketConfig>& after,
+                                                  PassedSockets* passed) {
+  const std::unordered_set<std::string> kept(here.begin(), here.end());
   NewSockets made;
-  for (size_t i = 0; i < after.listeners.size(); ++i) {
-    const ListenerConfig& listener = after.listeners[i];
-    if (kept.count(ToString(listener.address)) > 0) continue;
-    if (Status status = MakeOne(listener, i, passed, &made); !status.ok())
-      return Named(listener, status);
+  for (const SocketConfig& config : after) {
+    if (kept.count(AddressOf(config)) > 0) continue;
+    if (Status status = MakeOne(config, passed, &made); !status.ok()) return Named(config, status);
   }
   return made;
 }
 
-Status ListenerSet::MakeOne(const ListenerConfig& listener, size_t index, PassedSockets* passed,
-                            NewSockets* made) {
-  if (const auto* address = std::get_if<Address>(&listener.address)) {
-    auto socket = ListeningSocket::Create(OptionsOf(*address, listener.access));
+Status ListenerSet::MakeOne(const SocketConfig& config, PassedSockets* passed, NewSockets* made) {
+  const auto* from_manager = std::get_if<PassedSocket>(&config.address);
+  if (from_manager == nullptr) {
+    auto socket = BoundSocket::Make(config);
     if (!socket) return socket.error();
-    made->made_.push_back({.index = index, .socket = std::move(*socket)});
+    made->made_.push_back({.config = config, .socket = *std::move(socket)});
     return {};
   }
-  const std::string& name = std::get<PassedSocket>(listener.address).name;
+  const std::string& name = from_manager->name;
   const auto [first, last] = passed->equal_range(name);
   if (first == last)
     return {ttrpc::StatusCode::kNotFound, "no socket was passed with FileDescriptorName=" + name};
@@ -95,59 +68,75 @@ Status ListenerSet::MakeOne(const ListenerConfig& listener, size_t index, Passed
     auto socket = ListeningSocket::Adopt(std::move(entry->second));
     if (!socket)
       return {socket.error().code(), "systemd:" + name + ": " + socket.error().message()};
-    made->made_.push_back({.index = index, .socket = std::move(*socket)});
+    made->made_.push_back({.config = config, .socket = BoundSocket(*std::move(socket))});
   }
   passed->erase(first, last);
   return {};
 }
 
-Result<ListenerSet::Change> ListenerSet::Prepare(const Config& after, NewSockets made) {
-  std::unordered_map<std::string, size_t> by_address;
-  for (size_t i = 0; i < after.listeners.size(); ++i)
-    by_address.emplace(ToString(after.listeners[i].address), i);
+Result<ListenerSet::Change> ListenerSet::Prepare(const std::vector<SocketConfig>& after,
+                                                 NewSockets made) {
+  std::unordered_map<std::string, const SocketConfig*> by_address;
+  for (const SocketConfig& config : after) by_address.emplace(AddressOf(config), &config);
   Change change;
   change.made_ = std::move(made);
   for (const auto& listener : listeners_) {
-    const auto found = by_address.find(ToString(listener->config().address));
+    const SocketConfig& before = listener->config();
+    const auto found = by_address.find(AddressOf(before));
     if (found == by_address.end()) continue;
+    const SocketConfig& next = *found->second;
     Change::Kept& kept = change.kept_.emplace_back(
-        Change::Kept{.listener = listener.get(), .index = found->second, .undo = nullptr});
-    const ListenerConfig& next = after.listeners[found->second];
-    if (Status status = Keep(listener.get(), next, &kept); !status.ok()) return Named(next, status);
+        Change::Kept{.listener = listener.get(), .next = next, .undo = nullptr});
+    const auto access = before.access == next.access ? nullptr : AccessOf(next);
+    if (!access) continue;
+    kept.undo = AccessOf(before);
+    if (Status status = listener->SetAccess(*access); !status.ok()) return Named(next, status);
   }
   return change;
 }
 
-Status ListenerSet::Keep(Listener* listener, const ListenerConfig& after, Change::Kept* kept) {
-  if (listener->config().access == after.access) return {};
-  const auto access = AccessOfListener(after);
-  if (!access) return {};
-  kept->undo = AccessOfListener(listener->config());
-  return listener->SetAccess(*access);
+Result<ListenerSet::Change> ListenerSet::Prepare(const std::vector<SocketConfig>& after) {
+  PassedSockets none;
+  auto made = Make(addresses(), after, &none);
+  if (!made) return made.error();
+  return Prepare(after, *std::move(made));
 }
 
-std::vector<ListeningSocket> ListenerSet::Commit(Change change, const Config& after) {
+std::vector<BoundSocket> ListenerSet::Commit(Change change) {
   std::unordered_map<const Listener*, std::unique_ptr<Listener>*> old;
   for (auto& listener : listeners_) old[listener.get()] = &listener;
   std::vector<std::unique_ptr<Listener>> next;
   next.reserve(change.kept_.size() + change.made_.size());
   for (Change::Kept& kept : change.kept_) {
     kept.undo.reset();
-    kept.listener->Become(kept.index, after.listeners[kept.index]);
+    kept.listener->Become(std::move(kept.next));
     next.push_back(std::move(*old.at(kept.listener)));
   }
   for (NewSockets::Made& made : change.made_.made_) {
-    const ListenerConfig& config = after.listeners[made.index];
-    next.push_back(
-        std::make_unique<Listener>(loop_, made.index, config, std::move(made.socket), accept_));
-    spdlog::info("listener \"{}\": {}", config.name, ToString(config.address));
+    spdlog::info("{}: {}", made.config.label, AddressOf(made.config));
+    next.push_back(std::make_unique<Listener>(loop_, callbacks_, std::move(made.config),
+                                              std::move(made.socket)));
+    next.back()->SetAccepting(accepting_);
   }
-  std::vector<ListeningSocket> gone;
+  std::vector<BoundSocket> gone;
   for (const auto& listener : listeners_) {
     if (listener) gone.push_back(listener->TakeSocket());
   }
   listeners_ = std::move(next);
   return gone;
+}
+
+void ListenerSet::CommitAndRemove(Change change) {
+  std::vector<std::string> labels;
+  for (const auto& listener : listeners_) labels.push_back(listener->config().label);
+  static_cast<void>(Commit(std::move(change)));
+  for (const auto& listener : listeners_) std::erase(labels, listener->config().label);
+  for (const std::string& label : labels) spdlog::info("{}: no longer", label);
+}
+
+void ListenerSet::SetAccepting(bool accepting) {
+  accepting_ = accepting;
+  for (const auto& listener : listeners_) listener->SetAccepting(accepting);
 }
 
 }  // namespace proxyd

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListenerSet: the listeners of a configuration, and how they become those of the next one: sockets
-// are kept by address, so that who waits in one that stays notices nothing. On the loop's thread.
+// ListenerSet: the listeners of a configuration, or of its [admin] or [metrics], and how they
+// become those of the next one. Sockets are kept by address, so that clients that wait in one that
+// stays notice nothing. On the loop's thread.
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "config/config.h"
 #include "proxy/listener.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/listening_socket.h"
@@ -23,18 +22,8 @@ namespace proxyd {
 // By name: sockets that the service manager passed. There may be several of a name.
 using PassedSockets = std::multimap<std::string, ttrpc::UniqueFd>;
 
-// A new socket of ours at `address`.
-ttrpc::ListeningSocketOptions OptionsOf(const ttrpc::Address& address, const SocketAccess& access);
-// One that is there: what is not given is what a new one would have. Null: no path, and so nobody
-// to keep out by it.
-std::unique_ptr<ttrpc::ListeningSocketOptions> AccessOf(const ttrpc::Address& address,
-                                                        const SocketAccess& access);
-
 class ListenerSet {
  public:
-  // `listener`: index into Config::listeners.
-  using AcceptFunction = std::function<void(size_t listener, ttrpc::UniqueFd socket)>;
-
   // Sockets that were made for a configuration and are not listened to yet. Their end removes them,
   // which may block. Any thread.
   class NewSockets {
@@ -44,13 +33,13 @@ class ListenerSet {
    private:
     friend class ListenerSet;
     struct Made {
-      size_t index;
-      ttrpc::ListeningSocket socket;
+      SocketConfig config;
+      BoundSocket socket;
     };
     std::vector<Made> made_;
   };
 
-  // Everything that can fail of becoming another configuration's, done. Unless it is committed, its
+  // The part of becoming another configuration's that can fail, done. Unless it is committed, its
   // end undoes it.
   class Change {
    public:
@@ -62,7 +51,7 @@ class ListenerSet {
     friend class ListenerSet;
     struct Kept {
       Listener* listener;
-      size_t index;                                         // in the next configuration
+      SocketConfig next;
       std::unique_ptr<ttrpc::ListeningSocketOptions> undo;  // what its access was, if it changed
     };
     Change() = default;
@@ -72,32 +61,39 @@ class ListenerSet {
   };
 
   // `loop` must outlive it.
-  ListenerSet(ttrpc::IoLoop& loop, AcceptFunction accept);
+  ListenerSet(ttrpc::IoLoop& loop, ListenerCallbacks callbacks);
 
   // Where it listens.
-  std::vector<ListenerAddress> addresses() const;
+  std::vector<std::string> addresses() const;
   // Makes the sockets of `after`, or takes them out of `passed` where it names them, but for those
-  // that are at one of `here` already. The first that cannot be is the error, `listener "NAME":
-  // WHY`, and all is as it was, but for `passed`. Blocks; any thread.
-  static ttrpc::Result<NewSockets> Make(const std::vector<ListenerAddress>& here,
-                                        const Config& after, PassedSockets* passed);
+  // that are at one of `here` already. The first that cannot be is the error, `LABEL: WHY`, and all
+  // is as it was, but for `passed`. Blocks; any thread.
+  static ttrpc::Result<NewSockets> Make(const std::vector<std::string>& here,
+                                        const std::vector<SocketConfig>& after,
+                                        PassedSockets* passed);
   // `made`: for `after`, with addresses() as they are now. Sets who may connect to the sockets that
   // stay; errors as above.
-  ttrpc::Result<Change> Prepare(const Config& after, NewSockets made);
+  ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after, NewSockets made);
+  // Both, for sockets of which none was passed. Blocks.
+  ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after);
+
   // Listens as the prepared configuration says, and no more where that does not. Returns the
   // sockets that are done with: destroying them removes their paths, which may block.
-  [[nodiscard]] std::vector<ttrpc::ListeningSocket> Commit(Change change, const Config& after);
+  [[nodiscard]] std::vector<BoundSocket> Commit(Change change);
+  // The same, but removes those sockets, and logs which listener there is no longer. Blocks.
+  void CommitAndRemove(Change change);
 
+  // False: connections wait. At first true.
+  void SetAccepting(bool accepting);
   // Listens nowhere; removes the sockets.
   void Clear() { listeners_.clear(); }
 
  private:
-  static ttrpc::Status MakeOne(const ListenerConfig& listener, size_t index, PassedSockets* passed,
-                               NewSockets* made);
-  static ttrpc::Status Keep(Listener* listener, const ListenerConfig& after, Change::Kept* kept);
+  static ttrpc::Status MakeOne(const SocketConfig& config, PassedSockets* passed, NewSockets* made);
 
   ttrpc::IoLoop& loop_;
-  AcceptFunction accept_;
+  const ListenerCallbacks callbacks_;
+  bool accepting_ = true;
   std::vector<std::unique_ptr<Listener>> listeners_;
 };
 

@@ -24,10 +24,11 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
     : drain_timeout_(snapshot->config.daemon.drain_timeout),
       worker_(base, std::move(snapshot),
               {.reports = reports, .accounting = accounting_, .descriptors = DescriptorLimit()}),
-      listeners_(worker_.loop(),
-                 [this](size_t listener, ttrpc::UniqueFd peer) {
-                   worker_.Accept(listener, std::move(peer));
-                 }),
+      listeners_(worker_.loop(), {.accepted =
+                                      [this](size_t listener, ttrpc::UniqueFd peer) {
+                                        worker_.Accept(listener, std::move(peer));
+                                      },
+                                  .paused = LogPause}),
       drain_timer_(worker_.loop(),
                    [this] {
                      spdlog::warn("drain timeout: what is left is answered and closed");
@@ -39,17 +40,17 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
 Proxy::~Proxy() = default;
 
 ttrpc::Status Proxy::Listen(PassedSockets* passed) {
-  auto made = ListenerSet::Make({}, config(), passed);
+  const std::vector<SocketConfig> sockets = SocketsOf(config().listeners);
+  auto made = ListenerSet::Make({}, sockets, passed);
   if (!made) return made.error();
-  auto change = listeners_.Prepare(config(), *std::move(made));
+  auto change = listeners_.Prepare(sockets, *std::move(made));
   if (!change) return change.error();
-  static_cast<void>(listeners_.Commit(*std::move(change), config()));  // there was none before
+  static_cast<void>(listeners_.Commit(*std::move(change)));  // there was none before
   return {};
 }
 
-std::vector<ttrpc::ListeningSocket> Proxy::Reload(SnapshotPtr snapshot,
-                                                  ListenerSet::Change change) {
-  std::vector<ttrpc::ListeningSocket> gone = listeners_.Commit(std::move(change), snapshot->config);
+std::vector<BoundSocket> Proxy::Reload(SnapshotPtr snapshot, ListenerSet::Change change) {
+  std::vector<BoundSocket> gone = listeners_.Commit(std::move(change));
   worker_.Reload(std::move(snapshot));
   return gone;
 }

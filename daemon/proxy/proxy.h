@@ -4,7 +4,7 @@
 //
 // - listener.cc accepts a connection at a socket of the configuration.
 // - worker.cc asks the kernel who the peer is, and the policy whether a rule could allow it
-//   anything; its user gets a place for the connection. group_reader.cc reads the groups.
+//   anything; its user gets a slot for the connection. group_reader.cc reads the groups.
 // - peer.cc is the peer's life. Each of its messages goes to the part that it is for.
 // - peer_request.cc takes a request from its message to a backend. request_check.cc says whether it
 //   may pass, in the order of the contract, which ends with the policy's verdict; the limits
@@ -20,14 +20,16 @@
 // - peer_outcomes.cc counts and reports how the call ended; peer_audit.cc has the audit records.
 //
 // A call that streams adds stream_state.cc, which says for each message what becomes of it. What a
-// reload changes is in listener_set.cc (sockets), listener_state.h (what peers know of theirs) and
-// generation.cc (configuration, policy and counters as a worker uses them). A peer that is slow or
-// silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and pressure.cc.
+// reload changes is in listener_set.cc and bound_socket.cc (sockets), listener_state.h (what peers
+// know of theirs) and generation.cc (configuration, policy and counters as a worker uses them). A
+// peer that is slow or silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and
+// pressure.cc.
 //
 // Everything runs on the thread of the loop.
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -53,17 +55,16 @@ class Proxy {
   ttrpc::Status Listen(PassedSockets* passed);
 
   // What ListenerSet::Make() needs of it.
-  std::vector<ListenerAddress> addresses() const { return listeners_.addresses(); }
+  std::vector<std::string> addresses() const { return listeners_.addresses(); }
   // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
   // drains.
   ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,
                                                    ListenerSet::NewSockets made) {
-    return listeners_.Prepare(after, std::move(made));
+    return listeners_.Prepare(SocketsOf(after.listeners), std::move(made));
   }
   // All of the configuration but [daemon]. `change`: prepared for it. Returns what
   // ListenerSet::Commit() does.
-  [[nodiscard]] std::vector<ttrpc::ListeningSocket> Reload(SnapshotPtr snapshot,
-                                                           ListenerSet::Change change);
+  [[nodiscard]] std::vector<BoundSocket> Reload(SnapshotPtr snapshot, ListenerSet::Change change);
 
   // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
   // left. Then, once, `done`.

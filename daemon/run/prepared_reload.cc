@@ -63,7 +63,7 @@ ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
     return status;
   PassedSockets none;
-  auto made = ListenerSet::Make(options.here, config, &none);
+  auto made = ListenerSet::Make(options.here, SocketsOf(config.listeners), &none);
   if (!made) return made.error();
   prepared->sockets = *std::move(made);
   return {};

@@ -23,7 +23,7 @@ struct ReloadOptions {
   std::string path;
   std::optional<LogLevel> log_level;   // instead of the configuration's
   std::optional<SandboxPlan> sandbox;  // what the sandbox has left us; none: everything
-  std::vector<ListenerAddress> here;   // of the sockets that there are
+  std::vector<std::string> here;       // the addresses of the sockets that there are
   SnapshotPtr before;                  // in force; outputs that stay the same are not opened again
 };
 

@@ -31,7 +31,7 @@ class Reloader::ReadWork : public Background::Work {
 // Removes the sockets that a reload has left over before its outcome is reported.
 class Reloader::CleanupWork : public Background::Work {
  public:
-  CleanupWork(Reloader* reloader, ReloadOutcome outcome, std::vector<ttrpc::ListeningSocket> gone,
+  CleanupWork(Reloader* reloader, ReloadOutcome outcome, std::vector<BoundSocket> gone,
               ListenerSet::NewSockets unused)
       : reloader_(reloader),
         outcome_(std::move(outcome)),
@@ -46,7 +46,7 @@ class Reloader::CleanupWork : public Background::Work {
  private:
   Reloader* reloader_;
   const ReloadOutcome outcome_;
-  std::vector<ttrpc::ListeningSocket> gone_;
+  std::vector<BoundSocket> gone_;
   ListenerSet::NewSockets unused_;
 };
 
@@ -90,7 +90,7 @@ void Reloader::Finish(PreparedReload prepared) {
   if (!draining && std::exchange(asked_again_, false)) return Read(std::move(prepared));
   ReloadOutcome outcome = {.errors = std::move(prepared.errors),
                            .warnings = std::move(prepared.warnings)};
-  std::vector<ttrpc::ListeningSocket> gone;
+  std::vector<BoundSocket> gone;
   if (draining) {
     outcome.errors.emplace_back("draining");
   } else if (outcome.errors.empty()) {
@@ -104,7 +104,7 @@ void Reloader::Finish(PreparedReload prepared) {
 }
 
 // All that can fail comes before anything that cannot be taken back.
-ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<ttrpc::ListeningSocket>* gone) {
+ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone) {
   const Config& after = prepared->snapshot->config;
   auto admin = parts_.admin.Prepare(after);
   if (!admin) return admin.error();

@@ -61,7 +61,7 @@ class Reloader {
 
   void Read(std::optional<PreparedReload> dropped);
   void Finish(PreparedReload prepared);
-  ttrpc::Status Apply(PreparedReload* prepared, std::vector<ttrpc::ListeningSocket>* gone);
+  ttrpc::Status Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone);
   void ApplyOutputs(PreparedReload* prepared);
   void Report(const ReloadOutcome& outcome);
 

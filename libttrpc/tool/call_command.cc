@@ -15,12 +15,15 @@
 #include "splitter.h"
 #include "standard_output.h"
 #include "status_report.h"
-#include "text.h"
+#include "text/escape.h"
 #include "ttrpc/client.h"
 #include "ttrpc/event_loop.h"
 #include "ttrpc/handshaker.h"
 
 namespace ttrpc::tool {
+
+using text::PrintableLines;
+
 namespace {
 
 using google::protobuf::MethodDescriptor;

@@ -7,9 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "quantity.h"
+#include "text/numbers.h"
 
 namespace ttrpc::tool {
+
+using text::ParseDuration;
+using text::ParseSize;
+
 namespace {
 
 constexpr char kExitStatus[] =

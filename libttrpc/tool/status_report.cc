@@ -3,9 +3,13 @@
 
 #include <vector>
 
-#include "text.h"
+#include "text/escape.h"
 
 namespace ttrpc::tool {
+
+using text::JsonQuoted;
+using text::Printable;
+
 namespace {
 
 std::vector<std::string> Details(const Status& status, JsonCodec* codec) {

@@ -8,13 +8,16 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/tap.h"
+#include "admin/tap_queue.h"
 #include "config/load.h"
-#include "config/quote.h"
 #include "config/rpc_names.h"
 #include "proxy/request_rules.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+
 namespace {
 
 class NoNames final : public NameResolver {
@@ -39,7 +42,7 @@ bool TapTakes(const std::string& method) {
   return TapQueue::Check(request).ok();
 }
 
-bool ExplainTakes(const std::string& method) { return ParseMethodName(method).ok(); }
+bool ExplainTakes(const std::string& method) { return ParseMethodName(method).has_value(); }
 
 bool GateTakes(const std::string& service, const std::string& method) {
   ttrpc::RequestView request;

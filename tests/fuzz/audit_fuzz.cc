@@ -7,11 +7,11 @@
 #include <string>
 
 #include "config/load.h"
-#include "config/quote.h"
 #include "ctl/audit_reader.h"
 #include "ctl/learn.h"
 #include "fuzz.h"
 #include "policy/explain.h"
+#include "text/escape.h"
 
 namespace {
 
@@ -27,7 +27,7 @@ class NoNames final : public proxyd::NameResolver {
 std::string Tables(const char* kind, const std::set<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
-    text += "[[" + std::string(kind) + "]]\nname = " + proxyd::Quote(name) +
+    text += "[[" + std::string(kind) + "]]\nname = " + text::Quote(name) +
             "\naddress = \"unix:///" + kind + std::to_string(text.size()) + "\"\n";
   }
   return text;

@@ -4,10 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/quote.h"
 #include "testing.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+using text::QuoteShort;
+
 namespace {
 
 using testing::IsEmpty;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Durations and sizes.
+#include "config/quantity.h"
+
 #include <gtest/gtest.h>
 
 #include <limits>
-
-#include "config/duration.h"
-#include "config/size.h"
 
 namespace proxyd {
 namespace {

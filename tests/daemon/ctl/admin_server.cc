@@ -2,17 +2,20 @@
 #include "admin_server.h"
 
 #include <event2/event.h>
+#include <google/protobuf/dynamic_message.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
 
-#include "ctl/admin.ttrpc.h"
+#include "admin/admin.ttrpc.h"
+#include "ctl/admin_types.h"
 #include "ttrpc/event_loop.h"
 #include "ttrpc/handshaker.h"
 #include "ttrpc/server.h"
@@ -112,14 +115,17 @@ class ScriptedAdmin final : public v1::Admin {
   }
 
  private:
-  void Note(const std::string& method, const google::protobuf::Message& request) {
-    std::string words = request.ShortDebugString();
+  void Note(const std::string& method, const google::protobuf::MessageLite& request) {
+    const auto* type = AdminTypes().FindMessageTypeByName(request.GetTypeName());
+    const std::unique_ptr<google::protobuf::Message> described(types_.GetPrototype(type)->New());
+    EXPECT_TRUE(described->ParseFromString(request.SerializeAsString()));
+    std::string words = described->ShortDebugString();
     calls_->Add(words.empty() ? method : method + " " + words);
   }
 
   template <typename Reply>
   Task<Result<Reply>> Answer(Context& context, std::string method,
-                             const google::protobuf::Message& request, Reply reply) {
+                             const google::protobuf::MessageLite& request, Reply reply) {
     Note(method, request);
     if (script_.hangs) {
       co_await context.Cancelled();
@@ -130,6 +136,7 @@ class ScriptedAdmin final : public v1::Admin {
     co_return std::move(reply);
   }
 
+  google::protobuf::DynamicMessageFactory types_;
   const AdminScript script_;
   CallList* calls_;
 };

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "ctl/admin.pb.h"
+#include "admin/admin.pb.h"
 #include "ttrpc/status.h"
 
 namespace proxyd::ctl {

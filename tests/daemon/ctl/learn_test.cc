@@ -12,12 +12,15 @@
 #include <utility>
 
 #include "config/load.h"
-#include "config/quote.h"
 #include "ctl/cover.h"
 #include "policy/explain.h"
 #include "policy/snapshot.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
+
+using text::Quote;
+
 namespace {
 
 using testing::ElementsAre;

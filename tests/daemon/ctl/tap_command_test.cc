@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <signal.h>
 
+#include "ctl/admin_types.h"
 #include "program.h"
 
 namespace proxyd::ctl {
@@ -41,7 +42,7 @@ class CtlTapTest : public CtlProgramTest {
  protected:
   std::string AdminSet() const {
     google::protobuf::FileDescriptorSet set;
-    v1::TapEvent::descriptor()->file()->CopyTo(set.add_file());
+    AdminTypes().FindFileByName("admin.proto")->CopyTo(set.add_file());
     return Write("set.pb", set.SerializeAsString());
   }
 };

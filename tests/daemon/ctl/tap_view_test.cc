@@ -10,6 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "ctl/admin_types.h"
 #include "support/temp_folder.h"
 
 namespace proxyd::ctl {
@@ -23,7 +24,7 @@ using ttrpc::proxy::v1::TapEvent;
 // The admin service itself: the schema that is at hand.
 std::unique_ptr<ttrpc::tool::Schema> AdminSchema(const test::TempFolder& folder) {
   google::protobuf::FileDescriptorSet set;
-  TapEvent::descriptor()->file()->CopyTo(set.add_file());
+  AdminTypes().FindFileByName("admin.proto")->CopyTo(set.add_file());
   std::ofstream out(folder / "set.pb", std::ios::binary);
   set.SerializeToOstream(&out);
   out.close();

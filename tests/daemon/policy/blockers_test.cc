@@ -12,11 +12,14 @@
 #include <string_view>
 #include <vector>
 
-#include "config/quote.h"
 #include "policy/lint.h"
 #include "support/policy_builder.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::Quote;
+
 namespace {
 
 using test::Below;

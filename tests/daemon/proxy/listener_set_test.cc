@@ -4,6 +4,7 @@
 // what the loop does leaves no path to be made or removed.
 #include "proxy/listener_set.h"
 
+#include <event2/event.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -53,7 +54,7 @@ class ListenerSetTest : public ::testing::Test {
     std::optional<ListenerSet::NewSockets> sockets;
     std::thread([&, here = listeners_.addresses()] {
       PassedSockets none;
-      auto made = ListenerSet::Make(here, config, &none);
+      auto made = ListenerSet::Make(here, SocketsOf(config.listeners), &none);
       if (made) {
         sockets.emplace(*std::move(made));
       } else {
@@ -61,19 +62,19 @@ class ListenerSetTest : public ::testing::Test {
       }
     }).join();
     if (!sockets) return error;
-    auto change = listeners_.Prepare(config, *std::move(sockets));
+    auto change = listeners_.Prepare(SocketsOf(config.listeners), *std::move(sockets));
     if (!change) return change.error().message();
     change_.emplace(*std::move(change));
     return "";
   }
-  std::vector<ttrpc::ListeningSocket> Commit(const Config& config) {
-    auto gone = listeners_.Commit(*std::move(change_), config);
+  std::vector<BoundSocket> Commit() {
+    auto gone = listeners_.Commit(*std::move(change_));
     change_.reset();
     return gone;
   }
-  std::vector<ttrpc::ListeningSocket> Become(const Config& config) {
+  std::vector<BoundSocket> Become(const Config& config) {
     EXPECT_EQ(Prepare(config), "");
-    return Commit(config);
+    return Commit();
   }
   // The sockets, without their lock files.
   std::vector<std::string> Sockets() const {
@@ -99,8 +100,10 @@ class ListenerSetTest : public ::testing::Test {
   const ::test::TempFolder folder_;
   ttrpc::EventLoop loop_;
   std::optional<size_t> accepted_;
-  ListenerSet listeners_{loop_.io(),
-                         [this](size_t listener, const UniqueFd&) { accepted_ = listener; }};
+  ListenerSet listeners_{
+      loop_.io(),
+      {.accepted = [this](size_t listener, const UniqueFd&) { accepted_ = listener; },
+       .paused = nullptr}};
   std::optional<ListenerSet::Change> change_;
 };
 
@@ -117,7 +120,7 @@ TEST_F(ListenerSetTest, KeepsSocketsByAddressAndCountsThemAnew) {
 // The loop only gives them away: removing a path may wait for a disk.
 TEST_F(ListenerSetTest, WhatIsGoneIsRemovedByWhoeverDestroysIt) {
   EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
-  std::vector<ttrpc::ListeningSocket> gone = Become(ConfigOf({{"two", "b"}}));
+  std::vector<BoundSocket> gone = Become(ConfigOf({{"two", "b"}}));
   EXPECT_EQ(gone.size(), 1U);
   EXPECT_THAT(Sockets(), ElementsAre("a", "b"));
   std::thread([gone = std::move(gone)]() mutable { gone.clear(); }).join();
@@ -148,12 +151,62 @@ TEST_F(ListenerSetTest, TheFirstThatCannotBeMadeUndoesTheOthers) {
 TEST_F(ListenerSetTest, SocketsThatAreNotUsedGoWithTheirOwner) {
   PassedSockets none;
   {
-    const auto made = ListenerSet::Make({}, ConfigOf({{"one", "a"}, {"two", "b"}}), &none);
+    const auto made =
+        ListenerSet::Make({}, SocketsOf(ConfigOf({{"one", "a"}, {"two", "b"}}).listeners), &none);
     ASSERT_TRUE(made.has_value());
     EXPECT_EQ(made->size(), 2U);
     EXPECT_THAT(Sockets(), ElementsAre("a", "b"));
   }
   EXPECT_THAT(Sockets(), IsEmpty());
+}
+
+TEST_F(ListenerSetTest, ConnectionsWaitWhileItDoesNotAccept) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
+  listeners_.SetAccepting(false);
+  // A listener that comes meanwhile waits with the others.
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
+  const auto where = ttrpc::Address::Parse("unix://" + (folder_ / "b"))->ToSocketAddress();
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(socket.get(), where.get(), where.length), 0);
+  accepted_.reset();
+  ::event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  EXPECT_FALSE(accepted_);
+  listeners_.SetAccepting(true);
+  ::test::RunUntil(loop_, [this] { return accepted_.has_value(); });
+  EXPECT_EQ(*accepted_, 1U);
+}
+
+// [admin] and [metrics] have one socket or none.
+TEST_F(ListenerSetTest, ASocketMayGiveWayToOneOfAnotherKind) {
+  std::optional<MetricsConfig> metrics =
+      MetricsConfig{.address = ttrpc::Address::Parse("unix://" + (folder_ / "m")).value(),
+                    .access = {},
+                    .position = {}};
+  const auto become = [&] {
+    auto change = listeners_.Prepare(SocketsOf(metrics));
+    EXPECT_TRUE(change.has_value());
+    listeners_.CommitAndRemove(*std::move(change));
+  };
+  become();
+  EXPECT_THAT(Sockets(), ElementsAre("m"));
+  metrics->address = TcpAddress{.host = "127.0.0.1", .port = 0};
+  become();
+  EXPECT_THAT(Sockets(), IsEmpty());
+  EXPECT_THAT(listeners_.addresses(), ElementsAre("tcp:127.0.0.1:0"));
+  metrics.reset();
+  become();
+  EXPECT_THAT(listeners_.addresses(), IsEmpty());
+}
+
+TEST_F(ListenerSetTest, TheErrorNamesWhoseSocketItIs) {
+  const std::optional<AdminConfig> admin =
+      AdminConfig{.address = ttrpc::Address::Parse("unix://" + (folder_ / "missing/a")).value(),
+                  .access = {},
+                  .users = {},
+                  .position = {}};
+  EXPECT_EQ(listeners_.Prepare(SocketsOf(admin)).error().message(),
+            "[admin]: unix://" + (folder_ / "missing/a") + ": " + (folder_ / "missing") +
+                ": No such file or directory");
 }
 
 }  // namespace

@@ -2,78 +2,71 @@
 //
 // [admin] and [metrics]: where the daemon itself is asked. A gate: an address at which anybody on
 // a network could connect is refused here.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <charconv>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "config/access_reader.h"
-#include "config/ids.h"
-#include "config/quote.h"
 #include "config/readers.h"
+#include "text/escape.h"
 
 namespace proxyd {
+
+using text::QuoteShort;
+
 namespace {
 
 constexpr std::string_view kAdminAddress = "unix:///run/ttrpc-proxy/admin.sock";
 constexpr std::string_view kMetricsAddress = "unix:///run/ttrpc-proxy/metrics.sock";
 constexpr std::string_view kTcp = "tcp:";
 
-// The text of `address` with its place, or the default; nothing where it is no string.
-std::optional<TomlValue> FindAddress(std::string_view by_default, std::string_view expected,
-                                     TableReader* in) {
-  const TomlEntry* entry = in->Find("address");
-  if (entry == nullptr) {
-    TomlValue value;
-    value.kind = TomlValue::Kind::kString;
-    value.position = in->position();
-    value.string = by_default;
-    return value;
-  }
-  if (entry->value.kind == TomlValue::Kind::kString) return entry->value;
+// `address`, or the default; nothing where it is no string.
+std::optional<WrittenAddress> FindAddress(std::string_view by_default, std::string_view expected,
+                                          TableReader* in) {
+  const auto entry = in->Find("address");
+  if (!entry) return WrittenAddress{std::string(by_default), in->position()};
+  if (entry->value.is_string())
+    return WrittenAddress{StringOf(entry->value), PositionOf(entry->value)};
   in->Wrong(*entry, expected);
   return std::nullopt;
 }
 
 // A Unix socket by path or abstract name.
-std::optional<ttrpc::Address> ParseUnix(const TomlValue& value, std::string_view expected,
+std::optional<ttrpc::Address> ParseUnix(const WrittenAddress& written, std::string_view expected,
                                         ReadScope* scope) {
-  const std::string what = "address is " + QuoteShort(value.string);
+  const std::string what = "address is " + QuoteShort(written.text);
   const bool unix_socket =
-      value.string.starts_with("unix:") || value.string.starts_with("unix-abstract:");
+      written.text.starts_with("unix:") || written.text.starts_with("unix-abstract:");
   if (!unix_socket) {
-    scope->errors.Add(value.position, what + ", expected " + std::string(expected));
+    scope->errors.Add(written.position, what + ", expected " + std::string(expected));
     return std::nullopt;
   }
-  auto address = ttrpc::Address::Parse(value.string);
+  auto address = ttrpc::Address::Parse(written.text);
   if (!address) {
-    scope->errors.Add(value.position, what + ": " + address.error().message());
+    scope->errors.Add(written.position, what + ": " + address.error().message());
     return std::nullopt;
   }
   return *std::move(address);
 }
 
-// A number without a sign, a zero in front or anything behind it, of at most `most`.
-bool ParseDigits(std::string_view digits, unsigned most, unsigned* out) {
+// A number without a sign, a zero in front or anything behind it.
+std::optional<uint16_t> ParsePort(std::string_view digits) {
+  uint16_t port = 0;
   const char* const last = digits.data() + digits.size();
-  const auto [end, error] = std::from_chars(digits.data(), last, *out);
-  return error == std::errc() && end == last && *out <= most &&
-         (digits.size() == 1 || digits.front() != '0');
+  const auto [end, error] = std::from_chars(digits.data(), last, port);
+  const bool good = error == std::errc() && end == last && digits.front() != '0';
+  return good ? std::optional(port) : std::nullopt;
 }
 
-// 127.0.0.0/8, written with four numbers, or ::1.
-bool IsLoopback(std::string_view host) {
-  constexpr unsigned kLoopbackNet = 127;
+// 127.0.0.0/8, written with four numbers, or ::1, which no other spelling stands for.
+bool IsLoopback(const std::string& host) {
   if (host == "::1") return true;
-  for (int part = 0; part < 4; ++part) {
-    const size_t dot = host.find('.');
-    unsigned number = 0;
-    if (!ParseDigits(host.substr(0, dot), 255, &number)) return false;
-    if (part == 0 && number != kLoopbackNet) return false;
-    if ((dot == host.npos) != (part == 3)) return false;
-    if (dot != host.npos) host.remove_prefix(dot + 1);
-  }
-  return true;
+  in_addr address{};
+  return host.find('\0') == host.npos && ::inet_pton(AF_INET, host.c_str(), &address) == 1 &&
+         ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 // What follows `tcp:`; nothing: it is not a loopback address with a port.
@@ -87,20 +80,20 @@ std::optional<TcpAddress> ParseTcp(std::string_view text) {
   TcpAddress address{.host = std::string(host), .port = 0};
   // Without brackets nobody could tell where an IPv6 address ends.
   if (bracketed != (host.find(':') != host.npos) || !IsLoopback(address.host)) return std::nullopt;
-  unsigned port = 0;
-  if (!ParseDigits(digits, 0xffff, &port) || port == 0) return std::nullopt;
-  address.port = static_cast<uint16_t>(port);
+  const auto port = ParsePort(digits);
+  if (!port) return std::nullopt;
+  address.port = *port;
   return address;
 }
 
-std::optional<MetricsAddress> ParseMetricsAddress(const TomlValue& value, ReadScope* scope) {
-  if (!value.string.starts_with(kTcp))
-    return ParseUnix(value, "a Unix socket, or tcp:127.0.0.1:PORT", scope);
-  auto address = ParseTcp(std::string_view(value.string).substr(kTcp.size()));
+std::optional<MetricsAddress> ParseMetricsAddress(const WrittenAddress& written, ReadScope* scope) {
+  if (!written.text.starts_with(kTcp))
+    return ParseUnix(written, "a Unix socket, or tcp:127.0.0.1:PORT", scope);
+  auto address = ParseTcp(std::string_view(written.text).substr(kTcp.size()));
   if (address) return *std::move(address);
-  scope->errors.Add(value.position, "address is " + QuoteShort(value.string) +
-                                        ", expected a loopback address and a port after tcp:, as "
-                                        "tcp:127.0.0.1:9464 or tcp:[::1]:9464");
+  scope->errors.Add(written.position, "address is " + QuoteShort(written.text) +
+                                          ", expected a loopback address and a port after tcp:, as "
+                                          "tcp:127.0.0.1:9464 or tcp:[::1]:9464");
   return std::nullopt;
 }
 
@@ -114,9 +107,9 @@ std::string ToString(const MetricsAddress& address) {
          std::to_string(tcp.port);
 }
 
-std::optional<AdminConfig> ReadAdmin(const TomlValue& table, ReadScope* scope) {
+std::optional<AdminConfig> ReadAdmin(const TomlTables& tables, ReadScope* scope) {
   constexpr std::string_view kExpected = "a Unix socket: unix:///abs/path or unix-abstract:name";
-  TableReader in("[admin]", table, &scope->errors);
+  TableReader in("[admin]", tables, &scope->errors);
   std::optional<ttrpc::Address> address;
   if (const auto value = FindAddress(kAdminAddress, kExpected, &in)) {
     address = ParseUnix(*value, kExpected, scope);
@@ -135,8 +128,8 @@ std::optional<AdminConfig> ReadAdmin(const TomlValue& table, ReadScope* scope) {
                      .position = in.position()};
 }
 
-std::optional<MetricsConfig> ReadMetrics(const TomlValue& table, ReadScope* scope) {
-  TableReader in("[metrics]", table, &scope->errors);
+std::optional<MetricsConfig> ReadMetrics(const TomlTables& tables, ReadScope* scope) {
+  TableReader in("[metrics]", tables, &scope->errors);
   std::optional<MetricsAddress> address;
   if (const auto value =
           FindAddress(kMetricsAddress, "a Unix socket, or tcp:127.0.0.1:PORT", &in)) {

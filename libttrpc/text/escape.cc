@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "observe/escape.h"
+#include "text/escape.h"
 
-#include <charconv>
-#include <optional>
+#include <cstdint>
 
-namespace proxyd {
+namespace text {
 namespace {
+
+constexpr size_t kMaxQuoted = 128;  // bytes: longer than any sensible address, short for a line
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::string_view kEllipsis = "\xE2\x80\xA6";     // U+2026
@@ -45,7 +46,7 @@ Character Decode(std::string_view text) {
 
 // Controls (C0, DEL, C1: a terminal takes U+009B for an escape sequence), separators that some
 // viewers take for the end of a line, and marks that change the order in which text is shown.
-bool NeedsEscape(uint32_t code_point) {
+bool MayDoHarm(uint32_t code_point) {
   return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) ||
          (code_point >= 0x2028 && code_point <= 0x202E) ||
          (code_point >= 0x2066 && code_point <= 0x2069);
@@ -58,20 +59,46 @@ void AppendHex(uint32_t value, int digits, std::string* out) {
   }
 }
 
-void AppendEscape(uint32_t code_point, std::string* out) {
-  switch (code_point) {
-    case '\n':
-      out->append("\\n");
+// How one kind of reader wants what must not reach it unchanged.
+struct Style {
+  enum class NotUtf8 { kKept, kReplaced, kHex };
+  bool quotes;                   // `"` and `\` are escaped
+  std::string_view short_forms;  // controls that a letter stands for
+  bool ascii_only;               // only controls of ASCII are escaped
+  bool short_hex;                // those are \xXX, not \u00XX
+  NotUtf8 not_utf8;
+};
+// A basic string of TOML may hold every character of UTF-8 but the controls of ASCII.
+constexpr Style kToml = {true, "\n\t", true, false, Style::NotUtf8::kKept};
+constexpr Style kTomlBare = {false, "\n\t", true, false, Style::NotUtf8::kKept};
+constexpr Style kJson = {true, "\n\r\t", false, false, Style::NotUtf8::kReplaced};
+constexpr Style kLog = {false, "\n\r\t", false, false, Style::NotUtf8::kHex};
+constexpr Style kTerminal = {false, "", false, true, Style::NotUtf8::kHex};
+
+void AppendEscape(uint32_t code_point, const Style& style, std::string* out) {
+  const bool is_ascii = code_point < 0x80;
+  if (is_ascii && style.short_forms.find(static_cast<char>(code_point)) != std::string_view::npos) {
+    out->append(code_point == '\n' ? "\\n" : code_point == '\t' ? "\\t" : "\\r");
+  } else if (is_ascii && style.short_hex) {
+    out->append("\\x");
+    AppendHex(code_point, 2, out);
+  } else {
+    out->append("\\u");
+    AppendHex(code_point, 4, out);
+  }
+}
+
+void AppendNotUtf8(char byte, Style::NotUtf8 how, std::string* out) {
+  switch (how) {
+    case Style::NotUtf8::kKept:
+      out->push_back(byte);
       return;
-    case '\r':
-      out->append("\\r");
+    case Style::NotUtf8::kReplaced:
+      out->append(kReplacement);
       return;
-    case '\t':
-      out->append("\\t");
-      return;
-    default:
-      out->append("\\u");
-      AppendHex(code_point, 4, out);
+    case Style::NotUtf8::kHex:
+      out->append("\\x");
+      AppendHex(static_cast<uint8_t>(byte), 2, out);
   }
 }
 
@@ -89,9 +116,7 @@ bool IsPlain(char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';  // char may be signed
 }
 
-enum class Style { kJson, kPlain };
-
-void AppendEscaped(std::string_view value, Style style, std::string* out) {
+void AppendEscaped(std::string_view value, const Style& style, std::string* out) {
   while (!value.empty()) {
     size_t run = 0;
     while (run < value.size() && IsPlain(value[run])) ++run;
@@ -100,39 +125,57 @@ void AppendEscaped(std::string_view value, Style style, std::string* out) {
     if (value.empty()) return;
 
     const Character character = Decode(value);
-    if (!character.valid && style == Style::kJson) {
-      out->append(kReplacement);
-    } else if (!character.valid) {
-      out->append("\\x");
-      AppendHex(static_cast<uint8_t>(value[0]), 2, out);
-    } else if (NeedsEscape(character.code_point)) {
-      AppendEscape(character.code_point, out);
+    const bool may_escape = character.code_point < 0x80 || !style.ascii_only;
+    if (!character.valid) {
+      AppendNotUtf8(value[0], style.not_utf8, out);
+    } else if (may_escape && MayDoHarm(character.code_point)) {
+      AppendEscape(character.code_point, style, out);
     } else {
-      if (style == Style::kJson && (value[0] == '"' || value[0] == '\\')) out->push_back('\\');
+      if (style.quotes && (value[0] == '"' || value[0] == '\\')) out->push_back('\\');
       out->append(value.substr(0, character.length));
     }
     value.remove_prefix(character.length);
   }
 }
 
-void AppendPadded(uint32_t value, int digits, std::string* out) {
-  std::string_view::size_type end = out->size() + static_cast<size_t>(digits);
-  out->resize(end);
-  for (int i = 0; i < digits; ++i, value /= 10) (*out)[--end] = static_cast<char>('0' + value % 10);
+std::string Escaped(std::string_view value, const Style& style) {
+  std::string escaped;
+  AppendEscaped(value, style, &escaped);
+  return escaped;
+}
+
+std::string InQuotes(std::string_view value, const Style& style) {
+  std::string quoted = "\"";
+  AppendEscaped(value, style, &quoted);
+  quoted += '"';
+  return quoted;
 }
 
 }  // namespace
 
+std::string Quote(std::string_view value) { return InQuotes(value, kToml); }
+
+std::string QuoteShort(std::string_view value) {
+  if (value.size() <= kMaxQuoted) return Quote(value);
+  size_t end = kMaxQuoted;
+  while (end > 0 && IsContinuation(value[end])) --end;
+  return Quote(std::string(value.substr(0, end)).append(kEllipsis));
+}
+
+std::string OneLine(std::string_view value) { return Escaped(value, kTomlBare); }
+
+std::string JsonQuoted(std::string_view value) { return InQuotes(value, kJson); }
+
 void AppendJsonString(std::string_view value, size_t limit, std::string* out) {
   const std::string_view kept = Cut(value, limit);
   out->push_back('"');
-  AppendEscaped(kept, Style::kJson, out);
+  AppendEscaped(kept, kJson, out);
   if (kept.size() < value.size()) out->append(kEllipsis);
   out->push_back('"');
 }
 
 size_t JsonStringBound(std::string_view value, size_t limit) {
-  constexpr size_t kLongestEscape = 6;  // \u00XX
+  constexpr size_t kLongestEscape = 6;  // \\u00XX
   size_t bound = 2 + kEllipsis.size();
   for (const char byte : value.substr(0, limit)) bound += IsPlain(byte) ? 1 : kLongestEscape;
   return bound;
@@ -140,39 +183,21 @@ size_t JsonStringBound(std::string_view value, size_t limit) {
 
 void AppendPlainText(std::string_view value, size_t limit, std::string* out) {
   const std::string_view kept = Cut(value, limit);
-  AppendEscaped(kept, Style::kPlain, out);
+  AppendEscaped(kept, kLog, out);
   if (kept.size() < value.size()) out->append(kEllipsis);
 }
 
-void AppendNumber(uint64_t number, std::string* out) {
-  char digits[20];  // 2^64 - 1 has 20
-  const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, number);
-  out->append(digits, end.ptr);
+std::string Printable(std::string_view value) { return Escaped(value, kTerminal); }
+
+std::string PrintableLines(std::string_view value) {
+  std::string out;
+  while (true) {
+    const size_t end = value.find('\n');
+    AppendEscaped(value.substr(0, end), kTerminal, &out);
+    if (end == std::string_view::npos) return out;
+    out += "\n  ";
+    value.remove_prefix(end + 1);
+  }
 }
 
-void AppendTime(std::chrono::system_clock::time_point time, std::string* out) {
-  namespace chrono = std::chrono;
-  // Not gmtime_r(), which takes the C library's lock on time zones for each line.
-  const auto day = chrono::floor<chrono::days>(time);
-  const chrono::year_month_day date(day);
-  const chrono::hh_mm_ss clock(chrono::floor<chrono::microseconds>(time - day));
-  const auto number = [out](auto value, int digits) {
-    AppendPadded(static_cast<uint32_t>(value), digits, out);
-  };
-  number(static_cast<int>(date.year()), 4);
-  out->push_back('-');
-  number(static_cast<unsigned>(date.month()), 2);
-  out->push_back('-');
-  number(static_cast<unsigned>(date.day()), 2);
-  out->push_back('T');
-  number(clock.hours().count(), 2);
-  out->push_back(':');
-  number(clock.minutes().count(), 2);
-  out->push_back(':');
-  number(clock.seconds().count(), 2);
-  out->push_back('.');
-  number(clock.subseconds().count(), 6);
-  out->push_back('Z');
-}
-
-}  // namespace proxyd
+}  // namespace text
