@@ -147,13 +147,16 @@ TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
       Write(bytes);
       RunReady();
       if (!connection->closed()) {
-        if (!::test::kSanitized) EXPECT_GE(used(), before + connection->held());
+        if (!::test::kSanitized) {
+          EXPECT_GE(used(), before + connection->held());
+        }
         EXPECT_GE(connection->held(), bytes.size() / 2);
         connection->Close();
       }
       EXPECT_EQ(connection->held(), 0U);
-      if (!::test::kSanitized)
+      if (!::test::kSanitized) {
         EXPECT_LT(used(), before + kLittle) << bytes.size() << " " << within_a_message;
+      }
     }
   }
 }

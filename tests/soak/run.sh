@@ -12,9 +12,9 @@
 # byte by byte at both ends. A call that is not answered as it asks must be accounted for: its backend
 # was down or had cut its connection (which the backends say before they do it), it had a deadline, a
 # limit was reached, its connection was closed. Everything else is wrong or lost, and fails the test.
-# So does resident memory that grows in the second half (the lower quartile of the last quarter of the
-# time is more than 10 % and 2 MiB above that of the quarter before it), or, in less than 300 seconds,
-# is ever above 192 MiB; a descriptor that is left when all have gone; any exit status but 0 after
+# So does resident memory whose peak in the second half is more than 25 % and 2 MiB above that in the
+# first, or of which more than 16 MiB stay when all have gone, or that, in less than 300 seconds, is
+# ever above 192 MiB; a descriptor that is left when all have gone; any exit status but 0 after
 # SIGTERM.
 #
 # The report is on standard output; its last line is `N passed, N failed, N skipped`. Clients and

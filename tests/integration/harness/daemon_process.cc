@@ -90,6 +90,8 @@ void PassSockets(const Child& child, char** environment) {
       ::_exit(126);
     }
   }
+  // nohup and a shell's background jobs ignore some signals, and their programs inherit that.
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT}) ::signal(number, SIG_DFL);
   // A test that dies must not leave its daemon behind.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
