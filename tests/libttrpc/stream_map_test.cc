@@ -74,8 +74,8 @@ TEST(StreamMapTest, MemoryFollowsWhatIsLeft) {
 }
 
 TEST(StreamMapTest, MultiplierIsOddAndStays) {
-  EXPECT_EQ(StreamMapMultiplier() % 2, 1U);
-  EXPECT_EQ(StreamMapMultiplier(), StreamMapMultiplier());
+  EXPECT_EQ(stream_map_internal::Multiplier() % 2, 1U);
+  EXPECT_EQ(stream_map_internal::Multiplier(), stream_map_internal::Multiplier());
 }
 
 }  // namespace
