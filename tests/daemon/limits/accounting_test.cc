@@ -79,7 +79,7 @@ TEST_F(AccountingTest, UsageIsOfThoseWhoAreConnected) {
   EXPECT_EQ(usage[1].calls, 1U);
   EXPECT_EQ(usage[1].buffered, 4096U);
   EXPECT_EQ(accounting_.buffered(), 4096U);
-  call.Leave();
+  call.Release();
   slots_.clear();
   EXPECT_TRUE(accounting_.usage().empty());
 }
@@ -137,8 +137,8 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   EXPECT_EQ(account.calls(), 2U);
   three = std::move(one);
   EXPECT_EQ(account.calls(), 2U);
-  three.Leave();
-  three.Leave();
+  three.Release();
+  three.Release();
   EXPECT_EQ(account.calls(), 1U);
   one = CallSlot();
   EXPECT_EQ(account.calls(), 1U);

@@ -27,7 +27,7 @@ class PeerTimeoutsTest : public ::testing::Test, private PeerTimeouts::Owner {
   }
   PeerTimeouts& With(const TimeoutsConfig& config) {
     deadlines_ = MakeRef<PeerDeadlines>(loop_.io(), config);
-    return timeouts_.emplace(deadlines_, *this);
+    return timeouts_.emplace(deadlines_, static_cast<PeerTimeouts::Owner&>(*this));
   }
   void RunUntilTimeout() {
     ::test::RunUntil(loop_, [this] { return timeouts_seen_ > 0; });
