@@ -116,7 +116,7 @@ ttrpc::Status ConfineIfWanted(const Config& config, DaemonOptions* options) {
   return {};
 }
 
-// With a log and an audit, until both the daemon and the audit have ended.
+// The log is set up. Runs the daemon with an audit until both have ended.
 int RunLogged(Config config, const DaemonOptions& options) {
   if (options.sandbox) {
     for (const std::string& warning : options.sandbox->warnings) spdlog::warn("{}", warning);

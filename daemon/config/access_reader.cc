@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sockets of ours have in common, whoever is served there: an address that is nobody else's,
-// and who may connect. A gate: owner, group or mode that would silently not be set are refused.
-// Pure but for the NameResolver; one thread.
+// Reads what all of the daemon's sockets have in common: an address that no other socket has, and
+// who may connect. It is a gate: an owner, a group or a mode that could not be set is an error.
+// Everything but the NameResolver is pure. One thread.
 #include <string>
 #include <string_view>
 

@@ -113,7 +113,7 @@ void ClaimAddress(const WrittenAddress& written, const std::string& address, Rea
 // names that nothing has are not errors.
 LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, NameResolver* names);
 
-// By the place of their file in `order`, then by line and column; otherwise as they were.
+// Sorts errors by their file's position in `order`, then by line and column. The sort is stable.
 void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>* errors);
 
 }  // namespace proxyd

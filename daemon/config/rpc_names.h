@@ -24,7 +24,7 @@ inline constexpr size_t kMaxNameLength = 256;
 // Only the proxy sets metadata with this prefix; what a client sends under it, in any case, is
 // dropped.
 inline constexpr std::string_view kReservedMetadataPrefix = "ttrpc-proxy-";
-// What a backend with forward_identity gets.
+// A backend with forward_identity gets the peer's ids under these keys.
 inline constexpr std::string_view kUidMetadata = "ttrpc-proxy-uid";
 inline constexpr std::string_view kGidMetadata = "ttrpc-proxy-gid";
 inline constexpr std::string_view kPidMetadata = "ttrpc-proxy-pid";

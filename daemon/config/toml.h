@@ -23,7 +23,7 @@ SourcePosition PositionOf(const toml::source_region& source);
 inline SourcePosition PositionOf(const toml::node& node) { return PositionOf(node.source()); }
 inline SourcePosition PositionOf(const toml::key& key) { return PositionOf(key.source()); }
 
-// "a string", "an integer", …; the view lives for ever.
+// Returns "a string", "an integer", …; the view stays valid for the process's life.
 std::string_view TypeNameOf(const toml::node& node);
 
 // Empty where it is no string. Lives as long as the node.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each command of ttrpc-proxyctl does, from its options to what is printed. All of them return
-// the exit status.
+// The commands of ttrpc-proxyctl, from their options to what they print. Each function returns the
+// exit status.
 #pragma once
 
 #include "ctl/options.h"
@@ -12,9 +12,9 @@ namespace proxyd::ctl {
 int RunLook(const Options& options);
 // reload, drain, log-level, close.
 int RunAction(const Options& options);
-// What the daemon's policy, or that of a configuration file, would decide and why.
+// Shows how the policy of the daemon, or of a configuration file, would decide, and why.
 int RunExplain(const Options& options);
-// Events of the daemon, as they happen.
+// Prints events of the daemon as they happen.
 int RunTap(const Options& options);
 // Rules made of the calls in an audit file or in a tap of the daemon.
 int RunLearn(const Options& options);

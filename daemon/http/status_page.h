@@ -11,7 +11,8 @@
 
 namespace proxyd {
 
-// The page itself, built of status_page.{html,css,js} and status_plots.js. Lives for ever.
+// Returns the page, built from status_page.{html,css,js} and status_plots.js. The view stays valid
+// for the process's life.
 std::string_view StatusPage();
 
 // status.json: one object. Times are milliseconds since 1970, sums of spans are seconds.

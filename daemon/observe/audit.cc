@@ -147,7 +147,7 @@ void Audit::Writer::Record(const AuditRecord& record, AuditReservation reservati
 // Under mutex_.
 void Audit::Writer::Pushed(bool fits, bool was_empty) {
   if (!fits) {
-    // What was empty is full of reservations for calls in flight: nothing will be taken out.
+    // A queue that was empty is full of reservations for calls in flight: no line leaves it.
     full_ = !was_empty;
     Lose(1);
   } else if (was_empty) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one rule says, taken by itself: whom and what it matches, and whether that includes all that
-// another rule matches. Patterns and ids are matched and compared nowhere else. Pure functions over
-// values; any thread. policy.h says which rule decides.
+// Answers for one rule by itself: whom and what it matches, and whether that includes all that
+// another rule matches. Patterns and ids are matched and compared nowhere else. These are pure
+// functions over values, for any thread. policy.h says which rule decides.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,8 @@ namespace proxyd {
 
 class BackendConnection;
 
-// What connections to backends use of their worker. All of it must outlive them.
+// The parts of a worker that connections to backends use. All of them must outlive
+// these connections.
 struct BackendContext {
   ttrpc::IoLoop& loop;
   Counters& counters;

@@ -66,7 +66,7 @@ class BackendPool final : private BackendConnectionOwner {
   bool send_queue_full() const;
   // Bytes of memory, as ttrpc::Connection's.
   size_t held() const;
-  // As ttrpc::Connection's.
+  // These three do for all connections what ttrpc::Connection's functions of that name do for one.
   std::optional<uint64_t> stuck_since() const;
   void PauseReading();
   void ResumeReading();

@@ -7,7 +7,7 @@ namespace proxyd {
 
 namespace {
 
-// What a message leaves behind that failed a check.
+// The counters and the audit event for a message that failed a check.
 struct Effects {
   AuditEvent event;
   std::optional<ProtocolError> error;
