@@ -3,11 +3,12 @@
 #
 # Everything that must pass before a change lands: tests/run.sh [--full]
 #
-# Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs unit and
-# integration tests in both builds, the peers of tests/interop, a program outside the tree with the
-# installed library, the units under a systemd, the status page in a browser, the metrics in
-# Prometheus, the daemon under load, faults and change, several loops under ThreadSanitizer, the fuzz
-# targets and the lint steps. --full loads and fuzzes for longer, and adds the Debian packages, the
+# Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs the unit tests
+# with sanitizers and the integration tests on both builds, the peers of tests/interop, a program
+# outside the tree with the installed library, the units under a systemd, the status page in a
+# browser, the metrics in Prometheus, the daemon under load, faults and change, several loops under
+# ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds
+# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages, the
 # daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
 # Needs root: tests connect as other users.
 #
@@ -110,26 +111,32 @@ compile() {
   fi && ninja -C "$folder" "${@:2}"
 }
 
-suite() { # NAME BUILD OPTION…
-  local name=$1 folder=$2
-  shift 2
-  count "$name unit" tests/tools/run_tests.py "$folder" "$logs/$name-unit" \
-    --except tests/integration "$@"
-  count "$name integration" tests/tools/run_tests.py "$folder" "$logs/$name-integration" \
-    --only tests/integration "$@"
+unit() { # NAME BUILD OPTION…
+  count "$1 unit" tests/tools/run_tests.py "$2" "$logs/$1-unit" --except tests/integration "${@:3}"
+}
+
+# integration NAME BUILD OPTION…: the test program comes from the plain build; to compile it with
+# sanitizers would take long and find nothing in the daemon.
+integration() {
+  count "$1 integration" tests/tools/run_tests.py "$build" "$logs/$1-integration" \
+    --only tests/integration --subjects "$2" "${@:3}"
 }
 
 mkdir -p "$logs"
 if $full; then packages="full"; else packages="test"; fi
 
 if prepare "packages" tests/install-deps.sh "$packages"; then
-  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true; then
-    suite plain "$build"
+  # Line numbers are all that a test's debugger needs, and take a fifth less time.
+  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true -Dcpp_args=-g1 \
+    -Dbench="$full" -Dunit_tests="$full"; then
+    if $full; then unit plain "$build"; fi
+    integration plain "$build"
     # They wait for each other and for the network as often as they work: beside what comes next. So
     # does clang-tidy, which takes long.
     (
       run "interop" tests/interop/run.sh --build "$build"
-      run "interop direct" tests/interop/run.sh --build "$build" --direct
+      if $full; then rows=all; else rows=cpp; fi
+      run "interop direct" tests/interop/run.sh --build "$build" --direct --rows "$rows"
       run "install" tests/install/run.sh --build "$build"
       run "systemd" tests/systemd/run.sh --build "$build"
       run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
@@ -144,8 +151,10 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
   # werror: it also warns of g++'s own library.
   if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
-    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true; then
-    suite sanitized "$sanitized" --sanitized
+    -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true \
+    -Dcpp_args=-g1 -Dintegration_tests=false; then
+    unit sanitized "$sanitized" --sanitized
+    integration sanitized "$sanitized" --sanitized
     if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
       --clients "$build" --seconds 180; fi
   fi
@@ -153,18 +162,16 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
   thread_targets=("${thread_tests[@]}")
   if $full; then
-    thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc
-      tests/integration/integration_tests tests/integration/libattacks.so
-      tests/integration/libfaults.so tests/integration/libgate.so)
+    thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
-    -Db_sanitize=thread -Db_lundef=false -Dbench=false -- "${thread_targets[@]}"; then
+    -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dcpp_args=-g1 \
+    -- "${thread_targets[@]}"; then
     for test in "${thread_tests[@]}"; do
       once "threads $(basename "$test")" env TSAN_OPTIONS=halt_on_error=1 "$threads/$test"
     done
     if $full; then
-      count "threads integration" tests/tools/run_tests.py "$threads" "$logs/threads-integration" \
-        --only tests/integration --sanitized
+      integration threads "$threads" --sanitized
       count "threads soak" tests/soak/run.sh --build "$threads" --clients "$build" --seconds 60
     fi
   fi

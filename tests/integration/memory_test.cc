@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "harness/admin_test.h"
-#include "support/sanitized.h"
 
 namespace integration {
 namespace {
@@ -88,12 +87,12 @@ TEST_F(MemoryOfUsersTest, ManyConnectionsOfAUserTakeNoMoreThanItsLimitAndItGoesB
     id += 2;
     peak = std::max(peak, ResidentMemory(daemon_->pid()));
   }
-  if (!test::kSanitized) {
+  if (!DaemonIsSanitized()) {
     EXPECT_LT(peak, idle + kPerUser * 3 / 2);
   }
   peers_.clear();
   EXPECT_TRUE(Await([](const auto& status) { return status.peers() == 1; }));
-  if (test::kSanitized) return;
+  if (DaemonIsSanitized()) return;
   EXPECT_TRUE(Eventually([&] { return ResidentMemory(daemon_->pid()) < idle + 10 * kMiB; }))
       << ResidentMemory(daemon_->pid()) / kMiB << " MiB, idle " << idle / kMiB;
 }

@@ -104,18 +104,12 @@ long LandlockVersion() {
   return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-#ifdef WITH_SANITIZERS
-constexpr bool kWithSanitizers = true;
-#else
-constexpr bool kWithSanitizers = false;
-#endif
-
 // What this kernel's Landlock does not know yet, and what sanitizers do themselves.
 std::set<Attack> NotRefused() {
   std::set<Attack> attacks;
   if (LandlockVersion() < 6) attacks.insert(Attack::kSignal);
   if (LandlockVersion() < 3) attacks.insert(Attack::kTruncateFile);
-  if (kWithSanitizers) attacks.insert(Attack::kPersonality);
+  if (DaemonIsSanitized()) attacks.insert(Attack::kPersonality);
   return attacks;
 }
 

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests that a meson build knows, and counts test cases rather than executables.
 
-    run_tests.py BUILD LOG_FOLDER [--only FOLDER] [--except FOLDER] [--sanitized]
+    run_tests.py BUILD LOG_FOLDER [--only FOLDER] [--except FOLDER] [--sanitized] [--subjects BUILD]
 
 Each executable runs with the environment and timeout that its meson.build gives it, its output in a
 log of its own; those that are `is_parallel: false` run alone, after the others. A GoogleTest
 executable counts once for each of its cases, any other once. What counts as failed besides: a crash,
 a timeout, a non-zero exit without a failed case, and with --sanitized each report that a sanitizer
-wrote, also AddressSanitizer's on a daemon that a test started.
+wrote, also AddressSanitizer's on a daemon that a test started. With --subjects, the tests of BUILD
+test the programs of another build: the variables that name a program of BUILD name that build's.
 
 The last line is `N passed, N failed, N skipped`; the exit status is 1 if anything failed.
 """
@@ -132,6 +133,12 @@ def selected(test, arguments):
     return not (arguments.without and executable.is_relative_to(arguments.build / arguments.without))
 
 
+def in_build(value, build, other):
+    """A path below one build as the path below another; anything else as it is."""
+    path = pathlib.Path(value)
+    return str(other / path.relative_to(build)) if path.is_relative_to(build) else value
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=lambda path: pathlib.Path(path).resolve())
@@ -139,6 +146,7 @@ def main():
     parser.add_argument("--only", help="executables in this folder of the build")
     parser.add_argument("--except", dest="without", help="executables outside this folder")
     parser.add_argument("--sanitized", action="store_true")
+    parser.add_argument("--subjects", type=lambda path: pathlib.Path(path).resolve())
     arguments = parser.parse_args()
     arguments.logs.mkdir(parents=True, exist_ok=True)
 
@@ -147,6 +155,9 @@ def main():
     tests = [test for test in json.loads(listing.stdout) if selected(test, arguments)]
     for test in tests:  # where meson runs them, and what it means by a relative path in a command
         test["workdir"] = test["workdir"] or arguments.build
+        if arguments.subjects:
+            test["env"] = {name: in_build(value, arguments.build, arguments.subjects)
+                           for name, value in test["env"].items()}
     passed = failed = skipped = 0
     for outcome in run_all(tests, arguments):
         passed += outcome.passed

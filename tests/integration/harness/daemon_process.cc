@@ -16,6 +16,9 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "harness/io.h"
@@ -129,13 +132,25 @@ pid_t Spawn(Child child) {
   return pid;
 }
 
-std::vector<std::string> DaemonCommand(const std::vector<std::string>& args) {
+const char* DaemonPath() {
   const char* program = std::getenv("TTRPC_PROXYD");
   if (program == nullptr) {
     std::cerr << "TTRPC_PROXYD does not name the daemon to test\n";
     std::exit(EXIT_FAILURE);  // no test could do anything
   }
-  std::vector<std::string> command = {program};
+  return program;
+}
+
+bool ContainsSanitizer(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string program{std::istreambuf_iterator<char>(file), {}};
+  if (program.empty()) throw std::runtime_error(std::string(path) + " cannot be read");
+  return program.find("__asan_init") != std::string::npos ||
+         program.find("__tsan_init") != std::string::npos;
+}
+
+std::vector<std::string> DaemonCommand(const std::vector<std::string>& args) {
+  std::vector<std::string> command = {DaemonPath()};
   command.insert(command.end(), args.begin(), args.end());
   return command;
 }
@@ -199,6 +214,11 @@ void Surround(const DaemonSurroundings& surroundings, Child* child) {
 }
 
 }  // namespace
+
+bool DaemonIsSanitized() {
+  static const bool sanitized = ContainsSanitizer(DaemonPath());
+  return sanitized;
+}
 
 DaemonProcess::DaemonProcess(const std::vector<std::string>& args,
                              const DaemonSurroundings& surroundings) {

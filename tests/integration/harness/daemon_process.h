@@ -38,6 +38,10 @@ struct DaemonSurroundings {
   int standard_error = -1;
 };
 
+// Whether the daemon was built with AddressSanitizer or ThreadSanitizer, with which memory cannot
+// be measured. The tests themselves may come from another build.
+bool DaemonIsSanitized();
+
 class DaemonProcess {
  public:
   explicit DaemonProcess(const std::vector<std::string>& args,
