@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "observe/escape.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -89,7 +90,7 @@ bool IsPlain(char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';  // char may be signed
 }
 
-enum class Style { kJson, kPlain };
+enum class Style { kJson, kUtf8, kPlain };
 
 void AppendEscaped(std::string_view value, Style style, std::string* out) {
   while (!value.empty()) {
@@ -100,12 +101,12 @@ void AppendEscaped(std::string_view value, Style style, std::string* out) {
     if (value.empty()) return;
 
     const Character character = Decode(value);
-    if (!character.valid && style == Style::kJson) {
-      out->append(kReplacement);
-    } else if (!character.valid) {
+    if (!character.valid && style == Style::kPlain) {
       out->append("\\x");
       AppendHex(static_cast<uint8_t>(value[0]), 2, out);
-    } else if (NeedsEscape(character.code_point)) {
+    } else if (!character.valid) {
+      out->append(kReplacement);
+    } else if (style != Style::kUtf8 && NeedsEscape(character.code_point)) {
       AppendEscape(character.code_point, out);
     } else {
       if (style == Style::kJson && (value[0] == '"' || value[0] == '\\')) out->push_back('\\');
@@ -136,6 +137,21 @@ size_t JsonStringBound(std::string_view value, size_t limit) {
   size_t bound = 2 + kEllipsis.size();
   for (const char byte : value.substr(0, limit)) bound += IsPlain(byte) ? 1 : kLongestEscape;
   return bound;
+}
+
+size_t JsonStringSize(std::string_view value, size_t limit) {
+  // Most values are plain and short: nothing is escaped or cut.
+  if (value.size() <= limit && std::all_of(value.begin(), value.end(), IsPlain))
+    return value.size() + 2;
+  std::string quoted;
+  AppendJsonString(value, limit, &quoted);
+  return quoted.size();
+}
+
+void AppendUtf8(std::string_view value, size_t limit, std::string* out) {
+  const std::string_view kept = Cut(value, limit);
+  AppendEscaped(kept, Style::kUtf8, out);
+  if (kept.size() < value.size()) out->append(kEllipsis);
 }
 
 void AppendPlainText(std::string_view value, size_t limit, std::string* out) {

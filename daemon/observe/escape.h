@@ -20,6 +20,13 @@ void AppendJsonString(std::string_view value, size_t limit, std::string* out);
 // The most bytes that this appends.
 size_t JsonStringBound(std::string_view value, size_t limit);
 
+// How many bytes that appends.
+size_t JsonStringSize(std::string_view value, size_t limit);
+
+// The value itself as UTF-8, for outputs that take any text. Other bytes become U+FFFD. Cut as
+// above.
+void AppendUtf8(std::string_view value, size_t limit, std::string* out);
+
 // The value for people: control characters as \n, \t, …, \u00XX, and bytes that are not UTF-8 as
 // \xXX. Cut as above. A backslash stays as it is: the aim is that lines hold, not that values can
 // be read back.
