@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audit's thread. Lines wait in the queue's one buffer, which the thread swaps for its own empty
-// one: recording a line is a short append under a lock that is never held while anything is
-// written. The thread may wait for its target, but not longer than that is wanted (GiveUp()).
+// Audit's thread. Records wait in the queue's one buffer, which the thread swaps for its own empty
+// one: recording is a short append under a lock that is never held while anything is written. The
+// thread may wait for its target, but not longer than that is wanted (GiveUp()).
 #include "observe/audit.h"
 
 #include <spdlog/spdlog.h>
@@ -82,7 +82,7 @@ class Audit::Writer {
 
   // The thread's own. `target_` changes under mutex_, so that others may have it give up.
   std::unique_ptr<AuditTarget> target_;
-  AuditLines batch_;  // being written; or what failed, kept to be offered again
+  AuditBatch batch_;  // being written; or what failed, kept to be offered again
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
   AuditClock::Steady lost_said_at_{};
@@ -136,12 +136,14 @@ void Audit::Writer::Record(const AuditRecord& record, AuditReservation reservati
       return;
     }
   }
-  thread_local std::string line;  // keeps its capacity, some KiB at most
-  line.clear();
-  AppendAuditLine(record, clock_.Now(), &line);
+  thread_local std::string packed;  // keeps its capacity, some KiB at most
+  packed.clear();
+  PackAuditRecord(record, clock_.Now(), &packed);
+  const AuditQueue::Entry entry = {
+      .record = record, .packed = packed, .line_size = AuditLineSize(record)};
   const std::lock_guard lock(mutex_);
-  const bool was_empty = queue_.lines().empty();
-  Pushed(queue_.Push(record, line, std::move(reservation), now), was_empty);
+  const bool was_empty = queue_.waiting().empty();
+  Pushed(queue_.Push(entry, std::move(reservation), now), was_empty);
 }
 
 // Under mutex_.
@@ -214,9 +216,9 @@ void Audit::Writer::Run() {
     lock.lock();
     if (const auto due = say_lost_at(); due && *due <= clock_.SteadyNow()) SayLost();
     // At the end a target that fails gets one chance more, not as many as it likes.
-    last = stopping && (failing_ || queue_.lines().empty()) && !next_target_;
+    last = stopping && (failing_ || queue_.waiting().empty()) && !next_target_;
   }
-  if (const size_t left = batch_.count + queue_.lines().count; left != 0) Lose(left);
+  if (const size_t left = batch_.count + queue_.waiting().count; left != 0) Lose(left);
   SayLost();
   done_ = true;
   ended_.notify_all();
@@ -229,7 +231,7 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
     if (const auto due = say_lost_at()) until = until ? std::min(*until, *due) : due;
     if (!batch_.empty()) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
-    } else if (!queue_.lines().empty()) {
+    } else if (!queue_.waiting().empty()) {
       // In real time: lingering is about the machine's speed, whatever clock a test gives.
       wake_.wait_for(lock, kLinger, [this] { return told(); });
       return;
@@ -242,7 +244,7 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
 // Under mutex_.
 void Audit::Writer::TellSuppressed(AuditClock::Steady until) {
   while (true) {
-    const bool was_empty = queue_.lines().empty();
+    const bool was_empty = queue_.waiting().empty();
     const std::optional<bool> fits = queue_.PushSuppressed(until, clock_.Now());
     if (!fits) return;
     Pushed(*fits, was_empty);
@@ -261,7 +263,7 @@ void Audit::Writer::ChangeRates() {
 
 void Audit::Writer::WriteBatch() {
   if (batch_.empty()) return;
-  const bool written = target_->Write(batch_.text);
+  const bool written = target_->Write(batch_.records);
   if (!written) DropKept();
   if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
   failing_ = !written;
@@ -272,11 +274,11 @@ void Audit::Writer::WriteBatch() {
   batch_.Clear();
 }
 
-// The lines of the batch that the target has although it failed.
+// The records of the batch that the target has although it failed.
 void Audit::Writer::DropKept() {
-  const std::string_view kept = std::string_view(batch_.text).substr(0, target_->kept());
-  batch_.count -= static_cast<size_t>(std::count(kept.begin(), kept.end(), '\n'));
-  batch_.text.erase(0, kept.size());
+  const size_t kept = target_->kept();
+  batch_.count -= CountAuditRecords(std::string_view(batch_.records).substr(0, kept));
+  batch_.records.erase(0, kept);
 }
 
 // Under mutex_: when the log is to have how many were lost; none: things do not go well yet, or

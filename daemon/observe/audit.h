@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audit: one JSON object a line for what was decided. Called on the workers' threads; never waits:
-// lines go through a bounded queue, of which each user has a share, to a thread that writes them,
-// and lines that do not fit are counted.
+// Audit: a record of what was decided, for a log, a file or the journal. Called on the workers'
+// threads; never waits: records go through a bounded queue, of which each user has a share, to a
+// thread that has them written, and those that do not fit are counted.
 #pragma once
 
 #include <sys/types.h>
@@ -17,47 +17,20 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "observe/audit_record.h"
 #include "observe/audit_shares.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
 
-enum class AuditEvent { kConnect, kRefuse, kCall, kDeny, kDisconnect };
-
-// One line to be. Views are borrowed for the call; what is empty or absent is left out of the line.
-struct AuditRecord {
-  AuditEvent event = AuditEvent::kConnect;
-  std::string_view listener;
-  pid_t pid = 0;
-  uid_t uid = static_cast<uid_t>(-1);
-  gid_t gid = static_cast<gid_t>(-1);
-  std::string_view service;
-  std::string_view method;
-  std::string_view kind;  // "unary", "stream"
-  std::string_view rule;
-  std::optional<bool> enforced;
-  std::string_view backend;
-  std::optional<ttrpc::StatusCode> code;
-  std::optional<std::chrono::microseconds> duration;
-  std::optional<uint64_t> request_bytes;
-  std::optional<uint64_t> response_bytes;
-  std::string_view traceparent;
-  // Not in the line: a backend got the call, or the admin service carried it out. Its line is never
-  // held back.
-  bool carried_out = false;
-  // Not in the line: for those who look at it as it happens.
-  uint64_t peer = 0;
-  uint32_t stream_id = 0;  // the peer's
-};
-
-// Where finished lines go: a log or a file. Called on the audit's own thread, which may wait.
+// Where records go: a log or a file. Called on the audit's own thread, which may wait.
 class AuditTarget {
  public:
   virtual ~AuditTarget() = default;
-  // `lines`: whole lines, each with its newline. False: it failed (and was said once); what is not
+  // `records` are packed (PackAuditRecord). False: it failed (and was said once); what is not
   // kept() may be offered again.
-  virtual bool Write(std::string_view lines) = 0;
-  // Of the last Write(), if that failed: bytes of whole lines that stand there all the same.
+  virtual bool Write(std::string_view records) = 0;
+  // Of the last Write(), if that failed: bytes of the records that were written all the same.
   virtual size_t kept() const { return 0; }
   // SIGUSR1.
   virtual void Reopen() {}
@@ -98,7 +71,7 @@ class Audit {
   // is to be refused. Any thread, without a lock.
   bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
-  // Formats and queues, in the room that was kept for it, if any was. Refusals, denials and shadow
+  // Queues it, in the room that was kept for it, if any was. Refusals, denials and shadow
   // decisions are held to rate_per_user lines a second for each uid, all lines but those of calls
   // that were carried out to bytes_per_user (0: no limit); what is over is told within a second in
   // one line with the uid, the event of the last one and `suppressed`. Any thread.

@@ -22,8 +22,8 @@ class FileAuditTarget final : public AuditTarget {
   }
   ~FileAuditTarget() override { thread_.Stop(OutputThread::Clock::now()); }
 
-  bool Write(std::string_view lines) override {
-    const WriteResult result = thread_.Write(lines, given_up_);
+  bool Write(std::string_view records) override {
+    const WriteResult result = thread_.Write(records, given_up_);
     kept_ = result.kept;
     if (result.error == 0) {
       if (std::exchange(said_, 0) != 0) spdlog::info("audit: {} is written again", path_);

@@ -12,39 +12,22 @@ using text::AppendJsonString;
 using text::AppendNumber;
 using text::AppendTime;
 using text::JsonStringBound;
-
-std::string_view EventName(AuditEvent event) {
-  switch (event) {
-    case AuditEvent::kConnect:
-      return "connect";
-    case AuditEvent::kRefuse:
-      return "refuse";
-    case AuditEvent::kCall:
-      return "call";
-    case AuditEvent::kDeny:
-      return "deny";
-    case AuditEvent::kDisconnect:
-      return "disconnect";
-  }
-  return "unknown";
-}
+using text::JsonStringSize;
 
 namespace {
 
 // Keys, numbers, words and a traceparent: 417 bytes, all at their longest.
 constexpr size_t kBesideNames = 512;
 
-// One object, begun with its time and event. What is empty is left out.
-class Line {
+// `{"time":"` and the time, then `"`.
+constexpr size_t kTimeSize = 9 + 27 + 1;
+
+// Appends the fields of a line, in JSON.
+class LineFields {
  public:
-  Line(std::chrono::system_clock::time_point time, AuditEvent event, std::string* out) : out_(out) {
-    out_->append("{\"time\":\"");
-    AppendTime(time, out_);
-    out_->append("\",\"event\":\"").append(EventName(event)).push_back('"');
-  }
+  explicit LineFields(std::string* out) : out_(out) {}
 
   void Text(std::string_view key, std::string_view value) {
-    if (value.empty()) return;
     Key(key);
     AppendJsonString(value, kAuditValueLimit, out_);
   }
@@ -56,7 +39,6 @@ class Line {
     Key(key);
     out_->append(value ? "true" : "false");
   }
-  void End() { out_->append("}\n"); }
 
  private:
   void Key(std::string_view key) { out_->append(",\"").append(key).append("\":"); }
@@ -64,31 +46,55 @@ class Line {
   std::string* out_;
 };
 
+// Counts the bytes that LineFields appends. A worker only needs to know how long its line will be.
+class FieldSizes {
+ public:
+  void Text(std::string_view key, std::string_view value) {
+    Key(key);
+    size_ += JsonStringSize(value, kAuditValueLimit);
+  }
+  void Number(std::string_view key, uint64_t value) {
+    Key(key);
+    do {
+      ++size_;
+      value /= 10;
+    } while (value != 0);
+  }
+  void Flag(std::string_view key, bool value) {
+    Key(key);
+    size_ += value ? 4 : 5;
+  }
+  size_t size() const { return size_; }
+
+ private:
+  void Key(std::string_view key) { size_ += 4 + key.size(); }
+
+  size_t size_ = 0;
+};
+
 }  // namespace
 
 void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out) {
-  Line line(time, record.event, out);
-  line.Text("listener", record.listener);
-  if (record.pid > 0) line.Number("pid", static_cast<uint64_t>(record.pid));
-  if (record.uid != static_cast<uid_t>(-1)) line.Number("uid", record.uid);
-  if (record.gid != static_cast<gid_t>(-1)) line.Number("gid", record.gid);
-  line.Text("service", record.service);
-  line.Text("method", record.method);
-  line.Text("kind", record.kind);
-  line.Text("rule", record.rule);
-  if (record.enforced) line.Flag("enforced", *record.enforced);
-  line.Text("backend", record.backend);
-  if (record.code) line.Text("code", ttrpc::StatusCodeName(*record.code));
-  if (record.duration) {
-    // A clock that went back must not show as half a million years.
-    const int64_t microseconds = record.duration->count();
-    line.Number("duration_us", microseconds > 0 ? static_cast<uint64_t>(microseconds) : 0);
+  out->append("{\"time\":\"");
+  AppendTime(time, out);
+  out->push_back('"');
+  LineFields fields(out);
+  VisitAuditFields(record, fields);
+  out->append("}\n");
+}
+
+size_t AuditLineSize(const AuditRecord& record) {
+  FieldSizes sizes;
+  VisitAuditFields(record, sizes);
+  return kTimeSize + sizes.size() + 2;
+}
+
+void AppendAuditLines(std::string_view records, std::string* out) {
+  while (!records.empty()) {
+    const UnpackedRecord unpacked = UnpackAuditRecord(&records);
+    AppendAuditLine(unpacked.record, unpacked.time, out);
   }
-  if (record.request_bytes) line.Number("request_bytes", *record.request_bytes);
-  if (record.response_bytes) line.Number("response_bytes", *record.response_bytes);
-  line.Text("traceparent", record.traceparent);
-  line.End();
 }
 
 size_t AuditLineBound(const AuditNames& names) {
@@ -98,16 +104,6 @@ size_t AuditLineBound(const AuditNames& names) {
     bound += JsonStringBound(name, kAuditValueLimit);
   }
   return bound;
-}
-
-void AppendSuppressedLine(const RateLimiter::Suppressed& suppressed,
-                          std::chrono::system_clock::time_point time, std::string* out) {
-  Line line(time, suppressed.event, out);
-  if (suppressed.uid && *suppressed.uid != static_cast<uid_t>(-1)) {
-    line.Number("uid", *suppressed.uid);
-  }
-  line.Number("suppressed", suppressed.lines);
-  line.End();
 }
 
 }  // namespace proxyd

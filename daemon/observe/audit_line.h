@@ -8,17 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "observe/audit.h"
-#include "observe/rate_limiter.h"
+#include "observe/audit_record.h"
 
 namespace proxyd {
-
-// As the line has it; lives for ever.
-std::string_view EventName(AuditEvent event);
-
-// A value of more bytes than this is cut and ends in "…": the longest service and method that are
-// no error are 256 bytes long. A line is thus at most some 13 KiB, even if all of it is hostile.
-inline constexpr size_t kAuditValueLimit = 256;
 
 // What the line of a call consists of beside keys, numbers and words of a fixed set.
 struct AuditNames {
@@ -32,10 +24,13 @@ struct AuditNames {
 // The most bytes of a call's line with these names, whatever else is in it.
 size_t AuditLineBound(const AuditNames& names);
 
-// Both append a whole line with its newline.
+// Appends a whole line with its newline. It is at most some 13 KiB, even if all of it is hostile.
 void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);
-void AppendSuppressedLine(const RateLimiter::Suppressed& suppressed,
-                          std::chrono::system_clock::time_point time, std::string* out);
+// How many bytes that appends.
+size_t AuditLineSize(const AuditRecord& record);
+
+// A line for each of these records, which are packed.
+void AppendAuditLines(std::string_view records, std::string* out);
 
 }  // namespace proxyd

@@ -31,11 +31,11 @@ bool IsRefusal(const AuditRecord& record) {
 
 }  // namespace
 
-void AuditLines::Clear() {
-  if (text.capacity() > kKeptBytes && text.size() < kKeptBytes / 4) {
-    std::string().swap(text);
+void AuditBatch::Clear() {
+  if (records.capacity() > kKeptBytes && records.size() < kKeptBytes / 4) {
+    std::string().swap(records);
   }
-  text.clear();
+  records.clear();
   count = 0;
 }
 
@@ -48,18 +48,17 @@ bool AuditQueue::Admit(const AuditRecord& record, Time now) {
   return record.carried_out || limiter_.Admit(record.uid, record.event, counts, now);
 }
 
-bool AuditQueue::Push(const AuditRecord& record, std::string_view line,
-                      AuditReservation reservation, Time now) {
+bool AuditQueue::Push(const Entry& entry, AuditReservation reservation, Time now) {
   const auto charged =
-      record.carried_out ? RateLimiter::Charged::kAnyway : RateLimiter::Charged::kAdmitted;
-  limiter_.Charge(record.uid, line.size(), charged, now);
-  return Append(record.uid, line, std::move(reservation));
+      entry.record.carried_out ? RateLimiter::Charged::kAnyway : RateLimiter::Charged::kAdmitted;
+  limiter_.Charge(entry.record.uid, entry.line_size, charged, now);
+  return Append(entry, std::move(reservation));
 }
 
-bool AuditQueue::Append(uid_t uid, std::string_view line, AuditReservation reservation) {
-  if (!shares_.Queue(uid, line.size(), std::move(reservation))) return false;
-  lines_.text.append(line);
-  ++lines_.count;
+bool AuditQueue::Append(const Entry& entry, AuditReservation reservation) {
+  if (!shares_.Queue(entry.record.uid, entry.line_size, std::move(reservation))) return false;
+  waiting_.records.append(entry.packed);
+  ++waiting_.count;
   return true;
 }
 
@@ -67,17 +66,21 @@ std::optional<bool> AuditQueue::PushSuppressed(Time until,
                                                std::chrono::system_clock::time_point time) {
   const auto suppressed = limiter_.TakeSuppressed(until);
   if (!suppressed) return std::nullopt;
-  std::string line;
-  AppendSuppressedLine(*suppressed, time, &line);
-  return Append(suppressed->uid.value_or(static_cast<uid_t>(-1)), line, {});
+  AuditRecord record;
+  record.event = suppressed->event;
+  record.uid = suppressed->uid.value_or(static_cast<uid_t>(-1));
+  record.suppressed = suppressed->lines;
+  std::string packed;
+  PackAuditRecord(record, time, &packed);
+  return Append({.record = record, .packed = packed, .line_size = AuditLineSize(record)}, {});
 }
 
 void AuditQueue::SetRates(const AuditConfig& config) {
   limiter_ = RateLimiter(RatesOf(config), RandomSeed());
 }
 
-void AuditQueue::Take(AuditLines* empty) {
-  std::swap(lines_, *empty);
+void AuditQueue::Take(AuditBatch* empty) {
+  std::swap(waiting_, *empty);
   shares_.Release();
 }
 

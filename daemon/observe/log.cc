@@ -67,8 +67,8 @@ Log& TheLog() {
 class LogAuditTarget final : public AuditTarget {
  public:
   explicit LogAuditTarget(std::shared_ptr<LogSink> sink) : sink_(std::move(sink)) {}
-  bool Write(std::string_view lines) override {
-    const WriteResult result = sink_->thread().Write(lines, given_up_);
+  bool Write(std::string_view records) override {
+    const WriteResult result = sink_->thread().Write(records, given_up_);
     kept_ = result.kept;
     return result.error == 0;
   }

@@ -3,10 +3,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <utility>
 
+#include "observe/audit_line.h"
 #include "observe/journal.h"
+#include "text/escape.h"
+#include "text/numbers.h"
 
 namespace proxyd {
 namespace {
@@ -21,11 +24,7 @@ class FileOutput final : public LogOutput {
   FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report)
       : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report) {}
   int Write(level_enum /*level*/, std::string_view line) override { return file_.Append(line); }
-  WriteResult WriteRaw(std::string_view lines) override {
-    WriteResult result;
-    result.error = file_.Append(lines, &result.kept);
-    return result;
-  }
+  WriteResult WriteRaw(std::string_view records) override;
   void Reopen() override {
     if (const ttrpc::Status status = file_.Reopen(); !status.ok()) report_(status.message());
   }
@@ -35,20 +34,56 @@ class FileOutput final : public LogOutput {
   const Report report_;
 };
 
+// Takes records off the front until their lines are this long, so that a large batch is not in
+// memory twice.
+constexpr size_t kLinesAtOnce = size_t{256} << 10U;
+
+std::string TakeLines(std::string_view* records) {
+  std::string lines;
+  while (!records->empty() && lines.size() < kLinesAtOnce) {
+    const UnpackedRecord unpacked = UnpackAuditRecord(records);
+    AppendAuditLine(unpacked.record, unpacked.time, &lines);
+  }
+  return lines;
+}
+
+// The bytes of as many packed records as there are whole lines.
+size_t SizeOfRecords(std::string_view records, std::string_view lines) {
+  const size_t size = records.size();
+  for (auto count = std::count(lines.begin(), lines.end(), '\n'); count > 0; --count)
+    static_cast<void>(UnpackAuditRecord(&records));
+  return size - records.size();
+}
+
+WriteResult FileOutput::WriteRaw(std::string_view records) {
+  WriteResult result;
+  while (result.error == 0 && result.kept < records.size()) {
+    std::string_view rest = records.substr(result.kept);
+    const std::string lines = TakeLines(&rest);
+    size_t kept = 0;
+    result.error = file_.Append(lines, &kept);
+    result.kept += result.error == 0 ? records.size() - result.kept - rest.size()
+                                     : SizeOfRecords(records.substr(result.kept),
+                                                     std::string_view(lines).substr(0, kept));
+  }
+  return result;
+}
+
 class JournalOutput final : public LogOutput {
  public:
   JournalOutput(std::unique_ptr<WriteDeadline> deadline, Journal journal)
       : LogOutput(std::move(deadline)), journal_(std::move(journal)) {}
   bool keeps_time_and_level() const override { return true; }
   int Write(level_enum level, std::string_view line) override;
-  WriteResult WriteRaw(std::string_view lines) override;
+  WriteResult WriteRaw(std::string_view records) override;
 
  private:
-  int WriteAudit(std::string_view line);
+  int WriteAudit(const UnpackedRecord& unpacked);
   void Begin(std::string_view message, std::string_view priority);
 
   Journal journal_;
   std::string entry_;
+  std::string line_;
 };
 
 // syslog(3)'s.
@@ -79,39 +114,66 @@ int JournalOutput::Write(level_enum level, std::string_view line) {
   return journal_.Send(entry_);
 }
 
-WriteResult JournalOutput::WriteRaw(std::string_view lines) {
+WriteResult JournalOutput::WriteRaw(std::string_view records) {
   WriteResult result;
-  while (result.kept < lines.size()) {
-    const std::string_view left = lines.substr(result.kept);
-    const size_t end = left.find('\n');  // each line has one
-    result.error = WriteAudit(left.substr(0, end));
+  const size_t size = records.size();
+  while (!records.empty()) {
+    result.error = WriteAudit(UnpackAuditRecord(&records));
     if (result.error != 0) break;
-    result.kept += end + 1;
+    result.kept = size - records.size();
   }
   return result;
 }
 
-// TTRPC_PROXY_UID for "uid", and so on.
-std::string JournalKey(const std::string& key) {
-  std::string name = "TTRPC_PROXY_";
-  for (const char c : key)
-    name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
-  return name;
-}
+// Appends the fields of a record to an entry: TTRPC_PROXY_UID for "uid", and so on.
+class JournalFields {
+ public:
+  explicit JournalFields(std::string* entry) : entry_(entry) {}
+
+  void Text(std::string_view key, std::string_view value) {
+    value_.clear();
+    text::AppendUtf8(value, kAuditValueLimit, &value_);
+    Append(key);
+  }
+  void Number(std::string_view key, uint64_t value) {
+    value_.clear();
+    text::AppendNumber(value, &value_);
+    Append(key);
+  }
+  void Flag(std::string_view key, bool value) {
+    value_ = value ? "true" : "false";
+    Append(key);
+  }
+  void Time(std::chrono::system_clock::time_point time) {
+    value_.clear();
+    text::AppendTime(time, &value_);
+    Append("time");
+  }
+
+ private:
+  void Append(std::string_view key) {
+    std::string name = "TTRPC_PROXY_";
+    for (const char c : key)
+      name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+    AppendJournalField(name, value_, entry_);
+  }
+
+  std::string* entry_;
+  std::string value_;
+};
 
 // The line is the message, and each of its values a field: to be asked for by journalctl(1).
-int JournalOutput::WriteAudit(std::string_view line) {
-  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
+  const AuditRecord& record = unpacked.record;
   // What somebody was kept from is worth a second look, and no fault of the daemon's.
-  const std::string event = object.is_object() ? object.value("event", "") : "";
-  const bool notice = (event == "deny" || event == "refuse") && object.value("enforced", true);
-  Begin(line, notice ? "5" : "6");
-  if (object.is_object()) {
-    for (const auto& [key, value] : object.items()) {
-      AppendJournalField(JournalKey(key),
-                         value.is_string() ? value.get<std::string>() : value.dump(), &entry_);
-    }
-  }
+  const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
+  line_.clear();
+  AppendAuditLine(record, unpacked.time, &line_);
+  line_.pop_back();  // an entry is a line by itself
+  Begin(line_, refusal && record.enforced.value_or(true) ? "5" : "6");
+  JournalFields fields(&entry_);
+  fields.Time(unpacked.time);
+  VisitAuditFields(record, fields);
   return journal_.Send(entry_);
 }
 

@@ -18,7 +18,7 @@ namespace proxyd {
 
 struct WriteResult {
   int error = 0;    // 0, or the errno of the failure
-  size_t kept = 0;  // bytes of whole lines that the output has, from the first one on
+  size_t kept = 0;  // bytes of what was given that the output has, whole lines or records
 };
 
 class LogOutput {
@@ -33,8 +33,8 @@ class LogOutput {
   virtual bool keeps_time_and_level() const { return false; }
   // A line with its newline. 0, or the errno of the failure: it is lost.
   virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;
-  // Whole lines of audit, as they are.
-  virtual WriteResult WriteRaw(std::string_view lines) = 0;
+  // Records of the audit, packed: not wrapped, and whatever the log's format is.
+  virtual WriteResult WriteRaw(std::string_view records) = 0;
   // Logs it if that fails.
   virtual void Reopen() {}
 

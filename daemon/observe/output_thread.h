@@ -2,8 +2,8 @@
 //
 // OutputThread: writes to an output on a thread of its own, so that nobody waits for a disk, a pipe
 // or a journald. Its mutex is never held while anything is opened, written or closed. Log lines
-// wait in a bounded queue, the oldest of which is lost first; one caller at a time has lines of
-// audit written, and waits for that.
+// wait in a bounded queue, the oldest of which is lost first; one caller at a time has records
+// of the audit written, and waits for that.
 //
 // A write that hangs is given up once the output is replaced, the caller gives up, or the end has
 // come: if the write cannot be ended, its thread is left to itself with the output and goes when
@@ -44,9 +44,9 @@ class OutputThread {
   void Reopen();
   void GiveUp();  // makes a Write() that waits look at its `given_up`
 
-  // Has the output write `lines`, and waits until it has, `given_up` was set and announced by
-  // GiveUp(), or Stop() has ended: then the error is ECANCELED, and `kept` what the output is known
-  // to have. One thread at a time.
+  // Has the output write these records, or lines, and waits until it has, `given_up` was set and
+  // announced by GiveUp(), or Stop() has ended: then the error is ECANCELED, and `kept` what the
+  // output is known to have. One thread at a time.
   WriteResult Write(std::string_view lines, const std::atomic<bool>& given_up);
 
   // Writes what is queued until `deadline`, and ends the thread. False: it hangs, and is left to

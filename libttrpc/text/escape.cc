@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/escape.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace text {
@@ -61,19 +62,24 @@ void AppendHex(uint32_t value, int digits, std::string* out) {
 
 // How one kind of reader wants what must not reach it unchanged.
 struct Style {
+  enum class Escaped { kHarmful, kAsciiControls, kNothing };
   enum class NotUtf8 { kKept, kReplaced, kHex };
   bool quotes;                   // `"` and `\` are escaped
   std::string_view short_forms;  // controls that a letter stands for
-  bool ascii_only;               // only controls of ASCII are escaped
-  bool short_hex;                // those are \xXX, not \u00XX
+  Escaped escaped;
+  bool short_hex;  // those are \xXX, not \u00XX
   NotUtf8 not_utf8;
 };
 // A basic string of TOML may hold every character of UTF-8 but the controls of ASCII.
-constexpr Style kToml = {true, "\n\t", true, false, Style::NotUtf8::kKept};
-constexpr Style kTomlBare = {false, "\n\t", true, false, Style::NotUtf8::kKept};
-constexpr Style kJson = {true, "\n\r\t", false, false, Style::NotUtf8::kReplaced};
-constexpr Style kLog = {false, "\n\r\t", false, false, Style::NotUtf8::kHex};
-constexpr Style kTerminal = {false, "", false, true, Style::NotUtf8::kHex};
+constexpr Style kToml = {true, "\n\t", Style::Escaped::kAsciiControls, false,
+                         Style::NotUtf8::kKept};
+constexpr Style kTomlBare = {false, "\n\t", Style::Escaped::kAsciiControls, false,
+                             Style::NotUtf8::kKept};
+constexpr Style kJson = {true, "\n\r\t", Style::Escaped::kHarmful, false,
+                         Style::NotUtf8::kReplaced};
+constexpr Style kLog = {false, "\n\r\t", Style::Escaped::kHarmful, false, Style::NotUtf8::kHex};
+constexpr Style kUtf8 = {false, "", Style::Escaped::kNothing, false, Style::NotUtf8::kReplaced};
+constexpr Style kTerminal = {false, "", Style::Escaped::kHarmful, true, Style::NotUtf8::kHex};
 
 void AppendEscape(uint32_t code_point, const Style& style, std::string* out) {
   const bool is_ascii = code_point < 0x80;
@@ -116,6 +122,18 @@ bool IsPlain(char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';  // char may be signed
 }
 
+bool IsEscaped(uint32_t code_point, Style::Escaped which) {
+  switch (which) {
+    case Style::Escaped::kHarmful:
+      return MayDoHarm(code_point);
+    case Style::Escaped::kAsciiControls:
+      return code_point < 0x80 && MayDoHarm(code_point);
+    case Style::Escaped::kNothing:
+      return false;
+  }
+  return true;
+}
+
 void AppendEscaped(std::string_view value, const Style& style, std::string* out) {
   while (!value.empty()) {
     size_t run = 0;
@@ -125,10 +143,9 @@ void AppendEscaped(std::string_view value, const Style& style, std::string* out)
     if (value.empty()) return;
 
     const Character character = Decode(value);
-    const bool may_escape = character.code_point < 0x80 || !style.ascii_only;
     if (!character.valid) {
       AppendNotUtf8(value[0], style.not_utf8, out);
-    } else if (may_escape && MayDoHarm(character.code_point)) {
+    } else if (IsEscaped(character.code_point, style.escaped)) {
       AppendEscape(character.code_point, style, out);
     } else {
       if (style.quotes && (value[0] == '"' || value[0] == '\\')) out->push_back('\\');
@@ -179,6 +196,21 @@ size_t JsonStringBound(std::string_view value, size_t limit) {
   size_t bound = 2 + kEllipsis.size();
   for (const char byte : value.substr(0, limit)) bound += IsPlain(byte) ? 1 : kLongestEscape;
   return bound;
+}
+
+size_t JsonStringSize(std::string_view value, size_t limit) {
+  // Most values are plain and short: nothing is escaped or cut.
+  if (value.size() <= limit && std::all_of(value.begin(), value.end(), IsPlain))
+    return value.size() + 2;
+  std::string quoted;
+  AppendJsonString(value, limit, &quoted);
+  return quoted.size();
+}
+
+void AppendUtf8(std::string_view value, size_t limit, std::string* out) {
+  const std::string_view kept = Cut(value, limit);
+  AppendEscaped(kept, kUtf8, out);
+  if (kept.size() < value.size()) out->append(kEllipsis);
 }
 
 void AppendPlainText(std::string_view value, size_t limit, std::string* out) {

@@ -25,6 +25,12 @@ std::string JsonQuoted(std::string_view value);
 void AppendJsonString(std::string_view value, size_t limit, std::string* out);
 // The most bytes that AppendJsonString() appends.
 size_t JsonStringBound(std::string_view value, size_t limit);
+// How many bytes AppendJsonString() appends.
+size_t JsonStringSize(std::string_view value, size_t limit);
+
+// Appends the value itself, as UTF-8, for an output that takes any text. Bytes that are not UTF-8
+// become U+FFFD. A long value is cut as above.
+void AppendUtf8(std::string_view value, size_t limit, std::string* out);
 
 // For people who read a log: control characters as \n, \t, …, \u00XX, and bytes that are not UTF-8
 // as \xXX. Cut as above. A backslash stays as it is: the aim is that lines hold, not that values

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "audit_records.h"
 #include "observe/audit.h"
 
 namespace proxyd {
@@ -82,7 +83,7 @@ class Gate {
 class GatedTarget final : public AuditTarget {
  public:
   explicit GatedTarget(Gate* gate) : gate_(gate) {}
-  bool Write(std::string_view lines) override { return gate_->Write(lines); }
+  bool Write(std::string_view records) override { return gate_->Write(LinesOf(records)); }
 
  private:
   Gate* gate_;

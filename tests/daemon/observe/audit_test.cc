@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "audit_records.h"
 #include "observe/audit_line.h"
 
 namespace proxyd {
@@ -104,7 +105,7 @@ class FakeTarget final : public AuditTarget {
  public:
   explicit FakeTarget(Book* book) : book_(book) {}
   ~FakeTarget() override { book_->NoteEnd(); }
-  bool Write(std::string_view lines) override { return book_->Write(lines); }
+  bool Write(std::string_view records) override { return book_->Write(LinesOf(records)); }
   void Reopen() override { book_->NoteReopen(); }
   void GiveUp() override { book_->GiveUp(); }
 

@@ -18,6 +18,7 @@
 #include <sstream>
 #include <string>
 
+#include "audit_records.h"
 #include "observe/line_file.h"
 #include "observe/log.h"
 #include "support/temp_folder.h"
@@ -173,13 +174,15 @@ TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
   const CapturedLog log;
   auto target = MakeFileAuditTarget(path);
   ASSERT_TRUE(target) << target.error();
-  EXPECT_TRUE((*target)->Write("{\"a\":1}\n"));
+  const std::string a = LinesOf(Packed("a"));
+  const std::string c = LinesOf(Packed("c"));
+  EXPECT_TRUE((*target)->Write(Packed("a")));
   {
-    const FileSizeLimit full(10);
-    for (int i = 0; i < 3; ++i) EXPECT_FALSE((*target)->Write("{\"b\":2}\n"));
+    const FileSizeLimit full(a.size() + 2);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE((*target)->Write(Packed("b")));
   }
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write("{\"c\":3}\n"));
-  EXPECT_EQ(test::ReadFile(path), "{\"a\":1}\n{\"c\":3}\n{\"c\":3}\n{\"c\":3}\n");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write(Packed("c")));
+  EXPECT_EQ(test::ReadFile(path), a + c + c + c);
   EXPECT_THAT(log.lines(), ElementsAre("error audit: cannot write " + path + ": File too large",
                                        "info audit: " + path + " is written again"));
 }
@@ -188,7 +191,7 @@ TEST(FileAuditTargetTest, NoSpaceLeftOnDevice) {
   const CapturedLog log;
   auto target = MakeFileAuditTarget("/dev/full");
   ASSERT_TRUE(target) << target.error();
-  EXPECT_FALSE((*target)->Write("{}\n"));
+  EXPECT_FALSE((*target)->Write(Packed()));
   EXPECT_THAT(log.lines(),
               ElementsAre("error audit: cannot write /dev/full: No space left on device"));
 }
@@ -221,12 +224,14 @@ TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
   EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
 }
 
-// It has the first of the lines that it is given, and hangs on the others.
+// It has the first of the records that it is given, and hangs on the others.
 class HalfTarget final : public AuditTarget {
  public:
   explicit HalfTarget(std::atomic<bool>* begun) : begun_(begun) {}
-  bool Write(std::string_view lines) override {
-    kept_ = lines.find('\n') + 1;
+  bool Write(std::string_view records) override {
+    std::string_view others = records;
+    UnpackAuditRecord(&others);
+    kept_ = records.size() - others.size();
     *begun_ = true;
     while (!given_up_) ::sched_yield();
     return false;

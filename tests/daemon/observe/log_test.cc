@@ -26,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "audit_records.h"
 #include "support/temp_folder.h"
 #include "ttrpc/unique_fd.h"
 
@@ -302,15 +303,17 @@ TEST_F(LogTest, AuditLinesAreNotWrapped) {
   LogConfig config = FileConfig(LogFormat::kJson);
   config.level = LogLevel::kError;
   ASSERT_TRUE(SetUpLog(config).ok());
-  EXPECT_TRUE(MakeLogAuditTarget()->Write("{\"a\":1}\n{\"b\":2}\n"));
-  EXPECT_EQ(test::ReadFile(path_), "{\"a\":1}\n{\"b\":2}\n");
+  EXPECT_TRUE(MakeLogAuditTarget()->Write(Packed("a") + Packed("b")));
+  EXPECT_EQ(test::ReadFile(path_),
+            "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"event\":\"connect\",\"method\":\"a\"}\n"
+            "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"event\":\"connect\",\"method\":\"b\"}\n");
 }
 
 TEST_F(LogTest, AuditIntoALogThatFails) {
   LogConfig config = FileConfig();
   config.path = "/dev/full";
   ASSERT_TRUE(SetUpLog(config).ok());
-  EXPECT_FALSE(MakeLogAuditTarget()->Write("{}\n"));
+  EXPECT_FALSE(MakeLogAuditTarget()->Write(Packed()));
 }
 
 constexpr char kJournal[] = "/run/systemd/journal/socket";
@@ -345,10 +348,21 @@ int LogToFakeJournal() {
   const ttrpc::UniqueFd journal = FakeJournal();
   if (!SetUpLog(JournalConfig()).ok()) return 2;
   spdlog::warn("{}", kHostile);
-  const std::string denial =
-      R"({"event":"deny","uid":1000,"method":"Do","enforced":true,"code":"PERMISSION_DENIED"})";
-  const std::string shadow = R"({"event":"deny","enforced":false,"listener":"a\nb"})";
-  MakeLogAuditTarget()->Write(denial + "\n" + shadow + "\n");
+  AuditRecord record;
+  record.event = AuditEvent::kDeny;
+  record.uid = 1000;
+  record.method = "Do";
+  record.enforced = true;
+  record.code = ttrpc::StatusCode::kPermissionDenied;
+  std::string denial;
+  PackAuditRecord(record, {}, &denial);
+  record = {};
+  record.event = AuditEvent::kDeny;
+  record.enforced = false;
+  record.listener = "a\nb\xff";
+  std::string shadow;
+  PackAuditRecord(record, {}, &shadow);
+  MakeLogAuditTarget()->Write(denial + shadow);
   ShutDownLog();
   // In the order in which two threads wrote them.
   std::multiset<std::string> entries;
@@ -358,16 +372,21 @@ int LogToFakeJournal() {
   const std::string identifier = "SYSLOG_IDENTIFIER=ttrpc-proxyd\n";
   // A value of more than one line is sent with its length.
   const std::string two_lines =
-      std::string("TTRPC_PROXY_LISTENER\n\3\0\0\0\0\0\0\0", 29) + "a\nb\n";
+      std::string("TTRPC_PROXY_LISTENER\n\6\0\0\0\0\0\0\0", 29) + "a\nb\xEF\xBF\xBD\n";
+  const std::string denied =
+      "TTRPC_PROXY_TIME=1970-01-01T00:00:00.000000Z\nTTRPC_PROXY_EVENT=deny\n";
   const std::multiset<std::string> expected = {
       "MESSAGE=peer said \"x\\n2024-01-01T00:00:00.000000Z info forged\\u001b[2J\\xff\n"
       "PRIORITY=4\n" +
           identifier,
-      "MESSAGE=" + denial + "\nPRIORITY=5\n" + identifier +
-          "TTRPC_PROXY_CODE=PERMISSION_DENIED\nTTRPC_PROXY_ENFORCED=true\n"
-          "TTRPC_PROXY_EVENT=deny\nTTRPC_PROXY_METHOD=Do\nTTRPC_PROXY_UID=1000\n",
-      "MESSAGE=" + shadow + "\nPRIORITY=6\n" + identifier +
-          "TTRPC_PROXY_ENFORCED=false\nTTRPC_PROXY_EVENT=deny\n" + two_lines,
+      R"(MESSAGE={"time":"1970-01-01T00:00:00.000000Z","event":"deny","uid":1000,"method":"Do",)"
+      R"("enforced":true,"code":"PERMISSION_DENIED"})"
+      "\nPRIORITY=5\n" +
+          identifier + denied +
+          "TTRPC_PROXY_UID=1000\nTTRPC_PROXY_METHOD=Do\nTTRPC_PROXY_ENFORCED=true\n"
+          "TTRPC_PROXY_CODE=PERMISSION_DENIED\n",
+      "MESSAGE=" + LinesOf(shadow) + "PRIORITY=6\n" + identifier + denied + two_lines +
+          "TTRPC_PROXY_ENFORCED=false\n",
   };
   if (entries == expected) return 0;
   for (const std::string& entry : entries)
@@ -393,16 +412,16 @@ int JournalComesAndGoes() {
   ttrpc::UniqueFd journal = FakeJournal();
   if (!SetUpLog(JournalConfig()).ok()) return 2;
   const auto target = MakeLogAuditTarget();
-  if (!target->Write("{}\n")) return 3;
+  if (!target->Write(Packed())) return 3;
   journal.reset();
-  if (target->Write("{}\n") || target->kept() != 0) return 4;
+  if (target->Write(Packed()) || target->kept() != 0) return 4;
   ::unlink(kJournal);
-  if (target->Write("{}\n")) return 5;
+  if (target->Write(Packed())) return 5;
   Audit audit(AuditAll(), MakeLogAuditTarget());
   audit.Record(AuditRecord());
   while (audit.lost() != 1) ::sched_yield();
   journal = FakeJournal();
-  return target->Write("{}\n") ? 0 : 6;
+  return target->Write(Packed()) ? 0 : 6;
 }
 
 // Nobody reads: its queue fills. Neither a reload nor the end waits for it.
@@ -410,10 +429,10 @@ int JournalThatHangs(const std::string& file) {
   EnterEmptyRun();
   const ttrpc::UniqueFd journal = FakeJournal();
   if (!SetUpLog(JournalConfig()).ok()) return 2;
-  std::string lines;
-  for (size_t i = 0; i < 5000; ++i) lines.append("{}\n");
+  std::string records;
+  for (size_t i = 0; i < 5000; ++i) records.append(Packed());
   const auto target = MakeLogAuditTarget();
-  std::thread writer([&target, &lines] { target->Write(lines); });
+  std::thread writer([&target, &records] { target->Write(records); });
   // It has begun, and cannot end.
   char bytes[64];
   if (::recv(journal.get(), bytes, sizeof bytes, MSG_PEEK) <= 0) return 3;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "audit_records.h"
 #include "observe/audit_line.h"
 
 namespace proxyd {
@@ -15,8 +16,8 @@ namespace {
 class CountingTarget final : public AuditTarget {
  public:
   explicit CountingTarget(std::string* lines) : lines_(lines) {}
-  bool Write(std::string_view lines) override {
-    lines_->append(lines);
+  bool Write(std::string_view records) override {
+    lines_->append(LinesOf(records));
     return true;
   }
 

@@ -73,6 +73,22 @@ TEST(EscapeTest, Table) {
   }
 }
 
+// What a reader of the JSON string gets, and the string's size without making it.
+TEST(EscapeTest, Utf8IsWhatTheJsonStringMeans) {
+  const auto check = [](std::string_view value, size_t limit) {
+    const std::string json = Json(value, limit);
+    std::string utf8;
+    AppendUtf8(value, limit, &utf8);
+    EXPECT_EQ(utf8, nlohmann::json::parse(json).get<std::string>());
+    EXPECT_EQ(JsonStringSize(value, limit), json.size());
+  };
+  for (int first = 0; first < 256; ++first) {
+    for (int second = 0; second < 256; ++second)
+      check(std::string({static_cast<char>(first), static_cast<char>(second)}), kNoLimit);
+  }
+  for (size_t limit = 0; limit < 12; ++limit) check("plain \xF0\x9F\x98\x80\n\"", limit);
+}
+
 TEST(EscapeTest, EachPairOfBytesGivesJsonInOneLine) {
   for (int first = 0; first < 256; ++first) {
     for (int second = 0; second < 256; ++second) {

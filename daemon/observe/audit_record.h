@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AuditRecord: one decision, with everything that is known of it, and the form in which it waits to
+// be written. Outputs make of it what they write: a line, or an entry of the journal. Pure; any
+// thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ttrpc/status.h"
+
+namespace proxyd {
+
+enum class AuditEvent { kConnect, kRefuse, kCall, kDeny, kDisconnect };
+
+// As it is written; lives for ever.
+std::string_view EventName(AuditEvent event);
+
+// Views are borrowed for the call that takes the record. What is empty or absent is not written.
+struct AuditRecord {
+  AuditEvent event = AuditEvent::kConnect;
+  std::string_view listener;
+  pid_t pid = 0;
+  uid_t uid = static_cast<uid_t>(-1);
+  gid_t gid = static_cast<gid_t>(-1);
+  std::string_view service;
+  std::string_view method;
+  std::string_view kind;  // "unary", "stream"
+  std::string_view rule;
+  std::optional<bool> enforced;
+  std::string_view backend;
+  std::optional<ttrpc::StatusCode> code;
+  std::optional<std::chrono::microseconds> duration;
+  std::optional<uint64_t> request_bytes;
+  std::optional<uint64_t> response_bytes;
+  std::string_view traceparent;
+  std::optional<uint64_t> suppressed;  // it stands for so many records that were held back
+  // Not written: a backend got the call, or the admin service carried it out. Such a record is
+  // never held back.
+  bool carried_out = false;
+  // Not written: for those who look at it as it happens.
+  uint64_t peer = 0;
+  uint32_t stream_id = 0;  // the peer's
+};
+
+// A value of more bytes than this is cut and ends in "…": the longest service and method that are
+// no error are 256 bytes long.
+inline constexpr size_t kAuditValueLimit = 256;
+
+// Appends all of it that is written, with the time. It takes up about as many bytes as its line, by
+// which it is counted.
+void PackAuditRecord(const AuditRecord& record, std::chrono::system_clock::time_point time,
+                     std::string* out);
+
+struct UnpackedRecord {
+  AuditRecord record;  // views into what was unpacked
+  std::chrono::system_clock::time_point time;
+};
+// Takes the first of `records`, of which there is one, off their front.
+UnpackedRecord UnpackAuditRecord(std::string_view* records);
+
+// How many there are.
+size_t CountAuditRecords(std::string_view records);
+
+// Calls `fields` with the key and the value of each field that is written, in the order of the
+// contract: Text() with a string that may hold anything, Number() and Flag().
+template <typename Fields>
+void VisitAuditFields(const AuditRecord& record, Fields& fields) {
+  const auto text = [&fields](std::string_view key, std::string_view value) {
+    if (!value.empty()) fields.Text(key, value);
+  };
+  const auto number = [&fields](std::string_view key, const std::optional<uint64_t>& value) {
+    if (value) fields.Number(key, *value);
+  };
+  text("event", EventName(record.event));
+  text("listener", record.listener);
+  if (record.pid > 0) fields.Number("pid", static_cast<uint64_t>(record.pid));
+  if (record.uid != static_cast<uid_t>(-1)) fields.Number("uid", record.uid);
+  if (record.gid != static_cast<gid_t>(-1)) fields.Number("gid", record.gid);
+  text("service", record.service);
+  text("method", record.method);
+  text("kind", record.kind);
+  text("rule", record.rule);
+  if (record.enforced) fields.Flag("enforced", *record.enforced);
+  text("backend", record.backend);
+  if (record.code) text("code", ttrpc::StatusCodeName(*record.code));
+  if (record.duration) {
+    // A clock that went back must not show as half a million years.
+    const int64_t microseconds = record.duration->count();
+    fields.Number("duration_us", microseconds > 0 ? static_cast<uint64_t>(microseconds) : 0);
+  }
+  number("request_bytes", record.request_bytes);
+  number("response_bytes", record.response_bytes);
+  text("traceparent", record.traceparent);
+  number("suppressed", record.suppressed);
+}
+
+}  // namespace proxyd

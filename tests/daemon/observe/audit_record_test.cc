@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/audit_record.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "observe/audit_line.h"
+
+namespace proxyd {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::system_clock;
+
+std::string LineOf(const AuditRecord& record, system_clock::time_point time) {
+  std::string line;
+  AppendAuditLine(record, time, &line);
+  return line;
+}
+
+AuditRecord Whole() {
+  AuditRecord record;
+  record.event = AuditEvent::kDeny;
+  record.listener = "shims";
+  record.pid = 4242;
+  record.uid = 1000;
+  record.gid = 1001;
+  record.service = "containerd.task.v2.Task";
+  record.method = "State";
+  record.kind = "unary";
+  record.rule = "monitoring may look";
+  record.enforced = false;
+  record.backend = "shim";
+  record.code = static_cast<ttrpc::StatusCode>(-7);
+  record.duration = microseconds(-1234);
+  record.request_bytes = 0;
+  record.response_bytes = ~uint64_t{0};
+  record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  return record;
+}
+
+std::vector<AuditRecord> Records() {
+  static const std::string kLong(300, 'x');
+  static const std::string kHostile = std::string(255, '\x01') + "\xE2\x80\xA6\xff\"";
+  // A character at the limit, which is not cut in two.
+  static const std::string kCut = std::string(255, 'y') + "\xF0\x9F\x98\x80 and more";
+  std::vector<AuditRecord> records = {AuditRecord(), Whole()};
+  for (const std::string& value : {kLong, kHostile, kCut}) {
+    AuditRecord record;
+    record.listener = record.service = record.method = record.rule = record.backend = value;
+    record.enforced = true;
+    records.push_back(record);
+  }
+  AuditRecord count;
+  count.event = AuditEvent::kRefuse;
+  count.suppressed = 17;
+  records.push_back(count);
+  return records;
+}
+
+// What is packed becomes the line that the record itself would.
+TEST(AuditRecordTest, UnpackedItReadsTheSame) {
+  const system_clock::time_point time(microseconds(1700000000'000007));
+  std::string packed;
+  std::string expected;
+  for (const AuditRecord& record : Records()) {
+    PackAuditRecord(record, time, &packed);
+    expected += LineOf(record, time);
+  }
+  EXPECT_EQ(CountAuditRecords(packed), Records().size());
+  std::string lines;
+  AppendAuditLines(packed, &lines);
+  EXPECT_EQ(lines, expected);
+}
+
+TEST(AuditRecordTest, TheSizeOfALineIsKnownBeforeItIsMade) {
+  for (const AuditRecord& record : Records())
+    EXPECT_EQ(AuditLineSize(record), LineOf(record, {}).size()) << record.service;
+}
+
+// Memory is bounded by the lines' sizes.
+TEST(AuditRecordTest, IsNotMuchLargerThanItsLine) {
+  for (const AuditRecord& record : Records()) {
+    std::string packed;
+    PackAuditRecord(record, {}, &packed);
+    EXPECT_LE(packed.size(), AuditLineSize(record) + 16);
+  }
+}
+
+TEST(AuditRecordTest, ACountIsALineOfItsOwn) {
+  AuditRecord record;
+  record.event = AuditEvent::kDeny;
+  record.uid = 1000;
+  record.suppressed = 3;
+  EXPECT_EQ(LineOf(record, {}), R"({"time":"1970-01-01T00:00:00.000000Z","event":"deny",)"
+                                R"("uid":1000,"suppressed":3})"
+                                "\n");
+}
+
+}  // namespace
+}  // namespace proxyd
