@@ -103,7 +103,7 @@ struct EventBaseDeleter {
   void operator()(event_base* base) const { event_base_free(base); }
 };
 
-void LogCounters(const Counters& c) {
+void LogCounters(const WorkerCounters& c) {
   spdlog::info(
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
       "messages of peers, {} of "

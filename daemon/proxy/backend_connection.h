@@ -82,7 +82,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // The backend is done with it.
   void Remove(const Call& call) {
     calls_.Erase(call.backend_id);
-    --backend_->tally().calls_in_flight;
+    --backend_->counters().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
   // The backend may still work on it. Messages for it are dropped from now on; its place stays

@@ -14,7 +14,7 @@
 
 #include "limits/accounting.h"
 #include "observe/audit_shares.h"
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/ref.h"
@@ -48,7 +48,7 @@ struct Call {
   StreamState state;
   Ref<Generation> generation;  // that allowed it
   size_t rule = 0;             // of its configuration
-  MethodTally* tally = nullptr;
+  MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
@@ -67,7 +67,7 @@ inline void Call::Reset(const StreamState& initial) {
   state = initial;
   generation = {};
   rule = 0;
-  tally = nullptr;
+  counters = nullptr;
   start = {};
   request_bytes = 0;
   response_bytes = 0;

@@ -19,7 +19,6 @@
 #include "policy/policy.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/generation.h"
 #include "proxy/group_reader.h"
 #include "proxy/listener_state.h"
@@ -28,6 +27,7 @@
 #include "proxy/peer_timeouts.h"
 #include "proxy/request_check.h"
 #include "proxy/request_rules.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/connection.h"
 #include "ttrpc/id_map.h"
 #include "ttrpc/io_loop.h"
@@ -129,7 +129,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   bool stale() const { return generation_ != worker_generation_; }
   // False: the kernel does not give them.
   bool ReadGroups();
-  void CountAsPeer(ListenerTally* tally);
+  void CountAsPeer(ListenerCounters* counters);
   void RetireOldBackends();
 
   // Requests.
@@ -200,7 +200,7 @@ class Peer final : public ttrpc::ConnectionHandler,
   PeerGroups groups_;
   std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
   Admission admission_;
-  ListenerTally* counted_in_ = nullptr;  // among its peers
+  ListenerCounters* counted_in_ = nullptr;  // among its peers
   ttrpc::Connection connection_;
   ConnectionPlace place_;
   std::list<Peer>::iterator position_;

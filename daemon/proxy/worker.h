@@ -16,11 +16,10 @@
 #include "config/config.h"
 #include "limits/accounting.h"
 #include "observe/audit.h"
+#include "observe/labeled_counters.h"
 #include "observe/reports.h"
-#include "observe/tally.h"
 #include "policy/snapshot.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/group_reader.h"
@@ -29,6 +28,7 @@
 #include "proxy/pressure.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/request.h"
 #include "ttrpc/timer.h"
@@ -85,7 +85,7 @@ class Worker {
   Reports& reports() { return context_.reports; }
   uint32_t last_stream_id() const { return context_.last_stream_id; }
   const Accounting& accounting() const { return context_.accounting; }
-  const Tally& tally() const { return tally_; }
+  const LabeledCounters& labeled_counters() const { return labeled_counters_; }
   const std::list<Peer>& peers() const { return peers_; }
   // Null: there is none with this id.
   Peer* FindPeer(uint64_t id);
@@ -101,7 +101,7 @@ class Worker {
   SharedBackends& shared_backends() { return shared_backends_; }
   DeadlineQueue& backend_write_deadlines() { return backend_write_deadlines_; }
   DeadlineQueue& abandoned_deadlines() { return abandoned_deadlines_; }
-  Counters& counters() { return counters_; }
+  WorkerCounters& counters() { return counters_; }
   // Calls come and go with every message: some are kept for the next.
   std::unique_ptr<Call> NewCall(const StreamState& state);
   void Recycle(std::unique_ptr<Call> call);
@@ -135,12 +135,12 @@ class Worker {
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
-  Tally tally_;
+  LabeledCounters labeled_counters_;
   Ref<Generation> generation_;
   BackendLimits backend_limits_;
   DeadlineQueue backend_write_deadlines_;
   DeadlineQueue abandoned_deadlines_;
-  Counters counters_;
+  WorkerCounters counters_;
   uint64_t last_peer_id_ = 0;
   std::chrono::steady_clock::time_point log_no_credentials_again_{};
   ttrpc::RequestView request_buffer_;

@@ -46,7 +46,7 @@ class Daemon final : private AdminActions {
   // Listens, and minds signals from here on. The error says what could not be had.
   ttrpc::Status Start();
 
-  const Counters& counters() { return proxy_.counters(); }
+  const WorkerCounters& counters() { return proxy_.counters(); }
 
  private:
   class ReadWork;

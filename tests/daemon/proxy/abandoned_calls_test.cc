@@ -68,7 +68,7 @@ class AbandonedCallsTest : public ::testing::Test, protected BackendConnectionOw
   }
   ttrpc::ConnectionHandler& handler() { return connection_; }
   uint32_t places() { return place_.account().calls(); }
-  uint64_t in_flight() { return connection_.backend().tally().calls_in_flight; }
+  uint64_t in_flight() { return connection_.backend().counters().calls_in_flight; }
 
   uid_t uid() const override { return 1000; }
   void OnBackendMessage(Call& call, const MessageHeader&, std::string_view) override {

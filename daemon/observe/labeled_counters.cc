@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 
 #include <algorithm>
 
