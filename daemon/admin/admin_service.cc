@@ -145,7 +145,7 @@ void AdminService::EndTaps(const std::function<bool(const ttrpc::UnixCredentials
 AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
                                                                const v1::GetStatusRequest&) {
   const Config& config = info_.config();
-  const Tally& tally = info_.proxy.worker().tally();
+  const LabeledCounters& labeled = info_.proxy.worker().labeled_counters();
   v1::GetStatusReply reply;
   reply.set_version(TTRPC_PROXY_VERSION);
   reply.set_pid(::getpid());
@@ -158,12 +158,12 @@ AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
   reply.set_workers(1);
   reply.set_peers(info_.proxy.accounting().connections());
   uint64_t calls = 0;
-  for (const auto& [name, backend] : tally.backends()) calls += backend.calls_in_flight;
+  for (const auto& [name, backend] : labeled.backends()) calls += backend.calls_in_flight;
   reply.set_calls(calls);
   reply.set_buffered(info_.proxy.accounting().buffered());
   Describe(config.limits, reply.mutable_limits());
   for (const ListenerConfig& listener : config.listeners) {
-    const ListenerTally& counts = tally.listeners().at(listener.name);
+    const ListenerCounters& counts = labeled.listeners().at(listener.name);
     v1::Listener* out = reply.add_listeners();
     out->set_name(listener.name);
     out->set_address(ToString(listener.address));
@@ -223,7 +223,7 @@ AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
                                                                const v1::ListRulesRequest&) {
   const Config& config = info_.config();
   std::map<std::string_view, uint64_t> hits;  // by rule; its name tells it from all others
-  for (const auto& [key, rule] : info_.proxy.worker().tally().rules())
+  for (const auto& [key, rule] : info_.proxy.worker().labeled_counters().rules())
     hits[key.rule] += rule.decisions;
   v1::ListRulesReply reply;
   for (const RuleConfig& rule : config.rules) {
@@ -258,17 +258,18 @@ AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     ttrpc::Context&, const v1::ListBackendsRequest&) {
   v1::ListBackendsReply reply;
   for (const BackendConfig& backend : info_.config().backends) {
-    const BackendTally& tally = info_.proxy.worker().tally().backends().at(backend.name);
+    const BackendCounters& counts =
+        info_.proxy.worker().labeled_counters().backends().at(backend.name);
     v1::Backend* out = reply.add_backends();
     out->set_name(backend.name);
     for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
-    out->set_up(tally.up);
-    out->set_tried(tally.connects + tally.connects_failed > 0);
-    out->set_last_error(AsText(tally.last_error));
-    out->set_connections(tally.connections);
-    out->set_calls(tally.calls_in_flight);
-    out->set_connects(tally.connects);
-    out->set_connects_failed(tally.connects_failed);
+    out->set_up(counts.up);
+    out->set_tried(counts.connects + counts.connects_failed > 0);
+    out->set_last_error(AsText(counts.last_error));
+    out->set_connections(counts.connections);
+    out->set_calls(counts.calls_in_flight);
+    out->set_connects(counts.connects);
+    out->set_connects_failed(counts.connects_failed);
   }
   co_return reply;
 }

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "config/words.h"
+#include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
-#include "observe/tally.h"
 
 namespace proxyd {
 
@@ -72,14 +72,14 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
-void AddListeners(const Tally& tally, Families* out) {
+void AddListeners(const LabeledCounters& labeled, Families* out) {
   out->Gauge("ttrpc_proxy_connections", "Peers that are connected.");
-  for (const auto& [name, listener] : tally.listeners())
+  for (const auto& [name, listener] : labeled.listeners())
     out->Add({{"listener", name}}, listener.peers);
   out->Counter("ttrpc_proxy_connections_total",
                "Connections that were accepted, by what became "
                "of them.");
-  for (const auto& [name, listener] : tally.listeners()) {
+  for (const auto& [name, listener] : labeled.listeners()) {
     out->Add({{"listener", name}, {"result", "admitted"}}, listener.admitted);
     out->Add({{"listener", name}, {"result", "not_admitted"}}, listener.not_admitted);
     out->Add({{"listener", name}, {"result", "no_credentials"}}, listener.no_credentials);
@@ -87,28 +87,28 @@ void AddListeners(const Tally& tally, Families* out) {
   }
 }
 
-void AddBackends(const Tally& tally, Families* out) {
+void AddBackends(const LabeledCounters& labeled, Families* out) {
   out->Gauge("ttrpc_proxy_calls_in_flight", "Calls that a backend has not answered yet.");
-  for (const auto& [name, backend] : tally.backends())
+  for (const auto& [name, backend] : labeled.backends())
     out->Add({{"backend", name}}, backend.calls_in_flight);
   out->Begin("ttrpc_proxy_call_duration_seconds", MetricType::Histogram,
              "How long calls took, from their request to their end.");
-  for (const auto& [name, backend] : tally.backends())
+  for (const auto& [name, backend] : labeled.backends())
     out->Add({{"backend", name}}, backend.durations);
   out->Gauge("ttrpc_proxy_backend_up", "Whether the last attempt to connect succeeded.");
-  for (const auto& [name, backend] : tally.backends())
+  for (const auto& [name, backend] : labeled.backends())
     out->Add({{"backend", name}}, uint64_t{backend.up});
   out->Counter("ttrpc_proxy_backend_connects_total", "Attempts to connect.");
-  for (const auto& [name, backend] : tally.backends()) {
+  for (const auto& [name, backend] : labeled.backends()) {
     out->Add({{"backend", name}, {"result", "connected"}}, backend.connects);
     out->Add({{"backend", name}, {"result", "failed"}}, backend.connects_failed);
   }
 }
 
-void AddCalls(const Tally& tally, Families* out) {
+void AddCalls(const LabeledCounters& labeled, Families* out) {
   out->Counter("ttrpc_proxy_calls_total",
                "Calls that have ended, those included that were refused; by status.");
-  for (const auto& [key, method] : tally.methods()) {
+  for (const auto& [key, method] : labeled.methods()) {
     for (size_t code = 0; code < method.ended.size(); ++code) {
       if (method.ended[code] == 0) continue;
       const auto name = ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code));
@@ -123,7 +123,7 @@ void AddCalls(const Tally& tally, Families* out) {
   out->Counter("ttrpc_proxy_decisions_total",
                "Calls that a rule decided, or with enforced=\"false\" would have; rule=\"\": none "
                "matched.");
-  for (const auto& [key, rule] : tally.rules()) {
+  for (const auto& [key, rule] : labeled.rules()) {
     out->Add({{"listener", key.listener},
               {"rule", key.rule},
               {"action", std::string(WordOf(kActionWords, key.action))},
@@ -132,7 +132,7 @@ void AddCalls(const Tally& tally, Families* out) {
   }
 }
 
-void AddCounters(const Counters& counters, Families* out) {
+void AddCounters(const WorkerCounters& counters, Families* out) {
   out->Counter("ttrpc_proxy_received_bytes_total", "Bytes that were received.");
   out->Add({{"side", "peer"}}, counters.peer_bytes.received);
   out->Add({{"side", "backend"}}, counters.backend_bytes.received);
@@ -193,11 +193,11 @@ void AddProcess(const ProcessStats& stats, Families* out) {
 
 std::string MetricsText(const DaemonInfo& info) {
   Families families;
-  const Tally& tally = info.proxy.worker().tally();
+  const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
   AddDaemon(info, &families);
-  AddListeners(tally, &families);
-  AddBackends(tally, &families);
-  AddCalls(tally, &families);
+  AddListeners(labeled, &families);
+  AddBackends(labeled, &families);
+  AddCalls(labeled, &families);
   AddCounters(info.proxy.counters(), &families);
   AddUsers(info.proxy.accounting(), &families);
   AddProcess(ReadProcessStats(), &families);

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "observe/audit_line.h"
+#include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
-#include "observe/tally.h"
 
 namespace proxyd {
 
@@ -25,13 +25,13 @@ int64_t Milliseconds(std::chrono::system_clock::time_point time) {
 json Listeners(const DaemonInfo& info) {
   json list = json::array();
   for (const ListenerConfig& listener : info.config().listeners) {
-    const auto& tallies = info.proxy.worker().tally().listeners();
-    const ListenerTally& tally = tallies.at(listener.name);
+    const auto& by_listener = info.proxy.worker().labeled_counters().listeners();
+    const ListenerCounters& counts = by_listener.at(listener.name);
     list.push_back({{"name", listener.name},
                     {"address", ToString(listener.address)},
-                    {"peers", tally.peers},
-                    {"admitted", tally.admitted},
-                    {"refused", tally.refused()}});
+                    {"peers", counts.peers},
+                    {"admitted", counts.admitted},
+                    {"refused", counts.refused()}});
   }
   return list;
 }
@@ -39,27 +39,28 @@ json Listeners(const DaemonInfo& info) {
 json Backends(const DaemonInfo& info) {
   json list = json::array();
   for (const BackendConfig& backend : info.config().backends) {
-    const BackendTally& tally = info.proxy.worker().tally().backends().at(backend.name);
+    const BackendCounters& counts =
+        info.proxy.worker().labeled_counters().backends().at(backend.name);
     json addresses = json::array();
     for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
     list.push_back({{"name", backend.name},
                     {"addresses", std::move(addresses)},
-                    {"up", tally.up},
-                    {"tried", tally.connects + tally.connects_failed > 0},
-                    {"error", tally.last_error},
-                    {"connections", tally.connections},
-                    {"calls", tally.calls_in_flight},
-                    {"count", tally.durations.count()},
-                    {"sum", std::chrono::duration<double>(tally.durations.sum()).count()},
-                    {"buckets", tally.durations.buckets()}});
+                    {"up", counts.up},
+                    {"tried", counts.connects + counts.connects_failed > 0},
+                    {"error", counts.last_error},
+                    {"connections", counts.connections},
+                    {"calls", counts.calls_in_flight},
+                    {"count", counts.durations.count()},
+                    {"sum", std::chrono::duration<double>(counts.durations.sum()).count()},
+                    {"buckets", counts.durations.buckets()}});
   }
   return list;
 }
 
 // Of all methods together, by status.
-json Outcomes(const Tally& tally) {
+json Outcomes(const LabeledCounters& labeled) {
   std::map<std::string, uint64_t> outcomes;
-  for (const auto& [key, method] : tally.methods()) {
+  for (const auto& [key, method] : labeled.methods()) {
     for (size_t code = 0; code < method.ended.size(); ++code) {
       if (method.ended[code] == 0) continue;
       outcomes[std::string(ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code)))] +=
@@ -70,9 +71,9 @@ json Outcomes(const Tally& tally) {
 }
 
 // Calls that a rule has denied, or that none has allowed.
-uint64_t Denied(const Tally& tally) {
+uint64_t Denied(const LabeledCounters& labeled) {
   uint64_t denied = 0;
-  for (const auto& [key, rule] : tally.rules()) {
+  for (const auto& [key, rule] : labeled.rules()) {
     if (key.enforced && key.action == RuleConfig::Action::kDeny) denied += rule.decisions;
   }
   return denied;
@@ -124,8 +125,8 @@ json Bounds() {
 }  // namespace
 
 std::string StatusJson(const DaemonInfo& info) {
-  const Tally& tally = info.proxy.worker().tally();
-  const Counters& counters = info.proxy.counters();
+  const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
+  const WorkerCounters& counters = info.proxy.counters();
   const Accounting& accounting = info.proxy.accounting();
   const ProcessStats process = ReadProcessStats();
   const json status = {
@@ -152,8 +153,8 @@ std::string StatusJson(const DaemonInfo& info) {
       {"listeners", Listeners(info)},
       {"backends", Backends(info)},
       {"bounds", Bounds()},
-      {"outcomes", Outcomes(tally)},
-      {"denied", Denied(tally)},
+      {"outcomes", Outcomes(labeled)},
+      {"denied", Denied(labeled)},
       {"users", Users(accounting)},
       {"refusals", Refusals(info.reports)},
   };

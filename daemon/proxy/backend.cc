@@ -26,8 +26,8 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
          config_.users == other.users && config_.connections == other.connections;
 }
 
-Backend::Backend(BackendConfig config, BackendTally& tally)
-    : config_(std::move(config)), tally_(tally), states_(config_.addresses.size()) {}
+Backend::Backend(BackendConfig config, BackendCounters& counters)
+    : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {}
 
 size_t Backend::NextAddress() {
   if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
@@ -55,9 +55,9 @@ Status Backend::CheckOwner(int socket) const {
 }
 
 void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
-  ++tally_.connects_failed;
-  tally_.up = false;
-  tally_.last_error = why.message();
+  ++counters_.connects_failed;
+  counters_.up = false;
+  counters_.last_error = why.message();
   AddressState& state = states_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
     state.back_off = {};
@@ -78,9 +78,9 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
 }
 
 void Backend::Succeeded(size_t address) {
-  ++tally_.connects;
-  tally_.up = true;
-  tally_.last_error.clear();
+  ++counters_.connects;
+  counters_.up = true;
+  counters_.last_error.clear();
   AddressState& state = states_[address];
   state.back_off = {};
   state.next_attempt = {};

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 #include "proxy/ref.h"
 #include "ttrpc/status.h"
 
@@ -23,11 +23,11 @@ class Backend : public RefCounted {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `tally` must outlive it.
-  Backend(BackendConfig config, BackendTally& tally);
+  // `counters` must outlive it.
+  Backend(BackendConfig config, BackendCounters& counters);
 
   const BackendConfig& config() const { return config_; }
-  BackendTally& tally() const { return tally_; }
+  BackendCounters& counters() const { return counters_; }
   // Whether a backend that is configured like this is this one: connections to it may stay.
   bool LeadsWhere(const BackendConfig& other) const;
   // Of such a one.
@@ -65,7 +65,7 @@ class Backend : public RefCounted {
   };
 
   BackendConfig config_;
-  BackendTally& tally_;
+  BackendCounters& counters_;
   std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
 };

@@ -57,12 +57,12 @@ std::unique_ptr<BackendConnection> BackendConnection::Open(const BackendContext&
 }
 
 BackendConnection::~BackendConnection() {
-  if (counted_) --backend_->tally().connections;
+  if (counted_) --backend_->counters().connections;
 }
 
 void BackendConnection::Start(ttrpc::UniqueFd socket) {
   counted_ = true;
-  ++backend_->tally().connections;
+  ++backend_->counters().connections;
   connection_.Start(std::move(socket));
 }
 
@@ -94,7 +94,7 @@ void BackendConnection::Add(Call* call) {
   next_id_ += 2;
   if (next_is_last_ || next_id_ > context_.last_stream_id) Retire();
   calls_.Insert(call->backend_id, call);
-  ++backend_->tally().calls_in_flight;
+  ++backend_->counters().calls_in_flight;
 }
 
 void BackendConnection::SendRequest(const Call& call, const ttrpc::RequestView& request,
@@ -110,7 +110,7 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
   calls_.Erase(call->backend_id);
   if (connection_.closed()) {
     call->slot.Release();
-    --backend_->tally().calls_in_flight;
+    --backend_->counters().calls_in_flight;
   } else {
     const auto late = [](void* self) {
       auto* connection = static_cast<BackendConnection*>(self);
@@ -127,14 +127,14 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
 }
 
 void BackendConnection::ForgetAbandoned() {
-  backend_->tally().calls_in_flight -= abandoned_.size();
+  backend_->counters().calls_in_flight -= abandoned_.size();
   abandoned_.clear();
 }
 
 // After the message was handled: that may have been what abandoned its call.
 void BackendConnection::OnBackendDone(const ttrpc::MessageHeader& header) {
   if (!IsLastOfBackend(header)) return;
-  backend_->tally().calls_in_flight -= abandoned_.erase(header.stream_id);
+  backend_->counters().calls_in_flight -= abandoned_.erase(header.stream_id);
 }
 
 Call* BackendConnection::Find(const ttrpc::MessageHeader& header) {

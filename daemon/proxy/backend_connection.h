@@ -17,12 +17,12 @@
 #include "limits/accounting.h"
 #include "proxy/backend.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/dialer.h"
 #include "proxy/generation.h"
 #include "proxy/reaper.h"
 #include "proxy/ref.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/unique_fd.h"
 #include "ttrpc/wire/connection.h"
@@ -37,7 +37,7 @@ class BackendConnection;
 // these connections.
 struct BackendContext {
   ttrpc::IoLoop& loop;
-  Counters& counters;
+  WorkerCounters& counters;
   const Ref<Generation>& generation;  // the latest
   const BackendLimits& limits;
   DeadlineQueue& write_deadlines;
@@ -97,7 +97,7 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // The backend is done with it.
   void Remove(const Call& call) {
     calls_.Erase(call.backend_id);
-    --backend_->tally().calls_in_flight;
+    --backend_->counters().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
   // The backend may still work on it. Messages for it are dropped from now on; its slot stays

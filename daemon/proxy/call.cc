@@ -18,7 +18,7 @@ void Call::Reset(const StreamState& initial) {
   state = initial;
   generation = {};
   rule = 0;
-  tally = nullptr;
+  counters = nullptr;
   start = {};
   request_bytes = 0;
   response_bytes = 0;

@@ -16,7 +16,7 @@
 
 #include "limits/slots.h"
 #include "observe/audit_shares.h"
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/ref.h"
@@ -72,7 +72,7 @@ struct Call {
   StreamState state;
   Ref<Generation> generation;  // that allowed it
   size_t rule = 0;             // of its configuration
-  MethodTally* tally = nullptr;
+  MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;

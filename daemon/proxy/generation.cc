@@ -8,21 +8,21 @@
 namespace proxyd {
 
 Generation::Generation(const Context& context, SnapshotPtr snapshot)
-    : snapshot_(std::move(snapshot)), tally_(context.tally) {
+    : snapshot_(std::move(snapshot)), labeled_counters_(context.labeled_counters) {
   for (const BackendConfig& backend : config().backends)
-    backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
+    backends_.push_back(MakeRef<Backend>(backend, labeled_counters_.Backend(backend.name)));
   for (const auto& backend : backends_) has_.insert(backend.get());
   const auto& listeners = config().listeners;
   for (size_t i = 0; i < listeners.size(); ++i)
     listeners_.push_back(MakeRef<ListenerState>(context.loop, listeners[i], i));
-  MakeTallies();
+  MakeCounters();
 }
 
 Generation::Generation(const Context& context, SnapshotPtr snapshot, const Generation& before)
-    : snapshot_(std::move(snapshot)), tally_(context.tally) {
+    : snapshot_(std::move(snapshot)), labeled_counters_(context.labeled_counters) {
   TakeOverBackends(before);
   TakeOverListeners(context, before);
-  MakeTallies();
+  MakeCounters();
 }
 
 // By address, as ListenerSet does with the sockets themselves: a peer belongs to the socket by
@@ -57,7 +57,7 @@ void Generation::TakeOverBackends(const Generation& before) {
     if (same != old.end() && (*same->second)->LeadsWhere(backend)) {
       backends_.push_back(*same->second);
     } else {
-      backends_.push_back(MakeRef<Backend>(backend, tally_.Backend(backend.name)));
+      backends_.push_back(MakeRef<Backend>(backend, labeled_counters_.Backend(backend.name)));
     }
   }
   // Only now, since `old` has views of their names.
@@ -68,30 +68,32 @@ void Generation::TakeOverBackends(const Generation& before) {
 }
 
 // Where there are few pairs, whoever reads the counters sees from the start what there is to count.
-void Generation::MakeTallies() {
+void Generation::MakeCounters() {
   const auto& listeners = config().listeners;
   const auto& rules = config().rules;
   for (const ListenerConfig& listener : listeners)
-    listener_tallies_.push_back(&tally_.Listener(listener.name));
+    listener_counters_.push_back(&labeled_counters_.Listener(listener.name));
   size_t pairs = listeners.size();
   for (const RuleConfig& rule : rules) {
     pairs += rule.every_listener ? listeners.size() : rule.listeners.size();
-    if (pairs > kTalliesFromStart) return;
+    if (pairs > kCountersFromStart) return;
   }
-  for (size_t i = 0; i < listeners.size(); ++i) rule_tally(i, std::nullopt);
+  for (size_t i = 0; i < listeners.size(); ++i) rule_counters(i, std::nullopt);
   for (size_t r = 0; r < rules.size(); ++r) {
-    for (const size_t listener : rules[r].listeners) rule_tally(listener, r);
-    for (size_t i = 0; rules[r].every_listener && i < listeners.size(); ++i) rule_tally(i, r);
+    for (const size_t listener : rules[r].listeners) rule_counters(listener, r);
+    for (size_t i = 0; rules[r].every_listener && i < listeners.size(); ++i) rule_counters(i, r);
   }
 }
 
-RuleTally& Generation::rule_tally(size_t listener, std::optional<size_t> rule) {
-  RuleTally*& tally = rule_tallies_[uint64_t{listener} << 32U | (rule ? *rule + 1 : 0)];
-  if (tally == nullptr) tally = &tally_.Rule(RuleKey(config().listeners[listener].name, rule));
-  return *tally;
+RuleCounters& Generation::rule_counters(size_t listener, std::optional<size_t> rule) {
+  RuleCounters*& counters = rule_counters_[uint64_t{listener} << 32U | (rule ? *rule + 1 : 0)];
+  if (counters == nullptr)
+    counters = &labeled_counters_.Rule(RuleKey(config().listeners[listener].name, rule));
+  return *counters;
 }
 
-Tally::RuleKey Generation::RuleKey(const std::string& listener, std::optional<size_t> rule) const {
+LabeledCounters::RuleKey Generation::RuleKey(const std::string& listener,
+                                             std::optional<size_t> rule) const {
   if (!rule)
     return {
         .listener = listener, .rule = "", .action = RuleConfig::Action::kDeny, .enforced = true};
@@ -102,33 +104,35 @@ Tally::RuleKey Generation::RuleKey(const std::string& listener, std::optional<si
           .enforced = config_rule.enforce};
 }
 
-ListenerTally& Generation::listener_tally(const ListenerState& listener) const {
-  return listener.index ? *listener_tallies_[*listener.index]
-                        : tally_.Listener(listener.config.name);
+ListenerCounters& Generation::listener_counters(const ListenerState& listener) const {
+  return listener.index ? *listener_counters_[*listener.index]
+                        : labeled_counters_.Listener(listener.config.name);
 }
 
-RuleTally& Generation::rule_tally(const ListenerState& listener, std::optional<size_t> rule) {
-  if (!listener.index) return tally_.Rule(RuleKey(listener.config.name, rule));
-  return rule_tally(*listener.index, rule);
+RuleCounters& Generation::rule_counters(const ListenerState& listener, std::optional<size_t> rule) {
+  if (!listener.index) return labeled_counters_.Rule(RuleKey(listener.config.name, rule));
+  return rule_counters(*listener.index, rule);
 }
 
-Tally::MethodKey Generation::MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
-                                         const MethodLabels& labels) const {
+LabeledCounters::MethodKey Generation::MethodKeyOf(const std::string& listener,
+                                                   std::optional<size_t> rule,
+                                                   const MethodLabels& labels) const {
   return {.listener = listener,
           .backend = rule ? config().backends[config().rules[*rule].backend].name : std::string(),
           .service = std::string(labels.service),
           .method = std::string(labels.method)};
 }
 
-MethodTally& Generation::method_tally(const ListenerState& listener, std::optional<size_t> rule,
-                                      const MethodLabels& labels) {
+MethodCounters& Generation::method_counters(const ListenerState& listener,
+                                            std::optional<size_t> rule,
+                                            const MethodLabels& labels) {
   const std::string& name = listener.config.name;
-  if (!listener.index) return tally_.Method(MethodKeyOf(name, rule, labels));
+  if (!listener.index) return labeled_counters_.Method(MethodKeyOf(name, rule, labels));
   const size_t backend = rule ? config().rules[*rule].backend + 1 : 0;
-  MethodTally*& tally =
-      method_tallies_[{*listener.index, backend, labels.service.data(), labels.method.data()}];
-  if (tally == nullptr) tally = &tally_.Method(MethodKeyOf(name, rule, labels));
-  return *tally;
+  MethodCounters*& counters =
+      method_counters_[{*listener.index, backend, labels.service.data(), labels.method.data()}];
+  if (counters == nullptr) counters = &labeled_counters_.Method(MethodKeyOf(name, rule, labels));
+  return *counters;
 }
 
 bool Generation::Knows(const PeerGroups& groups) {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 #include "policy/snapshot.h"
 #include "proxy/backend.h"
 #include "proxy/group_reader.h"
@@ -31,7 +31,7 @@ class Generation : public RefCounted {
   // What a worker has for all its generations; outlives them.
   struct Context {
     ttrpc::IoLoop& loop;
-    Tally& tally;
+    LabeledCounters& labeled_counters;
   };
 
   // The first.
@@ -49,19 +49,19 @@ class Generation : public RefCounted {
   const std::vector<Ref<ListenerState>>& removed() const { return removed_; }
 
   // Where to count. What a removed listener's peers do counts under the name that it had.
-  ListenerTally& listener_tally(const ListenerState& listener) const;
+  ListenerCounters& listener_counters(const ListenerState& listener) const;
   // `rule`: none if none matched.
-  RuleTally& rule_tally(const ListenerState& listener, std::optional<size_t> rule);
+  RuleCounters& rule_counters(const ListenerState& listener, std::optional<size_t> rule);
   // `rule`: that allowed; its backend counts.
-  MethodTally& method_tally(const ListenerState& listener, std::optional<size_t> rule,
-                            const MethodLabels& labels);
+  MethodCounters& method_counters(const ListenerState& listener, std::optional<size_t> rule,
+                                  const MethodLabels& labels);
 
   // Whether calls may still go to it.
   bool Has(const Backend& backend) const;
   // Whether these groups are all that its rules need to know.
   bool Knows(const PeerGroups& groups);
-  // As many pairs of a listener and a rule are in the tally from the start.
-  static constexpr size_t kTalliesFromStart = 1024;
+  // As many pairs of a listener and a rule are counted from the start.
+  static constexpr size_t kCountersFromStart = 1024;
 
  private:
   // What MethodLabels are views of stays where it is.
@@ -69,25 +69,25 @@ class Generation : public RefCounted {
 
   void TakeOverListeners(const Context& context, const Generation& before);
   void TakeOverBackends(const Generation& before);
-  RuleTally& rule_tally(size_t listener, std::optional<size_t> rule);
-  void MakeTallies();
-  Tally::RuleKey RuleKey(const std::string& listener, std::optional<size_t> rule) const;
-  Tally::MethodKey MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
-                               const MethodLabels& labels) const;
+  RuleCounters& rule_counters(size_t listener, std::optional<size_t> rule);
+  void MakeCounters();
+  LabeledCounters::RuleKey RuleKey(const std::string& listener, std::optional<size_t> rule) const;
+  LabeledCounters::MethodKey MethodKeyOf(const std::string& listener, std::optional<size_t> rule,
+                                         const MethodLabels& labels) const;
 
   SnapshotPtr snapshot_;
-  Tally& tally_;
+  LabeledCounters& labeled_counters_;
   std::vector<Ref<Backend>> backends_;         // by Config::backends
   std::unordered_set<const Backend*> has_;     // the same
   std::vector<Ref<ListenerState>> listeners_;  // by Config::listeners
   std::vector<Ref<ListenerState>> removed_;
   // What Knows() said of the filters of peers: a few, those of the generations before.
   std::vector<std::pair<GroupFilterPtr, bool>> serving_filters_;
-  std::vector<ListenerTally*> listener_tallies_;
+  std::vector<ListenerCounters*> listener_counters_;
   // By listener and rule, "none" being 0. Most of a large configuration never meet, so that each is
   // made when it first counts.
-  std::unordered_map<uint64_t, RuleTally*> rule_tallies_;
-  std::map<MethodKey, MethodTally*> method_tallies_;
+  std::unordered_map<uint64_t, RuleCounters*> rule_counters_;
+  std::map<MethodKey, MethodCounters*> method_counters_;
 };
 
 }  // namespace proxyd

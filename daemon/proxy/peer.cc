@@ -52,15 +52,15 @@ void Peer::Start(std::list<Peer>::iterator position) {
   position_ = position;
   connected_ = context_.loop.Now();
   ++listener_->peers;
-  CountAsPeer(&generation_->listener_tally(*listener_));
+  CountAsPeer(&generation_->listener_counters(*listener_));
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
 }
 
-void Peer::CountAsPeer(ListenerTally* tally) {
+void Peer::CountAsPeer(ListenerCounters* counters) {
   if (counted_in_ != nullptr) --counted_in_->peers;
-  counted_in_ = tally;
+  counted_in_ = counters;
   if (counted_in_ != nullptr) ++counted_in_->peers;
 }
 
@@ -176,7 +176,7 @@ void Peer::Reload() {
   admission_ = policy.Admit(listener_->index.value_or(policy.no_listener()),
                             {.uid = identity_.uid, .gid = identity_.gid, .groups = groups_.groups});
   outcomes_.Reset();
-  CountAsPeer(&generation_->listener_tally(*listener_));
+  CountAsPeer(&generation_->listener_counters(*listener_));
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
     audit_.Refused(StatusCode::kPermissionDenied);

@@ -24,7 +24,6 @@
 #include "proxy/backend_connection.h"
 #include "proxy/backend_pool.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/generation.h"
 #include "proxy/group_reader.h"
 #include "proxy/listener_state.h"
@@ -34,6 +33,7 @@
 #include "proxy/request_check.h"
 #include "proxy/request_rules.h"
 #include "proxy/shared_backends.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
@@ -62,7 +62,7 @@ class PeerOwner {
 struct PeerContext {
   ttrpc::IoLoop& loop;
   Reports& reports;
-  Counters& counters;
+  WorkerCounters& counters;
   const Accounting& accounting;
   const Ref<Generation>& generation;  // the latest
   const bool& draining;
@@ -162,7 +162,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   bool stale() const { return generation_ != context_.generation; }
   // False if the kernel does not give them.
   bool ReadGroups();
-  void CountAsPeer(ListenerTally* tally);
+  void CountAsPeer(ListenerCounters* counters);
   void RetireOldBackends();
   void CloseAfterFlush();
   void TearDown();
@@ -230,7 +230,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   PeerGroups groups_;
   std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
   Admission admission_;
-  ListenerTally* counted_in_ = nullptr;  // among its peers
+  ListenerCounters* counted_in_ = nullptr;  // among its peers
   ttrpc::Connection connection_;
   ConnectionSlot slot_;
   std::list<Peer>::iterator position_;

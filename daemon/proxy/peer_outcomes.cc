@@ -47,12 +47,12 @@ constexpr Effects EffectsOf(Stage stage) {
 
 void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict) {
   for (const size_t shadow : verdict.shadows)
-    ++generation_->rule_tally(listener_, shadow).decisions;
+    ++generation_->rule_counters(listener_, shadow).decisions;
   if (verdict.repeatable() && !Remembers(verdict)) {
     remembered_ = {.rule = verdict.rule,
                    .labels = verdict.labels,
-                   .rule_tally = &RuleOf(verdict),
-                   .method_tally = &MethodOf(verdict)};
+                   .rule_counters = &RuleOf(verdict),
+                   .method_counters = &MethodOf(verdict)};
   }
   ++RuleOf(verdict).decisions;
   audit_.Decided(what, verdict);
@@ -85,14 +85,14 @@ void PeerOutcomes::Closed(Limit limit) {
 
 void PeerOutcomes::Forwarded(const AuditedRequest& what, const Verdict& verdict, Call* call) {
   ++counters_.calls;
-  call->tally = &MethodOf(verdict);
+  call->counters = &MethodOf(verdict);
   audit_.Label(what, call);
   audit_.Payload(*call, false, what.request.payload);
 }
 
 void PeerOutcomes::Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) {
-  call.tally->Count(code);
-  call.backend->backend().tally().durations.Add(duration);
+  call.counters->Count(code);
+  call.backend->backend().counters().durations.Add(duration);
   audit_.Ended(call, code, duration);
 }
 
@@ -105,21 +105,21 @@ void PeerOutcomes::Count(const Outcome& outcome) {
 }
 
 bool PeerOutcomes::Remembers(const Verdict& verdict) const {
-  return remembered_.method_tally != nullptr && verdict.rule == remembered_.rule &&
+  return remembered_.method_counters != nullptr && verdict.rule == remembered_.rule &&
          verdict.labels.method.data() == remembered_.labels.method.data() &&
          verdict.labels.service.data() == remembered_.labels.service.data();
 }
 
-RuleTally& PeerOutcomes::RuleOf(const Verdict& verdict) {
-  if (Remembers(verdict)) return *remembered_.rule_tally;
-  return generation_->rule_tally(listener_, verdict.rule);
+RuleCounters& PeerOutcomes::RuleOf(const Verdict& verdict) {
+  if (Remembers(verdict)) return *remembered_.rule_counters;
+  return generation_->rule_counters(listener_, verdict.rule);
 }
 
 // A call that is not allowed goes to no backend.
-MethodTally& PeerOutcomes::MethodOf(const Verdict& verdict) {
-  if (Remembers(verdict)) return *remembered_.method_tally;
-  return generation_->method_tally(listener_, verdict.allowed ? verdict.rule : std::nullopt,
-                                   verdict.labels);
+MethodCounters& PeerOutcomes::MethodOf(const Verdict& verdict) {
+  if (Remembers(verdict)) return *remembered_.method_counters;
+  return generation_->method_counters(listener_, verdict.allowed ? verdict.rule : std::nullopt,
+                                      verdict.labels);
 }
 
 }  // namespace proxyd

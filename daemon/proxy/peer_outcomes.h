@@ -9,15 +9,15 @@
 #include <optional>
 
 #include "limits/limit.h"
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 #include "policy/policy.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/generation.h"
 #include "proxy/listener_state.h"
 #include "proxy/peer_audit.h"
 #include "proxy/ref.h"
 #include "proxy/request_check.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -25,7 +25,7 @@ namespace proxyd {
 class PeerOutcomes {
  public:
   // All of these must outlive it. `generation` is the peer's; Reset() must follow each change.
-  PeerOutcomes(Counters& counters, const PeerAudit& audit, const Ref<Generation>& generation,
+  PeerOutcomes(WorkerCounters& counters, const PeerAudit& audit, const Ref<Generation>& generation,
                const ListenerState& listener)
       : counters_(counters), audit_(audit), generation_(generation), listener_(listener) {}
 
@@ -50,10 +50,10 @@ class PeerOutcomes {
  private:
   void Count(const Outcome& outcome);
   bool Remembers(const Verdict& verdict) const;
-  RuleTally& RuleOf(const Verdict& verdict);
-  MethodTally& MethodOf(const Verdict& verdict);
+  RuleCounters& RuleOf(const Verdict& verdict);
+  MethodCounters& MethodOf(const Verdict& verdict);
 
-  Counters& counters_;
+  WorkerCounters& counters_;
   const PeerAudit& audit_;
   const Ref<Generation>& generation_;
   const ListenerState& listener_;
@@ -62,8 +62,8 @@ class PeerOutcomes {
   struct {
     std::optional<size_t> rule;
     MethodLabels labels;
-    RuleTally* rule_tally = nullptr;
-    MethodTally* method_tally = nullptr;
+    RuleCounters* rule_counters = nullptr;
+    MethodCounters* method_counters = nullptr;
   } remembered_;
 };
 

@@ -74,7 +74,7 @@ class Proxy {
   ttrpc::IoLoop& loop() { return worker_.loop(); }
   const Config& config() const { return snapshot().config; }
   const Snapshot& snapshot() const { return worker_.generation()->snapshot(); }
-  Counters& counters() { return worker_.counters(); }
+  WorkerCounters& counters() { return worker_.counters(); }
   Worker& worker() { return worker_; }
   Accounting& accounting() { return accounting_; }
 

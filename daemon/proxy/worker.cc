@@ -31,8 +31,9 @@ class TurnClock {
 Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& context)
     : context_(context),
       loop_(base),
-      generation_(MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
-                                      std::move(snapshot))),
+      generation_(MakeRef<Generation>(
+          Generation::Context{.loop = loop_, .labeled_counters = labeled_counters_},
+          std::move(snapshot))),
       backend_limits_(BackendLimitsOf(generation_->config(), context.descriptors)),
       backend_write_deadlines_(loop_, generation_->config().timeouts.write),
       abandoned_deadlines_(loop_, context.abandoned_for),
@@ -81,7 +82,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .admission = {},
                .slot = std::nullopt};
   const auto without_credentials = [&](const ttrpc::Status& status) {
-    ++generation_->listener_tally(*state).no_credentials;
+    ++generation_->listener_counters(*state).no_credentials;
     // Once a second: whatever makes the kernel withhold them, it may do so for each connection.
     if (loop_.Now() >= log_no_credentials_again_) {
       log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
@@ -121,8 +122,8 @@ void Worker::AwaitGroups(Newcomers::iterator newcomer) {
         if (groups) return Admit(std::move(peer), std::move(socket));
         // Or it has left by itself.
         const bool left = groups.error().code() == ttrpc::StatusCode::kCancelled;
-        ListenerTally& tally = generation_->listener_tally(*peer.listener);
-        ++(left ? tally.not_admitted : tally.no_credentials);
+        ListenerCounters& counters = generation_->listener_counters(*peer.listener);
+        ++(left ? counters.not_admitted : counters.no_credentials);
         RefusePeer(peer, std::nullopt);
       });
 }
@@ -132,7 +133,7 @@ bool Worker::TakeSlot(NewPeer* peer) {
                                           Accounting::Clock::now());
   if (const Limit* limit = std::get_if<Limit>(&slot)) {
     counters_.Count(*limit);
-    ++generation_->listener_tally(*peer->listener).over_limit;
+    ++generation_->listener_counters(*peer->listener).over_limit;
     RefusePeer(*peer, ttrpc::StatusCode::kResourceExhausted);
     return false;
   }
@@ -141,7 +142,7 @@ bool Worker::TakeSlot(NewPeer* peer) {
 }
 
 void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
-  ListenerTally& tally = generation_->listener_tally(*peer.listener);
+  ListenerCounters& counters = generation_->listener_counters(*peer.listener);
   const Policy& policy = generation_->policy();
   const PeerIdentity& identity = peer.identity;
   peer.admission =
@@ -150,12 +151,12 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
   // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
   // whoever made it. Each call would call itself.
   if (identity.pid == ::getpid() || !peer.admission.admitted()) {
-    ++tally.not_admitted;
+    ++counters.not_admitted;
     return RefusePeer(peer, std::nullopt);
   }
   if (!peer.slot && !TakeSlot(&peer)) return;
   ++counters_.peers;
-  ++tally.admitted;
+  ++counters.admitted;
   peer.identity.id = ++last_peer_id_;
   peers_.emplace_back(peer_context_, std::move(peer), std::move(socket))
       .Start(std::prev(peers_.end()));
@@ -212,8 +213,9 @@ size_t Worker::CloseSome(std::string_view listener, uint64_t last_peer) {
 // Reload.
 
 void Worker::Reload(SnapshotPtr snapshot) {
-  generation_ = MakeRef<Generation>(Generation::Context{.loop = loop_, .tally = tally_},
-                                    std::move(snapshot), *generation_);
+  generation_ =
+      MakeRef<Generation>(Generation::Context{.loop = loop_, .labeled_counters = labeled_counters_},
+                          std::move(snapshot), *generation_);
   LogRemovedListeners();
   backend_write_deadlines_.SetDelay(generation_->config().timeouts.write);
   backend_limits_ = BackendLimitsOf(generation_->config(), context_.descriptors);

@@ -16,12 +16,11 @@
 #include "config/config.h"
 #include "limits/accounting.h"
 #include "observe/audit.h"
+#include "observe/labeled_counters.h"
 #include "observe/reports.h"
-#include "observe/tally.h"
 #include "policy/snapshot.h"
 #include "proxy/backend_connection.h"
 #include "proxy/call.h"
-#include "proxy/counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/generation.h"
 #include "proxy/group_reader.h"
@@ -31,6 +30,7 @@
 #include "proxy/reaper.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
+#include "proxy/worker_counters.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -77,7 +77,7 @@ class Worker final : private PeerOwner {
   ttrpc::IoLoop& loop() { return loop_; }
   // The latest, under which new peers come.
   const Ref<Generation>& generation() const { return generation_; }
-  const Tally& tally() const { return tally_; }
+  const LabeledCounters& labeled_counters() const { return labeled_counters_; }
   const std::list<Peer>& peers() const { return peers_; }
   // Null if there is none with this id.
   Peer* FindPeer(uint64_t id);
@@ -87,7 +87,7 @@ class Worker final : private PeerOwner {
   // many; 0: there are none.
   size_t CloseSome(std::string_view listener, uint64_t last_peer);
   uint64_t last_peer_id() const { return last_peer_id_; }
-  Counters& counters() { return counters_; }
+  WorkerCounters& counters() { return counters_; }
 
  private:
   // A connection whose groups are being read.
@@ -114,12 +114,12 @@ class Worker final : private PeerOwner {
 
   WorkerContext context_;
   ttrpc::IoLoop loop_;
-  Tally tally_;
+  LabeledCounters labeled_counters_;
   Ref<Generation> generation_;
   BackendLimits backend_limits_;
   DeadlineQueue backend_write_deadlines_;
   DeadlineQueue abandoned_deadlines_;
-  Counters counters_;
+  WorkerCounters counters_;
   uint64_t last_peer_id_ = 0;
   std::chrono::steady_clock::time_point log_no_credentials_again_{};
   ttrpc::RequestView request_buffer_;

@@ -109,7 +109,7 @@ void Daemon::Drain() {
 }
 
 void Daemon::LogCounters() {
-  const Counters& c = proxy_.counters();
+  const WorkerCounters& c = proxy_.counters();
   spdlog::info(
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
       "messages of peers, {} of "

@@ -43,7 +43,7 @@ class AbandonedCallsTest : public test::BackendFixture,
   BackendConnection& connection() { return *open_; }
   ttrpc::ConnectionHandler& handler() { return *open_; }
   uint32_t slots() { return slot_.account().calls(); }
-  uint64_t in_flight() { return connection().backend().tally().calls_in_flight; }
+  uint64_t in_flight() { return connection().backend().counters().calls_in_flight; }
 
   void OnBackendMessage(Call& call, const MessageHeader&, std::string_view) override {
     Abandon(&call);

@@ -85,9 +85,9 @@ TEST_F(BackendPoolTest, ARetiredConnectionIsDroppedAfterItsLastCall) {
   EXPECT_EQ(low_, 1) << "what waited for it may go on";
   EXPECT_EQ(held_changed_, 1);
   const auto server = Accept();
-  EXPECT_EQ(backend()->tally().connections, 1U) << "it may be in a callback of its own";
+  EXPECT_EQ(backend()->counters().connections, 1U) << "it may be in a callback of its own";
   RunUntil([this] { return reaped_ == 1; });
-  EXPECT_EQ(backend()->tally().connections, 0U);
+  EXPECT_EQ(backend()->counters().connections, 0U);
   RunUntil([&server] { return server->closed(); });
 }
 
@@ -189,7 +189,7 @@ TEST_F(BackendPoolTest, ElseItsOwnerDecidesWhatBecomesOfThem) {
   EXPECT_THAT(peer_.heard(), IsEmpty());
   call_.backend->Remove(call_);
   RunUntil([this] { return reaped_ == 1; });
-  EXPECT_EQ(backend()->tally().connections, 0U);
+  EXPECT_EQ(backend()->counters().connections, 0U);
 }
 
 TEST_F(BackendPoolTest, AConnectionWithoutCallsIsLostAsWell) {

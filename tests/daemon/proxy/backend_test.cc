@@ -33,8 +33,8 @@ class BackendTest : public ::testing::Test {
     backend_.Failed({.address = address, .begun = now_}, Status(code, "broken"), now_);
   }
 
-  BackendTally tally_;
-  Backend backend_{ConfigOf(BackendConfig::Balance::kFirstAvailable), tally_};
+  BackendCounters counters_;
+  Backend backend_{ConfigOf(BackendConfig::Balance::kFirstAvailable), counters_};
   Backend::Clock::time_point now_ = Backend::Clock::now();
 };
 
@@ -114,8 +114,8 @@ TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
 }
 
 std::vector<size_t> NextFive(BackendConfig::Balance balance) {
-  BackendTally tally;
-  Backend backend(ConfigOf(balance), tally);
+  BackendCounters counters;
+  Backend backend(ConfigOf(balance), counters);
   std::vector<size_t> addresses;
   addresses.reserve(5);
   for (int i = 0; i < 5; ++i) addresses.push_back(backend.NextAddress());

@@ -74,7 +74,7 @@ class DialerTest : public ::testing::Test {
   }
   // Of one backend, made at the first.
   Dialer& NewDialer() {
-    if (!backend_) backend_ = MakeRef<Backend>(config_, tally_);
+    if (!backend_) backend_ = MakeRef<Backend>(config_, counters_);
     told_.reset();
     return dialer_.emplace(loop_.io(), backend_, [this](const DialResult& result) {
       EXPECT_FALSE(told_.has_value()) << "told twice";
@@ -112,7 +112,7 @@ class DialerTest : public ::testing::Test {
   Listeners listeners_{folder_};
   UniqueFd filler_;
   BackendConfig config_;
-  BackendTally tally_;
+  BackendCounters counters_;
   Ref<Backend> backend_;
   std::optional<bool> told_;
   std::optional<Dialer> dialer_;

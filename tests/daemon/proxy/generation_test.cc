@@ -71,8 +71,8 @@ class GenerationTest : public testing::Test {
   }
 
   ttrpc::EventLoop loop_;
-  Tally tally_;
-  const Generation::Context context_{.loop = loop_.io(), .tally = tally_};
+  LabeledCounters labeled_counters_;
+  const Generation::Context context_{.loop = loop_.io(), .labeled_counters = labeled_counters_};
 };
 
 TEST_F(GenerationTest, PeersBelongToTheSocketByWhichTheyCame) {
@@ -110,12 +110,12 @@ TEST_F(GenerationTest, WhatPeersOfARemovedListenerDoCountsUnderItsName) {
   const Ref<ListenerState> b = first->listener(1);
   const auto second = Next({}, first);
   const MethodLabels labels = {.service = "s", .method = "m"};
-  ++second->rule_tally(*a, std::nullopt).decisions;
-  second->method_tally(*a, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
-  second->method_tally(*b, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
-  EXPECT_EQ(&second->listener_tally(*a), &tally_.Listener("a"));
-  EXPECT_EQ(&second->rule_tally(*a, std::nullopt), &first->rule_tally(*a, std::nullopt));
-  EXPECT_EQ(tally_.methods().size(), 2U);
+  ++second->rule_counters(*a, std::nullopt).decisions;
+  second->method_counters(*a, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
+  second->method_counters(*b, std::nullopt, labels).Count(ttrpc::StatusCode::kOk);
+  EXPECT_EQ(&second->listener_counters(*a), &labeled_counters_.Listener("a"));
+  EXPECT_EQ(&second->rule_counters(*a, std::nullopt), &first->rule_counters(*a, std::nullopt));
+  EXPECT_EQ(labeled_counters_.methods().size(), 2U);
 }
 
 // A configuration with these backends.
@@ -145,7 +145,7 @@ TEST_F(GenerationTest, ABackendThatLeadsWhereItDidStaysTheSame) {
   EXPECT_TRUE(after->Has(*before->backend(0)));
   EXPECT_FALSE(after->Has(*before->backend(1))) << "calls must not go where it led";
   EXPECT_FALSE(after->Has(*before->backend(2))) << "removed";
-  EXPECT_EQ(&after->backend(0)->tally(), &before->backend(1)->tally()) << "by name";
+  EXPECT_EQ(&after->backend(0)->counters(), &before->backend(1)->counters()) << "by name";
 }
 
 SnapshotPtr SnapshotWithGroups(std::vector<uint32_t> groups) {

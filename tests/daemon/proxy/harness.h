@@ -169,7 +169,7 @@ class BackendFixture : public ::testing::Test {
   }
   // config_ counts from here on.
   void Load() {
-    const Generation::Context context = {.loop = loop_.io(), .tally = tally_};
+    const Generation::Context context = {.loop = loop_.io(), .labeled_counters = labeled_counters_};
     generation_ = generation_ ? MakeRef<Generation>(context, Snapshot(), *generation_)
                               : MakeRef<Generation>(context, Snapshot());
   }
@@ -201,8 +201,8 @@ class BackendFixture : public ::testing::Test {
   const ::test::TempFolder folder_;
   ttrpc::EventLoop loop_;
   Config config_;
-  Tally tally_;
-  Counters counters_;
+  LabeledCounters labeled_counters_;
+  WorkerCounters counters_;
   Accounting accounting_;
   Ref<Generation> generation_;
   BackendLimits limits_;

@@ -47,8 +47,8 @@ class PeerFixture : public BackendFixture, private PeerOwner {
   }
   uint64_t Ended(ttrpc::StatusCode code) const {
     uint64_t ended = 0;
-    for (const auto& [key, tally] : tally_.methods())
-      ended += tally.ended[static_cast<size_t>(code)];
+    for (const auto& [key, method] : labeled_counters_.methods())
+      ended += method.ended[static_cast<size_t>(code)];
     return ended;
   }
   uint32_t calls_of_user() const { return accounting_.usage().at(0).calls; }

@@ -94,30 +94,32 @@ class PeerOutcomesTest : public testing::Test {
   }
   // How many calls have ended with this code, on a backend (or ""), under labels().
   uint64_t Ended(const std::string& backend, StatusCode code) const {
-    const auto found = tally_.methods().find(
+    const auto found = labeled_counters_.methods().find(
         {.listener = "first", .backend = backend, .service = "s", .method = "M"});
-    return found == tally_.methods().end() ? 0 : found->second.ended[static_cast<size_t>(code)];
+    return found == labeled_counters_.methods().end()
+               ? 0
+               : found->second.ended[static_cast<size_t>(code)];
   }
   uint64_t Decisions(const std::string& rule) const {
     uint64_t decisions = 0;
-    for (const auto& [key, counted] : tally_.rules()) {
+    for (const auto& [key, counted] : labeled_counters_.rules()) {
       if (key.rule == rule) decisions += counted.decisions;
     }
     return decisions;
   }
   uint64_t EndedInAll() const {
     uint64_t ended = 0;
-    for (const auto& [key, counted] : tally_.methods())
+    for (const auto& [key, counted] : labeled_counters_.methods())
       ended = std::accumulate(counted.ended.begin(), counted.ended.end(), ended);
     return ended;
   }
 
   ttrpc::EventLoop loop_;
-  Tally tally_;
-  const Generation::Context context_{.loop = loop_.io(), .tally = tally_};
+  LabeledCounters labeled_counters_;
+  const Generation::Context context_{.loop = loop_.io(), .labeled_counters = labeled_counters_};
   Ref<Generation> generation_ =
       MakeRef<Generation>(context_, std::make_shared<const Snapshot>(Rules(), test::kOverflow));
-  Counters counters_;
+  WorkerCounters counters_;
   Audit audit_{generation_->config().audit, std::make_unique<NowhereTarget>()};
   Reports reports_{audit_};
   LineSink sink_;
@@ -243,13 +245,14 @@ TEST_F(PeerOutcomesTest, ARepeatedVerdictCountsWithoutASearch) {
   for (int i = 0; i < 10; ++i) outcomes_.Decided(what_, verdict);
   EXPECT_EQ(test::AllocationCount(), before);
   EXPECT_EQ(Decisions("allow"), 11U);
-  EXPECT_EQ(call.tally, &generation_->method_tally(*generation_->listener(0), 1, labels()));
+  EXPECT_EQ(call.counters, &generation_->method_counters(*generation_->listener(0), 1, labels()));
 
   // Another rule, other labels and a denial between do not get mixed up with it.
   Verdict other = verdict;
   other.labels.method = "other";
   outcomes_.Forwarded(what_, other, &call);
-  EXPECT_EQ(call.tally, &generation_->method_tally(*generation_->listener(0), 1, other.labels));
+  EXPECT_EQ(call.counters,
+            &generation_->method_counters(*generation_->listener(0), 1, other.labels));
   outcomes_.Decided(what_, Decision(2));
   EXPECT_EQ(Decisions("deny"), 1U);
   outcomes_.Decided(what_, verdict);

@@ -69,7 +69,7 @@ TEST_F(SharedBackendsTest, ItEndsWhenTheLastPeerHasLeft) {
   backends_.Leave(two_, shared);
   EXPECT_EQ(open(), 0U);
   RunUntil([&server] { return server->closed(); });
-  EXPECT_EQ(backend()->tally().connections, 0U);
+  EXPECT_EQ(backend()->counters().connections, 0U);
   Find(Join(&one_), slot_);
   EXPECT_EQ(open(), 1U) << "a peer that comes later begins anew";
 }

@@ -42,8 +42,8 @@ class WorkerTest : public ::testing::Test {
     worker_->Accept(listener, std::move(socket));
     return *clients_.back();
   }
-  const ListenerTally& tally(const std::string& listener) const {
-    return worker_->tally().listeners().at(listener);
+  const ListenerCounters& counters(const std::string& listener) const {
+    return worker_->labeled_counters().listeners().at(listener);
   }
   std::vector<uint64_t> peers() const {
     std::vector<uint64_t> ids;
@@ -70,8 +70,8 @@ TEST_F(WorkerTest, APeerThatARuleAllowsIsServed) {
   EXPECT_THAT(peers(), ElementsAre(1U));
   EXPECT_EQ(worker_->FindPeer(1)->identity().uid, ::geteuid());
   EXPECT_EQ(worker_->FindPeer(2), nullptr);
-  EXPECT_EQ(tally("first").admitted, 1U);
-  EXPECT_EQ(tally("first").peers, 1U);
+  EXPECT_EQ(counters("first").admitted, 1U);
+  EXPECT_EQ(counters("first").peers, 1U);
   client.Request(1, "/s/M");
   ::test::RunUntil(loop_, [&client] { return !client.messages().empty(); });
   EXPECT_THAT(client.responses(), ElementsAre("1: UNAVAILABLE backend \"back\" cannot be reached"));
@@ -85,7 +85,7 @@ TEST_F(WorkerTest, APeerThatNoRuleCanAllowIsClosedUnread) {
   RunUntilClosed(client);
   EXPECT_TRUE(client.messages().empty());
   EXPECT_TRUE(peers().empty());
-  EXPECT_EQ(tally("first").not_admitted, 1U);
+  EXPECT_EQ(counters("first").not_admitted, 1U);
   EXPECT_EQ(worker_->counters().peers_refused, 1U);
   EXPECT_EQ(accounting_.connections(), 0U);
 }
@@ -95,14 +95,14 @@ TEST_F(WorkerTest, ItIsNoPeerOfItsOwn) {
   Start();
   worker_->Accept(0, std::move(test::Socketpair()[0]));
   EXPECT_TRUE(peers().empty());
-  EXPECT_EQ(tally("first").not_admitted, 1U);
+  EXPECT_EQ(counters("first").not_admitted, 1U);
 }
 
 TEST_F(WorkerTest, ASocketWithoutCredentialsIsClosed) {
   Start();
   worker_->Accept(1, ttrpc::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   EXPECT_TRUE(peers().empty());
-  EXPECT_EQ(tally("second").no_credentials, 1U);
+  EXPECT_EQ(counters("second").no_credentials, 1U);
 }
 
 TEST_F(WorkerTest, NoMoreConnectionsThanAUserMayHave) {
@@ -111,7 +111,7 @@ TEST_F(WorkerTest, NoMoreConnectionsThanAUserMayHave) {
   Connect();
   RunUntilClosed(Connect());
   EXPECT_THAT(peers(), ElementsAre(1U));
-  EXPECT_EQ(tally("first").over_limit, 1U);
+  EXPECT_EQ(counters("first").over_limit, 1U);
   worker_->FindPeer(1)->Close();
   ::test::RunUntil(loop_, [this] { return accounting_.connections() == 0; });
   Connect();

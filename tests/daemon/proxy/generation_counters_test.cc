@@ -32,34 +32,36 @@ SnapshotPtr SnapshotOf(size_t listeners, size_t rules) {
   return std::make_shared<const Snapshot>(std::move(config), test::kOverflow);
 }
 
-class GenerationTallyTest : public ::testing::Test {
+class GenerationCountersTest : public ::testing::Test {
  protected:
-  Generation::Context context() { return {.loop = loop_.io(), .tally = tally_}; }
+  Generation::Context context() {
+    return {.loop = loop_.io(), .labeled_counters = labeled_counters_};
+  }
 
   ttrpc::EventLoop loop_;
-  Tally tally_;
+  LabeledCounters labeled_counters_;
 };
 
-TEST_F(GenerationTallyTest, FewPairsAreThereFromTheStart) {
+TEST_F(GenerationCountersTest, FewPairsAreThereFromTheStart) {
   const auto generation = MakeRef<Generation>(context(), SnapshotOf(2, 3));
-  EXPECT_EQ(tally_.rules().size(), 2U * (1 + 3));
+  EXPECT_EQ(labeled_counters_.rules().size(), 2U * (1 + 3));
 }
 
-TEST_F(GenerationTallyTest, OfManyPairsThoseThatMeet) {
+TEST_F(GenerationCountersTest, OfManyPairsThoseThatMeet) {
   const auto first = MakeRef<Generation>(context(), SnapshotOf(100, 100));
-  EXPECT_EQ(tally_.listeners().size(), 100U);
-  EXPECT_TRUE(tally_.rules().empty());
-  first->rule_tally(*first->listener(99), 98).decisions += 2;
-  first->rule_tally(*first->listener(99), 98).decisions += 1;
-  first->rule_tally(*first->listener(0), std::nullopt).decisions += 1;
-  ASSERT_EQ(tally_.rules().size(), 2U);
+  EXPECT_EQ(labeled_counters_.listeners().size(), 100U);
+  EXPECT_TRUE(labeled_counters_.rules().empty());
+  first->rule_counters(*first->listener(99), 98).decisions += 2;
+  first->rule_counters(*first->listener(99), 98).decisions += 1;
+  first->rule_counters(*first->listener(0), std::nullopt).decisions += 1;
+  ASSERT_EQ(labeled_counters_.rules().size(), 2U);
   // What was counted stays, and goes on.
   const auto second = MakeRef<Generation>(context(), SnapshotOf(100, 200), *first);
-  ++second->rule_tally(*second->listener(99), 98).decisions;
-  ASSERT_EQ(tally_.rules().size(), 2U);
-  EXPECT_EQ(tally_.rules().begin()->first.listener, "l0");
-  EXPECT_EQ(tally_.rules().begin()->first.rule, "");
-  const auto& [key, counted] = *tally_.rules().rbegin();
+  ++second->rule_counters(*second->listener(99), 98).decisions;
+  ASSERT_EQ(labeled_counters_.rules().size(), 2U);
+  EXPECT_EQ(labeled_counters_.rules().begin()->first.listener, "l0");
+  EXPECT_EQ(labeled_counters_.rules().begin()->first.rule, "");
+  const auto& [key, counted] = *labeled_counters_.rules().rbegin();
   EXPECT_EQ(key.listener, "l99");
   EXPECT_EQ(key.rule, "r98");
   EXPECT_EQ(counted.decisions, 4U);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "observe/tally.h"
+#include "observe/labeled_counters.h"
 
 #include <gtest/gtest.h>
 
@@ -43,36 +43,36 @@ TEST(HistogramTest, CountsAndSumsUp) {
             100U);
 }
 
-TEST(TallyTest, CodesThatNobodyKnowsAreUnknown) {
-  MethodTally tally;
-  tally.Count(ttrpc::StatusCode::kOk);
-  tally.Count(ttrpc::StatusCode::kUnauthenticated);
-  tally.Count(static_cast<ttrpc::StatusCode>(17));
-  tally.Count(static_cast<ttrpc::StatusCode>(-1));
-  EXPECT_EQ(tally.ended[0], 1U);
-  EXPECT_EQ(tally.ended[16], 1U);
-  EXPECT_EQ(tally.ended[static_cast<size_t>(ttrpc::StatusCode::kUnknown)], 2U);
+TEST(LabeledCountersTest, CodesThatNobodyKnowsAreUnknown) {
+  MethodCounters counters;
+  counters.Count(ttrpc::StatusCode::kOk);
+  counters.Count(ttrpc::StatusCode::kUnauthenticated);
+  counters.Count(static_cast<ttrpc::StatusCode>(17));
+  counters.Count(static_cast<ttrpc::StatusCode>(-1));
+  EXPECT_EQ(counters.ended[0], 1U);
+  EXPECT_EQ(counters.ended[16], 1U);
+  EXPECT_EQ(counters.ended[static_cast<size_t>(ttrpc::StatusCode::kUnknown)], 2U);
 }
 
 // Whoever counts keeps a reference, and reloads come and go.
-TEST(TallyTest, WhatWasCountedStaysWhereItIs) {
-  Tally tally;
-  BackendTally& first = tally.Backend("b");
+TEST(LabeledCountersTest, WhatWasCountedStaysWhereItIs) {
+  LabeledCounters counters;
+  BackendCounters& first = counters.Backend("b");
   ++first.connects;
-  for (int i = 0; i < 1000; ++i) tally.Backend(std::to_string(i));
-  EXPECT_EQ(&tally.Backend("b"), &first);
-  EXPECT_EQ(tally.backends().at("b").connects, 1U);
+  for (int i = 0; i < 1000; ++i) counters.Backend(std::to_string(i));
+  EXPECT_EQ(&counters.Backend("b"), &first);
+  EXPECT_EQ(counters.backends().at("b").connects, 1U);
 }
 
-TEST(TallyTest, ARuleThatIsTurnedRoundIsCountedAnew) {
-  Tally tally;
-  Tally::RuleKey key = {
+TEST(LabeledCountersTest, ARuleThatIsTurnedRoundIsCountedAnew) {
+  LabeledCounters counters;
+  LabeledCounters::RuleKey key = {
       .listener = "l", .rule = "r", .action = RuleConfig::Action::kAllow, .enforced = true};
-  ++tally.Rule(key).decisions;
+  ++counters.Rule(key).decisions;
   key.enforced = false;
-  EXPECT_EQ(tally.Rule(key).decisions, 0U);
+  EXPECT_EQ(counters.Rule(key).decisions, 0U);
   key.enforced = true;
-  EXPECT_EQ(tally.Rule(key).decisions, 1U);
+  EXPECT_EQ(counters.Rule(key).decisions, 1U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counters: what a worker has seen that no reply tells. Written by that worker alone.
+// WorkerCounters: what a worker counts as a whole, without labels (see LabeledCounters for those).
+// Written by that worker alone.
 #pragma once
 
 #include <array>
@@ -32,7 +33,7 @@ inline constexpr std::array<std::string_view, 10> kProtocolErrorNames = {
     "backend_header", "backend_message",   "backend_message_size",
     "backend_data"};
 
-struct Counters {
+struct WorkerCounters {
   uint64_t peers = 0;          // admitted
   uint64_t peers_refused = 0;  // closed before a byte was read
   uint64_t calls = 0;          // forwarded

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tally: what a worker counts, by the labels under which it is told. What has once been counted
-// stays, whatever a reload takes out of the configuration, so that no counter goes back and
-// references may be kept. Labels are names of the configuration only: no peer can add any. On the
-// worker's thread.
+// LabeledCounters: what a worker counts for each listener, backend, rule and method. What has once
+// been counted stays, whatever a reload takes out of the configuration, so that no counter goes
+// back and references may be kept. Labels are names of the configuration only: no peer can add any.
+// What a worker counts as a whole is in WorkerCounters. On the worker's thread.
 #pragma once
 
 #include <algorithm>
@@ -53,7 +53,7 @@ class Histogram {
   std::chrono::nanoseconds sum_{0};
 };
 
-struct ListenerTally {
+struct ListenerCounters {
   uint64_t peers = 0;  // connected
   // Connections, by what became of them.
   uint64_t admitted = 0;
@@ -63,7 +63,7 @@ struct ListenerTally {
   uint64_t refused() const { return not_admitted + no_credentials + over_limit; }
 };
 
-struct BackendTally {
+struct BackendCounters {
   uint64_t connections = 0;      // open
   uint64_t calls_in_flight = 0;  // on them
   uint64_t connects = 0;         // that succeeded
@@ -75,12 +75,12 @@ struct BackendTally {
 };
 
 // How often a rule has decided, or with enforce = false would have.
-struct RuleTally {
+struct RuleCounters {
   uint64_t decisions = 0;
 };
 
 // Calls that have ended, by status.
-struct MethodTally {
+struct MethodCounters {
   std::array<uint64_t, kStatusCodes> ended{};
 
   void Count(ttrpc::StatusCode code) {
@@ -90,7 +90,7 @@ struct MethodTally {
   }
 };
 
-class Tally {
+class LabeledCounters {
  public:
   struct RuleKey {
     std::string listener;
@@ -108,21 +108,21 @@ class Tally {
     friend auto operator<=>(const MethodKey&, const MethodKey&) = default;  // NOLINT
   };
 
-  ListenerTally& Listener(const std::string& name) { return listeners_[name]; }
-  BackendTally& Backend(const std::string& name) { return backends_[name]; }
-  RuleTally& Rule(const RuleKey& key) { return rules_[key]; }
-  MethodTally& Method(const MethodKey& key) { return methods_[key]; }
+  ListenerCounters& Listener(const std::string& name) { return listeners_[name]; }
+  BackendCounters& Backend(const std::string& name) { return backends_[name]; }
+  RuleCounters& Rule(const RuleKey& key) { return rules_[key]; }
+  MethodCounters& Method(const MethodKey& key) { return methods_[key]; }
 
-  const std::map<std::string, ListenerTally>& listeners() const { return listeners_; }
-  const std::map<std::string, BackendTally>& backends() const { return backends_; }
-  const std::map<RuleKey, RuleTally>& rules() const { return rules_; }
-  const std::map<MethodKey, MethodTally>& methods() const { return methods_; }
+  const std::map<std::string, ListenerCounters>& listeners() const { return listeners_; }
+  const std::map<std::string, BackendCounters>& backends() const { return backends_; }
+  const std::map<RuleKey, RuleCounters>& rules() const { return rules_; }
+  const std::map<MethodKey, MethodCounters>& methods() const { return methods_; }
 
  private:
-  std::map<std::string, ListenerTally> listeners_;
-  std::map<std::string, BackendTally> backends_;
-  std::map<RuleKey, RuleTally> rules_;
-  std::map<MethodKey, MethodTally> methods_;
+  std::map<std::string, ListenerCounters> listeners_;
+  std::map<std::string, BackendCounters> backends_;
+  std::map<RuleKey, RuleCounters> rules_;
+  std::map<MethodKey, MethodCounters> methods_;
 };
 
 }  // namespace proxyd
