@@ -90,13 +90,6 @@ size_t AuditLineSize(const AuditRecord& record) {
   return kTimeSize + sizes.size() + 2;
 }
 
-void AppendAuditLines(std::string_view records, std::string* out) {
-  while (!records.empty()) {
-    const UnpackedRecord unpacked = UnpackAuditRecord(&records);
-    AppendAuditLine(unpacked.record, unpacked.time, out);
-  }
-}
-
 size_t AuditLineBound(const AuditNames& names) {
   size_t bound = kBesideNames;
   for (const std::string_view name :

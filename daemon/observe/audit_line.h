@@ -30,7 +30,4 @@ void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_
 // How many bytes that appends.
 size_t AuditLineSize(const AuditRecord& record);
 
-// A line for each of these records, which are packed.
-void AppendAuditLines(std::string_view records, std::string* out);
-
 }  // namespace proxyd

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "observe/audit_line.h"
+#include "observe/audit_records.h"
 
 namespace proxyd {
 namespace {
@@ -70,9 +71,7 @@ TEST(AuditRecordTest, UnpackedItReadsTheSame) {
     expected += LineOf(record, time);
   }
   EXPECT_EQ(CountAuditRecords(packed), Records().size());
-  std::string lines;
-  AppendAuditLines(packed, &lines);
-  EXPECT_EQ(lines, expected);
+  EXPECT_EQ(LinesOf(packed), expected);
 }
 
 TEST(AuditRecordTest, TheSizeOfALineIsKnownBeforeItIsMade) {

@@ -22,7 +22,10 @@ inline std::string Packed(std::string_view method = "") {
 
 inline std::string LinesOf(std::string_view records) {
   std::string lines;
-  AppendAuditLines(records, &lines);
+  while (!records.empty()) {
+    const UnpackedRecord unpacked = UnpackAuditRecord(&records);
+    AppendAuditLine(unpacked.record, unpacked.time, &lines);
+  }
   return lines;
 }
 
