@@ -15,8 +15,11 @@
 #include "config/words.h"
 #include "ctl/output.h"
 #include "text/numbers.h"
+#include "tool/invalid.h"
 
 namespace proxyd::ctl {
+
+using ttrpc::tool::Invalid;
 namespace {
 
 using ttrpc::Status;
@@ -183,7 +186,6 @@ void AddLearn(CLI::App* app, LearnOptions* options, Words* words) {
       ->type_name("FILE");
 }
 
-Status Invalid(std::string what) { return {ttrpc::StatusCode::kInvalidArgument, std::move(what)}; }
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }

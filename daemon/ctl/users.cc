@@ -12,8 +12,11 @@
 
 #include "config/load.h"
 #include "text/escape.h"
+#include "tool/invalid.h"
 
 namespace proxyd::ctl {
+
+using ttrpc::tool::Invalid;
 
 using text::QuoteShort;
 
@@ -29,8 +32,6 @@ struct Entry {
   std::string name;
   gid_t gid = 0;
 };
-
-Status Invalid(std::string what) { return {ttrpc::StatusCode::kInvalidArgument, std::move(what)}; }
 
 // An id, which -1 is not.
 std::optional<uint32_t> ParseNumber(std::string_view text) {

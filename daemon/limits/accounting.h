@@ -62,7 +62,8 @@ class Accounting {
 
   size_t connections() const;
   size_t backend_connections() const;
-  // How many accounts are kept. An account is forgotten a second after the user has left.
+  // How many accounts are kept. The first connection, of anybody, a second or more after a user has
+  // left, forgets that user's.
   size_t accounts() const;
 
  private:

@@ -42,7 +42,7 @@ class CallOwner {
   virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
   // The backend will not answer the call: the owner answers it.
   virtual void AnswerCall(Call& call, const ttrpc::Status& status) = 0;
-  // A backend was lost that its peers must not outlive (on_disconnect = "close").
+  // A backend was lost that its peers must not outlive (on_disconnect = "close-peers").
   virtual void LoseBackend() = 0;
   // A connection that its calls may wait for can take more, or is gone.
   virtual void OnBackendSendQueueLow() = 0;

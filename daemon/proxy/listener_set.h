@@ -62,6 +62,8 @@ class ListenerSet {
 
   // `loop` must outlive it.
   ListenerSet(ttrpc::IoLoop& loop, ListenerCallbacks callbacks);
+  ListenerSet(const ListenerSet&) = delete;
+  ListenerSet& operator=(const ListenerSet&) = delete;
 
   // Where it listens.
   std::vector<std::string> addresses() const;

@@ -25,7 +25,8 @@
 // peer that is slow or silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and
 // pressure.cc.
 //
-// Everything runs on the thread of the loop.
+// Everything runs on the thread of the loop, except the reading of groups (group_reader.cc) and
+// what prepares a reload, which may run on another one (ListenerSet::Make).
 #pragma once
 
 #include <functional>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // CheckRequest: the checks of a request in the order of the contract: id, envelope, names,
-// metadata, flags, policy, streams, draining; the first that fails answers. A pure function over
-// values. What has to be taken and not only looked at (slots, rates, a backend) follows in
-// peer_request.cc, which puts its refusals into the same Outcome.
+// metadata, flags, policy, streams, draining; the first that fails answers. A function over
+// values: of these it changes only the policy's memory of what was allowed last. What has to be
+// taken and not only looked at (slots, rates, a backend) follows in peer_request.cc, which puts its
+// refusals into the same Outcome.
 #pragma once
 
 #include <sys/types.h>
@@ -45,7 +46,6 @@ enum class Stage {
   kBackend,        // cannot be reached
   kPassed,         // no check failed
 };
-inline constexpr size_t kStages = static_cast<size_t>(Stage::kPassed) + 1;
 
 // What becomes of a peer's message: it is refused, denied by the policy or permitted.
 struct Outcome {
@@ -56,7 +56,6 @@ struct Outcome {
   std::optional<Limit> limit;  // with Stage::kLimit
 
   bool permitted() const { return stage == Stage::kPassed; }
-  bool denied() const { return stage == Stage::kPolicy; }
   // The envelope could be read.
   bool decoded() const { return stage > Stage::kEnvelope; }
   // The names are such as may be counted and reported.

@@ -70,7 +70,11 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
           loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }),
       reaper_(loop_, [this] { OnReaped(); }) {}
 
-Worker::~Worker() = default;
+// Peers and their connections to backends use what the worker has, the reaper included.
+Worker::~Worker() {
+  newcomers_.clear();
+  peers_.clear();
+}
 
 // Accepting.
 

@@ -54,7 +54,8 @@ Status LowerBoundingSet(const Capabilities& kept) {
 
 Status DropCapabilities(const SandboxPlan& plan) {
   const Capabilities kept = CapabilitiesFor(plan);
-  if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "capget");
+  // It reads /proc, too.
+  if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "reading capabilities");
   if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
   bool dropped = false;
   for (const capng_type_t set : {CAPNG_EFFECTIVE, CAPNG_PERMITTED, CAPNG_INHERITABLE})

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "invalid.h"
 #include "text/numbers.h"
 
 namespace ttrpc::tool {
@@ -98,7 +99,6 @@ CLI::App* AddLook(CLI::App* app, const std::string& name, const std::string& hel
   return look;
 }
 
-Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }

@@ -134,7 +134,7 @@ std::string Line(const std::string& more) {
 }
 const std::string kSeen = Line(R"("call","listener":"shims","backend":"shim")");
 const std::string kSeenElsewhere = Line(R"("call","listener":"gone","backend":"shim")");
-const std::string kDenied = Line(R"("deny","listener":"shims")");
+const std::string kDeniedLine = Line(R"("deny","listener":"shims")");
 
 TEST_F(CtlExplainTest, LearnPrintsRulesThatAConfigurationTakes) {
   const std::string audit = Write("audit", kSeen + kSeen);
@@ -157,7 +157,7 @@ TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
   const std::string suppressed = std::string(kStart) + R"("deny","uid":0,"suppressed":12})" + "\n";
   const ToolResult result =
       Run({"learn", "--audit", "-"},
-          "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDenied + suppressed);
+          "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDeniedLine + suppressed);
   EXPECT_EQ(result.status, 1) << "not all of it could be read";
   EXPECT_EQ(result.err,
             "line 3: is cut, or was changed: it is no JSON\n"
@@ -177,7 +177,7 @@ TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
 
 TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
   const ToolResult result =
-      Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDenied);
+      Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDeniedLine);
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_THAT(result.out, HasSubstr("backend = \"other\"\n"));
