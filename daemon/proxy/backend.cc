@@ -46,8 +46,7 @@ Status Backend::CheckOwner(int socket) const {
   if (!owner) return {StatusCode::kUnauthenticated, owner.error().message()};
   // A configuration whose backend is one of our own listeners would feed each call to itself until
   // descriptors run out.
-  if (owner->pid == ::getpid())
-    return {StatusCode::kUnauthenticated, "it is this daemon itself"};
+  if (owner->pid == ::getpid()) return {StatusCode::kUnauthenticated, "it is this daemon itself"};
   if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
     return {StatusCode::kUnauthenticated, "uid " + std::to_string(owner->uid) + " listens there"};
   }

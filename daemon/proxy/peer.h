@@ -117,8 +117,8 @@ class Peer final : private ttrpc::ConnectionHandler,
   }
   // Answers its calls, and closes.
   void EndDrain();
-  // Closes it now. What it has not read is lost. `cause` is for the audit: none, if that is nobody's
-  // fault.
+  // Closes it now. What it has not read is lost. `cause` is for the audit: none, if that is
+  // nobody's fault.
   void Close(const AuditCause& cause = {});
 
   // For those that list peers and calls.

@@ -23,9 +23,8 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
     context_.counters.Count(ProtocolError::kBackendData);
     const Status status = BackendStatus(StatusCode::kInternal, call.backend->backend().config(),
                                         "sent data on a unary call");
-    return AnswerCall(
-        call, status,
-        {.reason = AuditReason::kMalformed, .limit = {}, .detail = status.message()});
+    return AnswerCall(call, status,
+                      {.reason = AuditReason::kMalformed, .limit = {}, .detail = status.message()});
   }
   StatusCode code = StatusCode::kOk;
   std::string_view payload = data;
@@ -44,9 +43,8 @@ void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::str
 
 void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
   const Status status = ttrpc::MessageTooLong(header.length, context_.limits().message_size);
-  AnswerCall(
-      call, status,
-      {.reason = AuditReason::kLimit, .limit = kMessageSizeKey, .detail = status.message()});
+  AnswerCall(call, status,
+             {.reason = AuditReason::kLimit, .limit = kMessageSizeKey, .detail = status.message()});
 }
 
 // From the proxy itself.
@@ -112,8 +110,8 @@ void Peer::Forget(const Call& call) {
 }
 
 void Peer::TellEnd(Call& call, StatusCode code, const AuditCause& cause) {
-  outcomes_.Ended(
-      call, {.code = code, .duration = context_.loop.Now() - call.start, .cause = cause});
+  outcomes_.Ended(call,
+                  {.code = code, .duration = context_.loop.Now() - call.start, .cause = cause});
 }
 
 void Peer::EndAllCalls(StatusCode code, const AuditCause& cause) {

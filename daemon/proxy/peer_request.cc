@@ -164,11 +164,10 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 
 void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   if (timeout.count() == 0) return;
-  call->deadline = std::make_unique<ttrpc::Timer>(
-      context_.loop, [this, call] {
-        GiveUp(*call, DeadlineExceeded(),
-               {.reason = AuditReason::kDeadline, .limit = {}, .detail = {}});
-      });
+  call->deadline = std::make_unique<ttrpc::Timer>(context_.loop, [this, call] {
+    GiveUp(*call, DeadlineExceeded(),
+           {.reason = AuditReason::kDeadline, .limit = {}, .detail = {}});
+  });
   call->deadline->Start(timeout);
 }
 

@@ -174,6 +174,8 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
   ++counters.admitted;
   peer.identity.id = ++last_peer_id_;
   peer.identity.labels = ReadProcessLabels(identity.pid);
+  // So that the user's name is known when somebody asks for it.
+  static_cast<void>(context_.reports.audit().UserName(identity.uid));
   peers_.emplace_back(peer_context_, std::move(peer), std::move(socket))
       .Start(std::prev(peers_.end()));
   memory_.Note();
