@@ -32,7 +32,9 @@ bool BeginsAsOurs(std::string_view text) {
 // What stands before the object: nothing, or what a log puts before the lines of our program.
 bool IsOurPrefix(std::string_view prefix) {
   if (prefix.empty()) return true;
-  if (!prefix.ends_with(": ")) return false;
+  // The first one: the rest is what the program said, and that may be what somebody else chose.
+  const size_t end = prefix.find(": ");
+  if (end == std::string_view::npos || end + 2 != prefix.size()) return false;
   prefix.remove_suffix(2);
   if (prefix.ends_with(']')) {
     prefix.remove_suffix(1);

@@ -118,6 +118,7 @@ TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
   for (const std::string& other :
        {"Jan 31 23:59:59 host sshd[1]: " + line, "Jan 31 23:59:59 host my-ttrpc-proxyd[1]: " + line,
         "Jan 31 23:59:59 host sshd[1]: ttrpc-proxyd[1]:" + line,
+        "Jan 31 23:59:59 host sshd[1]: no user ttrpc-proxyd[1]: " + line,
         "Jan 31 23:59:59 host ttrpc-proxyd[x]: " + line, "some text " + line,
         "2024-01-31 23:59:59 info: client said " + line, R"({"message":)" + line + "}",
         With(line, "2024-01-31T23:59:59.000001Z", "2024-01-31 23:59:59"),

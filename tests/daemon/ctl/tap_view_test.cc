@@ -104,7 +104,7 @@ TEST_F(TapViewTest, ADenialOfAHostilePeer) {
 }
 
 TEST_F(TapViewTest, ATimeIsThatOfTheAudit) {
-  v1::TapEvent event;
+  TapEvent event;
   event.set_event("connect");
   event.set_time(1700000000'000007);
   event.set_service("time\":\"1700000000000007");
@@ -114,7 +114,7 @@ TEST_F(TapViewTest, ATimeIsThatOfTheAudit) {
 }
 
 TEST_F(TapViewTest, AnEventSaysWhoAndWhy) {
-  v1::TapEvent event;
+  TapEvent event;
   event.set_event("refuse");
   event.set_uid(1000);
   event.set_user("alice");
