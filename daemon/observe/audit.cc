@@ -275,9 +275,13 @@ void Audit::Writer::FillInNames() {
   if (names_ == nullptr || batch_.empty()) return;
   const auto deadline = UserNames::Clock::now() + kNamesWithin;
   std::string_view records = batch_.records;
+  auto last = static_cast<uid_t>(-1);  // which has no name
+  std::string name;
   while (!records.empty()) {
     UnpackedRecord unpacked = UnpackAuditRecord(&records);
-    const std::string name = names_->FindBy(unpacked.record.uid, deadline);
+    const uid_t uid = unpacked.record.uid;
+    if (uid != last) name = names_->FindBy(uid, deadline);
+    last = uid;
     unpacked.record.user = name;
     PackAuditRecord(unpacked.record, unpacked.time, &named_.records);
   }
