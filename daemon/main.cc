@@ -26,6 +26,7 @@
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
+#include "observe/user_names.h"
 #include "policy/snapshot.h"
 #include "run/config_report.h"
 #include "run/daemon.h"
@@ -127,7 +128,8 @@ int RunLogged(Config config, const DaemonOptions& options) {
   KeepMemoryOfMessages();
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error());
-  Audit audit(config.audit, *std::move(target));
+  UserNames names;
+  Audit audit(config.audit, *std::move(target), SystemAuditClock(), &names);
   const int status = Serve(MakeSnapshot(std::move(config)), audit, options);
   audit.Stop(std::chrono::steady_clock::now() + kAuditEndsWithin);
   return status;
@@ -146,8 +148,8 @@ int Run(Config config, const Options& options) {
   }
   const int status = confined.ok() ? RunLogged(std::move(config), daemon_options) : Fail(confined);
   ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
-  // A thread that hangs in a write must not outlive what it uses.
-  if (OutputThread::stuck() != 0) ::_exit(status);
+  // A thread that hangs in a write, or in the user database, must not outlive what it uses.
+  if (OutputThread::stuck() != 0 || UserNames::stuck() != 0) ::_exit(status);
   return status;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/process_labels.h"
 #include "policy/match.h"
 
 namespace proxyd {
@@ -113,7 +114,13 @@ void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
     record.kind = method->unary() ? "unary" : "stream";
   }
   record.carried_out = event == AuditEvent::kCall;
-  if (event != AuditEvent::kCall) record.code = StatusCode::kPermissionDenied;
+  if (event != AuditEvent::kCall) {
+    record.code = StatusCode::kPermissionDenied;
+    record.reason = AuditReason::kNotAdmitted;
+  }
+  const ProcessLabels labels = ReadProcessLabels(caller.pid);
+  record.comm = labels.comm();
+  record.loginuid = labels.loginuid();
   info_.reports.Tell(record, AuditCalls::kAll);
 }
 

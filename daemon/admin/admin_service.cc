@@ -74,6 +74,11 @@ void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_buffered(limits.buffered);
 }
 
+// The name of a user for a field of text.
+std::string NameOf(const DaemonInfo& info, uid_t uid) {
+  return AsText(info.reports.audit().UserName(uid));
+}
+
 void Describe(const Peer& peer, const Call& call, v1::Call* out) {
   const Config& config = call.generation->config();
   const RuleConfig& rule = config.rules[call.rule];
@@ -191,6 +196,10 @@ AdminService::Task<v1::ListPeersReply> AdminService::ListPeers(
     out->set_id(peer.identity().id);
     out->set_listener(peer.listener_name());
     out->set_uid(peer.identity().uid);
+    out->set_user(NameOf(info_, peer.identity().uid));
+    out->set_comm(AsText(peer.identity().labels.comm()));
+    if (peer.identity().labels.loginuid() != kNoLoginUid)
+      out->set_loginuid(peer.identity().labels.loginuid());
     out->set_gid(peer.identity().gid);
     out->set_pid(peer.identity().pid);
     out->set_connected_time(SinceEpoch(now) - Microseconds(steady_now - peer.connected()));
@@ -214,7 +223,11 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
                     [](const Found& a, const Found& b) { return a.call->start < b.call->start; });
   v1::ListCallsReply reply;
-  for (size_t i = 0; i < listed; ++i) Describe(*found[i].peer, *found[i].call, reply.add_calls());
+  for (size_t i = 0; i < listed; ++i) {
+    v1::Call* const out = reply.add_calls();
+    Describe(*found[i].peer, *found[i].call, out);
+    out->set_user(NameOf(info_, out->uid()));
+  }
   reply.set_total(found.size());
   co_return reply;
 }
@@ -247,6 +260,7 @@ AdminService::Task<v1::ListUsersReply> AdminService::ListUsers(ttrpc::Context&,
   for (const Accounting::Usage& user : info_.proxy.accounting().usage()) {
     v1::User* out = reply.add_users();
     out->set_uid(user.uid);
+    out->set_user(NameOf(info_, user.uid));
     out->set_connections(user.connections);
     out->set_calls(user.calls);
     out->set_buffered(user.buffered);

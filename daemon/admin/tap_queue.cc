@@ -129,6 +129,12 @@ void TapQueue::OnRecord(const AuditRecord& record) {
   event.set_request_bytes(record.request_bytes.value_or(0));
   event.set_response_bytes(record.response_bytes.value_or(0));
   event.set_traceparent(Shown(record.traceparent));
+  event.set_user(Shown(reports_.audit().UserName(record.uid)));
+  event.set_comm(Shown(record.comm));
+  if (record.loginuid != kNoLoginUid) event.set_loginuid(record.loginuid);
+  event.set_reason(std::string(ReasonName(record.reason)));
+  event.set_limit(std::string(record.limit));
+  event.set_detail(Shown(record.detail));
   Push(std::move(event));
 }
 
@@ -145,6 +151,7 @@ void TapQueue::OnPayload(const PayloadRecord& record) {
   event.set_stream_id(record.stream_id);
   event.set_listener(std::string(record.listener));
   event.set_uid(record.uid);
+  event.set_user(Shown(reports_.audit().UserName(record.uid)));
   event.set_service(Shown(record.service));
   event.set_method(Shown(record.method));
   event.set_rule(std::string(record.rule));

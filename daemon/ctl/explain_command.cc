@@ -35,7 +35,7 @@ v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& 
 int Show(const v1::ExplainRequest& request, const v1::ExplainReply& reply, bool json) {
   Print(json ? ToJson(reply, false)
              : ShowExplanation(request, reply,
-                               {.colours = HasColours(), .now = 0, .user_name = nullptr}));
+                               {.colours = HasColours(), .now = 0, .user_name = UserName}));
   return EXIT_SUCCESS;
 }
 

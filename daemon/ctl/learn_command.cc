@@ -48,6 +48,7 @@ AuditFacts FactsOf(const v1::TapEvent& event) {
           .method = event.method(),
           .kind = event.kind(),
           .backend = event.backend(),
+          .rule = event.rule(),
           .enforced = event.has_enforced() ? std::optional(event.enforced()) : std::nullopt};
 }
 
@@ -130,6 +131,10 @@ void PrintLearned(const SeenCalls& calls, RulePrinting printing) {
       "# Made by ttrpc-proxyctl learn, to be reviewed: these rules allow what was seen, and "
       "nothing\n"
       "# else.\n";
+  if (std::any_of(learned.rules.begin(), learned.rules.end(),
+                  [](const LearnedRule& rule) { return rule.denied; })) {
+    text += "# The last of them allow calls that were DENIED, which their comments say.\n";
+  }
   for (const std::string& conflict : learned.conflicts) {
     ComplainPlainly("warning: " + conflict);
     text += "# " + conflict + "\n";

@@ -39,8 +39,12 @@ void Complain(std::string_view what);
 void ComplainPlainly(std::string_view lines);
 int Fail(std::string_view what);  // gives kFailed
 
+// That text with each `time` and `…_time`, which are microseconds since 1970 in the .proto file, as
+// RFC 3339.
+std::string WithTimes(std::string_view json);
 // A message of the admin service in protobuf's own mapping, with the field names of the .proto
-// file, and fields that have their default value, too. On one line if `compact`; ends in a newline.
+// file, and fields that have their default value, too; but times as in an audit line. On one line
+// if `compact`; ends in a newline.
 std::string ToJson(const google::protobuf::MessageLite& message, bool compact);
 
 }  // namespace proxyd::ctl

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -41,8 +42,11 @@ ttrpc::Task<Status> ShowAll(AdminConnection& connection, const v1::TapRequest& r
   ttrpc::Context context;
   ttrpc::ServerStreamCall<v1::TapEvent> tap = connection.admin().Tap(context, request);
   uint64_t left = options.tap.count;
-  while (const std::optional<v1::TapEvent> event = co_await tap.Receive()) {
+  while (std::optional<v1::TapEvent> event = co_await tap.Receive()) {
     connection.NoteAnswer();
+    // The daemon does not wait for the user database, but we may.
+    if (event->user().empty() && event->uid() != UINT32_MAX)
+      event->set_user(UserName(event->uid()));
     Print(options.json ? view.Json(*event) : view.Text(*event));
     if (options.tap.count > 0 && --left == 0) co_return Status();
   }

@@ -232,8 +232,10 @@ std::string ShowExplanation(const v1::ExplainRequest& request, const v1::Explain
            Toned(text, Tone::kPlain, look.colours) + "\n";
   };
   // The groups may be others than whoever asks has in mind.
-  std::string who =
-      "uid " + std::to_string(request.uid()) + ", gid " + std::to_string(request.gid());
+  const std::string name = look.user_name ? look.user_name(request.uid()) : std::string();
+  std::string who = "uid " + std::to_string(request.uid()) +
+                    (name.empty() ? "" : " (" + name + ")") + ", gid " +
+                    std::to_string(request.gid());
   if (!request.groups().empty()) who += ", groups";
   for (const uint32_t group : request.groups()) who += " " + std::to_string(group);
   add("asked for", who);

@@ -79,10 +79,11 @@ uint64_t Denied(const LabeledCounters& labeled) {
   return denied;
 }
 
-json Users(const Accounting& accounting) {
+json Users(const DaemonInfo& info) {
   json list = json::array();
-  for (const Accounting::Usage& user : accounting.usage()) {
+  for (const Accounting::Usage& user : info.proxy.accounting().usage()) {
     list.push_back({{"uid", user.uid},
+                    {"user", info.reports.audit().UserName(user.uid)},
                     {"connections", user.connections},
                     {"calls", user.calls},
                     {"buffered", user.buffered}});
@@ -108,7 +109,13 @@ json Refusals(const Reports& reports) {
                   {"service", refusal.service},
                   {"method", refusal.method},
                   {"rule", refusal.rule}};
-    if (refusal.uid != static_cast<uid_t>(-1)) entry["uid"] = refusal.uid;
+    if (refusal.uid != static_cast<uid_t>(-1)) {
+      entry["uid"] = refusal.uid;
+      entry["user"] = reports.audit().UserName(refusal.uid);
+    }
+    entry["reason"] = ReasonName(refusal.reason);
+    entry["limit"] = refusal.limit;
+    entry["detail"] = refusal.detail;
     if (refusal.code) entry["code"] = ttrpc::StatusCodeName(*refusal.code);
     list.push_back(std::move(entry));
   }
@@ -155,7 +162,7 @@ std::string StatusJson(const DaemonInfo& info) {
       {"bounds", Bounds()},
       {"outcomes", Outcomes(labeled)},
       {"denied", Denied(labeled)},
-      {"users", Users(accounting)},
+      {"users", Users(info)},
       {"refusals", Refusals(info.reports)},
   };
   // What a peer sent need not be text.

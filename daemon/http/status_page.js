@@ -42,6 +42,8 @@ function age(milliseconds) {  // of a daemon
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
   return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
 }
+// A uid and, where it has one, its name.
+const whose = ({uid, user}) => uid == null ? '?' : user ? `${uid} (${user})` : uid;
 const clock = (time, day) => new Date(time).toLocaleString('sv', day ? {} : {timeStyle: 'medium'});
 
 // ---- Elements ---------------------------------------------------------------------------------
@@ -142,14 +144,14 @@ const showListeners = table('listeners', [
   number('refused', l => whole(l.refused)),
 ], l => l.name, 'There is none.');
 const showUsers = table('users', [
-  ['uid', 'uid', (cell, user) => write(cell, user.uid)],
+  ['user', 'uid', (cell, user) => write(cell, whose(user))],
   against('connections', 'connections', 'connections_per_user', whole),
   against('calls', 'calls', 'calls_per_user', whole),
   against('buffered', 'buffered', 'buffered_per_user', bytes),
 ], user => user.uid, 'Nobody is connected.');
 const showDenials = table('denials', [
   ['time', 'time', (cell, d) => { write(cell, clock(d.time)); cell.title = clock(d.time, true); }],
-  ['uid', 'n', (cell, d) => write(cell, d.uid ?? '?')],
+  ['user', 'n', (cell, d) => write(cell, whose(d))],
   ['pid', 'n', (cell, d) => write(cell, d.pid || '?')],
   ['listener', '', (cell, d) => write(cell, d.listener)],
   ['call', 'call', (cell, d) => {

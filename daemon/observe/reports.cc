@@ -43,6 +43,9 @@ void Reports::Keep(const AuditRecord& record) {
   refusal.method = cut(record.method);
   refusal.rule = record.rule;
   refusal.code = record.code;
+  refusal.reason = record.reason;
+  refusal.limit = record.limit;
+  refusal.detail = cut(record.detail);
   refusals_.push_front(std::move(refusal));
 }
 

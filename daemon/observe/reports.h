@@ -57,6 +57,9 @@ struct Refusal {
   std::string method;
   std::string rule;
   std::optional<ttrpc::StatusCode> code;
+  AuditReason reason;
+  std::string limit;
+  std::string detail;
 };
 
 class Reports {

@@ -50,6 +50,10 @@ inline ttrpc::Status CannotBeReached(const BackendConfig& backend) {
   return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "cannot be reached");
 }
 
+inline ttrpc::Status Disconnected(const BackendConfig& backend) {
+  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "disconnected");
+}
+
 inline ttrpc::Status TakesNoRequests(const BackendConfig& backend) {
   return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "takes no requests");
 }

@@ -43,13 +43,12 @@ bool Backend::MayTry(size_t address, Clock::time_point now) {
 
 Status Backend::CheckOwner(int socket) const {
   const auto owner = ttrpc::ReadUnixCredentials(socket, {.groups = false});
-  if (!owner) return owner.error();
+  if (!owner) return {StatusCode::kUnauthenticated, owner.error().message()};
   // A configuration whose backend is one of our own listeners would feed each call to itself until
   // descriptors run out.
-  if (owner->pid == ::getpid())
-    return {StatusCode::kFailedPrecondition, "it is this daemon itself"};
+  if (owner->pid == ::getpid()) return {StatusCode::kUnauthenticated, "it is this daemon itself"};
   if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
-    return {StatusCode::kPermissionDenied, "uid " + std::to_string(owner->uid) + " listens there"};
+    return {StatusCode::kUnauthenticated, "uid " + std::to_string(owner->uid) + " listens there"};
   }
   return {};
 }
@@ -58,6 +57,7 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
   ++counters_.connects_failed;
   counters_.up = false;
   counters_.last_error = why.message();
+  last_failed_ = attempt.address;
   AddressState& state = states_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
     state.back_off = {};
@@ -89,6 +89,18 @@ void Backend::Succeeded(size_t address) {
   state.logged = {};
   spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
                config_.addresses[address].ToString());
+}
+
+AuditReason Backend::reason() const {
+  return states_[last_failed_].last_failure.code() == StatusCode::kUnauthenticated
+             ? AuditReason::kBackendOwner
+             : AuditReason::kBackendUnreachable;
+}
+
+std::string Backend::detail() const {
+  const Status& failure = states_[last_failed_].last_failure;
+  if (failure.ok()) return {};
+  return config_.addresses[last_failed_].ToString() + ": " + failure.message();
 }
 
 bool Backend::MayAppear() const {

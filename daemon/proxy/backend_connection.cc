@@ -174,7 +174,7 @@ std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::C
   if (reason == ttrpc::CloseReason::kProtocolError)
     return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
   if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
-    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
+    return Disconnected(backend);
   return std::nullopt;
 }
 

@@ -110,14 +110,16 @@ std::optional<size_t> Peer::Rewrite(const RuleConfig& rule, ttrpc::RequestView* 
 
 BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& state,
                                      Outcome* outcome) {
-  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
+  const Ref<Backend>& backend = generation_->backend(rule.backend);
+  const FoundBackend found = BackendFor(backend, state);
   if (const Limit* reached = std::get_if<Limit>(&found)) {
     outcome->Fail(*reached, BackendLimitReached(*reached, context_.backends.limits));
     return nullptr;
   }
   BackendConnection* const connection = std::get<BackendConnection*>(found);
   if (connection == nullptr)
-    outcome->Fail(Stage::kBackend, CannotBeReached(config().backends[rule.backend]));
+    outcome->FailAtBackend(backend->reason(), backend->detail(),
+                           CannotBeReached(backend->config()));
   return connection;
 }
 
@@ -162,8 +164,10 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 
 void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   if (timeout.count() == 0) return;
-  call->deadline = std::make_unique<ttrpc::Timer>(
-      context_.loop, [this, call] { GiveUp(*call, DeadlineExceeded()); });
+  call->deadline = std::make_unique<ttrpc::Timer>(context_.loop, [this, call] {
+    GiveUp(*call, DeadlineExceeded(),
+           {.reason = AuditReason::kDeadline, .limit = {}, .detail = {}});
+  });
   call->deadline->Start(timeout);
 }
 

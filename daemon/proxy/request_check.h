@@ -11,11 +11,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "config/config.h"
 #include "limits/limit.h"
+#include "observe/audit_record.h"
 #include "policy/policy.h"
 #include "policy/snapshot.h"
 #include "ttrpc/status.h"
@@ -54,6 +56,9 @@ struct Outcome {
   // From Stage::kPolicy on; for kMetadata and kFlags only its labels.
   Verdict verdict;
   std::optional<Limit> limit;  // with Stage::kLimit
+  // With Stage::kBackend: what the answer does not say, since it is the operator's business.
+  AuditReason backend_reason = AuditReason::kBackendUnreachable;
+  std::string backend_detail = {};
 
   bool permitted() const { return stage == Stage::kPassed; }
   // The envelope could be read.
@@ -62,6 +67,8 @@ struct Outcome {
   bool named() const { return stage > Stage::kNames; }
   // There is a verdict.
   bool decided() const { return stage >= Stage::kPolicy; }
+  // Why it is not permitted, as the audit has it. Its views are valid as long as this is unchanged.
+  AuditCause cause() const;
 
   void Fail(Stage at, ttrpc::Status answer) {
     stage = at;
@@ -70,6 +77,11 @@ struct Outcome {
   void Fail(Limit reached, ttrpc::Status answer) {
     Fail(Stage::kLimit, std::move(answer));
     limit = reached;
+  }
+  void FailAtBackend(AuditReason reason, std::string detail, ttrpc::Status answer) {
+    Fail(Stage::kBackend, std::move(answer));
+    backend_reason = reason;
+    backend_detail = std::move(detail);
   }
   // Fails unless the result of the check is OK.
   bool Passes(Stage check, ttrpc::Status result) {
@@ -85,6 +97,10 @@ struct RequestMessage {
   std::string_view data;
   bool id_in_use;  // by a call of this peer
 };
+
+// The key of the limit that a message longer than it has reached. It is none of Limit: those are
+// about what a user has at a time.
+inline constexpr std::string_view kMessageSizeKey = "message_size";
 
 // What a request is checked against; borrowed for the call.
 struct CheckContext {

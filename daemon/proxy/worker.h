@@ -105,7 +105,7 @@ class Worker final : private PeerOwner {
   void AwaitGroups(Newcomers::iterator newcomer);
   bool TakeSlot(NewPeer* peer);
   void Admit(NewPeer peer, ttrpc::UniqueFd socket);
-  void RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code);
+  void RefusePeer(NewPeer* peer, std::optional<ttrpc::StatusCode> code, const AuditCause& cause);
   void LogRemovedListeners() const;
   void AskForGroups();
   void Sweep();

@@ -48,7 +48,8 @@ Character Decode(std::string_view text) {
 // Controls (C0, DEL, C1: a terminal takes U+009B for an escape sequence), separators that some
 // viewers take for the end of a line, and marks that change the order in which text is shown.
 bool MayDoHarm(uint32_t code_point) {
-  return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) ||
+  return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) || code_point == 0x061C ||
+         code_point == 0x200E || code_point == 0x200F ||
          (code_point >= 0x2028 && code_point <= 0x202E) ||
          (code_point >= 0x2066 && code_point <= 0x2069);
 }

@@ -113,6 +113,22 @@ TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
   }
 }
 
+// For the operator, who has to know where to look.
+TEST_F(BackendTest, SaysWhyAndWhereItCouldNotBeReached) {
+  EXPECT_EQ(backend_.detail(), "") << "nobody has looked";
+  for (const StatusCode code : {StatusCode::kNotFound, StatusCode::kUnavailable,
+                                StatusCode::kPermissionDenied, StatusCode::kUnknown}) {
+    Fail(code, 1);
+    EXPECT_EQ(backend_.reason(), AuditReason::kBackendUnreachable);
+    EXPECT_EQ(backend_.detail(), "unix:///b: broken");
+  }
+  Fail(StatusCode::kUnauthenticated, 2);
+  EXPECT_EQ(backend_.reason(), AuditReason::kBackendOwner);
+  EXPECT_EQ(backend_.detail(), "unix:///c: broken");
+  backend_.Succeeded(2);
+  EXPECT_EQ(backend_.detail(), "");
+}
+
 std::vector<size_t> NextFive(BackendConfig::Balance balance) {
   BackendCounters counters;
   Backend backend(ConfigOf(balance), counters);
