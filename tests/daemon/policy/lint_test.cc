@@ -266,7 +266,7 @@ TEST(CheckAdminTest, OpenToEverybody) {
       Warnings("[admin]\nusers = [\"*\", 0]\n" + WithRules("")),
       ElementsAre("c:1:1: [admin] users has \"*\": everybody who can connect to it sees all "
                   "calls and can stop the daemon; name the users"));
-  EXPECT_THAT(Warnings("[admin]\nusers = [0, \"1000-1999\"]\n" + WithRules("")), IsEmpty());
+  EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
 }
 
 // --- a rule that takes the calls of another listener ---
@@ -377,7 +377,9 @@ TEST(CheckEvasionTest, WhatTheDenyRuleIsNotForIsNotWarnedAbout) {
               IsEmpty());
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nenforce = false\n"), allow), IsEmpty());
   EXPECT_THAT(WarningsOfTwo(allow, Deny("groups = [7]\nusers = [2000]\n")), IsEmpty());
-  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nlisteners = [\"a\"]\n"), allow + kOnB), IsEmpty());
+  EXPECT_THAT(
+      WarningsOfTwo(Deny("groups = [7]\nusers = [1000]\nlisteners = [\"a\"]\n"), allow + kOnB),
+      IsEmpty());
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmetadata = { k = \"1\" }\n"),
                             allow + "metadata = { k = \"2\" }\n"),
               IsEmpty());
