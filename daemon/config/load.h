@@ -72,9 +72,15 @@ LoadedConfig LoadConfig(const std::string& path, NameResolver& names);
 // (RLIMIT_NOFILE): what clients, listeners and the daemon itself leave of them. Pure.
 uint64_t DescriptorsForBackends(const Config& config, uint64_t limit);
 
+enum class DescriptorLimit {
+  kOfTheDaemon,
+  kOfThisProcessOnly,  // the daemon's is not known, and may be another
+};
+
 // The warning that the daemon may run out of descriptors before it runs into its own limits:
-// `limit` is how many it may have, at most (RLIMIT_NOFILE). Pure.
-std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit);
+// `limit` is how many there may be, at most (RLIMIT_NOFILE). Pure.
+std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit,
+                                          DescriptorLimit whose = DescriptorLimit::kOfTheDaemon);
 
 // The effective configuration as TOML that ParseConfig() reads back the same.
 std::string PrintConfig(const Config& config);
