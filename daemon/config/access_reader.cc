@@ -5,6 +5,7 @@
 // Everything but the NameResolver is pure. One thread.
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "config/readers.h"
 #include "text/escape.h"
@@ -80,8 +81,14 @@ AddressKind KindOf(const ttrpc::Address& address) {
 
 SocketAccess ReadAccess(AddressKind kind, TableReader* in, ReadScope* scope) {
   SocketAccess access;
-  access.owner = ReadId("owner", IdKind::kUser, in, scope);
-  access.group = ReadId("group", IdKind::kGroup, in, scope);
+  if (auto owner = ReadId("owner", IdKind::kUser, in, scope)) {
+    access.owner = owner->id;
+    access.owner_name = std::move(owner->name);
+  }
+  if (auto group = ReadId("group", IdKind::kGroup, in, scope)) {
+    access.group = group->id;
+    access.group_name = std::move(group->name);
+  }
   ReadMode(in, &access.mode);
   RefuseWithoutPath(kind, in);
   return access;

@@ -104,9 +104,8 @@ std::vector<uid_t> DefaultUsers() {
 }
 
 // A gate: whose a vsock port is cannot be known, so `users` would promise what is not checked.
-std::vector<uid_t> ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in,
-                             ReadScope* scope) {
-  std::vector<uid_t> users = ReadIdList("users", IdKind::kUser, in, scope);
+IdSet ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in, ReadScope* scope) {
+  IdSet users = ReadIdList("users", IdKind::kUser, in, scope);
   const auto entry = in->Peek("users");
   const auto vsock = std::find_if(addresses.begin(), addresses.end(),
                                   [](const ttrpc::Address& a) { return !a.is_unix(); });
@@ -116,7 +115,8 @@ std::vector<uid_t> ReadUsers(const std::vector<ttrpc::Address>& addresses, Table
                   ", expected it only with Unix sockets: nobody can tell who "
                   "listens there");
   }
-  return users.empty() ? DefaultUsers() : users;
+  if (users.empty()) users.exact = DefaultUsers();
+  return users;
 }
 
 // Every wait has a deadline, and a connect(2) that is out of time at once never succeeds.
@@ -133,7 +133,7 @@ std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* sc
   std::string name = scope->backends.Declare(&in);
   auto addresses = ReadEitherAddress(&in, scope);
   const auto balance = ReadBalance(&in);
-  std::vector<uid_t> users = ReadUsers(addresses, &in, scope);
+  IdSet users = ReadUsers(addresses, &in, scope);
   auto connections = BackendConfig::Connections::kPerPeer;
   in.ReadWord("connections", kConnectionsWords, &connections);
   Duration connect_timeout = std::chrono::seconds(1);
@@ -152,7 +152,8 @@ std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* sc
   return BackendConfig{.name = std::move(name),
                        .addresses = std::move(addresses),
                        .balance = balance,
-                       .users = std::move(users),
+                       .users = std::move(users.exact),
+                       .user_names = std::move(users.names),
                        .connect_timeout = connect_timeout,
                        .wait = wait,
                        .connections = connections,

@@ -102,8 +102,17 @@ struct SocketAccess {
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
   mode_t mode = 0600;
-  friend bool operator==(const SocketAccess&, const SocketAccess&) = default;
+  // As the configuration has them, for PrintConfig(); empty where it has a number.
+  std::string owner_name = {};
+  std::string group_name = {};
+  // A name and its number are the same access.
+  friend bool operator==(const SocketAccess& a, const SocketAccess& b) {
+    return a.owner == b.owner && a.group == b.group && a.mode == b.mode;
+  }
 };
+
+// What names of users or groups resolved to, where the configuration has names, for printing.
+using WrittenNames = std::map<uint32_t, std::string>;
 
 enum class UnknownFields { kRefuse, kDrop };
 
@@ -128,6 +137,7 @@ struct BackendConfig {
   Balance balance = Balance::kFirstAvailable;
   // That may have called listen(2) on its Unix sockets; never empty.
   std::vector<uid_t> users;
+  WrittenNames user_names = {};
   Duration connect_timeout = std::chrono::seconds(1);  // for each address
   Duration wait{0};                                    // for an address that is missing or refuses
   Connections connections = Connections::kPerPeer;
@@ -149,6 +159,7 @@ struct IdSet {
   bool any = false;  // "*"
   std::vector<uint32_t> exact;
   std::vector<IdRange> ranges;
+  WrittenNames names = {};  // of those in `exact`
 
   bool empty() const { return !any && exact.empty() && ranges.empty(); }
   friend bool operator==(const IdSet&, const IdSet&) = default;

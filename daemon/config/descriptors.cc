@@ -35,16 +35,21 @@ uint64_t DescriptorsForBackends(const Config& config, uint64_t limit) {
   return std::max(left, shared / 2);
 }
 
-std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit) {
+std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit,
+                                          DescriptorLimit whose) {
   const LimitsConfig& limits = config.limits;
   const std::string system = " (ulimit -n, LimitNOFILE=)";
+  const bool known = whose == DescriptorLimit::kOfTheDaemon;
+  const std::string unknown = "; how many the daemon may have is not known here, this process ";
   const uint64_t needed = ForTheDaemonItself(config) + uint64_t{2} * limits.connections;
   if (needed > limit) {
+    const std::string bound =
+        known ? ", expected at most the " + std::to_string(limit) + " that the system allows"
+              : unknown + "may have " + std::to_string(limit);
     return {{{.file = config.file},
              "[limits] connections is " + std::to_string(limits.connections) +
                  ", which with as many connections to backends takes " + std::to_string(needed) +
-                 " descriptors, expected at most the " + std::to_string(limit) +
-                 " that the system allows" + system}};
+                 " descriptors" + bound + system}};
   }
   // The default of a machine with few descriptors means no more than what they leave.
   const uint64_t unless_given = uint64_t{kBackendConnectionsForEach} * limits.connections_per_user;
@@ -52,11 +57,13 @@ std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit) 
   const uint64_t left = DescriptorsForBackends(config, limit);
   const uint64_t others = left - std::min<uint64_t>(left / 2, limits.connections_reserved);
   if (limits.backend_connections_per_user <= others) return {};
+  const std::string bound = known ? ", expected at most the " + std::to_string(others) +
+                                        " descriptors that the system leaves"
+                                  : unknown + "would leave " + std::to_string(others);
   return {{{.file = config.file},
            "[limits] backend_connections_per_user is " +
-               std::to_string(limits.backend_connections_per_user) + ", expected at most the " +
-               std::to_string(others) +
-               " descriptors that the system leaves to users other than root" + system}};
+               std::to_string(limits.backend_connections_per_user) + bound +
+               " to users other than root" + system}};
 }
 
 }  // namespace proxyd

@@ -111,6 +111,7 @@ class SetReader {
       ReadRange(value);
     } else if (const auto id = ResolveText(value, kind_, expected_, scope_)) {
       set_.exact.push_back(*id);
+      if (!IsNumber(StringOf(value))) set_.names.emplace(*id, StringOf(value));
     }
   }
 
@@ -172,8 +173,8 @@ class SetReader {
 
 }  // namespace
 
-std::optional<uint32_t> ReadId(std::string_view key, IdKind kind, TableReader* in,
-                               ReadScope* scope) {
+std::optional<WrittenId> ReadId(std::string_view key, IdKind kind, TableReader* in,
+                                ReadScope* scope) {
   constexpr std::string_view kExpected = "a name, or a number in quotes";
   const auto entry = in->Find(key);
   if (!entry) return std::nullopt;
@@ -181,13 +182,14 @@ std::optional<uint32_t> ReadId(std::string_view key, IdKind kind, TableReader* i
     in->Wrong(*entry, kExpected);
     return std::nullopt;
   }
-  return ResolveText(entry->value, kind, kExpected, scope);
+  const auto id = ResolveText(entry->value, kind, kExpected, scope);
+  if (!id) return std::nullopt;
+  const std::string& text = StringOf(entry->value);
+  return WrittenId{.id = *id, .name = IsNumber(text) ? std::string() : text};
 }
 
-std::vector<uint32_t> ReadIdList(std::string_view key, IdKind kind, TableReader* in,
-                                 ReadScope* scope) {
-  const auto set = SetReader(key, kind, false, scope).Read(in);
-  return set ? set->exact : std::vector<uint32_t>{};
+IdSet ReadIdList(std::string_view key, IdKind kind, TableReader* in, ReadScope* scope) {
+  return SetReader(key, kind, false, scope).Read(in).value_or(IdSet{});
 }
 
 std::optional<IdSet> ReadIdSet(std::string_view key, IdKind kind, TableReader* in,

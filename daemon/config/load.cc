@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
 
+#include "config/file_writers.h"
 #include "config/readers.h"
 #include "ttrpc/status.h"
 #include "ttrpc/unique_fd.h"
@@ -29,23 +31,6 @@ using ttrpc::StatusCode;
 using ttrpc::UniqueFd;
 
 Status Refuse(std::string message) { return {StatusCode::kPermissionDenied, std::move(message)}; }
-
-// Who could have changed what `info` describes.
-Status CheckOwner(const struct stat& info) {
-  const uid_t self = geteuid();
-  if (info.st_uid != 0 && info.st_uid != self) {
-    std::string expected = "uid 0";
-    if (self != 0) expected += " or " + std::to_string(self);
-    return Refuse("is owned by uid " + std::to_string(info.st_uid) + ", expected " + expected);
-  }
-  if ((info.st_mode & S_IWOTH) != 0) {
-    return Refuse("can be written by others, expected chmod o-w");
-  }
-  if ((info.st_mode & S_IWGRP) != 0 && info.st_gid != 0) {
-    return Refuse("can be written by gid " + std::to_string(info.st_gid) + ", expected chmod g-w");
-  }
-  return {};
-}
 
 Result<std::string> ReadAll(int fd) {
   std::string text;
@@ -74,7 +59,7 @@ Result<std::string> ReadFile(int directory, const std::string& name) {
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "cannot be examined");
   if (!S_ISREG(info.st_mode)) return Refuse("is not a regular file, expected one");
-  if (Status status = CheckOwner(info); !status.ok()) return status;
+  if (Status status = CheckWriters(fd.get()); !status.ok()) return status;
   return ReadAll(fd.get());
 }
 
@@ -108,9 +93,8 @@ Result<Folder> OpenFolder(const std::string& path) {
     if (errno == ENOENT) return Folder{};
     return ErrnoStatus(errno, "cannot be opened");
   }
-  struct stat info {};
-  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "cannot be examined");
-  if (Status status = CheckOwner(info); !status.ok()) return status;
+  if (Status status = CheckWriters(fd.get()); !status.ok() && !IsOnReadOnlyMount(fd.get()))
+    return status;
   Folder folder;
   folder.directory.reset(fdopendir(fd.get()));
   if (!folder.directory) return ErrnoStatus(errno, "cannot be read");
@@ -130,6 +114,14 @@ class Collector {
     } else {
       Fail(std::move(shown), text.error());
     }
+  }
+
+  // Of the main file. What cannot be examined, the file in it has an error for.
+  void CheckFolder(const std::string& path) {
+    const Status status = CheckWriters(path);
+    if (status.code() != StatusCode::kPermissionDenied || IsOnReadOnlyMount(path)) return;
+    order_.push_back(path);
+    Fail(path, status);
   }
 
   void AddFolder(const std::string& path) {
@@ -170,6 +162,9 @@ LoadedConfig LoadConfig(const std::string& path, NameResolver& names) {
   const std::string folder = slash == path.npos ? "" : path.substr(0, slash + 1);
   Collector collector;
   collector.Add(AT_FDCWD, path, path);
+  collector.CheckFolder(std::filesystem::path(path).parent_path().empty()
+                            ? "."
+                            : std::filesystem::path(path).parent_path().string());
   collector.AddFolder(folder + "conf.d");
   return collector.Parse(&names);
 }

@@ -59,10 +59,12 @@ int ExitStatusOf(const std::vector<ConfigError>& errors);
 LoadedConfig ParseConfig(const std::vector<ConfigFile>& files, NameResolver& names);
 
 // Reads `path` and `conf.d/*.toml` beside it in name order. A file that cannot be read, is not a
-// regular file, has more than kMaxConfigFile bytes, is writable by others or by a group other than
-// root's, or is owned by a user other than root and our own effective user, is an error; the check
-// is made on the descriptor that is then read. The folder conf.d is held to the same: who can write
-// there chooses which files count.
+// regular file, has more than kMaxConfigFile bytes, is writable by others, by a group other than
+// root's or by anybody else whom its access control list names, or is owned by a user other than
+// root and our own effective user, is an error; the check is made on the descriptor that is then
+// read. The folders of the main file and conf.d are held to the same, unless they are on a
+// read-only mount: who can write there chooses which files count, and can keep the daemon from
+// starting.
 inline constexpr size_t kMaxConfigFile = size_t{16} << 20;
 LoadedConfig LoadConfig(const std::string& path, NameResolver& names);
 
@@ -70,9 +72,15 @@ LoadedConfig LoadConfig(const std::string& path, NameResolver& names);
 // (RLIMIT_NOFILE): what clients, listeners and the daemon itself leave of them. Pure.
 uint64_t DescriptorsForBackends(const Config& config, uint64_t limit);
 
+enum class DescriptorLimit {
+  kOfTheDaemon,
+  kOfThisProcessOnly,  // the daemon's is not known, and may be another
+};
+
 // The warning that the daemon may run out of descriptors before it runs into its own limits:
-// `limit` is how many it may have, at most (RLIMIT_NOFILE). Pure.
-std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit);
+// `limit` is how many there may be, at most (RLIMIT_NOFILE). Pure.
+std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit,
+                                          DescriptorLimit whose = DescriptorLimit::kOfTheDaemon);
 
 // The effective configuration as TOML that ParseConfig() reads back the same.
 std::string PrintConfig(const Config& config);

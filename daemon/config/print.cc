@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrintConfig: a Config as TOML, every key that counts written out, names of users and groups as
-// numbers. Pure; any thread.
+// PrintConfig: a Config as TOML, every key that counts written out, users and groups by name where
+// the configuration names them. Pure; any thread.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -33,8 +33,19 @@ void PrintTime(std::string_view key, Duration value, TomlWriter* out) {
   out->String(key, FormatDuration(value));
 }
 
+// Names where the configuration has names.
+std::vector<std::string> Elements(const std::vector<uint32_t>& ids, const WrittenNames& names) {
+  std::vector<std::string> elements;
+  elements.reserve(ids.size());
+  for (const uint32_t id : ids) {
+    const auto name = names.find(id);
+    elements.push_back(name != names.end() ? Quote(name->second) : std::to_string(id));
+  }
+  return elements;
+}
+
 std::vector<std::string> Elements(const IdSet& ids) {
-  std::vector<std::string> elements = TomlNumbers(ids.exact);
+  std::vector<std::string> elements = Elements(ids.exact, ids.names);
   for (const IdRange& range : ids.ranges) {
     elements.push_back(Quote(std::to_string(range.first) + "-" + std::to_string(range.last)));
   }
@@ -94,8 +105,11 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, TomlWriter* out) {
 // `address`: null if it is none of a Unix socket that is ours.
 void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, TomlWriter* out) {
   if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return;
-  if (access.owner) out->String("owner", std::to_string(*access.owner));
-  if (access.group) out->String("group", std::to_string(*access.group));
+  const auto print_id = [out](std::string_view key, uint32_t id, const std::string& name) {
+    out->String(key, name.empty() ? std::to_string(id) : name);
+  };
+  if (access.owner) print_id("owner", *access.owner, access.owner_name);
+  if (access.group) print_id("group", *access.group, access.group_name);
   out->String("mode", Octal(access.mode));
 }
 
@@ -124,7 +138,7 @@ void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
   // With vsock: it would be refused.
   if (std::all_of(backend.addresses.begin(), backend.addresses.end(),
                   [](const ttrpc::Address& address) { return address.is_unix(); })) {
-    out->Array("users", TomlNumbers(backend.users));
+    out->Array("users", Elements(backend.users, backend.user_names));
   }
   out->String("connections", WordOf(kConnectionsWords, backend.connections));
   PrintTime("connect_timeout", backend.connect_timeout, out);

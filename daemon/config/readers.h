@@ -78,14 +78,19 @@ RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
 
 enum class IdKind { kUser, kGroup };
 
-// `owner` and `group`: a string, a name or a number. Nothing where it is not there or is wrong.
-std::optional<uint32_t> ReadId(std::string_view key, IdKind kind, TableReader* in,
-                               ReadScope* scope);
+// An id as it was written.
+struct WrittenId {
+  uint32_t id;
+  std::string name;  // empty: a number was written
+};
 
-// `users` of a backend: names and numbers, sorted, each once. Empty where it is not there or is
-// wrong.
-std::vector<uint32_t> ReadIdList(std::string_view key, IdKind kind, TableReader* in,
-                                 ReadScope* scope);
+// `owner` and `group`: a string, a name or a number. Nothing where it is not there or is wrong.
+std::optional<WrittenId> ReadId(std::string_view key, IdKind kind, TableReader* in,
+                                ReadScope* scope);
+
+// `users` of a backend: names and numbers, sorted, each once, in `exact` and `names`. Empty where
+// it is not there or is wrong.
+IdSet ReadIdList(std::string_view key, IdKind kind, TableReader* in, ReadScope* scope);
 
 // `users` and `groups` of a rule: all of it, sorted, each once. Nothing where it is not there;
 // where it is wrong, what could be read.

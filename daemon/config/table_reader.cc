@@ -2,6 +2,8 @@
 #include "config/table_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <set>
 
 #include "config/quantity.h"
@@ -10,6 +12,21 @@
 namespace proxyd {
 
 using text::QuoteShort;
+
+namespace {
+
+// `0o660` would not be recognized as 432.
+std::string AsWritten(const toml::value<int64_t>& integer) {
+  const bool octal =
+      (integer.flags() & toml::value_flags::format_as_octal) == toml::value_flags::format_as_octal;
+  if (!octal || integer.get() < 0) return std::to_string(integer.get());
+  std::array<char, 32> digits{};
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), integer.get(), 8).ptr;
+  return "0o" + std::string(digits.data(), end);
+}
+
+}  // namespace
 
 SourcePosition TableReader::position() const {
   return tables_.empty() ? SourcePosition() : PositionOf(*tables_.front());
@@ -109,7 +126,7 @@ void TableReader::Wrong(const TomlEntry& entry, std::string_view expected) {
   if (value.is_string()) {
     what = QuoteShort(StringOf(value));
   } else if (const auto* integer = value.as_integer()) {
-    what = std::to_string(integer->get());
+    what = AsWritten(*integer);
   } else if (value.is_array() && value.as_array()->empty()) {
     what = "empty";
   }

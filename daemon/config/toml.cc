@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "config/repair.h"
 #include "text/escape.h"
 
 namespace proxyd {
@@ -154,6 +155,11 @@ class Merger {
                std::vector<const toml::table*>* list) {
     const std::string expected = "tables: [[" + std::string(name) + "]]";
     const toml::array* elements = value.as_array();
+    if (const toml::table* single = value.as_table()) {
+      errors_->Add(PositionOf(name), SingleBrackets(name));
+      list->push_back(single);
+      return;
+    }
     if (elements == nullptr) {
       errors_->Add(PositionOf(name), Is(name, value) + expected);
       document_.complete = false;
@@ -177,6 +183,27 @@ class Merger {
   Diagnostics* errors_;
   Document document_;
 };
+
+// ParseToml() that reads on past what can be repaired, so that one slip does not hide all else that
+// is wrong with the file. What was repaired is an error all the same.
+std::variant<toml::table, ConfigError> ParseRepaired(const ConfigFile& file, Diagnostics* errors) {
+  constexpr int kMostRepairs = 32;  // each reads the file once more
+  auto parsed = ParseToml(file);
+  std::optional<ConfigFile> repaired;
+  for (int i = 0; i < kMostRepairs; ++i) {
+    const auto* syntax_error = std::get_if<ConfigError>(&parsed);
+    if (syntax_error == nullptr) break;
+    if (!repaired) repaired = file;
+    const std::vector<Repair> repairs = RepairText(*syntax_error, &*repaired);
+    if (repairs.empty()) break;
+    for (const Repair& repair : repairs) {
+      errors->Add(repair.error.position, repair.error.message);
+      if (repair.stand_in) errors->Cover(repair.error.position);
+    }
+    parsed = ParseToml(*repaired);
+  }
+  return parsed;
+}
 
 }  // namespace
 
@@ -238,7 +265,7 @@ Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors) {
   std::vector<toml::table> tables;
   tables.reserve(files.size());  // pointers into them stay valid
   for (const ConfigFile& file : files) {
-    auto parsed = ParseToml(file);
+    auto parsed = ParseRepaired(file, errors);
     if (auto* table = std::get_if<toml::table>(&parsed)) {
       merger.Add(tables.emplace_back(std::move(*table)));
     } else {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,12 +44,16 @@ class Diagnostics {
  public:
   void Add(SourcePosition position, std::string message,
            ConfigError::Kind kind = ConfigError::Kind::kWrong) {
+    if (covered_.contains(position.ToString())) return;
     errors_.push_back({std::move(position), std::move(message), kind});
   }
+  // Adds no more errors at this position: what is wrong there has been reported.
+  void Cover(const SourcePosition& position) { covered_.insert(position.ToString()); }
   std::vector<ConfigError> Take() { return std::move(errors_); }
 
  private:
   std::vector<ConfigError> errors_;
+  std::set<std::string> covered_;
 };
 
 // A table of the configuration, of one file or of several: of a key that several have, the first

@@ -37,13 +37,6 @@ void TomlWriter::ArrayOfLines(std::string_view key, const std::vector<std::strin
   Raw(key, list + "]");
 }
 
-std::vector<std::string> TomlNumbers(const std::vector<uint32_t>& numbers) {
-  std::vector<std::string> elements;
-  elements.reserve(numbers.size());
-  for (const uint32_t number : numbers) elements.push_back(std::to_string(number));
-  return elements;
-}
-
 std::vector<std::string> TomlStrings(const std::vector<std::string>& strings) {
   std::vector<std::string> elements;
   elements.reserve(strings.size());

@@ -36,7 +36,6 @@ class TomlWriter {
 };
 
 // The elements of an array.
-std::vector<std::string> TomlNumbers(const std::vector<uint32_t>& numbers);
 std::vector<std::string> TomlStrings(const std::vector<std::string>& strings);
 
 }  // namespace proxyd

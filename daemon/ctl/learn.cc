@@ -184,6 +184,15 @@ std::string CommentOn(const LearnedRule& rule) {
   return comment;
 }
 
+std::vector<std::string> UserElements(const std::vector<uid_t>& users, const WrittenNames& names) {
+  std::vector<std::string> elements;
+  for (const uid_t uid : users) {
+    const auto name = names.find(uid);
+    elements.push_back(name != names.end() ? Quote(name->second) : std::to_string(uid));
+  }
+  return elements;
+}
+
 }  // namespace
 
 Learned Learn(const SeenCalls& calls) {
@@ -205,7 +214,11 @@ std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting
     out.Table("[[rule]]", CommentOn(rule));
     out.String("name", name);
     out.Array("listeners", TomlStrings(rule.listeners));
-    out.Array("users", TomlNumbers(rule.users), Names(rule.users, printing));
+    const bool all_named = std::all_of(rule.users.begin(), rule.users.end(), [&](uid_t uid) {
+      return printing.written_names.contains(uid);
+    });
+    out.Array("users", UserElements(rule.users, printing.written_names),
+              all_named ? std::string() : Names(rule.users, printing));
     out.ArrayOfLines("methods", TomlStrings(rule.methods));
     out.String("action", WordOf(kActionWords, RuleConfig::Action::kAllow));
     out.String("backend", rule.backend);

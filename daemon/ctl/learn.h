@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "ctl/audit_reader.h"
 
 namespace proxyd::ctl {
@@ -42,6 +43,9 @@ struct RulePrinting {
   // Empty: it has none.
   std::function<std::string(uid_t)> user_name;
   std::set<std::string> taken_names;  // of rules that there are
+  // Users whom the configuration names: rules name them, too. The audit may be another machine's,
+  // so that no other names are known.
+  WrittenNames written_names = {};
 };
 
 // As TOML.

@@ -165,7 +165,11 @@ int RunLearn(const Options& options) {
   SeenCalls calls = reader.calls();
   if (config) {
     calls = Possible(calls, *config);
-    for (const RuleConfig& rule : config->rules) printing.taken_names.insert(rule.name);
+    for (const RuleConfig& rule : config->rules) {
+      printing.taken_names.insert(rule.name);
+      if (rule.users)
+        printing.written_names.insert(rule.users->names.begin(), rule.users->names.end());
+    }
   }
   if (calls.empty()) {
     if (!read.ok()) return status;

@@ -14,6 +14,7 @@
 #include "config/rpc_names.h"
 #include "config/words.h"
 #include "ctl/output.h"
+#include "text/nearest.h"
 #include "text/numbers.h"
 #include "tool/invalid.h"
 
@@ -292,6 +293,20 @@ Command CommandOf(std::string_view name) {
   return Command::kStatus;
 }
 
+// The word in the place of a command, if it names none; "A subcommand is required" would not say
+// which of the words was not understood.
+std::optional<std::string> UnknownCommandOf(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return std::nullopt;
+  const std::vector<std::string> rest = app.remaining();
+  const auto word = std::find_if(rest.begin(), rest.end(), [](const std::string& text) {
+    return !text.empty() && text.front() != '-';
+  });
+  if (word == rest.end()) return std::nullopt;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
+  return text::UnknownCommand(*word, known);
+}
+
 }  // namespace
 
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options) {
@@ -319,6 +334,11 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const auto unknown = UnknownCommandOf(app);
+    if (!unknown) return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+    Complain(*unknown);
+    return EX_USAGE;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
   }

@@ -2,12 +2,15 @@
 #include "policy/lint.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "policy/blockers.h"
+#include "policy/match.h"
+#include "policy/rule_pairs.h"
 #include "text/escape.h"
 
 namespace proxyd {
@@ -56,10 +59,15 @@ class Linter {
     }
     CheckUse();
     BlockerIndex blockers(config_, overflow_);
+    std::vector<bool> unreachable(config_.rules.size());
     for (size_t i = 0; i < config_.rules.size(); ++i) {
-      CheckReach(i, &blockers);
+      unreachable[i] = !CheckReach(i, &blockers);
       CheckOverflow(config_.rules[i]);
+      CheckStreams(config_.rules[i]);
     }
+    std::vector<ConfigError> of_pairs = LintRulePairs(config_, overflow_, unreachable);
+    std::move(of_pairs.begin(), of_pairs.end(), std::back_inserter(warnings_));
+    CheckAdmin();
     CheckAudit();
     return std::move(warnings_);
   }
@@ -98,22 +106,23 @@ class Linter {
   }
 
   // Only whole rules are compared: several earlier ones that together leave nothing to a listener
-  // or a pattern of this one are not seen.
-  void CheckReach(size_t index, BlockerIndex* blockers) {
+  // or a pattern of this one are not seen. Returns false if the rule can never match.
+  bool CheckReach(size_t index, BlockerIndex* blockers) {
     static const std::vector<MethodPattern> kEvery = {{"*", "*"}};
     const RuleConfig& rule = config_.rules[index];
     const std::vector<MethodPattern>& methods = rule.methods.empty() ? kEvery : rule.methods;
     std::optional<size_t> first;
     for (const MethodPattern& method : methods) {
       const auto blocker = FindBlockerEverywhere(index, method, blockers);
-      if (!blocker) return;
+      if (!blocker) return true;
       if (!first) first = blocker;
     }
-    if (!first) return;
+    if (!first) return true;
     const RuleConfig& blocker = config_.rules[*first];
     Warn(rule.position, "rule " + QuoteShort(rule.name) + " can never match: rule " +
                             QuoteShort(blocker.name) + " at " + blocker.position.ToString() +
                             " matches before it");
+    return false;
   }
 
   // If earlier rules take every call to `method` that the rule would match, on each of its
@@ -158,6 +167,28 @@ class Linter {
                               ", which must be written out to be allowed");
       return;
     }
+  }
+
+  // A server of ttrpc's Go implementation ends when a unary method gets data. Which methods stream
+  // is known to the server alone, so that a pattern cannot leave out those that do not.
+  void CheckStreams(const RuleConfig& rule) {
+    if (rule.action != RuleConfig::Action::kAllow || !rule.streams) return;
+    for (const MethodPattern& pattern : rule.methods) {
+      if (IsExact(pattern.service) && IsExact(pattern.method)) continue;
+      Warn(rule.position,
+           "rule " + QuoteShort(rule.name) + ": streams = true with the pattern " +
+               QuoteShort("/" + FullName(pattern)) +
+               " lets clients send data to methods that do not stream, which ends a server of "
+               "ttrpc's Go implementation; name the methods that stream");
+      return;
+    }
+  }
+
+  void CheckAdmin() {
+    if (!config_.admin || !config_.admin->users.any) return;
+    Warn(config_.admin->position,
+         "[admin] users has \"*\": everybody who can connect to it sees all calls and can stop the "
+         "daemon; name the users");
   }
 
   // Refusals, denials and shadow decisions are held to rate_per_user and bytes_per_user; allowed

@@ -40,6 +40,25 @@ void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, IdRan
   if (*left_out < range.last) out->push_back({*left_out + 1, range.last});
 }
 
+// Whether some text matches both parts. `meets[j]` says whether the characters of `a` so far and
+// the first j of `b` can match the same text.
+bool PartsMeet(std::string_view a, std::string_view b) {
+  std::vector<bool> meets(b.size() + 1);
+  meets[0] = true;
+  for (size_t j = 0; j < b.size(); ++j) meets[j + 1] = meets[j] && b[j] == '*';
+  for (const char c : a) {
+    bool diagonal = meets[0];
+    meets[0] = diagonal && c == '*';
+    for (size_t j = 0; j < b.size(); ++j) {
+      const bool above = meets[j + 1];
+      // A star ends here, or takes one more of the other's characters.
+      meets[j + 1] = c == '*' || b[j] == '*' ? above || meets[j] : c == b[j] && diagonal;
+      diagonal = above;
+    }
+  }
+  return meets[b.size()];
+}
+
 IdRanges Normalize(IdRanges ranges) {
   std::sort(ranges.begin(), ranges.end(),
             [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
@@ -96,6 +115,10 @@ bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow) {
   return MatchPattern(wide.service, narrow.service) && MatchPattern(wide.method, narrow.method);
 }
 
+bool PatternsMeet(const MethodPattern& a, const MethodPattern& b) {
+  return PartsMeet(a.service, b.service) && PartsMeet(a.method, b.method);
+}
+
 std::string FullName(const MethodPattern& pattern) {
   return pattern.service + "/" + pattern.method;
 }
@@ -125,6 +148,21 @@ bool RangesCover(const IdRanges& wide, const IdRanges& narrow) {
                          [](uint32_t id, const IdRange& holder) { return id < holder.first; });
     return after != wide.begin() && range.last <= std::prev(after)->last;
   });
+}
+
+bool RangesMeet(const IdRanges& a, const IdRanges& b) {
+  auto i = a.begin();
+  auto j = b.begin();
+  while (i != a.end() && j != b.end()) {
+    if (i->last < j->first) {
+      ++i;
+    } else if (j->last < i->first) {
+      ++j;
+    } else {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata) {

@@ -37,6 +37,9 @@ bool IsExact(std::string_view pattern);
 // character, other than `/`, that `wide` does not have; else a no may be wrong, but never a yes.
 bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow);
 
+// Whether some method matches both.
+bool PatternsMeet(const MethodPattern& a, const MethodPattern& b);
+
 // SERVICE/METHOD. What covers a pattern also covers it in this form, since `*` matches no slash.
 std::string FullName(const MethodPattern& pattern);
 
@@ -57,6 +60,9 @@ IdRanges EffectiveIds(const std::optional<IdSet>& ids, RuleConfig::Action action
 
 // Whether `wide` holds each id that `narrow` holds.
 bool RangesCover(const IdRanges& wide, const IdRanges& narrow);
+
+// Whether some id is in both.
+bool RangesMeet(const IdRanges& a, const IdRanges& b);
 
 // Metadata.
 

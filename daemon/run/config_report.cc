@@ -4,7 +4,9 @@
 #include <cstdio>
 
 #include "policy/lint.h"
+#include "run/places.h"
 #include "run/process_resources.h"
+#include "run/service_unit.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -14,6 +16,13 @@ namespace {
 void Print(const std::vector<ConfigError>& messages, const char* prefix) {
   for (const ConfigError& message : messages)
     std::fprintf(stderr, "%s%s\n", prefix, message.ToString().c_str());
+}
+
+// The daemon's limit is the unit's. This process has one of its own, which says little.
+std::vector<ConfigError> CheckDescriptorsOfService(const Config& config) {
+  const auto unit = FindServiceUnit(UnitDirectories());
+  if (unit && unit->most_descriptors) return CheckDescriptors(config, *unit->most_descriptors);
+  return CheckDescriptors(config, MostDescriptors(), DescriptorLimit::kOfThisProcessOnly);
 }
 
 }  // namespace
@@ -29,7 +38,8 @@ int ReportPaths(const Config& config, PathsFor purpose) {
 
 int ReportChecks(const Config& config) {
   Print(Lint(config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}), "warning: ");
-  Print(CheckDescriptors(config, MostDescriptors()), "warning: ");
+  Print(LintPlaces(config), "warning: ");
+  Print(CheckDescriptorsOfService(config), "warning: ");
   return ReportPaths(config, PathsFor::kCheck);
 }
 

@@ -8,16 +8,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <variant>
+
+#include "run/places.h"
+#include "run/service_unit.h"
 
 namespace proxyd {
 
 namespace {
 
-using ttrpc::Address;
 using ttrpc::Status;
 
 // RuntimeDirectory= and LogsDirectory= of the unit.
@@ -65,12 +67,25 @@ class PathChecker {
  public:
   explicit PathChecker(PathsFor purpose) : purpose_(purpose) {}
 
-  // A file that lines are appended to. Where it exists its directory does not matter.
-  void File(const SourcePosition& position, const std::string& label, const std::string& path) {
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0) {
-      return Directory(position, label + " file:" + path, FolderOf(path));
+  void Check(const Place& place) {
+    if (place.is_socket) {
+      Socket(place);
+    } else {
+      File(place);
     }
+  }
+
+  void Add(std::vector<ConfigError> errors) {
+    std::move(errors.begin(), errors.end(), std::back_inserter(errors_));
+  }
+
+  PathErrors Take() && { return {.errors = std::move(errors_), .drop_in = DropIn(directories_)}; }
+
+ private:
+  // Lines are appended to it. Where it exists its directory does not matter.
+  void File(const Place& place) {
+    struct stat info {};
+    if (::lstat(place.path.c_str(), &info) != 0) return Directory(place);
     int error = 0;
     if (S_ISLNK(info.st_mode)) {
       error = ELOOP;  // it is not followed
@@ -79,28 +94,39 @@ class PathChecker {
     } else if (S_ISSOCK(info.st_mode)) {
       error = ENXIO;
     } else {
-      error = AccessError(path, W_OK);
+      error = AccessError(place.path, W_OK);
     }
-    const std::string what = label + " file:" + path + ": the file cannot be written: ";
-    if (Add(position, what, error)) Remember(FolderOf(path));
+    const std::string what = place.label + ": the file cannot be written: ";
+    if (Add(place.position, what, error)) Remember(FolderOf(place.path));
   }
 
-  void Socket(const SourcePosition& position, const std::string& label, const Address& address) {
-    if (address.kind() == Address::Kind::kUnixPath)
-      Directory(position, label + " " + address.ToString(), FolderOf(address.name()));
-  }
-
-  PathErrors Take() && { return {.errors = std::move(errors_), .drop_in = DropIn(directories_)}; }
-
- private:
-  void Directory(const SourcePosition& position, const std::string& what,
-                 const std::string& directory) {
-    const int error = ErrorOfMakingIn(directory);
-    if (error == ENOENT && purpose_ == PathsFor::kCheck &&
-        std::find(kMadeBySystemd.begin(), kMadeBySystemd.end(), directory) != kMadeBySystemd.end())
+  // A start finds out for itself, and what is there may be gone until then.
+  void Socket(const Place& place) {
+    struct stat info {};
+    if (purpose_ == PathsFor::kCheck && ::lstat(place.path.c_str(), &info) == 0 &&
+        !S_ISSOCK(info.st_mode)) {
+      errors_.push_back({place.position, place.label +
+                                             ": what is there is not a socket, expected a socket "
+                                             "or nothing"});
       return;
-    if (Add(position, what + ": directory " + directory + " cannot be written: ", error))
-      Remember(directory);
+    }
+    Directory(place);
+  }
+
+  void Directory(const Place& place) {
+    const std::string directory = FolderOf(place.path);
+    const int error = ErrorOfMakingIn(directory);
+    if (error == ENOENT && IsMadeBySystemd(directory)) return;
+    const std::string what = place.label + ": directory " + directory + " cannot be written: ";
+    if (Add(place.position, what, error)) Remember(directory);
+  }
+
+  // When the service is started, if there is one.
+  bool IsMadeBySystemd(const std::string& directory) const {
+    return purpose_ == PathsFor::kCheck &&
+           std::find(kMadeBySystemd.begin(), kMadeBySystemd.end(), directory) !=
+               kMadeBySystemd.end() &&
+           FindServiceUnit(UnitDirectories());
   }
 
   void Remember(const std::string& directory) {
@@ -125,20 +151,8 @@ class PathChecker {
 
 PathErrors CheckPaths(const Config& config, PathsFor purpose) {
   PathChecker checker(purpose);
-  const SourcePosition whole = {.file = config.file};
-  if (config.log.target == LogConfig::Target::kFile)
-    checker.File(whole, "[log] target", config.log.path);
-  if (config.audit.target == AuditConfig::Target::kFile)
-    checker.File(whole, "[audit] target", config.audit.path);
-  for (const ListenerConfig& listener : config.listeners) {
-    if (const auto* address = std::get_if<Address>(&listener.address))
-      checker.Socket(listener.position, "listener \"" + listener.name + "\"", *address);
-  }
-  if (config.admin) checker.Socket(config.admin->position, "[admin]", config.admin->address);
-  if (config.metrics) {
-    if (const auto* address = std::get_if<Address>(&config.metrics->address))
-      checker.Socket(config.metrics->position, "[metrics]", *address);
-  }
+  for (const Place& place : PlacesOf(config)) checker.Check(place);
+  checker.Add(CheckPlaces(config));
   return std::move(checker).Take();
 }
 

@@ -17,8 +17,8 @@ namespace proxyd {
 
 enum class PathsFor {
   kStart,  // this process is the daemon
-  // This process may have other rights than the daemon, and systemd makes the daemon's own
-  // directories only when it starts.
+  // This process may have other rights than the daemon, and systemd makes the directories of an
+  // installed service only when it starts it.
   kCheck,
 };
 
@@ -29,7 +29,8 @@ struct PathErrors {
   std::string drop_in;
 };
 
-// Looks at the log's and the audit's file, and at the directory of each socket at a path.
+// Looks at the log's and the audit's file, at the directory of each socket at a path, and whether
+// two of them are at one place (places.h).
 PathErrors CheckPaths(const Config& config, PathsFor purpose);
 
 // CheckCovers(), whose error also names the drop-in without which a restart would fail.

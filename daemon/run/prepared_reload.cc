@@ -13,6 +13,8 @@
 #include "policy/lint.h"
 #include "proxy/daemon_info.h"
 #include "run/path_checks.h"
+#include "run/places.h"
+#include "sandbox/reach.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -57,7 +59,11 @@ ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
 ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   const Config& config = prepared->snapshot->config;
   if (options.sandbox) {
-    ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, PlanSandbox(config));
+    SandboxPlan needed = PlanSandbox(config);
+    // A backend that is not there yet is no reason to refuse: it may be within reach when it comes.
+    if (!options.sandbox->foreign_files)
+      needed.foreign_files |= !Reaches(config, options.path, Missing::kIsReached);
+    ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, needed);
     if (!status.ok()) return status;
   }
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
@@ -86,7 +92,11 @@ PreparedReload PrepareReload(const ReloadOptions& options) {
   const Config& config = prepared.snapshot->config;
   for (const ConfigError& warning : Lint(config, prepared.snapshot->policy.overflow()))
     prepared.warnings.push_back(warning.ToString());
+  for (const ConfigError& warning : LintPlaces(config))
+    prepared.warnings.push_back(warning.ToString());
   prepared.digest = DigestOf(config);
+  for (const ConfigError& error : CheckPlaces(config)) prepared.errors.push_back(error.ToString());
+  if (!prepared.errors.empty()) return prepared;
   if (const ttrpc::Status status = Prepare(options, &prepared); !status.ok())
     prepared.errors.push_back(status.message());
   return prepared;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <set>
+#include <utility>
 
 namespace proxyd {
 
@@ -21,12 +22,32 @@ constexpr unsigned kMostCapabilities = 64;
 constexpr int kDropFailed = -2;
 constexpr int kNoSetpcap = -4;
 
-// A configuration can give sockets an owner and a group, and can have logs, sockets and backends in
-// folders that belong to other users.
+// Those that some configurations need: of each, what of the plan is for it.
+constexpr std::pair<unsigned, bool SandboxPlan::*> kNeeded[] = {
+    {CAP_CHOWN, &SandboxPlan::owners},
+    {CAP_DAC_OVERRIDE, &SandboxPlan::foreign_files},
+    {CAP_FOWNER, &SandboxPlan::foreign_sockets},
+    {CAP_NET_BIND_SERVICE, &SandboxPlan::tcp},
+};
+
 Capabilities CapabilitiesFor(const SandboxPlan& plan) {
-  Capabilities kept = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER};
-  if (plan.tcp) kept.insert(CAP_NET_BIND_SERVICE);
+  Capabilities kept;
+  for (const auto& [capability, need] : kNeeded) {
+    if (plan.*need) kept.insert(capability);
+  }
   return kept;
+}
+
+// Whether the process has none but those that some configuration needs.
+bool HasOnlyWhatMayBeNeeded() {
+  SandboxPlan all;
+  for (const auto& [capability, need] : kNeeded) all.*need = true;
+  const Capabilities needed = CapabilitiesFor(all);
+  for (unsigned capability = 0; capability < kMostCapabilities; ++capability) {
+    if (!needed.contains(capability) && capng_have_capability(CAPNG_PERMITTED, capability) != 0)
+      return false;
+  }
+  return true;
 }
 
 // Returns whether `set` had any others.
@@ -52,17 +73,46 @@ Status LowerBoundingSet(const Capabilities& kept) {
 
 }  // namespace
 
-Status DropCapabilities(const SandboxPlan& plan) {
+Status DropCapabilities(const SandboxPlan& plan, std::vector<std::string>* warnings) {
   const Capabilities kept = CapabilitiesFor(plan);
   // It reads /proc, too.
   if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "reading capabilities");
   if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
+  const bool only_needed = HasOnlyWhatMayBeNeeded();
   bool dropped = false;
   for (const capng_type_t set : {CAPNG_EFFECTIVE, CAPNG_PERMITTED, CAPNG_INHERITABLE})
     dropped |= DropOthers(set, kept);
   // A service manager that left us no more than this may well have left us no capset(2) either.
-  if (dropped && capng_apply(CAPNG_SELECT_CAPS) != 0) return ErrnoStatus(errno, "capset");
+  if (!dropped || capng_apply(CAPNG_SELECT_CAPS) == 0) return {};
+  const int error = errno;
+  const Status status = ErrnoStatus(error, "capset");
+  if (error != EPERM || !only_needed) return status;
+  warnings->push_back("sandbox: " + status.message() +
+                      ": capabilities that the configuration does not need are kept");
   return {};
+}
+
+void AddWhatNeedsNone(SandboxPlan* plan) {
+  if (capng_get_caps_process() != 0) return;
+  for (const auto& [capability, need] : kNeeded) {
+    if (need != &SandboxPlan::tcp && capng_have_capability(CAPNG_EFFECTIVE, capability) == 0)
+      plan->*need = true;
+  }
+}
+
+bool HoldsWithoutOverride(const std::function<bool()>& look) {
+  if (capng_get_caps_process() != 0) return false;
+  Capabilities laid_down;
+  for (const unsigned capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) {
+    if (capng_have_capability(CAPNG_EFFECTIVE, capability) == 0) continue;
+    capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, capability);
+    laid_down.insert(capability);
+  }
+  if (laid_down.empty()) return look();
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) return false;
+  const bool holds = look();
+  for (const unsigned capability : laid_down) capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, capability);
+  return capng_apply(CAPNG_SELECT_CAPS) == 0 && holds;
 }
 
 }  // namespace proxyd

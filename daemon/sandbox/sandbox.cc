@@ -16,6 +16,7 @@
 
 #include "sandbox/capabilities.h"
 #include "sandbox/landlock.h"
+#include "sandbox/reach.h"
 #include "sandbox/sanitizer_needs.h"
 #include "sandbox/syscall_filter.h"
 
@@ -128,6 +129,17 @@ Status ConfineFiles(const std::vector<FileNeed>& needs) {
   return rules->Enforce();
 }
 
+// What the configuration alone does not show. One without listeners serves nobody, and is about to
+// be replaced by a reload: whoever installs us, and only then writes a rule, need not restart us.
+void AddRights(const Config& config, const std::string& config_path, SandboxPlan* plan) {
+  if (config.listeners.empty()) {
+    plan->owners = plan->foreign_sockets = plan->foreign_files = true;
+    return;
+  }
+  const auto reaches = [&] { return Reaches(config, config_path, Missing::kIsNotReached); };
+  if (!plan->foreign_files) plan->foreign_files = !HoldsWithoutOverride(reaches);
+}
+
 Status Named(const Status& status) { return {status.code(), "sandbox: " + status.message()}; }
 
 // The kernel does not have it. Anything else that is not OK is a failure.
@@ -139,7 +151,9 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   SandboxPlan plan = PlanSandbox(config);
   AddServiceFolders("RUNTIME_DIRECTORY", &plan.socket_folders);
   AddServiceFolders("LOGS_DIRECTORY", &plan.log_folders);
+  AddRights(config, config_path, &plan);
   Sandbox sandbox = {.left = plan, .warnings = {}};
+  AddWhatNeedsNone(&sandbox.left);
   // Without it, only who may do more than we want to keep may confine itself.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return Named(ErrnoStatus(errno, "no_new_privs"));
@@ -151,7 +165,7 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   } else if (!files.ok()) {
     return Named(files);
   }
-  if (Status status = DropCapabilities(plan); !status.ok()) return Named(status);
+  if (Status status = DropCapabilities(plan, &sandbox.warnings); !status.ok()) return Named(status);
   const Status calls = FilterSyscalls(plan);
   if (IsMissing(calls)) {
     sandbox.left.vsock = sandbox.left.tcp = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/sandbox_plan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string_view>
 #include <variant>
@@ -21,9 +23,11 @@ void AddFolderOf(const std::string& path, std::vector<std::string>* folders) {
   AddOnce(FolderOf(path), folders);
 }
 
-void AddSocket(const Address& address, SandboxPlan* plan) {
-  if (address.kind() == Address::Kind::kUnixPath)
-    AddFolderOf(address.name(), &plan->socket_folders);
+void AddSocket(const Address& address, const SocketAccess& access, SandboxPlan* plan) {
+  if (address.kind() != Address::Kind::kUnixPath) return;
+  AddFolderOf(address.name(), &plan->socket_folders);
+  if (access.owner && *access.owner != ::geteuid()) plan->owners = plan->foreign_sockets = true;
+  plan->owners |= access.group && *access.group != ::getegid();
 }
 
 bool IsIn(std::string_view folder, std::string_view other) {
@@ -55,17 +59,20 @@ SandboxPlan PlanSandbox(const Config& config) {
   if (config.audit.target == AuditConfig::Target::kFile)
     AddFolderOf(config.audit.path, &plan.log_folders);
   for (const ListenerConfig& listener : config.listeners) {
-    if (const auto* address = std::get_if<Address>(&listener.address)) AddSocket(*address, &plan);
+    if (const auto* address = std::get_if<Address>(&listener.address))
+      AddSocket(*address, listener.access, &plan);
   }
-  if (config.admin) AddSocket(config.admin->address, &plan);
+  if (config.admin) AddSocket(config.admin->address, config.admin->access, &plan);
   if (config.metrics) {
     const auto* address = std::get_if<Address>(&config.metrics->address);
-    if (address != nullptr) AddSocket(*address, &plan);
+    if (address != nullptr) AddSocket(*address, config.metrics->access, &plan);
     plan.tcp = address == nullptr;
   }
   for (const BackendConfig& backend : config.backends) {
     for (const Address& address : backend.addresses)
       plan.vsock |= address.kind() == Address::Kind::kVsock;
+    plan.foreign_files |= std::any_of(backend.users.begin(), backend.users.end(),
+                                      [](uid_t uid) { return uid != ::geteuid(); });
   }
   return plan;
 }
@@ -87,6 +94,9 @@ Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed) {
   if (!folders.empty()) return Outside(folders.front() + " is");
   if (needed.vsock && !left.vsock) return Outside("vsock sockets are");
   if (needed.tcp && !left.tcp) return Outside("tcp sockets are");
+  if ((needed.owners && !left.owners) || (needed.foreign_sockets && !left.foreign_sockets))
+    return Outside("owners of sockets are");
+  if (needed.foreign_files && !left.foreign_files) return Outside("files of other users are");
   return {};
 }
 

@@ -12,6 +12,10 @@ constexpr const char* kTruncated = "truncated field";
 constexpr const char* kBadVarint = "truncated or over-long varint";
 // Tags and lengths have 32 bits; protobuf's own parser takes no more bytes for them, zeros neither.
 constexpr size_t kMaxShortVarint = 5;
+// Nine bytes carry 63 bits, so that a tenth holds the last one. protobuf's C++ parser ignores what
+// is above it; Go's and Rust's refuse it.
+constexpr size_t kMaxVarint = 10;
+constexpr uint8_t kMaxTenthByte = 1;
 }  // namespace
 
 bool FieldScanner::Next(Field* field) {
@@ -49,7 +53,9 @@ bool FieldScanner::ReadLongVarint(uint64_t* value) {
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(rest_.data()),
                                                static_cast<int>(rest_.size()));
   if (!input.ReadVarint64(value)) return false;
-  rest_.remove_prefix(static_cast<size_t>(input.CurrentPosition()));
+  const auto length = static_cast<size_t>(input.CurrentPosition());
+  if (length == kMaxVarint && static_cast<uint8_t>(rest_[length - 1]) > kMaxTenthByte) return false;
+  rest_.remove_prefix(length);
   return true;
 }
 

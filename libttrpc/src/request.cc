@@ -36,6 +36,8 @@ constexpr uint8_t Tag(uint32_t number, WireType type) {
 // Status until it has to.
 using Error = const char*;
 constexpr Error kUnknownField = "unknown field ";  // its number follows
+constexpr Error kTooManyEntries = "too many metadata entries, expected at most 1024";
+static_assert(kMaxMetadataEntries == 1024);
 
 bool IsUtf8(std::string_view text) {
   // Nearly every string is ASCII.
@@ -133,7 +135,7 @@ Error TakeField(const Field& field, Scan* scan, uint32_t* seen, RequestView* req
     case kTimeoutNano:
       return TakeTimeout(field, seen, &request->timeout_nano);
     case kMetadata:
-      if (request->metadata.size() == kMaxMetadataEntries) return "too many metadata entries";
+      if (request->metadata.size() == kMaxMetadataEntries) return kTooManyEntries;
       return TakeEntry(field, scan, &request->metadata.emplace_back());
     default:
       return TakeUnknown(field, scan);

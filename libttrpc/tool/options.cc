@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "invalid.h"
+#include "text/nearest.h"
 #include "text/numbers.h"
 
 namespace ttrpc::tool {
@@ -149,6 +150,16 @@ int Refuse(const std::string& why) {
   return EX_USAGE;
 }
 
+// The word in the place of a command, if it names none.
+std::optional<std::string> UnknownCommandOf(const CLI::App& app) {
+  const std::vector<std::string> rest = app.remaining();
+  if (!app.get_subcommands().empty() || rest.empty() || rest.front().starts_with('-'))
+    return std::nullopt;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
+  return text::UnknownCommand(rest.front(), known);
+}
+
 }  // namespace
 
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options) {
@@ -163,6 +174,9 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum, …");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (const auto unknown = UnknownCommandOf(app)) return Refuse(*unknown);
+    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
   }

@@ -44,6 +44,7 @@ seed("request", "unknown", REQUEST + field(9, b"x") + b"\x39" + bytes(8) + b"\x4
 seed("request", "repeated", REQUEST + REQUEST)
 seed("request", "group", b"\x33\x34")
 seed("request", "negative_timeout", REQUEST + b"\x20" + b"\xff" * 9 + b"\x01")
+seed("request", "timeout_of_65_bits", REQUEST + b"\x20" + b"\xff" * 9 + b"\x02")
 seed("request", "bad_utf8", field(1, b"\xed\xa0\x80"))
 
 seed("response", "reply", field(2, b"body"))

@@ -100,6 +100,8 @@ const std::vector<std::pair<Attack, const char*>> kLeft = {
     {Attack::kStartThread, "start a thread"},
 };
 
+constexpr char kNoCapabilities[] = "0000000000000000";
+
 long LandlockVersion() {
   return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
@@ -194,6 +196,15 @@ class SandboxTest : public ProxyTest {
     EXPECT_THAT(daemon_->log(),
                 HasSubstr("error needs a restart: " + outside + " outside the sandbox"));
   }
+  void Restart(Scene scene) {
+    daemon_.reset();
+    Start(std::move(scene));
+  }
+  void ExpectCapabilities(const std::string& expected) const {
+    for (const char* field : {"CapEff", "CapPrm", "CapBnd"}) {
+      EXPECT_EQ(StatusOfThreads(daemon_->pid(), field), std::set<std::string>{expected}) << field;
+    }
+  }
   static std::string Listener(const std::string& path) {
     return std::string(kDefaultRules) + "[[listener]]\nname = \"more\"\naddress = \"unix://" +
            path + "\"\n";
@@ -250,7 +261,7 @@ TEST_F(SandboxTest, AKernelWithoutFiltersIsSaidAndTheRestHolds) {
   EXPECT_THAT(
       daemon_->log(),
       HasSubstr("warn sandbox: the kernel has no seccomp filters: system calls are not confined"));
-  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapEff"), std::set<std::string>{"000000000000000b"});
+  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapEff"), std::set<std::string>{kNoCapabilities});
   ExpectReloads({.backend = "address = \"vsock:3:1024\"\n"});
 }
 
@@ -265,13 +276,54 @@ TEST_F(SandboxTest, WhatFailsOtherwiseEndsTheStart) {
 
 TEST_F(SandboxTest, NoThreadKeepsMoreThanItNeeds) {
   Start();
+  ExpectCapabilities(kNoCapabilities);
   const pid_t pid = daemon_->pid();
-  // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER.
-  for (const char* field : {"CapEff", "CapPrm", "CapBnd"})
-    EXPECT_EQ(StatusOfThreads(pid, field), std::set<std::string>{"000000000000000b"}) << field;
-  EXPECT_EQ(StatusOfThreads(pid, "CapInh"), std::set<std::string>{"0000000000000000"});
+  EXPECT_EQ(StatusOfThreads(pid, "CapInh"), std::set<std::string>{kNoCapabilities});
   EXPECT_EQ(StatusOfThreads(pid, "NoNewPrivs"), std::set<std::string>{"1"});
   EXPECT_EQ(StatusOfThreads(pid, "Seccomp"), std::set<std::string>{"2"});
+}
+
+// CAP_CHOWN is 0x1, CAP_DAC_OVERRIDE 0x2, CAP_FOWNER 0x8.
+TEST_F(SandboxTest, CapabilitiesThatTheConfigurationNeedsAreKept) {
+  Restart({.listener = "group = \"daemon\"\n"});
+  ExpectCapabilities("0000000000000001");
+  Restart({.listener = "owner = \"daemon\"\n"});
+  ExpectCapabilities("0000000000000009");
+  Restart({.backend = "users = [\"root\", 1234]\n"});
+  ExpectCapabilities("0000000000000002");
+  // It is not known yet who may use it.
+  Restart({.backend = "address = \"unix://" + (other_ / "later.sock") + "\"\n"});
+  ExpectCapabilities("0000000000000002");
+  ASSERT_TRUE(std::filesystem::create_directory(other_ / "shut"));
+  RecordingBackend behind(other_ / "shut/back.sock");
+  Restart({.backend = "address = \"unix://" + (other_ / "shut/back.sock") + "\"\n"});
+  ExpectCapabilities(kNoCapabilities);
+  // As a shim makes its folder, which not even root gets through without a right to.
+  ASSERT_EQ(::chmod((other_ / "shut").c_str(), 0600), 0);
+  Restart({.backend = "address = \"unix://" + (other_ / "shut/back.sock") + "\"\n"});
+  ExpectCapabilities("0000000000000002");
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+}
+
+// Who installs the daemon starts it with one that serves nobody, and then writes rules.
+TEST_F(SandboxTest, AConfigurationWithoutListenersMayBecomeAny) {
+  WriteFile(config_path(), "");
+  StartDaemon();
+  ExpectCapabilities("000000000000000b");
+  EXPECT_THAT(daemon_->log(), Not(HasSubstr("warn sandbox")));
+}
+
+TEST_F(SandboxTest, AReloadThatNeedsMoreCapabilitiesIsRefused) {
+  Start();
+  ExpectRefused({.listener = "group = \"daemon\"\n"}, "owners of sockets are");
+  ExpectRefused({.listener = "owner = \"daemon\"\n"}, "owners of sockets are");
+  ExpectRefused({.backend = "users = [\"root\", 1234]\n"}, "files of other users are");
+  ExpectReloads({.listener = "mode = \"0600\"\n"});
+  ExpectReloads({.backend = "address = \"unix://" + (other_ / "later.sock") + "\"\n"});
+  ASSERT_EQ(::chmod(other_.path().c_str(), 0600), 0);
+  ExpectRefused({.backend = "address = \"unix://" + (other_ / "later.sock") + "\"\n"},
+                "files of other users are");
 }
 
 // Who installs the daemon starts it with a configuration that has nothing in them.
@@ -302,7 +354,7 @@ TEST_F(SandboxTest, WithMetricsOverTcpNobodyIsConnectedTo) {
   EXPECT_EQ(attacker_.ErrorOf(test::Attack::kInet), 0);
   EXPECT_EQ(attacker_.ErrorOf(test::Attack::kConnectTcp), EACCES);
   EXPECT_EQ(attacker_.ErrorOf(test::Attack::kNetlink), EPERM);
-  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapPrm"), std::set<std::string>{"000000000000040b"});
+  EXPECT_EQ(StatusOfThreads(daemon_->pid(), "CapPrm"), std::set<std::string>{"0000000000000400"});
 }
 
 TEST_F(SandboxTest, AReloadWithinItWorks) {
@@ -310,7 +362,8 @@ TEST_F(SandboxTest, AReloadWithinItWorks) {
   const auto head = [](const std::string& path) {
     return "[audit]\ncalls = \"all\"\ntarget = \"file:" + path + "\"\n";
   };
-  Start({.head = head(audit)});
+  // An owner, so that it keeps the rights to give sockets others.
+  Start({.head = head(audit), .listener = "owner = \"daemon\"\n"});
   // A name that was not looked up before, a folder that was not there, an owner, and then a mode
   // for what is no longer ours.
   const std::string below = folder_ / "below";
@@ -380,7 +433,7 @@ TEST(SandboxOfAUserTest, HoldsWithoutCapabilities) {
               "[[listener]]\nname = \"l\"\naddress = \"unix://" + (folder / "l.sock") + "\"\n");
     DaemonProcess daemon({"--config", folder / "config.toml"});
     ASSERT_TRUE(daemon.WaitUntilReady());
-    const std::set<std::string> none = {"0000000000000000"};
+    const std::set<std::string> none = {kNoCapabilities};
     EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), none);
     EXPECT_EQ(StatusOfThreads(daemon.pid(), "Seccomp"), std::set<std::string>{"2"});
     daemon.Signal(SIGTERM);

@@ -305,7 +305,7 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
 TEST_F(PlacesTest, AUsersCheckDoesNotJudgeByItsOwnRights) {
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (other_ / "audit") + "\"\n"});
   ASSERT_EQ(::chmod(other_.path().c_str(), 0700), 0);
-  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  ASSERT_EQ(::chown(folder_.path().c_str(), 40001, 40001), 0);
   RunAs({.uid = 40001, .gid = 40001}, [this] {
     EXPECT_EQ(Run("--check").status, 0);
     // A start of theirs does.
@@ -316,7 +316,7 @@ TEST_F(PlacesTest, AUsersCheckDoesNotJudgeByItsOwnRights) {
 }
 
 TEST_F(PlacesTest, AnOwnerThatItMayNotSetIsABadConfiguration) {
-  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  ASSERT_EQ(::chown(folder_.path().c_str(), 40001, 40001), 0);
   WriteConfig({.listener = "owner = \"40002\"\n"});
   RunAs({.uid = 40001, .gid = 40001}, [this] {
     const CommandResult result = Run("--log-level=info");

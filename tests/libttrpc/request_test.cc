@@ -167,6 +167,13 @@ INSTANTIATE_TEST_SUITE_P(
         MalformedCase{"TimeoutWithoutValue", "\x20"s, "truncated or over-long varint"},
         MalformedCase{"TimeoutOfElevenBytes", "\x20"s + std::string(10, '\xff') + "\x01"s,
                       "truncated or over-long varint"},
+        // Go and Rust refuse a varint of more than 64 bits; protobuf's C++ parser drops the rest.
+        MalformedCase{"TimeoutOf65Bits", "\x20"s + std::string(9, '\xff') + "\x02"s,
+                      "truncated or over-long varint"},
+        MalformedCase{"TimeoutOf70Bits", "\x20"s + std::string(9, '\x80') + "\x7f"s,
+                      "truncated or over-long varint"},
+        MalformedCase{"UnknownFieldOf65Bits", "\x30"s + std::string(9, '\xff') + "\x03"s,
+                      "truncated or over-long varint"},
         MalformedCase{"Fixed64CutShort", "\x31\x01\x02"s, "truncated field"},
         MalformedCase{"Fixed32CutShort", "\x35\x01"s, "truncated field"},
         MalformedCase{"EntryCutShort", "\x2a\x02\x0a\x05"s, "metadata: truncated field"},
@@ -177,6 +184,18 @@ INSTANTIATE_TEST_SUITE_P(
         MalformedCase{"ValueCutUtf8", "\x2a\x03\x12\x01\xc3"s,
                       "metadata value is not valid UTF-8"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(RequestTest, ATimeoutMayHaveAll64Bits) {
+  const std::string nine(9, '\xff');
+  RequestView request;
+  ASSERT_TRUE(ParseRequest("\x20"s + nine + "\x01"s, kRefuse, &request).ok());
+  EXPECT_EQ(request.timeout_nano, -1);
+  // Longer than needed, but of no more bits.
+  ASSERT_TRUE(ParseRequest("\x20\x85"s + std::string(8, '\x80') + "\x00"s, kRefuse, &request).ok());
+  EXPECT_EQ(request.timeout_nano, 5);
+  // A field that is dropped is held to the same.
+  EXPECT_EQ(Parse("\x30"s + nine + "\x02"s, kDrop), Malformed("truncated or over-long varint"));
+}
 
 TEST(RequestTest, APayloadMayBeAnyBytes) { EXPECT_TRUE(Parse("\x1a\x02\xff\x00"s).ok()); }
 
@@ -218,9 +237,8 @@ TEST(RequestTest, MoreMetadataThanAnyoneSendsIsRefused) {
   ASSERT_TRUE(ParseRequest(bytes, kRefuse, &request).ok());
   EXPECT_EQ(request.metadata.size(), kMaxMetadataEntries);
   bytes += "\x2a\x00"s;
-  EXPECT_EQ(
-      ParseRequest(bytes, kRefuse, &request),
-      Status(StatusCode::kInvalidArgument, "unmarshal request error: too many metadata entries"));
+  EXPECT_EQ(ParseRequest(bytes, kRefuse, &request),
+            Malformed("too many metadata entries, expected at most 1024"));
 }
 
 }  // namespace

@@ -44,7 +44,24 @@ const ErrorCase kStructureCases[] = {
     {"ListIsNoArrayOfTables",
      "listener = [3, {name = \"a\", address = \"unix:///a\"}]\n[backend]\nname = \"b\"\n",
      {"c:1:13: listener has an integer in it, expected tables: [[listener]]",
-      "c:2:2: backend is a table, expected tables: [[backend]]"}},
+      "c:2:1: [[backend]] has neither address nor addresses, expected one of them",
+      "c:2:2: [backend] is one table of its own, expected [[backend]]"}},
+    {"SingleBracketsTwice",
+     "[rule]\nname = \"a\"\naction = \"deny\"\n[ rule ] # again\nname = \"b\"\nacton = \"deny\"\n"
+     "[log]\nlevel = 1\n",
+     {"c:1:2: [rule] is one table of its own, expected [[rule]]",
+      "c:4:1: [[rule]] has no action, expected \"allow\" or \"deny\"",
+      "c:4:3: [rule] is one table of its own, expected [[rule]]",
+      "c:6:1: [[rule]] has an unknown key \"acton\", expected name, listeners, users, groups, "
+      "methods, metadata, action, backend, streams, call_max, enforce or audit",
+      "c:8:9: level is 1, expected \"trace\", \"debug\", \"info\", \"warn\" or \"error\""}},
+    {"SingleAndDoubleBrackets",
+     "[[rule]]\nname = \"a\"\naction = \"deny\"\n[rule]\nname = \"a\"\naction = \"deny\"\n",
+     {"c:4:2: [rule] is one table of its own, expected [[rule]]",
+      "c:5:8: name is \"a\", which stands at c:2:8 already, expected a name of its own"}},
+    {"DoubleBracketsAfterSingleOnes",
+     "[rule]\nname = \"a\"\naction = \"deny\"\n[[rule]]\nname = \"b\"\naction = \"deny\"\n",
+     {"c:1:2: [rule] is one table of its own, expected [[rule]]"}},
     {"UnknownKeys",
      "[log]\nlvel = \"info\"\n[daemon]\n\"a\\u001bb\" = 1\n",
      {"c:2:1: [log] has an unknown key \"lvel\", expected level, format or target",
@@ -223,6 +240,23 @@ const ErrorCase kListenerCases[] = {
       "c:12:8: mode is \"0680\", expected octal digits in quotes, at most \"0777\"",
       "c:16:8: mode is \"\", expected octal digits in quotes, at most \"0777\"",
       "c:20:8: mode is \"00600\", expected octal digits in quotes, at most \"0777\""}},
+    {"ModesWithoutQuotes",
+     "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = 0660 # as in chmod\n"
+     "[[listener]]\nname = \"b\"\naddress = \"unix:///b\"\nmode = 0o660\nmod = 1\n"
+     "[[listener]]\nname = \"c\"\naddress = \"unix:///c\"\nmode=00600\n"
+     "[limits]\nconnections = 010\n[[rule]]\nname = \"r\"\nusers = [ 0990, true]\n"
+     "action = \"deny\"\n",
+     {"c:4:8: mode is 0660, expected octal digits in quotes: \"0660\"",
+      "c:8:8: mode is 0o660, expected octal digits in quotes, at most \"0777\"",
+      "c:9:1: [[listener]] has an unknown key \"mod\", expected name, address, owner, group, mode, "
+      "unknown_fields, first_request, partial_message, idle, write, call, call_max or "
+      "connections_per_user",
+      "c:13:6: mode is 00600, expected octal digits in quotes: \"00600\"",
+      "c:15:15: connections is 010, expected a number without leading zeroes, or a string in "
+      "quotes",
+      "c:18:11: 0990 has a leading zero, expected a number without leading zeroes, or a string in "
+      "quotes",
+      "c:18:17: a boolean in users, expected names, numbers, ranges as \"2000-2999\" or \"*\""}},
     {"LaterKeys",
      "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n"
      "discover = \"directory\"\ndirectory = \"/run\"\nstate = \"/run\"\n",

@@ -5,12 +5,16 @@
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "testing.h"
 
@@ -163,6 +167,21 @@ TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
               ElementsAre(conf_d_ + ": can be written by others, expected chmod o-w"));
 }
 
+// One foreign file in it could keep the daemon from starting, and its owner could take ours away.
+TEST_F(LoadConfigTest, TheFilesFolderIsHeldToTheSame) {
+  Write(main_, "");
+  for (const mode_t mode : {0777, 01777, 0707}) {
+    ASSERT_EQ(chmod(folder_.c_str(), mode), 0);
+    EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w"));
+  }
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  FakeNames names;
+  const auto errors = Strings(LoadConfig("config.toml", names).errors);
+  std::filesystem::current_path(before);
+  EXPECT_THAT(errors, ElementsAre(".: can be written by others, expected chmod o-w"));
+}
+
 // What only root can set up.
 class LoadConfigAsRootTest : public LoadConfigTest {
  protected:
@@ -194,6 +213,101 @@ TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
   EXPECT_THAT(Errors(), IsEmpty());
   ASSERT_EQ(chown(main_.c_str(), 0, 1000), 0);
   EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000, expected chmod g-w"));
+}
+
+// As Kubernetes mounts a ConfigMap.
+TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) {
+  Write(main_, "");
+  MakeFolder();
+  Write(conf_d_ + "/..data.toml", "?");
+  Write(conf_d_ + "/real", "[log]\nlevel = \"warn\"\n");
+  ASSERT_EQ(symlink("real", (conf_d_ + "/a.toml").c_str()), 0);
+  ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
+  ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
+  bool mounted = false;
+  LoadedConfig loaded;
+  // A thread has mounts of its own, which end with it.
+  std::thread([&] {
+    const char* const path = folder_.c_str();
+    mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
+              mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+              mount(path, path, nullptr, MS_BIND, nullptr) == 0 &&
+              mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+    if (mounted) loaded = Load();
+  }).join();
+  if (!mounted) GTEST_SKIP() << "no mounts of our own here";
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  ASSERT_TRUE(loaded.config.has_value());
+  EXPECT_EQ(loaded.config->log.level, LogLevel::kWarn);
+  EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w",
+                                    conf_d_ + ": can be written by others, expected chmod o-w"));
+}
+
+// An entry of an access control list, as the kernel has it.
+std::string AclEntry(char tag, char permissions, uint16_t id) {
+  return {tag, 0, permissions, 0, static_cast<char>(id & 0xff), static_cast<char>(id >> 8), 0, 0};
+}
+
+// Of a file of mode 0640 with one more entry and a mask.
+std::string Acl(const std::string& named, char mask) {
+  std::string list("\x02\0\0\0", 4);
+  const auto nobody = [](char tag, char permissions) {
+    std::string entry = AclEntry(tag, permissions, 0);
+    return entry.replace(4, 4, "\xff\xff\xff\xff");
+  };
+  constexpr char kUser = 0x01;
+  constexpr char kNamedUser = 0x02;
+  constexpr char kGroup = 0x04;
+  constexpr char kMask = 0x10;
+  constexpr char kOther = 0x20;
+  list += nobody(kUser, 6);
+  if (named[0] == kNamedUser) list += named;
+  list += nobody(kGroup, 4);
+  if (named[0] != kNamedUser) list += named;
+  return list + nobody(kMask, mask) + nobody(kOther, 0);
+}
+
+class AccessListTest : public LoadConfigAsRootTest {
+ protected:
+  static constexpr char kUser = 0x02;
+  static constexpr char kGroup = 0x08;
+
+  static bool Set(const std::string& path, const std::string& list) {
+    return setxattr(path.c_str(), "system.posix_acl_access", list.data(), list.size(), 0) == 0;
+  }
+};
+
+TEST_F(AccessListTest, WhoeverItLetsWriteIsRefused) {
+  Write(main_, "");
+  if (!Set(main_, Acl(AclEntry(kUser, 6, 1000), 6))) GTEST_SKIP() << "no access control lists here";
+  const std::string by_list = " by its access control list, expected setfacl -x ";
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by uid 1000" + by_list + "u:1000"));
+  ASSERT_TRUE(Set(main_, Acl(AclEntry(kGroup, 2, 1000), 7)));
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000" + by_list + "g:1000"));
+}
+
+TEST_F(AccessListTest, WhatItDoesNotLetAnybodyElseDoIsFine) {
+  Write(main_, "");
+  if (!Set(main_, Acl(AclEntry(kUser, 4, 1000), 6))) GTEST_SKIP() << "no access control lists here";
+  EXPECT_THAT(Errors(), IsEmpty()) << "it may read";
+  ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 1000), 4)));
+  EXPECT_THAT(Errors(), IsEmpty()) << "the mask leaves it only that";
+  ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 0), 6)));
+  EXPECT_THAT(Errors(), IsEmpty()) << "it is root's";
+  // The mode shows the mask for what the group may do.
+  ASSERT_EQ(chown(main_.c_str(), 0, 1001), 0);
+  EXPECT_THAT(Errors(), IsEmpty());
+}
+
+TEST_F(AccessListTest, FoldersAreHeldToTheSame) {
+  Write(main_, "");
+  MakeFolder();
+  const std::string list = Acl(AclEntry(kUser, 7, 1000), 7);
+  if (!Set(conf_d_, list)) GTEST_SKIP() << "no access control lists here";
+  ASSERT_TRUE(Set(folder_, list));
+  const std::string error =
+      ": can be written by uid 1000 by its access control list, expected setfacl -x u:1000";
+  EXPECT_THAT(Errors(), ElementsAre(folder_ + error, conf_d_ + error));
 }
 
 TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {

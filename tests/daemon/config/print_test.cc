@@ -204,7 +204,7 @@ TEST(PrintConfigTest, EscapesWhatTomlDoesNotHave) {
   EXPECT_EQ(PrintConfig(*loaded.config), kFull);
 }
 
-TEST(PrintConfigTest, NamesBecomeNumbersAndDefaultsAreFilledIn) {
+TEST(PrintConfigTest, NamesStayNamesAndDefaultsAreFilledIn) {
   const std::string printed = Printed(R"(
 [[listener]]
 name = "a"
@@ -236,7 +236,7 @@ call_max = "0"
 [[backend]]
 name = "shim"
 address = "unix:///shim"
-users = [989]
+users = ["prometheus"]
 connections = "per-peer"
 connect_timeout = "1s"
 wait = "0"
@@ -245,14 +245,25 @@ forward_identity = false
 
 [[rule]]
 name = "r"
-users = [0, 989]
-groups = [995]
+users = ["root", "prometheus"]
+groups = ["monitoring"]
 methods = ["/s/M"]
 action = "allow"
 backend = "shim"
 streams = false
 enforce = true
 )");
+  EXPECT_EQ(Printed(printed), printed);
+}
+
+TEST(PrintConfigTest, OwnersAndUsersOfTheAdminServiceStayNames) {
+  const std::string printed = Printed(
+      "[admin]\nowner = \"root\"\ngroup = \"monitoring\"\nusers = [7, \"prometheus\", 989]\n"
+      "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nowner = \"989\"\ngroup = \"root\"\n");
+  EXPECT_THAT(printed, testing::HasSubstr("owner = \"root\"\ngroup = \"monitoring\"\n"));
+  // The same user by name and by number is one, and has a name.
+  EXPECT_THAT(printed, testing::HasSubstr("users = [7, \"prometheus\"]\n"));
+  EXPECT_THAT(printed, testing::HasSubstr("owner = \"989\"\ngroup = \"root\"\n"));
   EXPECT_EQ(Printed(printed), printed);
 }
 

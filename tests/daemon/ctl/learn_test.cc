@@ -25,6 +25,7 @@ using text::Quote;
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -113,6 +114,23 @@ TEST(LearnTest, WhatWentToTwoBackendsGoesToTheOneThatWasReallyCalled) {
               ElementsAre("uid 7 called /a.B/Do on listener \"shims\" at backends \"new\" (3 "
                           "calls) \"old\" (2 calls) \"on trial\" (100 calls); the rules send it "
                           "to \"new\""));
+}
+
+// The audit may be of another machine: only the configuration's own names are sure.
+TEST(LearnTest, UsersThatTheConfigurationNamesKeepTheirNames) {
+  std::vector<LearnedRule> rules = {{.backend = "shim",
+                                     .streams = false,
+                                     .listeners = {"shims"},
+                                     .users = {0, 990},
+                                     .methods = {"/a.B/Do"},
+                                     .calls = 1}};
+  RulePrinting printing;
+  printing.user_name = [](uid_t uid) { return uid == 0 ? "root" : "other"; };
+  printing.written_names = {{990, "prometheus"}};
+  EXPECT_THAT(PrintRules(rules, printing),
+              HasSubstr("users = [0, \"prometheus\"]  # root, other\n"));
+  rules[0].users = {990};
+  EXPECT_THAT(PrintRules(rules, printing), HasSubstr("users = [\"prometheus\"]\n"));
 }
 
 TEST(LearnTest, PrintsTomlThatCanBeReviewed) {

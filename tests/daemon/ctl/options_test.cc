@@ -161,7 +161,10 @@ TEST_F(CtlOptionsTest, Learn) {
 
 TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
   ExpectRefused({}, "A subcommand is required");
-  ExpectRefused({"nonsense"}, "");
+  ExpectRefused({"staus"}, "ttrpc-proxyctl: unknown command \"staus\"; did you mean \"status\"?\n");
+  ExpectRefused({"--json", "paers", "--limit=5"},
+                "unknown command \"paers\"; did you mean \"peers\"?");
+  ExpectRefused({"nonsense"}, "unknown command \"nonsense\", expected status, peers, calls, ");
   ExpectRefused({"status", "nonsense"}, "nonsense");
   ExpectRefused({"status", "peers"}, "peers");
   ExpectRefused({"status", "--limit", "5"}, "--limit");

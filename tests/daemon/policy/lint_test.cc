@@ -241,5 +241,149 @@ TEST(CheckOverflowTest, TheKernelsIdsCount) {
                   "a user namespace shows"));
 }
 
+// --- rules that may stream ---
+
+TEST(CheckStreamsTest, APatternThatMayStream) {
+  const auto warning = [](const std::string& pattern) {
+    return "c:2:1: rule \"r\": streams = true with the pattern \"" + pattern +
+           "\" lets clients send data to methods that do not stream, which ends a server of "
+           "ttrpc's Go implementation; name the methods that stream";
+  };
+  const auto rule = [](const std::string& methods) {
+    return WithRules(Allow("r", "[1000]", methods) + "streams = true\n");
+  };
+  EXPECT_THAT(Warnings(rule("[\"/s/*\"]")), ElementsAre(warning("/s/*")));
+  EXPECT_THAT(Warnings(rule("[\"/s/M\", \"/*.v1/Get\", \"/*/*\"]")),
+              ElementsAre(warning("/*.v1/Get")));
+  EXPECT_THAT(Warnings(rule("[\"/s/M\", \"/s/N\"]")), IsEmpty());
+  EXPECT_THAT(Warnings(WithRules(Allow("r", "[1000]", "[\"/s/*\"]"))), IsEmpty());
+}
+
+// --- the admin service ---
+
+TEST(CheckAdminTest, OpenToEverybody) {
+  EXPECT_THAT(
+      Warnings("[admin]\nusers = [\"*\", 0]\n" + WithRules("")),
+      ElementsAre("c:1:1: [admin] users has \"*\": everybody who can connect to it sees all "
+                  "calls and can stop the daemon; name the users"));
+  EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
+}
+
+// --- a rule that takes the calls of another listener ---
+
+std::vector<std::string> WarningsOfTwoBackends(const std::string& first,
+                                               const std::string& second) {
+  return Warnings(WithRules(first + second +
+                            "[[backend]]\nname = \"agent\"\naddress = \"unix:///agent\"\n"
+                            "[[rule]]\nname = \"agent too\"\nusers = [1]\n"
+                            "methods = [\"/last/Agent\"]\naction = \"allow\"\n"
+                            "backend = \"agent\"\nmetadata = { k = \"v\" }\n"));
+}
+
+std::string AllowAgent(const std::string& users, const std::string& rest) {
+  return Rule("second", "users = " + users +
+                            "\nmethods = [\"/agent/Do\"]\naction = \"allow\"\n"
+                            "backend = \"agent\"\n" +
+                            rest);
+}
+
+const std::string kOnB = "listeners = [\"b\"]\n";
+
+TEST(CheckDiversionTest, ARuleWithoutListenersBeforeOneOfAnotherBackend) {
+  const std::string warning =
+      "c:2:1: rule \"first\" names no listeners, and leads calls on listener \"b\" to backend "
+      "\"shim\" before rule \"second\" at c:8:1 leads them to backend \"agent\"; name the "
+      "listeners "
+      "that it is for";
+  EXPECT_THAT(WarningsOfTwoBackends(Allow("first", "[1000]", "[\"/*/*\"]"),
+                                    AllowAgent("[\"1000-1999\"]", kOnB)),
+              ElementsAre(warning));
+  EXPECT_THAT(WarningsOfTwoBackends(Allow("first", "[1000]", "[\"/s/M\", \"/agent/*\"]"),
+                                    AllowAgent("[\"*\"]", kOnB + "groups = [7]\n")),
+              ElementsAre(warning));
+}
+
+TEST(CheckDiversionTest, NothingIsTaken) {
+  const std::string first = Allow("first", "[1000]", "[\"/*/*\"]");
+  const std::string all = "[\"1000-1999\"]";
+  EXPECT_THAT(WarningsOfTwoBackends(first, AllowAgent("[2000]", kOnB)), IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(first, AllowAgent(all, "")), IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(first, AllowAgent(all, kOnB + "enforce = false\n")), IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(first + "enforce = false\n", AllowAgent(all, kOnB)), IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(first + "listeners = [\"a\", \"b\"]\n", AllowAgent(all, kOnB)),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(first + "metadata = { k = \"v\" }\n", AllowAgent(all, kOnB)),
+              IsEmpty());
+  EXPECT_THAT(
+      WarningsOfTwoBackends(Allow("first", "[1000]", "[\"/agent/Other\"]"), AllowAgent(all, kOnB)),
+      IsEmpty());
+  EXPECT_THAT(WarningsOfTwoBackends(AllowAgent(all, kOnB), first), IsEmpty());
+}
+
+// --- a deny rule by what its bearer can drop ---
+
+std::string Deny(const std::string& rest) { return Rule("deny", "action = \"deny\"\n" + rest); }
+
+TEST(CheckEvasionTest, AGroupCanBeDropped) {
+  const std::string warning =
+      "c:2:1: rule \"deny\" denies by groups, which a client can drop, and rule \"allow\" at "
+      "c:6:1 then allows it; allow what is wanted, by groups";
+  const std::string deny = Deny("groups = [7]\n");
+  EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[1000]", "[\"/s/M\"]")), ElementsAre(warning));
+  EXPECT_THAT(WarningsOfTwo(deny, Rule("allow",
+                                       "groups = [7, 8]\nmethods = [\"/s/*\"]\naction = "
+                                       "\"allow\"\nbackend = \"shim\"\n")),
+              ElementsAre(warning));
+}
+
+TEST(CheckEvasionTest, WhatTheGroupIsNeededForIsDenied) {
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmethods = [\"/s/*\"]\n"),
+                            Rule("allow",
+                                 "groups = [7]\nmethods = [\"/s/M\", \"/t/M\"]\n"
+                                 "action = \"allow\"\nbackend = \"shim\"\n")),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [\"*\"]\nusers = [1000]\n"),
+                            Allow("allow", "[\"1000-1999\"]", "[\"/s/M\"]")),
+              IsEmpty())
+      << "everybody has a group";
+}
+
+TEST(CheckEvasionTest, AUserCanHaveSubordinateUids) {
+  const std::string warning =
+      "c:2:1: rule \"deny\" denies by users, who can call with a subordinate uid, and rule "
+      "\"allow\" at c:6:1 then allows them; allow what is wanted, by users or ranges such as "
+      "\"1000-59999\"";
+  const std::string deny = Deny("users = [1000]\n");
+  EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[\"*\"]", "[\"/s/M\"]")), ElementsAre(warning));
+  EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[1000, \"90000-100000\"]", "[\"/s/M\"]")),
+              ElementsAre(warning));
+  EXPECT_THAT(WarningsOfTwo(deny, Rule("allow",
+                                       "groups = [8]\nmethods = [\"/s/*\"]\naction = "
+                                       "\"allow\"\nbackend = \"shim\"\n")),
+              ElementsAre(warning));
+  EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[\"1000-59999\"]", "[\"/s/M\"]")), IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Deny("users = [1000, \"65536-4294967294\"]\n"),
+                            Allow("allow", "[\"*\"]", "[\"/s/M\"]")),
+              IsEmpty());
+}
+
+TEST(CheckEvasionTest, WhatTheDenyRuleIsNotForIsNotWarnedAbout) {
+  const std::string allow = Allow("allow", "[1000]", "[\"/s/Get*\"]");
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nusers = [2000]\n"), allow), IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmethods = [\"/s/*Put\"]\n"), allow),
+              testing::SizeIs(1))
+      << "/s/GetPut";
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmethods = [\"/s/Put*\", \"/t/*\"]\n"), allow),
+              IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nenforce = false\n"), allow), IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(allow, Deny("groups = [7]\nusers = [2000]\n")), IsEmpty());
+  EXPECT_THAT(
+      WarningsOfTwo(Deny("groups = [7]\nusers = [1000]\nlisteners = [\"a\"]\n"), allow + kOnB),
+      IsEmpty());
+  EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmetadata = { k = \"1\" }\n"),
+                            allow + "metadata = { k = \"2\" }\n"),
+              IsEmpty());
+}
+
 }  // namespace
 }  // namespace proxyd

@@ -293,5 +293,36 @@ TEST(EffectiveIdsTest, AreTheIdsThatFit) {
   EXPECT_LT(fitting, kRounds * (std::size(kIds) - 1));
 }
 
+TEST(PatternsMeetTest, SomeMethodMatchesBoth) {
+  const auto meet = [](const std::string& a, const std::string& b) {
+    const bool both = PatternsMeet({.service = "s", .method = a}, {.service = "s", .method = b});
+    EXPECT_EQ(PatternsMeet({.service = b, .method = "M"}, {.service = a, .method = "M"}), both);
+    return both;
+  };
+  for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{{"M", "M"},
+                                                                             {"*", "M"},
+                                                                             {"*", "*"},
+                                                                             {"Get*", "*Put"},
+                                                                             {"a*b", "*"},
+                                                                             {"a*", "a"},
+                                                                             {"a*c*e", "abcde"},
+                                                                             {"**a", "a**"},
+                                                                             {"a*b", "ab*"},
+                                                                             {"*ab", "a*"}}) {
+    EXPECT_TRUE(meet(a, b)) << a << " " << b;
+  }
+  for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{
+           {"M", "N"}, {"a*", "b*"}, {"*a", "*b"}, {"ab", "a"}, {"a*c", "ab"}, {"a*b", "c*b"}}) {
+    EXPECT_FALSE(meet(a, b)) << a << " " << b;
+  }
+}
+
+TEST(RangesMeetTest, SomeIdIsInBoth) {
+  EXPECT_TRUE(RangesMeet({{1, 5}, {9, 9}}, {{6, 9}}));
+  EXPECT_TRUE(RangesMeet({{5, 5}}, {{0, 1}, {3, 7}}));
+  EXPECT_FALSE(RangesMeet({{1, 5}, {9, 9}}, {{6, 8}, {10, 11}}));
+  EXPECT_FALSE(RangesMeet({}, {{0, 1}}));
+}
+
 }  // namespace
 }  // namespace proxyd

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -58,7 +59,31 @@ TEST(SandboxPlanTest, HasWhatTheConfigurationNames) {
     EXPECT_EQ(plan.socket_folders, row.plan.socket_folders) << row.config;
     EXPECT_EQ(plan.vsock, row.plan.vsock) << row.config;
     EXPECT_EQ(plan.tcp, row.plan.tcp) << row.config;
+    EXPECT_EQ(plan.owners, row.plan.owners) << row.config;
+    EXPECT_EQ(plan.foreign_sockets, row.plan.foreign_sockets) << row.config;
+    EXPECT_EQ(plan.foreign_files, row.plan.foreign_files) << row.config;
   }
+}
+
+// Of a daemon that is root.
+TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
+  if (::geteuid() != 0 || ::getegid() != 0) GTEST_SKIP() << "root's own sockets need none";
+  const auto plan = [](const std::string& keys) {
+    return PlanOf(Listener("a", "unix:///a") + keys);
+  };
+  for (const char* none : {"", "owner = \"root\"\ngroup = \"root\"\nmode = \"0666\"\n"}) {
+    EXPECT_FALSE(plan(none).owners);
+    EXPECT_FALSE(plan(none).foreign_sockets);
+    EXPECT_FALSE(plan(none).foreign_files);
+  }
+  EXPECT_TRUE(plan("group = \"monitoring\"\n").owners);
+  EXPECT_FALSE(plan("group = \"monitoring\"\n").foreign_sockets);
+  EXPECT_TRUE(plan("owner = \"prometheus\"\n").owners);
+  EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_sockets);
+  EXPECT_TRUE(PlanOf("[admin]\ngroup = \"monitoring\"\n").owners);
+  EXPECT_TRUE(PlanOf("[metrics]\nowner = \"prometheus\"\n").foreign_sockets);
+  EXPECT_FALSE(PlanOf(Backend("address = \"unix:///run/b\"\nusers = [\"root\"]")).foreign_files);
+  EXPECT_TRUE(PlanOf(Backend("address = \"unix:///run/b\"\nusers = [0, 989]")).foreign_files);
 }
 
 struct CoverRow {
@@ -85,6 +110,12 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
       {{.vsock = true, .tcp = true}, {.vsock = true, .tcp = true}, kNone},
       {{.tcp = true}, {.vsock = true}, "vsock sockets are"},
       {{.vsock = true}, {.tcp = true}, "tcp sockets are"},
+      {{}, {.owners = true}, "owners of sockets are"},
+      {{.owners = true}, {.owners = true}, kNone},
+      {{.owners = true}, {.owners = true, .foreign_sockets = true}, "owners of sockets are"},
+      {{.owners = true, .foreign_sockets = true}, {.owners = true}, kNone},
+      {{.owners = true}, {.foreign_files = true}, "files of other users are"},
+      {{.foreign_files = true}, {.foreign_files = true}, kNone},
   };
   for (const CoverRow& row : rows) {
     const ttrpc::Status status = CheckCovers(row.left, row.needed);

@@ -41,7 +41,7 @@ enum class UnknownFieldAction {
 
 // Scans the data of a request message into `request` (cleared first). INVALID_ARGUMENT `unmarshal
 // request error: WHAT`, which never quotes the data, for: a truncated field, a varint of more than
-// 10 bytes, a field number of 0, a group, a wrong wire type; service, method, payload or
+// 10 bytes or 64 bits, a field number of 0, a group, a wrong wire type; service, method, payload or
 // timeout_nano, or the key or value of an entry, if it occurs twice; a string that is not UTF-8; an
 // unknown field, unless dropped; too many entries. On an error the content of `request` is
 // unspecified.
