@@ -35,6 +35,9 @@ class AdminServer {
   // When the configuration that it was prepared for counts.
   void Commit(ListenerSet::Change change);
 
+  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  void StopListening() { listeners_.Clear(); }
+
   // To whoever asked for a reload.
   void Reloaded(const ReloadOutcome& outcome) { service_.Reloaded(outcome); }
 

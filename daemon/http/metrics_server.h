@@ -27,6 +27,8 @@ class MetricsServer {
     return listeners_.Prepare(SocketsOf(after.metrics));
   }
   void Commit(ListenerSet::Change change) { listeners_.CommitAndRemove(std::move(change)); }
+  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  void StopListening() { listeners_.Clear(); }
 
  private:
   HttpReply Show(std::string_view path) const;

@@ -55,7 +55,7 @@ class Proxy {
   ttrpc::Status Listen(PassedSockets* passed);
 
   // What ListenerSet::Make() needs of it.
-  std::vector<std::string> addresses() const { return listeners_.addresses(); }
+  std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
   // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
   // drains.
   ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,

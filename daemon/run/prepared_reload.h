@@ -21,10 +21,10 @@ namespace proxyd {
 
 struct ReloadOptions {
   std::string path;
-  std::optional<LogLevel> log_level;   // instead of the configuration's
-  std::optional<SandboxPlan> sandbox;  // what the sandbox has left us; none: everything
-  std::vector<std::string> here;       // the addresses of the sockets that there are
-  SnapshotPtr before;                  // in force; outputs that stay the same are not opened again
+  std::optional<LogLevel> log_level;    // instead of the configuration's
+  std::optional<SandboxPlan> sandbox;   // what the sandbox has left us; none: everything
+  std::vector<ListenerSet::Here> here;  // the sockets that there are
+  SnapshotPtr before;                   // in force; outputs that stay the same are not opened again
 };
 
 struct PreparedReload {

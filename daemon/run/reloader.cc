@@ -75,7 +75,7 @@ void Reloader::Read(std::optional<PreparedReload> dropped) {
   ReloadOptions options = {.path = source_.config_path,
                            .log_level = source_.log_level,
                            .sandbox = source_.sandbox,
-                           .here = parts_.proxy.addresses(),
+                           .here = parts_.proxy.here(),
                            .before = snapshot_};
   const ttrpc::Status started =
       background_.Run(std::make_unique<ReadWork>(this, std::move(options), std::move(dropped)));

@@ -176,6 +176,23 @@ TEST_F(DrainTest, CallInFlightFinishesAndTheSocketIsGoneAtOnce) {
   EXPECT_EQ(backend_->WaitForEnd(1).size(), 1U);
 }
 
+// Also those of [admin] and [metrics]: the next daemon can start while this one drains.
+TEST_F(DrainTest, AnotherDaemonCanStartMeanwhile) {
+  const std::string head = "[daemon]\ndrain_timeout = \"1h\"\n[admin]\naddress = \"unix://" +
+                           (folder_ / "admin.sock") + "\"\n[metrics]\naddress = \"unix://" +
+                           (folder_ / "metrics.sock") + "\"\n";
+  StartDraining({.head = head});
+  const std::unique_ptr<DaemonProcess> old = std::move(daemon_);
+  StartDaemon();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_TRUE(backend_->Send(1, Response(1, "finished")));
+  EXPECT_EQ(busy_->Receive(), Response(1, "finished"));
+  EXPECT_EQ(old->WaitForExit(), 0);
+  for (const char* name : {"admin.sock", "metrics.sock", "front.sock"})
+    EXPECT_TRUE(std::filesystem::is_socket(folder_ / name)) << name << " is the new daemon's";
+}
+
 TEST_F(DrainTest, StreamInFlightGoesOn) {
   Start();
   RawPeer peer = Peer();
