@@ -70,6 +70,13 @@ class Proxy {
   // left. Then, once, `done`.
   void Drain(std::function<void()> done);
 
+  // What clients wait for.
+  struct InFlight {
+    size_t peers = 0;  // connected
+    size_t calls = 0;
+  };
+  InFlight in_flight() const;
+
   // Turns while its worker does.
   ttrpc::IoLoop& loop() { return worker_.loop(); }
   const Config& config() const { return snapshot().config; }

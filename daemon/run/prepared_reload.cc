@@ -7,12 +7,14 @@
 #include <thread>
 #include <utility>
 
+#include "config/differences.h"
 #include "config/load.h"
 #include "observe/blocked_signals.h"
 #include "observe/log.h"
 #include "policy/lint.h"
 #include "proxy/daemon_info.h"
 #include "run/path_checks.h"
+#include "sandbox/sandbox.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -57,7 +59,7 @@ ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
 ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   const Config& config = prepared->snapshot->config;
   if (options.sandbox) {
-    ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, PlanSandbox(config));
+    ttrpc::Status status = CheckCoversOrAdvise(StillLeft(*options.sandbox), PlanSandbox(config));
     if (!status.ok()) return status;
   }
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
@@ -78,6 +80,12 @@ SnapshotPtr MakeSnapshot(Config config) {
 
 PreparedReload PrepareReload(const ReloadOptions& options) {
   PreparedReload prepared;
+  if (options.sandbox) {
+    if (const ttrpc::Status left = CheckConfigLeft(options.path); !left.ok()) {
+      prepared.errors.push_back(left.message());
+      return prepared;
+    }
+  }
   LoadedConfig loaded = LoadConfig(options.path, SystemNameResolver());
   for (const ConfigError& error : loaded.errors) prepared.errors.push_back(error.ToString());
   if (!loaded.config) return prepared;
@@ -87,6 +95,7 @@ PreparedReload PrepareReload(const ReloadOptions& options) {
   for (const ConfigError& warning : Lint(config, prepared.snapshot->policy.overflow()))
     prepared.warnings.push_back(warning.ToString());
   prepared.digest = DigestOf(config);
+  prepared.differences = Differences(options.before->config, config);
   if (const ttrpc::Status status = Prepare(options, &prepared); !status.ok())
     prepared.errors.push_back(status.message());
   return prepared;

@@ -33,6 +33,7 @@ struct PreparedReload {
   std::vector<std::string> warnings;  // as --check has them
   SnapshotPtr snapshot;
   std::string digest;
+  std::string differences;  // see Differences()
   ListenerSet::NewSockets sockets;
   std::unique_ptr<LogOutput> log;      // null: the log's target stays
   std::unique_ptr<AuditTarget> audit;  // null: the audit's stays, or is the log

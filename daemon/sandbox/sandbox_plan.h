@@ -5,7 +5,11 @@
 // thread.
 #pragma once
 
+#include <sys/types.h>
+
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -16,10 +20,14 @@ namespace proxyd {
 // Folders are as the configuration spells them, in order, each once; what is below them is meant,
 // too.
 struct SandboxPlan {
+  // Device and inode. The sandbox leaves a folder, not its name.
+  using FolderId = std::pair<dev_t, ino_t>;
+
   std::vector<std::string> log_folders = {};     // files are made here and appended to
   std::vector<std::string> socket_folders = {};  // sockets and their lock files, too, which also go
   bool vsock = false;
   bool tcp = false;
+  std::map<std::string, FolderId> ids = {};  // of the folders, when they were left
 };
 
 SandboxPlan PlanSandbox(const Config& config);

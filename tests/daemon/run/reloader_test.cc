@@ -73,7 +73,7 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
 
  private:
   void Reload() override { reloader_->Reload(); }
-  void Drain() override {}
+  void Drain(const std::string& /*asker*/) override {}
 };
 
 TEST_F(ReloaderTest, AppliesWhatItHasRead) {
