@@ -53,4 +53,8 @@ void WriteVerdict(const std::string& path, const ReloadVerdict& verdict) {
                std::generic_category().message(error));
 }
 
+void RemoveVerdict(const std::string& path) {
+  if (!path.empty()) ::unlink(path.c_str());
+}
+
 }  // namespace proxyd

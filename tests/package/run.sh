@@ -113,6 +113,15 @@ is_as_it_should() {
     has --check "there is no [[listener]], so that nothing is served" \
       "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
+    has "status" "listeners" "$(machine_run ttrpc-proxyctl status 2>&1)" &&
+    same "the admin socket" "root root 600" \
+      "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy/admin.sock)" &&
+    machine_run test -d /etc/ttrpc-proxy/conf.d &&
+    machine_run bash -c 'echo "[log]
+level = \"debug\"" >/etc/ttrpc-proxy/conf.d/own.toml' &&
+    machine_run systemctl reload "$unit" &&
+    has "the level" 'level = "debug"' "$(machine_run ttrpc-proxyd --print-config)" &&
+    machine_run rm /etc/ttrpc-proxy/conf.d/own.toml &&
     same "listeners and rules" "" \
       "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
 }
