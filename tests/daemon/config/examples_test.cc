@@ -96,9 +96,9 @@ TEST(ConfigExamples, TheDefaultSaysTheDefaults) {
 
 // What the file sets could not be set beside it.
 TEST(ConfigExamples, AFileBesideTheDefaultMaySetEachKey) {
-  const LoadedConfig loaded =
-      ParseFilesForTest({{"c", Read(kFolder / "config.toml")},
-                         {"conf.d/own.toml", PrintConfig(*ParseText("[admin]\n[metrics]").config)}});
+  const LoadedConfig loaded = ParseFilesForTest(
+      {{"c", Read(kFolder / "config.toml")},
+       {"conf.d/own.toml", PrintConfig(*ParseText("[admin]\n[metrics]").config)}});
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
 }
 
