@@ -172,12 +172,13 @@ void ListenerSet::Clear() {
   idle_.clear();
 }
 
-void ListenerSet::CommitAndRemove(Change change) {
+std::vector<BoundSocket> ListenerSet::CommitAndLog(Change change) {
   std::vector<std::string> labels;
   for (const auto& listener : listeners_) labels.push_back(listener->config().label);
-  static_cast<void>(Commit(std::move(change)));
+  std::vector<BoundSocket> gone = Commit(std::move(change));
   for (const auto& listener : listeners_) std::erase(labels, listener->config().label);
   for (const std::string& label : labels) spdlog::info("{}: removed", label);
+  return gone;
 }
 
 void ListenerSet::SetAccepting(bool accepting) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proxy/listener.h"
@@ -92,8 +93,10 @@ class ListenerSet {
   // Listens as the prepared configuration says, and no more where that does not. Returns the
   // sockets that are done with: destroying them removes their paths, which may block.
   [[nodiscard]] std::vector<BoundSocket> Commit(Change change);
-  // The same, but removes those sockets, and logs which listener there is no longer. Blocks.
-  void CommitAndRemove(Change change);
+  // The same, and logs which listener there is no longer.
+  [[nodiscard]] std::vector<BoundSocket> CommitAndLog(Change change);
+  // The same, but removes those sockets, too. Blocks.
+  void CommitAndRemove(Change change) { static_cast<void>(CommitAndLog(std::move(change))); }
 
   // False: connections wait. At first true.
   void SetAccepting(bool accepting);

@@ -91,8 +91,9 @@ ttrpc::Status Daemon::Listen(PassedSockets* passed) {
   auto metrics = metrics_.Prepare(proxy_.config());
   if (!metrics) return metrics.error();
   if (ttrpc::Status status = proxy_.Listen(passed); !status.ok()) return status;
-  admin_.Commit(*std::move(admin));
-  metrics_.Commit(*std::move(metrics));
+  // There were none before.
+  static_cast<void>(admin_.Commit(*std::move(admin)));
+  static_cast<void>(metrics_.Commit(*std::move(metrics)));
   return {};
 }
 

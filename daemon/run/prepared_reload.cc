@@ -55,6 +55,16 @@ ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
   return {};
 }
 
+ttrpc::Status MakeSockets(const std::vector<ListenerSet::Here>& here,
+                          const std::vector<SocketConfig>& after,
+                          ListenerSet::NewSockets* sockets) {
+  PassedSockets none;
+  auto made = ListenerSet::Make(here, after, &none);
+  if (!made) return made.error();
+  *sockets = *std::move(made);
+  return {};
+}
+
 // Everything that can fail; the first that does is the error.
 ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   const Config& config = prepared->snapshot->config;
@@ -64,11 +74,13 @@ ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   }
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
     return status;
-  PassedSockets none;
-  auto made = ListenerSet::Make(options.here, SocketsOf(config.listeners), &none);
-  if (!made) return made.error();
-  prepared->sockets = *std::move(made);
-  return {};
+  const SocketsHere& here = options.here;
+  ttrpc::Status status = MakeSockets(here.admin, SocketsOf(config.admin), &prepared->admin_sockets);
+  if (status.ok())
+    status = MakeSockets(here.metrics, SocketsOf(config.metrics), &prepared->metrics_sockets);
+  if (status.ok())
+    status = MakeSockets(here.listeners, SocketsOf(config.listeners), &prepared->sockets);
+  return status;
 }
 
 }  // namespace

@@ -84,7 +84,9 @@ void Reloader::Read(std::optional<PreparedReload> dropped) {
   ReloadOptions options = {.path = source_.config_path,
                            .log_level = source_.log_level,
                            .sandbox = source_.sandbox,
-                           .here = parts_.proxy.here(),
+                           .here = {.listeners = parts_.proxy.here(),
+                                    .admin = parts_.admin.here(),
+                                    .metrics = parts_.metrics.here()},
                            .before = snapshot_};
   const ttrpc::Status started =
       background_.Run(std::make_unique<ReadWork>(this, std::move(options), std::move(dropped)));
@@ -106,13 +108,13 @@ void Reloader::Finish(PreparedReload prepared) {
     const ttrpc::Status status = Apply(&prepared, &ending.gone);
     if (!status.ok()) errors.push_back(status.message());
   }
-  ending.unused = std::move(prepared.sockets);
+  ending.unused = std::move(prepared);
   End(std::move(ending));
 }
 
 void Reloader::End(Ending ending) {
   const ReloadOutcome outcome = ending.outcome;
-  if (ending.gone.empty() && ending.unused.size() == 0 && source_.verdict_file.empty())
+  if (ending.gone.empty() && !ending.unused.has_sockets() && source_.verdict_file.empty())
     return Report(outcome);
   ending.verdict = {.time = std::chrono::system_clock::now(),
                     // A refusal for draining holds for whoever has asked until now.
@@ -126,9 +128,9 @@ void Reloader::End(Ending ending) {
 // All that can fail comes before anything that cannot be taken back.
 ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone) {
   const Config& after = prepared->snapshot->config;
-  auto admin = parts_.admin.Prepare(after);
+  auto admin = parts_.admin.Prepare(after, std::move(prepared->admin_sockets));
   if (!admin) return admin.error();
-  auto metrics = parts_.metrics.Prepare(after);
+  auto metrics = parts_.metrics.Prepare(after, std::move(prepared->metrics_sockets));
   if (!metrics) return metrics.error();
   auto listeners = parts_.proxy.PrepareReload(after, std::move(prepared->sockets));
   if (!listeners) return listeners.error();
@@ -138,8 +140,10 @@ ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>
     spdlog::warn("[daemon] is taken at the next start only");
   *gone = parts_.proxy.Reload(prepared->snapshot, *std::move(listeners));
   snapshot_ = std::move(prepared->snapshot);
-  parts_.admin.Commit(*std::move(admin));
-  parts_.metrics.Commit(*std::move(metrics));
+  for (BoundSocket& socket : parts_.admin.Commit(*std::move(admin)))
+    gone->push_back(std::move(socket));
+  for (BoundSocket& socket : parts_.metrics.Commit(*std::move(metrics)))
+    gone->push_back(std::move(socket));
   parts_.info.loaded = std::chrono::system_clock::now();
   parts_.info.digest = std::move(prepared->digest);
   differences_ = std::move(prepared->differences);

@@ -66,7 +66,7 @@ class Reloader {
     ReloadOutcome outcome;
     ReloadVerdict verdict = {};
     std::vector<BoundSocket> gone = {};
-    ListenerSet::NewSockets unused = {};
+    PreparedReload unused = {};
   };
 
   void Read(std::optional<PreparedReload> dropped);
