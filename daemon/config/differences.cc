@@ -29,7 +29,7 @@ struct Tables {
 constexpr std::array<std::pair<string_view, string_view>, 3> kLists = {
     {{"[[rule]]", "rule"}, {"[[listener]]", "listener"}, {"[[backend]]", "backend"}}};
 
-// What PrintConfig() has printed, taken apart.
+// The output of PrintConfig(), taken apart.
 struct Printed {
   std::array<Tables, kLists.size()> lists;
   Tables sections;
@@ -63,7 +63,7 @@ Printed TakeApart(string_view text) {
 
 class Line {
  public:
-  // `kind`: of a list; empty for sections, which are always named.
+  // `kind` names a list; it is empty for sections, each of which is named.
   void Add(string_view kind, const std::vector<string_view>& names, string_view verb) {
     if (kind.empty()) {
       for (const string_view name : names) Append(std::string(name), verb);
@@ -123,7 +123,7 @@ std::string Differences(const Config& before, const Config& after) {
   Line line;
   for (size_t i = 0; i < kLists.size(); ++i) {
     Compare(kLists[i].second, old.lists[i], next.lists[i], &line);
-    // Of the others the order means nothing.
+    // The order of the others means nothing.
     const bool of_rules = i == 0;
     if (of_rules && !HaveOneOrder(old.lists[i], next.lists[i])) line.Append("rules", "reordered");
   }

@@ -12,7 +12,7 @@
 
 namespace proxyd {
 
-// In the daemon's runtime directory.
+// The file's name in the daemon's runtime directory.
 inline constexpr std::string_view kReloadVerdictFile = "reload";
 
 struct ReloadVerdict {

@@ -153,7 +153,7 @@ class SignalledReload {
     const auto timeout = static_cast<int>(std::min<int64_t>(left.count(), 60'000));
     if (::poll(entries, std::size(entries), timeout) < 0) return errno == EINTR;
     ended_ = entries[1].revents != 0;
-    // What has changed does not matter: the file is read again.
+    // The events do not matter: the file is read again.
     char events[4096];
     while (::read(changes_.get(), events, sizeof events) > 0) {
     }

@@ -34,13 +34,13 @@ std::string_view Priority(level_enum level) {
   }
 }
 
-// What somebody was kept from is worth a second look, and no fault of the daemon's.
+// A refusal is worth a second look, and is no fault of the daemon's.
 std::string_view Priority(const AuditRecord& record) {
   const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
   return refusal && record.enforced.value_or(true) ? "5" : "6";
 }
 
-// sd-daemon(3)'s: what reads the stream takes it off the line.
+// The prefix of sd-daemon(3), which the reader of the stream takes off the line.
 void AppendPrefix(std::string_view priority, std::string* line) {
   line->append("<").append(priority).append(">");
 }

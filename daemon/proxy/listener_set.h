@@ -67,7 +67,7 @@ class ListenerSet {
     Change() = default;
 
     std::vector<Kept> kept_;
-    std::vector<SocketConfig> resumed_;  // of passed sockets that had no listener
+    std::vector<SocketConfig> resumed_;  // for passed sockets that had no listener
     NewSockets made_;
   };
 
@@ -76,7 +76,7 @@ class ListenerSet {
 
   // Where it listens.
   std::vector<std::string> addresses() const;
-  // What Make() needs of it.
+  // The argument of Make().
   std::vector<Here> here() const;
   // Makes the sockets of `after`, or takes them out of `passed` where it names them, but for those
   // that are `here` already and still have their path. The first that cannot be is the error,
@@ -113,7 +113,7 @@ class ListenerSet {
   const ListenerCallbacks callbacks_;
   bool accepting_ = true;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::multimap<std::string, BoundSocket> idle_;  // by address: passed sockets without a listener
+  std::multimap<std::string, BoundSocket> idle_;  // passed sockets without a listener, by address
 };
 
 }  // namespace proxyd

@@ -70,7 +70,7 @@ class Proxy {
   // left. Then, once, `done`.
   void Drain(std::function<void()> done);
 
-  // What clients wait for.
+  // Peers and their calls, at this moment.
   struct InFlight {
     size_t peers = 0;  // connected
     size_t calls = 0;

@@ -77,7 +77,7 @@ ttrpc::Status Daemon::Start() {
   return {};
 }
 
-// What a bug report or an operator wants to know of this process first.
+// A bug report begins with this line.
 void Daemon::LogStart() const {
   spdlog::info("ttrpc-proxyd {}: configuration {}, digest {}, {}", TTRPC_PROXY_VERSION,
                proxy_.config().file, info_.digest, confinement_);

@@ -61,7 +61,7 @@ class Reloader {
  private:
   class ReadWork;
   class EndWork;
-  // What is left to do on another thread once the outcome is known.
+  // Work that is left for another thread once the outcome is known.
   struct Ending {
     ReloadOutcome outcome;
     ReloadVerdict verdict = {};

@@ -81,9 +81,8 @@ TEST_F(ReloadCommandTest, AsksTheAdminServiceWhereThereIsOne) {
   Dial();
   const std::string address = "--address unix://" + admin_path();
   ExpectTaken(ReloadCommand(address));
-  daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("\"method\":\"Reload\"") != line.npos;
-  });
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("\"method\":\"Reload\"") != line.npos; });
   WriteConfig({.head = Head() + "[limits]\nconnections = \"many\"\n"});
   ExpectRefused(ReloadCommand(address), config_path() + ":");
   // At another address it is found by its pid alone. Each refusal counts.
@@ -92,7 +91,7 @@ TEST_F(ReloadCommandTest, AsksTheAdminServiceWhereThereIsOne) {
   EXPECT_EQ(Status().reloads_refused(), 2U);
 }
 
-// Whoever is none of its users can do no more than the kernel lets them.
+// A caller that is none of its users may still send the signal.
 TEST_F(ReloadCommandTest, AnAdminServiceThatLetsNobodyInIsPassedBy) {
   StartInService({.head = Head("users = [40001]\n")});
   ExpectTaken(ReloadCommand("--address unix://" + admin_path()));

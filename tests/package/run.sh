@@ -57,7 +57,7 @@ versions_agree() {
   done
 }
 
-# What Debian's own checker takes for an error; warnings are a matter of taste.
+# Debian's own checker decides; its warnings are a matter of taste.
 lintian_finds_no_error() {
   lintian --allow-root --fail-on error --tag-display-limit 0 \
     "$packages"/{ttrpc-proxy,ttrpc-tools,libttrpc0,libttrpc-dev}_[0-9]*.deb

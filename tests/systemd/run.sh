@@ -205,7 +205,9 @@ ready_line() {
 }
 
 # The configuration that is installed has the admin service.
-answers_status() { has "status" ", running for " "$(machine_run "$prefix/bin/ttrpc-proxyctl" status 2>&1)"; }
+answers_status() {
+  has "status" ", running for " "$(machine_run "$prefix/bin/ttrpc-proxyctl" status 2>&1)"
+}
 
 # As containerd would start it, see tests/demo.sh.
 start_shim() {

@@ -41,7 +41,7 @@ class ListeningSocket {
   };
 
  public:
-  // Which files belong to a socket at a path. A value, for any thread.
+  // Identifies the files of a socket at a path. A value, for any thread.
   class Files {
     friend class ListeningSocket;
     FileId socket_;

@@ -81,7 +81,7 @@ TEST(ConfigExamples, TheDefaultDeniesEverything) {
               ElementsAre("c: there is no [[listener]], so that nothing is served"));
 }
 
-// With all that it has commented out before the admin service, too.
+// The keys that are commented out before the admin service have their defaults, too.
 TEST(ConfigExamples, TheDefaultSaysTheDefaults) {
   const std::string text = Read(kFolder / "config.toml");
   EXPECT_EQ(PrintConfig(*ParseText(text).config), PrintConfig(*ParseText("[admin]").config));
@@ -90,11 +90,11 @@ TEST(ConfigExamples, TheDefaultSaysTheDefaults) {
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(PrintConfig(*loaded.config), PrintConfig(*ParseText("").config));
-  // All that there is but for headers of tables.
+  // No key is missing.
   EXPECT_THAT(Keys(sections), IsSupersetOf(Keys(PrintConfig(*ParseText("").config))));
 }
 
-// What the file sets could not be set beside it.
+// A key that the file sets cannot be set beside it.
 TEST(ConfigExamples, AFileBesideTheDefaultMaySetEachKey) {
   const LoadedConfig loaded = ParseFilesForTest(
       {{"c", Read(kFolder / "config.toml")},
