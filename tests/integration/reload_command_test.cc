@@ -68,8 +68,8 @@ TEST_F(ReloadCommandTest, EndsAsTheReloadDid) {
   ExpectRefused(ReloadCommand(), folder_ / "no");
   WriteConfig({});
   ExpectTaken(ReloadCommand());
-  const std::string log = daemon_->log();
-  EXPECT_THAT(log, HasSubstr("reload refused: "));
+  daemon_->WaitForLines(
+      3, [](const std::string& line) { return line.find("reload refused: ") != line.npos; });
   struct stat info {};
   ASSERT_EQ(::stat(verdict().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777U, 0600U);
