@@ -34,6 +34,7 @@
 #include "run/failed_starts.h"
 #include "run/prepared_reload.h"
 #include "run/process_resources.h"
+#include "run/runtime_folder.h"
 #include "run/signals.h"
 #include "sandbox/sandbox.h"
 
@@ -105,6 +106,7 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   // The daemon ends anyway: a signal that comes now must not change its exit status.
   HoldBack(kRequestSignals);
   HoldBack(kStopSignals);
+  RemoveVerdict(InRuntimeFolder(kReloadVerdictFile));
   daemon.LogCounters();
   return EXIT_SUCCESS;
 }

@@ -21,9 +21,9 @@ test_packages=(
   ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
   libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 runc shellcheck systemd
 )
-package_packages=(debhelper systemd)
+package_packages=(debhelper lintian systemd)
 full_packages=(
-  debhelper debootstrap haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc
+  debhelper debootstrap haproxy libgrpc++-dev lintian libnginx-mod-stream nginx protobuf-compiler-grpc
 )
 
 packages=("${build_packages[@]}")

@@ -27,6 +27,7 @@ _ttrpc_proxyctl_options() {
     '') echo "--version" ;;
     status | rules | users | backends) echo "--watch" ;;
     peers | calls) echo "--limit --watch" ;;
+    reload) echo "--pid" ;;
     close) echo "--listener" ;;
     explain) echo "--listener --user --group --groups --method --metadata --config" ;;
     tap)
@@ -72,7 +73,7 @@ _ttrpc_proxyctl() {
         PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED
         INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED"
       ;;
-    --timeout | --limit | --listener | --method | --metadata | --rule | --count | --backend) return ;;
+    --timeout | --limit | --pid | --listener | --method | --metadata | --rule | --count | --backend) return ;;
     log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;
   esac
   if [[ -z $words && $current == -* ]]; then

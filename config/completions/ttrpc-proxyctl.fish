@@ -23,6 +23,7 @@ complete -c ttrpc-proxyctl -l json -d 'Print JSON, not text for people'
 
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from status peers calls rules users backends' -l watch -d 'Look again and again'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from peers calls' -l limit -x -d 'Show at most so many'
+complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from reload' -l pid -x -a '(__fish_complete_pids)' -d 'This process'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from log-level' -a 'trace debug info warn error'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from close' -l listener -x -d 'All peers of this listener'
 

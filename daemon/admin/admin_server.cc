@@ -42,9 +42,10 @@ AdminServer::AdminServer(DaemonInfo& info, AdminActions& actions)
   static_cast<void>(ttrpc::proxy::v1::RegisterAdmin(server_, service_));
 }
 
-void AdminServer::Commit(ListenerSet::Change change) {
-  listeners_.CommitAndRemove(std::move(change));
+std::vector<BoundSocket> AdminServer::Commit(ListenerSet::Change change) {
+  std::vector<BoundSocket> gone = listeners_.CommitAndLog(std::move(change));
   service_.EndTaps([this](const ttrpc::UnixCredentials& caller) { return Allows(caller); });
+  return gone;
 }
 
 // Connections outlive reloads: each call is checked anew.

@@ -304,9 +304,14 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
   co_return reply;
 }
 
-AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context&, const v1::DrainRequest&) {
+AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context& context,
+                                                       const v1::DrainRequest&) {
   // Once more would be the order to exit at once.
-  if (!info_.draining) actions_.Drain();
+  if (!info_.draining) {
+    const ttrpc::UnixCredentials& caller = *context.credentials();
+    actions_.Drain("uid " + std::to_string(caller.uid) + ", pid " + std::to_string(caller.pid) +
+                   " by [admin]");
+  }
   co_return v1::DrainReply();
 }
 

@@ -28,7 +28,8 @@ class AdminActions {
  public:
   // AdminService::Reloaded() is called when it is done. Not while draining.
   virtual void Reload() = 0;
-  virtual void Drain() = 0;
+  // `asker`: in words for the log.
+  virtual void Drain(const std::string& asker) = 0;
 
  protected:
   ~AdminActions() = default;

@@ -87,24 +87,6 @@ Result<std::string> LookOnce(const Options& options) {
   }
 }
 
-int Reload(AdminConnection& connection, const Options& options) {
-  const auto reply = connection.Call(&v1::Admin::Reload, v1::ReloadRequest());
-  if (!reply) {
-    if (reply.error().code() != ttrpc::StatusCode::kFailedPrecondition) {
-      return Fail(connection.Why(reply.error()));
-    }
-    ComplainPlainly(reply.error().message());
-    return Fail("the configuration is not taken: all stays as it was");
-  }
-  if (options.json) {
-    Print(ToJson(*reply, false));
-    return EXIT_SUCCESS;
-  }
-  for (const std::string& warning : reply->warnings()) ComplainPlainly("warning: " + warning);
-  Print("The configuration is reloaded.\n");
-  return EXIT_SUCCESS;
-}
-
 int CloseListener(AdminConnection& connection, const Options& options) {
   v1::ClosePeerRequest request;
   request.set_listener(options.close_listener);
@@ -164,8 +146,6 @@ int RunAction(const Options& options) {
   const auto connection = AdminConnection::Open(*options.address, options.timeout);
   if (!connection) return Fail(connection.error().message());
   switch (options.command) {
-    case Command::kReload:
-      return Reload(**connection, options);
     case Command::kDrain:
       return Drain(**connection, options);
     case Command::kLogLevel:

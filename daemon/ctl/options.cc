@@ -31,6 +31,7 @@ constexpr char kExitStatus[] =
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};
+constexpr std::chrono::seconds kSignalledReload{30};
 constexpr uint32_t kMostPayload = 64 << 10;  // of one message, in a tap
 
 // What CLI11 fills in before it is looked at.
@@ -96,7 +97,11 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
 }
 
 void AddActions(CLI::App* app, Options* options) {
-  app->add_subcommand("reload", "Let the daemon read its configuration again.");
+  app->add_subcommand("reload", "Let the daemon read its configuration again.")
+      ->add_option("--pid", options->reload_pid,
+                   "this process, by a signal where it has no admin service")
+      ->type_name("PID")
+      ->check(Number(INT32_MAX));
   app->add_subcommand("drain", "Let the daemon end after the calls in flight.");
   const std::vector<std::string> levels = ListOf(kLogLevelWords);
   app->add_subcommand("log-level", "Change how much the daemon logs, until the next reload.")
@@ -203,6 +208,8 @@ Status ReadQuantities(const Words& words, Options* options) {
     if (!timeout) return In("--timeout", timeout.error());
     options->timeout = *timeout;
   }
+  // A reload by a signal is not answered before it has ended.
+  if (!words.timeout && options->reload_pid) options->timeout = kSignalledReload;
   if (words.watch) {
     const auto interval = ParseSeconds(words.watch->empty() ? "2" : *words.watch);
     if (!interval) return In("--watch", interval.error());
@@ -320,7 +327,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--timeout", words.timeout,
-                 "how long the daemon may take to answer (default: 10s)")
+                 "how long the daemon may take to answer (default: 10s, 30s with --pid)")
       ->type_name("DURATION");
   app.add_flag("--json", options->json, "print JSON, not text for people");
   app.footer(kExitStatus);

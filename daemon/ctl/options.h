@@ -4,6 +4,8 @@
 // two.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -67,6 +69,7 @@ struct Options {
   bool json = false;
   std::optional<std::chrono::nanoseconds> watch;  // between two looks
   uint32_t limit = 0;                             // of peers and calls shown; 0: the daemon's
+  std::optional<pid_t> reload_pid;  // of the daemon to reload; none: whichever has the address
   std::string log_level;
   std::vector<uint64_t> peers;  // to close
   std::string close_listener;   // whose peers are to be closed; empty: `peers`

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "admin/admin_server.h"
 #include "config/config.h"
@@ -49,10 +50,13 @@ class Daemon final : private AdminActions {
  private:
   ttrpc::Status Listen(PassedSockets* passed);
   ttrpc::Status HandleSignals();
+  void LogStart() const;
+  void ReopenFiles();
   void Reload() override { reloader_.Reload(); }
-  void Drain() override;
+  void Drain(const std::string& asker) override;
 
   Audit& audit_;
+  const std::string_view confinement_;
   Reports reports_;
   const std::function<void()> ended_;
   Proxy proxy_;

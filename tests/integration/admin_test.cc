@@ -185,7 +185,11 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(0, 1);
   ASSERT_TRUE(Call(&v1::AdminClient::Drain));
-  EXPECT_TRUE(Status().draining());
+  EXPECT_TRUE(Status().draining()) << "an open connection stays";
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("draining: asked by uid 0, pid ") != line.npos &&
+           line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
+  });
   ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
   EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(peer.Send(Echo(3)));

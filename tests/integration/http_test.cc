@@ -314,16 +314,31 @@ TEST_F(HttpTest, AFloodDoesNotHoldUpCalls) {
 }
 
 TEST_F(HttpTest, SaysThatItDrains) {
+  RawPeer idle = Peer();
+  ExpectEcho(idle, 1);
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
-  backend_->WaitForMessages(0, 1);
+  backend_->WaitForMessages(1, 1);
+  // Its socket goes at once, so that another daemon can have the address; connections stay.
+  const size_t before = Descriptors();
+  const ttrpc::UniqueFd ready = Dial();
+  const ttrpc::UniqueFd health = Dial();
+  const ttrpc::UniqueFd status = Dial();
+  ASSERT_TRUE(Eventually([&] { return Descriptors() == before + 3; }));
   daemon_->Signal(SIGTERM);
-  EXPECT_TRUE(Eventually([this] { return Line(Ask(Get("/readyz"))) != "HTTP/1.1 200 OK"; }));
-  const std::string reply = Ask(Get("/readyz"));
+  idle.ExpectEnd();
+  const auto ask = [](const ttrpc::UniqueFd& fd, const std::string& path) {
+    EXPECT_TRUE(SendAll(fd.get(), Get(path)));
+    return ReadAll(fd);
+  };
+  const std::string reply = ask(ready, "/readyz");
   EXPECT_EQ(Line(reply), "HTTP/1.1 503 Service Unavailable");
   EXPECT_EQ(Body(reply), "draining\n");
-  EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
-  EXPECT_THAT(Body(Ask(Get("/status.json"))), HasSubstr("\"draining\":true"));
+  EXPECT_EQ(Body(ask(health, "/healthz")), "ok\n");
+  EXPECT_THAT(Body(ask(status, "/status.json")), HasSubstr("\"draining\":true"));
+  const ttrpc::UniqueFd late(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = Loopback(port_);
+  EXPECT_NE(::connect(late.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   peer.Close();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }

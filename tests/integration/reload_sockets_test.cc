@@ -136,6 +136,38 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   });
 }
 
+// Somebody cleaned up the folder.
+TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
+  const std::string metrics = folder_ / "metrics.sock";
+  const std::string head = "[metrics]\naddress = \"unix://" + metrics + "\"\n";
+  const std::string rules = Allow("all's", "", "/test.Unary/*");
+  StartWithAdmin({.head = head, .rules = Listener("pub", pub()) + rules});
+  RawPeer peer(pub(), kUser);
+  ExpectEcho(peer, 1);
+  for (const std::string& path : {pub(), admin_path(), metrics})
+    ASSERT_TRUE(std::filesystem::remove(path));
+  ReloadTo(Listener("pub", pub(), "mode = \"0660\"\ngroup = \"40001\"\n") + rules, head);
+  EXPECT_TRUE(std::filesystem::is_socket(metrics));
+  RawPeer again(pub(), kUser);
+  ExpectEcho(again, 1);
+  ExpectEcho(peer, 3);  // it is the same listener's
+  Dial();
+  EXPECT_EQ(Status().listeners_size(), 2);
+}
+
+TEST_F(ReloadSocketsTest, WhatTookAPathRefusesTheReload) {
+  const std::string rules = Listener("pub", pub()) + Allow("all's", "", "/test.Unary/*");
+  StartWithAdmin({.rules = rules});
+  ASSERT_TRUE(std::filesystem::remove(pub()));
+  WriteFile(pub(), "precious");
+  WriteConfig({.head = Head(), .rules = rules});
+  Reload("reload refused: the configuration stays as it is");
+  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"pub\": unix://" + pub() +
+                                        " is not a socket, and is left alone"));
+  EXPECT_EQ(ReadFile(pub()), "precious");
+  EXPECT_EQ(Status().reloads_refused(), 1U);
+}
+
 TEST_F(ReloadSocketsTest, AUsersConnectionsToAListenerCountForTheSocket) {
   const std::string keys = "mode = \"0666\"\nconnections_per_user = 1\n";
   const std::string rules = Allow("all's", "", "/test.Unary/*");

@@ -220,11 +220,11 @@ class Scene:
         held.send("bench.Hold", "Hold")
         eventually("the call is there", lambda: json.loads(self.curl("/status.json")[1])["backends"][1]["calls"])
         self.stage.signal(SIGTERM)
-        eventually("it is not ready", lambda: self.curl("/readyz") == (503, "draining\n"))
-        self.checks.equal("but healthy", (200, "ok\n"), self.curl("/healthz"))
+        # Another daemon can have the address at once, while this one waits for its last call.
+        eventually("its socket is gone", lambda: not (self.stage.folder / "metrics.sock").exists())
+        self.checks.equal("it runs on", None, self.stage.daemon.poll())
         held.close()
         self.checks.equal("exit status", 0, self.stage.wait_for_exit())
-        self.checks.equal("its socket is gone", False, (self.stage.folder / "metrics.sock").exists())
 
 
 def main(build):

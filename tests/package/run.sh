@@ -57,6 +57,12 @@ versions_agree() {
   done
 }
 
+# Debian's own checker decides; its warnings are a matter of taste.
+lintian_finds_no_error() {
+  lintian --allow-root --fail-on error --tag-display-limit 0 \
+    "$packages"/{ttrpc-proxy,ttrpc-tools,libttrpc0,libttrpc-dev}_[0-9]*.deb
+}
+
 # In a namespace of its own: what is mounted for it is nobody else's.
 bootstrap() {
   local depends name
@@ -113,6 +119,15 @@ is_as_it_should() {
     has --check "there is no [[listener]], so that nothing is served" \
       "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
+    has "status" ", running for " "$(machine_run ttrpc-proxyctl status 2>&1)" &&
+    same "the admin socket" "root root 600" \
+      "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy/admin.sock)" &&
+    machine_run test -d /etc/ttrpc-proxy/conf.d &&
+    machine_run bash -c 'echo "[log]
+level = \"debug\"" >/etc/ttrpc-proxy/conf.d/own.toml' &&
+    machine_run systemctl reload "$unit" &&
+    has "the level" 'level = "debug"' "$(machine_run ttrpc-proxyd --print-config)" &&
+    machine_run rm /etc/ttrpc-proxy/conf.d/own.toml &&
     same "listeners and rules" "" \
       "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
 }
@@ -201,6 +216,7 @@ purges() {
 
 if [[ -z $packages ]]; then check "packages are built" build_all; fi
 check "versions agree" versions_agree
+check "lintian finds no error" lintian_finds_no_error
 if ! bootstrap >"$work/bootstrap.log" 2>&1; then
   if grep -qE "Couldn't download|Could not resolve|Failed getting|Unable to fetch|Cannot initiate" \
     "$work/bootstrap.log" "$work/debian/debootstrap/debootstrap.log" 2>/dev/null; then

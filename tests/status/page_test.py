@@ -259,11 +259,11 @@ class Scene:
     # ---- The end, and after it -------------------------------------------------------------------
 
     def drains(self):
+        # Its socket goes at once, so that another daemon can have the address.
         self.stage.signal(SIGTERM)
-        self.state_is("draining")
+        self.state_is("unreachable")
         self.browser.wait_for("document.getElementById('notice').checkVisibility()")
         self.browser.screenshot(self.shots / "draining.png")
-        self.checks.equal("console, draining", [], self.browser.problems())
 
     def ends(self):
         self.held.close()

@@ -90,6 +90,19 @@ TEST_F(CtlOptionsTest, WatchMayHaveATime) {
   ExpectRefused({"rules", "--watch=x"}, "--watch: ");
 }
 
+TEST_F(CtlOptionsTest, AReloadMayBeOfAProcessAndThenTakesLonger) {
+  ASSERT_EQ(Parse({"reload"}), std::nullopt);
+  EXPECT_EQ(options_.reload_pid, std::nullopt);
+  EXPECT_EQ(options_.timeout, seconds(10));
+  ASSERT_EQ(Parse({"reload", "--pid", "12"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.reload_pid, 12);
+  EXPECT_EQ(options_.timeout, seconds(30));
+  ASSERT_EQ(Parse({"--timeout", "5", "reload", "--pid=12"}), std::nullopt);
+  EXPECT_EQ(options_.timeout, seconds(5));
+  for (const char* pid : {"0", "-1", "4294967296", "x"})
+    ExpectRefused({"reload", "--pid", pid}, "--pid: ");
+}
+
 TEST_F(CtlOptionsTest, Explain) {
   ASSERT_EQ(Parse({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--groups",
                    "a,7", "--metadata", "k=v=w", "--metadata", "l="}),
