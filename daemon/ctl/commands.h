@@ -10,6 +10,8 @@ namespace proxyd::ctl {
 
 // status, peers, calls, rules, users, backends; with --watch until interrupted.
 int RunLook(const Options& options);
+// Prints the metrics, all of them or none.
+int RunMetrics(const Options& options);
 // reload, drain, log-level, close.
 int RunAction(const Options& options);
 // Shows how the policy of the daemon, or of a configuration file, would decide, and why.

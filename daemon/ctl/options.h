@@ -23,6 +23,7 @@ enum class Command {
   kRules,
   kUsers,
   kBackends,
+  kMetrics,
   kReload,
   kDrain,
   kLogLevel,

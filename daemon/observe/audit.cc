@@ -61,6 +61,7 @@ class Audit::Writer {
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
   bool refusing_calls() const { return keep_failed_ && failing_; }
   uint64_t lost() const { return lost_; }
+  bool failing() const { return failing_; }
 
   void Stop(std::chrono::steady_clock::time_point deadline);
 
@@ -332,6 +333,8 @@ void Audit::Record(const AuditRecord& record, AuditReservation reservation) {
 bool Audit::refusing_calls() const { return writer_->refusing_calls(); }
 
 uint64_t Audit::lost() const { return writer_->lost(); }
+
+bool Audit::failing() const { return writer_->failing(); }
 
 void Audit::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
   calls_ = config.calls;

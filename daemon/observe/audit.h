@@ -92,6 +92,7 @@ class Audit {
                                                              std::chrono::seconds(1));
 
   uint64_t lost() const;  // lines, ever
+  bool failing() const;   // the target's last Write() failed
   void Reopen();          // any thread
 
  private:

@@ -44,6 +44,8 @@ void Reports::Keep(const AuditRecord& record) {
   refusal.rule = record.rule;
   refusal.code = record.code;
   refusals_.push_front(std::move(refusal));
+  if (record.event == AuditEvent::kDeny)
+    top_denied_.Count(record.uid, cut(record.service), cut(record.method));
 }
 
 void Reports::Add(ReportSink* sink) {

@@ -83,6 +83,7 @@ void BackendPool::OnBackendUnreachable(BackendConnection& connection) {
 
 void BackendPool::OnBackendStuck(BackendConnection& connection) {
   ++context_.counters.timed_out;
+  ++context_.counters.backends_timed_out;
   AnswerCallsOf(connection, TakesNoRequests(connection.backend().config()));
 }
 

@@ -103,6 +103,7 @@ void Daemon::Drain() {
     ShutDownLog(std::chrono::steady_clock::now() + kLastLine);
     ::_exit(EXIT_FAILURE);
   }
+  info_.drain_began = std::chrono::system_clock::now();
   spdlog::info("draining");
   systemd_.Stopping("draining");
   proxy_.Drain([this] { ended_(); });

@@ -5,14 +5,17 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "admin/admin_server.h"
 #include "config/config.h"
+#include "http/metrics.h"
 #include "http/metrics_server.h"
 #include "observe/audit.h"
 #include "observe/reports.h"
+#include "observe/sliced_text.h"
 #include "policy/snapshot.h"
 #include "proxy/daemon_info.h"
 #include "proxy/proxy.h"
@@ -51,6 +54,9 @@ class Daemon final : private AdminActions {
   ttrpc::Status HandleSignals();
   void Reload() override { reloader_.Reload(); }
   void Drain() override;
+  std::unique_ptr<SlicedText> Metrics() override {
+    return MetricsText(info_, MetricsParts::kWithoutProcess);
+  }
 
   Audit& audit_;
   Reports reports_;
