@@ -74,6 +74,7 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
  private:
   void Reload() override { reloader_->Reload(); }
   void Drain() override {}
+  std::unique_ptr<SlicedText> Metrics() override { return nullptr; }
 };
 
 TEST_F(ReloaderTest, AppliesWhatItHasRead) {
@@ -96,6 +97,12 @@ TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
   EXPECT_EQ(info_.reloads_refused, 1U);
   EXPECT_EQ(Listening(), "");
   EXPECT_EQ(info_.digest, "the one before");
+  EXPECT_FALSE(info_.last_reload_successful);
+  info_.reloads_refused = 0;
+  Write(Listener("front"));
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_TRUE(info_.last_reload_successful);
 }
 
 // The second request may have been made because of a change that the first reading has not seen.
