@@ -30,7 +30,7 @@ namespace proxyd {
 struct HttpReply {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
   std::unique_ptr<SlicedText> more = {};  // of the body; null: none
 };
 
