@@ -14,7 +14,7 @@ build_packages=(
   g++ meson ninja-build pkg-config
   libcap-ng-dev libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libmd-dev libprotobuf-dev
   libprotoc-dev libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
-  prometheus-cpp-dev protobuf-compiler
+  protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(

@@ -8,8 +8,8 @@ _ttrpc_proxyctl_command() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      status | peers | calls | rules | users | backends | reload | drain | log-level | close | \
-        explain | tap | learn)
+      status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
+        close | explain | tap | learn)
         # Not if it is what an option was given.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -79,7 +79,8 @@ _ttrpc_proxyctl() {
   if [[ -z $words && $current == -* ]]; then
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
-    words="status peers calls rules users backends reload drain log-level close explain tap learn"
+    words="status peers calls rules users backends metrics reload drain log-level close explain tap
+      learn"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -8,6 +8,7 @@ complete -c ttrpc-proxyctl -n __fish_use_subcommand -a calls -d 'List the calls 
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a rules -d 'List the rules'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a users -d 'List the connected users'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a backends -d 'List the backends'
+complete -c ttrpc-proxyctl -n __fish_use_subcommand -a metrics -d 'Print the metrics as Prometheus reads them'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a reload -d 'Let the daemon read its configuration again'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a drain -d 'Let the daemon end after the calls in flight'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a log-level -d 'Change how much the daemon logs'

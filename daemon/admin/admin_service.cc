@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -156,6 +157,7 @@ AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
   reply.set_pid(::getpid());
   reply.set_start_time(SinceEpoch(info_.started));
   reply.set_draining(info_.draining);
+  if (info_.draining) reply.set_drain_time(SinceEpoch(info_.drain_began));
   reply.set_config_file(config.file);
   reply.set_config_digest(info_.digest);
   reply.set_config_load_time(SinceEpoch(info_.loaded));
@@ -278,7 +280,7 @@ AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     out->set_name(backend.name);
     for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
     out->set_up(counts.up);
-    out->set_tried(counts.connects + counts.connects_failed > 0);
+    out->set_tried(counts.tried);
     out->set_last_error(AsText(counts.last_error));
     out->set_connections(counts.connections);
     out->set_calls(counts.calls_in_flight);
@@ -286,6 +288,18 @@ AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     out->set_connects_failed(counts.connects_failed);
   }
   co_return reply;
+}
+
+ttrpc::Task<Status> AdminService::GetMetrics(ttrpc::Context&, const v1::GetMetricsRequest&,
+                                             ttrpc::SendStream<v1::MetricsPart>& replies) {
+  const std::unique_ptr<SlicedText> text = actions_.Metrics();
+  for (bool more = true; more;) {
+    v1::MetricsPart part;
+    more = text->AppendSlice(part.mutable_text());
+    if (Status status = co_await replies.Send(part); !status.ok()) co_return status;
+    if (more) co_await NextWakeUp(loop_);
+  }
+  co_return Status();
 }
 
 AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "admin/admin.ttrpc.h"
 #include "admin/tap_queue.h"
 #include "config/config.h"
+#include "observe/sliced_text.h"
 #include "proxy/daemon_info.h"
 #include "ttrpc/io_loop.h"
 
@@ -30,6 +32,8 @@ class AdminActions {
   virtual void Reload() = 0;
   // `asker`: in words for the log.
   virtual void Drain(const std::string& asker) = 0;
+  // What GetMetrics() sends.
+  virtual std::unique_ptr<SlicedText> Metrics() = 0;
 
  protected:
   ~AdminActions() = default;
@@ -62,6 +66,9 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
       ttrpc::Context& context, const ttrpc::proxy::v1::ListUsersRequest& request) override;
   Task<ttrpc::proxy::v1::ListBackendsReply> ListBackends(
       ttrpc::Context& context, const ttrpc::proxy::v1::ListBackendsRequest& request) override;
+  ttrpc::Task<ttrpc::Status> GetMetrics(
+      ttrpc::Context& context, const ttrpc::proxy::v1::GetMetricsRequest& request,
+      ttrpc::SendStream<ttrpc::proxy::v1::MetricsPart>& replies) override;
   Task<ttrpc::proxy::v1::ReloadReply> Reload(
       ttrpc::Context& context, const ttrpc::proxy::v1::ReloadRequest& request) override;
   Task<ttrpc::proxy::v1::DrainReply> Drain(ttrpc::Context& context,

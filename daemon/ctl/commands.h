@@ -12,6 +12,8 @@ namespace proxyd::ctl {
 int RunLook(const Options& options);
 // reload, through the admin service or by a signal.
 int RunReload(const Options& options);
+// Prints the metrics, all of them or none.
+int RunMetrics(const Options& options);
 // drain, log-level, close.
 int RunAction(const Options& options);
 // Shows how the policy of the daemon, or of a configuration file, would decide, and why.

@@ -43,6 +43,8 @@ int Main(int argc, char** argv) {
       return RunTap(options);
     case Command::kLearn:
       return RunLearn(options);
+    case Command::kMetrics:
+      return RunMetrics(options);
     default:
       return RunLook(options);
   }

@@ -94,6 +94,7 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
   AddLook(app, "rules", "List the rules, and how often each has decided.", words);
   AddLook(app, "users", "List the connected users.", words);
   AddLook(app, "backends", "List the backends.", words);
+  app->add_subcommand("metrics", "Print the metrics as Prometheus reads them.");
 }
 
 void AddActions(CLI::App* app, Options* options) {
@@ -277,6 +278,9 @@ Status ReadWords(const Words& words, Options* options) {
       return ReadExplain(words, &options->explain);
     case Command::kTap:
       return ReadTap(&options->tap);
+    case Command::kMetrics:
+      if (options->json) return Invalid("metrics prints the text format, not --json");
+      return {};
     case Command::kLearn:
       if (options->json) return Invalid("learn prints TOML, not --json");
       if (options->learn.audit.empty() && !words.tap)
@@ -289,11 +293,13 @@ Status ReadWords(const Words& words, Options* options) {
 
 Command CommandOf(std::string_view name) {
   constexpr std::pair<std::string_view, Command> kCommands[] = {
-      {"status", Command::kStatus},   {"peers", Command::kPeers}, {"calls", Command::kCalls},
-      {"rules", Command::kRules},     {"users", Command::kUsers}, {"backends", Command::kBackends},
-      {"reload", Command::kReload},   {"drain", Command::kDrain}, {"log-level", Command::kLogLevel},
-      {"explain", Command::kExplain}, {"tap", Command::kTap},     {"close", Command::kClose},
-      {"learn", Command::kLearn}};
+      {"status", Command::kStatus},   {"peers", Command::kPeers},
+      {"calls", Command::kCalls},     {"rules", Command::kRules},
+      {"users", Command::kUsers},     {"backends", Command::kBackends},
+      {"metrics", Command::kMetrics}, {"reload", Command::kReload},
+      {"drain", Command::kDrain},     {"log-level", Command::kLogLevel},
+      {"explain", Command::kExplain}, {"tap", Command::kTap},
+      {"close", Command::kClose},     {"learn", Command::kLearn}};
   for (const auto& [known, command] : kCommands) {
     if (name == known) return command;
   }

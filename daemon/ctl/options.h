@@ -25,6 +25,7 @@ enum class Command {
   kRules,
   kUsers,
   kBackends,
+  kMetrics,
   kReload,
   kDrain,
   kLogLevel,

@@ -57,6 +57,8 @@ class Accounting {
     uint64_t buffered;
   };
   std::vector<Usage> usage() const;
+  // The same in no order.
+  std::vector<Usage> UnorderedUsage() const;
   // The bytes of all users.
   uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 

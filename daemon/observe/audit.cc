@@ -64,6 +64,7 @@ class Audit::Writer {
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
   bool refusing_calls() const { return keep_failed_ && failing_; }
   uint64_t lost() const { return lost_; }
+  bool failing() const { return failing_; }
 
   void Stop(std::chrono::steady_clock::time_point deadline);
 
@@ -367,6 +368,8 @@ std::string Audit::UserName(uid_t uid) const {
 }
 
 uint64_t Audit::lost() const { return writer_->lost(); }
+
+bool Audit::failing() const { return writer_->failing(); }
 
 void Audit::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
   calls_ = config.calls;

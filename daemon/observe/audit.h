@@ -98,6 +98,7 @@ class Audit {
   std::string UserName(uid_t uid) const;
 
   uint64_t lost() const;  // lines, ever
+  bool failing() const;   // the target's last Write() failed
   void Reopen();          // any thread
 
  private:

@@ -27,7 +27,11 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
 }
 
 Backend::Backend(BackendConfig config, BackendCounters& counters)
-    : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {}
+    : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {
+  // One that leads elsewhere may have had the name before.
+  counters_.tried = counters_.up = false;
+  counters_.last_error.clear();
+}
 
 size_t Backend::NextAddress() {
   if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
@@ -55,6 +59,7 @@ Status Backend::CheckOwner(int socket) const {
 
 void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
   ++counters_.connects_failed;
+  counters_.tried = true;
   counters_.up = false;
   counters_.last_error = why.message();
   last_failed_ = attempt.address;
@@ -79,7 +84,7 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
 
 void Backend::Succeeded(size_t address) {
   ++counters_.connects;
-  counters_.up = true;
+  counters_.tried = counters_.up = true;
   counters_.last_error.clear();
   AddressState& state = states_[address];
   state.back_off = {};

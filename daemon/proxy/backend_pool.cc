@@ -95,6 +95,7 @@ void BackendPool::OnBackendUnreachable(BackendConnection& connection) {
 
 void BackendPool::OnBackendStuck(BackendConnection& connection) {
   ++context_.counters.timed_out;
+  ++context_.counters.backends_timed_out;
   const Status status = TakesNoRequests(connection.backend().config());
   AnswerCallsOf(connection, status, Lost(status));
 }

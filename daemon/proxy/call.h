@@ -76,6 +76,7 @@ struct Call {
   size_t rule = 0;             // of its configuration
   MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
+  CallInFlight in_flight;  // in the ring of its backend's calls
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
@@ -111,6 +112,7 @@ struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, while that is t
       : slot(std::move(taken)), deadline(late, connection) {}
 
   CallSlot slot;
+  CallInFlight in_flight;
   Deadline deadline;  // runs once its peer has left
 };
 

@@ -200,8 +200,9 @@ void Peer::RetireOldBackends() {
 
 // The end.
 
-void Peer::OnTimeout() {
+void Peer::OnTimeout(PeerTimeout timeout) {
   ++context_.counters.timed_out;
+  ++counted_in_->timeouts[static_cast<size_t>(timeout)];
   Close({.reason = AuditReason::kDeadline,
          .limit = {},
          .detail = "a timeout of the connection has passed"});

@@ -158,7 +158,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendHeldChanged() override { UpdateHeld(); }
 
-  void OnTimeout() override;
+  void OnTimeout(PeerTimeout timeout) override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
   // There is a generation that it has not come to yet.

@@ -88,6 +88,7 @@ class Worker final : private PeerOwner {
   size_t CloseSome(std::string_view listener, uint64_t last_peer);
   uint64_t last_peer_id() const { return last_peer_id_; }
   WorkerCounters& counters() { return counters_; }
+  const BackendLimits& backend_limits() const { return backend_limits_; }
 
  private:
   // A connection whose groups are being read.

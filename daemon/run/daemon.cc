@@ -131,6 +131,7 @@ void Daemon::Drain(const std::string& asker) {
     ShutDownLog(std::chrono::steady_clock::now() + kLastLine);
     ::_exit(EXIT_FAILURE);
   }
+  info_.drain_began = std::chrono::system_clock::now();
   spdlog::info("draining: asked by {}; {} peers, {} calls in flight", asker, left.peers,
                left.calls);
   systemd_.Stopping("draining");

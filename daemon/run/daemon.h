@@ -5,15 +5,18 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "admin/admin_server.h"
 #include "config/config.h"
+#include "http/metrics.h"
 #include "http/metrics_server.h"
 #include "observe/audit.h"
 #include "observe/reports.h"
+#include "observe/sliced_text.h"
 #include "policy/snapshot.h"
 #include "proxy/daemon_info.h"
 #include "proxy/proxy.h"
@@ -54,6 +57,9 @@ class Daemon final : private AdminActions {
   void ReopenFiles();
   void Reload() override { reloader_.Reload(); }
   void Drain(const std::string& asker) override;
+  std::unique_ptr<SlicedText> Metrics() override {
+    return MetricsText(info_, MetricsParts::kWithoutProcess);
+  }
 
   Audit& audit_;
   const std::string_view confinement_;

@@ -170,6 +170,7 @@ void Reloader::Report(const ReloadOutcome& outcome) {
   if (!info.draining) {
     for (const std::string& error : outcome.errors) spdlog::error("{}", error);
   }
+  if (applied || !info.draining) info.last_reload_successful = applied;
   if (applied) {
     ++info.reloads;
     spdlog::info("reloaded: {}; {}", summary, differences_);

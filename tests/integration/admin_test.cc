@@ -190,6 +190,7 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
     return line.find("draining: asked by uid 0, pid ") != line.npos &&
            line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
   });
+  EXPECT_GT(Status().drain_time(), Status().start_time());
   ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
   EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(peer.Send(Echo(3)));
@@ -204,6 +205,22 @@ TEST_F(AdminTest, DrainOfAnIdleDaemonIsAnswered) {
   const auto drained = Call(&v1::AdminClient::Drain);
   EXPECT_TRUE(drained) << drained.error().ToString();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+// For a collector of text files, which has process_* of its own and takes no second ones.
+TEST_F(AdminTest, MetricsComeInPartsWithoutThoseOfTheProcess) {
+  StartWithAdmin();
+  const v1::GetMetricsRequest request;
+  auto parts = admin_->GetMetrics(context_, request);
+  std::string text;
+  while (const auto part = loop_.Run(parts.Receive())) text += part->text();
+  EXPECT_EQ(loop_.Run(parts.Finish()), ttrpc::Status());
+  EXPECT_THAT(text, HasSubstr("# HELP ttrpc_proxy_build_info "));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_config_last_reload_successful 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_limit{limit=\"calls_per_user\"} 4096\n"));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_draining 0\n"));
+  EXPECT_THAT(text, HasSubstr("digest=\"" + Status().config_digest() + "\""));
+  EXPECT_THAT(text, testing::Not(HasSubstr("process_")));
 }
 
 TEST_F(AdminTest, TheLogLevelChangesAtOnce) {

@@ -88,6 +88,17 @@ TEST_F(CtlCommandsTest, EachShowsItsReply) {
                                             "ListUsers", "ListBackends", "ListPeers limit: 5"));
 }
 
+TEST_F(CtlCommandsTest, MetricsArePrintedWhole) {
+  AdminScript script;
+  script.metrics = {"# TYPE a gauge\na 1\n", "", "# TYPE b gauge\nb{c=\"\\\\\"} 2\n"};
+  Serve(script);
+  Expect(Run({"metrics"}), 0, "# TYPE a gauge\na 1\n# TYPE b gauge\nb{c=\"\\\\\"} 2\n", "");
+  EXPECT_EQ(Run({"metrics", "--json"}).status, 64);
+  script.failures["GetMetrics"] = {ttrpc::StatusCode::kInternal, "it fails"};
+  Serve(script);
+  Expect(Run({"metrics"}), 1, "", "ttrpc-proxyctl: it fails\n");
+}
+
 TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
   AdminScript script;
   script.reload.add_warnings("c.toml:3:1: rule \"x\" can never match");

@@ -78,6 +78,7 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
  private:
   void Reload() override { reloader_->Reload(); }
   void Drain(const std::string& /*asker*/) override {}
+  std::unique_ptr<SlicedText> Metrics() override { return nullptr; }
 };
 
 TEST_F(ReloaderTest, AppliesWhatItHasRead) {
@@ -109,6 +110,12 @@ TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->errors.size(), 1U);
   EXPECT_EQ(verdict->digest, "the one before");
+  EXPECT_FALSE(info_.last_reload_successful);
+  info_.reloads_refused = 0;
+  Write(Listener("front"));
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_TRUE(info_.last_reload_successful);
 }
 
 // The second request may have been made because of a change that the first reading has not seen.
