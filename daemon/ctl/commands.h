@@ -8,7 +8,7 @@
 
 namespace proxyd::ctl {
 
-// status, peers, calls, rules, users, backends; with --watch until interrupted.
+// status, peers, calls, rules, users, backends, names; with --watch until interrupted.
 int RunLook(const Options& options);
 // reload, drain, log-level, close.
 int RunAction(const Options& options);

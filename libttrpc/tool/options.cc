@@ -2,11 +2,16 @@
 #include "options.h"
 
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
+#include "standard_output.h"
+#include "text/closest.h"
+#include "text/escape.h"
 #include "text/numbers.h"
 
 namespace ttrpc::tool {
@@ -149,6 +154,23 @@ int Refuse(const std::string& why) {
   return EX_USAGE;
 }
 
+// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !rest.empty()) {
+    const std::string closest = text::Closest(rest.front(), {"call", "list", "describe"});
+    return Refuse("unknown command " + text::QuoteShort(rest.front()) +
+                  (closest.empty() ? ", expected call, list or describe"
+                                   : "; did you mean " + text::Quote(closest) + "?"));
+  }
+  std::ostringstream shown;
+  if (app.exit(error, shown) != 0) return EX_USAGE;
+  const Status written = Write(STDOUT_FILENO, shown.str());
+  if (written.ok()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "ttrpc: %s\n", written.message().c_str());
+  return EX_IOERR;
+}
+
 }  // namespace
 
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options) {
@@ -164,7 +186,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+    return Report(app, error);
   }
   options->command = call->parsed()   ? Options::Command::kCall
                      : list->parsed() ? Options::Command::kList
