@@ -73,17 +73,12 @@ std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
   return groups;
 }
 
-// Of a uid without an account.
+// Of a uid without an account. Who names its group knows that it has no others.
 std::string Assumed(const UserWords& words, const ResolvedUser& resolved) {
-  std::string what;
-  if (!words.groups) what = "no groups (--groups gives some)";
-  if (!words.group) {
-    what += (what.empty() ? "" : " and ") + ("gid " + std::to_string(resolved.gid)) +
-            " (--group gives another)";
-  }
-  if (what.empty()) return what;
+  if (words.group) return "";
   return "uid " + std::to_string(resolved.uid) + " has no account here: it is taken to have " +
-         what;
+         (words.groups ? "" : "no groups (--groups gives some) and ") + "gid " +
+         std::to_string(resolved.gid) + " (--group gives another)";
 }
 
 }  // namespace
