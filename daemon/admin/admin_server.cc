@@ -105,7 +105,7 @@ void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
                          const ttrpc::MethodInfo* method) const {
   AuditRecord record;
   record.event = event;
-  record.listener = kLabel;
+  record.listener = AdminService::kLabel;
   record.pid = caller.pid;
   record.uid = caller.uid;
   record.gid = caller.gid;

@@ -22,9 +22,6 @@ namespace proxyd {
 
 class AdminServer {
  public:
-  // As the audit calls it in the place of a listener; no listener can have this name by accident.
-  static constexpr std::string_view kLabel = "[admin]";
-
   // `info` and `actions` must outlive it.
   AdminServer(DaemonInfo& info, AdminActions& actions);
   AdminServer(const AdminServer&) = delete;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/admin.ttrpc.h"
@@ -41,6 +42,10 @@ class AdminActions {
 
 class AdminService final : public ttrpc::proxy::v1::Admin {
  public:
+  // What audit and tap call the admin service where they name a listener; no listener can have this
+  // name by accident.
+  static constexpr std::string_view kLabel = "[admin]";
+
   // All of them must outlive it.
   AdminService(ttrpc::IoLoop& loop, DaemonInfo& info, AdminActions& actions)
       : loop_(loop), info_(info), actions_(actions) {}
@@ -82,6 +87,9 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
   ttrpc::Task<ttrpc::Status> Tap(ttrpc::Context& context,
                                  const ttrpc::proxy::v1::TapRequest& request,
                                  ttrpc::SendStream<ttrpc::proxy::v1::TapEvent>& replies) override;
+
+  // NOT_FOUND: a filter has a name that nothing has.
+  ttrpc::Status CheckNames(const ttrpc::proxy::v1::TapRequest& request) const;
 
   class ReloadWait;
 

@@ -67,6 +67,7 @@ TapQueue::TapQueue(ttrpc::IoLoop& loop, Reports& reports,
   Fill(&uids_, request.uids());
   Fill(&listeners_, request.listeners());
   Fill(&rules_, request.rules());
+  Fill(&backends_, request.backends());
   Fill(&outcomes_, request.outcomes());
   Fill(&events_wanted_, request.events());
   reports_.Add(this);
@@ -95,7 +96,8 @@ void TapQueue::End(Status status) {
 bool TapQueue::Wants(const Subject& subject, std::string_view event) const {
   if (ended_) return false;
   if (!Fits(uids_, subject.uid) || !Fits(listeners_, subject.listener) ||
-      !Fits(rules_, subject.rule) || !Fits(events_wanted_, event))
+      !Fits(rules_, subject.rule) || !Fits(backends_, subject.backend) ||
+      !Fits(events_wanted_, event))
     return false;
   return !method_ || MatchMethod(*method_, {.service = subject.service, .method = subject.method});
 }
@@ -104,6 +106,7 @@ void TapQueue::OnRecord(const AuditRecord& record) {
   const Subject subject = {.uid = record.uid,
                            .listener = record.listener,
                            .rule = record.rule,
+                           .backend = record.backend,
                            .service = record.service,
                            .method = record.method};
   if (!Wants(subject, EventName(record.event))) return;
@@ -142,6 +145,7 @@ void TapQueue::OnPayload(const PayloadRecord& record) {
   const Subject subject = {.uid = record.uid,
                            .listener = record.listener,
                            .rule = record.rule,
+                           .backend = record.backend,
                            .service = record.service,
                            .method = record.method};
   if (!Wants(subject, kMessage)) return;

@@ -11,6 +11,7 @@
 #include "ctl/output.h"
 #include "ctl/table.h"
 #include "ctl/views.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -51,6 +52,30 @@ Request Limited(const Options& options) {
   return request;
 }
 
+// One on a line, for a program that reads them.
+template <typename Things>
+std::string NamesOf(const Things& things) {
+  std::string lines;
+  for (const auto& thing : things) lines += text::Printable(thing.name()) + "\n";
+  return lines;
+}
+
+Result<std::string> AskNames(const Options& options) {
+  if (options.names == "rules") {
+    return Ask(
+        options, &v1::Admin::ListRules, v1::ListRulesRequest(),
+        +[](const v1::ListRulesReply& reply, const Look&) { return NamesOf(reply.rules()); });
+  }
+  if (options.names == "backends") {
+    return Ask(
+        options, &v1::Admin::ListBackends, v1::ListBackendsRequest(),
+        +[](const v1::ListBackendsReply& reply, const Look&) { return NamesOf(reply.backends()); });
+  }
+  return Ask(
+      options, &v1::Admin::GetStatus, v1::GetStatusRequest(),
+      +[](const v1::GetStatusReply& reply, const Look&) { return NamesOf(reply.listeners()); });
+}
+
 Result<std::string> LookOnce(const Options& options) {
   switch (options.command) {
     case Command::kPeers:
@@ -65,6 +90,8 @@ Result<std::string> LookOnce(const Options& options) {
       return Ask(options, &v1::Admin::ListUsers, v1::ListUsersRequest(), &ShowUsers);
     case Command::kBackends:
       return Ask(options, &v1::Admin::ListBackends, v1::ListBackendsRequest(), &ShowBackends);
+    case Command::kNames:
+      return AskNames(options);
     default:
       return Ask(options, &v1::Admin::GetStatus, v1::GetStatusRequest(), &ShowStatus);
   }

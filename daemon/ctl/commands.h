@@ -8,7 +8,7 @@
 
 namespace proxyd::ctl {
 
-// status, peers, calls, rules, users, backends; with --watch until interrupted.
+// status, peers, calls, rules, users, backends, names; with --watch until interrupted.
 int RunLook(const Options& options);
 // reload, through the admin service or by a signal.
 int RunReload(const Options& options);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "config/known_names.h"
 #include "config/load.h"
 #include "ctl/admin_connection.h"
 #include "ctl/audit_reader.h"
@@ -80,12 +80,6 @@ Status TapDaemon(const Options& options, AuditReader* reader) {
   if (options.learn.tap_for) end.Start(*options.learn.tap_for);
   const Status ended = loop.Run(Collect(**connection, context, reader));
   return ended.ok() ? ended : Status(ended.code(), (*connection)->Why(ended));
-}
-
-template <typename T>
-bool HasName(const std::vector<T>& things, const std::string& name) {
-  return std::any_of(things.begin(), things.end(),
-                     [&name](const T& thing) { return thing.name == name; });
 }
 
 // The calls that rules of this configuration can be about.

@@ -33,20 +33,23 @@ enum class Command {
   kTap,
   kClose,
   kLearn,
+  kNames,
 };
 
 struct ExplainOptions {
-  std::string listener;  // empty: the only one of the configuration
+  std::string listener;  // empty: the only one
   UserWords who;
   std::string method;  // /SERVICE/METHOD
   std::map<std::string, std::string> metadata;
-  std::string config;  // empty: the daemon is asked
+  std::string config;          // empty: the daemon is asked
+  std::optional<bool> expect;  // whether the call is to be allowed; none: either will do
 };
 
 struct TapOptions {
   std::vector<std::string> users;  // names and numbers
   std::vector<std::string> listeners;
   std::vector<std::string> rules;
+  std::vector<std::string> backends;
   std::string method;  // a pattern
   std::vector<std::string> outcomes;
   std::vector<std::string> events;
@@ -77,6 +80,7 @@ struct Options {
   ExplainOptions explain;
   TapOptions tap;
   LearnOptions learn;
+  std::string names;  // "listeners", "rules" or "backends"
 };
 
 // 64 if the command line is bad, 0 if all it asked for was help or the version: then it has been

@@ -20,6 +20,33 @@
 namespace proxyd::ctl {
 namespace {
 
+constexpr char kEscape = '\x1b';
+
+// Each line in rows of at most `width` characters, which are taken to be as wide as each other. A
+// sequence that sets a colour takes no room.
+std::string Folded(std::string_view text, size_t width) {
+  std::string out;
+  size_t column = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == kEscape) {
+      const size_t end = std::min(text.find('m', i), text.size() - 1);
+      out += text.substr(i, end - i + 1);
+      i = end;
+      continue;
+    }
+    const bool continues = (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+    if (c == '\n') {
+      column = 0;
+    } else if (!continues && column++ == width) {
+      out += '\n';
+      column = 1;
+    }
+    out += c;
+  }
+  return out;
+}
+
 // As many lines as there is room for, the last saying how many there are not.
 std::string Cut(std::string_view text, size_t rows) {
   size_t lines = 0;
@@ -63,10 +90,11 @@ void Screen::Show(std::string_view text) {
   }
   winsize size = {};
   const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  // From the top; no line goes on in the next one; each clears what was behind it, the last what is
+  // From the top; the terminal breaks no line; each clears what was behind it, the last what is
   // below.
   std::string out = "\x1b[H\x1b[?7l";
-  for (const char c : Cut(text, known ? size.ws_row : 0)) {
+  const std::string rows = known && size.ws_col > 0 ? Folded(text, size.ws_col) : std::string(text);
+  for (const char c : Cut(rows, known ? size.ws_row : 0)) {
     if (c == '\n') out += "\x1b[K";
     out += c;
   }

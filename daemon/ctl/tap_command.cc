@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sysexits.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -30,6 +32,7 @@ Result<v1::TapRequest> RequestOf(const TapOptions& options) {
   }
   Add(options.listeners, request.mutable_listeners());
   Add(options.rules, request.mutable_rules());
+  Add(options.backends, request.mutable_backends());
   request.set_method(options.method);
   Add(options.outcomes, request.mutable_outcomes());
   Add(options.events, request.mutable_events());
@@ -74,7 +77,10 @@ int RunTap(const Options& options) {
   if (!connection) return Fail(connection.error().message());
   TapView view(schema.get(), HasColours());
   const Status ended = (*connection)->loop().Run(ShowAll(**connection, *request, options, view));
-  return ended.ok() ? EXIT_SUCCESS : Fail((*connection)->Why(ended));
+  if (ended.ok()) return EXIT_SUCCESS;
+  const int failed = Fail((*connection)->Why(ended));
+  // A filter has a name that nothing has.
+  return ended.code() == ttrpc::StatusCode::kNotFound ? EX_DATAERR : failed;
 }
 
 }  // namespace proxyd::ctl

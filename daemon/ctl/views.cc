@@ -43,10 +43,11 @@ class Facts {
   std::string out_;
 };
 
-std::string Incomplete(size_t shown, uint64_t total, const char* noun) {
-  if (shown >= total) return "";
-  return std::to_string(shown) + " of " + std::to_string(total) + " " + noun +
-         ": --limit shows more\n";
+// How much of a list is not shown. `cut`: by the size of an answer, which no --limit changes.
+std::string Incomplete(int shown, uint64_t total, const char* noun, bool cut) {
+  if (shown < 0 || static_cast<uint64_t>(shown) >= total) return "";
+  return std::to_string(shown) + " of " + std::to_string(total) + " " + noun + ": " +
+         (cut ? "an answer of the daemon holds no more\n" : "--limit shows more\n");
 }
 
 void AddConfiguration(const v1::GetStatusReply& reply, const Look& look, Facts* facts) {
@@ -146,7 +147,7 @@ std::string ShowPeers(const v1::ListPeersReply& reply, const Look& look) {
                   HumanBytes(peer.buffered()), Since(peer.connected_time(), look)});
   }
   return table.Render(look.colours) +
-         Incomplete(static_cast<size_t>(reply.peers_size()), reply.total(), "peers");
+         Incomplete(reply.peers_size(), reply.total(), "peers", reply.cut());
 }
 
 std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look) {
@@ -170,7 +171,7 @@ std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look) {
                   "/" + call.service() + "/" + call.method()});
   }
   return table.Render(look.colours) +
-         Incomplete(static_cast<size_t>(reply.calls_size()), reply.total(), "calls");
+         Incomplete(reply.calls_size(), reply.total(), "calls", reply.cut());
 }
 
 std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
@@ -186,6 +187,7 @@ std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
                   rule.backend(), FileAndLine(rule.file(), rule.line())});
   }
   return table.Render(look.colours) +
+         Incomplete(reply.rules_size(), reply.total(), "rules", reply.cut()) +
          "denied since no rule matched: " + std::to_string(reply.denied_by_default()) + "\n";
 }
 
@@ -199,7 +201,8 @@ std::string ShowUsers(const v1::ListUsersReply& reply, const Look& look) {
     table.AddRow({user.uid(), UserCell(user.uid(), look), user.connections(), user.calls(),
                   HumanBytes(user.buffered())});
   }
-  return table.Render(look.colours);
+  return table.Render(look.colours) +
+         Incomplete(reply.users_size(), reply.total(), "users", reply.cut());
 }
 
 std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
@@ -220,7 +223,8 @@ std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
                   backend.connects(), backend.connects_failed(), addresses,
                   backend.up() ? std::string() : backend.last_error()});
   }
-  return table.Render(look.colours);
+  return table.Render(look.colours) +
+         Incomplete(reply.backends_size(), reply.total(), "backends", reply.cut());
 }
 
 std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,

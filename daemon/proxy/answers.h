@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/codec.h"
 #include "ttrpc/wire/request.h"
 
 namespace proxyd {
@@ -38,6 +39,14 @@ inline std::string FullMethod(const ttrpc::RequestView& request) {
 inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
   return {ttrpc::StatusCode::kPermissionDenied,
           "uid " + std::to_string(uid) + " may not call " + FullMethod(request)};
+}
+
+// The client's own request may have been short enough, so that it has to be told what was added.
+inline ttrpc::Status TooLongToForward(size_t length, size_t limit, const BackendConfig& backend) {
+  const ttrpc::Status status = ttrpc::MessageTooLong(length, limit);
+  if (!backend.forward_identity) return status;
+  return {status.code(),
+          status.message() + " (with the caller's identity, which forward_identity adds)"};
 }
 
 // `what`: how it went wrong. The backend is named, its path is not.

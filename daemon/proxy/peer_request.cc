@@ -100,11 +100,12 @@ std::optional<size_t> Peer::Rewrite(const RuleConfig& rule, ttrpc::RequestView* 
     outcome->Fail(Stage::kDeadline, DeadlineExceeded());
     return std::nullopt;
   }
-  SetMetadata(config().backends[rule.backend], request);
+  const BackendConfig& backend = config().backends[rule.backend];
+  SetMetadata(backend, request);
   const size_t size = ttrpc::EncodedRequestSize(*request);
   const uint32_t limit = context_.limits().message_size;
   if (size <= limit) return size;
-  outcome->Fail(Stage::kForwardedSize, MessageTooLong(size, limit));
+  outcome->Fail(Stage::kForwardedSize, TooLongToForward(size, limit, backend));
   return std::nullopt;
 }
 

@@ -261,6 +261,55 @@ TEST_F(AdminTest, ExplainsWhatItWouldDecide) {
   EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().code(), StatusCode::kNotFound);
 }
 
+TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
+  StartWithAdmin();
+  v1::ExplainRequest request;
+  request.set_method("/test.Unary/Do");
+  const auto allowed = Call(&v1::AdminClient::Explain, request);
+  ASSERT_TRUE(allowed) << allowed.error().ToString();
+  EXPECT_TRUE(allowed->allowed());
+  request.set_listener("nosuch");
+  EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().message(),
+            "no listener \"nosuch\"; there are: \"front\"");
+  WriteConfig({.head = Head(),
+               .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"other\"\n" +
+                        "address = \"unix://" + (folder_ / "other.sock") + "\"\n"});
+  ASSERT_TRUE(Call(&v1::AdminClient::Reload));
+  request.set_listener("");
+  const auto which = Call(&v1::AdminClient::Explain, request);
+  ASSERT_FALSE(which);
+  EXPECT_EQ(which.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(which.error().message(), "name a listener; there are: \"front\", \"other\"");
+}
+
+// Names as long as they may be; all of these calls do not fit into a message.
+TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
+  constexpr uint32_t kCalls = 8000;
+  StartWithAdmin({.head = "[limits]\ncalls_per_connection = 8192\ncalls_per_user = 8192\n",
+                  .rules = kOpenRules,
+                  .server = {.script = Silent}});
+  RawPeer peer = Peer();
+  const std::string service = "test." + std::string(251, 's');
+  const std::string method(256, 'm');
+  for (uint32_t i = 0; i < kCalls; ++i)
+    ASSERT_TRUE(peer.Send(Request(2 * i + 1, {.service = service, .method = method})));
+  ASSERT_TRUE(Await([](const auto& status) { return status.calls() == kCalls; }));
+  v1::ListCallsRequest request;
+  request.set_limit(10000);
+  const auto calls = Call(&v1::AdminClient::ListCalls, request);
+  ASSERT_TRUE(calls) << calls.error().ToString();
+  EXPECT_TRUE(calls->cut());
+  EXPECT_EQ(calls->total(), kCalls);
+  EXPECT_LT(calls->calls_size(), static_cast<int>(kCalls));
+  EXPECT_GT(calls->calls_size(), 6000);
+  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest are there";
+  request.set_limit(100);
+  const auto few = Call(&v1::AdminClient::ListCalls, request);
+  ASSERT_TRUE(few);
+  EXPECT_FALSE(few->cut());
+  EXPECT_EQ(few->calls_size(), 100);
+}
+
 TEST_F(AdminTest, ClosesAPeerWithItsCalls) {
   StartWithAdmin();
   RawPeer peer = Peer();

@@ -20,6 +20,8 @@
 namespace integration {
 namespace {
 
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr char kAll[] = "[audit]\ncalls = \"all\"\n";
@@ -245,7 +247,14 @@ TEST_F(OutputsTest, LinesOnTheStreamOfTheJournalHaveAPriorityAndNoTime) {
 TEST_F(OutputsTest, NoJournalEndsTheStart) {
   const CommandResult result = RunWithJournal({.head = kJournal});
   EXPECT_EQ(result.status, 1);
-  EXPECT_EQ(result.err, std::string(kNoJournal) + "\n");
+  // One line, as the log would have it.
+  EXPECT_THAT(result.err, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error there is no journal"));
+  EXPECT_THAT(result.err, EndsWith(std::string(" error ") + kNoJournal + "\n"));
+  EXPECT_EQ(result.out, "");
+  const CommandResult json =
+      RunWithJournal({.head = std::string(kJournal) + "format = \"json\"\n"});
+  EXPECT_THAT(json.err, ContainsRegex("^.\"time\":\"[^\"]+Z\",\"level\":\"error\",\"message\":\""
+                                      "there is no journal"));
 }
 
 TEST_F(OutputsTest, NoJournalRefusesAReload) {

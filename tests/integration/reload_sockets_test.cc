@@ -115,6 +115,11 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   ExpectEcho(front, 1);
   ReloadTo(Allow("all's", "", "/test.Unary/*"));
   ExpectEcho(one, 3);
+  v1::TapRequest of_gone;
+  of_gone.add_listeners("gone");
+  auto tap = Tap(of_gone);
+  ExpectEcho(one, 5);
+  EXPECT_EQ(Next(tap)->stream_id(), 5U);
   v1::ClosePeerRequest request;
   request.set_listener("gone");
   const auto closed = Call(&v1::AdminClient::ClosePeer, request);
@@ -127,6 +132,7 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), StatusCode::kNotFound);
   EXPECT_EQ(none.error().message(), "no such listener: gone");
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, of_gone).Finish()).code(), StatusCode::kNotFound);
   request.set_listener("front");
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request)->closed(), 1U);
   front.ExpectEnd();
