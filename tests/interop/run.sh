@@ -21,7 +21,7 @@ EOF
 	exit 64
 }
 
-via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only= rows=all
+via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only='' rows=all
 # What is to run: all of it, unless an option chooses.
 pairs=1 upstream=1
 kinds=(cpp go12 go11 rust-async rust-sync)
