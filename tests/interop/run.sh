@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Each real client against each real server, through the real ttrpc-proxyd, or without it (--direct), which shows
-# what the upstream pair does by itself; then upstream's own Go tests through it. Ends with `N passed, N failed, N skipped`, counting checks; a pair whose
-# toolchain is missing is one skip. Exit status 1 when anything failed.
+# what the upstream pair does by itself; then the calls of upstream's Rust examples, and upstream's Go tests. Ends
+# with `N passed, N failed, N skipped`, counting checks; a pair whose toolchain is missing is one skip. Exit status 1
+# when anything failed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +16,7 @@ usage: run.sh [--direct] [--rows all|cpp] [--build DIR] [--proxyd PATH] [--clien
   --rows    cpp: only pairs of which one is our own library
   --build   the build folder; peers go to DIR/interop (default: \$BUILD, or build beside the sources)
   --proxyd  the daemon under test (default: \$PROXYD, or DIR/daemon/ttrpc-proxyd)
-  --upstream  only upstream's own Go tests
+  --upstream  only what upstream has of its own: its Go tests, and the calls of its Rust examples
   KIND is cpp, go12, go11, rust-async or rust-sync
 EOF
 	exit 64
@@ -53,7 +54,7 @@ source "$here/upstream.sh"
 
 find_cpp
 build_all_go
-[[ -z $pairs ]] || build_rust
+build_rust
 [[ -z $upstream ]] || build_upstream
 [[ -z $build_only ]] || exit 0
 if [[ $via == proxy && ! -x $proxyd ]]; then
@@ -132,6 +133,7 @@ passed=0 failed=0 skipped=0
 # The suite that both ends know.
 suite_of() {
 	case " $1 $2 " in
+	*" example-"*) echo "${1#example-}" ;;
 	*" go11 "* | *" rust-sync "*) echo unary ;;
 	*) echo all ;;
 	esac
@@ -161,7 +163,9 @@ run_client() {
 
 start_server() {
 	rm -f "$work/server.sock"
-	start server "${peer[$1]}" server --socket "unix://$work/server.sock" || {
+	local suite=()
+	[[ $1 != example-* ]] || suite=(--suite "${1#example-}")
+	start server "${peer[$1]}" server --socket "unix://$work/server.sock" "${suite[@]}" || {
 		echo "FAIL the server did not come up" >>"$work/results"
 		return 1
 	}
@@ -245,6 +249,9 @@ for server in "${servers[@]}"; do
 		run_pair "$client" "$server"
 	done
 done
-[[ -z $upstream ]] || run_upstream
+if [[ -n $upstream ]]; then
+	for kind in "${example_kinds[@]}"; do run_pair "$kind" "$kind"; done
+	run_upstream
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
