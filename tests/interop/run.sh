@@ -214,7 +214,7 @@ count_results() {
 	local good bad
 	good=$(grep -c '^ok ' "$work/results" || true)
 	bad=$(grep -c '^FAIL ' "$work/results" || true)
-	printf '%-11s %-11s %-7s %6d %6d\n' "$1" "$2" "$3" "$good" "$bad"
+	printf '%-14s %-14s %-7s %6d %6d\n' "$1" "$2" "$3" "$good" "$bad"
 	grep -v '^ok ' "$work/results" || true
 	passed=$((passed + good))
 	failed=$((failed + bad))
@@ -241,7 +241,7 @@ run_pair() {
 }
 
 echo "interop, $([[ $via == direct ]] && echo 'without the daemon' || echo "through $proxyd")"
-printf '%-11s %-11s %-7s %6s %6s\n' client server suite passed failed
+printf '%-14s %-14s %-7s %6s %6s\n' client server suite passed failed
 [[ -n $pairs ]] || servers=()
 for server in "${servers[@]}"; do
 	for client in "${clients[@]}"; do
