@@ -8,8 +8,8 @@
 # outside the tree with the installed library, the units under a systemd, the status page in a
 # browser, the metrics in Prometheus, the daemon under load, faults and change, several loops under
 # ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds
-# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages, the
-# daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
+# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages on Debian
+# 12 and 13, the daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -141,7 +141,10 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "systemd" tests/systemd/run.sh --build "$build"
       run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
       run "metrics" tests/metrics/run.sh --build "$build"
-      if $full; then run "package" tests/package/run.sh; fi
+      if $full; then
+        run "package" tests/package/run.sh
+        run "package trixie" tests/package/run.sh --release trixie
+      fi
       if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
@@ -184,7 +187,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     for name in "interop" "interop direct" "install" "systemd" "status page" "metrics"; do
       tally "$name"
     done
-    if $full; then tally "package"; fi
+    if $full; then tally "package"; tally "package trixie"; fi
     if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
   fi
   if $full; then
