@@ -489,8 +489,7 @@ TEST(SandboxOfAUserTest, HoldsWithoutCapabilities) {
               "[[listener]]\nname = \"l\"\naddress = \"unix://" + (folder / "l.sock") + "\"\n");
     DaemonProcess daemon({"--config", folder / "config.toml"});
     ASSERT_TRUE(daemon.WaitUntilReady());
-    const std::set<std::string> none = {kNoCapabilities};
-    EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), none);
+    EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), std::set<std::string>{kNoCapabilities});
     EXPECT_EQ(StatusOfThreads(daemon.pid(), "Seccomp"), std::set<std::string>{"2"});
     daemon.Signal(SIGTERM);
     EXPECT_EQ(daemon.WaitForExit(), 0);
