@@ -19,7 +19,7 @@ EOF
 	exit 64
 }
 
-via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only= rows=all
+via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only='' rows=all
 kinds=(cpp go12 go11 rust-async rust-sync)
 clients=("${kinds[@]}") servers=("${kinds[@]}")
 while (($#)); do

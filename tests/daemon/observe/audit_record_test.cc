@@ -48,7 +48,8 @@ std::vector<AuditRecord> Records() {
   // A character at the limit, which is not cut in two.
   static const std::string kCut = std::string(255, 'y') + "\xF0\x9F\x98\x80 and more";
   std::vector<AuditRecord> records = {AuditRecord(), Whole()};
-  for (const std::string& value : {kLong, kHostile, kCut}) {
+  for (const std::string* text : {&kLong, &kHostile, &kCut}) {
+    const std::string& value = *text;
     AuditRecord record;
     record.listener = record.service = record.method = record.rule = record.backend = value;
     record.enforced = true;
