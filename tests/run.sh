@@ -128,7 +128,7 @@ if $full; then packages="full"; else packages="test"; fi
 if prepare "packages" tests/install-deps.sh "$packages"; then
   # Line numbers are all that a test's debugger needs, and take a fifth less time.
   if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true -Dcpp_args=-g1 \
-    -Dbench="$full" -Dunit_tests="$full"; then
+    -Dunit_tests="$full"; then
     if $full; then unit plain "$build"; fi
     integration plain "$build"
     # They wait for each other and for the network as often as they work: beside what comes next. So
