@@ -203,9 +203,9 @@ void Peer::RetireOldBackends() {
 void Peer::OnTimeout(PeerTimeout timeout) {
   ++context_.counters.timed_out;
   ++counted_in_->timeouts[static_cast<size_t>(timeout)];
-  Close({.reason = AuditReason::kDeadline,
-         .limit = {},
-         .detail = "a timeout of the connection has passed"});
+  const std::string_view name = kPeerTimeoutNames[static_cast<size_t>(timeout)];
+  const std::string detail = "timeout " + std::string(name) + " has passed";
+  Close({.reason = AuditReason::kDeadline, .limit = {}, .detail = detail});
 }
 
 void Peer::CloseForLimit(Limit limit) {

@@ -141,7 +141,7 @@ TEST_F(AuditReasonTest, APeerThatKeepsNoTimeoutSaysSo) {
   Start({.head = kAll + "[timeouts]\nfirst_request = \"10ms\"\n"});
   Peer().ExpectEnd();
   EXPECT_EQ(WaitFor("disconnect", "deadline").value("detail", ""),
-            "a timeout of the connection has passed");
+            "timeout first_request has passed");
 }
 
 // What ended well has no reason.
