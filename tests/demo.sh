@@ -161,6 +161,9 @@ write_config() {
 calls  = "all"
 target = "file:$work/audit.json"
 
+[limits]
+connections = 400   # each takes up to two descriptors, of which a shell may have 1024
+
 [[listener]]
 name    = "shims"
 address = "unix://$work/shims.sock"

@@ -162,7 +162,10 @@ struct IdSet {
   WrittenNames names = {};  // of those in `exact`
 
   bool empty() const { return !any && exact.empty() && ranges.empty(); }
-  friend bool operator==(const IdSet&, const IdSet&) = default;
+  // A name and its number are the same id.
+  friend bool operator==(const IdSet& a, const IdSet& b) {
+    return a.any == b.any && a.exact == b.exact && a.ranges == b.ranges;
+  }
 };
 
 // `/SERVICE/METHOD`, each part matched whole, `*` being any run of characters but `/`.

@@ -17,8 +17,7 @@ namespace {
 
 // `0o660` would not be recognized as 432.
 std::string AsWritten(const toml::value<int64_t>& integer) {
-  const bool octal =
-      (integer.flags() & toml::value_flags::format_as_octal) == toml::value_flags::format_as_octal;
+  const bool octal = integer.flags() == toml::value_flags::format_as_octal;
   if (!octal || integer.get() < 0) return std::to_string(integer.get());
   std::array<char, 32> digits{};
   const auto end =

@@ -44,7 +44,7 @@ class Diagnostics {
  public:
   void Add(SourcePosition position, std::string message,
            ConfigError::Kind kind = ConfigError::Kind::kWrong) {
-    if (covered_.contains(position.ToString())) return;
+    if (!covered_.empty() && covered_.contains(position.ToString())) return;
     errors_.push_back({std::move(position), std::move(message), kind});
   }
   // Adds no more errors at this position: what is wrong there has been reported.

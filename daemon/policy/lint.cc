@@ -146,25 +146,30 @@ class Linter {
 
   void CheckOverflow(const RuleConfig& rule) {
     if (rule.action != RuleConfig::Action::kAllow) return;
-    if (rule.users) CheckOverflowIn(rule, *rule.users, "uid", overflow_.uid);
-    if (rule.groups) CheckOverflowIn(rule, *rule.groups, "gid", overflow_.gid);
+    const Owner owner = {.position = rule.position, .label = "rule " + QuoteShort(rule.name)};
+    if (rule.users) CheckOverflowIn(owner, *rule.users, "uid", overflow_.uid);
+    if (rule.groups) CheckOverflowIn(owner, *rule.groups, "gid", overflow_.gid);
   }
 
+  // What has a set of ids, for messages.
+  struct Owner {
+    SourcePosition position;
+    std::string label;
+  };
+
   // "*" is not warned about: that it leaves the overflow id out is what most users expect.
-  void CheckOverflowIn(const RuleConfig& rule, const IdSet& ids, const char* what,
-                       uint32_t overflow) {
+  void CheckOverflowIn(const Owner& owner, const IdSet& ids, const char* what, uint32_t overflow) {
     const std::string id = std::string(what) + " " + std::to_string(overflow);
     if (std::find(ids.exact.begin(), ids.exact.end(), overflow) != ids.exact.end()) {
-      Warn(rule.position, "rule " + QuoteShort(rule.name) + " allows " + id +
-                              ", as which everybody without a mapping in a user namespace shows");
+      Warn(owner.position, owner.label + " allows " + id +
+                               ", as which everybody without a mapping in a user namespace shows");
       return;
     }
     for (const IdRange& range : ids.ranges) {
       if (overflow < range.first || overflow > range.last) continue;
-      Warn(rule.position, "rule " + QuoteShort(rule.name) + ": range \"" +
-                              std::to_string(range.first) + "-" + std::to_string(range.last) +
-                              "\" leaves out the overflow " + id +
-                              ", which must be written out to be allowed");
+      Warn(owner.position, owner.label + ": range \"" + std::to_string(range.first) + "-" +
+                               std::to_string(range.last) + "\" leaves out the overflow " + id +
+                               ", which must be written out to be allowed");
       return;
     }
   }
@@ -185,7 +190,10 @@ class Linter {
   }
 
   void CheckAdmin() {
-    if (!config_.admin || !config_.admin->users.any) return;
+    if (!config_.admin) return;
+    CheckOverflowIn({.position = config_.admin->position, .label = "[admin]"}, config_.admin->users,
+                    "uid", overflow_.uid);
+    if (!config_.admin->users.any) return;
     Warn(config_.admin->position,
          "[admin] users has \"*\": everybody who can connect to it sees all calls and can stop the "
          "daemon; name the users");

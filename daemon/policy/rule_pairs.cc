@@ -2,12 +2,10 @@
 #include "policy/rule_pairs.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "config/ids.h"
 #include "policy/match.h"
 #include "text/escape.h"
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <sstream>
@@ -65,7 +66,7 @@ void ReadUnitFile(const fs::path& path, ServiceUnit* unit) {
 std::map<std::string, fs::path> DropIns(const std::vector<std::string>& directories) {
   std::map<std::string, fs::path> drop_ins;
   for (const std::string& directory : directories) {
-    for (const std::string folder : {std::string(kUnit) + ".d", std::string("service.d")}) {
+    for (const std::string& folder : {std::string(kUnit) + ".d", std::string("service.d")}) {
       std::error_code ignored;
       for (fs::directory_iterator entry(fs::path(directory) / folder, ignored), end; entry != end;
            entry.increment(ignored)) {

@@ -3,6 +3,7 @@
 // The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78; 75 is in
 // startup_test.cc.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ namespace {
 using ::test::AllMatches;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int kBadCommandLine = 64;
 constexpr int kBadConfiguration = 78;
@@ -118,7 +120,9 @@ TEST_F(CommandLineTest, BadCommandLineExits64) {
 
 TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
   // As many as the machine surely has descriptors for.
-  WriteConfig({.head = "[limits]\nconnections = 300\n"});
+  WriteConfig({.head = "[limits]\nconnections = 300\n",
+               .rules = "[[rule]]\nname = \"unary\"\nusers = [\"root\"]\n"
+                        "methods = [\"/test.Unary/*\"]\naction = \"allow\"\nbackend = \"back\"\n"});
   const CommandResult result = Check();
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.out + result.err, "");
@@ -126,19 +130,172 @@ TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
 }
 
 // By --check and at the start, which here then fails for another reason.
-TEST_F(CommandLineTest, ConnectionsThatThereAreNoDescriptorsForAreWarnedAbout) {
-  WriteConfig({.head = "[[listener]]\nname = \"other\"\naddress = \"unix://" +
-                       (folder_ / "other.sock") + "\"\n"});
-  WriteFile(front_path(), "no socket");
-  for (const std::string option : {"--check", "--log-level=warn"}) {
-    const CommandResult result = RunCommand(
-        {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
-                  config_path(), option}});
-    EXPECT_EQ(result.status, option == "--check" ? 0 : 1);
-    EXPECT_THAT(result.err, HasSubstr("connections is 16384, which with as many connections to "
-                                      "backends takes 32838 descriptors, expected at most the 1000 "
-                                      "that the system allows"));
+class DescriptorWarningTest : public CommandLineTest {
+ protected:
+  void SetUp() override {
+    WriteConfig({.head = "[[listener]]\nname = \"other\"\naddress = \"unix://" +
+                         (folder_ / "other.sock") + "\"\n"});
+    socket_ = Bind(front_path());
+    ASSERT_EQ(::listen(socket_.get(), 1), 0);
   }
+  // In a shell whose limit is 1000.
+  CommandResult Run(const std::string& option) const {
+    return RunCommand(
+        {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
+                  config_path(), option},
+         .environment = {"SYSTEMD_UNIT_PATH=" + (folder_ / "units")}});
+  }
+  void WriteUnit(const std::string& path, const std::string& text) const {
+    const std::filesystem::path file = std::filesystem::path(folder_ / "units") / path;
+    std::filesystem::create_directories(file.parent_path());
+    WriteFile(file, text);
+  }
+
+  const std::string takes_ =
+      "connections is 16384, which with as many connections to backends takes 32838 descriptors";
+  ttrpc::UniqueFd socket_;
+};
+
+TEST_F(DescriptorWarningTest, AStartKnowsItsLimit) {
+  const CommandResult result = Run("--log-level=warn");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr(takes_ + ", expected at most the 1000 that the system allows"));
+}
+
+TEST_F(DescriptorWarningTest, ACheckKnowsNoOtherThanTheUnits) {
+  const CommandResult alone = Run("--check");
+  EXPECT_EQ(alone.status, 0);
+  EXPECT_THAT(alone.err,
+              HasSubstr(takes_ + "; how many the daemon may have is not known here, this "
+                                 "process may have 1000 (ulimit -n, LimitNOFILE=)"));
+  WriteUnit("ttrpc-proxy.service", "[Service]\nExecStart=/x\nLimitNOFILE=65536\n");
+  EXPECT_THAT(Run("--check").err, Not(HasSubstr("descriptors")));
+  WriteUnit("ttrpc-proxy.service.d/less.conf", "[Service]\nLimitNOFILE=1024:2048\n");
+  const CommandResult with_drop_in = Run("--check");
+  EXPECT_EQ(with_drop_in.status, 0);
+  EXPECT_THAT(with_drop_in.err,
+              HasSubstr(takes_ + ", expected at most the 2048 that the system allows"));
+}
+
+// What a start refuses, --check refuses, too.
+class PlaceCheckTest : public CommandLineTest {
+ protected:
+  void ExpectRefusedByBoth(const std::string& error) {
+    for (const char* option : {"--check", "--log-level=info"}) {
+      const CommandResult result = RunDaemon({"--config", config_path(), option});
+      EXPECT_EQ(result.status, kBadConfiguration) << option;
+      EXPECT_THAT(result.err, HasSubstr(error)) << option;
+    }
+  }
+  // The warnings of a configuration that is right.
+  std::string Warnings() const {
+    const CommandResult result = Check();
+    EXPECT_EQ(result.status, 0) << result.err;
+    return result.err;
+  }
+};
+
+TEST_F(PlaceCheckTest, APlaceThatIsSpelledInTwoWays) {
+  std::filesystem::create_directory(folder_ / "sub");
+  std::filesystem::create_symlink("sub", folder_ / "link");
+  for (const std::string& place : {folder_ / "./front.sock", folder_ / "sub/../front.sock",
+                                   folder_ / "/front.sock", folder_ / "link/../front.sock"}) {
+    WriteConfig({.rules = std::string(kDefaultRules) +
+                          "[[listener]]\nname = \"again\"\naddress = \"unix://" + place + "\"\n"});
+    ExpectRefusedByBoth("listener \"again\" unix://" + place +
+                        ": the same place as listener \"front\" unix://" + front_path() +
+                        ", expected one of its own");
+  }
+}
+
+TEST_F(PlaceCheckTest, OneFileForLogAndAudit) {
+  const std::string file = folder_ / "log";
+  const auto write = [&](const std::string& audit) {
+    WriteConfig({.head = "[log]\ntarget = \"file:" + file +
+                         "\"\n[audit]\ntarget = \"file:" + audit + "\"\n"});
+    return "[audit] target file:" + audit + ": the same place as [log] target file:" + file;
+  };
+  ExpectRefusedByBoth(write(file));
+  ExpectRefusedByBoth(write(folder_ / "./log"));
+  WriteFile(file, "");
+  std::filesystem::create_hard_link(file, folder_ / "another-name");
+  ExpectRefusedByBoth(write(folder_ / "another-name"));
+}
+
+TEST_F(PlaceCheckTest, ADeviceForLogAndAuditIsFine) {
+  WriteConfig(
+      {.head = "[log]\ntarget = \"file:/dev/null\"\n[audit]\ntarget = \"file:/dev/null\"\n"});
+  EXPECT_EQ(Check().status, 0);
+}
+
+TEST_F(PlaceCheckTest, MissingFoldersAndLinks) {
+  for (const std::string section : {"log", "audit"}) {
+    WriteConfig({.head = "[" + section + "]\ntarget = \"file:/dev/stdout\"\n"});
+    ExpectRefusedByBoth("[" + section +
+                        "] target file:/dev/stdout: the file cannot be written: Too "
+                        "many levels of symbolic links");
+    WriteConfig({.head = "[" + section + "]\ntarget = \"file:" + (folder_ / "no/file") + "\"\n"});
+    ExpectRefusedByBoth("directory " + (folder_ / "no") + " cannot be written: No such file");
+  }
+  WriteConfig({.rules = std::string(kDefaultRules) +
+                        "[[listener]]\nname = \"l\"\naddress = \"unix://" +
+                        (folder_ / "no/l.sock") + "\"\n"});
+  ExpectRefusedByBoth("directory " + (folder_ / "no") + " cannot be written: No such file");
+}
+
+TEST_F(PlaceCheckTest, SomethingElseInASocketsPlace) {
+  WriteConfig({});
+  WriteFile(front_path(), "precious");
+  const CommandResult result = Check();
+  EXPECT_EQ(result.status, kBadConfiguration);
+  EXPECT_THAT(result.err,
+              HasSubstr("listener \"front\" unix://" + front_path() +
+                        ": what is there is not a socket, expected a socket or nothing"));
+}
+
+TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
+  const std::string file = folder_ / "audit";
+  const std::string label = "warning: " + config_path() + ": [audit] target file:" + file + ": ";
+  WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
+  WriteFile(file, "");
+  EXPECT_THAT(Warnings(), Not(HasSubstr("[audit]")));
+  ASSERT_EQ(::chown(file.c_str(), 1234, 0), 0);
+  EXPECT_THAT(Warnings(), HasSubstr(label + "the file is owned by uid 1234, expected uid 0\n"));
+  ASSERT_EQ(::chown(file.c_str(), 0, 1234), 0);
+  ASSERT_EQ(::chmod(file.c_str(), 0660), 0);
+  EXPECT_THAT(Warnings(),
+              HasSubstr(label + "the file can be written by gid 1234, expected chmod g-w"));
+}
+
+TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
+  const TempDir other;
+  const std::string path = other.path();
+  const std::string socket = "unix://" + path + "/l.sock";
+  WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/audit\"\n",
+               .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"l\"\naddress = \"" +
+                        socket + "\"\n"});
+  EXPECT_THAT(Warnings(), Not(HasSubstr(path)));
+  ASSERT_EQ(::chmod(path.c_str(), 01777), 0);
+  const std::string directory =
+      "directory " + path + " can be written by others, expected chmod o-w: ";
+  EXPECT_THAT(Warnings(),
+              HasSubstr("listener \"l\" " + socket + ": " + directory +
+                        "whoever locks the socket's lock file in it keeps the daemon from "
+                        "listening\n"));
+  EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/audit: " + directory +
+                                    "whoever may write it can replace the file\n"));
+  // Whoever may rename a folder on the way decides what is there.
+  ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
+  std::filesystem::create_directory(other / "sub");
+  WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/sub/audit\"\n"});
+  EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/sub/audit: " + directory));
+}
+
+// Whoever may open it, on the machine, could stop the daemon.
+TEST_F(PlaceCheckTest, AnAdminServiceForEverybodyIsWarnedAbout) {
+  WriteConfig({.head = "[admin]\naddress = \"unix://" + (folder_ / "admin.sock") +
+                       "\"\nusers = [\"*\"]\n"});
+  EXPECT_THAT(Warnings(), HasSubstr("[admin] users has \"*\""));
 }
 
 TEST_F(CommandLineTest, CheckWarnsAndExitsZero) {

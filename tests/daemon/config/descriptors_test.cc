@@ -46,6 +46,26 @@ TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor
                           "1799 descriptors that the system leaves to users other than root "
                           "(ulimit -n, LimitNOFILE=)"));
   EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
+  EXPECT_THAT(
+      Strings(CheckDescriptors(*loaded.config, 3122, DescriptorLimit::kOfThisProcessOnly)),
+      ElementsAre(
+          "c: [limits] backend_connections_per_user is 1800; how many the daemon may have is "
+          "not known here, this process would leave 1799 to users other than root (ulimit "
+          "-n, LimitNOFILE=)"));
+}
+
+TEST(CheckDescriptorsTest, ALimitThatIsNotTheDaemons) {
+  const LoadedConfig loaded = ParseText(
+      "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  const auto check = [&loaded](uint64_t limit) {
+    return Strings(CheckDescriptors(*loaded.config, limit, DescriptorLimit::kOfThisProcessOnly));
+  };
+  EXPECT_THAT(check(2066),
+              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
+                          "backends takes 2067 descriptors; how many the daemon may have is not "
+                          "known here, this process may have 2066 (ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(check(2067), IsEmpty());
 }
 
 }  // namespace

@@ -267,6 +267,11 @@ TEST(CheckAdminTest, OpenToEverybody) {
       ElementsAre("c:1:1: [admin] users has \"*\": everybody who can connect to it sees all "
                   "calls and can stop the daemon; name the users"));
   EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
+  // Its users are matched as those of an allow rule are.
+  EXPECT_THAT(
+      Warnings(WithRules("[admin]\nusers = [\"nobody\"]\n")),
+      ElementsAre("c:2:1: [admin] allows uid 65534, as which everybody without a mapping in a "
+                  "user namespace shows"));
 }
 
 // --- a rule that takes the calls of another listener ---
