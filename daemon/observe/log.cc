@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <utility>
 
 #include "observe/log_line.h"
@@ -114,12 +113,15 @@ ttrpc::Status SetUpLog(const LogConfig& config) {
 }
 
 void LogWithoutTarget(LogFormat format, std::string message) {
+  // Standard error is its default target.
+  const OutputResult output = MakeLogOutput(LogConfig());
+  if (!output) return;
   std::string line;
   AppendLogLine({.time = spdlog::log_clock::now(),
                  .level = spdlog::level::err,
                  .message = std::move(message)},
-                format, /*bare=*/false, &line);
-  std::fputs(line.c_str(), stderr);
+                format, (*output)->keeps_time_and_level(), &line);
+  static_cast<void>((*output)->Write(spdlog::level::err, line));
 }
 
 LogLevel LogLevelNow() { return LevelOf(TheLog().logger->level()); }

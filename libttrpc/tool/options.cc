@@ -158,6 +158,7 @@ int Refuse(const std::string& why) {
 int Report(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> rest = app.remaining();
   if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !rest.empty()) {
+    if (rest.front().starts_with('-')) return Refuse("unknown option " + rest.front());
     const std::string closest = text::Closest(rest.front(), {"call", "list", "describe"});
     return Refuse("unknown command " + text::QuoteShort(rest.front()) +
                   (closest.empty() ? ", expected call, list or describe"

@@ -75,14 +75,14 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
 TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
   WriteConfig({.head = "[daemon]\nsandbox = false\n"});
   size_t lines = 0;
-  for (int descriptors = 4; descriptors <= 12; ++descriptors) {
+  for (int descriptors = 4; descriptors <= 8; ++descriptors) {
     const CommandResult result = RunCommand(
-        {.args = {"sh", "-c", "ulimit -n \"$0\"; exec timeout 10 \"$TTRPC_PROXYD\" --config \"$1\"",
+        {.args = {"sh", "-c", "ulimit -n \"$0\"; exec timeout 5 \"$TTRPC_PROXYD\" --config \"$1\"",
                   std::to_string(descriptors), config_path()}});
     EXPECT_EQ(result.out, "");
     std::istringstream err(result.err);
     for (std::string line; std::getline(err, line); ++lines) {
-      if (line.starts_with(config_path() + ": ")) continue;  // it could not even be read
+      if (line.starts_with(folder_.path())) continue;  // it could not even be read
       EXPECT_THAT(line, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z (info|warn|error) "))
           << descriptors;
     }

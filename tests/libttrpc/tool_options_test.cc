@@ -145,6 +145,7 @@ TEST_F(OptionsTest, HelpAndVersion) {
 TEST_F(OptionsTest, BadCommandLinesExit64) {
   ExpectRefused({}, "A subcommand is required");
   ExpectRefused({"shout"}, "ttrpc: unknown command \"shout\", expected call, list or describe\n");
+  ExpectRefused({"--raw"}, "ttrpc: unknown option --raw\n");
   ExpectRefused({"cal", "unix:///x"}, "ttrpc: unknown command \"cal\"; did you mean \"call\"?\n");
   ExpectRefused({"call"}, "ADDRESS is required");
   ExpectRefused({"call", "unix:///x"}, "METHOD is required");

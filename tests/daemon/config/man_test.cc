@@ -59,6 +59,21 @@ TEST_P(ManPageTest, HasEachKeyThatThereIsAndNoOther) {
   EXPECT_EQ(DocumentedKeysOf(page, GetParam()), known);
 }
 
+// What the reader of an empty table misses, it asks for.
+TEST_P(ManPageTest, SaysWhichKeysAreRequired) {
+  const std::string table = GetParam();
+  std::set<std::string> required;
+  for (const ConfigError& error : ParseText(table + "\n").errors) {
+    for (const std::string& key : AllMatches(error.message, "\\] has no ([a-z_]+), expected"))
+      required.insert(key);
+  }
+  const std::string page = ReadPage();
+  const size_t begin = page.find("\n.Ss " + table + "\\&\n");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string section = page.substr(begin, page.find("\n.Ss ", begin + 1) - begin);
+  EXPECT_EQ(AllMatches(section, "\n\\.It Ic ([a-z_]+)\nRequired"), required);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tables, ManPageTest,
                          testing::Values("[daemon]", "[log]", "[audit]", "[limits]", "[timeouts]",
                                          "[admin]", "[metrics]", "[[listener]]", "[[backend]]",
