@@ -2,11 +2,11 @@
 #include "observe/user_names.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace proxyd {
@@ -122,7 +122,7 @@ TEST(SystemUserNamesTest, AThreadThatHangsIsLeftAndCounted) {
   }
   EXPECT_EQ(UserNames::stuck(), 1U);
   database.Open();
-  while (UserNames::stuck() != 0) ::usleep(100);
+  while (UserNames::stuck() != 0) std::this_thread::yield();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -140,7 +141,7 @@ struct StageCase {
   Stage stage;
   AuditEvent event;
   std::optional<ProtocolError> error;
-  std::string why;  // before the status's message
+  std::string_view why;  // before the status's message
 };
 
 const StageCase kStageCases[] = {
