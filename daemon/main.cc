@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -26,6 +29,7 @@
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
+#include "observe/user_names.h"
 #include "policy/snapshot.h"
 #include "run/config_report.h"
 #include "run/daemon.h"
@@ -33,6 +37,7 @@
 #include "run/failed_starts.h"
 #include "run/prepared_reload.h"
 #include "run/process_resources.h"
+#include "run/runtime_folder.h"
 #include "run/signals.h"
 #include "sandbox/sandbox.h"
 
@@ -45,6 +50,14 @@ struct Options {
   bool print_config = false;
   std::optional<LogLevel> log_level;
 };
+
+// What another program reads is written as a whole, or the exit status says that it is not.
+int PrintAll(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return EXIT_SUCCESS;
+  std::fprintf(stderr, "ttrpc-proxyd: standard output: %s\n",
+               std::generic_category().message(errno).c_str());
+  return EXIT_FAILURE;
+}
 
 // Returns the exit status once --help, --version or an error was printed; none: go on.
 std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
@@ -66,7 +79,8 @@ std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+    std::ostringstream text;
+    return app.exit(error, text) == 0 ? PrintAll(text.str()) : EX_USAGE;
   }
   if (!level.empty()) options->log_level = FindWord(kLogLevelWords, level);
   return std::nullopt;
@@ -88,8 +102,24 @@ int Fail(const ttrpc::Status& failure) {
 
 int Fail(const char* why) { return Fail(ttrpc::Status(ttrpc::StatusCode::kInternal, why)); }
 
+// libevent has messages of its own, which would go to standard error in another format.
+void LogMessagesOfLibevent() {
+  event_set_log_callback([](int severity, const char* message) {
+    spdlog::log(severity >= EVENT_LOG_ERR    ? spdlog::level::err
+                : severity >= EVENT_LOG_WARN ? spdlog::level::warn
+                                             : spdlog::level::debug,
+                "{}", message);
+  });
+  // It ends the process itself after an error that it cannot go on with.
+  event_set_fatal_callback([](int) {
+    ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
+    ::_exit(EXIT_FAILURE);
+  });
+}
+
 // Until the daemon has drained.
 int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
+  LogMessagesOfLibevent();
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
   if (!base) return Fail("no event loop");
   Daemon daemon(base.get(), std::move(snapshot), audit, options,
@@ -104,6 +134,7 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   // The daemon ends anyway: a signal that comes now must not change its exit status.
   HoldBack(kRequestSignals);
   HoldBack(kStopSignals);
+  RemoveVerdict(InRuntimeFolder(kReloadVerdictFile));
   daemon.LogCounters();
   return EXIT_SUCCESS;
 }
@@ -127,7 +158,8 @@ int RunLogged(Config config, const DaemonOptions& options) {
   KeepMemoryOfMessages();
   auto target = MakeAuditTarget(config.audit);
   if (!target) return Fail(target.error());
-  Audit audit(config.audit, *std::move(target));
+  UserNames names;
+  Audit audit(config.audit, *std::move(target), SystemAuditClock(), &names);
   const int status = Serve(MakeSnapshot(std::move(config)), audit, options);
   audit.Stop(std::chrono::steady_clock::now() + kAuditEndsWithin);
   return status;
@@ -140,22 +172,22 @@ int Run(Config config, const Options& options) {
   // The log has a thread, and a sandbox does not confine threads that are there before it.
   const ttrpc::Status confined = ConfineIfWanted(config, &daemon_options);
   if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
-    // There is no log that this could be written to.
-    std::fprintf(stderr, "%s\n", status.message().c_str());
+    LogWithoutTarget(config.log.format, status.message());
     return ExitStatusOf(status);
   }
   const int status = confined.ok() ? RunLogged(std::move(config), daemon_options) : Fail(confined);
   ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
-  // A thread that hangs in a write must not outlive what it uses.
-  if (OutputThread::stuck() != 0) ::_exit(status);
+  // A thread that hangs in a write, or in the user database, must not outlive what it uses.
+  if (OutputThread::stuck() != 0 || UserNames::stuck() != 0) ::_exit(status);
   return status;
 }
 
 // --check and --print-config.
 int Show(const Config& config, const Options& options) {
   const int status = options.check ? ReportChecks(config) : EXIT_SUCCESS;
-  if (options.print_config) std::fputs(PrintConfig(config).c_str(), stdout);
-  return status;
+  if (!options.print_config) return status;
+  const int printed = PrintAll(PrintConfig(config));
+  return status != EXIT_SUCCESS ? status : printed;
 }
 
 int Start(Config config, const Options& options) {

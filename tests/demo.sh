@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows the daemon at work in front of a real containerd shim: tests/demo.sh
+# Shows the daemon at work in front of a real containerd shim: tests/demo.sh [--installed]
 #
-# Installs what is missing, builds the daemon, starts Debian's containerd-shim-runc-v2 as containerd
+# Installs what is missing, builds the daemon (or takes the one that is installed), starts Debian's containerd-shim-runc-v2 as containerd
 # would (but without a container), puts the daemon in front of it and calls it as three users. Each
 # step says what is to happen, shows what did, and ends the demo if that is not the same. Needs
 # root: only root may talk to a shim, and become somebody else. Leaves nothing behind but ./build.
@@ -12,11 +12,22 @@ umask 022
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly build=$top/build
+proxyd=$build/daemon/ttrpc-proxyd
+tool=$build/libttrpc/tool/ttrpc
 readonly task=/containerd.task.v2.Task
 readonly payload='{"id": "demo"}'
 # Any two users but `nobody`, as whom also everyone shows who has no uid here.
 readonly viewer=www-data stranger=games
 
+installed=false
+case ${1-} in
+  '') ;;
+  --installed) installed=true ;;
+  *)
+    echo "usage: tests/demo.sh [--installed]" >&2
+    exit 64
+    ;;
+esac
 if [[ $(id -u) -ne 0 ]]; then
   echo "tests/demo.sh: must be root: it talks to a shim, and becomes other users" >&2
   exit 1
@@ -90,12 +101,23 @@ show_rule() { # NAME
   sed -n "/^name *= \"$1\"/,/^\$/p" "$work/config.toml" | sed '1i [[rule]]' | sed 's/^/    /'
 }
 
-build_all() { # called where set -e has no effect
+# The next two are called where set -e has no effect.
+find_installed() {
+  "$top/tests/install-deps.sh" shim || return
+  proxyd=$(command -v ttrpc-proxyd) || { echo "ttrpc-proxyd is not installed" && return 1; }
+  tool=$(command -v ttrpc) || { echo "ttrpc is not installed" && return 1; }
+}
+
+build_all() {
   "$top/tests/install-deps.sh" demo &&
     { [[ -e $build/build.ninja ]] || meson setup "$build" "$top"; } &&
-    ninja -C "$build" daemon/ttrpc-proxyd libttrpc/tool/ttrpc &&
-    # Other users may not be let into the folder that this is in.
-    install -m 755 "$build/libttrpc/tool/ttrpc" "$work/ttrpc"
+    ninja -C "$build" daemon/ttrpc-proxyd libttrpc/tool/ttrpc
+}
+
+get_programs() {
+  if $installed; then find_installed; else build_all; fi || return
+  # Other users may not be let into the folder that this is in.
+  install -m 755 "$tool" "$work/ttrpc"
 }
 
 # As much of containerd's schema as is called here.
@@ -168,18 +190,22 @@ TOML
 }
 
 start_daemon() {
-  "$build/daemon/ttrpc-proxyd" --config "$work/config.toml" --check || fail "--check"
-  "$build/daemon/ttrpc-proxyd" --config "$work/config.toml" 2>"$work/daemon.log" &
+  "$proxyd" --config "$work/config.toml" --check || fail "--check"
+  "$proxyd" --config "$work/config.toml" 2>"$work/daemon.log" &
   daemon_pid=$!
   wait_for "$work/daemon.log" ready
 }
 
-say "Installing what is missing and building; the first time this takes some minutes"
-build_all >"$work/build.log" 2>&1 || {
+if $installed; then
+  say "Installing what is missing"
+else
+  say "Installing what is missing and building; the first time this takes some minutes"
+fi
+get_programs >"$work/build.log" 2>&1 || {
   tail -n 40 "$work/build.log" >&2
-  fail "the build"
+  fail "the programs"
 }
-echo "  done: $("$build/daemon/ttrpc-proxyd" --version), $("$build/libttrpc/tool/ttrpc" --version)"
+echo "  done: $("$proxyd" --version), $("$tool" --version)"
 write_schema
 
 say "1. A real shim, as containerd would start it: its socket is root's alone"

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the Debian 12 packages that are missing: tests/install-deps.sh [build|demo|package|test|full]
-#   build  what meson and ninja need            demo  and the shim that tests/demo.sh talks to
+# Installs the Debian packages that are missing: tests/install-deps.sh [shim|build|demo|package|test|full]
+#   shim   the shim that tests/demo.sh talks to
+#   build  what meson and ninja need            demo  and the shim
 #   package  and what systemd/build-deb.sh needs
 #   test   and what tests/run.sh needs          full  and what tests/run.sh --full needs
+# All groups but test and full exist on Debian 12 and 13; those two need Debian 12.
 # Says and does nothing when all are there. Needs no more than bash and apt; never asks anything.
 set -euo pipefail
 
@@ -14,27 +16,33 @@ build_packages=(
   g++ meson ninja-build pkg-config
   libcap-ng-dev libcli11-dev libevent-dev libfmt-dev libgmock-dev libgtest-dev libmd-dev libprotobuf-dev
   libprotoc-dev libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
-  prometheus-cpp-dev protobuf-compiler
+  protobuf-compiler
 )
 demo_packages=(containerd)
 test_packages=(
   ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
   libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 runc shellcheck systemd
 )
-package_packages=(debhelper systemd)
+# Where systemd looks for units stands in a package of its own from Debian 13 on.
+systemd_dev=systemd-dev
+# shellcheck source=/dev/null
+debian=$(. /etc/os-release && echo "${VERSION_ID-}")
+if [[ ${debian%%.*} == 12 ]]; then systemd_dev=systemd; fi
+package_packages=(debhelper lintian "$systemd_dev")
 full_packages=(
-  debhelper debootstrap haproxy libgrpc++-dev libnginx-mod-stream nginx protobuf-compiler-grpc
+  debhelper debootstrap haproxy libgrpc++-dev lintian libnginx-mod-stream nginx protobuf-compiler-grpc
 )
 
 packages=("${build_packages[@]}")
 case $group in
+  shim) packages=("${demo_packages[@]}") ;;
   build) ;;
   demo) packages+=("${demo_packages[@]}") ;;
   package) packages+=("${package_packages[@]}") ;;
   test) packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
   full) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${full_packages[@]}") ;;
   *)
-    echo "install-deps.sh: no group '$group', expected build, demo, package, test or full" >&2
+    echo "install-deps.sh: no group '$group', expected shim, build, demo, package, test or full" >&2
     exit 64
     ;;
 esac

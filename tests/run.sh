@@ -8,8 +8,8 @@
 # outside the tree with the installed library, the units under a systemd, the status page in a
 # browser, the metrics in Prometheus, the daemon under load, faults and change, several loops under
 # ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds
-# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages, the
-# daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
+# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages on Debian
+# 12 and 13, the daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
 # Needs root: tests connect as other users.
 #
 # One line for each step, its output in build-logs; what failed is shown. The last line is
@@ -141,7 +141,10 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "systemd" tests/systemd/run.sh --build "$build"
       run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
       run "metrics" tests/metrics/run.sh --build "$build"
-      if $full; then run "package" tests/package/run.sh; fi
+      if $full; then
+        run "package" tests/package/run.sh
+        run "package trixie" tests/package/run.sh --release trixie
+      fi
       if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
@@ -149,10 +152,11 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
   fi
   # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
-  # werror: it also warns of g++'s own library.
+  # werror: it also warns of g++'s own library. Several sources at once, since most of the time would
+  # go into their headers.
   if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true \
-    -Dcpp_args=-g1 -Dintegration_tests=false; then
+    -Dcpp_args=-g1 -Dintegration_tests=false -Dunity=on -Dunity_size=8; then
     unit sanitized "$sanitized" --sanitized
     integration sanitized "$sanitized" --sanitized
     if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
@@ -165,7 +169,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc)
   fi
   if CXX=clang++-19 prepare "build threads" compile "$threads" -Dbuildtype=debug \
-    -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dcpp_args=-g1 \
+    -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dcpp_args=-g1 -Dunity=on -Dunity_size=8 \
     -- "${thread_targets[@]}"; then
     for test in "${thread_tests[@]}"; do
       once "threads $(basename "$test")" env TSAN_OPTIONS=halt_on_error=1 "$threads/$test"
@@ -183,7 +187,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     for name in "interop" "interop direct" "install" "systemd" "status page" "metrics"; do
       tally "$name"
     done
-    if $full; then tally "package"; fi
+    if $full; then tally "package"; tally "package trixie"; fi
     if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
   fi
   if $full; then

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What bash offers after `ttrpc-proxyctl`: commands, their options, and what these take: files,
-# users, groups, words. Needs nothing but bash itself.
+# users, groups, words, and names that the running daemon has. Needs nothing but bash itself.
 
 # _ttrpc_proxyctl_command: the command that stands on the line, if any.
 _ttrpc_proxyctl_command() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      status | peers | calls | rules | users | backends | reload | drain | log-level | close | \
-        explain | tap | learn)
+      status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
+        close | explain | tap | learn | names)
         # Not if it is what an option was given.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -27,17 +27,41 @@ _ttrpc_proxyctl_options() {
     '') echo "--version" ;;
     status | rules | users | backends) echo "--watch" ;;
     peers | calls) echo "--limit --watch" ;;
+    reload) echo "--pid" ;;
     close) echo "--listener" ;;
-    explain) echo "--listener --user --group --groups --method --metadata --config" ;;
+    explain) echo "--listener --user --group --groups --method --metadata --config --expect" ;;
     tap)
-      echo "--user --listener --rule --method --outcome --event --payload --descriptor-set --count"
+      echo "--user --listener --rule --backend --method --outcome --event --payload --descriptor-set
+        --count"
       ;;
     learn) echo "--audit --tap --include-denied --backend --config" ;;
   esac
 }
 
+# _ttrpc_proxyctl_names KIND TYPED: puts the names that the running daemon has, and that begin with
+# what is typed, into COMPREPLY. A name may have blanks. Where no daemon answers there are none.
+_ttrpc_proxyctl_names() {
+  local name typed=$2 quoted=false address=()
+  if [[ $COMP_LINE =~ --address[=\ ]+([^\ ]+) ]]; then address=(--address "${BASH_REMATCH[1]}"); fi
+  case $typed in
+    [\"\']*) typed=${typed:1} quoted=true ;;
+    *) typed=${typed//\\/} ;;
+  esac
+  while IFS= read -r name; do
+    [[ $name == "$typed"* ]] || continue
+    if ! $quoted; then printf -v name %q "$name"; fi
+    COMPREPLY+=("$name")
+  done < <(ttrpc-proxyctl "${address[@]}" --timeout 1s names "$1" 2>/dev/null)
+}
+
 _ttrpc_proxyctl() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command words=
+  # `--option=value` is three of bash's words.
+  if [[ $current == = ]]; then
+    current=
+  elif [[ $previous == = ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   COMPREPLY=()
   command=$(_ttrpc_proxyctl_command)
   case $previous in
@@ -72,13 +96,20 @@ _ttrpc_proxyctl() {
         PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED
         INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED"
       ;;
-    --timeout | --limit | --listener | --method | --metadata | --rule | --count | --backend) return ;;
+    --listener | --rule | --backend)
+      _ttrpc_proxyctl_names "${previous#--}s" "$current"
+      return
+      ;;
+    --expect) words="allow deny" ;;
+    names) if [[ $current != -* ]]; then words="listeners rules backends"; fi ;;
+    --timeout | --limit | --pid | --method | --metadata | --count) return ;;
     log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;
   esac
   if [[ -z $words && $current == -* ]]; then
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
-    words="status peers calls rules users backends reload drain log-level close explain tap learn"
+    words="status peers calls rules users backends metrics reload drain log-level close explain tap
+      learn names"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

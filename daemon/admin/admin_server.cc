@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/process_labels.h"
 #include "policy/match.h"
 
 namespace proxyd {
@@ -41,9 +42,10 @@ AdminServer::AdminServer(DaemonInfo& info, AdminActions& actions)
   static_cast<void>(ttrpc::proxy::v1::RegisterAdmin(server_, service_));
 }
 
-void AdminServer::Commit(ListenerSet::Change change) {
-  listeners_.CommitAndRemove(std::move(change));
+std::vector<BoundSocket> AdminServer::Commit(ListenerSet::Change change) {
+  std::vector<BoundSocket> gone = listeners_.CommitAndLog(std::move(change));
   service_.EndTaps([this](const ttrpc::UnixCredentials& caller) { return Allows(caller); });
+  return gone;
 }
 
 // Connections outlive reloads: each call is checked anew.
@@ -103,7 +105,7 @@ void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
                          const ttrpc::MethodInfo* method) const {
   AuditRecord record;
   record.event = event;
-  record.listener = kLabel;
+  record.listener = AdminService::kLabel;
   record.pid = caller.pid;
   record.uid = caller.uid;
   record.gid = caller.gid;
@@ -113,7 +115,13 @@ void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
     record.kind = method->unary() ? "unary" : "stream";
   }
   record.carried_out = event == AuditEvent::kCall;
-  if (event != AuditEvent::kCall) record.code = StatusCode::kPermissionDenied;
+  if (event != AuditEvent::kCall) {
+    record.code = StatusCode::kPermissionDenied;
+    record.reason = AuditReason::kNotAdmitted;
+  }
+  const ProcessLabels labels = ReadProcessLabels(caller.pid);
+  record.comm = labels.comm();
+  record.loginuid = labels.loginuid();
   info_.reports.Tell(record, AuditCalls::kAll);
 }
 

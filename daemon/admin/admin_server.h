@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "admin/admin_service.h"
 #include "config/config.h"
@@ -20,20 +22,24 @@ namespace proxyd {
 
 class AdminServer {
  public:
-  // As the audit calls it in the place of a listener; no listener can have this name by accident.
-  static constexpr std::string_view kLabel = "[admin]";
-
   // `info` and `actions` must outlive it.
   AdminServer(DaemonInfo& info, AdminActions& actions);
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
   // See ListenerSet.
+  std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
+  ttrpc::Result<ListenerSet::Change> Prepare(const Config& after, ListenerSet::NewSockets made) {
+    return listeners_.Prepare(SocketsOf(after.admin), std::move(made));
+  }
   ttrpc::Result<ListenerSet::Change> Prepare(const Config& after) {
     return listeners_.Prepare(SocketsOf(after.admin));
   }
   // When the configuration that it was prepared for counts.
-  void Commit(ListenerSet::Change change);
+  [[nodiscard]] std::vector<BoundSocket> Commit(ListenerSet::Change change);
+
+  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  void StopListening() { listeners_.Clear(); }
 
   // To whoever asked for a reload.
   void Reloaded(const ReloadOutcome& outcome) { service_.Reloaded(outcome); }

@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "admin/list_room.h"
+#include "config/known_names.h"
 #include "config/words.h"
 #include "observe/log.h"
 #include "policy/explain.h"
@@ -29,7 +32,6 @@ namespace {
 // Each sees everything, and costs time with every call.
 constexpr size_t kTaps = 8;
 constexpr uint32_t kListedByDefault = 1000;
-// That fit into a message.
 constexpr uint32_t kListedAtMost = 10000;
 
 size_t LimitOf(uint32_t asked) {
@@ -72,6 +74,11 @@ void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_requests_per_second_per_user(limits.requests_per_second_per_user);
   out->set_buffered_per_user(limits.buffered_per_user);
   out->set_buffered(limits.buffered);
+}
+
+// The name of a user for a field of text.
+std::string NameOf(const DaemonInfo& info, uid_t uid) {
+  return AsText(info.reports.audit().UserName(uid));
 }
 
 void Describe(const Peer& peer, const Call& call, v1::Call* out) {
@@ -151,6 +158,7 @@ AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
   reply.set_pid(::getpid());
   reply.set_start_time(SinceEpoch(info_.started));
   reply.set_draining(info_.draining);
+  if (info_.draining) reply.set_drain_time(SinceEpoch(info_.drain_began));
   reply.set_config_file(config.file);
   reply.set_config_digest(info_.digest);
   reply.set_config_load_time(SinceEpoch(info_.loaded));
@@ -185,17 +193,24 @@ AdminService::Task<v1::ListPeersReply> AdminService::ListPeers(
   const auto now = std::chrono::system_clock::now();
   const size_t limit = LimitOf(request.limit());
   v1::ListPeersReply reply;
+  ListRoom room;
   for (const Peer& peer : info_.proxy.worker().peers()) {
     if (static_cast<size_t>(reply.peers_size()) == limit) break;
     v1::Peer* out = reply.add_peers();
     out->set_id(peer.identity().id);
     out->set_listener(peer.listener_name());
     out->set_uid(peer.identity().uid);
+    out->set_user(NameOf(info_, peer.identity().uid));
+    out->set_comm(AsText(peer.identity().labels.comm()));
+    if (peer.identity().labels.loginuid() != kNoLoginUid)
+      out->set_loginuid(peer.identity().labels.loginuid());
     out->set_gid(peer.identity().gid);
     out->set_pid(peer.identity().pid);
     out->set_connected_time(SinceEpoch(now) - Microseconds(steady_now - peer.connected()));
     out->set_calls(peer.calls().size());
     out->set_buffered(peer.held());
+    reply.set_cut(!room.Keep(reply.mutable_peers()));
+    if (reply.cut()) break;
   }
   reply.set_total(info_.proxy.worker().peers().size());
   co_return reply;
@@ -214,7 +229,13 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
                     [](const Found& a, const Found& b) { return a.call->start < b.call->start; });
   v1::ListCallsReply reply;
-  for (size_t i = 0; i < listed; ++i) Describe(*found[i].peer, *found[i].call, reply.add_calls());
+  ListRoom room;
+  for (size_t i = 0; i < listed && !reply.cut(); ++i) {
+    v1::Call* const out = reply.add_calls();
+    Describe(*found[i].peer, *found[i].call, out);
+    out->set_user(NameOf(info_, out->uid()));
+    reply.set_cut(!room.Keep(reply.mutable_calls()));
+  }
   reply.set_total(found.size());
   co_return reply;
 }
@@ -226,6 +247,7 @@ AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
   for (const auto& [key, rule] : info_.proxy.worker().labeled_counters().rules())
     hits[key.rule] += rule.decisions;
   v1::ListRulesReply reply;
+  ListRoom room;
   for (const RuleConfig& rule : config.rules) {
     v1::Rule* out = reply.add_rules();
     out->set_name(rule.name);
@@ -236,7 +258,10 @@ AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
     out->set_line(rule.position.line);
     if (rule.action == RuleConfig::Action::kAllow)
       out->set_backend(config.backends[rule.backend].name);
+    reply.set_cut(!room.Keep(reply.mutable_rules()));
+    if (reply.cut()) break;
   }
+  reply.set_total(config.rules.size());
   reply.set_denied_by_default(hits[""]);
   co_return reply;
 }
@@ -244,19 +269,26 @@ AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
 AdminService::Task<v1::ListUsersReply> AdminService::ListUsers(ttrpc::Context&,
                                                                const v1::ListUsersRequest&) {
   v1::ListUsersReply reply;
-  for (const Accounting::Usage& user : info_.proxy.accounting().usage()) {
+  ListRoom room;
+  const std::vector<Accounting::Usage> users = info_.proxy.accounting().usage();
+  for (const Accounting::Usage& user : users) {
     v1::User* out = reply.add_users();
     out->set_uid(user.uid);
+    out->set_user(NameOf(info_, user.uid));
     out->set_connections(user.connections);
     out->set_calls(user.calls);
     out->set_buffered(user.buffered);
+    reply.set_cut(!room.Keep(reply.mutable_users()));
+    if (reply.cut()) break;
   }
+  reply.set_total(users.size());
   co_return reply;
 }
 
 AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     ttrpc::Context&, const v1::ListBackendsRequest&) {
   v1::ListBackendsReply reply;
+  ListRoom room;
   for (const BackendConfig& backend : info_.config().backends) {
     const BackendCounters& counts =
         info_.proxy.worker().labeled_counters().backends().at(backend.name);
@@ -264,14 +296,29 @@ AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
     out->set_name(backend.name);
     for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
     out->set_up(counts.up);
-    out->set_tried(counts.connects + counts.connects_failed > 0);
+    out->set_tried(counts.tried);
     out->set_last_error(AsText(counts.last_error));
     out->set_connections(counts.connections);
     out->set_calls(counts.calls_in_flight);
     out->set_connects(counts.connects);
     out->set_connects_failed(counts.connects_failed);
+    reply.set_cut(!room.Keep(reply.mutable_backends()));
+    if (reply.cut()) break;
   }
+  reply.set_total(info_.config().backends.size());
   co_return reply;
+}
+
+ttrpc::Task<Status> AdminService::GetMetrics(ttrpc::Context&, const v1::GetMetricsRequest&,
+                                             ttrpc::SendStream<v1::MetricsPart>& replies) {
+  const std::unique_ptr<SlicedText> text = actions_.Metrics();
+  for (bool more = true; more;) {
+    v1::MetricsPart part;
+    more = text->AppendSlice(part.mutable_text());
+    if (Status status = co_await replies.Send(part); !status.ok()) co_return status;
+    if (more) co_await NextWakeUp(loop_);
+  }
+  co_return Status();
 }
 
 AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
@@ -290,9 +337,14 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
   co_return reply;
 }
 
-AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context&, const v1::DrainRequest&) {
+AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context& context,
+                                                       const v1::DrainRequest&) {
   // Once more would be the order to exit at once.
-  if (!info_.draining) actions_.Drain();
+  if (!info_.draining) {
+    const ttrpc::UnixCredentials& caller = *context.credentials();
+    actions_.Drain("uid " + std::to_string(caller.uid) + ", pid " + std::to_string(caller.pid) +
+                   " by [admin]");
+  }
   co_return v1::DrainReply();
 }
 
@@ -314,11 +366,13 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
                                                            const v1::ExplainRequest& request) {
   const Snapshot& snapshot = info_.proxy.snapshot();
   const auto& listeners = snapshot.config.listeners;
+  const bool any = request.listener().empty();
+  if (any && listeners.size() != 1)
+    co_return Status(StatusCode::kInvalidArgument, "name a listener; " + ThereAre(listeners));
   const auto listener = std::find_if(
       listeners.begin(), listeners.end(),
-      [&request](const ListenerConfig& own) { return own.name == request.listener(); });
-  if (listener == listeners.end())
-    co_return Status(StatusCode::kNotFound, "no such listener: " + request.listener());
+      [any, &request](const ListenerConfig& own) { return any || own.name == request.listener(); });
+  if (listener == listeners.end()) co_return NoSuchName("listener", request.listener(), listeners);
   const auto method = ParseMethodName(request.method());
   if (!method) co_return method.error();
   const std::vector<gid_t> groups(request.groups().begin(), request.groups().end());
@@ -364,9 +418,27 @@ AdminService::Task<v1::ClosePeerReply> AdminService::ClosePeer(
   co_return reply;
 }
 
+// A tap for a name that nothing has would wait for ever. A listener may be one that a reload has
+// removed, whose peers have stayed, or the admin service itself.
+Status AdminService::CheckNames(const v1::TapRequest& request) const {
+  const Config& config = info_.config();
+  for (const std::string& name : request.listeners()) {
+    if (name != kLabel && !info_.proxy.worker().KnowsListener(name))
+      return NoSuchName("listener", name, config.listeners);
+  }
+  for (const std::string& name : request.rules()) {
+    if (!HasName(config.rules, name)) return NoSuchName("rule", name, config.rules);
+  }
+  for (const std::string& name : request.backends()) {
+    if (!HasName(config.backends, name)) return NoSuchName("backend", name, config.backends);
+  }
+  return {};
+}
+
 ttrpc::Task<Status> AdminService::Tap(ttrpc::Context& context, const v1::TapRequest& request,
                                       ttrpc::SendStream<v1::TapEvent>& replies) {
   if (Status status = TapQueue::Check(request); !status.ok()) co_return status;
+  if (Status status = CheckNames(request); !status.ok()) co_return status;
   if (taps_.size() >= kTaps)
     co_return Status(StatusCode::kResourceExhausted,
                      "there are " + std::to_string(kTaps) + " taps already");

@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/admin.ttrpc.h"
 #include "admin/tap_queue.h"
 #include "config/config.h"
+#include "observe/sliced_text.h"
 #include "proxy/daemon_info.h"
 #include "ttrpc/io_loop.h"
 
@@ -28,7 +31,10 @@ class AdminActions {
  public:
   // AdminService::Reloaded() is called when it is done. Not while draining.
   virtual void Reload() = 0;
-  virtual void Drain() = 0;
+  // `asker`: in words for the log.
+  virtual void Drain(const std::string& asker) = 0;
+  // What GetMetrics() sends.
+  virtual std::unique_ptr<SlicedText> Metrics() = 0;
 
  protected:
   ~AdminActions() = default;
@@ -36,6 +42,10 @@ class AdminActions {
 
 class AdminService final : public ttrpc::proxy::v1::Admin {
  public:
+  // What audit and tap call the admin service where they name a listener; no listener can have this
+  // name by accident.
+  static constexpr std::string_view kLabel = "[admin]";
+
   // All of them must outlive it.
   AdminService(ttrpc::IoLoop& loop, DaemonInfo& info, AdminActions& actions)
       : loop_(loop), info_(info), actions_(actions) {}
@@ -61,6 +71,9 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
       ttrpc::Context& context, const ttrpc::proxy::v1::ListUsersRequest& request) override;
   Task<ttrpc::proxy::v1::ListBackendsReply> ListBackends(
       ttrpc::Context& context, const ttrpc::proxy::v1::ListBackendsRequest& request) override;
+  ttrpc::Task<ttrpc::Status> GetMetrics(
+      ttrpc::Context& context, const ttrpc::proxy::v1::GetMetricsRequest& request,
+      ttrpc::SendStream<ttrpc::proxy::v1::MetricsPart>& replies) override;
   Task<ttrpc::proxy::v1::ReloadReply> Reload(
       ttrpc::Context& context, const ttrpc::proxy::v1::ReloadRequest& request) override;
   Task<ttrpc::proxy::v1::DrainReply> Drain(ttrpc::Context& context,
@@ -74,6 +87,9 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
   ttrpc::Task<ttrpc::Status> Tap(ttrpc::Context& context,
                                  const ttrpc::proxy::v1::TapRequest& request,
                                  ttrpc::SendStream<ttrpc::proxy::v1::TapEvent>& replies) override;
+
+  // NOT_FOUND: a filter has a name that nothing has.
+  ttrpc::Status CheckNames(const ttrpc::proxy::v1::TapRequest& request) const;
 
   class ReloadWait;
 

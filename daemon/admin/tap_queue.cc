@@ -47,7 +47,8 @@ std::string AsText(std::string_view text) {
 
 Status TapQueue::Check(const ttrpc::proxy::v1::TapRequest& request) {
   if (!request.method().empty() && !ParseMethodPattern(request.method()))
-    return {StatusCode::kInvalidArgument, "method is no pattern, expected /SERVICE/METHOD"};
+    return {StatusCode::kInvalidArgument,
+            "method is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *"};
   if (request.payload_bytes() > kPayloadBytes)
     return {StatusCode::kInvalidArgument,
             "payload_bytes is " + std::to_string(request.payload_bytes()) + ", expected at most " +
@@ -66,6 +67,7 @@ TapQueue::TapQueue(ttrpc::IoLoop& loop, Reports& reports,
   Fill(&uids_, request.uids());
   Fill(&listeners_, request.listeners());
   Fill(&rules_, request.rules());
+  Fill(&backends_, request.backends());
   Fill(&outcomes_, request.outcomes());
   Fill(&events_wanted_, request.events());
   reports_.Add(this);
@@ -94,7 +96,8 @@ void TapQueue::End(Status status) {
 bool TapQueue::Wants(const Subject& subject, std::string_view event) const {
   if (ended_) return false;
   if (!Fits(uids_, subject.uid) || !Fits(listeners_, subject.listener) ||
-      !Fits(rules_, subject.rule) || !Fits(events_wanted_, event))
+      !Fits(rules_, subject.rule) || !Fits(backends_, subject.backend) ||
+      !Fits(events_wanted_, event))
     return false;
   return !method_ || MatchMethod(*method_, {.service = subject.service, .method = subject.method});
 }
@@ -103,6 +106,7 @@ void TapQueue::OnRecord(const AuditRecord& record) {
   const Subject subject = {.uid = record.uid,
                            .listener = record.listener,
                            .rule = record.rule,
+                           .backend = record.backend,
                            .service = record.service,
                            .method = record.method};
   if (!Wants(subject, EventName(record.event))) return;
@@ -128,6 +132,12 @@ void TapQueue::OnRecord(const AuditRecord& record) {
   event.set_request_bytes(record.request_bytes.value_or(0));
   event.set_response_bytes(record.response_bytes.value_or(0));
   event.set_traceparent(Shown(record.traceparent));
+  event.set_user(Shown(reports_.audit().UserName(record.uid)));
+  event.set_comm(Shown(record.comm));
+  if (record.loginuid != kNoLoginUid) event.set_loginuid(record.loginuid);
+  event.set_reason(std::string(ReasonName(record.reason)));
+  event.set_limit(std::string(record.limit));
+  event.set_detail(Shown(record.detail));
   Push(std::move(event));
 }
 
@@ -135,6 +145,7 @@ void TapQueue::OnPayload(const PayloadRecord& record) {
   const Subject subject = {.uid = record.uid,
                            .listener = record.listener,
                            .rule = record.rule,
+                           .backend = record.backend,
                            .service = record.service,
                            .method = record.method};
   if (!Wants(subject, kMessage)) return;
@@ -144,6 +155,7 @@ void TapQueue::OnPayload(const PayloadRecord& record) {
   event.set_stream_id(record.stream_id);
   event.set_listener(std::string(record.listener));
   event.set_uid(record.uid);
+  event.set_user(Shown(reports_.audit().UserName(record.uid)));
   event.set_service(Shown(record.service));
   event.set_method(Shown(record.method));
   event.set_rule(std::string(record.rule));

@@ -69,6 +69,7 @@ class TapQueue final : public ReportSink {
     uid_t uid;
     std::string_view listener;
     std::string_view rule;
+    std::string_view backend;
     std::string_view service;
     std::string_view method;
   };
@@ -80,6 +81,7 @@ class TapQueue final : public ReportSink {
   std::set<uid_t> uids_;
   std::set<std::string, std::less<>> listeners_;
   std::set<std::string, std::less<>> rules_;
+  std::set<std::string, std::less<>> backends_;
   std::optional<MethodPattern> method_;
   std::set<std::string, std::less<>> outcomes_;
   std::set<std::string, std::less<>> events_wanted_;

@@ -22,6 +22,8 @@ namespace {
 constexpr std::string_view kAdminAddress = "unix:///run/ttrpc-proxy/admin.sock";
 constexpr std::string_view kMetricsAddress = "unix:///run/ttrpc-proxy/metrics.sock";
 constexpr std::string_view kTcp = "tcp:";
+// That many series are more than a Prometheus wants of one target.
+constexpr uint32_t kMostMetricsUsers = 10'000;
 
 // `address`, or the default; nothing where it is no string.
 std::optional<WrittenAddress> FindAddress(std::string_view by_default, std::string_view expected,
@@ -142,9 +144,12 @@ std::optional<MetricsConfig> ReadMetrics(const TomlTables& tables, ReadScope* sc
     kind = own != nullptr ? KindOf(*own) : AddressKind::kTcp;
   }
   const SocketAccess access = ReadAccess(kind, &in, scope);
+  uint32_t users = MetricsConfig::kUsers;
+  in.ReadNumber("users", {0, kMostMetricsUsers}, &users);
   in.Finish();
   if (!address) return std::nullopt;
-  return MetricsConfig{.address = *std::move(address), .access = access, .position = in.position()};
+  return MetricsConfig{
+      .address = *std::move(address), .access = access, .users = users, .position = in.position()};
 }
 
 }  // namespace proxyd

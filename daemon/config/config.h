@@ -220,8 +220,12 @@ using MetricsAddress = std::variant<ttrpc::Address, TcpAddress>;
 std::string ToString(const MetricsAddress& address);
 
 struct MetricsConfig {
+  // As many users, those who have most, have series of their own.
+  static constexpr uint32_t kUsers = 100;
+
   MetricsAddress address;
   SocketAccess access;  // only for a path
+  uint32_t users = kUsers;
   SourcePosition position;
 };
 

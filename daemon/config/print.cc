@@ -206,6 +206,7 @@ std::string PrintConfig(const Config& config) {
     out.String("address", ToString(config.metrics->address));
     PrintAccess(std::get_if<ttrpc::Address>(&config.metrics->address), config.metrics->access,
                 &out);
+    out.Number("users", config.metrics->users);
   }
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
   for (const BackendConfig& backend : config.backends) PrintBackend(backend, &out);

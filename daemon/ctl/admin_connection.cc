@@ -29,19 +29,19 @@ std::string Hint(const Status& failure) {
 }  // namespace
 
 ttrpc::Result<std::unique_ptr<AdminConnection>> AdminConnection::Open(
-    const ttrpc::Address& address, std::chrono::nanoseconds timeout) {
+    const ttrpc::Address& address, std::chrono::nanoseconds timeout, Check check) {
   std::unique_ptr<AdminConnection> connection(new AdminConnection(address, timeout));
-  if (Status status = connection->Connect(); !status.ok()) return status;
+  if (Status status = connection->Connect(std::move(check)); !status.ok()) return status;
   return connection;
 }
 
-Status AdminConnection::Connect() {
+Status AdminConnection::Connect(Check check) {
   std::optional<ttrpc::Connector::Outcome> outcome;
   ttrpc::Connector connector(loop_.io(), [this, &outcome](ttrpc::Connector::Outcome later) {
     outcome = std::move(later);
     loop_.Stop();
   });
-  outcome = connector.Start(address_, {.timeout = timeout_, .check = nullptr});
+  outcome = connector.Start(address_, {.timeout = timeout_, .check = std::move(check)});
   if (!outcome) loop_.RunForever();
   if (!*outcome) {
     const Status& failure = outcome->error();

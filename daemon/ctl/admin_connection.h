@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,9 +19,13 @@ namespace v1 = ttrpc::proxy::v1;
 
 class AdminConnection {
  public:
+  // Looks at the connected socket; an error refuses it.
+  using Check = std::function<ttrpc::Status(int socket)>;
+
   // Both connecting and each call may take `timeout`. Errors are words for the user.
   static ttrpc::Result<std::unique_ptr<AdminConnection>> Open(const ttrpc::Address& address,
-                                                              std::chrono::nanoseconds timeout);
+                                                              std::chrono::nanoseconds timeout,
+                                                              Check check = nullptr);
 
   ttrpc::EventLoop& loop() { return loop_; }
   v1::AdminClient& admin() { return *admin_; }
@@ -39,13 +44,15 @@ class AdminConnection {
 
   // How a call of this connection failed, in words for the user.
   std::string Why(const ttrpc::Status& status) const;
+  // Whether the daemon has closed it, without an answer to anything.
+  bool refused() const { return client_->closed() && !answered_; }
   // It has answered something, by which it is known to be let in.
   void NoteAnswer() { answered_ = true; }
 
  private:
   AdminConnection(ttrpc::Address address, std::chrono::nanoseconds timeout)
       : address_(std::move(address)), timeout_(timeout) {}
-  ttrpc::Status Connect();
+  ttrpc::Status Connect(Check check);
 
   const ttrpc::Address address_;
   const std::chrono::nanoseconds timeout_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/audit_reader.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,8 +13,40 @@ namespace {
 
 using nlohmann::json;
 
-// How each line of ours begins.
-constexpr std::string_view kStart = "{\"time\":\"";
+// How each line of ours begins, with a digit for `0`.
+constexpr std::string_view kStart = R"({"time":"0000-00-00T00:00:00.000000Z","event":")";
+// Ours in a journal, or in syslog's file: `Jan 31 23:59:59 host ttrpc-proxyd[123]: `.
+constexpr std::string_view kProgram = "ttrpc-proxyd";
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Whether all of kStart that `text` is long enough for stands at its front. A line may be cut.
+bool BeginsAsOurs(std::string_view text) {
+  const size_t size = std::min(text.size(), kStart.size());
+  for (size_t i = 0; i < size; ++i) {
+    if (kStart[i] == '0' ? !IsDigit(text[i]) : text[i] != kStart[i]) return false;
+  }
+  return true;
+}
+
+// What stands before the object: nothing, or what a log puts before the lines of our program.
+bool IsOurPrefix(std::string_view prefix) {
+  if (prefix.empty()) return true;
+  // The first one: the rest is what the program said, and that may be what somebody else chose.
+  const size_t end = prefix.find(": ");
+  if (end == std::string_view::npos || end + 2 != prefix.size()) return false;
+  prefix.remove_suffix(2);
+  if (prefix.ends_with(']')) {
+    prefix.remove_suffix(1);
+    const size_t digits = prefix.size() - (prefix.find_last_not_of("0123456789") + 1);
+    prefix.remove_suffix(digits);
+    if (digits == 0 || !prefix.ends_with('[')) return false;
+    prefix.remove_suffix(1);
+  }
+  if (!prefix.ends_with(kProgram)) return false;
+  prefix.remove_suffix(kProgram.size());
+  return prefix.empty() || prefix.ends_with(' ');
+}
 
 std::string TextAt(const json& object, const char* key) {
   const auto found = object.find(key);
@@ -44,8 +77,10 @@ bool IsEvent(std::string_view event) {
 
 void AuditReader::ReadLine(std::string_view line) {
   ++lines_;
-  const size_t begin = line.find(kStart);
-  if (begin == std::string_view::npos) {
+  // The first: what another program wrote may have an object of ours in it.
+  const size_t begin = line.find("{\"time\":\"");
+  if (begin == std::string_view::npos || !IsOurPrefix(line.substr(0, begin)) ||
+      !BeginsAsOurs(line.substr(begin))) {
     ++skipped_;
     return;
   }
@@ -58,6 +93,7 @@ void AuditReader::ReadLine(std::string_view line) {
                       .method = TextAt(object, "method"),
                       .kind = TextAt(object, "kind"),
                       .backend = TextAt(object, "backend"),
+                      .rule = TextAt(object, "rule"),
                       .enforced = FlagAt(object, "enforced")};
   if (!IsEvent(facts.event)) {
     ++skipped_;
@@ -91,7 +127,12 @@ void AuditReader::Take(const AuditFacts& facts) {
     return Error("has no service and method that a call may have");
   }
   SeenCount& count = calls_[std::move(call)];
-  ++(allowed && enforced ? count.allowed : count.asked);
+  if (allowed) {
+    ++(enforced ? count.allowed : count.asked);
+    return;
+  }
+  ++count.denied;
+  if (!facts.rule.empty()) count.denied_by.insert(facts.rule);
 }
 
 void AuditReader::Error(const std::string& what) {

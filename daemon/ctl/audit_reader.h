@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -33,7 +34,9 @@ struct SeenCall {
 
 struct SeenCount {
   uint64_t allowed = 0;
-  uint64_t asked = 0;  // that a rule on trial would have allowed; or denied, where that counts
+  uint64_t asked = 0;                    // that a rule on trial would have allowed
+  uint64_t denied = 0;                   // where those count
+  std::set<std::string> denied_by = {};  // the rules that did; where none matched, none
 };
 
 using SeenCalls = std::map<SeenCall, SeenCount>;
@@ -47,6 +50,7 @@ struct AuditFacts {
   std::string method;
   std::string kind;
   std::string backend;
+  std::string rule;
   std::optional<bool> enforced;
 };
 
@@ -56,7 +60,8 @@ class AuditReader {
   explicit AuditReader(std::optional<std::string> denied_backend)
       : denied_backend_(std::move(denied_backend)) {}
 
-  // A line without its newline. What stands before the object (a journal's prefix) is passed over.
+  // A line without its newline. Before the object may stand what a log puts before the lines of
+  // ttrpc-proxyd; lines of other programs are passed over, whatever is in them.
   void ReadLine(std::string_view line);
   // An event of a tap, which counts as a line.
   void TakeEvent(const AuditFacts& facts) {

@@ -11,6 +11,7 @@
 #include "ctl/output.h"
 #include "ctl/table.h"
 #include "ctl/views.h"
+#include "text/escape.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -51,6 +52,30 @@ Request Limited(const Options& options) {
   return request;
 }
 
+// One on a line, for a program that reads them.
+template <typename Things>
+std::string NamesOf(const Things& things) {
+  std::string lines;
+  for (const auto& thing : things) lines += text::Printable(thing.name()) + "\n";
+  return lines;
+}
+
+Result<std::string> AskNames(const Options& options) {
+  if (options.names == "rules") {
+    return Ask(
+        options, &v1::Admin::ListRules, v1::ListRulesRequest(),
+        +[](const v1::ListRulesReply& reply, const Look&) { return NamesOf(reply.rules()); });
+  }
+  if (options.names == "backends") {
+    return Ask(
+        options, &v1::Admin::ListBackends, v1::ListBackendsRequest(),
+        +[](const v1::ListBackendsReply& reply, const Look&) { return NamesOf(reply.backends()); });
+  }
+  return Ask(
+      options, &v1::Admin::GetStatus, v1::GetStatusRequest(),
+      +[](const v1::GetStatusReply& reply, const Look&) { return NamesOf(reply.listeners()); });
+}
+
 Result<std::string> LookOnce(const Options& options) {
   switch (options.command) {
     case Command::kPeers:
@@ -65,6 +90,8 @@ Result<std::string> LookOnce(const Options& options) {
       return Ask(options, &v1::Admin::ListUsers, v1::ListUsersRequest(), &ShowUsers);
     case Command::kBackends:
       return Ask(options, &v1::Admin::ListBackends, v1::ListBackendsRequest(), &ShowBackends);
+    case Command::kNames:
+      return AskNames(options);
     default:
       return Ask(options, &v1::Admin::GetStatus, v1::GetStatusRequest(), &ShowStatus);
   }
@@ -85,24 +112,6 @@ Result<std::string> LookOnce(const Options& options) {
     std::this_thread::sleep_for(*options.watch);
     text = LookOnce(options);
   }
-}
-
-int Reload(AdminConnection& connection, const Options& options) {
-  const auto reply = connection.Call(&v1::Admin::Reload, v1::ReloadRequest());
-  if (!reply) {
-    if (reply.error().code() != ttrpc::StatusCode::kFailedPrecondition) {
-      return Fail(connection.Why(reply.error()));
-    }
-    ComplainPlainly(reply.error().message());
-    return Fail("the configuration is not taken: all stays as it was");
-  }
-  if (options.json) {
-    Print(ToJson(*reply, false));
-    return EXIT_SUCCESS;
-  }
-  for (const std::string& warning : reply->warnings()) ComplainPlainly("warning: " + warning);
-  Print("The configuration is reloaded.\n");
-  return EXIT_SUCCESS;
 }
 
 int CloseListener(AdminConnection& connection, const Options& options) {
@@ -164,8 +173,6 @@ int RunAction(const Options& options) {
   const auto connection = AdminConnection::Open(*options.address, options.timeout);
   if (!connection) return Fail(connection.error().message());
   switch (options.command) {
-    case Command::kReload:
-      return Reload(**connection, options);
     case Command::kDrain:
       return Drain(**connection, options);
     case Command::kLogLevel:

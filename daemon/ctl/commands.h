@@ -8,9 +8,13 @@
 
 namespace proxyd::ctl {
 
-// status, peers, calls, rules, users, backends; with --watch until interrupted.
+// status, peers, calls, rules, users, backends, names; with --watch until interrupted.
 int RunLook(const Options& options);
-// reload, drain, log-level, close.
+// reload, through the admin service or by a signal.
+int RunReload(const Options& options);
+// Prints the metrics, all of them or none.
+int RunMetrics(const Options& options);
+// drain, log-level, close.
 int RunAction(const Options& options);
 // Shows how the policy of the daemon, or of a configuration file, would decide, and why.
 int RunExplain(const Options& options);

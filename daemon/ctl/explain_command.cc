@@ -6,18 +6,16 @@
 #include <utility>
 #include <vector>
 
+#include "config/known_names.h"
 #include "config/load.h"
 #include "ctl/admin_connection.h"
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/views.h"
 #include "policy/explain.h"
-#include "text/escape.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd::ctl {
-
-using text::Quote;
 
 namespace {
 
@@ -32,25 +30,27 @@ v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& 
   return request;
 }
 
-int Show(const v1::ExplainRequest& request, const v1::ExplainReply& reply, bool json) {
-  Print(json ? ToJson(reply, false)
-             : ShowExplanation(request, reply,
-                               {.colours = HasColours(), .now = 0, .user_name = nullptr}));
-  return EXIT_SUCCESS;
+int Show(const Options& options, const v1::ExplainRequest& request, const v1::ExplainReply& reply) {
+  Print(options.json ? ToJson(reply, false)
+                     : ShowExplanation(request, reply,
+                                       {.colours = HasColours(), .now = 0, .user_name = UserName}));
+  const std::optional<bool>& expect = options.explain.expect;
+  if (!expect || *expect == reply.allowed()) return EXIT_SUCCESS;
+  Complain(*expect ? "expected allow, but the call is denied"
+                   : "expected deny, but the call is allowed");
+  return kUnexpected;
 }
 
 // The one of that name, or the only one.
 ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name) {
-  std::string names;
-  for (size_t i = 0; i < config.listeners.size(); ++i) {
-    const std::string& other = config.listeners[i].name;
-    if (other == name || (name.empty() && config.listeners.size() == 1)) return i;
-    names += (i == 0 ? "" : ", ") + Quote(other);
+  const auto& listeners = config.listeners;
+  if (name.empty() && listeners.size() == 1) return size_t{0};
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    if (listeners[i].name == name) return i;
   }
-  if (names.empty()) names = "none";
+  if (!name.empty()) return NoSuchName("listener", name, listeners);
   return ttrpc::Status(ttrpc::StatusCode::kNotFound,
-                       (name.empty() ? "--listener is needed" : "no listener " + Quote(name)) +
-                           "; there are: " + names);
+                       "--listener is needed; " + ThereAre(listeners));
 }
 
 int ExplainFile(const Options& options, const v1::ExplainRequest& request) {
@@ -61,7 +61,7 @@ int ExplainFile(const Options& options, const v1::ExplainRequest& request) {
   if (!listener) return Fail(listener.error().message());
   const Snapshot snapshot(*std::move(loaded.config),
                           {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()});
-  return Show(request, ExplainLocally(snapshot, *listener, request), options.json);
+  return Show(options, request, ExplainLocally(snapshot, *listener, request));
 }
 
 void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
@@ -106,13 +106,14 @@ v1::ExplainReply ExplainLocally(const Snapshot& snapshot, size_t listener,
 int RunExplain(const Options& options) {
   const auto who = ResolveUser(options.explain.who);
   if (!who) return Fail(who.error().message());
+  if (!who->assumed.empty()) ComplainPlainly("note: " + who->assumed);
   const v1::ExplainRequest request = RequestOf(options.explain, *who);
   if (!options.explain.config.empty()) return ExplainFile(options, request);
   const auto connection = AdminConnection::Open(*options.address, options.timeout);
   if (!connection) return Fail(connection.error().message());
   const auto reply = (*connection)->Call(&v1::Admin::Explain, request);
   if (!reply) return Fail((*connection)->Why(reply.error()));
-  return Show(request, *reply, options.json);
+  return Show(options, request, *reply);
 }
 
 }  // namespace proxyd::ctl

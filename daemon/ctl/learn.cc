@@ -30,7 +30,8 @@ struct Who {
 struct Target {
   SeenCount count;
   bool streams = false;
-  uint64_t calls() const { return count.allowed + count.asked; }
+  uint64_t calls() const { return count.allowed + count.asked + count.denied; }
+  bool denied() const { return count.allowed + count.asked == 0; }
 };
 
 // By listener and Who; then by backend, of which there should be one.
@@ -38,13 +39,15 @@ using Targets = std::map<std::pair<std::string, Who>, std::map<std::string, Targ
 
 // What the rules of one group have in common.
 struct Group {
+  bool denied = false;
   std::string backend;
   bool streams = false;
   std::vector<std::string> listeners;
+  std::vector<std::string> denied_by;
 
   friend bool operator<(const Group& a, const Group& b) {
-    return std::tie(a.backend, a.streams, a.listeners) <
-           std::tie(b.backend, b.streams, b.listeners);
+    return std::tie(a.denied, a.backend, a.streams, a.listeners, a.denied_by) <
+           std::tie(b.denied, b.backend, b.streams, b.listeners, b.denied_by);
   }
 };
 
@@ -58,6 +61,8 @@ Targets TargetsOf(const SeenCalls& calls) {
     Target& target = targets[{call.listener, who}][call.backend];
     target.count.allowed += count.allowed;
     target.count.asked += count.asked;
+    target.count.denied += count.denied;
+    target.count.denied_by.insert(count.denied_by.begin(), count.denied_by.end());
     target.streams |= call.streams;
   }
   return targets;
@@ -67,8 +72,8 @@ Targets TargetsOf(const SeenCalls& calls) {
 // most called.
 const std::pair<const std::string, Target>& Choose(const std::map<std::string, Target>& backends) {
   return *std::max_element(backends.begin(), backends.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.second.count.allowed, a.second.count.asked) <
-           std::tie(b.second.count.allowed, b.second.count.asked);
+    return std::tie(a.second.count.allowed, a.second.count.asked, a.second.count.denied) <
+           std::tie(b.second.count.allowed, b.second.count.asked, b.second.count.denied);
   });
 }
 
@@ -87,22 +92,28 @@ std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::strin
     std::set<std::string> listeners;
     uint64_t calls = 0;
   };
-  std::map<std::tuple<std::string, bool, Who>, Reach> reaches;  // by backend, streams, who
+  std::map<std::pair<Group, Who>, Reach> reaches;  // the groups without listeners
   for (const auto& [where, backends] : targets) {
     const auto& [listener, who] = where;
     const auto& [backend, target] = Choose(backends);
     if (backends.size() > 1) conflicts->push_back(Conflict(listener, who, backends, backend));
-    Reach& reach = reaches[{backend, target.streams, who}];
+    Group group = {.denied = target.denied(),
+                   .backend = backend,
+                   .streams = target.streams,
+                   .listeners = {},
+                   .denied_by = {}};
+    // Of what was allowed, too, nobody needs to be warned.
+    if (group.denied)
+      group.denied_by = {target.count.denied_by.begin(), target.count.denied_by.end()};
+    Reach& reach = reaches[{std::move(group), who}];
     reach.listeners.insert(listener);
     reach.calls += target.calls();
   }
   std::map<Group, Members> groups;
   for (const auto& [key, reach] : reaches) {
-    const auto& [backend, streams, who] = key;
-    const Group group = {.backend = backend,
-                         .streams = streams,
-                         .listeners = {reach.listeners.begin(), reach.listeners.end()}};
-    groups[group][who] = reach.calls;
+    Group group = key.first;
+    group.listeners = {reach.listeners.begin(), reach.listeners.end()};
+    groups[std::move(group)][key.second] = reach.calls;
   }
   return groups;
 }
@@ -135,7 +146,9 @@ void AddRules(const Group& group, Members members, std::vector<LearnedRule>* rul
                         .listeners = group.listeners,
                         .users = {},
                         .methods = {},
-                        .calls = 0};
+                        .calls = 0,
+                        .denied = group.denied,
+                        .denied_by = group.denied_by};
     for (const size_t method : box.columns) rule.methods.push_back(methods[method]);
     for (const size_t user : box.rows) {
       rule.users.push_back(users[user]);
@@ -158,6 +171,17 @@ std::string Names(const std::vector<uid_t>& users, const RulePrinting& printing)
         (names.empty() ? "" : ", ") + (name.empty() ? std::to_string(uid) : text::Printable(name));
   }
   return any ? names : "";
+}
+
+// `12 calls`, `1 call that was DENIED by rule "a", rule "b"`.
+std::string CommentOn(const LearnedRule& rule) {
+  std::string comment = std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls");
+  if (!rule.denied) return comment;
+  comment += rule.calls == 1 ? " that was DENIED" : " that were DENIED";
+  if (rule.denied_by.empty()) return comment + ", as no rule matched";
+  for (const std::string& name : rule.denied_by)
+    comment += (name == rule.denied_by.front() ? " by rule " : ", rule ") + Quote(name);
+  return comment;
 }
 
 std::vector<std::string> UserElements(const std::vector<uid_t>& users, const WrittenNames& names) {
@@ -187,7 +211,7 @@ std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting
     do {
       name = "learned " + std::to_string(++number);
     } while (printing.taken_names.contains(name));
-    out.Table("[[rule]]", std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls"));
+    out.Table("[[rule]]", CommentOn(rule));
     out.String("name", name);
     out.Array("listeners", TomlStrings(rule.listeners));
     const bool all_named = std::all_of(rule.users.begin(), rule.users.end(), [&](uid_t uid) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Learn: from the calls that were seen to a small set of rules that allow those calls, and no
-// others. Users who may call the same share a rule, and so do methods that are called by the same;
-// no name is made into a pattern. The smallest set of all is not looked for (that takes for ever in
-// the worst case): of three ways to put them together, the one with the fewest rules. No I/O; any
-// thread.
+// others. What was denied stands in rules of its own, so that nobody allows it unseen. Users who
+// may call the same share a rule, and so do methods that are called by the same; no name is made
+// into a pattern. The smallest set of all is not looked for (that takes for ever in the worst
+// case): of three ways to put them together, the one with the fewest rules. No I/O; any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -25,8 +25,10 @@ struct LearnedRule {
   bool streams = false;
   std::vector<std::string> listeners;
   std::vector<uid_t> users;
-  std::vector<std::string> methods;  // /SERVICE/METHOD
-  uint64_t calls = 0;                // that led to it, and to no rule before it
+  std::vector<std::string> methods;         // /SERVICE/METHOD
+  uint64_t calls = 0;                       // that led to it, and to no rule before it
+  bool denied = false;                      // all of these were denied
+  std::vector<std::string> denied_by = {};  // the rules that did, if any
 };
 
 struct Learned {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "config/known_names.h"
 #include "config/load.h"
 #include "ctl/admin_connection.h"
 #include "ctl/audit_reader.h"
@@ -48,6 +48,7 @@ AuditFacts FactsOf(const v1::TapEvent& event) {
           .method = event.method(),
           .kind = event.kind(),
           .backend = event.backend(),
+          .rule = event.rule(),
           .enforced = event.has_enforced() ? std::optional(event.enforced()) : std::nullopt};
 }
 
@@ -79,12 +80,6 @@ Status TapDaemon(const Options& options, AuditReader* reader) {
   if (options.learn.tap_for) end.Start(*options.learn.tap_for);
   const Status ended = loop.Run(Collect(**connection, context, reader));
   return ended.ok() ? ended : Status(ended.code(), (*connection)->Why(ended));
-}
-
-template <typename T>
-bool HasName(const std::vector<T>& things, const std::string& name) {
-  return std::any_of(things.begin(), things.end(),
-                     [&name](const T& thing) { return thing.name == name; });
 }
 
 // The calls that rules of this configuration can be about.
@@ -130,6 +125,10 @@ void PrintLearned(const SeenCalls& calls, RulePrinting printing) {
       "# Made by ttrpc-proxyctl learn, to be reviewed: these rules allow what was seen, and "
       "nothing\n"
       "# else.\n";
+  if (std::any_of(learned.rules.begin(), learned.rules.end(),
+                  [](const LearnedRule& rule) { return rule.denied; })) {
+    text += "# The last of them allow calls that were DENIED, which their comments say.\n";
+  }
   for (const std::string& conflict : learned.conflicts) {
     ComplainPlainly("warning: " + conflict);
     text += "# " + conflict + "\n";

@@ -32,6 +32,7 @@ int Main(int argc, char** argv) {
   if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;
   switch (options.command) {
     case Command::kReload:
+      return RunReload(options);
     case Command::kDrain:
     case Command::kLogLevel:
     case Command::kClose:
@@ -42,6 +43,8 @@ int Main(int argc, char** argv) {
       return RunTap(options);
     case Command::kLearn:
       return RunLearn(options);
+    case Command::kMetrics:
+      return RunMetrics(options);
     default:
       return RunLook(options);
   }

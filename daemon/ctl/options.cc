@@ -8,26 +8,33 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "config/rpc_names.h"
 #include "config/words.h"
 #include "ctl/output.h"
-#include "text/nearest.h"
+#include "text/closest.h"
+#include "text/escape.h"
 #include "text/numbers.h"
+#include "tool/invalid.h"
 
 namespace proxyd::ctl {
+
+using ttrpc::tool::Invalid;
 namespace {
 
 using ttrpc::Status;
 
 constexpr char kExitStatus[] =
-    "Exit status: 0 fine; 1 the daemon said no, or cannot be reached; 64 bad command line;\n"
-    "75 a name in the configuration (--config) does not resolve, yet; 78 bad configuration.";
+    "Exit status: 0 fine; 1 the daemon said no, or cannot be reached; 2 not what --expect names;\n"
+    "64 bad command line; 65 no listener, rule or backend of that name (tap); 75 a name in the\n"
+    "configuration (--config) does not resolve, yet; 78 bad configuration.";
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};
+constexpr std::chrono::seconds kSignalledReload{30};
 constexpr uint32_t kMostPayload = 64 << 10;  // of one message, in a tap
 
 // What CLI11 fills in before it is looked at.
@@ -40,6 +47,7 @@ struct Words {
   std::vector<std::string> metadata;
   std::optional<std::string> payload;
   std::optional<std::string> tap;
+  std::optional<std::string> expect;
 };
 
 // Each option takes one value, and may be given again.
@@ -90,10 +98,15 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
   AddLook(app, "rules", "List the rules, and how often each has decided.", words);
   AddLook(app, "users", "List the connected users.", words);
   AddLook(app, "backends", "List the backends.", words);
+  app->add_subcommand("metrics", "Print the metrics as Prometheus reads them.");
 }
 
 void AddActions(CLI::App* app, Options* options) {
-  app->add_subcommand("reload", "Let the daemon read its configuration again.");
+  app->add_subcommand("reload", "Let the daemon read its configuration again.")
+      ->add_option("--pid", options->reload_pid,
+                   "this process, by a signal where it has no admin service")
+      ->type_name("PID")
+      ->check(Number(INT32_MAX));
   app->add_subcommand("drain", "Let the daemon end after the calls in flight.");
   const std::vector<std::string> levels = ListOf(kLogLevelWords);
   app->add_subcommand("log-level", "Change how much the daemon logs, until the next reload.")
@@ -118,7 +131,7 @@ void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
   CLI::App* explain = app->add_subcommand("explain", "Say which rule decides a call, and why.");
   explain
       ->add_option("--listener", options->listener,
-                   "where the call comes in; with --config not needed if there is only one")
+                   "where the call comes in; not needed if there is only one listener")
       ->type_name("NAME");
   explain->add_option("--user", options->who.user, "who calls: a name or a number")
       ->type_name("USER")
@@ -131,7 +144,7 @@ void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
       ->type_name("GROUP,...")
       ->allow_extra_args(false)
       ->delimiter(',');
-  explain->add_option("--method", options->method, "what is called: /SERVICE/METHOD")
+  explain->add_option("--method", options->method, "what is called: SERVICE/METHOD")
       ->type_name("METHOD")
       ->required();
   AddList(explain, "--metadata", &words->metadata, "KEY=VALUE", "the call's metadata");
@@ -139,6 +152,11 @@ void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
       ->add_option("--config", options->config,
                    "ask this configuration file, and no daemon; conf.d/*.toml beside it count")
       ->type_name("FILE");
+  explain
+      ->add_option("--expect", words->expect,
+                   "allow or deny: exit with 2 if the decision is the other one")
+      ->type_name("ACTION")
+      ->check(CLI::IsMember(ListOf(kActionWords)));
 }
 
 void AddTap(CLI::App* app, TapOptions* options, Words* words) {
@@ -146,6 +164,7 @@ void AddTap(CLI::App* app, TapOptions* options, Words* words) {
   AddList(tap, "--user", &options->users, "USER", "only of this user");
   AddList(tap, "--listener", &options->listeners, "NAME", "only on this listener");
   AddList(tap, "--rule", &options->rules, "NAME", "only what this rule decides");
+  AddList(tap, "--backend", &options->backends, "NAME", "only what goes to this backend");
   tap->add_option("--method", options->method, "only methods of this pattern, as in a rule")
       ->type_name("PATTERN");
   AddList(tap, "--outcome", &options->outcomes, "CODE",
@@ -184,7 +203,14 @@ void AddLearn(CLI::App* app, LearnOptions* options, Words* words) {
       ->type_name("FILE");
 }
 
-Status Invalid(std::string what) { return {ttrpc::StatusCode::kInvalidArgument, std::move(what)}; }
+void AddNames(CLI::App* app, std::string* names) {
+  const std::vector<std::string> kinds = {"listeners", "rules", "backends"};
+  app->add_subcommand("names", "Print the names of listeners, rules or backends, one on a line.")
+      ->add_option("KIND", *names, Enumerate(kinds))
+      ->required()
+      ->check(CLI::IsMember(kinds));
+}
+
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }
@@ -201,6 +227,8 @@ Status ReadQuantities(const Words& words, Options* options) {
     if (!timeout) return In("--timeout", timeout.error());
     options->timeout = *timeout;
   }
+  // A reload by a signal is not answered before it has ended.
+  if (!words.timeout && options->reload_pid) options->timeout = kSignalledReload;
   if (words.watch) {
     const auto interval = ParseSeconds(words.watch->empty() ? "2" : *words.watch);
     if (!interval) return In("--watch", interval.error());
@@ -221,12 +249,17 @@ Status ReadQuantities(const Words& words, Options* options) {
   return {};
 }
 
+// A method, or a pattern, may be given without its first slash.
+void AddSlash(std::string* method) {
+  if (!method->empty() && !method->starts_with('/')) method->insert(0, 1, '/');
+}
+
 Status ReadExplain(const Words& words, ExplainOptions* options) {
   options->who.group = words.group;
   if (!words.groups.empty()) options->who.groups = words.groups;
-  if (options->listener.empty() && options->config.empty()) {
-    return Invalid("explain needs --listener, or --config");
-  }
+  if (words.expect)
+    options->expect = FindWord(kActionWords, *words.expect) == RuleConfig::Action::kAllow;
+  AddSlash(&options->method);
   if (const auto method = ParseMethodName(options->method); !method) {
     return In("--method", method.error());
   }
@@ -241,6 +274,7 @@ Status ReadExplain(const Words& words, ExplainOptions* options) {
 }
 
 Status ReadTap(TapOptions* options) {
+  AddSlash(&options->method);
   for (const std::string& event : options->events) {
     if (std::find(kEvents.begin(), kEvents.end(), event) != kEvents.end()) continue;
     return Invalid("--event: expected connect, refuse, call, deny, disconnect or message");
@@ -268,11 +302,16 @@ Status ReadWords(const Words& words, Options* options) {
       return ReadExplain(words, &options->explain);
     case Command::kTap:
       return ReadTap(&options->tap);
+    case Command::kMetrics:
+      if (options->json) return Invalid("metrics prints the text format, not --json");
+      return {};
     case Command::kLearn:
       if (options->json) return Invalid("learn prints TOML, not --json");
       if (options->learn.audit.empty() && !words.tap)
         return Invalid("learn needs --audit or --tap");
       return {};
+    case Command::kNames:
+      return options->json ? Invalid("names prints lines, not --json") : Status();
     default:
       return {};
   }
@@ -280,29 +319,48 @@ Status ReadWords(const Words& words, Options* options) {
 
 Command CommandOf(std::string_view name) {
   constexpr std::pair<std::string_view, Command> kCommands[] = {
-      {"status", Command::kStatus},   {"peers", Command::kPeers}, {"calls", Command::kCalls},
-      {"rules", Command::kRules},     {"users", Command::kUsers}, {"backends", Command::kBackends},
-      {"reload", Command::kReload},   {"drain", Command::kDrain}, {"log-level", Command::kLogLevel},
-      {"explain", Command::kExplain}, {"tap", Command::kTap},     {"close", Command::kClose},
-      {"learn", Command::kLearn}};
+      {"status", Command::kStatus},   {"peers", Command::kPeers},
+      {"calls", Command::kCalls},     {"rules", Command::kRules},
+      {"users", Command::kUsers},     {"backends", Command::kBackends},
+      {"metrics", Command::kMetrics}, {"reload", Command::kReload},
+      {"drain", Command::kDrain},     {"log-level", Command::kLogLevel},
+      {"explain", Command::kExplain}, {"tap", Command::kTap},
+      {"close", Command::kClose},     {"learn", Command::kLearn},
+      {"names", Command::kNames}};
   for (const auto& [known, command] : kCommands) {
     if (name == known) return command;
   }
   return Command::kStatus;
 }
 
-// The word in the place of a command, if it names none; "A subcommand is required" would not say
-// which of the words was not understood.
-std::optional<std::string> UnknownCommandOf(const CLI::App& app) {
-  if (!app.get_subcommands().empty()) return std::nullopt;
+// What stands where a command is expected, with the command that it may be meant to be. Empty:
+// nothing does.
+std::string UnknownCommand(const CLI::App& app) {
   const std::vector<std::string> rest = app.remaining();
-  const auto word = std::find_if(rest.begin(), rest.end(), [](const std::string& text) {
-    return !text.empty() && text.front() != '-';
-  });
-  if (word == rest.end()) return std::nullopt;
-  std::vector<std::string> known;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
-  return text::UnknownCommand(*word, known);
+  if (!app.get_subcommands().empty() || rest.empty()) return "";
+  const auto word = std::find_if(rest.begin(), rest.end(),
+                                 [](const std::string& text) { return !text.starts_with('-'); });
+  if (word == rest.end()) return "unknown option " + rest.front();
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    commands.push_back(command->get_name());
+  const std::string closest = text::Closest(*word, commands);
+  return "unknown command " + text::QuoteShort(*word) +
+         (closest.empty() ? ", expected " + Enumerate(commands)
+                          : "; did you mean " + text::Quote(closest) + "?");
+}
+
+// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
+  if (const std::string unknown = UnknownCommand(app);
+      error.get_exit_code() != 0 && !unknown.empty()) {
+    Complain(unknown);
+    return EX_USAGE;
+  }
+  std::ostringstream text;
+  if (app.exit(error, text) != 0) return EX_USAGE;
+  Print(text.str());
+  return EXIT_SUCCESS;
 }
 
 }  // namespace
@@ -318,7 +376,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--timeout", words.timeout,
-                 "how long the daemon may take to answer (default: 10s)")
+                 "how long the daemon may take to answer (default: 10s, 30s with --pid)")
       ->type_name("DURATION");
   app.add_flag("--json", options->json, "print JSON, not text for people");
   app.footer(kExitStatus);
@@ -327,18 +385,14 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   AddExplain(&app, &options->explain, &words);
   AddTap(&app, &options->tap, &words);
   AddLearn(&app, &options->learn, &words);
+  AddNames(&app, &options->names);
   for (CLI::App* command : app.get_subcommands(nullptr)) {
     command->footer("--address, --timeout and --json: see ttrpc-proxyctl --help.");
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError& error) {
-    const auto unknown = UnknownCommandOf(app);
-    if (!unknown) return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
-    Complain(*unknown);
-    return EX_USAGE;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+    return Report(app, error);
   }
   options->command = CommandOf(app.get_subcommands().front()->get_name());
   const Status status = ReadWords(words, options);

@@ -4,6 +4,8 @@
 // two.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -23,6 +25,7 @@ enum class Command {
   kRules,
   kUsers,
   kBackends,
+  kMetrics,
   kReload,
   kDrain,
   kLogLevel,
@@ -30,20 +33,23 @@ enum class Command {
   kTap,
   kClose,
   kLearn,
+  kNames,
 };
 
 struct ExplainOptions {
-  std::string listener;  // empty: the only one of the configuration
+  std::string listener;  // empty: the only one
   UserWords who;
   std::string method;  // /SERVICE/METHOD
   std::map<std::string, std::string> metadata;
-  std::string config;  // empty: the daemon is asked
+  std::string config;          // empty: the daemon is asked
+  std::optional<bool> expect;  // whether the call is to be allowed; none: either will do
 };
 
 struct TapOptions {
   std::vector<std::string> users;  // names and numbers
   std::vector<std::string> listeners;
   std::vector<std::string> rules;
+  std::vector<std::string> backends;
   std::string method;  // a pattern
   std::vector<std::string> outcomes;
   std::vector<std::string> events;
@@ -67,12 +73,14 @@ struct Options {
   bool json = false;
   std::optional<std::chrono::nanoseconds> watch;  // between two looks
   uint32_t limit = 0;                             // of peers and calls shown; 0: the daemon's
+  std::optional<pid_t> reload_pid;  // of the daemon to reload; none: whichever has the address
   std::string log_level;
   std::vector<uint64_t> peers;  // to close
   std::string close_listener;   // whose peers are to be closed; empty: `peers`
   ExplainOptions explain;
   TapOptions tap;
   LearnOptions learn;
+  std::string names;  // "listeners", "rules" or "backends"
 };
 
 // 64 if the command line is bad, 0 if all it asked for was help or the version: then it has been

@@ -4,15 +4,48 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <system_error>
 
 #include "ctl/admin_types.h"
 #include "text/escape.h"
+#include "text/numbers.h"
 #include "tool/json_codec.h"
 #include "tool/standard_output.h"
 
 namespace proxyd::ctl {
 namespace {
+
+constexpr char kEscape = '\x1b';
+
+// Each line in rows of at most `width` characters, which are taken to be as wide as each other. A
+// sequence that sets a colour takes no room.
+std::string Folded(std::string_view text, size_t width) {
+  std::string out;
+  size_t column = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == kEscape) {
+      const size_t end = std::min(text.find('m', i), text.size() - 1);
+      out += text.substr(i, end - i + 1);
+      i = end;
+      continue;
+    }
+    const bool continues = (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+    if (c == '\n') {
+      column = 0;
+    } else if (!continues && column++ == width) {
+      out += '\n';
+      column = 1;
+    }
+    out += c;
+  }
+  return out;
+}
 
 // As many lines as there is room for, the last saying how many there are not.
 std::string Cut(std::string_view text, size_t rows) {
@@ -27,6 +60,9 @@ std::string Cut(std::string_view text, size_t rows) {
   std::string cut(text.substr(0, end_of_room));
   return cut + "… " + std::to_string(lines - (rows - 2)) + " more lines\n";
 }
+
+// Microseconds since 1970 that are still a time: until the year 2200.
+constexpr uint64_t kLastTime = 7'258'118'400'000'000;
 
 }  // namespace
 
@@ -54,10 +90,11 @@ void Screen::Show(std::string_view text) {
   }
   winsize size = {};
   const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  // From the top; no line goes on in the next one; each clears what was behind it, the last what is
+  // From the top; the terminal breaks no line; each clears what was behind it, the last what is
   // below.
   std::string out = "\x1b[H\x1b[?7l";
-  for (const char c : Cut(text, known ? size.ws_row : 0)) {
+  const std::string rows = known && size.ws_col > 0 ? Folded(text, size.ws_col) : std::string(text);
+  for (const char c : Cut(rows, known ? size.ws_row : 0)) {
     if (c == '\n') out += "\x1b[K";
     out += c;
   }
@@ -80,6 +117,30 @@ int Fail(std::string_view what) {
   return kFailed;
 }
 
+std::string WithTimes(std::string_view json) {
+  std::string out;
+  while (true) {
+    // A quote inside a string has a backslash before it, so that this is never one's end.
+    const size_t key_end = json.find("time\":");
+    if (key_end == std::string_view::npos) return out.append(json);
+    size_t begin = key_end + 6;
+    if (json.substr(begin).starts_with(' ')) ++begin;
+    const char before = key_end > 0 ? json[key_end - 1] : ' ';
+    uint64_t time = 0;
+    const char* const number = json.data() + std::min(begin + 1, json.size());
+    const auto [end, error] = std::from_chars(number, json.data() + json.size(), time);
+    const bool is_time = (before == '"' || before == '_') && json.substr(begin).starts_with('"') &&
+                         error == std::errc() && end != json.data() + json.size() && *end == '"' &&
+                         time <= kLastTime;
+    out.append(json.substr(0, begin));
+    json.remove_prefix(begin);
+    if (!is_time) continue;
+    out += '"';
+    text::AppendTime(std::chrono::system_clock::time_point(std::chrono::microseconds(time)), &out);
+    json.remove_prefix(static_cast<size_t>(end - json.data()));
+  }
+}
+
 std::string ToJson(const google::protobuf::MessageLite& message, bool compact) {
   using ttrpc::tool::JsonCodec;
   static JsonCodec on_one_line(&AdminTypes(),
@@ -87,7 +148,7 @@ std::string ToJson(const google::protobuf::MessageLite& message, bool compact) {
   static JsonCodec on_many(&AdminTypes(), {.proto_names = true, .defaults = true});
   const auto* type = AdminTypes().FindMessageTypeByName(message.GetTypeName());
   // Bytes that were just made of a message are one of its type.
-  return *(compact ? on_one_line : on_many).ToJson(*type, message.SerializeAsString());
+  return WithTimes(*(compact ? on_one_line : on_many).ToJson(*type, message.SerializeAsString()));
 }
 
 }  // namespace proxyd::ctl

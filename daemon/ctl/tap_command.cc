@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sysexits.h>
+
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -29,6 +32,7 @@ Result<v1::TapRequest> RequestOf(const TapOptions& options) {
   }
   Add(options.listeners, request.mutable_listeners());
   Add(options.rules, request.mutable_rules());
+  Add(options.backends, request.mutable_backends());
   request.set_method(options.method);
   Add(options.outcomes, request.mutable_outcomes());
   Add(options.events, request.mutable_events());
@@ -41,8 +45,11 @@ ttrpc::Task<Status> ShowAll(AdminConnection& connection, const v1::TapRequest& r
   ttrpc::Context context;
   ttrpc::ServerStreamCall<v1::TapEvent> tap = connection.admin().Tap(context, request);
   uint64_t left = options.tap.count;
-  while (const std::optional<v1::TapEvent> event = co_await tap.Receive()) {
+  while (std::optional<v1::TapEvent> event = co_await tap.Receive()) {
     connection.NoteAnswer();
+    // The daemon does not wait for the user database, but we may.
+    if (event->user().empty() && event->uid() != UINT32_MAX)
+      event->set_user(UserName(event->uid()));
     Print(options.json ? view.Json(*event) : view.Text(*event));
     if (options.tap.count > 0 && --left == 0) co_return Status();
   }
@@ -70,7 +77,10 @@ int RunTap(const Options& options) {
   if (!connection) return Fail(connection.error().message());
   TapView view(schema.get(), HasColours());
   const Status ended = (*connection)->loop().Run(ShowAll(**connection, *request, options, view));
-  return ended.ok() ? EXIT_SUCCESS : Fail((*connection)->Why(ended));
+  if (ended.ok()) return EXIT_SUCCESS;
+  const int failed = Fail((*connection)->Why(ended));
+  // A filter has a name that nothing has.
+  return ended.code() == ttrpc::StatusCode::kNotFound ? EX_DATAERR : failed;
 }
 
 }  // namespace proxyd::ctl

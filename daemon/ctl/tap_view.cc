@@ -56,7 +56,8 @@ std::string Method(const v1::TapEvent& event) {
 }
 
 void AddPeer(const v1::TapEvent& event, Line* line) {
-  line->Add("uid=" + std::to_string(event.uid()));
+  line->Add("uid=" + std::to_string(event.uid()) +
+            (event.user().empty() ? "" : "(" + event.user() + ")"));
   line->Add("peer=" + std::to_string(event.peer()), Tone::kFaint);
   if (event.pid() > 0) line->Add("pid=" + std::to_string(event.pid()), Tone::kFaint);
   if (event.stream_id() != 0) {
@@ -71,10 +72,17 @@ void AddOutcome(const v1::TapEvent& event, Line* line) {
   if (event.has_enforced() && !event.enforced()) line->Add("on trial", Tone::kWarning);
   if (!event.backend().empty()) line->Add("backend=" + Quote(event.backend()));
   line->Add(event.code(), ToneOf(event));
+  if (!event.reason().empty()) line->Add("reason=" + event.reason());
+  if (!event.limit().empty()) line->Add("limit=" + event.limit());
   if (event.event() != "call" || (event.has_enforced() && !event.enforced())) return;
   line->Add(HumanDuration(std::chrono::microseconds(event.duration_us())));
   line->Add("sent=" + HumanBytes(event.request_bytes()));
   line->Add("received=" + HumanBytes(event.response_bytes()));
+}
+
+// Last, since it is the longest.
+void AddDetail(const v1::TapEvent& event, Line* line) {
+  if (!event.detail().empty()) line->Add("detail=" + Quote(event.detail()));
 }
 
 std::string Lost(const v1::TapEvent& event, bool colours) {
@@ -127,6 +135,7 @@ std::string TapView::Text(const v1::TapEvent& event) {
   const std::string lost = Lost(event, colours_);
   if (event.event() != "message") {
     AddOutcome(event, &line);
+    AddDetail(event, &line);
     return lost + line.Take();
   }
   line.Add(event.direction());

@@ -12,8 +12,12 @@
 
 #include "config/load.h"
 #include "text/escape.h"
+#include "tool/invalid.h"
+#include "ttrpc/unix_credentials.h"
 
 namespace proxyd::ctl {
+
+using ttrpc::tool::Invalid;
 
 using text::QuoteShort;
 
@@ -29,8 +33,6 @@ struct Entry {
   std::string name;
   gid_t gid = 0;
 };
-
-Status Invalid(std::string what) { return {ttrpc::StatusCode::kInvalidArgument, std::move(what)}; }
 
 // An id, which -1 is not.
 std::optional<uint32_t> ParseNumber(std::string_view text) {
@@ -72,6 +74,14 @@ std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
   return groups;
 }
 
+// Of a uid without an account. Who names its group knows that it has no others.
+std::string Assumed(const UserWords& words, const ResolvedUser& resolved) {
+  if (words.group) return "";
+  return "uid " + std::to_string(resolved.uid) + " has no account here: it is taken to have " +
+         (words.groups ? "" : "no groups (--groups gives some) and ") + "gid " +
+         std::to_string(resolved.gid) + " (--group gives another)";
+}
+
 }  // namespace
 
 Result<uid_t> ResolveUid(std::string_view user) {
@@ -90,10 +100,8 @@ Result<ResolvedUser> ResolveUser(const UserWords& words) {
     const Result<gid_t> gid = ResolveGid(*words.group);
     if (!gid) return gid.error();
     resolved.gid = *gid;
-  } else if (entry) {
-    resolved.gid = entry->gid;
   } else {
-    return Invalid("uid " + std::to_string(*uid) + " is no user of this machine: give its --group");
+    resolved.gid = entry ? entry->gid : ttrpc::OverflowGid();
   }
   if (words.groups) {
     for (const std::string& group : *words.groups) {
@@ -104,6 +112,7 @@ Result<ResolvedUser> ResolveUser(const UserWords& words) {
   } else if (entry) {
     resolved.groups = GroupsOf(entry->name, resolved.gid);
   }
+  if (!entry) resolved.assumed = Assumed(words, resolved);
   return resolved;
 }
 

@@ -25,10 +25,12 @@ struct ResolvedUser {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
+  std::string assumed;  // what nobody has given and no account has, in a sentence; empty: nothing
 };
 
-// What is not given, as a login of that user would have it. INVALID_ARGUMENT: there is no such user
-// or group; or no user of that number, whose group is then to be given.
+// What is not given is as a login of that user would have it. A uid without an account has no
+// groups, and the overflow gid, which the patterns of an allow rule do not match. INVALID_ARGUMENT:
+// there is no such user or group.
 ttrpc::Result<ResolvedUser> ResolveUser(const UserWords& words);
 
 // INVALID_ARGUMENT: there is none.

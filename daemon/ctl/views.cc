@@ -43,10 +43,11 @@ class Facts {
   std::string out_;
 };
 
-std::string Incomplete(size_t shown, uint64_t total, const char* noun) {
-  if (shown >= total) return "";
-  return std::to_string(shown) + " of " + std::to_string(total) + " " + noun +
-         ": --limit shows more\n";
+// How much of a list is not shown. `cut`: by the size of an answer, which no --limit changes.
+std::string Incomplete(int shown, uint64_t total, const char* noun, bool cut) {
+  if (shown < 0 || static_cast<uint64_t>(shown) >= total) return "";
+  return std::to_string(shown) + " of " + std::to_string(total) + " " + noun + ": " +
+         (cut ? "an answer of the daemon holds no more\n" : "--limit shows more\n");
 }
 
 void AddConfiguration(const v1::GetStatusReply& reply, const Look& look, Facts* facts) {
@@ -113,7 +114,8 @@ std::string ShowStatus(const v1::GetStatusReply& reply, const Look& look) {
   std::string out = Toned("ttrpc-proxyd " + reply.version(), Tone::kStrong, look.colours);
   out += reply.draining() ? ", " + Toned("draining", Tone::kWarning, look.colours)
                           : ", " + Toned("running", Tone::kGood, look.colours);
-  out += " for " + Since(reply.start_time(), look) + "\n";
+  const int64_t began = reply.drain_time() != 0 ? reply.drain_time() : reply.start_time();
+  out += " for " + Since(began, look) + "\n";
   Facts facts(look);
   facts.Add("Process", std::to_string(reply.pid()) + ", " + Count(reply.workers(), "worker") +
                            (reply.sandboxed() ? ", confined" : ", not confined"));
@@ -145,7 +147,7 @@ std::string ShowPeers(const v1::ListPeersReply& reply, const Look& look) {
                   HumanBytes(peer.buffered()), Since(peer.connected_time(), look)});
   }
   return table.Render(look.colours) +
-         Incomplete(static_cast<size_t>(reply.peers_size()), reply.total(), "peers");
+         Incomplete(reply.peers_size(), reply.total(), "peers", reply.cut());
 }
 
 std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look) {
@@ -169,7 +171,7 @@ std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look) {
                   "/" + call.service() + "/" + call.method()});
   }
   return table.Render(look.colours) +
-         Incomplete(static_cast<size_t>(reply.calls_size()), reply.total(), "calls");
+         Incomplete(reply.calls_size(), reply.total(), "calls", reply.cut());
 }
 
 std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
@@ -185,6 +187,7 @@ std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
                   rule.backend(), FileAndLine(rule.file(), rule.line())});
   }
   return table.Render(look.colours) +
+         Incomplete(reply.rules_size(), reply.total(), "rules", reply.cut()) +
          "denied since no rule matched: " + std::to_string(reply.denied_by_default()) + "\n";
 }
 
@@ -198,7 +201,8 @@ std::string ShowUsers(const v1::ListUsersReply& reply, const Look& look) {
     table.AddRow({user.uid(), UserCell(user.uid(), look), user.connections(), user.calls(),
                   HumanBytes(user.buffered())});
   }
-  return table.Render(look.colours);
+  return table.Render(look.colours) +
+         Incomplete(reply.users_size(), reply.total(), "users", reply.cut());
 }
 
 std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
@@ -219,7 +223,8 @@ std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
                   backend.connects(), backend.connects_failed(), addresses,
                   backend.up() ? std::string() : backend.last_error()});
   }
-  return table.Render(look.colours);
+  return table.Render(look.colours) +
+         Incomplete(reply.backends_size(), reply.total(), "backends", reply.cut());
 }
 
 std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,
@@ -232,8 +237,10 @@ std::string ShowExplanation(const v1::ExplainRequest& request, const v1::Explain
            Toned(text, Tone::kPlain, look.colours) + "\n";
   };
   // The groups may be others than whoever asks has in mind.
-  std::string who =
-      "uid " + std::to_string(request.uid()) + ", gid " + std::to_string(request.gid());
+  const std::string name = look.user_name ? look.user_name(request.uid()) : std::string();
+  std::string who = "uid " + std::to_string(request.uid()) +
+                    (name.empty() ? "" : " (" + name + ")") + ", gid " +
+                    std::to_string(request.gid());
   if (!request.groups().empty()) who += ", groups";
   for (const uint32_t group : request.groups()) who += " " + std::to_string(group);
   add("asked for", who);

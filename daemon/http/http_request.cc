@@ -25,30 +25,35 @@ std::string_view TakeLine(std::string_view* text) {
   return line;
 }
 
-// A page from elsewhere in a browser of this machine can have its own name lead here, and would
-// then be let read what it gets. Whoever means us calls us by a number, or by the one name that is
-// always ours.
-bool IsOurHost(std::string_view host) {
+// A number of 127.0.0.0/8, [::1], or the one name that is always the loopback's.
+bool IsLoopback(std::string_view host) {
   const size_t colon = host.rfind(':');
   if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
   return host.empty() || ttrpc::EqualsIgnoringCase(host, "localhost") || host == "[::1]" ||
          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
 }
 
-// From `head`, the lines after the first: OK, or the status of an error.
-int CheckHeaders(std::string_view version, std::string_view head) {
+constexpr HttpVerdict kNoRequest = {400, "no request of HTTP/1.0 or HTTP/1.1"};
+constexpr HttpVerdict kWrongHost = {
+    421,
+    "over TCP the host must be localhost or a loopback address. For other names put [metrics] on a "
+    "Unix socket"};
+
+// Checks `head`, the lines after the first.
+HttpVerdict CheckHeaders(std::string_view version, std::string_view head, HostCheck check) {
   int hosts = 0;
   while (!head.empty()) {
     const std::string_view header = TakeLine(&head);
     const size_t colon = header.find(':');
-    if (colon == header.npos) return 400;
+    if (colon == header.npos) return {400, "a header without a colon"};
     if (!ttrpc::EqualsIgnoringCase(header.substr(0, colon), "host")) continue;
-    if (++hosts > 1) return 400;
-    if (!IsOurHost(Trim(header.substr(colon + 1)))) return 421;
+    if (++hosts > 1) return {400, "several Host headers"};
+    if (check == HostCheck::kLoopback && !IsLoopback(Trim(header.substr(colon + 1))))
+      return kWrongHost;
   }
-  // All browsers send one; without it there would be nothing to tell what a page from elsewhere
-  // asks.
-  return hosts == 0 && version == kVersion11 ? 400 : 200;
+  // Without one there would be nothing to tell a page from elsewhere by; all browsers send one.
+  if (hosts == 0 && version == kVersion11) return {400, "no Host header"};
+  return {};
 }
 
 }  // namespace
@@ -61,19 +66,20 @@ size_t EndOfHead(std::string_view text) {
   return text.npos;
 }
 
-int ParseHttpRequest(std::string_view head, HttpRequest* request) {
+HttpVerdict ParseHttpRequest(std::string_view head, HostCheck hosts, HttpRequest* request) {
   const std::string_view line = TakeLine(&head);
   const size_t method_end = line.find(' ');
   const size_t path_end = line.rfind(' ');
-  if (method_end == line.npos || method_end == path_end) return 400;
+  if (method_end == line.npos || method_end == path_end) return kNoRequest;
   const std::string_view version = line.substr(path_end + 1);
-  if (version != kVersion10 && version != kVersion11) return 400;
+  if (version != kVersion10 && version != kVersion11) return kNoRequest;
   request->method = line.substr(0, method_end);
-  if (request->method != "GET" && request->method != "HEAD") return 405;
-  if (const int status = CheckHeaders(version, head); status != 200) return status;
+  if (request->method != "GET" && request->method != "HEAD") return {405, {}};
+  if (const HttpVerdict verdict = CheckHeaders(version, head, hosts); verdict.status != 200)
+    return verdict;
   const std::string_view target = line.substr(method_end + 1, path_end - method_end - 1);
   request->path = target.substr(0, target.find('?'));
-  return 200;
+  return {};
 }
 
 }  // namespace proxyd

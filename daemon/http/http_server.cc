@@ -40,25 +40,45 @@ std::string_view Reason(int status) {
   }
 }
 
-HttpReply Error(int status) {
-  return {.status = status, .body = std::string(Reason(status)).append("\n")};
+HttpReply Error(const HttpVerdict& verdict) {
+  std::string body(Reason(verdict.status));
+  if (!verdict.why.empty()) body.append(": ").append(verdict.why);
+  return {.status = verdict.status, .body = body.append("\n"), .more = nullptr};
+}
+
+// Whatever else the socket is, or cannot be found out to be, is checked.
+HostCheck CheckFor(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0;
+  return known && domain == AF_UNIX ? HostCheck::kAny : HostCheck::kLoopback;
 }
 
 }  // namespace
 
 struct HttpServer::Connection {
+  enum class State {
+    kAsking,   // its request is not there yet
+    kMaking,   // its reply is being made
+    kReplied,  // its reply is being written
+    kWritten,  // all of the reply is, and our side is closed
+  };
+
   Connection(HttpServer& s, ttrpc::UniqueFd fd)
-      : server(s), deadline(s.loop_, [this] { server.Close(this); }) {
+      : server(s), hosts(CheckFor(fd.get())), deadline(s.loop_, [this] { server.Close(this); }) {
     event.reset(bufferevent_socket_new(s.loop_.base(), fd.get(), BEV_OPT_CLOSE_ON_FREE));
     if (event) static_cast<void>(fd.release());
   }
 
   HttpServer& server;
+  const HostCheck hosts;
   std::unique_ptr<bufferevent, BuffereventDeleter> event;
   ttrpc::Timer deadline;
-  bool replied = false;
-  bool written = false;  // all of the reply, and our side is closed
-  bool ended = false;    // the other side
+  State state = State::kAsking;
+  std::chrono::steady_clock::time_point replied{};
+  HttpReply reply;  // while it is made
+  bool with_body = true;
+  bool ended = false;  // the other side is closed
   size_t discarded = 0;
 };
 
@@ -67,6 +87,7 @@ HttpServer::HttpServer(ttrpc::IoLoop& loop, Handler handler,
     : loop_(loop),
       handler_(std::move(handler)),
       set_accepting_(std::move(set_accepting)),
+      next_slice_(loop, [this] { MakeSlice(); }),
       tick_(loop, [this] {
         accepts_left_ = kAcceptsPerTick;
         UpdateAccepting();
@@ -75,6 +96,7 @@ HttpServer::HttpServer(ttrpc::IoLoop& loop, Handler handler,
 HttpServer::~HttpServer() = default;
 
 void HttpServer::Serve(ttrpc::UniqueFd socket) {
+  MakeRoom();
   auto made = std::make_unique<Connection>(*this, std::move(socket));
   if (!made->event) return;
   Connection* const connection = connections_.emplace_back(std::move(made)).get();
@@ -87,7 +109,7 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
       // All of the reply is written.
       [](bufferevent*, void* self) {
         auto* own = static_cast<Connection*>(self);
-        if (own->replied) own->server.Written(own);
+        if (own->state == Connection::State::kReplied) own->server.Written(own);
       },
       [](bufferevent*, short what, void* self) {
         auto* own = static_cast<Connection*>(self);
@@ -105,7 +127,7 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
 }
 
 void HttpServer::Read(Connection* connection) {
-  if (connection->replied) return Discard(connection);
+  if (connection->state != Connection::State::kAsking) return Discard(connection);
   evbuffer* const input = bufferevent_get_input(connection->event.get());
   const size_t size = evbuffer_get_length(input);
   const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(input, -1));
@@ -113,9 +135,11 @@ void HttpServer::Read(Connection* connection) {
   const size_t end = EndOfHead(text);
   if (end == text.npos && size < kRequestBytes) return;
   HttpRequest request;
-  const int status = end == text.npos ? 431 : ParseHttpRequest(text.substr(0, end), &request);
-  const HttpReply reply = status == 200 ? handler_(request.path) : Error(status);
-  Reply(connection, reply, request.method != "HEAD");
+  const HttpVerdict verdict =
+      end == text.npos ? HttpVerdict{431, {}}
+                       : ParseHttpRequest(text.substr(0, end), connection->hosts, &request);
+  HttpReply reply = verdict.status == 200 ? handler_(request.path) : Error(verdict);
+  Answer(connection, std::move(reply), request.method != "HEAD");
   Discard(connection);
 }
 
@@ -132,18 +156,43 @@ void HttpServer::Discard(Connection* connection) {
 // is told that this was all, and has until its deadline to end as well.
 void HttpServer::Written(Connection* connection) {
   if (connection->ended) return Close(connection);
-  connection->written = true;
+  connection->state = Connection::State::kWritten;
   ::shutdown(bufferevent_getfd(connection->event.get()), SHUT_WR);
 }
 
 // Who has asked may well close its side, and wait for the reply.
 void HttpServer::Ended(Connection* connection) {
-  if (!connection->replied || connection->written) return Close(connection);
+  const bool awaits_reply = connection->state == Connection::State::kMaking ||
+                            connection->state == Connection::State::kReplied;
+  if (!awaits_reply) return Close(connection);
   connection->ended = true;
 }
 
-void HttpServer::Reply(Connection* connection, const HttpReply& reply, bool with_body) {
-  connection->replied = true;
+void HttpServer::Answer(Connection* connection, HttpReply reply, bool with_body) {
+  connection->reply = std::move(reply);
+  connection->with_body = with_body;
+  if (!connection->reply.more) return Reply(connection);
+  connection->state = Connection::State::kMaking;
+  making_.push_back(connection);
+  if (!next_slice_.active()) next_slice_.Start(std::chrono::nanoseconds(0));
+}
+
+// One reply after another: many who ask at the same time take no more of a turn than one.
+void HttpServer::MakeSlice() {
+  if (making_.empty()) return;
+  Connection* const connection = making_.front();
+  HttpReply& reply = connection->reply;
+  if (!reply.more->AppendSlice(&reply.body)) {
+    making_.pop_front();
+    Reply(connection);
+  }
+  if (!making_.empty()) next_slice_.Start(std::chrono::nanoseconds(0));
+}
+
+void HttpServer::Reply(Connection* connection) {
+  const HttpReply reply = std::exchange(connection->reply, HttpReply());
+  connection->state = Connection::State::kReplied;
+  connection->replied = loop_.Now();
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " ";
   head.append(Reason(reply.status)).append("\r\nContent-Type: ").append(reply.type);
   head.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
@@ -155,8 +204,9 @@ void HttpServer::Reply(Connection* connection, const HttpReply& reply, bool with
       "\r\nContent-Security-Policy: default-src 'none'; "
       "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n");
-  if (with_body) head.append(reply.body);
   bufferevent_write(connection->event.get(), head.data(), head.size());
+  if (connection->with_body)
+    bufferevent_write(connection->event.get(), reply.body.data(), reply.body.size());
 }
 
 void HttpServer::Close(Connection* connection) {
@@ -164,12 +214,36 @@ void HttpServer::Close(Connection* connection) {
       std::find_if(connections_.begin(), connections_.end(),
                    [connection](const auto& own) { return own.get() == connection; });
   if (found == connections_.end()) return;
+  std::erase(making_, connection);
   connections_.erase(found);
   UpdateAccepting();
 }
 
+// The oldest of those that have not asked; else of those that have their whole reply and do not
+// end; else of those that do not take their reply. Otherwise any account that can connect could
+// keep a scraper out by 16 silent connections. Null: all of them are being served.
+HttpServer::Connection* HttpServer::FindYielding() const {
+  using State = Connection::State;
+  const auto stuck_since = loop_.Now() - kStuck;
+  for (const State state : {State::kAsking, State::kWritten, State::kReplied}) {
+    for (const auto& connection : connections_) {
+      const bool served = state == State::kReplied && connection->replied > stuck_since;
+      if (connection->state == state && !served) return connection.get();
+    }
+  }
+  return nullptr;
+}
+
+void HttpServer::MakeRoom() {
+  if (connections_.size() < kConnections) return;
+  if (Connection* const yielding = FindYielding()) Close(yielding);
+}
+
 void HttpServer::UpdateAccepting() {
-  const bool accepting = connections_.size() < kConnections && accepts_left_ > 0;
+  const bool full = connections_.size() >= kConnections;
+  // Who is being served now may be stuck at the next tick.
+  if (full && !tick_.active()) tick_.Start(kTick);
+  const bool accepting = accepts_left_ > 0 && (!full || FindYielding() != nullptr);
   if (accepting == accepting_) return;
   accepting_ = accepting;
   set_accepting_(accepting);

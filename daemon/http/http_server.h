@@ -2,8 +2,9 @@
 //
 // HttpServer: answers GET, one request for each connection, for a scraper and a browser on this
 // machine. It bounds the connections, the time that each may take and how many are accepted a
-// second, so that no other user of this machine can hold up the loop; further ones wait in the
-// socket's queue.
+// second, so that no other user of this machine can hold up the loop. Where all places are taken,
+// the connection that loses least by it makes room for the next: see FindYielding(). Bodies that
+// may be long are made one after another, a slice in each turn of the loop.
 //
 // HTTP is our own because no library that we would keep sets these bounds without bringing a second
 // event loop into a daemon that runs as root. libevent's server, which shares our loop, has none of
@@ -11,12 +12,15 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "http/http_request.h"
+#include "observe/sliced_text.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -26,7 +30,8 @@ namespace proxyd {
 struct HttpReply {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
+  std::unique_ptr<SlicedText> more = {};  // of the body; null: none
 };
 
 class HttpServer {
@@ -35,6 +40,7 @@ class HttpServer {
   static constexpr size_t kRequestBytes = 8192;
   static constexpr size_t kDiscardedBytes = 65536;  // of what else comes, until the other side ends
   static constexpr auto kTimeout = std::chrono::seconds(10);  // for each connection, in all
+  static constexpr auto kStuck = std::chrono::seconds(1);     // for a reply, where places are short
   static constexpr int kAcceptsPerTick = 10;
   static constexpr auto kTick = std::chrono::milliseconds(100);
 
@@ -58,14 +64,20 @@ class HttpServer {
   void Discard(Connection* connection);
   void Written(Connection* connection);
   void Ended(Connection* connection);
-  void Reply(Connection* connection, const HttpReply& reply, bool with_body);
+  void Answer(Connection* connection, HttpReply reply, bool with_body);
+  void MakeSlice();
+  void Reply(Connection* connection);
   void Close(Connection* connection);
+  Connection* FindYielding() const;
+  void MakeRoom();
   void UpdateAccepting();
 
   ttrpc::IoLoop& loop_;
   const Handler handler_;
   const std::function<void(bool)> set_accepting_;
-  std::list<std::unique_ptr<Connection>> connections_;
+  std::list<std::unique_ptr<Connection>> connections_;  // the oldest first
+  std::deque<Connection*> making_;  // whose replies have slices to be made, in turn
+  ttrpc::Timer next_slice_;
   bool accepting_ = true;
   int accepts_left_ = kAcceptsPerTick;
   ttrpc::Timer tick_;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
+#include <algorithm>
 #include <chrono>
 #include <limits>
+#include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/words.h"
+#include "http/metrics_format.h"
+#include "limits/limit.h"
 #include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
 
@@ -18,118 +20,208 @@ namespace proxyd {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+// One metric: where its samples go. Whoever writes samples gets it by value.
+struct Family {
+  std::string_view name;  // static
+  std::string* out;
 
-double Seconds(std::chrono::nanoseconds span) {
-  return std::chrono::duration<double>(span).count();
-}
-
-// Families in the order in which they are begun; each sample belongs to the last.
-class Families {
- public:
-  void Begin(std::string_view name, MetricType type, std::string_view help) {
-    MetricFamily& family = families_.emplace_back();
-    family.name = name;
-    family.help = help;
-    family.type = type;
+  template <typename Number>
+  void Add(MetricLabels labels, Number value) const {
+    AppendSample(name, labels, value, out);
   }
-  void Counter(std::string_view name, std::string_view help) {
-    Begin(name, MetricType::Counter, help);
+  void Add(MetricLabels labels, const Histogram& histogram) const {
+    AppendHistogram(name, labels, histogram, out);
   }
-  void Gauge(std::string_view name, std::string_view help) { Begin(name, MetricType::Gauge, help); }
-
-  void Add(Labels labels, double value) {
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    metric.label = std::move(labels);
-    if (families_.back().type == MetricType::Counter) {
-      metric.counter.value = value;
-    } else {
-      metric.gauge.value = value;
-    }
-  }
-  void Add(Labels labels, uint64_t value) { Add(std::move(labels), static_cast<double>(value)); }
-
-  void Add(Labels labels, const Histogram& histogram) {
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    metric.label = std::move(labels);
-    metric.histogram.sample_count = histogram.count();
-    metric.histogram.sample_sum = Seconds(histogram.sum());
-    uint64_t below = 0;
-    for (size_t i = 0; i < histogram.buckets().size(); ++i) {
-      below += histogram.buckets()[i];
-      const double bound = i < Histogram::kBounds.size() ? Seconds(Histogram::kBounds[i])
-                                                         : std::numeric_limits<double>::infinity();
-      metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
-    }
-  }
-
-  std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
-
- private:
-  std::vector<MetricFamily> families_;
 };
 
-void AddListeners(const LabeledCounters& labeled, Families* out) {
-  out->Gauge("ttrpc_proxy_connections", "Peers that are connected.");
-  for (const auto& [name, listener] : labeled.listeners())
-    out->Add({{"listener", name}}, listener.peers);
-  out->Counter("ttrpc_proxy_connections_total",
-               "Connections that were accepted, by what became "
-               "of them.");
-  for (const auto& [name, listener] : labeled.listeners()) {
-    out->Add({{"listener", name}, {"result", "admitted"}}, listener.admitted);
-    out->Add({{"listener", name}, {"result", "not_admitted"}}, listener.not_admitted);
-    out->Add({{"listener", name}, {"result", "no_credentials"}}, listener.no_credentials);
-    out->Add({{"listener", name}, {"result", "over_limit"}}, listener.over_limit);
+// Families in the order in which they are begun; samples belong to the last. Nothing that is given
+// to a function here may refer to the configuration, which a reload replaces.
+class Families {
+ public:
+  explicit Families(SlicedText* text) : text_(*text) {}
+
+  void Counter(std::string_view name, std::string_view help) { Begin(name, "counter", help); }
+  void Gauge(std::string_view name, std::string_view help) { Begin(name, "gauge", help); }
+  void Histograms(std::string_view name, std::string_view help) { Begin(name, "histogram", help); }
+
+  template <typename Number>
+  void Add(MetricLabels labels, Number value) {
+    std::string sample;
+    AppendSample(name_, labels, value, &sample);
+    text_.AddText(std::move(sample));
+  }
+  // `write(element, family)` for each element.
+  template <typename Range, typename Write>
+  void AddEach(const Range& range, Write write) {
+    text_.AddEach(range, [name = name_, write](const auto& element, std::string* out) {
+      write(element, Family{name, out});
+    });
+  }
+  template <typename Element, typename Write>
+  void AddEachOf(std::vector<Element> elements, Write write) {
+    text_.AddEachOf(std::move(elements),
+                    [name = name_, write](const Element& element, std::string* out) {
+                      write(element, Family{name, out});
+                    });
+  }
+  // `write(family)` in one go.
+  template <typename Write>
+  void AddLater(Write write) {
+    text_.Add([name = name_, write](std::string* out, size_t) {
+      write(Family{name, out});
+      return true;
+    });
+  }
+
+ private:
+  void Begin(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    std::string head;
+    AppendFamily(name, type, help, &head);
+    text_.AddText(std::move(head));
+  }
+
+  SlicedText& text_;
+  std::string_view name_;
+};
+
+double SinceEpoch(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+void AddDaemon(const DaemonInfo& info, Families* out) {
+  out->Gauge("ttrpc_proxy_build_info", "Always 1; the label says what runs.");
+  out->Add({{"version", TTRPC_PROXY_VERSION}}, uint64_t{1});
+  out->Gauge("ttrpc_proxy_config_info",
+             "Always 1; the digest is the SHA-256 of the effective configuration.");
+  out->Add({{"digest", info.digest}, {"version", TTRPC_PROXY_VERSION}}, uint64_t{1});
+  out->Gauge("ttrpc_proxy_config_last_reload_successful",
+             "Whether the last attempt to load the configuration succeeded.");
+  out->Add({}, uint64_t{info.last_reload_successful});
+  out->Gauge("ttrpc_proxy_config_last_reload_success_timestamp_seconds",
+             "When the configuration in force was loaded, since 1970.");
+  out->Add({}, SinceEpoch(info.loaded));
+  out->Counter("ttrpc_proxy_reloads_total", "Reloads of the configuration.");
+  out->Add({{"result", "taken"}}, info.reloads);
+  out->Add({{"result", "refused"}}, info.reloads_refused);
+  out->Gauge("ttrpc_proxy_draining", "Whether the daemon drains.");
+  out->Add({}, uint64_t{info.draining});
+  out->Counter("ttrpc_proxy_audit_lost_total", "Audit lines that were lost.");
+  out->Add({}, info.reports.audit().lost());
+  out->Gauge("ttrpc_proxy_audit_failing", "Whether the last write to the audit's target failed.");
+  out->Add({}, uint64_t{info.reports.audit().failing()});
+}
+
+void AddLimits(const DaemonInfo& info, Families* out) {
+  out->Gauge("ttrpc_proxy_limit", "What each limit is set to; +Inf: there is none.");
+  for (size_t i = 0; i < kLimits; ++i) {
+    const auto limit = static_cast<Limit>(i);
+    const auto value = ValueOf(limit, info.config().limits, info.proxy.worker().backend_limits());
+    out->Add({{"limit", NameOf(limit)}},
+             value ? static_cast<double>(*value) : std::numeric_limits<double>::infinity());
   }
 }
 
-void AddBackends(const LabeledCounters& labeled, Families* out) {
+void AddListeners(const LabeledCounters& labeled, Families* out) {
+  using Listener = std::pair<const std::string, ListenerCounters>;
+  out->Gauge("ttrpc_proxy_connections", "Peers that are connected.");
+  out->AddEach(labeled.listeners(), [](const Listener& listener, const Family& family) {
+    family.Add({{"listener", listener.first}}, listener.second.peers);
+  });
+  out->Counter("ttrpc_proxy_connections_total",
+               "Connections that were accepted, by what became of them.");
+  out->AddEach(labeled.listeners(), [](const Listener& listener, const Family& family) {
+    const auto& [name, counts] = listener;
+    family.Add({{"listener", name}, {"result", "admitted"}}, counts.admitted);
+    family.Add({{"listener", name}, {"result", "not_admitted"}}, counts.not_admitted);
+    family.Add({{"listener", name}, {"result", "no_credentials"}}, counts.no_credentials);
+    family.Add({{"listener", name}, {"result", "over_limit"}}, counts.over_limit);
+  });
+}
+
+void AddTimeouts(const DaemonInfo& info, Families* out) {
+  using Listener = std::pair<const std::string, ListenerCounters>;
+  out->Counter("ttrpc_proxy_timeouts_total",
+               "Connections that a timeout closed; those to backends belong to no listener.");
+  out->AddEach(info.proxy.worker().labeled_counters().listeners(),
+               [](const Listener& listener, const Family& family) {
+                 for (size_t i = 0; i < kPeerTimeoutNames.size(); ++i) {
+                   family.Add({{"kind", kPeerTimeoutNames[i]}, {"listener", listener.first}},
+                              listener.second.timeouts[i]);
+                 }
+               });
+  out->Add({{"kind", "backend_write"}, {"listener", ""}}, info.proxy.counters().backends_timed_out);
+}
+
+void AddBackends(const DaemonInfo& info, Families* out) {
+  using Backend = std::pair<const std::string, BackendCounters>;
+  const std::map<std::string, BackendCounters>& backends =
+      info.proxy.worker().labeled_counters().backends();
   out->Gauge("ttrpc_proxy_calls_in_flight", "Calls that a backend has not answered yet.");
-  for (const auto& [name, backend] : labeled.backends())
-    out->Add({{"backend", name}}, backend.calls_in_flight);
-  out->Begin("ttrpc_proxy_call_duration_seconds", MetricType::Histogram,
-             "How long calls took, from their request to their end.");
-  for (const auto& [name, backend] : labeled.backends())
-    out->Add({{"backend", name}}, backend.durations);
-  out->Gauge("ttrpc_proxy_backend_up", "Whether the last attempt to connect succeeded.");
-  for (const auto& [name, backend] : labeled.backends())
-    out->Add({{"backend", name}}, uint64_t{backend.up});
-  out->Counter("ttrpc_proxy_backend_connects_total", "Attempts to connect.");
-  for (const auto& [name, backend] : labeled.backends()) {
-    out->Add({{"backend", name}, {"result", "connected"}}, backend.connects);
-    out->Add({{"backend", name}, {"result", "failed"}}, backend.connects_failed);
+  out->AddEach(backends, [](const Backend& backend, const Family& family) {
+    family.Add({{"backend", backend.first}}, backend.second.calls_in_flight);
+  });
+  out->Gauge("ttrpc_proxy_oldest_call_age_seconds",
+             "For how long the oldest call in flight has been; 0: there is none.");
+  out->AddEach(backends, [](const Backend& backend, const Family& family) {
+    const auto since = backend.second.oldest_call();
+    const double age =
+        since ? std::chrono::duration<double>(std::chrono::steady_clock::now() - *since).count()
+              : 0;
+    family.Add({{"backend", backend.first}}, std::max(age, 0.0));
+  });
+  out->Histograms("ttrpc_proxy_call_duration_seconds",
+                  "How long calls took, from their request to their end.");
+  out->AddEach(backends, [](const Backend& backend, const Family& family) {
+    family.Add({{"backend", backend.first}}, backend.second.durations);
+  });
+  // One that was never tried, or that a reload has removed, is neither up nor down.
+  std::vector<const Backend*> tried;
+  for (const BackendConfig& backend : info.config().backends) {
+    const auto found = backends.find(backend.name);
+    if (found != backends.end() && found->second.tried) tried.push_back(&*found);
   }
+  out->Gauge("ttrpc_proxy_backend_up",
+             "Whether the last attempt to connect succeeded; absent before the first.");
+  out->AddEachOf(std::move(tried), [](const Backend* backend, const Family& family) {
+    family.Add({{"backend", backend->first}}, uint64_t{backend->second.up});
+  });
+  out->Counter("ttrpc_proxy_backend_connects_total", "Attempts to connect.");
+  out->AddEach(backends, [](const Backend& backend, const Family& family) {
+    const auto& [name, counts] = backend;
+    family.Add({{"backend", name}, {"result", "connected"}}, counts.connects);
+    family.Add({{"backend", name}, {"result", "failed"}}, counts.connects_failed);
+  });
 }
 
 void AddCalls(const LabeledCounters& labeled, Families* out) {
+  using Method = std::pair<const LabeledCounters::MethodKey, MethodCounters>;
+  using Rule = std::pair<const LabeledCounters::RuleKey, RuleCounters>;
   out->Counter("ttrpc_proxy_calls_total",
                "Calls that have ended, those included that were refused; by status.");
-  for (const auto& [key, method] : labeled.methods()) {
-    for (size_t code = 0; code < method.ended.size(); ++code) {
-      if (method.ended[code] == 0) continue;
-      const auto name = ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code));
-      out->Add({{"listener", key.listener},
-                {"backend", key.backend},
-                {"service", key.service},
-                {"method", key.method},
-                {"code", std::string(name)}},
-               method.ended[code]);
+  out->AddEach(labeled.methods(), [](const Method& method, const Family& family) {
+    const auto& [key, counts] = method;
+    for (size_t code = 0; code < counts.ended.size(); ++code) {
+      if (counts.ended[code] == 0) continue;
+      family.Add({{"listener", key.listener},
+                  {"backend", key.backend},
+                  {"service", key.service},
+                  {"method", key.method},
+                  {"code", ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code))}},
+                 counts.ended[code]);
     }
-  }
+  });
   out->Counter("ttrpc_proxy_decisions_total",
                "Calls that a rule decided, or with enforced=\"false\" would have; rule=\"\": none "
                "matched.");
-  for (const auto& [key, rule] : labeled.rules()) {
-    out->Add({{"listener", key.listener},
-              {"rule", key.rule},
-              {"action", std::string(WordOf(kActionWords, key.action))},
-              {"enforced", key.enforced ? "true" : "false"}},
-             rule.decisions);
-  }
+  out->AddEach(labeled.rules(), [](const Rule& rule, const Family& family) {
+    const auto& [key, counts] = rule;
+    family.Add({{"listener", key.listener},
+                {"rule", key.rule},
+                {"action", WordOf(kActionWords, key.action)},
+                {"enforced", key.enforced ? "true" : "false"}},
+               counts.decisions);
+  });
 }
 
 void AddCounters(const WorkerCounters& counters, Families* out) {
@@ -142,36 +234,51 @@ void AddCounters(const WorkerCounters& counters, Families* out) {
   out->Counter("ttrpc_proxy_limit_refusals_total",
                "Connections and calls that were one too many for a limit.");
   for (size_t i = 0; i < counters.limit_refusals.size(); ++i)
-    out->Add({{"limit", std::string(NameOf(static_cast<Limit>(i)))}}, counters.limit_refusals[i]);
+    out->Add({{"limit", NameOf(static_cast<Limit>(i))}}, counters.limit_refusals[i]);
   out->Counter("ttrpc_proxy_protocol_errors_total",
                "Messages that have no business to be there, by what is wrong with them.");
   for (size_t i = 0; i < counters.protocol_errors.size(); ++i)
-    out->Add({{"kind", std::string(kProtocolErrorNames[i])}}, counters.protocol_errors[i]);
-  out->Counter("ttrpc_proxy_timeouts_total", "Connections that a timeout closed.");
-  out->Add({}, counters.timed_out);
+    out->Add({{"kind", kProtocolErrorNames[i]}}, counters.protocol_errors[i]);
 }
 
-void AddUsers(const Accounting& accounting, Families* out) {
-  const std::vector<Accounting::Usage> users = accounting.usage();
-  const auto label = [](const Accounting::Usage& user) {
-    return Labels{{"uid", std::to_string(user.uid)}};
+size_t UsersShown(const Config& config) {
+  return config.metrics ? config.metrics->users : MetricsConfig::kUsers;
+}
+
+using Measure = uint64_t (*)(const Accounting::Usage& user);
+
+// The users who have most of it, the largest first, and the sum of the others'.
+void AddLargest(const Accounting& accounting, size_t shown, Measure of, const Family& out) {
+  std::vector<Accounting::Usage> users = accounting.UnorderedUsage();
+  const auto end = users.begin() + static_cast<ptrdiff_t>(std::min(shown, users.size()));
+  // Among equals the same are shown each time.
+  std::partial_sort(users.begin(), end, users.end(),
+                    [of](const Accounting::Usage& a, const Accounting::Usage& b) {
+                      return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
+                    });
+  for (auto user = users.begin(); user != end; ++user)
+    out.Add({{"uid", std::to_string(user->uid)}}, of(*user));
+  if (end == users.end()) return;
+  uint64_t rest = 0;
+  for (auto user = end; user != users.end(); ++user) rest += of(*user);
+  out.Add({{"uid", "other"}}, rest);
+}
+
+void AddUsers(const DaemonInfo& info, Families* out) {
+  const size_t shown = UsersShown(info.config());
+  const auto add = [&](Measure of) {
+    out->AddLater([&accounting = std::as_const(info.proxy.accounting()), shown,
+                   of](const Family& family) { AddLargest(accounting, shown, of, family); });
   };
-  out->Gauge("ttrpc_proxy_user_connections", "Connections of a user who is connected.");
-  for (const auto& user : users) out->Add(label(user), uint64_t{user.connections});
-  out->Gauge("ttrpc_proxy_user_calls", "Calls in flight of a user who is connected.");
-  for (const auto& user : users) out->Add(label(user), uint64_t{user.calls});
-  out->Gauge("ttrpc_proxy_user_buffered_bytes", "Memory held for a user who is connected.");
-  for (const auto& user : users) out->Add(label(user), user.buffered);
-}
-
-void AddDaemon(const DaemonInfo& info, Families* out) {
-  out->Gauge("ttrpc_proxy_build_info", "Always 1; the label says what runs.");
-  out->Add({{"version", TTRPC_PROXY_VERSION}}, uint64_t{1});
-  out->Counter("ttrpc_proxy_reloads_total", "Reloads of the configuration.");
-  out->Add({{"result", "taken"}}, info.reloads);
-  out->Add({{"result", "refused"}}, info.reloads_refused);
-  out->Counter("ttrpc_proxy_audit_lost_total", "Audit lines that were lost.");
-  out->Add({}, info.reports.audit().lost());
+  out->Gauge("ttrpc_proxy_user_connections",
+             "Connections of a user who is connected; uid=\"other\": of those who have fewer.");
+  add([](const Accounting::Usage& user) { return uint64_t{user.connections}; });
+  out->Gauge("ttrpc_proxy_user_calls",
+             "Calls in flight of a user who is connected; uid=\"other\": of those who have fewer.");
+  add([](const Accounting::Usage& user) { return uint64_t{user.calls}; });
+  out->Gauge("ttrpc_proxy_user_buffered_bytes",
+             "Memory held for a user who is connected; uid=\"other\": for those who have less.");
+  add([](const Accounting::Usage& user) { return user.buffered; });
 }
 
 void AddProcess(const ProcessStats& stats, Families* out) {
@@ -191,17 +298,20 @@ void AddProcess(const ProcessStats& stats, Families* out) {
 
 }  // namespace
 
-std::string MetricsText(const DaemonInfo& info) {
-  Families families;
+std::unique_ptr<SlicedText> MetricsText(const DaemonInfo& info, MetricsParts parts) {
+  auto text = std::make_unique<SlicedText>();
+  Families families(text.get());
   const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
   AddDaemon(info, &families);
+  AddLimits(info, &families);
   AddListeners(labeled, &families);
-  AddBackends(labeled, &families);
+  AddBackends(info, &families);
   AddCalls(labeled, &families);
   AddCounters(info.proxy.counters(), &families);
-  AddUsers(info.proxy.accounting(), &families);
-  AddProcess(ReadProcessStats(), &families);
-  return families.Text();
+  AddTimeouts(info, &families);
+  AddUsers(info, &families);
+  if (parts == MetricsParts::kAll) AddProcess(ReadProcessStats(), &families);
+  return text;
 }
 
 }  // namespace proxyd

@@ -3,13 +3,20 @@
 // Metrics: everything that is counted, as Prometheus reads it. On the loop's thread.
 #pragma once
 
-#include <string>
+#include <memory>
 
+#include "observe/sliced_text.h"
 #include "proxy/daemon_info.h"
 
 namespace proxyd {
 
-// The text format, version 0.0.4.
-std::string MetricsText(const DaemonInfo& info);
+enum class MetricsParts {
+  kAll,
+  // Without process_*: a collector of text files, which has its own, refuses a file with these.
+  kWithoutProcess,
+};
+
+// The text format, version 0.0.4. `info` must outlive the text; a reload may come between slices.
+std::unique_ptr<SlicedText> MetricsText(const DaemonInfo& info, MetricsParts parts);
 
 }  // namespace proxyd

@@ -21,9 +21,10 @@ MetricsServer::MetricsServer(const DaemonInfo& info)
 
 HttpReply MetricsServer::Show(std::string_view path) const {
   if (path == "/metrics")
-    return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = MetricsText(info_)};
+    return {.type = "text/plain; version=0.0.4; charset=utf-8",
+            .more = MetricsText(info_, MetricsParts::kAll)};
   if (path == "/") return {.type = "text/html; charset=utf-8", .body = std::string(StatusPage())};
-  if (path == "/status.json") return {.type = "application/json", .body = StatusJson(info_)};
+  if (path == "/status.json") return {.type = "application/json", .more = StatusJson(info_)};
   if (path == "/healthz") return {.body = "ok\n"};
   if (path == "/readyz") {
     if (info_.draining) return {.status = 503, .body = "draining\n"};

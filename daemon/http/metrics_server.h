@@ -6,6 +6,8 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "http/http_server.h"
@@ -23,10 +25,18 @@ class MetricsServer {
   MetricsServer& operator=(const MetricsServer&) = delete;
 
   // See ListenerSet.
+  std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
+  ttrpc::Result<ListenerSet::Change> Prepare(const Config& after, ListenerSet::NewSockets made) {
+    return listeners_.Prepare(SocketsOf(after.metrics), std::move(made));
+  }
   ttrpc::Result<ListenerSet::Change> Prepare(const Config& after) {
     return listeners_.Prepare(SocketsOf(after.metrics));
   }
-  void Commit(ListenerSet::Change change) { listeners_.CommitAndRemove(std::move(change)); }
+  [[nodiscard]] std::vector<BoundSocket> Commit(ListenerSet::Change change) {
+    return listeners_.CommitAndLog(std::move(change));
+  }
+  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  void StopListening() { listeners_.Clear(); }
 
  private:
   HttpReply Show(std::string_view path) const;

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/status_page.h"
 
+#include <limits.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "config/words.h"
 #include "observe/audit_line.h"
 #include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
+#include "observe/top_denied.h"
+#include "proxy/generation.h"
 
 namespace proxyd {
 
@@ -22,39 +31,111 @@ int64_t Milliseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
-json Listeners(const DaemonInfo& info) {
-  json list = json::array();
-  for (const ListenerConfig& listener : info.config().listeners) {
-    const auto& by_listener = info.proxy.worker().labeled_counters().listeners();
-    const ListenerCounters& counts = by_listener.at(listener.name);
-    list.push_back({{"name", listener.name},
-                    {"address", ToString(listener.address)},
-                    {"peers", counts.peers},
-                    {"admitted", counts.admitted},
-                    {"refused", counts.refused()}});
-  }
-  return list;
+std::string Dump(const json& value) {
+  // What a peer sent need not be text.
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json Backends(const DaemonInfo& info) {
-  json list = json::array();
-  for (const BackendConfig& backend : info.config().backends) {
-    const BackendCounters& counts =
-        info.proxy.worker().labeled_counters().backends().at(backend.name);
-    json addresses = json::array();
-    for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
-    list.push_back({{"name", backend.name},
-                    {"addresses", std::move(addresses)},
-                    {"up", counts.up},
-                    {"tried", counts.connects + counts.connects_failed > 0},
-                    {"error", counts.last_error},
-                    {"connections", counts.connections},
-                    {"calls", counts.calls_in_flight},
-                    {"count", counts.durations.count()},
-                    {"sum", std::chrono::duration<double>(counts.durations.sum()).count()},
-                    {"buckets", counts.durations.buckets()}});
+// Appends a member that is a list: `describe(element)` for each element, with commas between them.
+class Rows {
+ public:
+  Rows(std::string_view key, SlicedText* text) : text_(*text) {
+    text_.AddText(",\"" + std::string(key) + "\":[");
   }
-  return list;
+  ~Rows() { text_.AddText("]"); }
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+
+  template <typename Range, typename Describe>
+  void AddEach(const Range& range, Describe describe) {
+    text_.AddEach(range, Writer(std::move(describe)));
+  }
+  template <typename Element, typename Describe>
+  void AddEachOf(std::vector<Element> elements, Describe describe) {
+    text_.AddEachOf(std::move(elements), Writer(std::move(describe)));
+  }
+
+ private:
+  template <typename Describe>
+  static auto Writer(Describe describe) {
+    return [first = true, describe = std::move(describe)](const auto& element,
+                                                          std::string* out) mutable {
+      if (!std::exchange(first, false)) out->push_back(',');
+      out->append(Dump(describe(element)));
+    };
+  }
+
+  SlicedText& text_;
+};
+
+// These keep the generation, whose configuration the text refers to: a reload may come between two
+// slices.
+void AddListeners(const Ref<Generation>& generation, const LabeledCounters& labeled,
+                  SlicedText* text) {
+  Rows("listeners", text)
+      .AddEach(generation->config().listeners,
+               [generation, &labeled](const ListenerConfig& listener) -> json {
+                 const ListenerCounters& counts = labeled.listeners().at(listener.name);
+                 return {{"name", listener.name},
+                         {"address", ToString(listener.address)},
+                         {"peers", counts.peers},
+                         {"admitted", counts.admitted},
+                         {"refused", counts.refused()}};
+               });
+}
+
+json Describe(const BackendConfig& backend, const BackendCounters& counts) {
+  json addresses = json::array();
+  for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
+  return {{"name", backend.name},
+          {"addresses", std::move(addresses)},
+          {"up", counts.up},
+          {"tried", counts.tried},
+          {"error", counts.last_error},
+          {"connections", counts.connections},
+          {"calls", counts.calls_in_flight},
+          {"count", counts.durations.count()},
+          {"sum", std::chrono::duration<double>(counts.durations.sum()).count()},
+          {"buckets", counts.durations.buckets()}};
+}
+
+void AddBackends(const Ref<Generation>& generation, const LabeledCounters& labeled,
+                 SlicedText* text) {
+  Rows("backends", text)
+      .AddEach(generation->config().backends,
+               [generation, &labeled](const BackendConfig& backend) -> json {
+                 return Describe(backend, labeled.backends().at(backend.name));
+               });
+}
+
+struct RuleHits {
+  const RuleConfig* rule;
+  uint64_t hits;
+};
+
+// In their order; where there are very many, those that decide most.
+void AddRules(const Ref<Generation>& generation, const LabeledCounters& labeled, SlicedText* text) {
+  constexpr size_t kMostRules = 500;
+  std::unordered_map<std::string_view, uint64_t> hits;  // by rule, in all listeners
+  for (const auto& [key, rule] : labeled.rules()) hits[key.rule] += rule.decisions;
+  std::vector<RuleHits> rules;
+  for (const RuleConfig& rule : generation->config().rules)
+    rules.push_back({&rule, hits[rule.name]});
+  if (rules.size() > kMostRules) {
+    std::stable_sort(rules.begin(), rules.end(),
+                     [](const RuleHits& a, const RuleHits& b) { return a.hits > b.hits; });
+    rules.resize(kMostRules);
+    std::sort(rules.begin(), rules.end(),
+              [](const RuleHits& a, const RuleHits& b) { return a.rule < b.rule; });
+  }
+  Rows("rules", text).AddEachOf(std::move(rules), [generation](const RuleHits& of) -> json {
+    return {{"name", of.rule->name},
+            {"action", WordOf(kActionWords, of.rule->action)},
+            {"enforced", of.rule->enforce},
+            {"hits", of.hits},
+            {"where", of.rule->position.file + ":" + std::to_string(of.rule->position.line)}};
+  });
+  text->AddText(",\"unmatched\":" + std::to_string(hits[""]));
 }
 
 // Of all methods together, by status.
@@ -79,15 +160,51 @@ uint64_t Denied(const LabeledCounters& labeled) {
   return denied;
 }
 
-json Users(const Accounting& accounting) {
-  json list = json::array();
-  for (const Accounting::Usage& user : accounting.usage()) {
-    list.push_back({{"uid", user.uid},
-                    {"connections", user.connections},
-                    {"calls", user.calls},
-                    {"buffered", user.buffered}});
-  }
-  return list;
+// As a part of the limit that the user is nearest to.
+double ShareOf(const Accounting::Usage& user, const LimitsConfig& limits) {
+  return std::max(
+      {static_cast<double>(user.connections) / limits.connections_per_user,
+       static_cast<double>(user.calls) / limits.calls_per_user,
+       static_cast<double>(user.buffered) / static_cast<double>(limits.buffered_per_user)});
+}
+
+json Describe(const Accounting::Usage& user, const Audit& audit) {
+  return {{"uid", user.uid},
+          {"user", audit.UserName(user.uid)},
+          {"connections", user.connections},
+          {"calls", user.calls},
+          {"buffered", user.buffered}};
+}
+
+// Those who are nearest to a limit, and how many there are.
+void AddUsers(const DaemonInfo& info, SlicedText* text) {
+  std::vector<Accounting::Usage> users = info.proxy.accounting().UnorderedUsage();
+  const Config& config = info.config();
+  const size_t total = users.size();
+  const size_t most = config.metrics ? config.metrics->users : MetricsConfig::kUsers;
+  const auto shown = users.begin() + static_cast<ptrdiff_t>(std::min(most, total));
+  std::partial_sort(users.begin(), shown, users.end(),
+                    [&config](const Accounting::Usage& a, const Accounting::Usage& b) {
+                      const double of_a = ShareOf(a, config.limits);
+                      const double of_b = ShareOf(b, config.limits);
+                      return of_a != of_b ? of_a > of_b : a.uid < b.uid;
+                    });
+  users.erase(shown, users.end());
+  Rows("users", text).AddEachOf(std::move(users), [&info](const auto& user) {
+    return Describe(user, info.reports.audit());
+  });
+  text->AddText(",\"users_total\":" + std::to_string(total));
+}
+
+void AddTopDenied(const Reports& reports, SlicedText* text) {
+  constexpr size_t kMost = 10;
+  Rows("top_denied", text)
+      .AddEachOf(reports.top_denied().Top(kMost), [](const TopDenied::Entry& entry) -> json {
+        return {{"uid", entry.uid},
+                {"service", entry.service},
+                {"method", entry.method},
+                {"count", entry.count}};
+      });
 }
 
 json Limits(const LimitsConfig& limits) {
@@ -108,11 +225,23 @@ json Refusals(const Reports& reports) {
                   {"service", refusal.service},
                   {"method", refusal.method},
                   {"rule", refusal.rule}};
-    if (refusal.uid != static_cast<uid_t>(-1)) entry["uid"] = refusal.uid;
+    if (refusal.uid != static_cast<uid_t>(-1)) {
+      entry["uid"] = refusal.uid;
+      entry["user"] = reports.audit().UserName(refusal.uid);
+    }
+    entry["reason"] = ReasonName(refusal.reason);
+    entry["limit"] = refusal.limit;
+    entry["detail"] = refusal.detail;
     if (refusal.code) entry["code"] = ttrpc::StatusCodeName(*refusal.code);
     list.push_back(std::move(entry));
   }
   return list;
+}
+
+// Asked each time, since it may change.
+std::string HostName() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 json Bounds() {
@@ -122,15 +251,15 @@ json Bounds() {
   return list;
 }
 
-}  // namespace
-
-std::string StatusJson(const DaemonInfo& info) {
+// What is not in lists that may be long.
+json Facts(const DaemonInfo& info) {
   const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
   const WorkerCounters& counters = info.proxy.counters();
   const Accounting& accounting = info.proxy.accounting();
   const ProcessStats process = ReadProcessStats();
-  const json status = {
+  json facts = {
       {"version", TTRPC_PROXY_VERSION},
+      {"host", HostName()},
       {"pid", ::getpid()},
       {"now", Milliseconds(std::chrono::system_clock::now())},
       {"started", Milliseconds(info.started)},
@@ -139,9 +268,11 @@ std::string StatusJson(const DaemonInfo& info) {
       {"digest", info.digest},
       {"reloads", info.reloads},
       {"reloads_refused", info.reloads_refused},
+      {"last_reload_successful", info.last_reload_successful},
       {"draining", info.draining},
       {"sandboxed", info.sandboxed},
       {"audit_lost", info.reports.audit().lost()},
+      {"audit_failing", info.reports.audit().failing()},
       {"connections", accounting.connections()},
       {"buffered", accounting.buffered()},
       {"resident", process.resident_bytes},
@@ -150,16 +281,31 @@ std::string StatusJson(const DaemonInfo& info) {
       {"received", counters.peer_bytes.received},
       {"sent", counters.peer_bytes.sent},
       {"limits", Limits(info.config().limits)},
-      {"listeners", Listeners(info)},
-      {"backends", Backends(info)},
       {"bounds", Bounds()},
       {"outcomes", Outcomes(labeled)},
       {"denied", Denied(labeled)},
-      {"users", Users(accounting)},
       {"refusals", Refusals(info.reports)},
   };
-  // What a peer sent need not be text.
-  return status.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (info.draining) facts["drain_began"] = Milliseconds(info.drain_began);
+  return facts;
+}
+
+}  // namespace
+
+std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info) {
+  Worker& worker = info.proxy.worker();
+  const LabeledCounters& labeled = worker.labeled_counters();
+  auto text = std::make_unique<SlicedText>();
+  std::string facts = Dump(Facts(info));
+  facts.pop_back();  // the brace, for what follows
+  text->AddText(std::move(facts));
+  AddListeners(worker.generation(), labeled, text.get());
+  AddBackends(worker.generation(), labeled, text.get());
+  AddRules(worker.generation(), labeled, text.get());
+  AddUsers(info, text.get());
+  AddTopDenied(info.reports, text.get());
+  text->AddText("}");
+  return text;
 }
 
 std::string_view StatusPage() {

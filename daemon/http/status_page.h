@@ -4,9 +4,10 @@
 // the loop's thread.
 #pragma once
 
-#include <string>
+#include <memory>
 #include <string_view>
 
+#include "observe/sliced_text.h"
 #include "proxy/daemon_info.h"
 
 namespace proxyd {
@@ -15,7 +16,8 @@ namespace proxyd {
 // for the process's life.
 std::string_view StatusPage();
 
-// status.json: one object. Times are milliseconds since 1970, sums of spans are seconds.
-std::string StatusJson(const DaemonInfo& info);
+// status.json: one object. Times are milliseconds since 1970, sums of spans are seconds. `info`
+// must outlive the text; a reload may come between slices.
+std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info);
 
 }  // namespace proxyd

@@ -5,7 +5,7 @@
 // alone, never as markup.
 
 const kPeriod = 1000, kRetry = 2000, kPatience = 5000;  // milliseconds
-const kLatencyPlots = 6, kUserRows = 50;
+const kLatencyPlots = 6, kSearchedRows = 50;
 
 const $ = id => document.getElementById(id);
 let latest = null;  // status.json as it came last
@@ -42,6 +42,11 @@ function age(milliseconds) {  // of a daemon
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
   return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
 }
+// A uid and, where it has one, its name.
+const whose = ({uid, user}) => uid == null ? '?' : user ? `${uid} (${user})` : uid;
+// The browser's, which need not be the daemon's.
+const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone + ', ' +
+    new Date().toLocaleString('en', {timeZoneName: 'longOffset'}).split(' ').at(-1);
 const clock = (time, day) => new Date(time).toLocaleString('sv', day ? {} : {timeStyle: 'medium'});
 
 // ---- Elements ---------------------------------------------------------------------------------
@@ -74,6 +79,11 @@ function sync(parent, items, keyOf, make, update) {
 // Columns: [title, class, show(cell, item)]. With roles: shown as small cards on a phone, a row is
 // none to a screen reader any more.
 function table(section, columns, keyOf, nothing) {
+  const find = add($(section), 'input', 'find');
+  find.type = 'search';
+  find.placeholder = 'search';
+  find.setAttribute('aria-label', 'Search, ' + $('h-' + section).textContent);
+  find.hidden = true;
   const box = add($(section), 'div', 'scroll');
   const frame = add(box, 'table');
   frame.setAttribute('role', 'table');
@@ -95,10 +105,20 @@ function table(section, columns, keyOf, nothing) {
     }
     return row;
   };
-  return items => {
+  let all = [];
+  const draw = () => {
+    const wanted = find.hidden ? '' : find.value.toLowerCase();
+    const items = all.filter(item => Object.values(item).join(' ').toLowerCase().includes(wanted));
     box.hidden = !(none.hidden = items.length > 0);
+    if (all.length) write(none, items.length ? nothing : 'Nothing has that in it.');
     sync(body, items, keyOf, make,
         (row, item) => columns.forEach((column, i) => column[2](row.cells[i], item)));
+  };
+  find.addEventListener('input', draw);
+  return items => {
+    all = items;
+    find.hidden = items.length <= kSearchedRows;
+    draw();
   };
 }
 const number = (title, of) => [title, 'n', (cell, item) => write(cell, of(item))];
@@ -142,26 +162,51 @@ const showListeners = table('listeners', [
   number('refused', l => whole(l.refused)),
 ], l => l.name, 'There is none.');
 const showUsers = table('users', [
-  ['uid', 'uid', (cell, user) => write(cell, user.uid)],
+  ['user', 'uid', (cell, user) => write(cell, whose(user))],
   against('connections', 'connections', 'connections_per_user', whole),
   against('calls', 'calls', 'calls_per_user', whole),
   against('buffered', 'buffered', 'buffered_per_user', bytes),
 ], user => user.uid, 'Nobody is connected.');
+const showRules = table('rules', [
+  ['rule', 'name', (cell, r) => named(cell, r.name || '(none matched)', r.where)],
+  ['decides', 'state', (cell, r) => write(cell, r.action + (r.enforced ? '' : ', on trial'))],
+  number('hits', r => whole(r.hits)),
+], r => r.name, 'There is none: every call is denied.');
+// What was called: names come from hostile peers.
+function method(cell, text) {
+  write(cell.firstChild ?? add(cell, 'code', 'name'), text);
+  cell.title = printable(text);
+  cell.onclick = () => cell.classList.add('all');
+}
+const showTopDenied = table('top_denied', [
+  ['user', 'uid', (cell, d) => write(cell, whose(d))],
+  ['call', 'call', (cell, d) => method(cell, `/${d.service}/${d.method}`)],
+  number('denied', d => whole(d.count)),
+], d => [d.uid, d.service, d.method].join('/'), 'Nothing since the daemon started.');
+const kReasons = {
+  not_admitted: 'no rule admits this user', no_credentials: 'the kernel does not say who it is',
+  too_many_connections: 'there are too many connections', malformed: 'the request is malformed',
+  metadata: 'its metadata can be read in two ways', no_rule: 'no rule allows it',
+  deny_rule: 'a rule denies it', draining: 'the daemon drains', limit: 'a limit is reached',
+  deadline: 'its deadline has passed', backend_unreachable: 'the backend cannot be reached',
+  backend_lost: 'the backend was lost', backend_owner: 'another user listens at the backend',
+  audit_failing: 'the audit cannot be written', payload: 'its payload cannot be read'};
+function why(d) {
+  const of_code = {INVALID_ARGUMENT: 'malformed', RESOURCE_EXHAUSTED: 'limit',
+    PERMISSION_DENIED: d.rule ? 'deny_rule' : 'no_rule', UNAVAILABLE: 'backend_unreachable'};
+  const words = kReasons[d.reason || (d.code ? of_code[d.code] : 'not_admitted')] ?? '–';
+  return words + (d.limit ? ': ' + d.limit : '');
+}
 const showDenials = table('denials', [
   ['time', 'time', (cell, d) => { write(cell, clock(d.time)); cell.title = clock(d.time, true); }],
-  ['uid', 'n', (cell, d) => write(cell, d.uid ?? '?')],
+  ['user', 'n', (cell, d) => write(cell, whose(d))],
   ['pid', 'n', (cell, d) => write(cell, d.pid || '?')],
   ['listener', '', (cell, d) => write(cell, d.listener)],
-  ['call', 'call', (cell, d) => {
-    const code = cell.firstChild ?? add(cell, 'code', 'name');
-    const text = d.service || d.method ? `/${d.service}/${d.method}` :
-        d.code ? '(not a valid request)' : '(the connection)';
-    write(code, text);
-    cell.title = printable(text);
-    cell.onclick = () => cell.classList.add('all');
-  }],
+  ['call', 'call', (cell, d) => method(cell, d.service || d.method ? `/${d.service}/${d.method}` :
+      d.code ? '(not a valid request)' : '(the connection)')],
   ['rule', 'rule', (cell, d) =>
       write(cell, d.rule || (d.event === 'deny' ? '(none matched)' : '–'))],
+  ['why', 'why', (cell, d) => { write(cell, why(d)); cell.title = printable(d.detail ?? ''); }],
   ['status', 'status', (cell, d) => write(cell, d.code ?? 'closed')],
 ], d => d.key, 'None since the daemon started.');
 
@@ -175,14 +220,19 @@ function pairs(list, entries, show) {
 }
 function showHead(s) {
   write($('version'), s.version);
+  write($('host'), s.host ? ' on ' + s.host : '');
   pairs($('facts'), [
     ['pid', s.pid], ['up', age(s.now - s.started)],
     ['configuration', s.config], ['digest', s.digest.slice(0, 12)],
-    ['loaded', clock(s.loaded, true)], ['reloads', `${s.reloads}, ${s.reloads_refused} refused`],
-    ['sandbox', s.sandboxed ? 'on' : 'off'], ['audit lines lost', whole(s.audit_lost)],
+    ['loaded', clock(s.loaded, true)], ['reloads', `${s.reloads}, ${s.reloads_refused} refused` +
+        (s.last_reload_successful ? '' : ', the last one, too')],
+    ['sandbox', s.sandboxed ? 'on' : 'off'],
+    ['audit lines lost', whole(s.audit_lost) + (s.audit_failing ? ', it cannot be written' : '')],
+    ['times in', zone()],
   ], (pair, [name, text]) => {
     write(pair.lastChild, text);
-    const bad = name === 'sandbox' ? !s.sandboxed : name.startsWith('audit') && s.audit_lost > 0;
+    const bad = {sandbox: !s.sandboxed, reloads: !s.last_reload_successful,
+                 'audit lines lost': s.audit_lost > 0 || s.audit_failing}[name];
     pair.lastChild.className = bad ? 'bad' : '';
   });
 }
@@ -233,23 +283,34 @@ function showUsersAndDenials(s) {
   // Those near a limit come first; the others keep their places.
   const weight = user => most(user) > .5 ? most(user) : 0;
   const users = [...s.users].sort((a, b) => weight(b) - weight(a) || a.uid - b.uid);
-  showUsers(users.slice(0, kUserRows));
-  write($('users-note'), users.length > kUserRows ? `${kUserRows} of ${users.length}` : '');
+  showUsers(users);
+  write($('users-note'), users.length < s.users_total ?
+      `${users.length} of ${s.users_total}, the nearest to one` : '');
+  showTopDenied(s.top_denied);
   const seen = new Map();
   showDenials(s.refusals.map(d => {
     const like = JSON.stringify(d), nth = (seen.get(like) ?? 0) + 1;
     seen.set(like, nth);
     return {...d, key: like + nth};
   }));
+  write($('denials-note'), s.refusals.length ? `the last ${s.refusals.length}` : '');
 }
+function showRulesOf(s) {
+  const hits = {name: '', action: 'deny', enforced: true, hits: s.unmatched, where: ''};
+  showRules([...s.rules, hits]);
+  write($('rules-note'), `${s.rules.filter(rule => !rule.hits).length} without a hit`);
+}
+const isDown = backend => backend.tried && !backend.up;
 function show(s) {
   latest = s;
   take(s);
   showHead(s);
   showFigures(s);
   showLatency(s);
-  showBackends(s.backends);
+  // What is broken comes first; the others keep their places.
+  showBackends([...s.backends].sort((a, b) => isDown(b) - isDown(a)));
   showListeners(s.listeners);
+  showRulesOf(s);
   showUsersAndDenials(s);
   drawAll();
 }
@@ -265,7 +326,7 @@ function tell(state, notice) {
   write($('notice'), notice ?? '');
   const now = samples.at(-1)?.rates;
   const what = state !== 'live' ? state + ' – ' : now ? rate(now.all) + ' calls/s – ' : '';
-  document.title = what + 'ttrpc-proxyd';
+  document.title = what + 'ttrpc-proxyd' + (latest?.host ? ' on ' + latest.host : '');
 }
 async function ask() {
   let reply;
@@ -282,7 +343,8 @@ async function ask() {
   lastHeard = Date.now();
   show(reply);
   tell(reply.draining ? 'draining' : 'live', reply.draining ?
-      'The daemon is draining: it takes no new calls, and ends when those in flight have.' : null);
+      `The daemon has been draining for ${age(reply.now - reply.drain_began)}: it takes no new ` +
+      'calls, and ends after the last.' : null);
   return kPeriod;
 }
 async function poll() {

@@ -8,7 +8,8 @@ const kSpans = [60, 120, 300].map(seconds => seconds * 1000);  // a plot shows a
 const kLatencyWindow = 5000;  // calls of so long make a quantile: fewer would only be noise
 const kClasses = [  // of statuses, in the order in which they are stacked
   ['PERMISSION_DENIED', 'denied'], ['RESOURCE_EXHAUSTED', 'limit'], ['UNAVAILABLE', 'unavailable'],
-  ['DEADLINE_EXCEEDED', 'deadline'], ['INVALID_ARGUMENT', 'invalid'], ['other', 'other']];
+  ['DEADLINE_EXCEEDED', 'deadline'], ['INVALID_ARGUMENT', 'invalid'], ['NOT_FOUND', 'missing'],
+  ['other', 'other']];
 const kQuantiles = [
   {label: 'p50', share: .5, width: 2, dash: []}, {label: 'p90', share: .9, width: 1.2, dash: []},
   {label: 'p99', share: .99, width: 1.5, dash: [3, 3]}];

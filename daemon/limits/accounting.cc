@@ -113,19 +113,22 @@ void Accounting::ReleaseBackend(UserAccount* account) {
   if (account->uid() != kRoot) --others_backend_connections_;
 }
 
-std::vector<Accounting::Usage> Accounting::usage() const {
+std::vector<Accounting::Usage> Accounting::UnorderedUsage() const {
   std::vector<Usage> users;
-  {
-    const std::lock_guard lock(mutex_);
-    users.reserve(accounts_.size());
-    for (const auto& [uid, account] : accounts_) {
-      if (account->connections_ == 0) continue;
-      users.push_back({.uid = uid,
-                       .connections = account->connections_,
-                       .calls = account->calls(),
-                       .buffered = account->buffered()});
-    }
+  const std::lock_guard lock(mutex_);
+  users.reserve(accounts_.size());
+  for (const auto& [uid, account] : accounts_) {
+    if (account->connections_ == 0) continue;
+    users.push_back({.uid = uid,
+                     .connections = account->connections_,
+                     .calls = account->calls(),
+                     .buffered = account->buffered()});
   }
+  return users;
+}
+
+std::vector<Accounting::Usage> Accounting::usage() const {
+  std::vector<Usage> users = UnorderedUsage();
   std::sort(users.begin(), users.end(),
             [](const Usage& a, const Usage& b) { return a.uid < b.uid; });
   return users;

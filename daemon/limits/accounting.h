@@ -57,12 +57,15 @@ class Accounting {
     uint64_t buffered;
   };
   std::vector<Usage> usage() const;
+  // The same in no order.
+  std::vector<Usage> UnorderedUsage() const;
   // The bytes of all users.
   uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 
   size_t connections() const;
   size_t backend_connections() const;
-  // How many accounts are kept. An account is forgotten a second after the user has left.
+  // How many accounts are kept. The first connection, of anybody, a second or more after a user has
+  // left, forgets that user's.
   size_t accounts() const;
 
  private:

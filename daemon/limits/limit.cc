@@ -11,29 +11,7 @@ namespace proxyd {
 
 namespace {
 
-std::string ValueOf(Limit limit, const LimitsConfig& limits) {
-  switch (limit) {
-    case Limit::kConnections:
-      return std::to_string(limits.connections);
-    case Limit::kConnectionsPerUser:
-      return std::to_string(limits.connections_per_user);
-    case Limit::kCallsPerConnection:
-      return std::to_string(limits.calls_per_connection);
-    case Limit::kCallsPerUser:
-      return std::to_string(limits.calls_per_user);
-    case Limit::kRequestsPerSecondPerUser:
-      return std::to_string(limits.requests_per_second_per_user);
-    case Limit::kBufferedPerUser:
-      return FormatSize(limits.buffered_per_user);
-    case Limit::kBuffered:
-      return FormatSize(limits.buffered);
-    case Limit::kBackendConnectionsPerUser:
-      return std::to_string(limits.backend_connections_per_user);
-    case Limit::kBackendConnections:
-      break;  // see BackendLimitReached()
-  }
-  return {};
-}
+bool IsSize(Limit limit) { return limit == Limit::kBufferedPerUser || limit == Limit::kBuffered; }
 
 ttrpc::Status Reached(Limit limit, const std::string& value) {
   return {ttrpc::StatusCode::kResourceExhausted,
@@ -66,8 +44,35 @@ std::string_view NameOf(Limit limit) {
   return {};
 }
 
+std::optional<uint64_t> ValueOf(Limit limit, const LimitsConfig& limits,
+                                const BackendLimits& backends) {
+  switch (limit) {
+    case Limit::kConnections:
+      return limits.connections;
+    case Limit::kConnectionsPerUser:
+      return limits.connections_per_user;
+    case Limit::kCallsPerConnection:
+      return limits.calls_per_connection;
+    case Limit::kCallsPerUser:
+      return limits.calls_per_user;
+    case Limit::kRequestsPerSecondPerUser:
+      if (limits.requests_per_second_per_user == 0) return std::nullopt;
+      return limits.requests_per_second_per_user;
+    case Limit::kBufferedPerUser:
+      return limits.buffered_per_user;
+    case Limit::kBuffered:
+      return limits.buffered;
+    case Limit::kBackendConnectionsPerUser:
+      return backends.per_user;
+    case Limit::kBackendConnections:
+      return backends.in_all;
+  }
+  return std::nullopt;
+}
+
 ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits) {
-  return Reached(limit, ValueOf(limit, limits));
+  const uint64_t value = ValueOf(limit, limits, {}).value_or(0);
+  return Reached(limit, IsSize(limit) ? FormatSize(value) : std::to_string(value));
 }
 
 BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors) {

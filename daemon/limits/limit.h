@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "config/config.h"
@@ -40,6 +41,9 @@ struct BackendLimits {
 };
 // `descriptors` is RLIMIT_NOFILE.
 BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors);
+// What the limit is set to; none: there is no such limit.
+std::optional<uint64_t> ValueOf(Limit limit, const LimitsConfig& limits,
+                                const BackendLimits& backends);
 // The same as LimitReached(), for the two limits in BackendLimits.
 ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits);
 

@@ -26,6 +26,8 @@ using std::chrono::milliseconds;
 // of the thread, then serves hundreds of calls.
 constexpr milliseconds kLinger{2};
 constexpr milliseconds kRetryAfter{1000};
+// How long the lines of one batch may wait for the user database in all.
+constexpr milliseconds kNamesWithin{100};
 // How often the log reports that lines are lost, and how many were: whoever causes it may do so all
 // the time.
 constexpr milliseconds kSayEvery{1000};
@@ -53,7 +55,8 @@ AuditClock& SystemAuditClock() {
 
 class Audit::Writer {
  public:
-  Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock);
+  Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock,
+         UserNames* names);
 
   bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
   void Record(const AuditRecord& record, AuditReservation reservation);
@@ -61,6 +64,7 @@ class Audit::Writer {
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
   bool refusing_calls() const { return keep_failed_ && failing_; }
   uint64_t lost() const { return lost_; }
+  bool failing() const { return failing_; }
 
   void Stop(std::chrono::steady_clock::time_point deadline);
 
@@ -71,6 +75,7 @@ class Audit::Writer {
   void ChangeRates();
   void Pushed(bool fits, bool was_empty);
   void Lose(size_t lines);
+  void FillInNames();
   void WriteBatch();
   void DropKept();
   std::optional<AuditClock::Steady> say_lost_at() const;
@@ -79,10 +84,12 @@ class Audit::Writer {
   bool told() const { return stop_ || reopen_ || reconfigured_; }
 
   AuditClock& clock_;
+  UserNames* const names_;
 
   // The thread's own. `target_` changes under mutex_, so that others may have it give up.
   std::unique_ptr<AuditTarget> target_;
   AuditBatch batch_;  // being written; or what failed, kept to be offered again
+  AuditBatch named_;  // the next, while names are filled in
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
   AuditClock::Steady lost_said_at_{};
@@ -109,8 +116,9 @@ class Audit::Writer {
 };
 
 Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
-                      AuditClock& clock)
+                      AuditClock& clock, UserNames* names)
     : clock_(clock),
+      names_(names),
       target_(std::move(target)),
       keep_failed_(config.on_error == AuditConfig::OnError::kRefuseCalls),
       queue_(config),
@@ -202,7 +210,8 @@ void Audit::Writer::Run() {
     if (next_config_) ChangeRates();
     std::unique_ptr<AuditTarget> before;
     if (next_target_) before = std::exchange(target_, std::move(next_target_));
-    if (batch_.empty()) {
+    const bool fresh = batch_.empty();
+    if (fresh) {
       queue_.Take(&batch_);
       full_ = false;
     }
@@ -212,6 +221,7 @@ void Audit::Writer::Run() {
     lock.unlock();
     if (reopen && !before) target_->Reopen();
     before.reset();
+    if (fresh) FillInNames();
     WriteBatch();
     lock.lock();
     if (const auto due = say_lost_at(); due && *due <= clock_.SteadyNow()) SayLost();
@@ -261,6 +271,25 @@ void Audit::Writer::ChangeRates() {
   queue_.SetRates(next);
 }
 
+// Here, since the database may have to be waited for, which no worker does.
+void Audit::Writer::FillInNames() {
+  if (names_ == nullptr || batch_.empty()) return;
+  const auto deadline = UserNames::Clock::now() + kNamesWithin;
+  std::string_view records = batch_.records;
+  auto last = static_cast<uid_t>(-1);  // which has no name
+  std::string name;
+  while (!records.empty()) {
+    UnpackedRecord unpacked = UnpackAuditRecord(&records);
+    const uid_t uid = unpacked.record.uid;
+    if (uid != last) name = names_->FindBy(uid, deadline);
+    last = uid;
+    unpacked.record.user = name;
+    PackAuditRecord(unpacked.record, unpacked.time, &named_.records);
+  }
+  batch_.records.swap(named_.records);
+  named_.Clear();
+}
+
 void Audit::Writer::WriteBatch() {
   if (batch_.empty()) return;
   const bool written = target_->Write(batch_.records);
@@ -297,8 +326,11 @@ void Audit::Writer::SayLost() {
   spdlog::warn("audit: {} lines were lost", lost - std::exchange(lost_said_, lost));
 }
 
-Audit::Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock)
-    : calls_(config.calls), writer_(std::make_unique<Writer>(config, std::move(target), clock)) {}
+Audit::Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target, AuditClock& clock,
+             UserNames* names)
+    : calls_(config.calls),
+      names_(names),
+      writer_(std::make_unique<Writer>(config, std::move(target), clock, names)) {}
 
 Audit::~Audit() { Stop(); }
 
@@ -331,7 +363,13 @@ void Audit::Record(const AuditRecord& record, AuditReservation reservation) {
 
 bool Audit::refusing_calls() const { return writer_->refusing_calls(); }
 
+std::string Audit::UserName(uid_t uid) const {
+  return names_ == nullptr ? std::string() : names_->Find(uid);
+}
+
 uint64_t Audit::lost() const { return writer_->lost(); }
+
+bool Audit::failing() const { return writer_->failing(); }
 
 void Audit::Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target) {
   calls_ = config.calls;

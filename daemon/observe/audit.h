@@ -14,11 +14,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "config/config.h"
 #include "observe/audit_record.h"
 #include "observe/audit_shares.h"
+#include "observe/user_names.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -54,9 +56,9 @@ AuditClock& SystemAuditClock();  // lives for ever
 
 class Audit {
  public:
-  // `clock` must outlive the audit.
+  // `clock` and `names` must outlive the audit. Without `names`, records have no `user`.
   Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
-        AuditClock& clock = SystemAuditClock());
+        AuditClock& clock = SystemAuditClock(), UserNames* names = nullptr);
   ~Audit();  // with Stop()
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
@@ -91,12 +93,18 @@ class Audit {
   void Stop(std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::now() +
                                                              std::chrono::seconds(1));
 
+  // The name of a user, as records have it; "" if it is not known, or not yet. Never waits. Any
+  // thread.
+  std::string UserName(uid_t uid) const;
+
   uint64_t lost() const;  // lines, ever
+  bool failing() const;   // the target's last Write() failed
   void Reopen();          // any thread
 
  private:
   class Writer;
   std::atomic<AuditCalls> calls_;
+  UserNames* const names_;
   std::unique_ptr<Writer> writer_;  // null after Stop()
 };
 

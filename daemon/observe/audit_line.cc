@@ -16,8 +16,11 @@ using text::JsonStringSize;
 
 namespace {
 
-// Keys, numbers, words and a traceparent: 417 bytes, all at their longest.
-constexpr size_t kBesideNames = 512;
+// Keys, numbers, words and a traceparent: 576 bytes, all at their longest.
+constexpr size_t kBesideNames = 592;
+// Of `detail`, as JsonStringBound() has it: an address, which has a path of 107 bytes at most, and
+// how connecting to it failed.
+constexpr size_t kDetailBound = 208;
 
 // `{"time":"` and the time, then `"`.
 constexpr size_t kTimeSize = 9 + 27 + 1;
@@ -91,12 +94,16 @@ size_t AuditLineSize(const AuditRecord& record) {
 }
 
 size_t AuditLineBound(const AuditNames& names) {
-  size_t bound = kBesideNames;
+  size_t bound = kBesideNames + kDetailBound;
   for (const std::string_view name :
-       {names.listener, names.service, names.method, names.rule, names.backend}) {
+       {names.listener, names.service, names.method, names.rule, names.backend, names.comm}) {
     bound += JsonStringBound(name, kAuditValueLimit);
   }
   return bound;
+}
+
+bool FitsAuditLineBound(std::string_view detail) {
+  return JsonStringBound(detail, kAuditValueLimit) <= kDetailBound;
 }
 
 }  // namespace proxyd

@@ -19,12 +19,17 @@ struct AuditNames {
   std::string_view method;
   std::string_view rule;
   std::string_view backend;
+  std::string_view comm;
 };
 
-// The most bytes of a call's line with these names, whatever else is in it.
+// The most bytes of a call's line with these names, whatever else is in it but the user's name,
+// which a line gets only when it leaves the queue.
 size_t AuditLineBound(const AuditNames& names);
+// Whether that leaves room for this `detail`. All that the proxy says about calls fits, unless the
+// configuration names a backend strangely.
+bool FitsAuditLineBound(std::string_view detail);
 
-// Appends a whole line with its newline. It is at most some 13 KiB, even if all of it is hostile.
+// Appends a whole line with its newline. It is at most some 18 KiB, even if all of it is hostile.
 void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);
 // How many bytes that appends.

@@ -23,6 +23,40 @@ enum class AuditEvent { kConnect, kRefuse, kCall, kDeny, kDisconnect };
 // As it is written; lives for ever.
 std::string_view EventName(AuditEvent event);
 
+// Why the proxy refused, denied or ended something. The statuses alone do not say it: many reasons
+// share one.
+enum class AuditReason : uint8_t {
+  kNone,  // a backend answered, or the peer left by itself
+  kNotAdmitted,
+  kNoCredentials,
+  kTooManyConnections,
+  kMalformed,
+  kMetadata,
+  kNoRule,
+  kDenyRule,
+  kDraining,
+  kLimit,
+  kDeadline,
+  kBackendUnreachable,
+  kBackendLost,
+  kBackendOwner,
+  kAuditFailing,
+  kPayload,
+};
+
+// As it is written, "" for kNone; lives for ever.
+std::string_view ReasonName(AuditReason reason);
+
+// Views are borrowed for the call that takes it.
+struct AuditCause {
+  AuditReason reason = AuditReason::kNone;
+  std::string_view limit = {};   // the key of the limit that was reached
+  std::string_view detail = {};  // a sentence
+};
+
+// The label of a process that has gone, or that we may not see.
+inline constexpr uint32_t kNoLoginUid = static_cast<uint32_t>(-1);
+
 // Views are borrowed for the call that takes the record. What is empty or absent is not written.
 struct AuditRecord {
   AuditEvent event = AuditEvent::kConnect;
@@ -42,12 +76,23 @@ struct AuditRecord {
   std::optional<uint64_t> response_bytes;
   std::string_view traceparent;
   std::optional<uint64_t> suppressed;  // it stands for so many records that were held back
+  uint64_t peer = 0;                   // 0: the connection was refused
+  uint32_t stream_id = 0;              // the peer's; 0: the record is about no call
+  std::string_view user;               // the name of `uid`; filled in off the loop
+  std::string_view comm;               // chosen by the process itself
+  uint32_t loginuid = kNoLoginUid;
+  AuditReason reason = AuditReason::kNone;
+  std::string_view limit;
+  std::string_view detail;
   // Not written: a backend got the call, or the admin service carried it out. Such a record is
   // never held back.
   bool carried_out = false;
-  // Not written: for those who look at it as it happens.
-  uint64_t peer = 0;
-  uint32_t stream_id = 0;  // the peer's
+
+  void SetCause(const AuditCause& cause) {
+    reason = cause.reason;
+    limit = cause.limit;
+    detail = cause.detail;
+  }
 };
 
 // A value of more bytes than this is cut and ends in "…": the longest service and method that are
@@ -100,6 +145,14 @@ void VisitAuditFields(const AuditRecord& record, Fields& fields) {
   number("response_bytes", record.response_bytes);
   text("traceparent", record.traceparent);
   number("suppressed", record.suppressed);
+  if (record.peer != 0) fields.Number("peer", record.peer);
+  if (record.stream_id != 0) fields.Number("stream", record.stream_id);
+  text("user", record.user);
+  text("comm", record.comm);
+  if (record.loginuid != kNoLoginUid) fields.Number("loginuid", record.loginuid);
+  text("reason", ReasonName(record.reason));
+  text("limit", record.limit);
+  text("detail", record.detail);
 }
 
 }  // namespace proxyd

@@ -12,9 +12,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "config/config.h"
+#include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -53,6 +56,11 @@ class Histogram {
   std::chrono::nanoseconds sum_{0};
 };
 
+// What a peer was waited for in vain, when its connection was closed: the keys of [timeouts].
+enum class PeerTimeout { kFirstRequest, kPartialMessage, kIdle, kWrite };
+inline constexpr std::array<std::string_view, 4> kPeerTimeoutNames = {
+    "first_request", "partial_message", "idle", "write"};
+
 struct ListenerCounters {
   uint64_t peers = 0;  // connected
   // Connections, by what became of them.
@@ -61,6 +69,12 @@ struct ListenerCounters {
   uint64_t no_credentials = 0;  // nobody knows whose they are
   uint64_t over_limit = 0;
   uint64_t refused() const { return not_admitted + no_credentials + over_limit; }
+  std::array<uint64_t, kPeerTimeoutNames.size()> timeouts{};  // by PeerTimeout
+};
+
+// A call that a backend works on, in its backend's ring.
+struct CallInFlight : ttrpc::RingNode {
+  std::chrono::steady_clock::time_point start;
 };
 
 struct BackendCounters {
@@ -68,10 +82,19 @@ struct BackendCounters {
   uint64_t calls_in_flight = 0;  // on them
   uint64_t connects = 0;         // that succeeded
   uint64_t connects_failed = 0;
-  // Of the last attempt; neither before the first.
+  // Of the last attempt. A reload that changes where the backend is begins anew.
+  bool tried = false;  // there was one
   bool up = false;
   std::string last_error;
   Histogram durations;  // of calls that were forwarded
+  // The calls in flight, the oldest first. Whoever owns a call has it leave at its end.
+  ttrpc::RingNode in_flight;
+
+  // When it began; none: there is no call.
+  std::optional<std::chrono::steady_clock::time_point> oldest_call() const {
+    if (in_flight.alone()) return std::nullopt;
+    return static_cast<const CallInFlight*>(in_flight.next)->start;
+  }
 };
 
 // How often a rule has decided, or with enforce = false would have.

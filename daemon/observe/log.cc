@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <utility>
 
+#include "observe/log_line.h"
 #include "observe/output_thread.h"
 
 namespace proxyd {
@@ -109,6 +111,15 @@ ttrpc::Status SetUpLog(const LogConfig& config) {
   if (!output) return output.error();
   SetUpLog(config, *std::move(output));
   return {};
+}
+
+void LogWithoutTarget(LogFormat format, std::string message) {
+  std::string line;
+  AppendLogLine({.time = spdlog::log_clock::now(),
+                 .level = spdlog::level::err,
+                 .message = std::move(message)},
+                format, /*bare=*/false, &line);
+  std::fputs(line.c_str(), stderr);
 }
 
 LogLevel LogLevelNow() { return LevelOf(TheLog().logger->level()); }

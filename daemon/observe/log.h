@@ -30,6 +30,9 @@ void SetUpLog(const LogConfig& config, std::unique_ptr<LogOutput> output);
 // Both in one. An error leaves all as it was.
 ttrpc::Status SetUpLog(const LogConfig& config);
 
+// Writes an error to standard error as the log would have it, while there is no log to write it to.
+void LogWithoutTarget(LogFormat format, std::string message);
+
 // The level that counts now, and another one, until SetUpLog() sets the next. After SetUpLog().
 LogLevel LogLevelNow();
 void SetLogLevelNow(LogLevel level);

@@ -2,8 +2,11 @@
 #include "observe/log_output.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "observe/audit_line.h"
@@ -16,14 +19,43 @@ namespace {
 
 using spdlog::level::level_enum;
 
+// syslog(3)'s.
+std::string_view Priority(level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return "7";
+    case spdlog::level::info:
+      return "6";
+    case spdlog::level::warn:
+      return "4";
+    default:
+      return "3";
+  }
+}
+
+// A refusal is worth a second look, and is no fault of the daemon's.
+std::string_view Priority(const AuditRecord& record) {
+  const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
+  return refusal && record.enforced.value_or(true) ? "5" : "6";
+}
+
+// The prefix of sd-daemon(3), which the reader of the stream takes off the line.
+void AppendPrefix(std::string_view priority, std::string* line) {
+  line->append("<").append(priority).append(">");
+}
+
+enum class Prefix { kNone, kPriority };
+
 class FileOutput final : public LogOutput {
  public:
   // How a file that cannot be opened again is reported.
   using Report = void (*)(const std::string& why);
 
-  FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report)
-      : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report) {}
-  int Write(level_enum /*level*/, std::string_view line) override { return file_.Append(line); }
+  FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report, Prefix prefix)
+      : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report), prefix_(prefix) {}
+  bool keeps_time_and_level() const override { return prefix_ == Prefix::kPriority; }
+  int Write(level_enum level, std::string_view line) override;
   WriteResult WriteRaw(std::string_view records) override;
   void Reopen() override {
     if (const ttrpc::Status status = file_.Reopen(); !status.ok()) report_(status.message());
@@ -32,16 +64,27 @@ class FileOutput final : public LogOutput {
  private:
   LineFile file_;
   const Report report_;
+  const Prefix prefix_;
+  std::string line_;
 };
+
+int FileOutput::Write(level_enum level, std::string_view line) {
+  if (prefix_ == Prefix::kNone) return file_.Append(line);
+  line_.clear();
+  AppendPrefix(Priority(level), &line_);
+  line_.append(line);
+  return file_.Append(line_);
+}
 
 // Takes records off the front until their lines are this long, so that a large batch is not in
 // memory twice.
 constexpr size_t kLinesAtOnce = size_t{256} << 10U;
 
-std::string TakeLines(std::string_view* records) {
+std::string TakeLines(Prefix prefix, std::string_view* records) {
   std::string lines;
   while (!records->empty() && lines.size() < kLinesAtOnce) {
     const UnpackedRecord unpacked = UnpackAuditRecord(records);
+    if (prefix == Prefix::kPriority) AppendPrefix(Priority(unpacked.record), &lines);
     AppendAuditLine(unpacked.record, unpacked.time, &lines);
   }
   return lines;
@@ -59,7 +102,7 @@ WriteResult FileOutput::WriteRaw(std::string_view records) {
   WriteResult result;
   while (result.error == 0 && result.kept < records.size()) {
     std::string_view rest = records.substr(result.kept);
-    const std::string lines = TakeLines(&rest);
+    const std::string lines = TakeLines(prefix_, &rest);
     size_t kept = 0;
     result.error = file_.Append(lines, &kept);
     result.kept += result.error == 0 ? records.size() - result.kept - rest.size()
@@ -85,21 +128,6 @@ class JournalOutput final : public LogOutput {
   std::string entry_;
   std::string line_;
 };
-
-// syslog(3)'s.
-std::string_view Priority(level_enum level) {
-  switch (level) {
-    case spdlog::level::trace:
-    case spdlog::level::debug:
-      return "7";
-    case spdlog::level::info:
-      return "6";
-    case spdlog::level::warn:
-      return "4";
-    default:
-      return "3";
-  }
-}
 
 void JournalOutput::Begin(std::string_view message, std::string_view priority) {
   entry_.clear();
@@ -165,12 +193,10 @@ class JournalFields {
 // The line is the message, and each of its values a field: to be asked for by journalctl(1).
 int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   const AuditRecord& record = unpacked.record;
-  // What somebody was kept from is worth a second look, and no fault of the daemon's.
-  const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
   line_.clear();
   AppendAuditLine(record, unpacked.time, &line_);
   line_.pop_back();  // an entry is a line by itself
-  Begin(line_, refusal && record.enforced.value_or(true) ? "5" : "6");
+  Begin(line_, Priority(record));
   JournalFields fields(&entry_);
   fields.Time(unpacked.time);
   VisitAuditFields(record, fields);
@@ -184,10 +210,20 @@ void ReportAudit(const std::string& why) {
 }
 
 OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<LineFile> file,
-                      FileOutput::Report report) {
+                      FileOutput::Report report, Prefix prefix = Prefix::kNone) {
   if (!file) return file.error();
   return std::unique_ptr<LogOutput>(
-      std::make_unique<FileOutput>(std::move(deadline), *std::move(file), report));
+      std::make_unique<FileOutput>(std::move(deadline), *std::move(file), report, prefix));
+}
+
+// Whether the service manager has connected standard error to the journal, which then has the time
+// of each line, and its priority by a prefix: systemd.exec(5), JOURNAL_STREAM.
+Prefix PrefixOfStderr() {
+  const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe)
+  struct stat info {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return Prefix::kNone;
+  const std::string own = std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
+  return own == stream ? Prefix::kPriority : Prefix::kNone;
 }
 
 }  // namespace
@@ -197,7 +233,7 @@ OutputResult MakeLogOutput(const LogConfig& config) {
   const WriteDeadline& borrowed = *deadline;
   switch (config.target) {
     case LogConfig::Target::kStderr:
-      return FromFile(std::move(deadline), LineFile::Stderr(borrowed), ReportLog);
+      return FromFile(std::move(deadline), LineFile::Stderr(borrowed), ReportLog, PrefixOfStderr());
     case LogConfig::Target::kFile:
       return FromFile(std::move(deadline), LineFile::Open(config.path, borrowed), ReportLog);
     case LogConfig::Target::kJournal:

@@ -29,7 +29,7 @@ class LogOutput {
   LogOutput(const LogOutput&) = delete;
   LogOutput& operator=(const LogOutput&) = delete;
 
-  // The time and the level are kept beside the line: they need not stand in it.
+  // The time and the level are kept beside the line, which need not have them.
   virtual bool keeps_time_and_level() const { return false; }
   // A line with its newline. 0, or the errno of the failure: it is lost.
   virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;

@@ -43,7 +43,12 @@ void Reports::Keep(const AuditRecord& record) {
   refusal.method = cut(record.method);
   refusal.rule = record.rule;
   refusal.code = record.code;
+  refusal.reason = record.reason;
+  refusal.limit = record.limit;
+  refusal.detail = cut(record.detail);
   refusals_.push_front(std::move(refusal));
+  if (record.event == AuditEvent::kDeny)
+    top_denied_.Count(record.uid, cut(record.service), cut(record.method));
 }
 
 void Reports::Add(ReportSink* sink) {

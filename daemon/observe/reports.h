@@ -17,6 +17,7 @@
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "observe/top_denied.h"
 #include "ttrpc/status.h"
 
 namespace proxyd {
@@ -57,6 +58,9 @@ struct Refusal {
   std::string method;
   std::string rule;
   std::optional<ttrpc::StatusCode> code;
+  AuditReason reason;
+  std::string limit;
+  std::string detail;
 };
 
 class Reports {
@@ -94,6 +98,8 @@ class Reports {
 
   // The latest first.
   const std::deque<Refusal>& refusals() const { return refusals_; }
+  // Denials, enforced, since the start.
+  const TopDenied& top_denied() const { return top_denied_; }
 
  private:
   void Keep(const AuditRecord& record);
@@ -103,6 +109,7 @@ class Reports {
   std::vector<ReportSink*> sinks_;
   bool payloads_wanted_ = false;
   std::deque<Refusal> refusals_;
+  TopDenied top_denied_;
 };
 
 }  // namespace proxyd

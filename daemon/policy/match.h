@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers for one rule by itself: whom and what it matches, and whether that includes all that
-// another rule matches. Patterns and ids are matched and compared nowhere else. These are pure
-// functions over values, for any thread. policy.h says which rule decides.
+// another rule matches. Nothing else decides what a pattern or an id matches; the index of
+// policy.h only leaves out rules that could not match. These are pure functions over values, for
+// any thread. policy.h says which rule decides.
 #pragma once
 
 #include <cstdint>

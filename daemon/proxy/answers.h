@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "ttrpc/status.h"
+#include "ttrpc/wire/codec.h"
 #include "ttrpc/wire/request.h"
 
 namespace proxyd {
@@ -40,6 +41,14 @@ inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
           "uid " + std::to_string(uid) + " may not call " + FullMethod(request)};
 }
 
+// The client's own request may have been short enough, so that it has to be told what was added.
+inline ttrpc::Status TooLongToForward(size_t length, size_t limit, const BackendConfig& backend) {
+  const ttrpc::Status status = ttrpc::MessageTooLong(length, limit);
+  if (!backend.forward_identity) return status;
+  return {status.code(),
+          status.message() + " (with the caller's identity, which forward_identity adds)"};
+}
+
 // `what`: how it went wrong. The backend is named, its path is not.
 inline ttrpc::Status BackendStatus(ttrpc::StatusCode code, const BackendConfig& backend,
                                    std::string_view what) {
@@ -48,6 +57,10 @@ inline ttrpc::Status BackendStatus(ttrpc::StatusCode code, const BackendConfig& 
 
 inline ttrpc::Status CannotBeReached(const BackendConfig& backend) {
   return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "cannot be reached");
+}
+
+inline ttrpc::Status Disconnected(const BackendConfig& backend) {
+  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "disconnected");
 }
 
 inline ttrpc::Status TakesNoRequests(const BackendConfig& backend) {

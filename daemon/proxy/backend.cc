@@ -27,7 +27,11 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
 }
 
 Backend::Backend(BackendConfig config, BackendCounters& counters)
-    : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {}
+    : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {
+  // One that leads elsewhere may have had the name before.
+  counters_.tried = counters_.up = false;
+  counters_.last_error.clear();
+}
 
 size_t Backend::NextAddress() {
   if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
@@ -43,21 +47,22 @@ bool Backend::MayTry(size_t address, Clock::time_point now) {
 
 Status Backend::CheckOwner(int socket) const {
   const auto owner = ttrpc::ReadUnixCredentials(socket, {.groups = false});
-  if (!owner) return owner.error();
+  if (!owner) return {StatusCode::kUnauthenticated, owner.error().message()};
   // A configuration whose backend is one of our own listeners would feed each call to itself until
   // descriptors run out.
-  if (owner->pid == ::getpid())
-    return {StatusCode::kFailedPrecondition, "it is this daemon itself"};
+  if (owner->pid == ::getpid()) return {StatusCode::kUnauthenticated, "it is this daemon itself"};
   if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
-    return {StatusCode::kPermissionDenied, "uid " + std::to_string(owner->uid) + " listens there"};
+    return {StatusCode::kUnauthenticated, "uid " + std::to_string(owner->uid) + " listens there"};
   }
   return {};
 }
 
 void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
   ++counters_.connects_failed;
+  counters_.tried = true;
   counters_.up = false;
   counters_.last_error = why.message();
+  last_failed_ = attempt.address;
   AddressState& state = states_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
     state.back_off = {};
@@ -79,7 +84,7 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
 
 void Backend::Succeeded(size_t address) {
   ++counters_.connects;
-  counters_.up = true;
+  counters_.tried = counters_.up = true;
   counters_.last_error.clear();
   AddressState& state = states_[address];
   state.back_off = {};
@@ -89,6 +94,18 @@ void Backend::Succeeded(size_t address) {
   state.logged = {};
   spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
                config_.addresses[address].ToString());
+}
+
+AuditReason Backend::reason() const {
+  return states_[last_failed_].last_failure.code() == StatusCode::kUnauthenticated
+             ? AuditReason::kBackendOwner
+             : AuditReason::kBackendUnreachable;
+}
+
+std::string Backend::detail() const {
+  const Status& failure = states_[last_failed_].last_failure;
+  if (failure.ok()) return {};
+  return config_.addresses[last_failed_].ToString() + ": " + failure.message();
 }
 
 bool Backend::MayAppear() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "observe/audit_record.h"
 #include "observe/labeled_counters.h"
 #include "proxy/ref.h"
 #include "ttrpc/status.h"
@@ -38,7 +39,8 @@ class Backend : public RefCounted {
   size_t NextAddress();
   // Says, too, that it is being tried: while it fails, others wait for their turn meanwhile.
   bool MayTry(size_t address, Clock::time_point now);
-  // OK if whoever called listen(2) on this socket is one of `users`, and not this very process.
+  // OK if whoever called listen(2) on this socket is one of `users`, and not this very process;
+  // else UNAUTHENTICATED, which no failure to connect is.
   ttrpc::Status CheckOwner(int socket) const;
 
   struct Attempt {
@@ -49,6 +51,11 @@ class Backend : public RefCounted {
   // what the log has of the address, at most once a second.
   void Failed(const Attempt& attempt, const ttrpc::Status& why, Clock::time_point now);
   void Succeeded(size_t address);
+
+  // Why it cannot be reached: how the last attempt that failed did, and at which address. Empty if
+  // that address was reached since.
+  AuditReason reason() const;
+  std::string detail() const;
 
   // Whether some address, when it was last tried, was missing or refused, which may pass: whatever
   // is to listen there is still starting.
@@ -68,6 +75,7 @@ class Backend : public RefCounted {
   BackendCounters& counters_;
   std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
+  size_t last_failed_ = 0;  // an address
 };
 
 }  // namespace proxyd

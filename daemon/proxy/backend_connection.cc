@@ -94,7 +94,10 @@ void BackendConnection::Add(Call* call) {
   next_id_ += 2;
   if (next_is_last_ || next_id_ > context_.last_stream_id) Retire();
   calls_.Insert(call->backend_id, call);
-  ++backend_->counters().calls_in_flight;
+  BackendCounters& counters = backend_->counters();
+  ++counters.calls_in_flight;
+  call->in_flight.start = call->start;
+  counters.in_flight.InsertBefore(&call->in_flight);
 }
 
 void BackendConnection::SendRequest(const Call& call, const ttrpc::RequestView& request,
@@ -120,9 +123,13 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
     const auto added =
         abandoned_.try_emplace(call->backend_id, std::move(call->slot), late, this).first;
     others->InsertBefore(&added->second);
+    // In the place of the call, since the backend has worked on it for as long.
+    added->second.in_flight.start = call->start;
+    call->in_flight.InsertBefore(&added->second.in_flight);
     // Nobody waits for it, and the backend has not been asked for anything yet.
     if (!counted_ && calls_.empty()) Retire();
   }
+  call->in_flight.Leave();
   owner_.OnBackendCallEnded(*this);
 }
 
@@ -174,7 +181,7 @@ std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::C
   if (reason == ttrpc::CloseReason::kProtocolError)
     return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
   if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
-    return BackendStatus(StatusCode::kUnavailable, backend, "disconnected");
+    return Disconnected(backend);
   return std::nullopt;
 }
 

@@ -95,8 +95,9 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Queues the call's request, which is encoded in `size` bytes.
   void SendRequest(const Call& call, const ttrpc::RequestView& request, size_t size, uint8_t flags);
   // The backend is done with it.
-  void Remove(const Call& call) {
+  void Remove(Call& call) {
     calls_.Erase(call.backend_id);
+    call.in_flight.Leave();
     --backend_->counters().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }

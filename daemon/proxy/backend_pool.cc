@@ -2,6 +2,7 @@
 #include "proxy/backend_pool.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "proxy/answers.h"
@@ -9,6 +10,14 @@
 namespace proxyd {
 
 using ttrpc::Status;
+
+namespace {
+
+AuditCause Lost(const Status& status) {
+  return {.reason = AuditReason::kBackendLost, .limit = {}, .detail = status.message()};
+}
+
+}  // namespace
 
 FoundBackend BackendPool::ConnectionTo(const Ref<Backend>& backend, const ConnectionSlot& peer) {
   for (const auto& connection : connections_) {
@@ -78,29 +87,35 @@ void BackendPool::ResumeReading() {
 }
 
 void BackendPool::OnBackendUnreachable(BackendConnection& connection) {
-  AnswerCallsOf(connection, CannotBeReached(connection.backend().config()));
+  const Backend& backend = connection.backend();
+  const std::string detail = backend.detail();
+  AnswerCallsOf(connection, CannotBeReached(backend.config()),
+                {.reason = backend.reason(), .limit = {}, .detail = detail});
 }
 
 void BackendPool::OnBackendStuck(BackendConnection& connection) {
   ++context_.counters.timed_out;
-  AnswerCallsOf(connection, TakesNoRequests(connection.backend().config()));
+  ++context_.counters.backends_timed_out;
+  const Status status = TakesNoRequests(connection.backend().config());
+  AnswerCallsOf(connection, status, Lost(status));
 }
 
 void BackendPool::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
   if (const auto status = StatusOfLoss(connection.backend().config(), reason))
-    return AnswerCallsOf(connection, *status);
+    return AnswerCallsOf(connection, *status, Lost(*status));
   connection.Retire();
   DropIfDone(connection);
   owner_.OnBackendLost(connection);
 }
 
-void BackendPool::AnswerCallsOf(BackendConnection& connection, const Status& status) {
+void BackendPool::AnswerCallsOf(BackendConnection& connection, const Status& status,
+                                const AuditCause& cause) {
   connection.Retire();
   DropIfDone(connection);
   // The last call drops the connection, which stays until this wake-up's callbacks have returned.
   std::vector<Call*> calls;
   connection.ForEachCall([&calls](Call* call) { calls.push_back(call); });
-  for (Call* call : calls) call->owner->AnswerCall(*call, status);
+  for (Call* call : calls) call->owner->AnswerCall(*call, status, cause);
 }
 
 void BackendPool::DropIfDone(BackendConnection& connection) {

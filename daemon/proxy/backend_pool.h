@@ -79,7 +79,8 @@ class BackendPool final : private BackendConnectionOwner {
   void OnBackendStuck(BackendConnection& connection) override;
   void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
 
-  void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status);
+  void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status,
+                     const AuditCause& cause);
   void RetireAll(const std::vector<BackendConnection*>& connections);
   void DropIfDone(BackendConnection& connection);
 

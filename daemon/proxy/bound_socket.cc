@@ -115,6 +115,20 @@ Result<BoundSocket> BoundSocket::Make(const SocketConfig& config) {
   return BoundSocket(*std::move(socket));
 }
 
+Result<std::optional<BoundSocket>> BoundSocket::Remake(const SocketConfig& config,
+                                                       const ListeningSocket::Files& files) {
+  auto socket =
+      ListeningSocket::Recreate(OptionsOf(std::get<Address>(config.address), config.access), files);
+  if (!socket) return socket.error();
+  if (!*socket) return std::optional<BoundSocket>();
+  return std::optional<BoundSocket>(BoundSocket(**std::move(socket)));
+}
+
+std::optional<ListeningSocket::Files> BoundSocket::files() const {
+  const auto* own = std::get_if<ListeningSocket>(&socket_);
+  return own != nullptr ? own->files() : std::nullopt;
+}
+
 int BoundSocket::fd() const {
   const auto* own = std::get_if<ListeningSocket>(&socket_);
   return own != nullptr ? own->fd() : std::get<UniqueFd>(socket_).get();

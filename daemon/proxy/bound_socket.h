@@ -44,7 +44,14 @@ class BoundSocket {
   // A new one; `socket` is not passed to us.
   static ttrpc::Result<BoundSocket> Make(const SocketConfig& socket);
 
+  // A new one where the path of another socket, which `files` identify, was removed; none: the path
+  // is still that socket's. See ListeningSocket::Recreate().
+  static ttrpc::Result<std::optional<BoundSocket>> Remake(
+      const SocketConfig& socket, const ttrpc::ListeningSocket::Files& files);
+
   int fd() const;
+  // None: it has no path of its own.
+  std::optional<ttrpc::ListeningSocket::Files> files() const;
   // Only of a path; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options);
 

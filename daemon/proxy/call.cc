@@ -20,6 +20,7 @@ void Call::Reset(const StreamState& initial) {
   rule = 0;
   counters = nullptr;
   start = {};
+  in_flight.Leave();
   request_bytes = 0;
   response_bytes = 0;
   label.service.clear();
@@ -42,6 +43,7 @@ std::unique_ptr<Call> SpareCalls::New(const StreamState& state) {
 
 void SpareCalls::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
+  call->in_flight.Leave();
   call->generation = {};
   call->slot.Release();
   call->audit_reservation.Release();

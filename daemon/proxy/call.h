@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "config/config.h"
 #include "limits/slots.h"
+#include "observe/audit_record.h"
 #include "observe/audit_shares.h"
 #include "observe/labeled_counters.h"
 #include "proxy/deadline_queue.h"
@@ -40,10 +42,10 @@ class CallOwner {
                                 std::string_view data) = 0;
   // A message of the backend that is longer than allowed, and was discarded.
   virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
-  // The backend will not answer the call: the owner answers it.
-  virtual void AnswerCall(Call& call, const ttrpc::Status& status) = 0;
-  // A backend was lost that its peers must not outlive (on_disconnect = "close").
-  virtual void LoseBackend() = 0;
+  // The backend will not answer the call: the owner answers it. `cause` is for the audit.
+  virtual void AnswerCall(Call& call, const ttrpc::Status& status, const AuditCause& cause) = 0;
+  // A backend was lost that its peers must not outlive (on_disconnect = "close-peers").
+  virtual void LoseBackend(const BackendConfig& backend) = 0;
   // A connection that its calls may wait for can take more, or is gone.
   virtual void OnBackendSendQueueLow() = 0;
 
@@ -74,6 +76,7 @@ struct Call {
   size_t rule = 0;             // of its configuration
   MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
+  CallInFlight in_flight;  // in the ring of its backend's calls
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
@@ -81,6 +84,13 @@ struct Call {
   CallSlot slot;
   AuditReservation audit_reservation;  // for the line of its end
   std::unique_ptr<ttrpc::Timer> deadline;
+};
+
+// How a call ended.
+struct CallEnd {
+  ttrpc::StatusCode code;
+  std::chrono::nanoseconds duration;  // since it was forwarded
+  AuditCause cause = {};              // of an end that was the proxy's doing
 };
 
 // SpareCalls: calls come and go with every message, so that some are kept, with the memory of their
@@ -102,6 +112,7 @@ struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, while that is t
       : slot(std::move(taken)), deadline(late, connection) {}
 
   CallSlot slot;
+  CallInFlight in_flight;
   Deadline deadline;  // runs once its peer has left
 };
 

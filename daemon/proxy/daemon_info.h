@@ -25,7 +25,9 @@ struct DaemonInfo {
   std::string digest;                            // of that configuration; see DigestOf()
   uint64_t reloads = 0;
   uint64_t reloads_refused = 0;
+  bool last_reload_successful = true;  // the start counts as one
   bool draining = false;
+  std::chrono::system_clock::time_point drain_began{};  // while it drains
   bool sandboxed = false;
 
   const Config& config() const { return proxy.config(); }

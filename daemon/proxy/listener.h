@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,8 @@ class Listener {
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);
   }
+  // See BoundSocket.
+  std::optional<ttrpc::ListeningSocket::Files> files() const { return socket_.files(); }
   // The caller can remove its path, which may block, on another thread. This is then to go.
   BoundSocket TakeSocket() { return std::move(socket_); }
 

@@ -179,8 +179,9 @@ void Peer::Reload() {
   CountAsPeer(&generation_->listener_counters(*listener_));
   audit_.SetConfig(config());
   if (!admission_.admitted()) {
-    audit_.Refused(StatusCode::kPermissionDenied);
-    return Close();
+    const AuditCause cause = {.reason = AuditReason::kNotAdmitted, .limit = {}, .detail = {}};
+    audit_.Refused(StatusCode::kPermissionDenied, cause);
+    return Close(cause);
   }
   connection_.SetMessageSize(context_.limits().message_size);
   RetireOldBackends();
@@ -199,24 +200,33 @@ void Peer::RetireOldBackends() {
 
 // The end.
 
-void Peer::OnTimeout() {
+void Peer::OnTimeout(PeerTimeout timeout) {
   ++context_.counters.timed_out;
-  Close();
+  ++counted_in_->timeouts[static_cast<size_t>(timeout)];
+  Close({.reason = AuditReason::kDeadline,
+         .limit = {},
+         .detail = "a timeout of the connection has passed"});
 }
 
 void Peer::CloseForLimit(Limit limit) {
-  outcomes_.Closed(limit);
-  Close();
+  const ttrpc::Status status = LimitReached(limit, context_.limits());
+  const AuditCause cause = {
+      .reason = AuditReason::kLimit, .limit = NameOf(limit), .detail = status.message()};
+  outcomes_.Closed(limit, cause);
+  Close(cause);
 }
 
-void Peer::LoseBackend() {
-  EndAllCalls(StatusCode::kUnavailable);
+void Peer::LoseBackend(const BackendConfig& backend) {
+  const Status status = Disconnected(backend);
+  EndAllCalls(StatusCode::kUnavailable,
+              {.reason = AuditReason::kBackendLost, .limit = {}, .detail = status.message()});
   CloseAfterFlush();
 }
 
 void Peer::EndDrain() {
   calls_.ForEach([this](const auto& call) { Answer(call->id, Draining()); });
-  EndAllCalls(StatusCode::kUnavailable);
+  EndAllCalls(StatusCode::kUnavailable,
+              {.reason = AuditReason::kDraining, .limit = {}, .detail = {}});
   CloseAfterFlush();
 }
 
@@ -232,30 +242,35 @@ void Peer::CloseAfterFlush() {
   linger_->Start(kLinger);
 }
 
-void Peer::Close() {
+void Peer::Close(const AuditCause& cause) {
   connection_.Close();
-  TearDown();
+  TearDown(cause);
 }
 
 void Peer::OnClosed(ttrpc::CloseReason reason, int) {
-  if (reason == ttrpc::CloseReason::kProtocolError)
+  AuditCause cause;
+  if (reason == ttrpc::CloseReason::kProtocolError) {
     context_.counters.Count(ProtocolError::kPeerHeader);
-  TearDown();
+    cause = {.reason = AuditReason::kMalformed,
+             .limit = {},
+             .detail = "the first byte of a message's header is not zero"};
+  }
+  TearDown(cause);
 }
 
-void Peer::TearDown() {
+void Peer::TearDown(const AuditCause& cause) {
   gone_ = true;
   group_request_.reset();
   --listener_->peers;
   CountAsPeer(nullptr);
-  EndAllCalls(StatusCode::kCancelled);
+  EndAllCalls(StatusCode::kCancelled, cause);
   backends_.Close();
   LeaveShared();
   // These might still fire before it is destroyed.
   if (linger_) linger_->Stop();
   timeouts_.Stop();
   slot_.SetBuffered(0);
-  audit_.Disconnected();
+  audit_.Disconnected(cause);
   context_.owner.OnPeerClosed(*this);
 }
 

@@ -117,8 +117,9 @@ class Peer final : private ttrpc::ConnectionHandler,
   }
   // Answers its calls, and closes.
   void EndDrain();
-  // Closes it now. What it has not read is lost.
-  void Close();
+  // Closes it now. What it has not read is lost. `cause` is for the audit: none, if that is
+  // nobody's fault.
+  void Close(const AuditCause& cause = {});
 
   // For those that list peers and calls.
   const PeerIdentity& identity() const { return identity_; }
@@ -149,13 +150,15 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                         std::string_view data) override;
   void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
-  void AnswerCall(Call& call, const ttrpc::Status& status) override;
-  void LoseBackend() override;
-  void OnBackendLost(BackendConnection&) override { LoseBackend(); }
+  void AnswerCall(Call& call, const ttrpc::Status& status, const AuditCause& cause) override;
+  void LoseBackend(const BackendConfig& backend) override;
+  void OnBackendLost(BackendConnection& connection) override {
+    LoseBackend(connection.backend().config());
+  }
   void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendHeldChanged() override { UpdateHeld(); }
 
-  void OnTimeout() override;
+  void OnTimeout(PeerTimeout timeout) override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
   // There is a generation that it has not come to yet.
@@ -165,7 +168,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   void CountAsPeer(ListenerCounters* counters);
   void RetireOldBackends();
   void CloseAfterFlush();
-  void TearDown();
+  void TearDown(const AuditCause& cause);
 
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
@@ -206,11 +209,11 @@ class Peer final : private ttrpc::ConnectionHandler,
   void Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what);
   void Refuse(uint32_t id, Stage stage, ttrpc::Status status);
   void RefuseCall(Call& call, Stage stage, ttrpc::Status status);
-  void GiveUp(Call& call, const ttrpc::Status& status);
+  void GiveUp(Call& call, const ttrpc::Status& status, const AuditCause& cause);
   void EndCall(Call& call, ttrpc::StatusCode code);
   void Forget(const Call& call);
-  void TellEnd(Call& call, ttrpc::StatusCode code);
-  void EndAllCalls(ttrpc::StatusCode code);
+  void TellEnd(Call& call, ttrpc::StatusCode code, const AuditCause& cause);
+  void EndAllCalls(ttrpc::StatusCode code, const AuditCause& cause);
   void LeaveShared();
 
   // Flow.

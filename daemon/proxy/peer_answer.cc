@@ -21,9 +21,10 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   const BackendMessage what = call.state.OnBackendMessage(header);
   if (what == BackendMessage::kRefuse) {
     context_.counters.Count(ProtocolError::kBackendData);
-    const BackendConfig& backend = call.backend->backend().config();
-    return AnswerCall(call,
-                      BackendStatus(StatusCode::kInternal, backend, "sent data on a unary call"));
+    const Status status = BackendStatus(StatusCode::kInternal, call.backend->backend().config(),
+                                        "sent data on a unary call");
+    return AnswerCall(call, status,
+                      {.reason = AuditReason::kMalformed, .limit = {}, .detail = status.message()});
   }
   StatusCode code = StatusCode::kOk;
   std::string_view payload = data;
@@ -41,7 +42,9 @@ void Peer::ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::str
 }
 
 void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) {
-  AnswerCall(call, ttrpc::MessageTooLong(header.length, context_.limits().message_size));
+  const Status status = ttrpc::MessageTooLong(header.length, context_.limits().message_size);
+  AnswerCall(call, status,
+             {.reason = AuditReason::kLimit, .limit = kMessageSizeKey, .detail = status.message()});
 }
 
 // From the proxy itself.
@@ -70,20 +73,20 @@ void Peer::RefuseCall(Call& call, Stage stage, Status status) {
   Outcome outcome;
   outcome.Fail(stage, std::move(status));
   outcomes_.Refused(call, outcome);
-  AnswerCall(call, outcome.status);
+  AnswerCall(call, outcome.status, outcome.cause());
 }
 
-void Peer::AnswerCall(Call& call, const Status& status) {
+void Peer::AnswerCall(Call& call, const Status& status, const AuditCause& cause) {
   // The backend may still be at work on it: only the end of its connection stops it. A connection
   // that others share stays, and the late reply is dropped.
   if (backends_.Has(*call.backend)) call.backend->Retire();
-  GiveUp(call, status);
+  GiveUp(call, status, cause);
 }
 
 // The connection stays for other calls: if the deadline has passed, the backend was told it, too.
-void Peer::GiveUp(Call& call, const Status& status) {
+void Peer::GiveUp(Call& call, const Status& status, const AuditCause& cause) {
   Answer(call.id, status);
-  TellEnd(call, status.code());
+  TellEnd(call, status.code(), cause);
   call.backend->Abandon(&call, &abandoned_);
   Forget(call);
 }
@@ -92,7 +95,7 @@ void Peer::GiveUp(Call& call, const Status& status) {
 
 // The backend has ended it.
 void Peer::EndCall(Call& call, StatusCode code) {
-  TellEnd(call, code);
+  TellEnd(call, code, {});
   call.backend->Remove(call);
   Forget(call);
 }
@@ -106,13 +109,14 @@ void Peer::Forget(const Call& call) {
   if (!linger_) timeouts_.AwaitRequest();
 }
 
-void Peer::TellEnd(Call& call, StatusCode code) {
-  outcomes_.Ended(call, code, context_.loop.Now() - call.start);
+void Peer::TellEnd(Call& call, StatusCode code, const AuditCause& cause) {
+  outcomes_.Ended(call,
+                  {.code = code, .duration = context_.loop.Now() - call.start, .cause = cause});
 }
 
-void Peer::EndAllCalls(StatusCode code) {
+void Peer::EndAllCalls(StatusCode code, const AuditCause& cause) {
   calls_.ForEach([&](const auto& call) {
-    TellEnd(*call, code);
+    TellEnd(*call, code, cause);
     call->backend->Abandon(call.get(), &abandoned_);
   });
   calls_.Clear();

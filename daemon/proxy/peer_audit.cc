@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/peer_audit.h"
 
+#include <chrono>
 #include <utility>
 
 #include "observe/audit_line.h"
@@ -32,6 +33,16 @@ void DescribeRule(const Config& config, const RuleConfig& rule, AuditRecord* rec
 
 }  // namespace
 
+void DescribePeer(const PeerIdentity& identity, AuditRecord* record) {
+  record->listener = identity.listener->name;
+  record->pid = identity.pid;
+  record->uid = identity.uid;
+  record->gid = identity.gid;
+  record->peer = identity.id;
+  record->comm = identity.labels.comm();
+  record->loginuid = identity.labels.loginuid();
+}
+
 const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
   return index ? &config_->rules[*index] : nullptr;
 }
@@ -39,11 +50,7 @@ const RuleConfig* PeerAudit::Rule(std::optional<size_t> index) const {
 AuditRecord PeerAudit::Record(AuditEvent event) const {
   AuditRecord record;
   record.event = event;
-  record.listener = identity_.listener->name;
-  record.pid = identity_.pid;
-  record.uid = identity_.uid;
-  record.gid = identity_.gid;
-  record.peer = identity_.id;
+  DescribePeer(identity_, &record);
   return record;
 }
 
@@ -78,33 +85,39 @@ void PeerAudit::Tell(const AuditRecord& record, const RuleConfig* rule) const {
   reports_.Tell(record, rule == nullptr ? std::nullopt : rule->audit);
 }
 
-void PeerAudit::Connection(AuditEvent event) const {
-  if (Wants(event, nullptr)) Tell(Record(event), nullptr);
-}
-
-void PeerAudit::Refused(ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, nullptr)) return;
-  AuditRecord record = Record(AuditEvent::kRefuse);
-  record.code = code;
+void PeerAudit::Connection(AuditEvent event, const AuditCause& cause) const {
+  if (!Wants(event, nullptr)) return;
+  AuditRecord record = Record(event);
+  record.SetCause(cause);
   Tell(record, nullptr);
 }
 
-void PeerAudit::Refused(const AuditedRequest& what, std::optional<size_t> rule,
-                        ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kRefuse, Rule(rule))) return;
+void PeerAudit::Refused(ttrpc::StatusCode code, const AuditCause& cause) const {
+  if (!Wants(AuditEvent::kRefuse, nullptr)) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
-  Describe(what, &record);
-  if (rule) DescribeRule(*config_, *Rule(rule), &record);
   record.code = code;
-  Tell(record, Rule(rule));
+  record.SetCause(cause);
+  Tell(record, nullptr);
 }
 
-void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code) const {
+void PeerAudit::Refused(const AuditedRequest& what, const OwnAnswer& answer) const {
+  const RuleConfig* const rule = Rule(answer.rule);
+  if (!Wants(AuditEvent::kRefuse, rule)) return;
+  AuditRecord record = Record(AuditEvent::kRefuse);
+  Describe(what, &record);
+  if (rule != nullptr) DescribeRule(*config_, *rule, &record);
+  record.code = answer.code;
+  record.SetCause(answer.cause);
+  Tell(record, rule);
+}
+
+void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code, const AuditCause& cause) const {
   const RuleConfig& rule = call.generation->config().rules[call.rule];
   if (!Wants(AuditEvent::kRefuse, &rule)) return;
   AuditRecord record = Record(AuditEvent::kRefuse);
   Describe(call, &record);
   record.code = code;
+  record.SetCause(cause);
   Tell(record, &rule);
 }
 
@@ -122,27 +135,34 @@ void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, boo
   Describe(what, &record);
   if (rule != nullptr) DescribeRule(*config_, *rule, &record);
   record.enforced = enforced;
-  if (!allows) record.code = ttrpc::StatusCode::kPermissionDenied;
+  if (!allows) {
+    record.code = ttrpc::StatusCode::kPermissionDenied;
+    record.reason = rule != nullptr ? AuditReason::kDenyRule : AuditReason::kNoRule;
+  }
   Tell(record, rule);
 }
 
-void PeerAudit::Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const {
-  if (!Wants(AuditEvent::kCall, Rule(rule))) return;
+void PeerAudit::Ended(const AuditedRequest& what, const OwnAnswer& answer) const {
+  const RuleConfig* const rule = Rule(answer.rule);
+  if (!Wants(AuditEvent::kCall, rule)) return;
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(what, &record);
-  DescribeRule(*config_, *Rule(rule), &record);
-  record.code = code;
+  DescribeRule(*config_, *rule, &record);
+  record.code = answer.code;
   record.duration = std::chrono::microseconds(0);
   record.response_bytes = 0;
-  Tell(record, Rule(rule));
+  record.SetCause(answer.cause);
+  Tell(record, rule);
 }
 
-void PeerAudit::TellEnd(Call& call, ttrpc::StatusCode code,
-                        std::chrono::nanoseconds duration) const {
+void PeerAudit::TellEnd(Call& call, const CallEnd& end) const {
   AuditRecord record = Record(AuditEvent::kCall);
   Describe(call, &record);
-  record.code = code;
-  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(duration);
+  record.code = end.code;
+  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(end.duration);
+  record.SetCause(end.cause);
+  // The room that was kept for the line has to be enough.
+  if (!FitsAuditLineBound(record.detail)) record.detail = {};
   record.carried_out = true;
   reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_reservation));
 }
@@ -156,7 +176,8 @@ bool PeerAudit::Reserve(const ttrpc::RequestView& request, size_t rule_index,
                             .service = request.service,
                             .method = request.method,
                             .rule = rule.name,
-                            .backend = config_->backends[rule.backend].name});
+                            .backend = config_->backends[rule.backend].name,
+                            .comm = identity_.labels.comm()});
   }
   return reports_.audit().Reserve(identity_.uid, bytes, reservation);
 }

@@ -5,7 +5,6 @@
 // the worker's thread.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "config/config.h"
 #include "observe/audit.h"
+#include "observe/process_labels.h"
 #include "observe/reports.h"
 #include "policy/policy.h"
 #include "proxy/call.h"
@@ -27,7 +27,11 @@ struct PeerIdentity {
   pid_t pid = 0;
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
+  ProcessLabels labels = {};
 };
+
+// What every record of a peer has, also of one that was refused.
+void DescribePeer(const PeerIdentity& identity, AuditRecord* record);
 
 // A request as its line tells it.
 struct AuditedRequest {
@@ -45,25 +49,31 @@ class PeerAudit {
 
   void SetConfig(const Config& config) { config_ = &config; }
 
-  void Connected() const { Connection(AuditEvent::kConnect); }
-  void Disconnected() const { Connection(AuditEvent::kDisconnect); }
+  void Connected() const { Connection(AuditEvent::kConnect, {}); }
+  void Disconnected(const AuditCause& cause) const { Connection(AuditEvent::kDisconnect, cause); }
+
+  // How the proxy answers a request by itself.
+  struct OwnAnswer {
+    std::optional<size_t> rule;  // that had allowed it, if any had
+    ttrpc::StatusCode code;
+    const AuditCause& cause;
+  };
 
   // A message that is refused before its request could be read, or that belongs to none.
-  void Refused(ttrpc::StatusCode code) const;
-  // A request that is refused; `rule`: the one that had allowed it, if any had.
-  void Refused(const AuditedRequest& what, std::optional<size_t> rule,
-               ttrpc::StatusCode code) const;
+  void Refused(ttrpc::StatusCode code, const AuditCause& cause) const;
+  // A request that is refused.
+  void Refused(const AuditedRequest& what, const OwnAnswer& answer) const;
   // A message that is refused of a call in flight.
-  void Refused(const Call& call, ttrpc::StatusCode code) const;
+  void Refused(const Call& call, ttrpc::StatusCode code, const AuditCause& cause) const;
 
   // The decisions that rules with enforce = false would have made, then the denial, if it is one.
   void Decided(const AuditedRequest& what, const Verdict& verdict) const;
 
-  // An allowed call that ended before it was forwarded.
-  void Ended(const AuditedRequest& what, size_t rule, ttrpc::StatusCode code) const;
-  // `duration`: since it was forwarded. Takes up the room that was kept for the line.
-  void Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const {
-    if (call.label.end_wanted || reports_.watched()) TellEnd(call, code, duration);
+  // An allowed call that ended before it was forwarded; the answer has its rule.
+  void Ended(const AuditedRequest& what, const OwnAnswer& answer) const;
+  // Takes up the room that was kept for the line.
+  void Ended(Call& call, const CallEnd& end) const {
+    if (call.label.end_wanted || reports_.watched()) TellEnd(call, end);
   }
 
   // Room for the line of a call that this rule allows, if one is wanted. False: the audit has none,
@@ -84,10 +94,10 @@ class PeerAudit {
   void Describe(const Call& call, AuditRecord* record) const;
   bool Wants(AuditEvent event, const RuleConfig* rule) const;
   const RuleConfig* Rule(std::optional<size_t> index) const;
-  void TellEnd(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) const;
+  void TellEnd(Call& call, const CallEnd& end) const;
   void TellPayload(const Call& call, bool response, std::string_view payload) const;
   void Tell(const AuditRecord& record, const RuleConfig* rule) const;
-  void Connection(AuditEvent event) const;
+  void Connection(AuditEvent event, const AuditCause& cause) const;
   void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
 
   const Config* config_;  // that new calls refer to

@@ -61,13 +61,14 @@ void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict) {
 void PeerOutcomes::Stopped(const Outcome& outcome, const AuditedRequest* what) {
   Count(outcome);
   const ttrpc::StatusCode code = outcome.status.code();
-  if (!outcome.named()) return audit_.Refused(code);
+  const AuditCause cause = outcome.cause();
+  if (!outcome.named()) return audit_.Refused(code, cause);
   MethodOf(outcome.verdict).Count(code);
   switch (EffectsOf(outcome.stage).event) {
     case AuditEvent::kRefuse:
-      return audit_.Refused(*what, outcome.verdict.rule, code);
+      return audit_.Refused(*what, {outcome.verdict.rule, code, cause});
     case AuditEvent::kCall:
-      return audit_.Ended(*what, *outcome.verdict.rule, code);
+      return audit_.Ended(*what, {outcome.verdict.rule, code, cause});
     default:  // a denial, which Decided() has reported
       return;
   }
@@ -75,12 +76,12 @@ void PeerOutcomes::Stopped(const Outcome& outcome, const AuditedRequest* what) {
 
 void PeerOutcomes::Refused(const Call& call, const Outcome& outcome) {
   Count(outcome);
-  audit_.Refused(call, outcome.status.code());
+  audit_.Refused(call, outcome.status.code(), outcome.cause());
 }
 
-void PeerOutcomes::Closed(Limit limit) {
+void PeerOutcomes::Closed(Limit limit, const AuditCause& cause) {
   counters_.Count(limit);
-  audit_.Refused(ttrpc::StatusCode::kResourceExhausted);
+  audit_.Refused(ttrpc::StatusCode::kResourceExhausted, cause);
 }
 
 void PeerOutcomes::Forwarded(const AuditedRequest& what, const Verdict& verdict, Call* call) {
@@ -90,10 +91,10 @@ void PeerOutcomes::Forwarded(const AuditedRequest& what, const Verdict& verdict,
   audit_.Payload(*call, false, what.request.payload);
 }
 
-void PeerOutcomes::Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration) {
-  call.counters->Count(code);
-  call.backend->backend().counters().durations.Add(duration);
-  audit_.Ended(call, code, duration);
+void PeerOutcomes::Ended(Call& call, const CallEnd& end) {
+  call.counters->Count(end.code);
+  call.backend->backend().counters().durations.Add(end.duration);
+  audit_.Ended(call, end);
 }
 
 void PeerOutcomes::Count(const Outcome& outcome) {

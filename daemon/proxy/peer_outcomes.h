@@ -5,7 +5,6 @@
 // calls it once for each and writes the answer. On the worker's thread.
 #pragma once
 
-#include <chrono>
 #include <optional>
 
 #include "limits/limit.h"
@@ -40,12 +39,11 @@ class PeerOutcomes {
   // A message of a call in flight that is refused. The call's end follows.
   void Refused(const Call& call, const Outcome& outcome);
   // The connection is closed because the peer's user has reached this limit.
-  void Closed(Limit limit);
+  void Closed(Limit limit, const AuditCause& cause);
 
   // A request that is forwarded as this call. Its id, generation and rule are set.
   void Forwarded(const AuditedRequest& what, const Verdict& verdict, Call* call);
-  // `duration`: since the call was forwarded.
-  void Ended(Call& call, ttrpc::StatusCode code, std::chrono::nanoseconds duration);
+  void Ended(Call& call, const CallEnd& end);
 
  private:
   void Count(const Outcome& outcome);

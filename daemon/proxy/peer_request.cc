@@ -100,24 +100,27 @@ std::optional<size_t> Peer::Rewrite(const RuleConfig& rule, ttrpc::RequestView* 
     outcome->Fail(Stage::kDeadline, DeadlineExceeded());
     return std::nullopt;
   }
-  SetMetadata(config().backends[rule.backend], request);
+  const BackendConfig& backend = config().backends[rule.backend];
+  SetMetadata(backend, request);
   const size_t size = ttrpc::EncodedRequestSize(*request);
   const uint32_t limit = context_.limits().message_size;
   if (size <= limit) return size;
-  outcome->Fail(Stage::kForwardedSize, MessageTooLong(size, limit));
+  outcome->Fail(Stage::kForwardedSize, TooLongToForward(size, limit, backend));
   return std::nullopt;
 }
 
 BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& state,
                                      Outcome* outcome) {
-  const FoundBackend found = BackendFor(generation_->backend(rule.backend), state);
+  const Ref<Backend>& backend = generation_->backend(rule.backend);
+  const FoundBackend found = BackendFor(backend, state);
   if (const Limit* reached = std::get_if<Limit>(&found)) {
     outcome->Fail(*reached, BackendLimitReached(*reached, context_.backends.limits));
     return nullptr;
   }
   BackendConnection* const connection = std::get<BackendConnection*>(found);
   if (connection == nullptr)
-    outcome->Fail(Stage::kBackend, CannotBeReached(config().backends[rule.backend]));
+    outcome->FailAtBackend(backend->reason(), backend->detail(),
+                           CannotBeReached(backend->config()));
   return connection;
 }
 
@@ -162,8 +165,10 @@ void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call
 
 void Peer::StartDeadline(Call* call, std::chrono::nanoseconds timeout) {
   if (timeout.count() == 0) return;
-  call->deadline = std::make_unique<ttrpc::Timer>(
-      context_.loop, [this, call] { GiveUp(*call, DeadlineExceeded()); });
+  call->deadline = std::make_unique<ttrpc::Timer>(context_.loop, [this, call] {
+    GiveUp(*call, DeadlineExceeded(),
+           {.reason = AuditReason::kDeadline, .limit = {}, .detail = {}});
+  });
   call->deadline->Start(timeout);
 }
 

@@ -5,12 +5,6 @@
 
 namespace proxyd {
 
-namespace {
-
-void TellOwner(void* owner) { static_cast<PeerTimeouts::Owner*>(owner)->OnTimeout(); }
-
-}  // namespace
-
 void PeerDeadlines::Set(const TimeoutsConfig& timeouts) {
   first_request.SetDelay(timeouts.first_request);
   partial_message.SetDelay(timeouts.partial_message);
@@ -21,15 +15,25 @@ void PeerDeadlines::Set(const TimeoutsConfig& timeouts) {
 PeerTimeouts::PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner)
     : deadlines_(std::move(deadlines)),
       owner_(owner),
-      request_(TellOwner, &owner),
+      request_(
+          [](void* self) {
+            auto* timeouts = static_cast<PeerTimeouts*>(self);
+            timeouts->owner_.OnTimeout(timeouts->awaited_);
+          },
+          this),
       message_([](void* self) { static_cast<PeerTimeouts*>(self)->MessageLate(); }, this),
-      write_(TellOwner, &owner) {}
+      write_(
+          [](void* self) {
+            static_cast<PeerTimeouts*>(self)->owner_.OnTimeout(PeerTimeout::kWrite);
+          },
+          this) {}
 
 void PeerTimeouts::AwaitFirstRequest() {
   const Duration first = deadlines_->first_request.delay();
   const Duration idle = deadlines_->idle.delay();
   // It is without calls, too.
   const bool idle_ends_first = idle.count() != 0 && (first.count() == 0 || idle < first);
+  awaited_ = idle_ends_first ? PeerTimeout::kIdle : PeerTimeout::kFirstRequest;
   (idle_ends_first ? deadlines_->idle : deadlines_->first_request).Start(&request_);
 }
 
@@ -45,7 +49,7 @@ void PeerTimeouts::MessageLate() {
   if (owner_.reading_paused()) {
     deadlines_->partial_message.Start(&message_);
   } else {
-    owner_.OnTimeout();
+    owner_.OnTimeout(PeerTimeout::kPartialMessage);
   }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "observe/labeled_counters.h"
 #include "proxy/deadline_queue.h"
 #include "proxy/ref.h"
 #include "ttrpc/io_loop.h"
@@ -30,7 +31,7 @@ class PeerTimeouts {
  public:
   class Owner {
    public:
-    virtual void OnTimeout() = 0;
+    virtual void OnTimeout(PeerTimeout timeout) = 0;
     // Its messages do not come because we do not read them.
     virtual bool reading_paused() const = 0;
 
@@ -44,11 +45,11 @@ class PeerTimeouts {
   // It is connected, and has sent no request.
   void AwaitFirstRequest();
   // None of its calls is in flight.
-  void AwaitRequest() { deadlines_->idle.Start(&request_); }
-  void RequestCame() {
-    first_came_ = true;
-    request_.Stop();
+  void AwaitRequest() {
+    awaited_ = PeerTimeout::kIdle;
+    deadlines_->idle.Start(&request_);
   }
+  void RequestCame() { request_.Stop(); }
   // As its connection tells.
   void OnPartialMessage(bool partial);
   void OnWriteBlocked(bool blocked);
@@ -62,7 +63,7 @@ class PeerTimeouts {
   Deadline request_;
   Deadline message_;
   Deadline write_;
-  bool first_came_ = false;
+  PeerTimeout awaited_ = PeerTimeout::kFirstRequest;  // by request_
 };
 
 }  // namespace proxyd

@@ -31,7 +31,10 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
                                   .paused = LogPause}),
       drain_timer_(worker_.loop(),
                    [this] {
-                     spdlog::warn("drain timeout: what is left is answered and closed");
+                     const InFlight left = in_flight();
+                     spdlog::warn(
+                         "drain timeout: what is left is answered and closed: {} calls of {} peers",
+                         left.calls, left.peers);
                      worker_.EndDrain();
                      last_moment_.Start(kLastMoment);
                    }),
@@ -53,6 +56,12 @@ std::vector<BoundSocket> Proxy::Reload(SnapshotPtr snapshot, ListenerSet::Change
   std::vector<BoundSocket> gone = listeners_.Commit(std::move(change));
   worker_.Reload(std::move(snapshot));
   return gone;
+}
+
+Proxy::InFlight Proxy::in_flight() const {
+  InFlight in_flight{.peers = worker_.peers().size()};
+  for (const Peer& peer : worker_.peers()) in_flight.calls += peer.calls().size();
+  return in_flight;
 }
 
 void Proxy::Drain(std::function<void()> done) {

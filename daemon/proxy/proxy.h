@@ -25,7 +25,8 @@
 // peer that is slow or silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and
 // pressure.cc.
 //
-// Everything runs on the thread of the loop.
+// Everything runs on the thread of the loop, except the reading of groups (group_reader.cc) and
+// what prepares a reload, which may run on another one (ListenerSet::Make).
 #pragma once
 
 #include <functional>
@@ -55,7 +56,7 @@ class Proxy {
   ttrpc::Status Listen(PassedSockets* passed);
 
   // What ListenerSet::Make() needs of it.
-  std::vector<std::string> addresses() const { return listeners_.addresses(); }
+  std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
   // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
   // drains.
   ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,
@@ -69,6 +70,13 @@ class Proxy {
   // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
   // left. Then, once, `done`.
   void Drain(std::function<void()> done);
+
+  // Peers and their calls, at this moment.
+  struct InFlight {
+    size_t peers = 0;  // connected
+    size_t calls = 0;
+  };
+  InFlight in_flight() const;
 
   // Turns while its worker does.
   ttrpc::IoLoop& loop() { return worker_.loop(); }

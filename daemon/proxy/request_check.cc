@@ -33,7 +33,48 @@ ttrpc::UnknownFieldAction ActionOf(UnknownFields unknown_fields) {
                                                 : ttrpc::UnknownFieldAction::kRefuse;
 }
 
+AuditReason ReasonOf(const Outcome& outcome) {
+  switch (outcome.stage) {
+    case Stage::kTooLong:
+    case Stage::kForwardedSize:
+    case Stage::kLimit:
+      return AuditReason::kLimit;
+    case Stage::kData:
+    case Stage::kStreamId:
+    case Stage::kEnvelope:
+    case Stage::kNames:
+    case Stage::kFlags:
+    case Stage::kStreams:
+      return AuditReason::kMalformed;
+    case Stage::kMetadata:
+      return AuditReason::kMetadata;
+    case Stage::kPolicy:
+      return outcome.verdict.rule ? AuditReason::kDenyRule : AuditReason::kNoRule;
+    case Stage::kDraining:
+      return AuditReason::kDraining;
+    case Stage::kAudit:
+      return AuditReason::kAuditFailing;
+    case Stage::kDeadline:
+      return AuditReason::kDeadline;
+    case Stage::kBackend:
+      return outcome.backend_reason;
+    case Stage::kPassed:
+      break;
+  }
+  return AuditReason::kNone;
+}
+
 }  // namespace
+
+AuditCause Outcome::cause() const {
+  AuditCause cause = {.reason = ReasonOf(*this), .limit = {}, .detail = status.message()};
+  if (limit) cause.limit = NameOf(*limit);
+  if (stage == Stage::kTooLong || stage == Stage::kForwardedSize) cause.limit = kMessageSizeKey;
+  if (!backend_detail.empty()) cause.detail = backend_detail;
+  // The record says all of this already: who may not call what.
+  if (denied()) cause.detail = {};
+  return cause;
+}
 
 Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
                      ttrpc::RequestView* request, GuardedValues* guarded) {

@@ -30,7 +30,7 @@ void SharedBackend::OnBackendLost(BackendConnection& connection) {
   connection.ForEachCall([&losers](const Call* call) { losers.push_back(call->owner); });
   std::sort(losers.begin(), losers.end());
   losers.erase(std::unique(losers.begin(), losers.end()), losers.end());
-  for (CallOwner* peer : losers) peer->LoseBackend();
+  for (CallOwner* peer : losers) peer->LoseBackend(backend_->config());
 }
 
 SharedBackend& SharedBackends::Join(CallOwner& peer, const ConnectionSlot& slot,

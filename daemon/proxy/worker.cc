@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "observe/process_labels.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -18,6 +19,10 @@ namespace {
 constexpr uint64_t kMemoryOfAPeer = 4096;
 // What a reload does to peers, or the closing of a listener's; then the others have their turn.
 constexpr auto kTurn = std::chrono::milliseconds(2);
+
+AuditCause NoCredentials(const ttrpc::Status& status) {
+  return {.reason = AuditReason::kNoCredentials, .limit = {}, .detail = status.message()};
+}
 
 class TurnClock {
  public:
@@ -70,7 +75,11 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
           loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }),
       reaper_(loop_, [this] { OnReaped(); }) {}
 
-Worker::~Worker() = default;
+// Peers and their connections to backends use what the worker has, the reaper included.
+Worker::~Worker() {
+  newcomers_.clear();
+  peers_.clear();
+}
 
 // Accepting.
 
@@ -89,7 +98,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
       spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
                    state->config.name, status.message());
     }
-    RefusePeer(peer, std::nullopt);
+    RefusePeer(&peer, std::nullopt, NoCredentials(status));
   };
   const auto credentials = ttrpc::ReadUnixCredentials(socket.get(), {.groups = false});
   if (!credentials) return without_credentials(credentials.error());
@@ -124,7 +133,9 @@ void Worker::AwaitGroups(Newcomers::iterator newcomer) {
         const bool left = groups.error().code() == ttrpc::StatusCode::kCancelled;
         ListenerCounters& counters = generation_->listener_counters(*peer.listener);
         ++(left ? counters.not_admitted : counters.no_credentials);
-        RefusePeer(peer, std::nullopt);
+        AuditCause cause = NoCredentials(groups.error());
+        if (left) cause.reason = AuditReason::kNotAdmitted;
+        RefusePeer(&peer, std::nullopt, cause);
       });
 }
 
@@ -134,7 +145,11 @@ bool Worker::TakeSlot(NewPeer* peer) {
   if (const Limit* limit = std::get_if<Limit>(&slot)) {
     counters_.Count(*limit);
     ++generation_->listener_counters(*peer->listener).over_limit;
-    RefusePeer(*peer, ttrpc::StatusCode::kResourceExhausted);
+    const ttrpc::Status status = LimitReached(*limit, limits());
+    RefusePeer(peer, status.code(),
+               {.reason = AuditReason::kTooManyConnections,
+                .limit = NameOf(*limit),
+                .detail = status.message()});
     return false;
   }
   peer->slot.emplace(std::get<ConnectionSlot>(std::move(slot)));
@@ -150,14 +165,21 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
                    {.uid = identity.uid, .gid = identity.gid, .groups = peer.groups.groups});
   // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
   // whoever made it. Each call would call itself.
-  if (identity.pid == ::getpid() || !peer.admission.admitted()) {
+  const bool ourselves = identity.pid == ::getpid();
+  if (ourselves || !peer.admission.admitted()) {
     ++counters.not_admitted;
-    return RefusePeer(peer, std::nullopt);
+    return RefusePeer(&peer, std::nullopt,
+                      {.reason = AuditReason::kNotAdmitted,
+                       .limit = {},
+                       .detail = ourselves ? "it is this daemon itself" : ""});
   }
   if (!peer.slot && !TakeSlot(&peer)) return;
   ++counters_.peers;
   ++counters.admitted;
   peer.identity.id = ++last_peer_id_;
+  peer.identity.labels = ReadProcessLabels(identity.pid);
+  // So that the user's name is known when somebody asks for it.
+  static_cast<void>(context_.reports.audit().UserName(identity.uid));
   peers_.emplace_back(peer_context_, std::move(peer), std::move(socket))
       .Start(std::prev(peers_.end()));
   memory_.Note();
@@ -168,17 +190,17 @@ uint64_t Worker::MemoryUsed() const {
   return context_.accounting.buffered() + peers_.size() * kMemoryOfAPeer;
 }
 
-void Worker::RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code) {
+void Worker::RefusePeer(NewPeer* peer, std::optional<ttrpc::StatusCode> code,
+                        const AuditCause& cause) {
   ++counters_.peers_refused;
   AuditRecord record;
   record.event = AuditEvent::kRefuse;
-  record.listener = peer.identity.listener->name;
-  record.pid = peer.identity.pid;
-  record.uid = peer.identity.uid;
-  record.gid = peer.identity.gid;
+  if (!context_.reports.Wants(record.event, std::nullopt, std::nullopt)) return;
+  peer->identity.labels = ReadProcessLabels(peer->identity.pid);
+  DescribePeer(peer->identity, &record);
   record.code = code;
-  if (context_.reports.Wants(record.event, std::nullopt, std::nullopt))
-    context_.reports.Tell(record, std::nullopt);
+  record.SetCause(cause);
+  context_.reports.Tell(record, std::nullopt);
 }
 
 Peer* Worker::FindPeer(uint64_t id) {

@@ -88,6 +88,7 @@ class Worker final : private PeerOwner {
   size_t CloseSome(std::string_view listener, uint64_t last_peer);
   uint64_t last_peer_id() const { return last_peer_id_; }
   WorkerCounters& counters() { return counters_; }
+  const BackendLimits& backend_limits() const { return backend_limits_; }
 
  private:
   // A connection whose groups are being read.
@@ -105,7 +106,7 @@ class Worker final : private PeerOwner {
   void AwaitGroups(Newcomers::iterator newcomer);
   bool TakeSlot(NewPeer* peer);
   void Admit(NewPeer peer, ttrpc::UniqueFd socket);
-  void RefusePeer(const NewPeer& peer, std::optional<ttrpc::StatusCode> code);
+  void RefusePeer(NewPeer* peer, std::optional<ttrpc::StatusCode> code, const AuditCause& cause);
   void LogRemovedListeners() const;
   void AskForGroups();
   void Sweep();

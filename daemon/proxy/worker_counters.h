@@ -40,6 +40,7 @@ struct WorkerCounters {
   uint64_t denied = 0;         // by policy
   uint64_t refused = 0;        // answered with an error of ours: malformed, misplaced, too long
   uint64_t timed_out = 0;      // connections closed by a timeout, of peers and backends
+  uint64_t backends_timed_out = 0;                                     // of these, of backends
   std::array<uint64_t, kLimits> limit_refusals{};                      // by Limit
   std::array<uint64_t, kProtocolErrorNames.size()> protocol_errors{};  // by ProtocolError
   ttrpc::ByteCounts peer_bytes;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "run/runtime_folder.h"
 
 namespace proxyd {
 
@@ -20,10 +21,17 @@ namespace {
 constexpr std::chrono::milliseconds kLastLine{100};
 
 ReloadSource SourceOf(const DaemonOptions& options) {
-  ReloadSource source = {
-      .config_path = options.config_path, .log_level = options.log_level, .sandbox = std::nullopt};
+  ReloadSource source = {.config_path = options.config_path,
+                         .log_level = options.log_level,
+                         .sandbox = std::nullopt,
+                         .verdict_file = InRuntimeFolder(kReloadVerdictFile)};
   if (options.sandbox) source.sandbox = options.sandbox->left;
   return source;
+}
+
+std::string_view ConfinementOf(const DaemonOptions& options) {
+  if (!options.sandbox) return "not confined";
+  return options.sandbox->warnings.empty() ? "confined" : "confined in part";
 }
 
 }  // namespace
@@ -31,6 +39,7 @@ ReloadSource SourceOf(const DaemonOptions& options) {
 Daemon::Daemon(event_base* base, SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options,
                std::function<void()> ended)
     : audit_(audit),
+      confinement_(ConfinementOf(options)),
       reports_(audit),
       ended_(std::move(ended)),
       proxy_(base, snapshot, reports_),
@@ -61,10 +70,17 @@ ttrpc::Status Daemon::Start() {
   for (const auto& [name, socket] : passed)
     spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
   if (ttrpc::Status status = HandleSignals(); !status.ok()) return status;
+  LogStart();
   const std::string summary = SummaryOf(proxy_.config());
   spdlog::info("ready: {}", summary);
   systemd_.Ready(summary);
   return {};
+}
+
+// A bug report begins with this line.
+void Daemon::LogStart() const {
+  spdlog::info("ttrpc-proxyd {}: configuration {}, digest {}, {}", TTRPC_PROXY_VERSION,
+               proxy_.config().file, info_.digest, confinement_);
 }
 
 // The admin and metrics sockets come first, so that a client that finds a listener can ask about
@@ -75,20 +91,17 @@ ttrpc::Status Daemon::Listen(PassedSockets* passed) {
   auto metrics = metrics_.Prepare(proxy_.config());
   if (!metrics) return metrics.error();
   if (ttrpc::Status status = proxy_.Listen(passed); !status.ok()) return status;
-  admin_.Commit(*std::move(admin));
-  metrics_.Commit(*std::move(metrics));
+  // There were none before.
+  static_cast<void>(admin_.Commit(*std::move(admin)));
+  static_cast<void>(metrics_.Commit(*std::move(metrics)));
   return {};
 }
 
 ttrpc::Status Daemon::HandleSignals() {
-  signals_.On(SIGTERM, [this] { Drain(); });
-  signals_.On(SIGINT, [this] { Drain(); });
+  signals_.On(SIGTERM, [this] { Drain("SIGTERM"); });
+  signals_.On(SIGINT, [this] { Drain("SIGINT"); });
   signals_.On(SIGHUP, [this] { Reload(); });
-  signals_.On(SIGUSR1, [this] {
-    reserve_.Lend();
-    ReopenLog();
-    audit_.Reopen();
-  });
+  signals_.On(SIGUSR1, [this] { ReopenFiles(); });
   signals_.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
   if (signals_.failed())
     return {ttrpc::StatusCode::kResourceExhausted, "signals cannot be waited for"};
@@ -97,14 +110,33 @@ ttrpc::Status Daemon::HandleSignals() {
   return {};
 }
 
-void Daemon::Drain() {
+// The line is the first in the new file; what cannot be opened is an error after it.
+void Daemon::ReopenFiles() {
+  const Config& config = proxy_.config();
+  std::string files;
+  if (config.log.target == LogConfig::Target::kFile) files += " " + config.log.path;
+  if (config.audit.target == AuditConfig::Target::kFile) files += " " + config.audit.path;
+  reserve_.Lend();
+  ReopenLog();
+  audit_.Reopen();
+  spdlog::info("SIGUSR1: {}{}", files.empty() ? "neither log nor audit is a file" : "opening again",
+               files);
+}
+
+void Daemon::Drain(const std::string& asker) {
+  const Proxy::InFlight left = proxy_.in_flight();
   if (std::exchange(info_.draining, true)) {
-    spdlog::warn("told to stop again: exiting with calls in flight");
+    spdlog::warn("told to stop again: exiting with calls in flight: {} calls of {} peers",
+                 left.calls, left.peers);
     ShutDownLog(std::chrono::steady_clock::now() + kLastLine);
     ::_exit(EXIT_FAILURE);
   }
-  spdlog::info("draining");
+  info_.drain_began = std::chrono::system_clock::now();
+  spdlog::info("draining: asked by {}; {} peers, {} calls in flight", asker, left.peers,
+               left.calls);
   systemd_.Stopping("draining");
+  admin_.StopListening();
+  metrics_.StopListening();
   proxy_.Drain([this] { ended_(); });
 }
 

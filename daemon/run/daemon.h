@@ -5,14 +5,18 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "admin/admin_server.h"
 #include "config/config.h"
+#include "http/metrics.h"
 #include "http/metrics_server.h"
 #include "observe/audit.h"
 #include "observe/reports.h"
+#include "observe/sliced_text.h"
 #include "policy/snapshot.h"
 #include "proxy/daemon_info.h"
 #include "proxy/proxy.h"
@@ -49,10 +53,16 @@ class Daemon final : private AdminActions {
  private:
   ttrpc::Status Listen(PassedSockets* passed);
   ttrpc::Status HandleSignals();
+  void LogStart() const;
+  void ReopenFiles();
   void Reload() override { reloader_.Reload(); }
-  void Drain() override;
+  void Drain(const std::string& asker) override;
+  std::unique_ptr<SlicedText> Metrics() override {
+    return MetricsText(info_, MetricsParts::kWithoutProcess);
+  }
 
   Audit& audit_;
+  const std::string_view confinement_;
   Reports reports_;
   const std::function<void()> ended_;
   Proxy proxy_;

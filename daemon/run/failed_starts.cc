@@ -8,9 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
-#include <string_view>
 
+#include "run/runtime_folder.h"
 #include "ttrpc/unique_fd.h"
 
 namespace proxyd {
@@ -24,12 +23,7 @@ constexpr std::array<milliseconds, 5> kPauses = {
 
 }  // namespace
 
-std::string FileOfFailedStarts() {
-  const char* folders = ::getenv("RUNTIME_DIRECTORY");
-  const std::string_view list = folders != nullptr ? folders : "";
-  const std::string_view first = list.substr(0, list.find(':'));
-  return first.starts_with('/') ? std::string(first) + "/failed-starts" : std::string();
-}
+std::string FileOfFailedStarts() { return InRuntimeFolder("failed-starts"); }
 
 milliseconds FailedStarts::Count() const {
   if (file_.empty()) return milliseconds(0);

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "config/differences.h"
 #include "config/load.h"
 #include "observe/blocked_signals.h"
 #include "observe/log.h"
@@ -15,6 +16,7 @@
 #include "run/path_checks.h"
 #include "run/places.h"
 #include "sandbox/reach.h"
+#include "sandbox/sandbox.h"
 #include "ttrpc/unix_credentials.h"
 
 namespace proxyd {
@@ -55,6 +57,16 @@ ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
   return {};
 }
 
+ttrpc::Status MakeSockets(const std::vector<ListenerSet::Here>& here,
+                          const std::vector<SocketConfig>& after,
+                          ListenerSet::NewSockets* sockets) {
+  PassedSockets none;
+  auto made = ListenerSet::Make(here, after, &none);
+  if (!made) return made.error();
+  *sockets = *std::move(made);
+  return {};
+}
+
 // Everything that can fail; the first that does is the error.
 ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   const Config& config = prepared->snapshot->config;
@@ -63,16 +75,18 @@ ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
     // A backend that is not there yet is no reason to refuse: it may be within reach when it comes.
     if (!options.sandbox->foreign_files)
       needed.foreign_files |= !Reaches(config, options.path, Missing::kIsReached);
-    ttrpc::Status status = CheckCoversOrAdvise(*options.sandbox, needed);
+    ttrpc::Status status = CheckCoversOrAdvise(StillLeft(*options.sandbox), needed);
     if (!status.ok()) return status;
   }
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
     return status;
-  PassedSockets none;
-  auto made = ListenerSet::Make(options.here, SocketsOf(config.listeners), &none);
-  if (!made) return made.error();
-  prepared->sockets = *std::move(made);
-  return {};
+  const SocketsHere& here = options.here;
+  ttrpc::Status status = MakeSockets(here.admin, SocketsOf(config.admin), &prepared->admin_sockets);
+  if (status.ok())
+    status = MakeSockets(here.metrics, SocketsOf(config.metrics), &prepared->metrics_sockets);
+  if (status.ok())
+    status = MakeSockets(here.listeners, SocketsOf(config.listeners), &prepared->sockets);
+  return status;
 }
 
 }  // namespace
@@ -84,6 +98,12 @@ SnapshotPtr MakeSnapshot(Config config) {
 
 PreparedReload PrepareReload(const ReloadOptions& options) {
   PreparedReload prepared;
+  if (options.sandbox) {
+    if (const ttrpc::Status left = CheckConfigLeft(options.path); !left.ok()) {
+      prepared.errors.push_back(left.message());
+      return prepared;
+    }
+  }
   LoadedConfig loaded = LoadConfig(options.path, SystemNameResolver());
   for (const ConfigError& error : loaded.errors) prepared.errors.push_back(error.ToString());
   if (!loaded.config) return prepared;
@@ -97,6 +117,7 @@ PreparedReload PrepareReload(const ReloadOptions& options) {
   prepared.digest = DigestOf(config);
   for (const ConfigError& error : CheckPlaces(config)) prepared.errors.push_back(error.ToString());
   if (!prepared.errors.empty()) return prepared;
+  prepared.differences = Differences(options.before->config, config);
   if (const ttrpc::Status status = Prepare(options, &prepared); !status.ok())
     prepared.errors.push_back(status.message());
   return prepared;

@@ -19,12 +19,19 @@
 
 namespace proxyd {
 
+// The sockets that there are, by who listens on them.
+struct SocketsHere {
+  std::vector<ListenerSet::Here> listeners = {};
+  std::vector<ListenerSet::Here> admin = {};
+  std::vector<ListenerSet::Here> metrics = {};
+};
+
 struct ReloadOptions {
   std::string path;
   std::optional<LogLevel> log_level;   // instead of the configuration's
   std::optional<SandboxPlan> sandbox;  // what the sandbox has left us; none: everything
-  std::vector<std::string> here;       // the addresses of the sockets that there are
-  SnapshotPtr before;                  // in force; outputs that stay the same are not opened again
+  SocketsHere here;
+  SnapshotPtr before;  // in force; outputs that stay the same are not opened again
 };
 
 struct PreparedReload {
@@ -33,9 +40,17 @@ struct PreparedReload {
   std::vector<std::string> warnings;  // as --check has them
   SnapshotPtr snapshot;
   std::string digest;
-  ListenerSet::NewSockets sockets;
+  std::string differences;          // see Differences()
+  ListenerSet::NewSockets sockets;  // of listeners
+  ListenerSet::NewSockets admin_sockets;
+  ListenerSet::NewSockets metrics_sockets;
   std::unique_ptr<LogOutput> log;      // null: the log's target stays
   std::unique_ptr<AuditTarget> audit;  // null: the audit's stays, or is the log
+
+  // Its end may block.
+  bool has_sockets() const {
+    return sockets.size() + admin_sockets.size() + metrics_sockets.size() > 0;
+  }
 };
 
 PreparedReload PrepareReload(const ReloadOptions& options);

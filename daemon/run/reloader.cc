@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "run/runtime_folder.h"
 
 namespace proxyd {
 
@@ -28,26 +29,25 @@ class Reloader::ReadWork : public Background::Work {
   PreparedReload prepared_;
 };
 
-// Removes the sockets that a reload has left over before its outcome is reported.
-class Reloader::CleanupWork : public Background::Work {
+// Removes the sockets that a reload has left over, and writes its verdict, before its outcome is
+// reported.
+class Reloader::EndWork : public Background::Work {
  public:
-  CleanupWork(Reloader* reloader, ReloadOutcome outcome, std::vector<BoundSocket> gone,
-              ListenerSet::NewSockets unused)
+  EndWork(Reloader* reloader, Ending ending)
       : reloader_(reloader),
-        outcome_(std::move(outcome)),
-        gone_(std::move(gone)),
-        unused_(std::move(unused)) {}
+        verdict_file_(reloader->source_.verdict_file),
+        ending_(std::move(ending)) {}
   void Do() override {
-    gone_.clear();
-    unused_ = {};
+    ending_.gone.clear();
+    ending_.unused = {};
+    WriteVerdict(verdict_file_, ending_.verdict);
   }
-  void Finish() override { reloader_->Report(outcome_); }
+  void Finish() override { reloader_->Report(ending_.outcome); }
 
  private:
   Reloader* reloader_;
-  const ReloadOutcome outcome_;
-  std::vector<BoundSocket> gone_;
-  ListenerSet::NewSockets unused_;
+  const std::string verdict_file_;
+  Ending ending_;
 };
 
 Reloader::Reloader(event_base* base, SnapshotPtr snapshot, ReloadSource source, const Parts& parts)
@@ -59,7 +59,7 @@ Reloader::Reloader(event_base* base, SnapshotPtr snapshot, ReloadSource source, 
 void Reloader::Reload() {
   if (parts_.info.draining) {
     spdlog::warn("told to reload while draining: the configuration stays as it is");
-    return;
+    return RefuseWhileDraining();
   }
   parts_.systemd.Reloading();
   parts_.reserve.Lend();
@@ -71,11 +71,22 @@ void Reloader::Reload() {
   }
 }
 
+void Reloader::RefuseWhileDraining() {
+  if (background_.busy()) {
+    asked_again_ = true;
+    return;
+  }
+  if (!source_.verdict_file.empty()) End({.outcome = {.errors = {"draining"}, .warnings = {}}});
+}
+
 void Reloader::Read(std::optional<PreparedReload> dropped) {
+  read_ = std::chrono::steady_clock::now();
   ReloadOptions options = {.path = source_.config_path,
                            .log_level = source_.log_level,
                            .sandbox = source_.sandbox,
-                           .here = parts_.proxy.addresses(),
+                           .here = {.listeners = parts_.proxy.here(),
+                                    .admin = parts_.admin.here(),
+                                    .metrics = parts_.metrics.here()},
                            .before = snapshot_};
   const ttrpc::Status started =
       background_.Run(std::make_unique<ReadWork>(this, std::move(options), std::move(dropped)));
@@ -88,27 +99,38 @@ void Reloader::Read(std::optional<PreparedReload> dropped) {
 void Reloader::Finish(PreparedReload prepared) {
   const bool draining = parts_.info.draining;
   if (!draining && std::exchange(asked_again_, false)) return Read(std::move(prepared));
-  ReloadOutcome outcome = {.errors = std::move(prepared.errors),
-                           .warnings = std::move(prepared.warnings)};
-  std::vector<BoundSocket> gone;
+  Ending ending = {
+      .outcome = {.errors = std::move(prepared.errors), .warnings = std::move(prepared.warnings)}};
+  std::vector<std::string>& errors = ending.outcome.errors;
   if (draining) {
-    outcome.errors.emplace_back("draining");
-  } else if (outcome.errors.empty()) {
-    const ttrpc::Status status = Apply(&prepared, &gone);
-    if (!status.ok()) outcome.errors.push_back(status.message());
+    errors.emplace_back("draining");
+  } else if (errors.empty()) {
+    const ttrpc::Status status = Apply(&prepared, &ending.gone);
+    if (!status.ok()) errors.push_back(status.message());
   }
-  if (gone.empty() && prepared.sockets.size() == 0) return Report(outcome);
-  auto work =
-      std::make_unique<CleanupWork>(this, outcome, std::move(gone), std::move(prepared.sockets));
-  if (!background_.Run(std::move(work)).ok()) Report(outcome);
+  ending.unused = std::move(prepared);
+  End(std::move(ending));
+}
+
+void Reloader::End(Ending ending) {
+  const ReloadOutcome outcome = ending.outcome;
+  if (ending.gone.empty() && !ending.unused.has_sockets() && source_.verdict_file.empty())
+    return Report(outcome);
+  ending.verdict = {.time = std::chrono::system_clock::now(),
+                    // A refusal for draining holds for whoever has asked until now.
+                    .read = parts_.info.draining ? std::chrono::steady_clock::now() : read_,
+                    .digest = parts_.info.digest,
+                    .errors = outcome.errors,
+                    .warnings = outcome.warnings};
+  if (!background_.Run(std::make_unique<EndWork>(this, std::move(ending))).ok()) Report(outcome);
 }
 
 // All that can fail comes before anything that cannot be taken back.
 ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone) {
   const Config& after = prepared->snapshot->config;
-  auto admin = parts_.admin.Prepare(after);
+  auto admin = parts_.admin.Prepare(after, std::move(prepared->admin_sockets));
   if (!admin) return admin.error();
-  auto metrics = parts_.metrics.Prepare(after);
+  auto metrics = parts_.metrics.Prepare(after, std::move(prepared->metrics_sockets));
   if (!metrics) return metrics.error();
   auto listeners = parts_.proxy.PrepareReload(after, std::move(prepared->sockets));
   if (!listeners) return listeners.error();
@@ -118,10 +140,13 @@ ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>
     spdlog::warn("[daemon] is taken at the next start only");
   *gone = parts_.proxy.Reload(prepared->snapshot, *std::move(listeners));
   snapshot_ = std::move(prepared->snapshot);
-  parts_.admin.Commit(*std::move(admin));
-  parts_.metrics.Commit(*std::move(metrics));
+  for (BoundSocket& socket : parts_.admin.Commit(*std::move(admin)))
+    gone->push_back(std::move(socket));
+  for (BoundSocket& socket : parts_.metrics.Commit(*std::move(metrics)))
+    gone->push_back(std::move(socket));
   parts_.info.loaded = std::chrono::system_clock::now();
   parts_.info.digest = std::move(prepared->digest);
+  differences_ = std::move(prepared->differences);
   return {};
 }
 
@@ -145,9 +170,10 @@ void Reloader::Report(const ReloadOutcome& outcome) {
   if (!info.draining) {
     for (const std::string& error : outcome.errors) spdlog::error("{}", error);
   }
+  if (applied || !info.draining) info.last_reload_successful = applied;
   if (applied) {
     ++info.reloads;
-    spdlog::info("reloaded: {}", summary);
+    spdlog::info("reloaded: {}; {}", summary, differences_);
   } else if (!info.draining) {
     ++info.reloads_refused;
     spdlog::error("reload refused: the configuration stays as it is");
@@ -156,8 +182,10 @@ void Reloader::Report(const ReloadOutcome& outcome) {
   if (!info.draining)
     parts_.systemd.Ready(applied ? summary : summary + "; the last reload was refused");
   // A reload that was asked for meanwhile answers all who wait for one.
-  if (!info.draining && std::exchange(asked_again_, false)) return Reload();
+  const bool asked_again = std::exchange(asked_again_, false);
+  if (asked_again && !info.draining) return Reload();
   parts_.admin.Reloaded(outcome);
+  if (asked_again) RefuseWhileDraining();
 }
 
 }  // namespace proxyd

@@ -5,6 +5,7 @@
 // either succeeds or leaves everything as it was. On the loop's thread.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "admin/admin_server.h"
 #include "config/config.h"
+#include "config/reload_verdict.h"
 #include "http/metrics_server.h"
 #include "observe/audit.h"
 #include "policy/snapshot.h"
@@ -31,6 +33,7 @@ struct ReloadSource {
   std::string config_path;
   std::optional<LogLevel> log_level;   // instead of the configuration's
   std::optional<SandboxPlan> sandbox;  // what the sandbox left us; none: not confined
+  std::string verdict_file = {};       // gets each outcome; empty: none does
 };
 
 class Reloader {
@@ -52,17 +55,26 @@ class Reloader {
   Reloader& operator=(const Reloader&) = delete;
 
   // Starts a reload, or has the one that runs read its files again. Refused while the daemon
-  // drains.
+  // drains; the verdict file says so.
   void Reload();
 
  private:
   class ReadWork;
-  class CleanupWork;
+  class EndWork;
+  // Work that is left for another thread once the outcome is known.
+  struct Ending {
+    ReloadOutcome outcome;
+    ReloadVerdict verdict = {};
+    std::vector<BoundSocket> gone = {};
+    PreparedReload unused = {};
+  };
 
   void Read(std::optional<PreparedReload> dropped);
   void Finish(PreparedReload prepared);
   ttrpc::Status Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone);
   void ApplyOutputs(PreparedReload* prepared);
+  void RefuseWhileDraining();
+  void End(Ending ending);
   void Report(const ReloadOutcome& outcome);
 
   SnapshotPtr snapshot_;
@@ -70,6 +82,8 @@ class Reloader {
   const Parts parts_;
   bool reloading_ = false;    // from when it is asked for until its outcome is reported
   bool asked_again_ = false;  // meanwhile
+  std::chrono::steady_clock::time_point read_;  // when the last reading began
+  std::string differences_;                     // from the configuration before
   Background background_;
 };
 

@@ -75,7 +75,8 @@ Status LowerBoundingSet(const Capabilities& kept) {
 
 Status DropCapabilities(const SandboxPlan& plan, std::vector<std::string>* warnings) {
   const Capabilities kept = CapabilitiesFor(plan);
-  if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "capget");
+  // It reads /proc, too.
+  if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "reading capabilities");
   if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
   const bool only_needed = HasOnlyWhatMayBeNeeded();
   bool dropped = false;

@@ -2,14 +2,18 @@
 #include "sandbox/sandbox.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -19,6 +23,7 @@
 #include "sandbox/reach.h"
 #include "sandbox/sanitizer_needs.h"
 #include "sandbox/syscall_filter.h"
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
@@ -69,6 +74,20 @@ std::string LoaderPath() {
   return path;
 }
 
+// The folders of links on the way to `file` that lead to somewhere below: a link such as
+// `current -> release/42` may be switched before a reload.
+void AddFoldersOfLinks(const fs::path& file, std::vector<std::string>* folders) {
+  std::error_code ignored;
+  fs::path way;
+  for (const fs::path& name : file.parent_path()) {
+    way /= name;
+    if (!fs::is_symlink(way, ignored)) continue;
+    const std::string folder = fs::weakly_canonical(way.parent_path(), ignored).string();
+    const std::string target = fs::weakly_canonical(way, ignored).string();
+    if (folder != "/" && target.starts_with(folder + "/")) folders->push_back(folder);
+  }
+}
+
 // The folders of the files that LoadConfig() reads, also where links lead. "" as a folder is the
 // working directory.
 std::vector<std::string> ConfigFolders(const std::string& config_path) {
@@ -81,6 +100,7 @@ std::vector<std::string> ConfigFolders(const std::string& config_path) {
   const fs::path main = fs::absolute(config_path, ignored);
   const fs::path more = main.parent_path() / "conf.d";
   add_folder_of(main);
+  AddFoldersOfLinks(main, &folders);
   folders.push_back(more.string());
   for (fs::directory_iterator file(more, ignored), end; file != end; file.increment(ignored))
     add_folder_of(file->path());
@@ -96,6 +116,34 @@ void AddServiceFolders(const char* variable, std::vector<std::string>* folders) 
     if (folder.starts_with('/') &&
         std::find(folders->begin(), folders->end(), folder) == folders->end())
       folders->push_back(folder);
+  }
+}
+
+// The rights of files would let this process read it, and the sandbox, of which they know nothing,
+// does not.
+bool IsOutside(const fs::path& file) {
+  const ttrpc::UniqueFd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  return !opened && errno == EACCES && ::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0;
+}
+
+Status Outside(const fs::path& folder) {
+  std::error_code ignored;
+  return {ttrpc::StatusCode::kFailedPrecondition,
+          "needs a restart: " + fs::weakly_canonical(folder, ignored).string() +
+              " is outside the sandbox"};
+}
+
+std::optional<SandboxPlan::FolderId> IdOf(const std::string& folder) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) return std::nullopt;
+  return SandboxPlan::FolderId(info.st_dev, info.st_ino);
+}
+
+void NoteIds(SandboxPlan* left) {
+  for (const auto* folders : {&left->log_folders, &left->socket_folders}) {
+    for (const std::string& folder : *folders) {
+      if (const auto id = IdOf(folder)) left->ids.emplace(folder, *id);
+    }
   }
 }
 
@@ -173,7 +221,33 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   } else if (!calls.ok()) {
     return Named(calls);
   }
+  NoteIds(&sandbox.left);
   return sandbox;
+}
+
+Status CheckConfigLeft(const std::string& config_path) {
+  std::error_code ignored;
+  const fs::path main = fs::absolute(config_path, ignored);
+  if (IsOutside(main)) return Outside(fs::weakly_canonical(main, ignored).parent_path());
+  const fs::path more = main.parent_path() / "conf.d";
+  if (IsOutside(more)) return Outside(more);
+  for (fs::directory_iterator file(more, ignored), end; file != end; file.increment(ignored)) {
+    const fs::path& path = file->path();
+    if (path.extension() == ".toml" && IsOutside(path))
+      return Outside(fs::weakly_canonical(path, ignored).parent_path());
+  }
+  return {};
+}
+
+SandboxPlan StillLeft(SandboxPlan left) {
+  const auto is_gone = [&left](const std::string& folder) {
+    const auto before = left.ids.find(folder);
+    const auto now = IdOf(folder);
+    return now && (before == left.ids.end() || before->second != *now);
+  };
+  std::erase_if(left.log_folders, is_gone);
+  std::erase_if(left.socket_folders, is_gone);
+  return left;
 }
 
 }  // namespace proxyd

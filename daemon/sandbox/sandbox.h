@@ -31,4 +31,14 @@ struct Sandbox {
 // must not go on; a kernel without Landlock or seccomp is only a warning.
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
 
+// FAILED_PRECONDITION `needs a restart: FOLDER is outside the sandbox`: the sandbox keeps this
+// process from a file that LoadConfig(config_path) reads, since a link leads elsewhere now, or the
+// folder is another one. What else may be wrong with the files is LoadConfig()'s to report. Blocks;
+// any thread.
+ttrpc::Status CheckConfigLeft(const std::string& config_path);
+
+// `left` without the folders that are no longer what was left, under their names. Blocks; any
+// thread.
+SandboxPlan StillLeft(SandboxPlan left);
+
 }  // namespace proxyd

@@ -5,7 +5,11 @@
 // for our own effective user and group; any thread.
 #pragma once
 
+#include <sys/types.h>
+
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -16,6 +20,9 @@ namespace proxyd {
 // Folders are as the configuration spells them, in order, each once; what is below them is meant,
 // too.
 struct SandboxPlan {
+  // Device and inode. The sandbox leaves a folder, not its name.
+  using FolderId = std::pair<dev_t, ino_t>;
+
   std::vector<std::string> log_folders = {};     // files are made here and appended to
   std::vector<std::string> socket_folders = {};  // sockets and their lock files, too, which also go
   bool vsock = false;
@@ -24,6 +31,7 @@ struct SandboxPlan {
   bool foreign_sockets = false;  // sockets get another owner, and may be changed after
   // Files, folders or backends that only their owners, other users, may use.
   bool foreign_files = false;
+  std::map<std::string, FolderId> ids = {};  // of the folders, when they were left
 };
 
 // A configuration shows foreign files by the users of its backends; what else is foreign only the

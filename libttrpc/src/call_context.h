@@ -20,6 +20,8 @@ class CallContext {
 
   // Cancelled with the caller's; the caller's is not cancelled with it.
   Context& context() { return context_; }
+  // False once the caller's context is cancelled or gone.
+  bool follows_caller() const { return caller_cancelled_ && caller_cancelled_->linked(); }
 
  private:
   Context context_;

@@ -121,8 +121,9 @@ class StreamOpening : private RingNode {
     }
     if (alone()) return FailedStream({StatusCode::kCancelled, "ttrpc: client destroyed"});
     auto stream = OpenUnintercepted(core_, method_, context_.context(), request);
-    // The copy ends with the opening; the stream goes on.
-    stream->FollowCancellation(caller_);
+    // The copy ends with the opening; the stream goes on. An interceptor may have destroyed the
+    // caller's context.
+    if (context_.follows_caller()) stream->FollowCancellation(caller_);
     return stream;
   }
 
@@ -130,7 +131,7 @@ class StreamOpening : private RingNode {
   const std::shared_ptr<const ClientInterceptors> interceptors_;
   ClientCore& core_;  // while this is in its ring
   const MethodInfo& method_;
-  Context& caller_;
+  Context& caller_;  // while context_ follows it
   CallContext context_;
 };
 

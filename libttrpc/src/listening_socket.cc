@@ -144,15 +144,9 @@ Result<ListeningSocket> ListeningSocket::CreateAbstract(const ListeningSocketOpt
 
 Result<ListeningSocket> ListeningSocket::CreateAtPath(const ListeningSocketOptions& options) {
   const std::string address = options.address.ToString();
-  const std::string& path = options.address.name();
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == 0 ? "/" : path.substr(0, slash);
-
-  Place place;
-  place.folder.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!place.folder) return ErrnoStatus(errno, address + ": " + folder);
-  place.name = path.substr(slash + 1);
-  place.lock_name = "." + place.name + ".lock";
+  Result<Place> opened = PlaceOf(options.address);
+  if (!opened) return opened.error();
+  Place place = *std::move(opened);
   if (Status status = TakeLock(&place, address); !status.ok()) return status;
 
   UniqueFd socket = NewSocket();
@@ -163,6 +157,40 @@ Result<ListeningSocket> ListeningSocket::CreateAtPath(const ListeningSocketOptio
     return status;
   }
   return ListeningSocket(std::move(socket), std::move(place));
+}
+
+Result<ListeningSocket::Place> ListeningSocket::PlaceOf(const Address& address) {
+  const std::string& path = address.name();
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == 0 ? "/" : path.substr(0, slash);
+  Place place;
+  place.folder.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!place.folder) return ErrnoStatus(errno, address.ToString() + ": " + folder);
+  place.name = path.substr(slash + 1);
+  place.lock_name = "." + place.name + ".lock";
+  return place;
+}
+
+std::optional<ListeningSocket::Files> ListeningSocket::files() const {
+  if (!place_) return std::nullopt;
+  Files files;
+  files.socket_ = place_->socket_id;
+  files.lock_ = place_->lock_id;
+  return files;
+}
+
+Result<std::optional<ListeningSocket>> ListeningSocket::Recreate(
+    const ListeningSocketOptions& options, const Files& files) {
+  const Result<Place> place = PlaceOf(options.address);
+  if (!place) return place.error();
+  const int folder = place->folder.get();
+  if (IdOf(folder, place->name) == files.socket_) return std::optional<ListeningSocket>();
+  if (Status status = CheckFree(*place, options.address.ToString()); !status.ok()) return status;
+  // The other socket still holds this lock, which counts only while the file has its name.
+  UnlinkIfStill(folder, place->lock_name, files.lock_);
+  Result<ListeningSocket> socket = CreateAtPath(options);
+  if (!socket) return socket.error();
+  return std::optional<ListeningSocket>(*std::move(socket));
 }
 
 std::optional<ListeningSocket::FileId> ListeningSocket::IdOf(int folder, const std::string& name) {

@@ -17,9 +17,9 @@ namespace {
 using google::protobuf::io::CodedOutputStream;
 
 // Field numbers of ttrpc.Response and ttrpc.Status (proto/ttrpc.proto).
-enum ResponseField : uint32_t { kStatus = 1, kPayload = 2 };
+enum ResponseField : uint32_t { kStatus = 1, kResponsePayload = 2 };
 enum StatusField : uint32_t { kCode = 1, kMessage = 2, kDetails = 3 };
-enum AnyField : uint32_t { kTypeUrl = 1, kValue = 2 };
+enum AnyField : uint32_t { kTypeUrl = 1, kAnyValue = 2 };
 
 // All our fields have numbers below 16: one byte of tag.
 constexpr uint8_t BytesTag(uint32_t number) {
@@ -45,7 +45,7 @@ StatusDetail ParseDetail(std::string_view data) {
   for (Field field; scanner.Next(&field);) {
     if (field.wire_type != WireType::kBytes) continue;
     if (field.number == kTypeUrl) detail.type_url = field.bytes;
-    if (field.number == kValue) detail.value = field.bytes;
+    if (field.number == kAnyValue) detail.value = field.bytes;
   }
   return detail;
 }
@@ -85,7 +85,7 @@ uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
 // length.
 bool IsSmallPayload(std::string_view data) {
   return data.size() >= 2 && data.size() - 2 < 0x80 &&
-         static_cast<uint8_t>(data[0]) == BytesTag(kPayload) &&
+         static_cast<uint8_t>(data[0]) == BytesTag(kResponsePayload) &&
          static_cast<uint8_t>(data[1]) == data.size() - 2;
 }
 
@@ -105,7 +105,7 @@ Status ParseResponse(std::string_view data, ResponseView* response) {
       response->status = field.bytes;
       error = ParseStatus(field.bytes, response);
     }
-    if (field.number == kPayload) response->payload = field.bytes;
+    if (field.number == kResponsePayload) response->payload = field.bytes;
   }
   if (error == nullptr) error = scanner.error();
   if (error == nullptr) return {};
@@ -145,7 +145,7 @@ char* EncodeResponse(const Status& status, char* out) {
   for (const StatusDetail& detail : status.details()) {
     bytes = WriteHead(kDetails, DetailSize(detail), bytes);
     bytes = WriteOptional(kTypeUrl, detail.type_url, bytes);
-    bytes = WriteOptional(kValue, detail.value, bytes);
+    bytes = WriteOptional(kAnyValue, detail.value, bytes);
   }
   return reinterpret_cast<char*>(bytes);
 }
@@ -157,7 +157,7 @@ size_t EncodedReplySize(size_t payload_size) {
 char* EncodeReplyHead(size_t payload_size, char* out) {
   if (payload_size == 0) return out;
   return reinterpret_cast<char*>(
-      WriteHead(kPayload, payload_size, reinterpret_cast<uint8_t*>(out)));
+      WriteHead(kResponsePayload, payload_size, reinterpret_cast<uint8_t*>(out)));
 }
 
 }  // namespace ttrpc

@@ -48,7 +48,8 @@ Character Decode(std::string_view text) {
 // Controls (C0, DEL, C1: a terminal takes U+009B for an escape sequence), separators that some
 // viewers take for the end of a line, and marks that change the order in which text is shown.
 bool MayDoHarm(uint32_t code_point) {
-  return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) ||
+  return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) || code_point == 0x061C ||
+         code_point == 0x200E || code_point == 0x200F ||
          (code_point >= 0x2028 && code_point <= 0x202E) ||
          (code_point >= 0x2066 && code_point <= 0x2069);
 }
@@ -62,24 +63,19 @@ void AppendHex(uint32_t value, int digits, std::string* out) {
 
 // How one kind of reader wants what must not reach it unchanged.
 struct Style {
-  enum class Escaped { kHarmful, kAsciiControls, kNothing };
   enum class NotUtf8 { kKept, kReplaced, kHex };
   bool quotes;                   // `"` and `\` are escaped
   std::string_view short_forms;  // controls that a letter stands for
-  Escaped escaped;
-  bool short_hex;  // those are \xXX, not \u00XX
+  bool escapes;                  // what MayDoHarm()
+  bool short_hex;                // those are \xXX, not \u00XX
   NotUtf8 not_utf8;
 };
-// A basic string of TOML may hold every character of UTF-8 but the controls of ASCII.
-constexpr Style kToml = {true, "\n\t", Style::Escaped::kAsciiControls, false,
-                         Style::NotUtf8::kKept};
-constexpr Style kTomlBare = {false, "\n\t", Style::Escaped::kAsciiControls, false,
-                             Style::NotUtf8::kKept};
-constexpr Style kJson = {true, "\n\r\t", Style::Escaped::kHarmful, false,
-                         Style::NotUtf8::kReplaced};
-constexpr Style kLog = {false, "\n\r\t", Style::Escaped::kHarmful, false, Style::NotUtf8::kHex};
-constexpr Style kUtf8 = {false, "", Style::Escaped::kNothing, false, Style::NotUtf8::kReplaced};
-constexpr Style kTerminal = {false, "", Style::Escaped::kHarmful, true, Style::NotUtf8::kHex};
+constexpr Style kToml = {true, "\n\t", true, false, Style::NotUtf8::kKept};
+constexpr Style kTomlBare = {false, "\n\t", true, false, Style::NotUtf8::kKept};
+constexpr Style kJson = {true, "\n\r\t", true, false, Style::NotUtf8::kReplaced};
+constexpr Style kLog = {false, "\n\r\t", true, false, Style::NotUtf8::kHex};
+constexpr Style kUtf8 = {false, "", false, false, Style::NotUtf8::kReplaced};
+constexpr Style kTerminal = {false, "", true, true, Style::NotUtf8::kHex};
 
 void AppendEscape(uint32_t code_point, const Style& style, std::string* out) {
   const bool is_ascii = code_point < 0x80;
@@ -122,18 +118,6 @@ bool IsPlain(char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';  // char may be signed
 }
 
-bool IsEscaped(uint32_t code_point, Style::Escaped which) {
-  switch (which) {
-    case Style::Escaped::kHarmful:
-      return MayDoHarm(code_point);
-    case Style::Escaped::kAsciiControls:
-      return code_point < 0x80 && MayDoHarm(code_point);
-    case Style::Escaped::kNothing:
-      return false;
-  }
-  return true;
-}
-
 void AppendEscaped(std::string_view value, const Style& style, std::string* out) {
   while (!value.empty()) {
     size_t run = 0;
@@ -145,7 +129,7 @@ void AppendEscaped(std::string_view value, const Style& style, std::string* out)
     const Character character = Decode(value);
     if (!character.valid) {
       AppendNotUtf8(value[0], style.not_utf8, out);
-    } else if (IsEscaped(character.code_point, style.escaped)) {
+    } else if (style.escapes && MayDoHarm(character.code_point)) {
       AppendEscape(character.code_point, style, out);
     } else {
       if (style.quotes && (value[0] == '"' || value[0] == '\\')) out->push_back('\\');

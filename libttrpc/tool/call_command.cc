@@ -71,7 +71,8 @@ class Caller {
   Status Print(const std::string& reply);
   // Something of our own, rather than the call, has failed: that decides the exit status.
   Status Fail(int exit_status, Status why);
-  int Report(const Status& status);
+  Status Explained(const Status& status) const;
+  int Report(const Status& ended);
 
   EventLoop& loop_;
   const Options& options_;
@@ -79,6 +80,7 @@ class Caller {
   MethodInfo method_;
   JsonCodec codec_;
   bool connected_ = false;
+  bool answered_ = false;           // by a reply; not by a status alone
   std::optional<int> exit_status_;  // of Fail()
   Status failure_;
   std::unique_ptr<Client> client_;
@@ -174,6 +176,7 @@ Task<void> Caller::SendAll(Context& context, RawClientStream& stream, Requests& 
 }
 
 Status Caller::Print(const std::string& reply) {
+  answered_ = true;
   std::string bytes;
   if (descriptor_ != nullptr) {
     Result<std::string> json = codec_.ToJson(*descriptor_->output_type(), reply);
@@ -194,7 +197,16 @@ Status Caller::Fail(int exit_status, Status why) {
   return why;
 }
 
-int Caller::Report(const Status& status) {
+// A server says nothing to a user whom it does not admit.
+Status Caller::Explained(const Status& status) const {
+  const bool lost = status == Status(StatusCode::kUnavailable, "ttrpc: closed");
+  if (!lost || answered_ || client_ == nullptr || !client_->closed()) return status;
+  return {status.code(),
+          status.message() + " before an answer; the server may not admit this user"};
+}
+
+int Caller::Report(const Status& ended) {
+  const Status status = Explained(ended);
   std::string text;
   int exit_status = ExitStatus(status.code());
   if (exit_status_) {

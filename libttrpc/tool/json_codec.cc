@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "error_details.h"
+#include "invalid.h"
 
 namespace ttrpc::tool {
 
@@ -34,8 +35,6 @@ constexpr int kDeepestAny = 16;
 
 std::string NameOf(const std::string& url) { return url.substr(url.rfind('/') + 1); }
 std::string UrlOf(const std::string& name) { return std::string(kPrefix) + "/" + name; }
-
-Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 
 }  // namespace
 

@@ -2,12 +2,17 @@
 #include "options.h"
 
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
-#include "text/nearest.h"
+#include "invalid.h"
+#include "standard_output.h"
+#include "text/closest.h"
+#include "text/escape.h"
 #include "text/numbers.h"
 
 namespace ttrpc::tool {
@@ -99,7 +104,6 @@ CLI::App* AddLook(CLI::App* app, const std::string& name, const std::string& hel
   return look;
 }
 
-Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }
@@ -150,14 +154,21 @@ int Refuse(const std::string& why) {
   return EX_USAGE;
 }
 
-// The word in the place of a command, if it names none.
-std::optional<std::string> UnknownCommandOf(const CLI::App& app) {
+// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> rest = app.remaining();
-  if (!app.get_subcommands().empty() || rest.empty() || rest.front().starts_with('-'))
-    return std::nullopt;
-  std::vector<std::string> known;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
-  return text::UnknownCommand(rest.front(), known);
+  if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !rest.empty()) {
+    const std::string closest = text::Closest(rest.front(), {"call", "list", "describe"});
+    return Refuse("unknown command " + text::QuoteShort(rest.front()) +
+                  (closest.empty() ? ", expected call, list or describe"
+                                   : "; did you mean " + text::Quote(closest) + "?"));
+  }
+  std::ostringstream shown;
+  if (app.exit(error, shown) != 0) return EX_USAGE;
+  const Status written = Write(STDOUT_FILENO, shown.str());
+  if (written.ok()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "ttrpc: %s\n", written.message().c_str());
+  return EX_IOERR;
 }
 
 }  // namespace
@@ -174,11 +185,8 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum, …");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError& error) {
-    if (const auto unknown = UnknownCommandOf(app)) return Refuse(*unknown);
-    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : EX_USAGE;
+    return Report(app, error);
   }
   options->command = call->parsed()   ? Options::Command::kCall
                      : list->parsed() ? Options::Command::kList

@@ -15,10 +15,11 @@ namespace {
 using google::protobuf::compiler::DiskSourceTree;
 
 // Turns what is wrong into lines, with the names that files have on disk.
-class Collector final : public google::protobuf::compiler::MultiFileErrorCollector {
+class FileErrorCollector final : public google::protobuf::compiler::MultiFileErrorCollector {
  public:
   // Both must outlive it.
-  Collector(DiskSourceTree* tree, std::vector<std::string>* lines) : tree_(tree), lines_(lines) {}
+  FileErrorCollector(DiskSourceTree* tree, std::vector<std::string>* lines)
+      : tree_(tree), lines_(lines) {}
 
   // Lines and columns count from 0, -1 stands for the whole file.
   void AddError(const std::string& file, int line, int column,
@@ -95,7 +96,7 @@ class ProtoSchema final : public Schema {
   }
 
   DiskSourceTree tree_;
-  Collector collector_;
+  FileErrorCollector collector_;
   google::protobuf::DescriptorPoolDatabase own_{
       *google::protobuf::DescriptorPool::generated_pool()};
   // Protobuf's own files come with the program, if no import path has them.

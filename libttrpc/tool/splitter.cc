@@ -3,10 +3,11 @@
 
 #include <utility>
 
+#include "invalid.h"
+
 namespace ttrpc::tool {
 namespace {
 
-Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 Status TooLong() {
   return Invalid("is longer than " + std::to_string(kLongestInput >> 20) + " MiB");
 }

@@ -52,6 +52,22 @@ std::string LongestWords(const std::string& format) {
   return std::regex_replace(longest, std::regex(R"(\\")"), "\"");
 }
 
+TEST(ConfigManPage, HasEachKeyAndReasonOfAnAuditLine) {
+  const std::string folder = std::string(SOURCE_FOLDER);
+  const std::string page = Read(folder + "/man/ttrpc-proxy.toml.5");
+  std::set<std::string> words = AllMatches(Read(folder + "/daemon/observe/audit_record.h"),
+                                           R"re((?:text|number|Number|Flag)\("([a-z_]+)")re");
+  EXPECT_GT(words.size(), 20U);
+  words.merge(
+      AllMatches(Read(folder + "/daemon/observe/audit_record.cc"), R"re(return "([a-z_]+)";)re"));
+  EXPECT_GT(words.size(), 40U);
+  for (const std::string& word : words) {
+    if (word == "unknown") continue;
+    EXPECT_TRUE(std::regex_search(page, std::regex("\\.(It )?Li ([a-z_]+ , )*" + word + "\\b")))
+        << word;
+  }
+}
+
 TEST(DaemonManPage, HasEachWarningAndErrorOfTheLog) {
   const std::string page = Page();
   const auto formats = InSources("spdlog::(?:warn|error)\\(\\s*\"((?:[^\"\\\\]|\\\\.)*)\"");

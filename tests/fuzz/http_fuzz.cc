@@ -23,8 +23,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const std::string_view head = text.substr(0, end);
   proxyd::HttpRequest request;
-  const int status = proxyd::ParseHttpRequest(head, &request);
+  const int status = proxyd::ParseHttpRequest(head, proxyd::HostCheck::kLoopback, &request).status;
   FUZZ_CHECK(status == 200 || status == 400 || status == 405 || status == 421);
+  // Where any host will do, nothing else of it is judged otherwise.
+  proxyd::HttpRequest other;
+  const int any = proxyd::ParseHttpRequest(head, proxyd::HostCheck::kAny, &other).status;
+  FUZZ_CHECK(any == status || status == 421);
+  FUZZ_CHECK(any != 421);
   if (status != 200) return 0;
   FUZZ_CHECK(request.method == "GET" || request.method == "HEAD");
   FUZZ_CHECK(request.path.find_first_of("?\n") == text.npos);

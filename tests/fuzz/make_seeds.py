@@ -129,7 +129,7 @@ for number, text in enumerate([
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil\r\n\r\n", b"GET / HTTP/1.1\n\r\n"]):
     seed("http", f"{number}", text)
 
-AUDIT = ('{"time":"t","event":"call","listener":"l","pid":1,"uid":%s,"gid":0,"service":"%s","method":"%s",'
+AUDIT = ('{"time":"2024-01-31T23:59:59.000001Z","event":"call","listener":"l","pid":1,"uid":%s,"gid":0,"service":"%s","method":"%s",'
          '"kind":"%s","rule":"r","enforced":%s,"backend":"%s","code":"OK"}')
 seed("audit", "calls", "\n".join([
     AUDIT % (0, "a.B", "Do", "unary", "true", "back"), AUDIT % (1000, "a.B", "Do", "unary", "true", "back"),

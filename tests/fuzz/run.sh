@@ -40,7 +40,7 @@ if ! command -v clang++-19 >/dev/null; then
   exit 0
 fi
 options=(-Dfuzz=true -Dtests=false -Dtool=false -Dcompiler=false -Dbench=false -Dsystemd=disabled -Dbuildtype=debug
-  -Doptimization=1 -Dcpp_args=-g1 '-Db_sanitize=address,undefined' -Db_lundef=false)
+  -Doptimization=1 -Dcpp_args=-g1 -Dunity=on -Dunity_size=8 '-Db_sanitize=address,undefined' -Db_lundef=false)
 if [[ -e $build/build.ninja ]]; then
   meson setup --reconfigure "$build" "${options[@]}"
 else

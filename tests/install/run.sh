@@ -75,7 +75,7 @@ man_pages() {
 configuration() {
   local file
   file=$root$(realpath -m "$prefix/$(option sysconfdir)")/ttrpc-proxy/config.toml
-  cmp "$top/config/config.toml" "$file" || return
+  cmp "$top/config/config.toml" "$file" && [[ -d ${file%/*}/conf.d ]] || return
   echo '# mine' >"$file"
   install_all && same "the file" '# mine' "$(<"$file")"
 }

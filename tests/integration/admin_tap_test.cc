@@ -51,8 +51,78 @@ TEST_F(AdminTapTest, ATapSeesWhatHappensWhateverIsAudited) {
   EXPECT_EQ(gone->event(), "disconnect");
 }
 
-TEST_F(AdminTapTest, ATapIsFiltered) {
-  StartWithAdmin();
+constexpr char kMore[] = R"(
+[[rule]]
+name = "elsewhere"
+users = ["root"]
+methods = ["/test.Elsewhere/*"]
+action = "allow"
+backend = "other back"
+
+[[backend]]
+name = "other back"
+address = "unix:///nowhere/other-back.sock"
+
+[[listener]]
+name = "other"
+address = "unix-abstract:)";
+
+// With a second listener, rule and backend.
+class AdminTapNamesTest : public AdminTapTest {
+ protected:
+  void StartWithMore() {
+    StartWithAdmin({.rules = std::string(kDefaultRules) + kMore + folder_.path() + "/other\"\n"});
+  }
+  ttrpc::Status EndOf(const v1::TapRequest& request) {
+    return loop_.Run(admin_->Tap(context_, request).Finish());
+  }
+};
+
+TEST_F(AdminTapNamesTest, ATapForWhatIsNotThereEndsWithTheNamesThatThereAre) {
+  StartWithMore();
+  v1::TapRequest listener;
+  listener.add_listeners("front");
+  listener.add_listeners("nosuch");
+  const ttrpc::Status none = EndOf(listener);
+  EXPECT_EQ(none.code(), StatusCode::kNotFound);
+  EXPECT_EQ(none.message(), "no listener \"nosuch\"; there are: \"front\", \"other\"");
+  v1::TapRequest rule;
+  rule.add_rules("");
+  EXPECT_EQ(EndOf(rule).code(), StatusCode::kNotFound);
+  EXPECT_THAT(EndOf(rule).message(), ::testing::HasSubstr(", \"elsewhere\""));
+  v1::TapRequest backend;
+  backend.add_backends("front");
+  EXPECT_EQ(EndOf(backend).message(), "no backend \"front\"; there are: \"back\", \"other back\"");
+  v1::TapRequest admin;
+  admin.add_listeners("[admin]");
+  auto tap = Tap(admin);
+  ASSERT_TRUE(Call(&v1::AdminClient::Reload));
+  EXPECT_EQ(Next(tap)->method(), "Reload");
+}
+
+TEST_F(AdminTapNamesTest, ATapMayBeForABackend) {
+  StartWithMore();
+  v1::TapRequest request;
+  request.add_backends("back");
+  request.set_payload_bytes(64);
+  auto tap = Tap(request);
+  RawPeer peer = Peer();
+  peer.Exchange(Request(1, {.service = "test.Other"}));
+  peer.Exchange(Request(3, {.service = "test.Elsewhere"}));
+  ExpectEcho(peer, 5);
+  std::vector<std::string> events;
+  for (int i = 0; i < 3; ++i) {
+    const auto seen = Next(tap);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->stream_id(), 5U);
+    EXPECT_EQ(seen->backend(), "back");
+    events.push_back(seen->event());
+  }
+  EXPECT_THAT(events, ::testing::UnorderedElementsAre("message", "message", "call"));
+}
+
+TEST_F(AdminTapNamesTest, ATapIsFiltered) {
+  StartWithMore();
   v1::TapRequest by_outcome;
   by_outcome.add_outcomes("PERMISSION_DENIED");
   auto denials = Tap(by_outcome);

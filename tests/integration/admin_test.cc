@@ -185,7 +185,12 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(0, 1);
   ASSERT_TRUE(Call(&v1::AdminClient::Drain));
-  EXPECT_TRUE(Status().draining());
+  EXPECT_TRUE(Status().draining()) << "an open connection stays";
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("draining: asked by uid 0, pid ") != line.npos &&
+           line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
+  });
+  EXPECT_GT(Status().drain_time(), Status().start_time());
   ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
   EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(peer.Send(Echo(3)));
@@ -200,6 +205,22 @@ TEST_F(AdminTest, DrainOfAnIdleDaemonIsAnswered) {
   const auto drained = Call(&v1::AdminClient::Drain);
   EXPECT_TRUE(drained) << drained.error().ToString();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+// For a collector of text files, which has process_* of its own and takes no second ones.
+TEST_F(AdminTest, MetricsComeInPartsWithoutThoseOfTheProcess) {
+  StartWithAdmin();
+  const v1::GetMetricsRequest request;
+  auto parts = admin_->GetMetrics(context_, request);
+  std::string text;
+  while (const auto part = loop_.Run(parts.Receive())) text += part->text();
+  EXPECT_EQ(loop_.Run(parts.Finish()), ttrpc::Status());
+  EXPECT_THAT(text, HasSubstr("# HELP ttrpc_proxy_build_info "));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_config_last_reload_successful 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_limit{limit=\"calls_per_user\"} 4096\n"));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_draining 0\n"));
+  EXPECT_THAT(text, HasSubstr("digest=\"" + Status().config_digest() + "\""));
+  EXPECT_THAT(text, testing::Not(HasSubstr("process_")));
 }
 
 TEST_F(AdminTest, TheLogLevelChangesAtOnce) {
@@ -238,6 +259,55 @@ TEST_F(AdminTest, ExplainsWhatItWouldDecide) {
   EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().code(), StatusCode::kInvalidArgument);
   request.set_listener("back");
   EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().code(), StatusCode::kNotFound);
+}
+
+TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
+  StartWithAdmin();
+  v1::ExplainRequest request;
+  request.set_method("/test.Unary/Do");
+  const auto allowed = Call(&v1::AdminClient::Explain, request);
+  ASSERT_TRUE(allowed) << allowed.error().ToString();
+  EXPECT_TRUE(allowed->allowed());
+  request.set_listener("nosuch");
+  EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().message(),
+            "no listener \"nosuch\"; there are: \"front\"");
+  WriteConfig({.head = Head(),
+               .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"other\"\n" +
+                        "address = \"unix://" + (folder_ / "other.sock") + "\"\n"});
+  ASSERT_TRUE(Call(&v1::AdminClient::Reload));
+  request.set_listener("");
+  const auto which = Call(&v1::AdminClient::Explain, request);
+  ASSERT_FALSE(which);
+  EXPECT_EQ(which.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(which.error().message(), "name a listener; there are: \"front\", \"other\"");
+}
+
+// Names as long as they may be; all of these calls do not fit into a message.
+TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
+  constexpr uint32_t kCalls = 8000;
+  StartWithAdmin({.head = "[limits]\ncalls_per_connection = 8192\ncalls_per_user = 8192\n",
+                  .rules = kOpenRules,
+                  .server = {.script = Silent}});
+  RawPeer peer = Peer();
+  const std::string service = "test." + std::string(251, 's');
+  const std::string method(256, 'm');
+  for (uint32_t i = 0; i < kCalls; ++i)
+    ASSERT_TRUE(peer.Send(Request(2 * i + 1, {.service = service, .method = method})));
+  ASSERT_TRUE(Await([](const auto& status) { return status.calls() == kCalls; }));
+  v1::ListCallsRequest request;
+  request.set_limit(10000);
+  const auto calls = Call(&v1::AdminClient::ListCalls, request);
+  ASSERT_TRUE(calls) << calls.error().ToString();
+  EXPECT_TRUE(calls->cut());
+  EXPECT_EQ(calls->total(), kCalls);
+  EXPECT_LT(calls->calls_size(), static_cast<int>(kCalls));
+  EXPECT_GT(calls->calls_size(), 6000);
+  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest are there";
+  request.set_limit(100);
+  const auto few = Call(&v1::AdminClient::ListCalls, request);
+  ASSERT_TRUE(few);
+  EXPECT_FALSE(few->cut());
+  EXPECT_EQ(few->calls_size(), 100);
 }
 
 TEST_F(AdminTest, ClosesAPeerWithItsCalls) {

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "harness/proxy_test.h"
 #include "support/all_matches.h"
@@ -51,6 +52,42 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   for (const char* option : {"--config", "--check", "--print-config", "--log-level", "--version"}) {
     EXPECT_THAT(help.out, HasSubstr(option));
   }
+}
+
+// What was cut off is not to be taken for the whole.
+TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
+  WriteConfig({});
+  for (const std::string option : {"--version", "--help", "--print-config"}) {
+    const CommandResult result =
+        RunCommand({.args = {"sh", "-c", "exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\" >/dev/full",
+                             config_path(), option}});
+    EXPECT_EQ(result.status, 1) << option;
+    EXPECT_EQ(result.err, "ttrpc-proxyd: standard output: No space left on device\n") << option;
+  }
+  const CommandResult closed =
+      RunCommand({.args = {"sh", "-c", "exec \"$TTRPC_PROXYD\" --config \"$0\" --print-config >&-",
+                           config_path()}});
+  EXPECT_EQ(closed.status, 1);
+  EXPECT_EQ(closed.err, "ttrpc-proxyd: standard output: Bad file descriptor\n");
+}
+
+// Also what libraries say that the daemon uses, here since there are too few descriptors.
+TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
+  WriteConfig({.head = "[daemon]\nsandbox = false\n"});
+  size_t lines = 0;
+  for (int descriptors = 4; descriptors <= 12; ++descriptors) {
+    const CommandResult result = RunCommand(
+        {.args = {"sh", "-c", "ulimit -n \"$0\"; exec timeout 10 \"$TTRPC_PROXYD\" --config \"$1\"",
+                  std::to_string(descriptors), config_path()}});
+    EXPECT_EQ(result.out, "");
+    std::istringstream err(result.err);
+    for (std::string line; std::getline(err, line); ++lines) {
+      if (line.starts_with(config_path() + ": ")) continue;  // it could not even be read
+      EXPECT_THAT(line, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z (info|warn|error) "))
+          << descriptors;
+    }
+  }
+  EXPECT_GT(lines, 0U);
 }
 
 TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {

@@ -24,6 +24,7 @@ using std::chrono::steady_clock;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // As http_server.h has them.
@@ -161,6 +162,9 @@ TEST_F(HttpTest, AnswersOnlyToItsOwnNames) {
                            "[::1].evil.example", "[::2]", "10.0.0.1", "localhost evil.example"})
     EXPECT_EQ(line("Host: " + std::string(host) + "\r\n"), "HTTP/1.1 421 Misdirected Request")
         << host;
+  EXPECT_THAT(Body(Ask("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
+              AllOf(StartsWith("Misdirected Request: over TCP the host must be "),
+                    HasSubstr("put [metrics] on a Unix socket")));
   EXPECT_EQ(line("hOST:evil.example\r\n"), "HTTP/1.1 421 Misdirected Request");
   EXPECT_EQ(line("Host: localhost\r\nHost: evil.example\r\n"), "HTTP/1.1 400 Bad Request");
   EXPECT_EQ(line("Accept: */*\r\n"), "HTTP/1.1 400 Bad Request") << "no host";
@@ -251,21 +255,38 @@ TEST_F(HttpTest, WhoLeavesWithoutReadingHarmsNobody) {
   EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
 }
 
-TEST_F(HttpTest, OneTooManyWaitsAndIsServedWhenOneLeaves) {
+// Any account can connect: one that fills all places and says nothing keeps no scraper out.
+TEST_F(HttpTest, WhoSaysNothingMakesRoom) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
+  const auto start = steady_clock::now();
   std::vector<ttrpc::UniqueFd> silent = TakeAllPlaces();
+  EXPECT_TRUE(SendAll(silent[0].get(), "GET / HT"));
   const size_t full = Descriptors();
-  const ttrpc::UniqueFd waiting = Dial();
-  ASSERT_TRUE(SendAll(waiting.get(), Get("/healthz")));
-  for (uint32_t i = 0; i < 100; ++i) ExpectEcho(peer, 3 + 2 * i);
-  EXPECT_EQ(Descriptors(), full) << "it was taken though all places are";
-  silent.pop_back();
-  EXPECT_EQ(Body(ReadAll(waiting)), "ok\n");
+  for (uint32_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+    ExpectEcho(peer, 3 + 2 * i);
+  }
+  EXPECT_LT(steady_clock::now() - start, kTimeout);
+  EXPECT_LE(Descriptors(), full);
+  EXPECT_EQ(ReadAll(silent[0]), "") << "the oldest goes first";
 }
 
-// Who asks nothing, who asks slowly, and who does not read: all go after the same time, and those
-// who waited have their turn.
+// Nor does one that asks, and then does not end, or does not take its reply.
+TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
+  const auto start = steady_clock::now();
+  const size_t before = Descriptors();
+  std::vector<ttrpc::UniqueFd> asked;
+  for (size_t i = 0; i < kConnections; ++i) {
+    asked.push_back(Dial(i % 2 == 0 ? 1024 : 0));
+    EXPECT_TRUE(SendAll(asked.back().get(), Get(i % 2 == 0 ? "/" : "/healthz")));
+  }
+  EXPECT_TRUE(Eventually([&] { return Descriptors() == before + kConnections; }));
+  for (size_t i = 0; i < kConnections; ++i) EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+  EXPECT_LT(steady_clock::now() - start, kTimeout);
+}
+
+// Who asks nothing, who asks slowly, and who does not read: all go after the same time.
 TEST_F(HttpTest, EachConnectionHasItsTime) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);  // it has what it needs before anything is counted
@@ -274,12 +295,9 @@ TEST_F(HttpTest, EachConnectionHasItsTime) {
   EXPECT_TRUE(SendAll(silent[0].get(), "GET / HT"));
   EXPECT_TRUE(SendAll(silent[1].get(), Get("/").substr(0, 30)));
   EXPECT_TRUE(SendAll(silent[2].get(), Get("/")));  // is answered, and never ends
-  const ttrpc::UniqueFd waiting = Dial();
-  ASSERT_TRUE(SendAll(waiting.get(), Get("/healthz")));
   for (uint32_t i = 1; i < 500; ++i) ExpectEcho(peer, 1 + 2 * i);
-  EXPECT_EQ(Body(ReadAll(waiting)), "ok\n");
-  EXPECT_GE(steady_clock::now() - start, kTimeout);
   EXPECT_EQ(ReadAll(silent[0]), "");
+  EXPECT_GE(steady_clock::now() - start, kTimeout);
   EXPECT_EQ(ReadAll(silent[1]), "");
   EXPECT_THAT(Body(ReadAll(silent[2])), EndsWith("</html>\n"));
   EXPECT_EQ(ReadAll(silent.back()), "");
@@ -314,18 +332,97 @@ TEST_F(HttpTest, AFloodDoesNotHoldUpCalls) {
 }
 
 TEST_F(HttpTest, SaysThatItDrains) {
+  RawPeer idle = Peer();
+  ExpectEcho(idle, 1);
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
-  backend_->WaitForMessages(0, 1);
+  backend_->WaitForMessages(1, 1);
+  // Its socket goes at once, so that another daemon can have the address; connections stay.
+  const size_t before = Descriptors();
+  const ttrpc::UniqueFd ready = Dial();
+  const ttrpc::UniqueFd health = Dial();
+  const ttrpc::UniqueFd status = Dial();
+  ASSERT_TRUE(Eventually([&] { return Descriptors() == before + 3; }));
   daemon_->Signal(SIGTERM);
-  EXPECT_TRUE(Eventually([this] { return Line(Ask(Get("/readyz"))) != "HTTP/1.1 200 OK"; }));
-  const std::string reply = Ask(Get("/readyz"));
+  idle.ExpectEnd();
+  const auto ask = [](const ttrpc::UniqueFd& fd, const std::string& path) {
+    EXPECT_TRUE(SendAll(fd.get(), Get(path)));
+    return ReadAll(fd);
+  };
+  const std::string reply = ask(ready, "/readyz");
   EXPECT_EQ(Line(reply), "HTTP/1.1 503 Service Unavailable");
   EXPECT_EQ(Body(reply), "draining\n");
-  EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
-  EXPECT_THAT(Body(Ask(Get("/status.json"))), HasSubstr("\"draining\":true"));
+  EXPECT_EQ(Body(ask(health, "/healthz")), "ok\n");
+  EXPECT_THAT(Body(ask(status, "/status.json")), HasSubstr("\"draining\":true"));
+  const ttrpc::UniqueFd late(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = Loopback(port_);
+  EXPECT_NE(::connect(late.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   peer.Close();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
+}
+
+// A proxy in front of the Unix socket passes on whatever it was called by.
+class UnixHttpTest : public ProxyTest {
+ protected:
+  std::string Ask(const std::string& request) const {
+    const ttrpc::UniqueFd fd = Connect(folder_ / "metrics.sock");
+    EXPECT_TRUE(SendAll(fd.get(), request));
+    bool timed_out = false;
+    std::string reply = ReadUpTo(fd.get(), 4U << 20, &timed_out);
+    EXPECT_FALSE(timed_out);
+    return reply;
+  }
+  void StartWith(const std::string& keys) {
+    Start({.head = "[metrics]\naddress = \"unix://" + (folder_ / "metrics.sock") + "\"\n" + keys,
+           .rules = kOpenRules});
+  }
+};
+
+TEST_F(UnixHttpTest, AnyHostWillDo) {
+  StartWith("");
+  for (const char* host : {"node1", "metrics.example:443", "%2Frun%2Fm.sock", "10.1.2.3"}) {
+    EXPECT_EQ(Line(Ask("GET /metrics HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n")),
+              "HTTP/1.1 200 OK")
+        << host;
+  }
+  EXPECT_THAT(Ask("GET / HTTP/1.1\r\n\r\n"), EndsWith("\r\n\r\nBad Request: no Host header\n"));
+}
+
+TEST_F(UnixHttpTest, OnlyTheLargestUsersHaveSeriesOfTheirOwn) {
+  StartWith("users = 2\n");
+  std::vector<RawPeer> peers;
+  for (const uid_t uid : {40001, 40002, 40001, 40003, 40002, 40001, 40004})
+    ExpectEcho(peers.emplace_back(Peer(Someone(uid))), 1);
+  const std::string text = Body(Ask(Get("/metrics")));
+  EXPECT_THAT(text, HasSubstr("\nttrpc_proxy_user_connections{uid=\"40001\"} 3\n"
+                              "ttrpc_proxy_user_connections{uid=\"40002\"} 2\n"
+                              "ttrpc_proxy_user_connections{uid=\"other\"} 2\n"));
+  EXPECT_THAT(text, Not(HasSubstr("40003")));
+  const std::string status = Body(Ask(Get("/status.json")));
+  EXPECT_THAT(status, HasSubstr("\"users_total\":4"));
+  EXPECT_THAT(status, Not(HasSubstr("40003")));
+}
+
+// Nobody has called it, so that nobody knows whether it is up.
+TEST_F(UnixHttpTest, ABackendIsUpOrDownOnceItWasTried) {
+  StartWith("");
+  EXPECT_THAT(Body(Ask(Get("/metrics"))), Not(HasSubstr("ttrpc_proxy_backend_up{")));
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_THAT(Body(Ask(Get("/metrics"))),
+              HasSubstr("\nttrpc_proxy_backend_up{backend=\"back\"} 1\n"));
+}
+
+TEST_F(UnixHttpTest, TimeoutsHaveTheirKindAndListener) {
+  StartWith("[timeouts]\nfirst_request = \"50ms\"\n");
+  RawPeer peer = Peer();
+  peer.ExpectEnd();
+  EXPECT_THAT(
+      Body(Ask(Get("/metrics"))),
+      AllOf(
+          HasSubstr("\nttrpc_proxy_timeouts_total{kind=\"first_request\",listener=\"front\"} 1\n"),
+          HasSubstr("\nttrpc_proxy_timeouts_total{kind=\"idle\",listener=\"front\"} 0\n"),
+          HasSubstr("\nttrpc_proxy_timeouts_total{kind=\"backend_write\",listener=\"\"} 0\n")));
 }
 
 }  // namespace

@@ -176,6 +176,23 @@ TEST_F(DrainTest, CallInFlightFinishesAndTheSocketIsGoneAtOnce) {
   EXPECT_EQ(backend_->WaitForEnd(1).size(), 1U);
 }
 
+// Also those of [admin] and [metrics]: the next daemon can start while this one drains.
+TEST_F(DrainTest, AnotherDaemonCanStartMeanwhile) {
+  const std::string head = "[daemon]\ndrain_timeout = \"1h\"\n[admin]\naddress = \"unix://" +
+                           (folder_ / "admin.sock") + "\"\n[metrics]\naddress = \"unix://" +
+                           (folder_ / "metrics.sock") + "\"\n";
+  StartDraining({.head = head});
+  const std::unique_ptr<DaemonProcess> old = std::move(daemon_);
+  StartDaemon();
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  EXPECT_TRUE(backend_->Send(1, Response(1, "finished")));
+  EXPECT_EQ(busy_->Receive(), Response(1, "finished"));
+  EXPECT_EQ(old->WaitForExit(), 0);
+  for (const char* name : {"admin.sock", "metrics.sock", "front.sock"})
+    EXPECT_TRUE(std::filesystem::is_socket(folder_ / name)) << name << " is the new daemon's";
+}
+
 TEST_F(DrainTest, StreamInFlightGoesOn) {
   Start();
   RawPeer peer = Peer();
@@ -198,6 +215,38 @@ TEST_F(DrainTest, DrainTimeoutEndsTheRest) {
   EXPECT_THAT(busy_->Receive(), IsStatus(1, StatusCode::kUnavailable, "draining"));
   busy_->ExpectEnd();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
+  EXPECT_THAT(daemon_->log(),
+              HasSubstr("draining: asked by SIGTERM; 2 peers, 1 calls in flight\n"));
+  EXPECT_THAT(
+      daemon_->log(),
+      HasSubstr("drain timeout: what is left is answered and closed: 1 calls of 1 peers\n"));
+}
+
+TEST_F(DrainTest, TheLogSaysWhatStarts) {
+  Start();
+  const std::string digest = "[0-9a-f]+";
+  EXPECT_THAT(daemon_->log(),
+              ::testing::ContainsRegex("ttrpc-proxyd [0-9.]+: configuration " + config_path() +
+                                       ", digest " + digest + ", confined( in part)?\n"));
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+  Start({.head = "[daemon]\nsandbox = false\n"});
+  EXPECT_THAT(daemon_->log(), ::testing::ContainsRegex(digest + ", not confined\n"));
+}
+
+TEST_F(DrainTest, TheLogAnswersASignalToOpenFilesAgain) {
+  Start();
+  const auto says = [](const std::string& what) {
+    return [what](const std::string& line) { return line.ends_with(what); };
+  };
+  daemon_->Signal(SIGUSR1);
+  daemon_->WaitForLines(1, says("SIGUSR1: neither log nor audit is a file"));
+  const std::string audit = folder_ / "audit";
+  WriteConfig({.head = "[audit]\ntarget = \"file:" + audit + "\"\n"});
+  daemon_->Signal(SIGHUP);
+  daemon_->WaitForLines(1, says("; [audit] changed"));
+  daemon_->Signal(SIGUSR1);
+  daemon_->WaitForLines(1, says("SIGUSR1: opening again " + audit));
 }
 
 TEST_F(DrainTest, DrainTimeoutEndsAPeerThatDoesNotRead) {

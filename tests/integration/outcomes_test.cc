@@ -168,7 +168,8 @@ TEST_F(OutcomesTest, LimitReachedIsResourceExhausted) {
   EXPECT_THAT(peer.Exchange(Request(3, call)),
               IsStatus(3, StatusCode::kResourceExhausted,
                        ::testing::MatchesRegex(
-                           "message length 1[0-9]+ exceed maximum message size of 1024")));
+                           "message length 1[0-9]+ exceed maximum message size of 1024 "
+                           ".with the caller's identity, which forward_identity adds.")));
   ExpectEcho(peer, 5);
   EXPECT_EQ(backend_->WaitForMessages(0, 2).size(), 2U);
 }

@@ -20,6 +20,8 @@
 namespace integration {
 namespace {
 
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr char kAll[] = "[audit]\ncalls = \"all\"\n";
@@ -202,10 +204,57 @@ constexpr char kNoJournal[] =
     "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
     "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"";
 
+// systemd.exec(5): the journal reads standard error, takes the priority off each line and has the
+// time itself.
+TEST_F(OutputsTest, LinesOnTheStreamOfTheJournalHaveAPriorityAndNoTime) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const ttrpc::UniqueFd reader(ends[0]);
+  ttrpc::UniqueFd writer(ends[1]);
+  struct stat info {};
+  ASSERT_EQ(::fstat(writer.get(), &info), 0);
+  WriteConfig({.head = kAll});
+  StartBackend();
+  daemon_ = std::make_unique<DaemonProcess>(
+      std::vector<std::string>{"--config", config_path()},
+      DaemonSurroundings{.environment = {"JOURNAL_STREAM=" + std::to_string(info.st_dev) + ":" +
+                                         std::to_string(info.st_ino)},
+                         .standard_error = writer.get()});
+  writer.reset();
+  std::string text;
+  const auto await = [&](const std::string& what) {
+    char bytes[4096];
+    while (text.find(what) == std::string::npos && WaitUntilReadable(reader.get())) {
+      const ssize_t size = ::read(reader.get(), bytes, sizeof bytes);
+      if (size <= 0) break;
+      text.append(bytes, static_cast<size_t>(size));
+    }
+    EXPECT_THAT(text, HasSubstr(what));
+  };
+  await("\n<6>ready: 1 listeners");
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  await("\n<6>{\"time\":");
+  peer.Exchange(Request(3, {.service = "test.Denied"}));
+  await("\n<5>{\"time\":");
+  WriteFile(config_path(), "nonsense");
+  daemon_->Signal(SIGHUP);
+  await("\n<3>reload refused: ");
+  EXPECT_EQ(text.find("\n20"), std::string::npos) << "a line begins with a time: " << text;
+  ExpectEnd(0);
+}
+
 TEST_F(OutputsTest, NoJournalEndsTheStart) {
   const CommandResult result = RunWithJournal({.head = kJournal});
   EXPECT_EQ(result.status, 1);
-  EXPECT_EQ(result.err, std::string(kNoJournal) + "\n");
+  // One line, as the log would have it.
+  EXPECT_THAT(result.err, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error there is no journal"));
+  EXPECT_THAT(result.err, EndsWith(std::string(" error ") + kNoJournal + "\n"));
+  EXPECT_EQ(result.out, "");
+  const CommandResult json =
+      RunWithJournal({.head = std::string(kJournal) + "format = \"json\"\n"});
+  EXPECT_THAT(json.err, ContainsRegex("^.\"time\":\"[^\"]+Z\",\"level\":\"error\",\"message\":\""
+                                      "there is no journal"));
 }
 
 TEST_F(OutputsTest, NoJournalRefusesAReload) {

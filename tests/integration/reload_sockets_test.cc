@@ -115,6 +115,11 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   ExpectEcho(front, 1);
   ReloadTo(Allow("all's", "", "/test.Unary/*"));
   ExpectEcho(one, 3);
+  v1::TapRequest of_gone;
+  of_gone.add_listeners("gone");
+  auto tap = Tap(of_gone);
+  ExpectEcho(one, 5);
+  EXPECT_EQ(Next(tap)->stream_id(), 5U);
   v1::ClosePeerRequest request;
   request.set_listener("gone");
   const auto closed = Call(&v1::AdminClient::ClosePeer, request);
@@ -127,6 +132,7 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), StatusCode::kNotFound);
   EXPECT_EQ(none.error().message(), "no such listener: gone");
+  EXPECT_EQ(loop_.Run(admin_->Tap(context_, of_gone).Finish()).code(), StatusCode::kNotFound);
   request.set_listener("front");
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request)->closed(), 1U);
   front.ExpectEnd();
@@ -134,6 +140,38 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   daemon_->WaitForLines(4, [](const std::string& line) {
     return line.find("\"method\":\"ClosePeer\"") != line.npos;
   });
+}
+
+// Somebody cleaned up the folder.
+TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
+  const std::string metrics = folder_ / "metrics.sock";
+  const std::string head = "[metrics]\naddress = \"unix://" + metrics + "\"\n";
+  const std::string rules = Allow("all's", "", "/test.Unary/*");
+  StartWithAdmin({.head = head, .rules = Listener("pub", pub()) + rules});
+  RawPeer peer(pub(), kUser);
+  ExpectEcho(peer, 1);
+  for (const std::string& path : {pub(), admin_path(), metrics})
+    ASSERT_TRUE(std::filesystem::remove(path));
+  ReloadTo(Listener("pub", pub(), "mode = \"0660\"\ngroup = \"40001\"\n") + rules, head);
+  EXPECT_TRUE(std::filesystem::is_socket(metrics));
+  RawPeer again(pub(), kUser);
+  ExpectEcho(again, 1);
+  ExpectEcho(peer, 3);  // it is the same listener's
+  Dial();
+  EXPECT_EQ(Status().listeners_size(), 2);
+}
+
+TEST_F(ReloadSocketsTest, WhatTookAPathRefusesTheReload) {
+  const std::string rules = Listener("pub", pub()) + Allow("all's", "", "/test.Unary/*");
+  StartWithAdmin({.rules = rules});
+  ASSERT_TRUE(std::filesystem::remove(pub()));
+  WriteFile(pub(), "precious");
+  WriteConfig({.head = Head(), .rules = rules});
+  Reload("reload refused: the configuration stays as it is");
+  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"pub\": unix://" + pub() +
+                                        " is not a socket, and is left alone"));
+  EXPECT_EQ(ReadFile(pub()), "precious");
+  EXPECT_EQ(Status().reloads_refused(), 1U);
 }
 
 TEST_F(ReloadSocketsTest, AUsersConnectionsToAListenerCountForTheSocket) {

@@ -426,6 +426,62 @@ TEST_F(SandboxTest, TheConfigurationIsReadWhereItsLinksLead) {
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("cannot be opened")));
 }
 
+// `current` is switched from one release to the next; where it leads to is as it was at the start.
+TEST_F(SandboxTest, TheConfigurationMayBeBehindALinkThatIsSwitched) {
+  const TempDir elsewhere;
+  const std::string link = other_ / "current";
+  const auto write = [this](const std::string& folder, const std::string& head) {
+    std::filesystem::create_directories(folder);
+    WriteConfig({.head = head});
+    std::filesystem::rename(config_path(), folder + "/config.toml");
+  };
+  const auto lead = [&link](const std::string& target) {
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(target, link);
+  };
+  write(other_ / "release/42", "");
+  lead("release/42");
+  StartBackend();
+  daemon_ =
+      std::make_unique<DaemonProcess>(std::vector<std::string>{"--config", link + "/config.toml"});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  write(other_ / "release/43", "[timeouts]\nidle = \"1h\"\n");
+  lead("release/43");
+  Reload("reloaded: 1 listeners, 2 rules, 1 backends; ");
+  write(elsewhere.path(), "");
+  lead(elsewhere.path());
+  Reload("reload refused: the configuration stays as it is");
+  EXPECT_THAT(daemon_->log(),
+              HasSubstr("needs a restart: " + elsewhere.path() + " is outside the sandbox"));
+  EXPECT_THAT(daemon_->log(), Not(HasSubstr("Permission denied")));
+}
+
+TEST_F(SandboxTest, AFileOfTheConfigurationThatIsALinkIsSaidToNeedARestart) {
+  Start();
+  std::filesystem::create_directory(folder_ / "conf.d");
+  WriteFile(other_ / "more.toml", "[timeouts]\nidle = \"1h\"\n");
+  std::filesystem::create_symlink(other_ / "more.toml", folder_ / "conf.d/more.toml");
+  Reload("reload refused: the configuration stays as it is");
+  EXPECT_THAT(daemon_->log(),
+              HasSubstr("needs a restart: " + other_.path() + " is outside the sandbox"));
+  std::filesystem::remove(folder_ / "conf.d/more.toml");
+  Reload("reloaded: ");
+}
+
+// Landlock is about the folder that was there, not about its name.
+TEST_F(SandboxTest, AFolderThatWasMadeAgainIsOutside) {
+  const std::string below = other_ / "below";
+  ASSERT_TRUE(std::filesystem::create_directory(below));
+  const std::string rules = Listener(below + "/more.sock");
+  Start({.rules = rules});
+  std::filesystem::rename(below, other_ / "before");
+  ASSERT_TRUE(std::filesystem::create_directory(below));
+  ExpectRefused({.rules = rules}, below + " is");
+  std::filesystem::remove(below);
+  std::filesystem::rename(other_ / "before", below);
+  ExpectReloads({.rules = rules});
+}
+
 TEST(SandboxOfAUserTest, HoldsWithoutCapabilities) {
   RunAs({.uid = 40001, .gid = 40001}, [] {
     const TempDir folder;
@@ -433,8 +489,7 @@ TEST(SandboxOfAUserTest, HoldsWithoutCapabilities) {
               "[[listener]]\nname = \"l\"\naddress = \"unix://" + (folder / "l.sock") + "\"\n");
     DaemonProcess daemon({"--config", folder / "config.toml"});
     ASSERT_TRUE(daemon.WaitUntilReady());
-    const std::set<std::string> none = {kNoCapabilities};
-    EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), none);
+    EXPECT_EQ(StatusOfThreads(daemon.pid(), "CapPrm"), std::set<std::string>{kNoCapabilities});
     EXPECT_EQ(StatusOfThreads(daemon.pid(), "Seccomp"), std::set<std::string>{"2"});
     daemon.Signal(SIGTERM);
     EXPECT_EQ(daemon.WaitForExit(), 0);

@@ -97,6 +97,25 @@ TEST_F(SystemdTest, PassedSocketsStayWhenItDrains) {
   EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
+// The socket is passed once. A reload that removes its listener is no reason to lose it.
+TEST_F(SystemdTest, AListenerThatAReloadRemovedCanComeBack) {
+  const ttrpc::UniqueFd socket = Listening(passed_path());
+  StartIn({.sockets = {{"shims", socket.get()}}});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  RawPeer peer(passed_path());
+  ExpectEcho(peer, 1);
+  WriteConfig({});
+  Reload("reloaded: ");
+  ExpectEcho(peer, 3);
+  RawPeer waiting(passed_path());
+  EXPECT_TRUE(waiting.Send(Echo(1)));
+  WriteConfig({.rules = std::string(kDefaultRules) +
+                        "[[listener]]\nname = \"passed\"\naddress = \"systemd:shims\"\n"});
+  Reload("reloaded: ");
+  EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
+  ExpectEcho(peer, 5);
+}
+
 TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {
   ExpectFailure({}, "listener \"passed\": no socket was passed with FileDescriptorName=shims");
   const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");

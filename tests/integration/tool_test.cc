@@ -54,6 +54,13 @@ TEST_F(ToolTest, WhatTheDaemonDeniesIsTold) {
          "PERMISSION_DENIED: uid 0 may not call /test.Other/Do\n");
 }
 
+// It is disconnected before a byte of it is read; the daemon itself cannot say so.
+TEST_F(ToolTest, AUserWhoIsNotAdmittedIsToldWhatItMayBe) {
+  Start({.rules = ""});
+  Expect(Call("test.Unary/Do", {}), 114, "",
+         "UNAVAILABLE: ttrpc: closed before an answer; the server may not admit this user\n");
+}
+
 TEST_F(ToolTest, TimeoutsEndCalls) {
   Start({.server = {.script = Silent}});
   const CommandResult result = Call("test.Unary/Do", {"--timeout", "50ms"});

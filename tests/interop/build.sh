@@ -8,6 +8,8 @@
 # run.sh sets `here`, `build` and `out`, and reads what is declared here.
 # shellcheck disable=SC2034,SC2154
 declare -A peer=() missing=() version=()
+# What the examples of ttrpc-rust do, in three pairs: the word after the dash is the suite of both ends.
+example_kinds=(example-sync example-async example-stream)
 
 # Installs packages, as few and as late as possible.
 install_packages() {
@@ -91,11 +93,14 @@ build_rust() {
 		install_packages cargo-web || install_packages cargo || true
 	fi
 	if ! have cargo || ! at_least $wanted "$(cargo_version)"; then
-		missing[rust-async]="no cargo of at least $wanted" missing[rust-sync]="no cargo of at least $wanted"
+		local kind
+		for kind in rust-async rust-sync "${example_kinds[@]}"; do missing[$kind]="no cargo of at least $wanted"; done
 		return
 	fi
 	(cd "$here/rust" && CARGO_TARGET_DIR=$out/rust cargo build --locked --quiet)
 	peer[rust-async]=$out/rust/debug/rust-async
 	peer[rust-sync]=$out/rust/debug/rust-sync
+	local kind
+	for kind in "${example_kinds[@]}"; do peer[$kind]=$out/rust/debug/rust-examples; done
 	echo "cargo $(cargo_version): ttrpc $(sed -n '/^name = "ttrpc"$/{n;s/.*"\(.*\)"/\1/p}' "$here/rust/Cargo.lock") (rust-async, rust-sync)"
 }

@@ -2,34 +2,40 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Each real client against each real server, through the real ttrpc-proxyd, or without it (--direct), which shows
-# what the upstream pair does by itself. Ends with `N passed, N failed, N skipped`, counting checks; a pair whose
-# toolchain is missing is one skip. Exit status 1 when anything failed.
+# what the upstream pair does by itself; then the calls of upstream's Rust examples, and upstream's Go tests. Ends
+# with `N passed, N failed, N skipped`, counting checks; a pair whose toolchain is missing is one skip. Exit status 1
+# when anything failed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
 	cat <<EOF
-usage: run.sh [--direct] [--rows all|cpp] [--build DIR] [--proxyd PATH] [--client KIND] [--server KIND] [--build-only]
+usage: run.sh [--direct] [--rows all|cpp] [--build DIR] [--proxyd PATH] [--client KIND] [--server KIND]
+              [--upstream] [--build-only]
   --rows    cpp: only pairs of which one is our own library
   --build   the build folder; peers go to DIR/interop (default: \$BUILD, or build beside the sources)
   --proxyd  the daemon under test (default: \$PROXYD, or DIR/daemon/ttrpc-proxyd)
+  --upstream  only what upstream has of its own: its Go tests, and the calls of its Rust examples
   KIND is cpp, go12, go11, rust-async or rust-sync
 EOF
 	exit 64
 }
 
-via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only= rows=all
+via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only='' rows=all
+# What is to run: all of it, unless an option chooses.
+pairs=1 upstream=1
 kinds=(cpp go12 go11 rust-async rust-sync)
 clients=("${kinds[@]}") servers=("${kinds[@]}")
 while (($#)); do
 	case $1 in
-	--direct) via=direct ;;
-	--rows) rows=${2:?} && shift ;;
+	--direct) via=direct upstream='' ;;
+	--rows) rows=${2:?} upstream='' && shift ;;
 	--build) build=${2:?} && shift ;;
 	--proxyd) proxyd=${2:?} && shift ;;
-	--client) clients=("${2:?}") && shift ;;
-	--server) servers=("${2:?}") && shift ;;
+	--client) clients=("${2:?}") upstream='' && shift ;;
+	--server) servers=("${2:?}") upstream='' && shift ;;
+	--upstream) pairs='' ;;
 	--build-only) build_only=1 ;;
 	*) usage ;;
 	esac
@@ -43,10 +49,13 @@ proxyd=${proxyd:-$build/daemon/ttrpc-proxyd}
 source "$here/build.sh"
 # shellcheck source-path=SCRIPTDIR source=expectations.sh
 source "$here/expectations.sh"
+# shellcheck source-path=SCRIPTDIR source=upstream.sh
+source "$here/upstream.sh"
 
 find_cpp
 build_all_go
 build_rust
+[[ -z $upstream ]] || build_upstream
 [[ -z $build_only ]] || exit 0
 if [[ $via == proxy && ! -x $proxyd ]]; then
 	echo "no daemon at $proxyd" >&2
@@ -124,6 +133,7 @@ passed=0 failed=0 skipped=0
 # The suite that both ends know.
 suite_of() {
 	case " $1 $2 " in
+	*" example-"*) echo "${1#example-}" ;;
 	*" go11 "* | *" rust-sync "*) echo unary ;;
 	*) echo all ;;
 	esac
@@ -153,7 +163,9 @@ run_client() {
 
 start_server() {
 	rm -f "$work/server.sock"
-	start server "${peer[$1]}" server --socket "unix://$work/server.sock" || {
+	local suite=()
+	[[ $1 != example-* ]] || suite=(--suite "${1#example-}")
+	start server "${peer[$1]}" server --socket "unix://$work/server.sock" "${suite[@]}" || {
 		echo "FAIL the server did not come up" >>"$work/results"
 		return 1
 	}
@@ -197,8 +209,19 @@ pair_through_proxy() {
 	fi
 }
 
+# count_results CLIENT SERVER SUITE: a line of the table, and what failed.
+count_results() {
+	local good bad
+	good=$(grep -c '^ok ' "$work/results" || true)
+	bad=$(grep -c '^FAIL ' "$work/results" || true)
+	printf '%-14s %-14s %-7s %6d %6d\n' "$1" "$2" "$3" "$good" "$bad"
+	grep -v '^ok ' "$work/results" || true
+	passed=$((passed + good))
+	failed=$((failed + bad))
+}
+
 run_pair() {
-	local client=$1 server=$2 suite kind good bad
+	local client=$1 server=$2 suite kind
 	for kind in "$client" "$server"; do
 		if [[ -n ${missing[$kind]:-} ]]; then
 			printf 'SKIPPED %s calls %s: %s\n' "$client" "$server" "${missing[$kind]}"
@@ -214,21 +237,21 @@ run_pair() {
 		pair_through_proxy "$client" "$server" "$suite"
 	fi
 	running=()
-	good=$(grep -c '^ok ' "$work/results" || true)
-	bad=$(grep -c '^FAIL ' "$work/results" || true)
-	printf '%-11s %-11s %-7s %6d %6d\n' "$client" "$server" "$suite" "$good" "$bad"
-	grep -v '^ok ' "$work/results" || true
-	passed=$((passed + good))
-	failed=$((failed + bad))
+	count_results "$client" "$server" "$suite"
 }
 
 echo "interop, $([[ $via == direct ]] && echo 'without the daemon' || echo "through $proxyd")"
-printf '%-11s %-11s %-7s %6s %6s\n' client server suite passed failed
+printf '%-14s %-14s %-7s %6s %6s\n' client server suite passed failed
+[[ -n $pairs ]] || servers=()
 for server in "${servers[@]}"; do
 	for client in "${clients[@]}"; do
 		[[ $rows == all || $client == cpp || $server == cpp ]] || continue
 		run_pair "$client" "$server"
 	done
 done
+if [[ -n $upstream ]]; then
+	for kind in "${example_kinds[@]}"; do run_pair "$kind" "$kind"; done
+	run_upstream
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))

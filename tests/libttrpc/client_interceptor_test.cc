@@ -169,6 +169,27 @@ TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheStream) {
   EXPECT_EQ(Told(loop_.Run(stream->Finish())), "ABORTED: end");
 }
 
+TEST_F(ClientInterceptorTest, MayDestroyTheCallersContext) {
+  auto context = std::make_unique<Context>();
+  ClientOptions options;
+  options.stream_interceptors = {[&context](Context&, const MethodInfo&,
+                                            std::optional<std::string> request,
+                                            const StreamClientNext& next) {
+    context.reset();
+    return next(std::move(request));
+  }};
+  Start(std::move(options));
+  auto stream = client_->OpenStream(kServerStream, *context, "x");
+  EXPECT_EQ(Next(), "1 request/1 [test.Bytes|Count|x]");
+  server_->Fail(1, 10, "end");
+  EXPECT_EQ(Told(loop_.Run(stream->Finish())), "ABORTED: end");
+
+  context = std::make_unique<Context>();
+  context->Cancel();
+  stream = client_->OpenStream(kServerStream, *context, "x");
+  EXPECT_EQ(Told(loop_.Run(stream->Finish())), "CANCELLED: context canceled");
+}
+
 TEST_F(ClientInterceptorTest, CancellingTheCallersContextCancelsTheCallsOwn) {
   Start(UsingTheContext());
   Running<Result<std::string>> call(Call("x"));

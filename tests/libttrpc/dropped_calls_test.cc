@@ -195,7 +195,7 @@ TEST_F(DroppedCallsTest, AClientThatShakesHandsOrDials) {
             Status(StatusCode::kCancelled, "ttrpc: client destroyed"));
 
   // A listener whose queue is full keeps a dial waiting.
-  const test::TempFolder folder;
+  const ::test::TempFolder folder;
   const auto address = *Address::Parse("unix://" + (folder / "s"));
   const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const SocketAddress where = address.ToSocketAddress();

@@ -289,6 +289,61 @@ TEST_F(ListeningSocketTest, ClosingTwiceTakesNothingFromTheNext) {
   EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
 }
 
+// The one that lost its path goes on meanwhile, and its end takes nothing from the new one.
+TEST_F(ListeningSocketTest, OneThatLostItsPathIsMadeAgain) {
+  ListeningSocket first = Create();
+  const ListeningSocket::Files files = first.files().value();
+  const auto kept = ListeningSocket::Recreate(At(path_), files);
+  ASSERT_TRUE(kept) << kept.error();
+  EXPECT_FALSE(*kept) << "the path is still there";
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  auto again = ListeningSocket::Recreate(At(path_), files);
+  ASSERT_TRUE(again) << again.error();
+  ASSERT_TRUE(*again);
+  const ino_t inode = StatOf(path_).st_ino;
+  first.CloseAndUnlink();
+  EXPECT_EQ(StatOf(path_).st_ino, inode);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
+  EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + path_)), 0);
+  ExpectError(StatusCode::kAlreadyExists, in_use_);
+  again->reset();
+  EXPECT_THAT(folder_.List(), IsEmpty());
+}
+
+TEST_F(ListeningSocketTest, WhatHasThePathOfOneThatLostItStays) {
+  const ListeningSocket socket = Create();
+  const ListeningSocket::Files files = socket.files().value();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  { std::ofstream(path_) << "precious"; }
+  const auto file = ListeningSocket::Recreate(At(path_), files);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().message(), "unix://" + path_ + " is not a socket, and is left alone");
+  EXPECT_EQ(test::ReadFile(path_), "precious");
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  const UniqueFd live = BindForeign(path_);
+  ASSERT_EQ(::listen(live.get(), 4), 0);
+  const auto taken = ListeningSocket::Recreate(At(path_), files);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().message(), in_use_);
+  EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock")) << "the lock is still held";
+}
+
+// All that stood in the folder is gone, or the folder is another one.
+TEST_F(ListeningSocketTest, OneThatLostItsFolderIsMadeAgain) {
+  const std::string folder = folder_ / "run";
+  ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
+  const ListeningSocket socket = Create(At(folder + "/sock"));
+  ASSERT_EQ(::rename(folder.c_str(), (folder_ / "old").c_str()), 0);
+  const auto missing = ListeningSocket::Recreate(At(folder + "/sock"), socket.files().value());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), StatusCode::kNotFound);
+  ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
+  const auto again = ListeningSocket::Recreate(At(folder + "/sock"), socket.files().value());
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_TRUE(*again);
+  EXPECT_EQ(Connect(NewSocket(), AddressOf("unix://" + folder + "/sock")), 0);
+}
+
 TEST_F(ListeningSocketTest, Moving) {
   ListeningSocket first = Create();
   ListeningSocket second = std::move(first);

@@ -28,6 +28,8 @@
 
 namespace ttrpc::test {
 
+inline constexpr uint8_t kOpenNoData = kFlagRemoteOpen | kFlagNoData;
+
 // Bytes of messages.
 
 inline std::string MessageBytes(MessageType type, uint32_t id, uint8_t flags,

@@ -14,10 +14,9 @@ namespace ttrpc {
 namespace {
 
 using test::DataBytes;
+using test::kOpenNoData;
 using test::RawPeer;
 using test::RequestBytes;
-
-constexpr uint8_t kOpenNoData = kFlagRemoteOpen | kFlagNoData;
 
 using ServerLimitsTest = test::ServerFixture;
 

@@ -14,10 +14,9 @@
 namespace ttrpc {
 namespace {
 
+using test::kOpenNoData;
 using test::RawPeer;
 using test::RequestBytes;
-
-constexpr uint8_t kOpenNoData = kFlagRemoteOpen | kFlagNoData;
 
 constexpr size_t kMany = 500;  // things to measure one of
 

@@ -17,10 +17,9 @@ namespace {
 using std::chrono::seconds;
 using test::CloseBytes;
 using test::DataBytes;
+using test::kOpenNoData;
 using test::RawPeer;
 using test::RequestBytes;
-
-constexpr uint8_t kOpenNoData = kFlagRemoteOpen | kFlagNoData;
 
 class ServerShutdownTest : public test::ServerFixture {
  protected:

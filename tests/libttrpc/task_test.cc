@@ -40,11 +40,11 @@ struct Counted {
   int* count;
 };
 
-Task<int> Number(int n) { co_return n; }
+Task<int> Immediate(int n) { co_return n; }
 
 Task<int> Sum(int count) {
   int sum = 0;
-  for (int i = 0; i < count; ++i) sum += co_await Number(1);
+  for (int i = 0; i < count; ++i) sum += co_await Immediate(1);
   co_return sum;
 }
 

@@ -279,11 +279,64 @@ class Closer {
   std::thread thread_;
 };
 
+constexpr char kClosedBeforeAnAnswer[] =
+    "UNAVAILABLE: ttrpc: closed before an answer; the server may not admit this user\n";
+
 TEST_F(ToolCallTest, AServerThatGoesAwayIsUnavailable) {
   const Closer closer(folder_ / "closer.sock");
   std::vector<std::string> args = Args("Say");
   args[1] = "unix://" + (folder_ / "closer.sock");
-  Expect(RunTool(args), 114, "", "UNAVAILABLE: ttrpc: closed\n");
+  Expect(RunTool(args), 114, "", kClosedBeforeAnAnswer);
+}
+
+TEST_F(ToolCallTest, AServerThatGoesAwayIsUnavailableAlsoAsJson) {
+  const Closer closer(folder_ / "closer.sock");
+  std::vector<std::string> args = Args("Say", {"--json"});
+  args[1] = "unix://" + (folder_ / "closer.sock");
+  const ToolResult result = RunTool(args);
+  EXPECT_EQ(result.status, 114);
+  EXPECT_THAT(result.err, HasSubstr("\"message\": \"ttrpc: closed before an answer; the server may "
+                                    "not admit this user\""));
+}
+
+// Answers the first message of one connection with one, and closes it.
+class OneAnswer {
+ public:
+  explicit OneAnswer(const std::string& path)
+      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const SocketAddress address = Address::Parse("unix://" + path)->ToSocketAddress();
+    EXPECT_EQ(::bind(fd_.get(), address.get(), address.length), 0);
+    EXPECT_EQ(::listen(fd_.get(), 1), 0);
+    thread_ = std::thread([this] {
+      const UniqueFd peer(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      char message[64];
+      EXPECT_GT(::read(peer.get(), message, sizeof message), 0);
+      // Data of stream 1, which goes on.
+      constexpr std::string_view kData("\0\0\0\2\0\0\0\1\3\0\x10\1", 12);
+      EXPECT_EQ(::write(peer.get(), kData.data(), kData.size()), 12);
+    });
+  }
+  ~OneAnswer() { thread_.join(); }
+  OneAnswer(const OneAnswer&) = delete;
+  OneAnswer& operator=(const OneAnswer&) = delete;
+
+ private:
+  UniqueFd fd_;
+  std::thread thread_;
+};
+
+TEST_F(ToolCallTest, AServerThatHasAnsweredAdmitsUs) {
+  const OneAnswer server(folder_ / "one.sock");
+  std::vector<std::string> args = Args("Count");
+  args[1] = "unix://" + (folder_ / "one.sock");
+  Expect(RunTool(args), 114, "{\"number\":\"1\"}\n", "UNAVAILABLE: ttrpc: closed\n");
+}
+
+TEST_F(ToolCallTest, HelpThatCannotBePrintedIsAFailure) {
+  for (const char* words : {"--version", "--help", "call --help"}) {
+    Expect(RunToolOntoFullDevice(words), 74, "",
+           "ttrpc: standard output: No space left on device\n");
+  }
 }
 
 TEST_F(ToolCallTest, RawUnary) {

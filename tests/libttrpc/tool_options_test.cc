@@ -144,8 +144,8 @@ TEST_F(OptionsTest, HelpAndVersion) {
 
 TEST_F(OptionsTest, BadCommandLinesExit64) {
   ExpectRefused({}, "A subcommand is required");
-  ExpectRefused({"shout"}, "unknown command \"shout\", expected call, list or describe");
-  ExpectRefused({"desribe"}, "unknown command \"desribe\"; did you mean \"describe\"?");
+  ExpectRefused({"shout"}, "ttrpc: unknown command \"shout\", expected call, list or describe\n");
+  ExpectRefused({"cal", "unix:///x"}, "ttrpc: unknown command \"cal\"; did you mean \"call\"?\n");
   ExpectRefused({"call"}, "ADDRESS is required");
   ExpectRefused({"call", "unix:///x"}, "METHOD is required");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do"},

@@ -46,4 +46,7 @@ class ToolProcess {
 // To its end, with `input` on its standard input.
 ToolResult RunTool(const std::vector<std::string>& args, const std::string& input = "");
 
+// With /dev/full as its standard output. `words`: its arguments, as a shell parts them.
+ToolResult RunToolOntoFullDevice(const std::string& words);
+
 }  // namespace ttrpc::tool

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What run.sh is about: metrics_test.py BUILD."""
 
+import hashlib
 import json
+import re
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +29,17 @@ scrape_configs:
     static_configs:
       - targets: ["127.0.0.1:{port}"]
 """
+
+
+MONITORING = Path(__file__).resolve().parents[2] / "config/monitoring"
+METRIC = re.compile(r"\b(?:ttrpc_proxy|process)_[a-z_]+\b")
+
+
+def expressions_of_dashboard():
+    """Each as Grafana would ask it, with the name of its panel."""
+    board = json.loads((MONITORING / "ttrpc-proxy.dashboard.json").read_text())
+    return [(panel["title"], target["expr"].replace("$job", ".*").replace("$instance", ".*").replace(
+        "$__rate_interval", "1m")) for panel in board["panels"] for target in panel.get("targets", [])]
 
 
 class Prometheus:
@@ -159,12 +174,22 @@ class Scene:
               ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="echo"}'))
         equal("failed connects", {"connected": 0, "failed": self.unavailable},
               ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="gone"}'))
-        equal("backends up", {"echo": 1, "gone": 0, "holder": 0}, ask.by("backend", "ttrpc_proxy_backend_up"))
+        # Nobody has called the third.
+        equal("backends up", {"echo": 1, "gone": 0}, ask.by("backend", "ttrpc_proxy_backend_up"))
+        equal("calls are in flight nowhere", {"echo": 0, "gone": 0, "holder": 0},
+              ask.by("backend", "ttrpc_proxy_oldest_call_age_seconds"))
         equal("calls in flight", 0, ask.value("sum(ttrpc_proxy_calls_in_flight)"))
         # A request whose names are none is no call.
         equal("protocol errors", self.invalid, ask.value("sum(ttrpc_proxy_protocol_errors_total)"))
         equal("limits", 0, ask.value("sum(ttrpc_proxy_limit_refusals_total)"))
+        equal("a limit", 64, ask.value('ttrpc_proxy_limit{limit="calls_per_user"}'))
+        equal("no limit", float("inf"), ask.value('ttrpc_proxy_limit{limit="requests_per_second_per_user"}'))
+        equal("timeouts", {"first_request": 0, "partial_message": 0, "idle": 0, "write": 0, "backend_write": 0},
+              ask.by("kind", "sum by (kind) (ttrpc_proxy_timeouts_total)"))
+        equal("draining", 0, ask.value("ttrpc_proxy_draining"))
+        equal("audit", 0, ask.value("ttrpc_proxy_audit_failing"))
         equal("reloads", 0, ask.value("sum(ttrpc_proxy_reloads_total)"))
+        equal("the start counts as a load", 1, ask.value("ttrpc_proxy_config_last_reload_successful"))
         outcomes = self.stage.status()["outcomes"]
         equal("status.json says the same", {code: int(n) for code, n in codes.items()}, outcomes)
         equal("denied, in status.json", self.denied + self.unmatched, self.stage.status()["denied"])
@@ -183,6 +208,75 @@ class Scene:
                 ("start", "time() - process_start_time_seconds < 600")):
             self.checks.check(f"Prometheus has {what}", self.prometheus.value(text) is not None, text)
 
+    def configuration(self):
+        """Its digest is that of --print-config; a refused reload is seen, and a good one."""
+        printed = subprocess.run(
+            [self.stage.build / "daemon/ttrpc-proxyd", "--config", self.stage.folder / "config.toml",
+             "--print-config"], capture_output=True, timeout=60, check=True).stdout
+        digest = hashlib.sha256(printed).hexdigest()
+        equal = self.checks.equal
+        equal("digest", [digest], list(self.prometheus.by("digest", "ttrpc_proxy_config_info")))
+        successful = lambda: re.search(rb"\nttrpc_proxy_config_last_reload_successful (\d)\n",
+                                       self.stage.get("/metrics")[1]).group(1)
+        loaded = self.prometheus.value("ttrpc_proxy_config_last_reload_success_timestamp_seconds")
+        self.checks.check("loaded just now", loaded is not None and 0 <= time.time() - loaded < 600, str(loaded))
+        self.stage.write_config(more="[nothing]\n")
+        self.stage.signal(SIGHUP)
+        eventually("the refusal is seen", lambda: successful() == b"0")
+        equal("status.json has it, too", False, self.stage.status()["last_reload_successful"])
+        self.stage.write_config()
+        self.stage.signal(SIGHUP)
+        eventually("the next success is seen", lambda: successful() == b"1")
+
+    def oldest_call(self):
+        held = Client(self.stage.front, ALICE)
+        held.send("bench.Hold", "Hold")
+        age = lambda: float(re.search(rb'\nttrpc_proxy_oldest_call_age_seconds{backend="holder"} (\S+)\n',
+                                      self.stage.get("/metrics")[1]).group(1))
+        first = eventually("a call has an age", age)
+        eventually("it grows", lambda: age() > first)
+        held.close()
+        eventually("and is 0 again", lambda: age() == 0)
+
+    def scrapes_past_silent_connections(self):
+        """Anybody can connect to a port: that keeps nobody out."""
+        silent = [socket.create_connection(("127.0.0.1", self.stage.port)) for _ in range(16)]
+        start = time.time()
+        self.prometheus.wait_for_scrape()
+        self.checks.equal("up", 1.0, self.prometheus.value("up"))
+        self.checks.check("well before they time out", time.time() - start < 9)
+        for one in silent:
+            one.close()
+
+    def alerts_and_dashboard(self):
+        """What is shipped for Prometheus and Grafana is right, and asks for what there is."""
+        shutil.copy(MONITORING / "ttrpc-proxy.rules.yml", self.stage.folder)
+        shutil.copy(Path(__file__).with_name("rules_test.yml"), self.stage.folder)
+        for words in (["check", "rules", "ttrpc-proxy.rules.yml"], ["test", "rules", "rules_test.yml"]):
+            done = subprocess.run(["promtool", *words], cwd=self.stage.folder, capture_output=True, timeout=60,
+                                  check=False)
+            self.checks.check(f"promtool {words[0]}s the alerts", done.returncode == 0,
+                              (done.stdout + done.stderr).decode())
+        there = set(METRIC.findall(self.stage.get("/metrics")[1].decode()))
+        asked = set(METRIC.findall((MONITORING / "ttrpc-proxy.rules.yml").read_text()))
+        for panel, expression in expressions_of_dashboard():
+            asked |= set(METRIC.findall(expression))
+            self.checks.passes(f"panel {panel!r}: {expression}", lambda text=expression: self.prometheus.query(text))
+        self.checks.equal("they ask for nothing that there is not", set(), asked - there)
+
+    def for_a_collector_of_text_files(self):
+        """It refuses a file with metrics that it has itself."""
+        done = subprocess.run(
+            [self.stage.build / "daemon/ttrpc-proxyctl", "--address", f"unix://{self.stage.folder}/admin.sock",
+             "metrics"], capture_output=True, timeout=60, check=False)
+        self.checks.equal("exit status", (0, b""), (done.returncode, done.stderr))
+        names = set(METRIC.findall(done.stdout.decode()))
+        self.checks.check("all of ours", "ttrpc_proxy_calls_total" in names, str(names))
+        self.checks.equal("nothing of the process", [], [name for name in names if name.startswith("process_")])
+        checked = subprocess.run(["promtool", "check", "metrics"], input=done.stdout, capture_output=True,
+                                 timeout=60, check=False)
+        self.checks.equal("promtool finds nothing", 0, checked.returncode)
+
     def promtool(self):
         text = self.stage.get("/metrics")[1]
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
@@ -192,11 +286,11 @@ class Scene:
 
     # ---- Over a Unix socket --------------------------------------------------------------------
 
-    def curl(self, path):
+    def curl(self, path, host="localhost"):
         """Status and body."""
         done = subprocess.run(
             ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", self.stage.folder / "metrics.sock",
-             "http://localhost" + path], capture_output=True, timeout=60, check=False)
+             f"http://{host}{path}"], capture_output=True, timeout=60, check=False)
         body, _, code = done.stdout.decode().rpartition("\n")
         return int(code or 0), body
 
@@ -211,20 +305,21 @@ class Scene:
         self.checks.equal("readyz", (200, "ready\n"), self.curl("/readyz"))
         status, text = self.curl("/metrics")
         self.checks.equal("metrics", 200, status)
-        for line in (f'code="OK"}} {self.ok}', 'ttrpc_proxy_reloads_total{result="taken"} 1'):
+        for line in (f'code="OK"}} {self.ok}', 'ttrpc_proxy_reloads_total{result="taken"} 2'):
             self.checks.check(f"no counter went back: {line}", line + "\n" in text, text)
         self.checks.equal("anything else", 404, self.curl("/secrets")[0])
+        self.checks.equal("any host will do", 200, self.curl("/metrics", "node-1.example")[0])
 
     def drains(self):
         held = Client(self.stage.front, ALICE)
         held.send("bench.Hold", "Hold")
         eventually("the call is there", lambda: json.loads(self.curl("/status.json")[1])["backends"][1]["calls"])
         self.stage.signal(SIGTERM)
-        eventually("it is not ready", lambda: self.curl("/readyz") == (503, "draining\n"))
-        self.checks.equal("but healthy", (200, "ok\n"), self.curl("/healthz"))
+        # Another daemon can have the address at once, while this one waits for its last call.
+        eventually("its socket is gone", lambda: not (self.stage.folder / "metrics.sock").exists())
+        self.checks.equal("it runs on", None, self.stage.daemon.poll())
         held.close()
         self.checks.equal("exit status", 0, self.stage.wait_for_exit())
-        self.checks.equal("its socket is gone", False, (self.stage.folder / "metrics.sock").exists())
 
 
 def main(build):
@@ -232,7 +327,9 @@ def main(build):
     with Stage(build) as stage:
         scene = Scene(checks, stage)
         for act in (scene.scrape, scene.load, scene.others, scene.everyone_is_gone, scene.counters,
-                    scene.shapes, scene.promtool, scene.moves_to_a_unix_socket, scene.drains):
+                    scene.shapes, scene.oldest_call, scene.configuration,
+                    scene.scrapes_past_silent_connections, scene.promtool, scene.alerts_and_dashboard,
+                    scene.for_a_collector_of_text_files, scene.moves_to_a_unix_socket, scene.drains):
             checks.passes(act.__name__.replace("_", " "), act)
     return checks.finish()
 

@@ -1,17 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Debian packages, from the tree to nothing left: tests/package/run.sh [--packages FOLDER]
+# The Debian packages, from the tree to nothing left:
+#   tests/package/run.sh [--release CODENAME] [--packages FOLDER]
 #
-# Builds them (or takes those in FOLDER), makes a Debian of the same release as this one with
-# debootstrap, boots it (tests/systemd/machine.sh), and there installs them, uses them, upgrades them
-# while a connection is open, and purges them. Needs a network, for the packages that ours depend on.
-# The last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+# Makes a Debian with debootstrap, of the same release as this one or of CODENAME. Builds the packages
+# (or takes those in FOLDER), here or, for another release, in a copy of that Debian, where the
+# compiler may not warn. Boots the Debian (tests/systemd/machine.sh), and there installs the packages,
+# uses them, upgrades them while a connection is open, and purges them. In another copy of it, shows
+# tests/demo.sh. Needs a network, for the packages that ours depend on. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 packages=
-if [[ ${1-} == --packages ]]; then packages=$(realpath "$2"); fi
+# shellcheck source=/dev/null
+own_release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+release=$own_release
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --packages) packages=$(realpath "$2") ;;
+    --release) release=$2 ;;
+    *)
+      echo "usage: tests/package/run.sh [--release CODENAME] [--packages FOLDER]" >&2
+      exit 64
+      ;;
+  esac
+  shift 2
+done
 # shellcheck source=tests/systemd/machine.sh
 . "$top/tests/systemd/machine.sh"
 
@@ -43,9 +58,48 @@ readonly next=99.0 # a version after any
 property() { machine_run systemctl show --value --property "$1" "${2-$unit}"; }
 is() { same "$1" "$2" "$(property "$1")"; } # PROPERTY VALUE
 
-build_all() {
+export DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck parallel=$(nproc)}
+build_here() {
   packages=$top/build-deb
-  DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck parallel=$(nproc)} "$top/systemd/build-deb.sh"
+  "$top/systemd/build-deb.sh"
+}
+
+# copy_debian NAME: a copy of the clean Debian with the sources in it, to be changed at will.
+copy_debian() {
+  cp -a "$work/debian" "$work/$1" && mkdir "$work/$1/srv/sources" &&
+    tar -C "$top" -c --exclude-vcs --exclude='./build*' --exclude=__pycache__ \
+      --exclude=./tests/interop/rust/target . |
+    tar -x -C "$work/$1/srv/sources" --no-same-owner
+}
+
+# in_copy NAME COMMAND…: in the sources there. What it starts and mounts ends with it.
+in_copy() {
+  # shellcheck disable=SC2016
+  unshare --mount --propagation private --pid --fork --kill-child bash -c '
+    cd "$1" && shift && mount -t proc proc proc && mount --rbind /sys sys &&
+      mount --rbind /dev dev && mount -t tmpfs -o mode=1777 tmpfs tmp &&
+      mount -t tmpfs -o mode=755 tmpfs run || exit
+    exec env -u CC -u CXX -u CCACHE_DIR HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+      chroot . bash -c '\''cd /srv/sources && exec "$@"'\'' - "$@"' - "$work/$1" "${@:2}"
+}
+
+build_there() {
+  copy_debian builder && in_copy builder tests/install-deps.sh package &&
+    in_copy builder systemd/build-deb.sh 2>&1 | tee "$work/build.log" || return
+  packages=$work/builder/srv/sources/build-deb
+}
+
+no_warning() { ! grep -E ': warning: .*\[-W' "$work/build.log"; }
+
+build_and_compare() {
+  if [[ -z $packages && $release == "$own_release" ]]; then
+    check "packages are built" build_here
+  elif [[ -z $packages ]]; then
+    check "packages are built on $release" build_there
+    check "the compiler of $release does not warn" no_warning
+  fi
+  check "versions agree" versions_agree
+  if command -v lintian >/dev/null; then check "lintian finds no error" lintian_finds_no_error; fi
 }
 
 # The changelog's version is that of meson.build.
@@ -57,12 +111,20 @@ versions_agree() {
   done
 }
 
+# Debian's own checker decides; its warnings are a matter of taste.
+lintian_finds_no_error() {
+  lintian --allow-root --fail-on error --tag-display-limit 0 \
+    "$packages"/{ttrpc-proxy,ttrpc-tools,libttrpc0,libttrpc-dev}_[0-9]*.deb
+}
+
 # In a namespace of its own: what is mounted for it is nobody else's.
 bootstrap() {
-  local depends name
-  # shellcheck source=/dev/null
   unshare --mount --propagation private debootstrap --variant=minbase --include=systemd \
-    "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$work/debian" || return
+    "$release" "$work/debian"
+}
+
+install_depends() {
+  local depends name
   depends=$(for name in "${ours[@]}"; do dpkg-deb -f "$packages/$name"_[0-9]*.deb Depends; done |
     tr , '\n' | sed 's/^ *//' | grep -v '^libttrpc0' | sort -u | paste -s -d ,)
   unshare --mount --propagation private chroot "$work/debian" env DEBIAN_FRONTEND=noninteractive \
@@ -113,6 +175,16 @@ is_as_it_should() {
     has --check "there is no [[listener]], so that nothing is served" \
       "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
+    has "status" ", running for " "$(machine_run ttrpc-proxyctl status 2>&1)" &&
+    same "the admin socket" "root root 600" \
+      "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy/admin.sock)" &&
+    machine_run test -d /etc/ttrpc-proxy/conf.d &&
+    machine_run bash -c 'echo "[log]
+level = \"debug\"" >/etc/ttrpc-proxy/conf.d/own.toml' &&
+    machine_run systemctl reload "$unit" &&
+    has "the level" 'level = "debug"' "$(machine_run ttrpc-proxyd --print-config)" &&
+    machine_run rm /etc/ttrpc-proxy/conf.d/own.toml &&
+    machine_run test -s /usr/share/doc/ttrpc-proxy/SECURITY.md &&
     same "listeners and rules" "" \
       "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
 }
@@ -199,8 +271,18 @@ purges() {
   everything | diff "$work/before" -
 }
 
-if [[ -z $packages ]]; then check "packages are built" build_all; fi
-check "versions agree" versions_agree
+# How README.md says it is done.
+demo() {
+  local name
+  copy_debian demo && mkdir "$work/demo/srv/packages" || return
+  for name in "${ours[@]}"; do
+    cp "$packages/$name"_[0-9]*.deb "$work/demo/srv/packages" || return
+  done
+  in_copy demo bash -c 'apt-get -q -y -o Acquire::Retries=3 install /srv/packages/*.deb &&
+    exec tests/demo.sh --installed'
+}
+
+if [[ $release == "$own_release" ]]; then build_and_compare; fi
 if ! bootstrap >"$work/bootstrap.log" 2>&1; then
   if grep -qE "Couldn't download|Could not resolve|Failed getting|Unable to fetch|Cannot initiate" \
     "$work/bootstrap.log" "$work/debian/debootstrap/debootstrap.log" 2>/dev/null; then
@@ -212,6 +294,8 @@ if ! bootstrap >"$work/bootstrap.log" 2>&1; then
 fi
 check "a clean Debian" same "bootstrap" "" \
   "$([[ -x $work/debian/lib/systemd/systemd ]] || tail -n 20 "$work/bootstrap.log")"
+if [[ $release != "$own_release" ]]; then build_and_compare; fi
+check "what they depend on is there" install_depends
 check "packages of the next version" make_next
 check "boots" boots
 if [[ $failed -eq 0 ]]; then
@@ -221,6 +305,7 @@ if [[ $failed -eq 0 ]]; then
   if [[ -n ${held_output-} ]]; then check "an upgrade leaves connections alone" upgrades; fi
   check "restarts as the new version" restarts
   check "a purge leaves nothing" purges
+  check "the demo is as it should be" demo
 fi
 
 conclude

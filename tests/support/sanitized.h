@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whether this program was built with AddressSanitizer or ThreadSanitizer. Their allocators keep
-// freed memory and report no usage, so tests cannot measure memory under them. (A test of the daemon
-// asks DaemonIsSanitized(), since the two may come from different builds.)
+// freed memory and report no usage, so tests cannot measure memory under them. (A test of the
+// daemon asks DaemonIsSanitized(), since the two may come from different builds.)
 #pragma once
 
 namespace test {

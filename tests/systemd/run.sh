@@ -193,8 +193,15 @@ makes_group_and_folder() {
 starts_as_installed() {
   machine_run systemctl start "$unit" && is ActiveState active && is SubState running &&
     access /run/ttrpc-proxy "root root 755" && access /var/log/ttrpc-proxy "root root 700" &&
+    has "status" ", running for " "$(machine_run "$prefix/bin/ttrpc-proxyctl" status 2>&1)" &&
     # What of it the daemon gets is up to where this runs.
     is LimitNOFILE 65536
+}
+
+# The journal has the time of each line by itself, and takes the priority off it.
+ready_line() {
+  has "the journal" $'\nready: ' \
+    $'\n'"$(machine_run journalctl --no-pager -o cat -u "$unit" PRIORITY=6)"
 }
 
 # As containerd would start it, see tests/demo.sh.
@@ -285,7 +292,12 @@ refuses_bad_reload() {
   { rules && listener 0666 && echo 'nonsense = 1'; } | configure
   if machine_run systemctl reload "$unit"; then echo "it succeeded" && return 1; fi
   within journal_has "nonsense" && is ActiveState active && is MainPID "$pid" &&
-    shim_answers "$shims"
+    shim_answers "$shims" || return
+  # The file is right, and the daemon alone knows that it cannot be had.
+  { rules && listener 0666 && printf '[[listener]]\nname = "x"\naddress = "unix:///srv/x.sock"\n'; } |
+    configure
+  if machine_run systemctl reload "$unit"; then echo "it succeeded outside the sandbox" && return 1; fi
+  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims"
 }
 
 restarts() {
@@ -453,11 +465,12 @@ check "installs" install_all
 check "boots" boots
 if [[ $failed -eq 0 ]]; then
   check "units are verified in silence" verifies
-  check "exposure is at most 2.0" exposure 20
+  check "exposure is at most 2.1" exposure 21
   check "what is left open has its reason" reasons
   check "no family of addresses but four" families
   check "group and folder" makes_group_and_folder
   check "starts as it is installed" starts_as_installed
+  check "logs no second time" within ready_line
   check "is confined" confined UNIX VSOCK INET INET6
   check "a real shim" start_shim
   check "reloads" reloads

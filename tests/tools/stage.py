@@ -29,6 +29,8 @@ OK, INVALID_ARGUMENT, PERMISSION_DENIED, UNAVAILABLE = 0, 3, 7, 14
 CONFIG = """
 [daemon]
 drain_timeout = "1h"
+[admin]
+address = "unix://{folder}/admin.sock"
 [metrics]
 address = "{metrics}"
 [limits]
@@ -199,11 +201,11 @@ class Stage:
         self._holder.close()
         self._temporary.cleanup()
 
-    def write_config(self, metrics=None):
+    def write_config(self, metrics=None, more=""):
         path = self.folder / "config.toml"
         path.write_text(CONFIG.format(
             folder=self.folder, metrics=metrics or f"tcp:127.0.0.1:{self.port}", alice=ALICE, bob=BOB,
-            mallory=MALLORY))
+            mallory=MALLORY) + more)
         path.chmod(0o600)
 
     def log(self):

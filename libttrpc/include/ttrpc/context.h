@@ -106,6 +106,9 @@ class CancelHook {
   CancelHook(const CancelHook&) = delete;
   CancelHook& operator=(const CancelHook&) = delete;
 
+  // False once the context is cancelled or gone: the callback will not be called any more.
+  bool linked() const { return context_ != nullptr; }
+
  private:
   friend class Context;
   void Unlink();

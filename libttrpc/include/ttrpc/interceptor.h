@@ -75,7 +75,8 @@ using StreamClientNext =
     std::function<std::unique_ptr<RawClientStream>(std::optional<std::string> request)>;
 
 // Wraps the opening of a call that streams, on the client's side. It may return a stream of its own
-// that wraps the one it got, or a FailedStream(), but not null.
+// that wraps the one it got, or a FailedStream(), but not null. Once the stream is open, it follows
+// the caller's context: to end it, destroy it; Cancel() of `context` comes too late.
 using StreamClientInterceptor = std::function<std::unique_ptr<RawClientStream>(
     Context& context, const MethodInfo& method, std::optional<std::string> request,
     StreamClientNext next)>;

@@ -33,13 +33,34 @@ struct ListeningSocketOptions {
 };
 
 class ListeningSocket {
+  // Which file it is, whatever its name.
+  struct FileId {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const FileId&, const FileId&) = default;
+  };
+
  public:
+  // Identifies the files of a socket at a path. A value, for any thread.
+  class Files {
+    friend class ListeningSocket;
+    FileId socket_;
+    FileId lock_;
+  };
+
   // Makes a socket that is non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens
   // there, or holds the lock. FAILED_PRECONDITION: there is a file that is no socket; it is left
   // alone. INVALID_ARGUMENT: the address is no Unix socket's, so that no client could be
   // authenticated. Otherwise the ErrnoStatus() of the system call that failed. A failure leaves
   // nothing behind.
   static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
+
+  // As Create(), where another socket of this process was made at the same address, and has lost
+  // its path; `files` are that socket's, which may be in use meanwhile and keeps no claim to the
+  // path. None: the path still is that socket's. If something else has the path now, the error is
+  // Create()'s, and all is as it was.
+  static Result<std::optional<ListeningSocket>> Recreate(const ListeningSocketOptions& options,
+                                                         const Files& files);
 
   // Owns a socket that somebody else made, such as a service manager, whose path stays theirs, and
   // makes it non-blocking. INVALID_ARGUMENT: it is no Unix stream socket, or does not listen; it is
@@ -57,6 +78,9 @@ class ListeningSocket {
   // ErrnoStatus() of the system call that failed, before which some of it may have been done.
   Status SetAccess(const ListeningSocketOptions& options);
 
+  // None: it has no path, or the path is somebody else's.
+  std::optional<Files> files() const;
+
   // Borrowed: valid until CloseAndUnlink(); -1 after it.
   int fd() const { return socket_.get(); }
 
@@ -65,13 +89,6 @@ class ListeningSocket {
   void CloseAndUnlink();
 
  private:
-  // Which file it is, whatever its name.
-  struct FileId {
-    dev_t device = 0;
-    ino_t inode = 0;
-    friend bool operator==(const FileId&, const FileId&) = default;
-  };
-
   // A path, taken apart: everything happens in the folder that was opened first.
   struct Place {
     UniqueFd folder;
@@ -84,6 +101,8 @@ class ListeningSocket {
 
   static Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
   static Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
+  // Opens the folder.
+  static Result<Place> PlaceOf(const Address& address);
   // None: nothing has the name, or it cannot be told.
   static std::optional<FileId> IdOf(int folder, const std::string& name);
   static void UnlinkIfStill(int folder, const std::string& name, FileId id);

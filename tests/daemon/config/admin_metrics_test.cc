@@ -32,6 +32,7 @@ TEST(ConfigEndpoints, ASectionAloneIsEnough) {
   ASSERT_TRUE(config.metrics.has_value());
   EXPECT_EQ(ToString(config.metrics->address), "unix:///run/ttrpc-proxy/metrics.sock");
   EXPECT_EQ(config.metrics->access, SocketAccess());
+  EXPECT_EQ(config.metrics->users, 100U);
 }
 
 TEST(ConfigEndpoints, EachKey) {
@@ -46,6 +47,7 @@ address = "unix:///run/m.sock"
 owner = "0"
 group = "4"
 mode = "0666"
+users = 0
 )");
   ASSERT_TRUE(config.admin.has_value());
   EXPECT_EQ(config.admin->address.ToString(), "unix:///run/a.sock");
@@ -58,6 +60,13 @@ mode = "0666"
   EXPECT_EQ(config.metrics->access.owner, 0U);
   EXPECT_EQ(config.metrics->access.group, 4U);
   EXPECT_EQ(config.metrics->access.mode, 0666U);
+  EXPECT_EQ(config.metrics->users, 0U);
+}
+
+TEST(ConfigEndpoints, UsersOfMetricsAreANumber) {
+  EXPECT_THAT(Strings(ParseText("[metrics]\nusers = -1\n").errors),
+              ElementsAre("c:2:9: users is -1, expected a number from 0 to 10000"));
+  EXPECT_EQ(Good("[metrics]\nusers = 10000\n").metrics->users, 10'000U);
 }
 
 TEST(ConfigEndpoints, MetricsOnLoopback) {
@@ -119,11 +128,11 @@ TEST(ConfigEndpoints, WhatHasNoPathHasNoMode) {
 }
 
 TEST(ConfigEndpoints, NothingElse) {
-  EXPECT_THAT(Strings(ParseText("[admin]\nuser = 1\n[metrics]\nusers = [\"*\"]\n").errors),
+  EXPECT_THAT(Strings(ParseText("[admin]\nuser = 1\n[metrics]\nuids = [\"*\"]\n").errors),
               ElementsAre("c:2:1: [admin] has an unknown key \"user\", expected address, owner, "
                           "group, mode or users",
-                          "c:4:1: [metrics] has an unknown key \"users\", expected address, owner, "
-                          "group or mode"));
+                          "c:4:1: [metrics] has an unknown key \"uids\", expected address, owner, "
+                          "group, mode or users"));
 }
 
 }  // namespace

@@ -81,10 +81,33 @@ TEST(ConfigExamples, TheDefaultDeniesEverything) {
               ElementsAre("c: there is no [[listener]], so that nothing is served"));
 }
 
+// The keys that are commented out before the admin service have their defaults, too.
 TEST(ConfigExamples, TheDefaultSaysTheDefaults) {
-  const LoadedConfig loaded = ParseText(Read(kFolder / "config.toml"));
+  const std::string text = Read(kFolder / "config.toml");
+  EXPECT_EQ(PrintConfig(*ParseText(text).config), PrintConfig(*ParseText("[admin]").config));
+  const std::string sections = Uncommented(text.substr(0, text.find("\n[admin]")));
+  const LoadedConfig loaded = ParseText(sections);
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(PrintConfig(*loaded.config), PrintConfig(*ParseText("").config));
+  // No key is missing.
+  EXPECT_THAT(Keys(sections), IsSupersetOf(Keys(PrintConfig(*ParseText("").config))));
+}
+
+// A key that the file sets cannot be set beside it.
+TEST(ConfigExamples, AFileBesideTheDefaultMaySetEachKey) {
+  const LoadedConfig loaded = ParseFilesForTest(
+      {{"c", Read(kFolder / "config.toml")},
+       {"conf.d/own.toml", PrintConfig(*ParseText("[admin]\n[metrics]").config)}});
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+}
+
+TEST(ConfigExamples, TheDefaultHasAnAdminServiceForRoot) {
+  const LoadedConfig loaded = ParseText(Read(kFolder / "config.toml"));
+  ASSERT_TRUE(loaded.config.has_value());
+  ASSERT_TRUE(loaded.config->admin.has_value());
+  EXPECT_EQ(loaded.config->admin->access.mode, 0600U);
+  EXPECT_THAT(loaded.config->admin->users.exact, ElementsAre(0U));
 }
 
 TEST(ConfigExamples, WhatTheDefaultHasCommentedOutIsCorrect) {

@@ -106,6 +106,7 @@ users = [0, 990, "1000-1999", "*"]
 
 [metrics]
 address = "tcp:[::1]:9464"
+users = 7
 
 [[listener]]
 name = "a \\ \u001b\t\n"

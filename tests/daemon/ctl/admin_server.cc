@@ -100,6 +100,18 @@ class ScriptedAdmin final : public v1::Admin {
     return Answer(context, "ClosePeer", request, v1::ClosePeerReply());
   }
 
+  Task<Status> GetMetrics(Context&, const v1::GetMetricsRequest& request,
+                          ttrpc::SendStream<v1::MetricsPart>& replies) override {
+    Note("GetMetrics", request);
+    for (const std::string& text : script_.metrics) {
+      v1::MetricsPart part;
+      part.set_text(text);
+      if (Status sent = co_await replies.Send(part); !sent.ok()) co_return sent;
+    }
+    const auto found = script_.failures.find("GetMetrics");
+    co_return found == script_.failures.end() ? Status() : found->second;
+  }
+
   Task<Status> Tap(Context& context, const v1::TapRequest& request,
                    ttrpc::SendStream<v1::TapEvent>& replies) override {
     Note("Tap", request);

@@ -27,6 +27,7 @@ struct AdminScript {
   v1::ReloadReply reload = {};
   v1::SetLogLevelReply log_level = {};
   v1::ExplainReply explain = {};
+  std::vector<std::string> metrics = {};  // in these parts; a failure follows them
   std::vector<v1::TapEvent> events = {};
   // How a tap ends after its events; none: it waits for its caller to go.
   std::optional<ttrpc::Status> tap_ends = {};

@@ -70,8 +70,15 @@ TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
   including.ReadLine(Line("deny", With(kDenied, "true", "false")));
   ASSERT_THAT(including.calls(), SizeIs(1));
   EXPECT_EQ(including.calls().begin()->first.backend, "there");
-  EXPECT_EQ(including.calls().begin()->second.asked, 1U);
+  const SeenCount& seen = including.calls().begin()->second;
+  EXPECT_EQ(seen.denied, 1U);
+  EXPECT_EQ(seen.asked, 0U);
+  EXPECT_EQ(seen.allowed, 0U);
+  EXPECT_THAT(seen.denied_by, IsEmpty()) << "no rule matched";
   EXPECT_EQ(including.denied(), 0U);
+
+  including.ReadLine(Line("deny", With(kDenied, "\"enforced\"", R"("rule":"never","enforced")")));
+  EXPECT_THAT(including.calls().begin()->second.denied_by, ElementsAre("never"));
 }
 
 TEST(AuditReaderTest, OtherEventsArePassedOver) {
@@ -105,10 +112,34 @@ TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
   EXPECT_THAT(reader.errors(), IsEmpty());
 }
 
+// Whatever they say: rules are made of what stands here.
+TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
+  const std::string line = Line("call", kCall);
+  for (const std::string& other :
+       {"Jan 31 23:59:59 host sshd[1]: " + line, "Jan 31 23:59:59 host my-ttrpc-proxyd[1]: " + line,
+        "Jan 31 23:59:59 host sshd[1]: ttrpc-proxyd[1]:" + line,
+        "Jan 31 23:59:59 host sshd[1]: no user ttrpc-proxyd[1]: " + line,
+        "Jan 31 23:59:59 host ttrpc-proxyd[x]: " + line, "some text " + line,
+        "2024-01-31 23:59:59 info: client said " + line, R"({"message":)" + line + "}",
+        With(line, "2024-01-31T23:59:59.000001Z", "2024-01-31 23:59:59"),
+        With(line, "2024-01-31T23:59:59.000001Z", "2024-01-31T23:59:59.000001+01:00"),
+        With(line, "\"event\"", R"("level":"info","event")"),
+        With(line, "\"event\"", R"("msg":"x","event")")}) {
+    AuditReader reader("there");
+    reader.ReadLine(other);
+    EXPECT_THAT(reader.calls(), IsEmpty()) << other;
+    EXPECT_THAT(reader.errors(), IsEmpty()) << other;
+    EXPECT_EQ(reader.skipped(), 1U) << other;
+  }
+}
+
 TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
   AuditReader reader(std::nullopt);
   reader.ReadLine("Jan 31 23:59:59 host ttrpc-proxyd[1]: " + Line("call", kCall));
   EXPECT_THAT(reader.calls(), SizeIs(1));
+  reader.ReadLine("Jan 31 23:59:59 host ttrpc-proxyd: " + Line("call", kCall));
+  reader.ReadLine("ttrpc-proxyd[12345]: " + Line("call", kCall));
+  EXPECT_EQ(reader.calls().begin()->second.allowed, 3U);
 }
 
 TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {

@@ -88,6 +88,56 @@ TEST_F(CtlCommandsTest, EachShowsItsReply) {
                                             "ListUsers", "ListBackends", "ListPeers limit: 5"));
 }
 
+TEST_F(CtlCommandsTest, MetricsArePrintedWhole) {
+  AdminScript script;
+  script.metrics = {"# TYPE a gauge\na 1\n", "", "# TYPE b gauge\nb{c=\"\\\\\"} 2\n"};
+  Serve(script);
+  Expect(Run({"metrics"}), 0, "# TYPE a gauge\na 1\n# TYPE b gauge\nb{c=\"\\\\\"} 2\n", "");
+  EXPECT_EQ(Run({"metrics", "--json"}).status, 64);
+  script.failures["GetMetrics"] = {ttrpc::StatusCode::kInternal, "it fails"};
+  Serve(script);
+  Expect(Run({"metrics"}), 1, "", "ttrpc-proxyctl: it fails\n");
+}
+
+TEST_F(CtlCommandsTest, NamesAreLinesForAProgram) {
+  AdminScript script;
+  script.status.add_listeners()->set_name("shims");
+  script.status.add_listeners()->set_name("agents");
+  script.rules.add_rules()->set_name("monitoring may look");
+  script.backends.add_backends()->set_name(kHostile);
+  Serve(std::move(script));
+  Expect(Run({"names", "listeners"}), 0, "shims\nagents\n", "");
+  Expect(Run({"names", "rules"}), 0, "monitoring may look\n", "");
+  Expect(Run({"names", "backends"}), 0, "evil\\x1b[2J\\x0a\\u009b\n", "");
+  server_.reset();
+  EXPECT_EQ(Run({"names", "rules"}).status, 1);
+}
+
+TEST_F(CtlCommandsTest, AListThatWasCutSaysThatThereIsMore) {
+  AdminScript script;
+  script.calls.add_calls();
+  script.calls.set_total(5);
+  script.peers.add_peers();
+  script.peers.set_total(6);
+  script.peers.set_cut(true);
+  script.rules.add_rules();
+  script.rules.set_total(7);
+  script.rules.set_cut(true);
+  Serve(std::move(script));
+  EXPECT_THAT(Run({"calls"}).out, HasSubstr("\n1 of 5 calls: --limit shows more\n"));
+  EXPECT_THAT(Run({"peers"}).out,
+              HasSubstr("\n1 of 6 peers: an answer of the daemon holds no more\n"));
+  EXPECT_THAT(Run({"rules"}).out,
+              HasSubstr("\n1 of 7 rules: an answer of the daemon holds no more\n"));
+}
+
+TEST_F(CtlCommandsTest, OutputThatCannotBeWrittenIsAFailure) {
+  for (const char* words : {"--version", "--help", "tap --help"}) {
+    Expect(ttrpc::tool::RunToolOntoFullDevice(words), 1, "",
+           "ttrpc-proxyctl: standard output: No space left on device\n");
+  }
+}
+
 TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
   AdminScript script;
   script.reload.add_warnings("c.toml:3:1: rule \"x\" can never match");
@@ -254,6 +304,30 @@ TEST_F(CtlCommandsTest, WatchOnATerminalStaysInPlaceAndWithinIt) {
   EXPECT_THAT(out, HasSubstr("\x1b[K\r\n101  "));
   EXPECT_THAT(out, Not(HasSubstr("\n102  ")));
   EXPECT_THAT(out, HasSubstr("… 18 more lines\x1b[K\r\n"));
+}
+
+TEST_F(CtlCommandsTest, WatchOnATerminalCutsNoLine) {
+  AdminScript script;
+  v1::Backend* backend = script.backends.add_backends();
+  backend->set_name("shim");
+  backend->add_addresses("unix:///run/containerd/s/0123456789abcdef");
+  backend->set_tried(true);
+  const std::string error = "unix:///run/containerd/s/0123456789abcdef: Connection refused by it";
+  backend->set_last_error(error);
+  Serve(std::move(script));
+  ::setenv("NO_COLOR", "1", 1);
+  const std::string out =
+      OnTerminal(Args({"backends", "--watch=0.01"}), 24, "\x1b[K\r\n\x1b[J\x1b[?7h");
+  ::unsetenv("NO_COLOR");
+  EXPECT_THAT(out, StartsWith("\x1b[H\x1b[?7lBACKEND"));
+  std::string whole;
+  std::istringstream rows(out.substr(std::string("\x1b[H\x1b[?7l").size()));
+  for (std::string row; std::getline(rows, row);) {
+    const std::string shown = row.substr(0, row.find("\x1b[K"));
+    EXPECT_LE(shown.size(), 80U) << "the terminal would cut it";
+    whole += shown;
+  }
+  EXPECT_THAT(whole, HasSubstr("  " + error));
 }
 
 TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "program.h"
+#include "ttrpc/unix_credentials.h"
 
 namespace proxyd::ctl {
 namespace {
@@ -69,8 +70,55 @@ TEST_F(CtlExplainTest, UsersAreLookedUp) {
   Expect(Run({"explain", "--listener", "l", "--user", "root", "--group", "no-such-group",
               "--method", "/s/M"}),
          1, "", "ttrpc-proxyctl: group \"no-such-group\" does not exist\n");
-  Expect(Run({"explain", "--listener", "l", "--user", "3999999999", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: uid 3999999999 is no user of this machine: give its --group\n");
+}
+
+TEST_F(CtlExplainTest, AUidWithoutAnAccountIsTakenToHaveNoGroups) {
+  Serve({});
+  const std::vector<std::string> args = {"explain", "--user", "3999999999", "--method", "s/M"};
+  const std::string overflow = std::to_string(ttrpc::OverflowGid());
+  const std::string start = "note: uid 3999999999 has no account here: it is taken to have ";
+  ToolResult result = Run(args);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, start + "no groups (--groups gives some) and gid " + overflow +
+                            " (--group gives another)\n");
+  EXPECT_THAT(result.out, HasSubstr("asked for: uid 3999999999, gid " + overflow + "\n"));
+  EXPECT_EQ(server_->calls()[0], "Explain uid: 3999999999 gid: " + overflow + " method: \"/s/M\"");
+
+  const auto run_with = [this, &args](const std::vector<std::string>& more) {
+    std::vector<std::string> all = args;
+    all.insert(all.end(), more.begin(), more.end());
+    return Run(all).err;
+  };
+  EXPECT_EQ(run_with({"--group", "5"}), "") << "whoever knows it knows that there are no others";
+  EXPECT_EQ(run_with({"--groups", "5"}), start + "gid " + overflow + " (--group gives another)\n");
+  EXPECT_EQ(run_with({"--group", "5", "--groups", "6"}), "");
+  EXPECT_EQ(server_->calls()[3], "Explain uid: 3999999999 gid: 5 groups: 6 method: \"/s/M\"");
+}
+
+TEST_F(CtlExplainTest, AnExpectationMakesItATest) {
+  AdminScript script;
+  script.explain.set_reason("no rule matches");
+  Serve(std::move(script));
+  const auto explain = [this](const std::string& expected) {
+    return Run({"explain", "--user", "root", "--method", "/s/M", "--expect", expected});
+  };
+  EXPECT_EQ(explain("deny").status, 0);
+  EXPECT_EQ(explain("deny").err, "");
+  const ToolResult other = explain("allow");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.out, StartsWith("denied: no rule matches\n"));
+  EXPECT_EQ(other.err, "ttrpc-proxyctl: expected allow, but the call is denied\n");
+
+  const std::string config = Config(std::string(kListener) + kRules);
+  const auto explain_file = [this, &config](const std::string& expected) {
+    return Run({"explain", "--config", config, "--user", "1234", "--group", "0", "--groups", "0",
+                "--method", "a.B/Get", "--metadata", "ns=k8s.io", "--expect", expected});
+  };
+  EXPECT_EQ(explain_file("allow").status, 0);
+  EXPECT_EQ(explain_file("deny").status, 2);
+  EXPECT_EQ(explain_file("deny").err, "ttrpc-proxyctl: expected deny, but the call is allowed\n");
+  server_.reset();
+  EXPECT_EQ(explain("deny").status, 1) << "nobody knows";
 }
 
 TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
@@ -134,7 +182,7 @@ std::string Line(const std::string& more) {
 }
 const std::string kSeen = Line(R"("call","listener":"shims","backend":"shim")");
 const std::string kSeenElsewhere = Line(R"("call","listener":"gone","backend":"shim")");
-const std::string kDenied = Line(R"("deny","listener":"shims")");
+const std::string kDeniedLine = Line(R"("deny","listener":"shims")");
 
 TEST_F(CtlExplainTest, LearnPrintsRulesThatAConfigurationTakes) {
   const std::string audit = Write("audit", kSeen + kSeen);
@@ -157,7 +205,7 @@ TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
   const std::string suppressed = std::string(kStart) + R"("deny","uid":0,"suppressed":12})" + "\n";
   const ToolResult result =
       Run({"learn", "--audit", "-"},
-          "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDenied + suppressed);
+          "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDeniedLine + suppressed);
   EXPECT_EQ(result.status, 1) << "not all of it could be read";
   EXPECT_EQ(result.err,
             "line 3: is cut, or was changed: it is no JSON\n"
@@ -177,7 +225,7 @@ TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
 
 TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
   const ToolResult result =
-      Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDenied);
+      Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDeniedLine);
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_THAT(result.out, HasSubstr("backend = \"other\"\n"));

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -174,6 +175,53 @@ action = "allow"
 backend = "shim"
 streams = true  # not needed where only the backend streams
 )");
+}
+
+// Whoever reviews the rules has to see what they would open.
+TEST(LearnTest, WhatWasDeniedStandsApartAndSaysSo) {
+  SeenCalls calls;
+  See({.uid = 1, .method = "Allowed"}, &calls, 2);
+  const auto deny = [&calls](const std::string& method, const std::set<std::string>& rules) {
+    SeenCount& count = calls[{.listener = "shims",
+                              .uid = 1,
+                              .service = "a.B",
+                              .method = method,
+                              .backend = "shim",
+                              .streams = false}];
+    ++count.denied;
+    count.denied_by = rules;
+  };
+  deny("NoRule", {});
+  deny("Refused", {"never", "a\xC2\x9B"});
+  deny("Allowed", {"once"});  // as it is now
+  const Learned learned = Learn(calls);
+  ASSERT_THAT(learned.rules, SizeIs(3));
+  EXPECT_FALSE(learned.rules[0].denied);
+  EXPECT_THAT(learned.rules[0].methods, ElementsAre("/a.B/Allowed"));
+  EXPECT_TRUE(learned.rules[1].denied);
+  EXPECT_THAT(learned.rules[1].methods, ElementsAre("/a.B/NoRule"));
+  EXPECT_TRUE(learned.rules[2].denied);
+  EXPECT_THAT(learned.rules[2].methods, ElementsAre("/a.B/Refused"));
+  const std::string text = PrintRules(learned.rules, {});
+  EXPECT_THAT(text, testing::HasSubstr("\n# 3 calls\n[[rule]]\n"));
+  EXPECT_THAT(text,
+              testing::HasSubstr("\n# 1 call that was DENIED, as no rule matched\n[[rule]]\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\n# 1 call that was DENIED by rule \"a\\u009b\", rule "
+                                       "\"never\"\n[[rule]]\n"));
+}
+
+// Names come from an audit that others may have written to.
+TEST(LearnTest, PrintsNothingThatATerminalObeys) {
+  const std::string harm = std::string("\xC2\x9B") + "\xE2\x80\xAE" + "\xE2\x81\xA6";
+  const std::vector<LearnedRule> rules = {{.backend = "b" + harm,
+                                           .streams = false,
+                                           .listeners = {"l" + harm},
+                                           .users = {1},
+                                           .methods = {"/a.B/Do"},
+                                           .calls = 1}};
+  const std::string text = PrintRules(rules, {});
+  EXPECT_THAT(text, testing::HasSubstr("listeners = [\"l\\u009b\\u202e\\u2066\"]"));
+  EXPECT_THAT(text, testing::HasSubstr("backend = \"b\\u009b\\u202e\\u2066\""));
 }
 
 TEST(CoverTest, BoxesMayShareWhatTheyHold) {

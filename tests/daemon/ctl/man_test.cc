@@ -5,9 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctl/options.h"
@@ -54,7 +58,7 @@ Words AllOptions() {
 }
 
 TEST(CtlManPageTest, HelpNamesWhatThereIs) {
-  EXPECT_EQ(Commands().size(), 13U);
+  EXPECT_EQ(Commands().size(), 14U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
 
@@ -90,12 +94,12 @@ TEST(CtlManPageTest, EachCommandsOptionsStandInItsSection) {
 
 TEST(CtlManPageTest, HasEachExitStatus) {
   EXPECT_EQ(AllMatches(ReadFile(kManPage), "\n\\.It ([0-9]+)\n"),
-            (Words{"0", "1", "64", "75", "78"}));
+            (Words{"0", "1", "2", "64", "65", "75", "78"}));
 }
 
-// What bash offers after these words.
-Words BashOffers(const std::string& words) {
-  const std::string script = "compopt() { :; }; source '" + std::string(kBash) +
+// What bash offers after these words. `before`: shell that runs first.
+Words BashOffers(const std::string& words, const std::string& before = "") {
+  const std::string script = before + "compopt() { :; }; source '" + std::string(kBash) +
                              "'; COMP_WORDS=(ttrpc-proxyctl " + words +
                              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ttrpc_proxyctl; "
                              "printf '%s\\n' \"${COMPREPLY[@]}\"";
@@ -116,6 +120,50 @@ TEST(CtlCompletionsTest, BashOffersEachCommandAndItsOptions) {
     EXPECT_EQ(BashOffers(command + " -"), options) << command;
   }
   EXPECT_EQ(BashOffers("--address status re"), (Words{"reload"})) << "no command, but an address";
+}
+
+// What the running daemon has, here a script in its place: names may have blanks.
+class CtlCompletedNamesTest : public testing::Test {
+ protected:
+  CtlCompletedNamesTest() {
+    const std::string program = folder_ / "ttrpc-proxyctl";
+    std::ofstream(program) << "#!/bin/sh\necho \"$@\" >>'" << log() << "'\n"
+                           << "printf '%s\\n' \"$6 one\" \"$6 two\" 'it is'\n";
+    EXPECT_EQ(::chmod(program.c_str(), 0755), 0);
+    path_ = ::getenv("PATH");
+    ::setenv("PATH", (folder_.path() + ":" + path_).c_str(), 1);
+  }
+  ~CtlCompletedNamesTest() override { ::setenv("PATH", path_.c_str(), 1); }
+
+  std::string log() const { return folder_ / "log"; }
+
+  const ::test::TempFolder folder_;
+  std::string path_;
+};
+
+TEST_F(CtlCompletedNamesTest, BashAsksTheDaemon) {
+  const std::string address = "COMP_LINE='ttrpc-proxyctl --address unix:///a.sock tap'; ";
+  const std::vector<std::pair<std::string, std::string>> places = {
+      {"tap --listener", "listeners"},   {"tap --rule", "rules"},
+      {"tap --backend", "backends"},     {"explain --listener", "listeners"},
+      {"close --listener", "listeners"}, {"learn --backend", "backends"},
+      {"tap --listener =", "listeners"}};
+  for (const auto& [words, kind] : places) {
+    EXPECT_EQ(BashOffers(words + " ''", address),
+              (Words{kind + "\\ one", kind + "\\ two", "it\\ is"}))
+        << words;
+    const std::string called = "--address unix:///a.sock --timeout 1s names " + kind;
+    EXPECT_THAT(ReadFile(log()), testing::EndsWith(called.substr(0, called.size()) + "\n"));
+  }
+}
+
+TEST_F(CtlCompletedNamesTest, BashOffersWhatBeginsAsItIsTyped) {
+  const std::string address = "COMP_LINE='ttrpc-proxyctl --address=unix:///a.sock tap'; ";
+  EXPECT_EQ(BashOffers("tap --rule rules", address), (Words{"rules\\ one", "rules\\ two"}));
+  EXPECT_EQ(BashOffers("tap --rule 'rules\\ t'", address), (Words{"rules\\ two"}));
+  EXPECT_EQ(BashOffers("tap --rule \\\"rules\\ t", address), (Words{"rules two"}))
+      << "within quotes nothing is escaped";
+  EXPECT_EQ(BashOffers("tap --rule x", address), (Words{}));
 }
 
 TEST(CtlCompletionsTest, ZshHasEachCommandAndOptionAndNoOther) {

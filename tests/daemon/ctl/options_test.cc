@@ -59,6 +59,9 @@ TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   ASSERT_EQ(Parse({"log-level", "debug"}), std::nullopt);
   EXPECT_EQ(options_.command, Command::kLogLevel);
   EXPECT_EQ(options_.log_level, "debug");
+  ASSERT_EQ(Parse({"names", "rules"}), std::nullopt);
+  EXPECT_EQ(options_.command, Command::kNames);
+  EXPECT_EQ(options_.names, "rules");
   ASSERT_EQ(Parse({"close", "7", "18446744073709551615"}), std::nullopt);
   EXPECT_EQ(options_.command, Command::kClose);
   EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));
@@ -90,6 +93,19 @@ TEST_F(CtlOptionsTest, WatchMayHaveATime) {
   ExpectRefused({"rules", "--watch=x"}, "--watch: ");
 }
 
+TEST_F(CtlOptionsTest, AReloadMayBeOfAProcessAndThenTakesLonger) {
+  ASSERT_EQ(Parse({"reload"}), std::nullopt);
+  EXPECT_EQ(options_.reload_pid, std::nullopt);
+  EXPECT_EQ(options_.timeout, seconds(10));
+  ASSERT_EQ(Parse({"reload", "--pid", "12"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.reload_pid, 12);
+  EXPECT_EQ(options_.timeout, seconds(30));
+  ASSERT_EQ(Parse({"--timeout", "5", "reload", "--pid=12"}), std::nullopt);
+  EXPECT_EQ(options_.timeout, seconds(5));
+  for (const char* pid : {"0", "-1", "4294967296", "x"})
+    ExpectRefused({"reload", "--pid", pid}, "--pid: ");
+}
+
 TEST_F(CtlOptionsTest, Explain) {
   ASSERT_EQ(Parse({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--groups",
                    "a,7", "--metadata", "k=v=w", "--metadata", "l="}),
@@ -105,10 +121,21 @@ TEST_F(CtlOptionsTest, Explain) {
   ASSERT_EQ(Parse({"explain", "--config", "c", "--user", "u", "--method", "/s/M"}), std::nullopt);
   EXPECT_EQ(options_.explain.who.groups, std::nullopt);
 
-  ExpectRefused({"explain", "--user", "u", "--method", "/s/M"}, "explain needs --listener");
+  ASSERT_EQ(Parse({"explain", "--user", "u", "--method", "s.T/M"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.explain.listener, "") << "the only one";
+  EXPECT_EQ(options_.explain.method, "/s.T/M") << "the first slash is added";
+  EXPECT_EQ(options_.explain.expect, std::nullopt);
+  ASSERT_EQ(Parse({"explain", "--user", "u", "--method", "/s/M", "--expect", "allow"}),
+            std::nullopt);
+  EXPECT_EQ(options_.explain.expect, true);
+  ASSERT_EQ(Parse({"explain", "--user", "u", "--method", "/s/M", "--expect", "deny"}),
+            std::nullopt);
+  EXPECT_EQ(options_.explain.expect, false);
+
+  ExpectRefused({"explain", "--user", "u", "--method", "/s/M", "--expect", "allowed"}, "allowed");
   ExpectRefused({"explain", "--listener", "l", "--method", "/s/M"}, "--user");
   ExpectRefused({"explain", "--listener", "l", "--user", "u"}, "--method");
-  ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "s/M"}, "--method: ");
+  ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "s"}, "--method: ");
   ExpectRefused(
       {"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata", "k"},
       "--metadata: expected KEY=VALUE");
@@ -118,14 +145,17 @@ TEST_F(CtlOptionsTest, Explain) {
 }
 
 TEST_F(CtlOptionsTest, Tap) {
-  ASSERT_EQ(Parse({"tap",  "--user",           "root",      "--user",   "7",       "--listener",
-                   "l",    "--rule",           "r",         "--method", "/s/*",    "--outcome",
-                   "ok",   "--outcome",        "NOT_FOUND", "--event",  "message", "--payload",
-                   "1KiB", "--descriptor-set", "d",         "--count",  "3"}),
+  ASSERT_EQ(Parse({"tap",        "--user",    "root",      "--user",    "7",
+                   "--listener", "l",         "--rule",    "r",         "--method",
+                   "s/*",        "--outcome", "ok",        "--outcome", "NOT_FOUND",
+                   "--event",    "message",   "--payload", "1KiB",      "--descriptor-set",
+                   "d",          "--count",   "3",         "--backend", "b"}),
             std::nullopt)
       << err_;
   EXPECT_THAT(options_.tap.users, ElementsAre("root", "7"));
   EXPECT_THAT(options_.tap.outcomes, ElementsAre("OK", "NOT_FOUND"));
+  EXPECT_THAT(options_.tap.backends, ElementsAre("b"));
+  EXPECT_EQ(options_.tap.method, "/s/*");
   EXPECT_EQ(options_.tap.payload_bytes, 1024U);
   EXPECT_EQ(options_.tap.count, 3U);
   ASSERT_EQ(Parse({"tap"}), std::nullopt);
@@ -161,10 +191,14 @@ TEST_F(CtlOptionsTest, Learn) {
 
 TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
   ExpectRefused({}, "A subcommand is required");
+  ExpectRefused({"nonsense"}, "ttrpc-proxyctl: unknown command \"nonsense\", expected status, ");
   ExpectRefused({"staus"}, "ttrpc-proxyctl: unknown command \"staus\"; did you mean \"status\"?\n");
-  ExpectRefused({"--json", "paers", "--limit=5"},
-                "unknown command \"paers\"; did you mean \"peers\"?");
-  ExpectRefused({"nonsense"}, "unknown command \"nonsense\", expected status, peers, calls, ");
+  ExpectRefused({"--json", "relaod", "--timeout", "1"}, "did you mean \"reload\"?\n");
+  ExpectRefused({"callls", "--limit", "5"}, "did you mean \"calls\"?\n");
+  ExpectRefused({"--jsn"}, "ttrpc-proxyctl: unknown option --jsn\n");
+  ExpectRefused({"names"}, "KIND");
+  ExpectRefused({"names", "users"}, "users");
+  ExpectRefused({"names", "rules", "--json"}, "names prints lines");
   ExpectRefused({"status", "nonsense"}, "nonsense");
   ExpectRefused({"status", "peers"}, "peers");
   ExpectRefused({"status", "--limit", "5"}, "--limit");

@@ -63,14 +63,15 @@ TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
 
 TEST_F(CtlTapTest, AsksForWhatIsWanted) {
   Serve({.events = {Event("call")}});
-  EXPECT_EQ(
-      Run({"tap", "--count=1", "--user", "root", "--user", "7", "--listener", "shims", "--rule",
-           "r", "--method", "/a.*/*", "--outcome", "ok", "--event", "call", "--payload=100"})
-          .status,
-      0);
+  EXPECT_EQ(Run({"tap", "--count=1", "--user", "root", "--user", "7", "--listener", "shims",
+                 "--rule", "r", "--backend", "b", "--method", "a.*/*", "--outcome", "ok", "--event",
+                 "call", "--payload=100"})
+                .status,
+            0);
   EXPECT_THAT(server_->calls(),
               ElementsAre("Tap uids: 0 uids: 7 listeners: \"shims\" rules: \"r\" method: "
-                          "\"/a.*/*\" outcomes: \"OK\" events: \"call\" payload_bytes: 100"));
+                          "\"/a.*/*\" outcomes: \"OK\" events: \"call\" payload_bytes: 100 "
+                          "backends: \"b\""));
 }
 
 TEST_F(CtlTapTest, AnEventIsALineOfJson) {
@@ -124,6 +125,8 @@ TEST_F(CtlTapTest, HowItEndsIsTold) {
   EXPECT_EQ(Run({"tap"}).err, "ttrpc-proxyctl: the daemon ended the tap\n");
   Serve({.failures = {{"Tap", {StatusCode::kResourceExhausted, "too many taps"}}}});
   Expect(Run({"tap"}), 1, "", "ttrpc-proxyctl: too many taps\n");
+  Serve({.failures = {{"Tap", {StatusCode::kNotFound, "no rule \"x\"; there are: \"y\""}}}});
+  Expect(Run({"tap", "--rule", "x"}), 65, "", "ttrpc-proxyctl: no rule \"x\"; there are: \"y\"\n");
 }
 
 TEST_F(CtlTapTest, ADaemonThatGoesIsTold) {

@@ -103,6 +103,31 @@ TEST_F(TapViewTest, ADenialOfAHostilePeer) {
   EXPECT_THAT(unknown_.Json(event), Not(HasSubstr("\x7f")));
 }
 
+TEST_F(TapViewTest, ATimeIsThatOfTheAudit) {
+  TapEvent event;
+  event.set_event("connect");
+  event.set_time(1700000000'000007);
+  event.set_service("time\":\"1700000000000007");
+  const json line = json::parse(unknown_.Json(event));
+  EXPECT_EQ(line["time"], "2023-11-14T22:13:20.000007Z");
+  EXPECT_EQ(line["service"], event.service());
+}
+
+TEST_F(TapViewTest, AnEventSaysWhoAndWhy) {
+  TapEvent event;
+  event.set_event("refuse");
+  event.set_uid(1000);
+  event.set_user("alice");
+  event.set_code("RESOURCE_EXHAUSTED");
+  event.set_reason("limit");
+  event.set_limit("calls_per_user");
+  event.set_detail("limit calls_per_user = 4096 reached");
+  const std::string text = unknown_.Text(event);
+  EXPECT_THAT(text, HasSubstr(" refuse uid=1000(alice) "));
+  EXPECT_THAT(text, HasSubstr(" RESOURCE_EXHAUSTED reason=limit limit=calls_per_user "
+                              "detail=\"limit calls_per_user = 4096 reached\"\n"));
+}
+
 TEST_F(TapViewTest, AKnownMessageIsJson) {
   ttrpc::proxy::v1::SetLogLevelRequest request;
   request.set_level("debug");

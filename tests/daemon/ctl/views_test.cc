@@ -82,6 +82,15 @@ TEST_F(ViewsTest, Status) {
   EXPECT_THAT(text, HasSubstr("Taps: 1\n"));
 }
 
+// How long it drains, and not for how long it has run.
+TEST_F(ViewsTest, ADrainHasItsOwnTime) {
+  v1::GetStatusReply reply;
+  reply.set_start_time(kNow - 90 * kMinute);
+  reply.set_draining(true);
+  reply.set_drain_time(kNow - kMinute);
+  EXPECT_THAT(ShowStatus(reply, look_), HasSubstr(", draining for 1m"));
+}
+
 TEST_F(ViewsTest, Peers) {
   v1::ListPeersReply reply;
   auto* peer = reply.add_peers();

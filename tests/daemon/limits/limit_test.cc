@@ -24,6 +24,20 @@ TEST(LimitTest, TheRefusalNamesTheLimitAsTheConfigurationDoes) {
             "limit calls_per_connection = 1024 reached");
 }
 
+TEST(LimitTest, EachHasTheValueOfItsKey) {
+  LimitsConfig limits;
+  limits.calls_per_user = 7;
+  const BackendLimits backends = {.per_user = 77, .in_all = 600, .reserved = 1};
+  EXPECT_EQ(ValueOf(Limit::kConnections, limits, backends), 16384U);
+  EXPECT_EQ(ValueOf(Limit::kCallsPerUser, limits, backends), 7U);
+  EXPECT_EQ(ValueOf(Limit::kBufferedPerUser, limits, backends), 64U << 20);
+  EXPECT_EQ(ValueOf(Limit::kBackendConnectionsPerUser, limits, backends), 77U);
+  EXPECT_EQ(ValueOf(Limit::kBackendConnections, limits, backends), 600U);
+  EXPECT_EQ(ValueOf(Limit::kRequestsPerSecondPerUser, limits, backends), std::nullopt);
+  limits.requests_per_second_per_user = 8;
+  EXPECT_EQ(ValueOf(Limit::kRequestsPerSecondPerUser, limits, backends), 8U);
+}
+
 TEST(BackendLimitsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   Config config;
   config.limits = {.connections = 400,

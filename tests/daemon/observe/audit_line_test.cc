@@ -34,6 +34,14 @@ TEST(AuditLineTest, KeysAndOrder) {
   record.request_bytes = 64;
   record.response_bytes = 0;
   record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  record.peer = 7;
+  record.stream_id = 3;
+  record.user = "prometheus";
+  record.comm = "exporter";
+  record.loginuid = 1000;
+  record.SetCause({.reason = AuditReason::kLimit,
+                   .limit = "calls_per_user",
+                   .detail = "limit calls_per_user = 4096 reached"});
   std::string line;
   AppendAuditLine(record, std::chrono::system_clock::time_point(microseconds(1700000000'000007)),
                   &line);
@@ -42,7 +50,10 @@ TEST(AuditLineTest, KeysAndOrder) {
             R"("uid":1000,"gid":1001,"service":"containerd.task.v2.Task","method":"State",)"
             R"("kind":"unary","rule":"monitoring may look","enforced":true,"backend":"shim",)"
             R"("code":"OK","duration_us":1234,"request_bytes":64,"response_bytes":0,)"
-            R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})"
+            R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",)"
+            R"("peer":7,"stream":3,"user":"prometheus","comm":"exporter","loginuid":1000,)"
+            R"("reason":"limit","limit":"calls_per_user",)"
+            R"("detail":"limit calls_per_user = 4096 reached"})"
             "\n");
 }
 
@@ -63,10 +74,23 @@ TEST(AuditLineTest, NoLineOfACallIsLongerThanItsBound) {
     record.duration = microseconds::max();
     record.request_bytes = record.response_bytes = std::numeric_limits<uint64_t>::max();
     record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    record.peer = std::numeric_limits<uint64_t>::max();
+    record.stream_id = std::numeric_limits<uint32_t>::max();
+    record.comm = name;
+    record.loginuid = kNoLoginUid - 1;
+    record.reason = AuditReason::kTooManyConnections;
+    record.limit = "backend_connections_per_user";
+    const std::string address = "unix://" + std::string(107, '/') + ": Connection refused";
+    record.detail = FitsAuditLineBound(name) ? name : address;
+    EXPECT_TRUE(FitsAuditLineBound(address));
     std::string line;
     AppendAuditLine(record, {}, &line);
-    const size_t bound = AuditLineBound(
-        {.listener = name, .service = name, .method = name, .rule = name, .backend = name});
+    const size_t bound = AuditLineBound({.listener = name,
+                                         .service = name,
+                                         .method = name,
+                                         .rule = name,
+                                         .backend = name,
+                                         .comm = name});
     EXPECT_LE(line.size(), bound);
     if (name == plain) {
       EXPECT_LE(bound, line.size() + 150) << "it is near";
@@ -82,6 +106,28 @@ TEST(AuditLineTest, WhatIsEmptyIsLeftOut) {
   AppendAuditLine(record, {}, &line);
   EXPECT_EQ(line, R"({"time":"1970-01-01T00:00:00.000000Z","event":"refuse","duration_us":0})"
                   "\n");
+}
+
+// The words of the contract.
+TEST(AuditLineTest, ReasonNames) {
+  const std::vector<std::string> names = {"",
+                                          "not_admitted",
+                                          "no_credentials",
+                                          "too_many_connections",
+                                          "malformed",
+                                          "metadata",
+                                          "no_rule",
+                                          "deny_rule",
+                                          "draining",
+                                          "limit",
+                                          "deadline",
+                                          "backend_unreachable",
+                                          "backend_lost",
+                                          "backend_owner",
+                                          "audit_failing",
+                                          "payload"};
+  for (size_t i = 0; i < names.size(); ++i)
+    EXPECT_EQ(ReasonName(static_cast<AuditReason>(i)), names[i]);
 }
 
 TEST(AuditLineTest, EventNames) {

@@ -39,6 +39,12 @@ AuditRecord Whole() {
   record.request_bytes = 0;
   record.response_bytes = ~uint64_t{0};
   record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  record.peer = ~uint64_t{0};
+  record.stream_id = ~uint32_t{0};
+  record.user = "alice";
+  record.comm = "exporter";
+  record.loginuid = 0;
+  record.SetCause({.reason = AuditReason::kPayload, .limit = "calls_per_user", .detail = "why"});
   return record;
 }
 
@@ -48,10 +54,14 @@ std::vector<AuditRecord> Records() {
   // A character at the limit, which is not cut in two.
   static const std::string kCut = std::string(255, 'y') + "\xF0\x9F\x98\x80 and more";
   std::vector<AuditRecord> records = {AuditRecord(), Whole()};
-  for (const std::string& value : {kLong, kHostile, kCut}) {
+  for (const std::string* text : {&kLong, &kHostile, &kCut}) {
+    const std::string& value = *text;
     AuditRecord record;
     record.listener = record.service = record.method = record.rule = record.backend = value;
     record.enforced = true;
+    record.peer = 1;
+    record.stream_id = 1;
+    record.user = record.comm = record.detail = value;
     records.push_back(record);
   }
   AuditRecord count;

@@ -251,6 +251,20 @@ TEST_F(AuditTest, LinesReachTheTargetInOrder) {
   EXPECT_FALSE(audit_->refusing_calls());
 }
 
+// On the audit's thread, which may wait for them.
+TEST_F(AuditTest, LinesHaveTheNamesOfTheirUsers) {
+  UserNames names([](uid_t uid) { return std::string(uid == 1000 ? "alice" : ""); });
+  audit_.emplace(MakeConfig(), std::make_unique<FakeTarget>(&book_), clock_, &names);
+  audit_->Record(Call("First"));
+  audit_->Record(Denial(7));
+  const auto lines = book_.AwaitLines(2);
+  EXPECT_EQ(ordered_json::parse(lines[0])["user"], "alice");
+  EXPECT_EQ(ordered_json::parse(lines[0])["method"], "First");
+  EXPECT_FALSE(ordered_json::parse(lines[1]).contains("user"));
+  EXPECT_EQ(audit_->UserName(1000), "alice");
+  audit_.reset();
+}
+
 TEST_F(AuditTest, WhatWaitsIsWrittenTogether) {
   Start(MakeConfig());
   Block();

@@ -19,11 +19,11 @@ using testing::IsEmpty;
 using Clock = OutputThread::Clock;
 
 // What an output was given, and how it is to behave. Outlives the output, which its thread owns.
-class Book {
+class OutputBook {
  public:
   enum class Mode { kOpen, kHangs, kHeedsTheDeadline, kFails };
 
-  explicit Book(Mode mode = Mode::kOpen) : mode_(mode) {}
+  explicit OutputBook(Mode mode = Mode::kOpen) : mode_(mode) {}
 
   int Take(std::string_view line, const WriteDeadline& deadline) {
     std::unique_lock lock(mutex_);
@@ -77,7 +77,8 @@ class Book {
 
 class FakeOutput final : public LogOutput {
  public:
-  explicit FakeOutput(Book* book) : LogOutput(std::make_unique<WriteDeadline>()), book_(book) {}
+  explicit FakeOutput(OutputBook* book)
+      : LogOutput(std::make_unique<WriteDeadline>()), book_(book) {}
   ~FakeOutput() override { book_->NoteEnd(); }
   bool keeps_time_and_level() const override { return true; }
   int Write(spdlog::level::level_enum /*level*/, std::string_view line) override {
@@ -95,17 +96,17 @@ class FakeOutput final : public LogOutput {
   }
 
  private:
-  Book* book_;
+  OutputBook* book_;
 };
 
 class OutputThreadTest : public testing::Test {
  protected:
   ~OutputThreadTest() override {
-    book_.Set(Book::Mode::kOpen);
+    book_.Set(OutputBook::Mode::kOpen);
     thread_.Stop(Clock::now() + std::chrono::seconds(10));
     while (OutputThread::stuck() != 0) std::this_thread::yield();
   }
-  void Use(Book* book) { thread_.Replace(std::make_unique<FakeOutput>(book)); }
+  void Use(OutputBook* book) { thread_.Replace(std::make_unique<FakeOutput>(book)); }
   void Push(const std::string& message) {
     thread_.Push({.time = {}, .level = spdlog::level::info, .message = message});
   }
@@ -114,9 +115,9 @@ class OutputThreadTest : public testing::Test {
     return std::thread([this, lines] { result_ = thread_.Write(lines, given_up_); });
   }
 
-  Book book_;
-  Book next_;
-  Book third_;
+  OutputBook book_;
+  OutputBook next_;
+  OutputBook third_;
   OutputThread thread_;
   std::atomic<bool> given_up_ = false;
   WriteResult result_;
@@ -134,7 +135,7 @@ TEST_F(OutputThreadTest, LinesAndAuditGoToTheOutput) {
 }
 
 TEST_F(OutputThreadTest, WhatHangsIsGivenUpWhenTheOutputIsReplaced) {
-  book_.Set(Book::Mode::kHangs);
+  book_.Set(OutputBook::Mode::kHangs);
   Use(&book_);
   Push("hangs");
   book_.AwaitBegun(1);
@@ -145,14 +146,14 @@ TEST_F(OutputThreadTest, WhatHangsIsGivenUpWhenTheOutputIsReplaced) {
   Push("after");
   next_.AwaitLines(3);
   // The old thread goes with its output, and says nothing more.
-  book_.Set(Book::Mode::kOpen);
+  book_.Set(OutputBook::Mode::kOpen);
   book_.AwaitEnd();
   EXPECT_TRUE(thread_.Stop(Clock::now()));
   EXPECT_THAT(next_.lines(), ElementsAre("hangs", "waits", "after"));
 }
 
 TEST_F(OutputThreadTest, AuditThatHangsGoesOnWithTheNextOutput) {
-  book_.Set(Book::Mode::kHangs);
+  book_.Set(OutputBook::Mode::kHangs);
   Use(&book_);
   std::thread writer = Writer("a\nb\n");
   book_.AwaitBegun(1);
@@ -167,7 +168,7 @@ TEST_F(OutputThreadTest, AuditThatIsCutShortGoesOnWhereItWas) {
   Use(&book_);
   Push("x");
   book_.AwaitLines(1);
-  book_.Set(Book::Mode::kHeedsTheDeadline);
+  book_.Set(OutputBook::Mode::kHeedsTheDeadline);
   std::thread writer = Writer("a\nb\nc\n");
   book_.AwaitBegun(2);
   Use(&next_);
@@ -179,7 +180,7 @@ TEST_F(OutputThreadTest, AuditThatIsCutShortGoesOnWhereItWas) {
 }
 
 TEST_F(OutputThreadTest, ReplacedTwiceWhileItHangsTheLastOutputCounts) {
-  book_.Set(Book::Mode::kHangs);
+  book_.Set(OutputBook::Mode::kHangs);
   Use(&book_);
   Push("hangs");
   book_.AwaitBegun(1);
@@ -191,8 +192,8 @@ TEST_F(OutputThreadTest, ReplacedTwiceWhileItHangsTheLastOutputCounts) {
 }
 
 TEST_F(OutputThreadTest, TheWriterMayGiveUp) {
-  for (const auto mode : {Book::Mode::kHeedsTheDeadline, Book::Mode::kHangs}) {
-    Book book(mode);
+  for (const auto mode : {OutputBook::Mode::kHeedsTheDeadline, OutputBook::Mode::kHangs}) {
+    OutputBook book(mode);
     OutputThread thread;
     thread.Replace(std::make_unique<FakeOutput>(&book));
     given_up_ = false;
@@ -204,13 +205,13 @@ TEST_F(OutputThreadTest, TheWriterMayGiveUp) {
     EXPECT_NE(result_.error, 0);
     EXPECT_EQ(result_.kept, 0U);
     EXPECT_EQ(thread.Write("b\n", given_up_).error, ECANCELED);
-    book.Set(Book::Mode::kOpen);
+    book.Set(OutputBook::Mode::kOpen);
     EXPECT_TRUE(thread.Stop(Clock::now()));
   }
 }
 
 TEST_F(OutputThreadTest, EndDoesNotWaitForWhatHangs) {
-  book_.Set(Book::Mode::kHangs);
+  book_.Set(OutputBook::Mode::kHangs);
   Use(&book_);
   std::thread writer = Writer("a\n");
   book_.AwaitBegun(1);
@@ -221,19 +222,19 @@ TEST_F(OutputThreadTest, EndDoesNotWaitForWhatHangs) {
 }
 
 TEST_F(OutputThreadTest, FailuresAreReportedOnceTheOutputTakesLinesAgain) {
-  book_.Set(Book::Mode::kFails);
+  book_.Set(OutputBook::Mode::kFails);
   Use(&book_);
   Push("one");
   book_.AwaitBegun(2);  // and the report, which fails, too
   Push("two");
   book_.AwaitBegun(4);
-  book_.Set(Book::Mode::kOpen);
+  book_.Set(OutputBook::Mode::kOpen);
   Push("three");
   EXPECT_THAT(book_.AwaitLines(2), ElementsAre("three", "log: 2 lines were lost"));
 }
 
 TEST_F(OutputThreadTest, ThreadsThatHangAreBounded) {
-  book_.Set(Book::Mode::kHangs);
+  book_.Set(OutputBook::Mode::kHangs);
   std::vector<std::unique_ptr<OutputThread>> threads;
   for (size_t i = 0; i < OutputThread::kMostStuck; ++i) {
     EXPECT_TRUE(OutputThread::CheckReplaceable().ok());

@@ -49,8 +49,8 @@ class AbandonedCallsTest : public test::BackendFixture,
     Abandon(&call);
   }
   void OnBackendOversizedMessage(Call& call, const MessageHeader&) override { Abandon(&call); }
-  void AnswerCall(Call&, const ttrpc::Status&) override {}
-  void LoseBackend() override {}
+  void AnswerCall(Call&, const ttrpc::Status&, const AuditCause&) override {}
+  void LoseBackend(const BackendConfig&) override {}
   void OnBackendSendQueueLow() override {}
   void OnBackendHeldChanged() override {}
   void OnBackendCallEnded(BackendConnection&) override { ++ended_; }

@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "harness.h"
@@ -69,6 +71,33 @@ TEST_F(BackendConnectionTest, TheLastIdRetiresIt) {
   }
   EXPECT_FALSE(connection->takes_calls());
   EXPECT_TRUE(connection->retired());
+}
+
+// Also a call that nobody waits for any more is one that the backend works on.
+TEST_F(BackendConnectionTest, TheOldestCallIsKnown) {
+  using std::chrono::seconds;
+  Listen();
+  const auto connection = Open();
+  ASSERT_NE(connection, nullptr);
+  const BackendCounters& counters = connection->backend().counters();
+  EXPECT_EQ(counters.oldest_call(), std::nullopt);
+  const auto now = std::chrono::steady_clock::now();
+  ttrpc::RingNode others;
+  {
+    Call first{StreamState(0)};
+    Call second{StreamState(0)};
+    first.start = now;
+    second.start = now + seconds(1);
+    connection->Add(&first);
+    connection->Add(&second);
+    EXPECT_EQ(counters.oldest_call(), now);
+    connection->Abandon(&first, &others);
+    EXPECT_EQ(counters.oldest_call(), now) << "the backend still works on it";
+    connection->Remove(second);
+    EXPECT_EQ(counters.oldest_call(), now);
+  }
+  connection->Close();
+  EXPECT_EQ(counters.oldest_call(), std::nullopt);
 }
 
 }  // namespace

@@ -150,6 +150,7 @@ TEST_F(BackendPoolTest, ABackendThatCannotBeReachedAfterAllIsAnswered) {
   Add(&call_);
   RunUntil([this] { return !peer_.heard().empty(); });
   EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" cannot be reached"));
+  EXPECT_THAT(peer_.reasons(), ElementsAre(AuditReason::kBackendUnreachable));
   EXPECT_EQ(open(), 0U);
   EXPECT_THAT(lost_, IsEmpty());
 }
@@ -164,6 +165,7 @@ TEST_F(BackendPoolTest, ABackendThatTakesNothingIsAnswered) {
   EXPECT_TRUE(pool_.send_queue_full());
   RunUntil([this] { return !peer_.heard().empty(); });
   EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" takes no requests"));
+  EXPECT_THAT(peer_.reasons(), ElementsAre(AuditReason::kBackendLost));
   EXPECT_EQ(counters_.timed_out, 1U);
   EXPECT_FALSE(pool_.send_queue_full());
 }
@@ -176,6 +178,7 @@ TEST_F(BackendPoolTest, CallsOfALostConnectionFailIfTheBackendSaysSo) {
   Accept()->Close();
   RunUntil([this] { return !peer_.heard().empty(); });
   EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" disconnected"));
+  EXPECT_THAT(peer_.reasons(), ElementsAre(AuditReason::kBackendLost));
   EXPECT_EQ(open(), 0U);
   EXPECT_THAT(lost_, IsEmpty());
 }

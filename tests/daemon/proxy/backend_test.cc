@@ -113,6 +113,36 @@ TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
   }
 }
 
+// For the operator, who has to know where to look.
+TEST_F(BackendTest, SaysWhyAndWhereItCouldNotBeReached) {
+  EXPECT_EQ(backend_.detail(), "") << "nobody has looked";
+  for (const StatusCode code : {StatusCode::kNotFound, StatusCode::kUnavailable,
+                                StatusCode::kPermissionDenied, StatusCode::kUnknown}) {
+    Fail(code, 1);
+    EXPECT_EQ(backend_.reason(), AuditReason::kBackendUnreachable);
+    EXPECT_EQ(backend_.detail(), "unix:///b: broken");
+  }
+  Fail(StatusCode::kUnauthenticated, 2);
+  EXPECT_EQ(backend_.reason(), AuditReason::kBackendOwner);
+  EXPECT_EQ(backend_.detail(), "unix:///c: broken");
+  backend_.Succeeded(2);
+  EXPECT_EQ(backend_.detail(), "");
+}
+
+// Of one that was never tried nobody knows whether it is up; neither of one that a reload leads
+// elsewhere.
+TEST_F(BackendTest, IsNeitherUpNorDownBeforeItWasTried) {
+  EXPECT_FALSE(counters_.tried);
+  Fail(StatusCode::kNotFound);
+  EXPECT_TRUE(counters_.tried);
+  EXPECT_FALSE(counters_.up);
+  EXPECT_EQ(counters_.last_error, "broken");
+  const Backend after_reload{ConfigOf(BackendConfig::Balance::kRoundRobin), counters_};
+  EXPECT_FALSE(counters_.tried);
+  EXPECT_EQ(counters_.last_error, "");
+  EXPECT_EQ(counters_.connects_failed, 1U) << "counters never go back";
+}
+
 std::vector<size_t> NextFive(BackendConfig::Balance balance) {
   BackendCounters counters;
   Backend backend(ConfigOf(balance), counters);

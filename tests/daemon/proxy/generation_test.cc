@@ -36,7 +36,7 @@ SnapshotPtr SnapshotOf(const Listeners& listeners) {
 constexpr char kPub[] = "unix:///pub";
 constexpr char kPriv[] = "unix:///priv";
 
-struct Case {
+struct ReloadCase {
   const char* what;
   Listeners before;
   Listeners after;
@@ -44,7 +44,7 @@ struct Case {
   std::vector<std::string> become;
 };
 
-const Case kCases[] = {
+const ReloadCase kReloadCases[] = {
     {"the same", {{"a", kPub}}, {{"a", kPub}}, {"a"}},
     {"in another place", {{"a", kPub}, {"b", kPriv}}, {{"b", kPriv}, {"a", kPub}}, {"a", "b"}},
     {"the name moves to another socket", {{"s1", kPub}}, {{"s1", kPriv}, {"s2", kPub}}, {"s2"}},
@@ -76,7 +76,7 @@ class GenerationTest : public testing::Test {
 };
 
 TEST_F(GenerationTest, PeersBelongToTheSocketByWhichTheyCame) {
-  for (const Case& c : kCases) {
+  for (const ReloadCase& c : kReloadCases) {
     const auto before = First(c.before);
     std::vector<Ref<ListenerState>> of_peers;
     for (size_t i = 0; i < c.before.size(); ++i) of_peers.push_back(before->listener(i));

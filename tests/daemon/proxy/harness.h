@@ -225,6 +225,8 @@ class BackendFixture : public ::testing::Test {
 class FakePeer final : public CallOwner {
  public:
   const std::vector<std::string>& heard() const { return heard_; }
+  // Of the calls that the backend will not answer.
+  const std::vector<AuditReason>& reasons() const { return reasons_; }
   ttrpc::RingNode& abandoned() { return abandoned_; }
 
  private:
@@ -237,14 +239,17 @@ class FakePeer final : public CallOwner {
     heard_.push_back(std::to_string(call.backend_id) + " oversized");
     call.backend->Abandon(&call, &abandoned_);
   }
-  void AnswerCall(proxyd::Call& call, const ttrpc::Status& status) override {
+  void AnswerCall(proxyd::Call& call, const ttrpc::Status& status,
+                  const AuditCause& cause) override {
+    reasons_.push_back(cause.reason);
     heard_.push_back(std::to_string(call.backend_id) + " " + status.message());
     call.backend->Abandon(&call, &abandoned_);
   }
-  void LoseBackend() override { heard_.emplace_back("lost"); }
+  void LoseBackend(const BackendConfig&) override { heard_.emplace_back("lost"); }
   void OnBackendSendQueueLow() override { heard_.emplace_back("low"); }
 
   std::vector<std::string> heard_;
+  std::vector<AuditReason> reasons_;
   ttrpc::RingNode abandoned_;
 };
 

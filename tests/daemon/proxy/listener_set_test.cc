@@ -52,7 +52,7 @@ class ListenerSetTest : public ::testing::Test {
   std::string Prepare(const Config& config) {
     std::string error;
     std::optional<ListenerSet::NewSockets> sockets;
-    std::thread([&, here = listeners_.addresses()] {
+    std::thread([&, here = listeners_.here()] {
       PassedSockets none;
       auto made = ListenerSet::Make(here, SocketsOf(config.listeners), &none);
       if (made) {
@@ -172,6 +172,67 @@ TEST_F(ListenerSetTest, ConnectionsWaitWhileItDoesNotAccept) {
   ::event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   EXPECT_FALSE(accepted_);
   listeners_.SetAccepting(true);
+  ::test::RunUntil(loop_, [this] { return accepted_.has_value(); });
+  EXPECT_EQ(*accepted_, 1U);
+}
+
+TEST_F(ListenerSetTest, ASocketWhosePathWasRemovedIsMadeAgain) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
+  ASSERT_EQ(::unlink((folder_ / "a").c_str()), 0);
+  // Also with a mode of its own, which could not be set on what is not there.
+  std::vector<BoundSocket> gone = Become(ConfigOf({{"one", "a", 0660}, {"two", "b"}}));
+  EXPECT_EQ(gone.size(), 1U) << "the socket without a path";
+  gone.clear();
+  EXPECT_THAT(folder_.List(), ElementsAre(".a.lock", ".b.lock", "a", "b"));
+  EXPECT_EQ(ModeOf("a"), 0660U);
+  EXPECT_EQ(ReachedBy("a"), 0U);
+  EXPECT_EQ(ReachedBy("b"), 1U);
+}
+
+TEST_F(ListenerSetTest, WhatHasThePathNowRefusesTheChange) {
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
+  ASSERT_EQ(::unlink((folder_ / "a").c_str()), 0);
+  ASSERT_EQ(::mkdir((folder_ / "a").c_str(), 0700), 0);
+  EXPECT_EQ(Prepare(ConfigOf({{"one", "a"}})),
+            "listener \"one\": unix://" + (folder_ / "a") + " is not a socket, and is left alone");
+  ASSERT_EQ(::rmdir((folder_ / "a").c_str()), 0);
+  static_cast<void>(Become(ConfigOf({{"one", "a"}})));
+  EXPECT_EQ(ReachedBy("a"), 0U);
+}
+
+// The service manager passes a socket once. Without a listener clients wait in it.
+TEST_F(ListenerSetTest, APassedSocketWaitsForItsListenerToComeBack) {
+  const std::string path = folder_ / "passed";
+  const auto where = ttrpc::Address::Parse("unix://" + path)->ToSocketAddress();
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), where.get(), where.length), 0);
+  ASSERT_EQ(::listen(socket.get(), 10), 0);
+  Config with = ConfigOf({{"one", "a"}});
+  with.listeners.push_back({.name = "passed",
+                            .address = PassedSocket{.name = "main"},
+                            .access = {},
+                            .timeouts = {},
+                            .connections_per_user = {},
+                            .position = {}});
+  PassedSockets passed;
+  passed.emplace("main", std::move(socket));
+  auto made = ListenerSet::Make({}, SocketsOf(with.listeners), &passed);
+  ASSERT_TRUE(made) << made.error();
+  auto change = listeners_.Prepare(SocketsOf(with.listeners), *std::move(made));
+  ASSERT_TRUE(change) << change.error();
+  EXPECT_THAT(listeners_.Commit(*std::move(change)), IsEmpty());
+  EXPECT_EQ(ReachedBy("passed"), 1U);
+
+  EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
+  const UniqueFd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(waiting.get(), where.get(), where.length), 0);
+  accepted_.reset();
+  ::event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  EXPECT_FALSE(accepted_);
+  // What is prepared and not committed leaves it where it is.
+  EXPECT_EQ(Prepare(with), "");
+  change_.reset();
+  EXPECT_THAT(Become(with), IsEmpty());
   ::test::RunUntil(loop_, [this] { return accepted_.has_value(); });
   EXPECT_EQ(*accepted_, 1U);
 }

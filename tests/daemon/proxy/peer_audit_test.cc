@@ -6,17 +6,13 @@
 #include <memory>
 #include <string>
 
+#include "harness.h"
 #include "support/allocation_count.h"
 #include "support/policy_builder.h"
 #include "ttrpc/wire/message.h"
 
 namespace proxyd {
 namespace {
-
-class NowhereTarget final : public AuditTarget {
- public:
-  bool Write(std::string_view) override { return true; }
-};
 
 const std::string kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -31,7 +27,7 @@ class Labeller {
  public:
   explicit Labeller(AuditCalls calls)
       : config_(ConfigWith(calls)),
-        audit_(config_.audit, std::make_unique<NowhereTarget>()),
+        audit_(config_.audit, std::make_unique<test::NowhereTarget>()),
         reports_(audit_) {}
 
   void Label(const ttrpc::RequestView& request, Call* call) {

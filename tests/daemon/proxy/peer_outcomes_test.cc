@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness.h"
 #include "support/allocation_count.h"
 #include "support/policy_builder.h"
 #include "ttrpc/event_loop.h"
@@ -22,11 +23,6 @@ namespace {
 
 using ttrpc::StatusCode;
 
-class NowhereTarget final : public AuditTarget {
- public:
-  bool Write(std::string_view) override { return true; }
-};
-
 // A record without its views.
 struct Line {
   AuditEvent event;
@@ -35,6 +31,7 @@ struct Line {
   std::string backend;
   std::optional<bool> enforced;
   std::optional<StatusCode> code;
+  std::string why = {};  // reason, limit and detail, with a blank between
 
   friend bool operator==(const Line&, const Line&) = default;
 };
@@ -43,7 +40,15 @@ std::ostream& operator<<(std::ostream& out, const Line& line) {
   return out << "event " << static_cast<int>(line.event) << " method " << line.method << " rule "
              << line.rule << " backend " << line.backend << " enforced "
              << (line.enforced ? std::to_string(static_cast<int>(*line.enforced)) : "-") << " code "
-             << (line.code ? ttrpc::StatusCodeName(*line.code) : "-");
+             << (line.code ? ttrpc::StatusCodeName(*line.code) : "-") << " why " << line.why;
+}
+
+std::string WhyOf(const AuditRecord& record) {
+  std::string why(ReasonName(record.reason));
+  for (const std::string_view more : {record.limit, record.detail}) {
+    if (!more.empty()) why.append(" ").append(more);
+  }
+  return why;
 }
 
 class LineSink final : public ReportSink {
@@ -54,7 +59,8 @@ class LineSink final : public ReportSink {
                      .rule = std::string(record.rule),
                      .backend = std::string(record.backend),
                      .enforced = record.enforced,
-                     .code = record.code});
+                     .code = record.code,
+                     .why = WhyOf(record)});
   }
   void OnPayload(const PayloadRecord& record) override { payloads.emplace_back(record.payload); }
   bool wants_payloads() const override { return true; }
@@ -120,7 +126,7 @@ class PeerOutcomesTest : public testing::Test {
   Ref<Generation> generation_ =
       MakeRef<Generation>(context_, std::make_shared<const Snapshot>(Rules(), test::kOverflow));
   WorkerCounters counters_;
-  Audit audit_{generation_->config().audit, std::make_unique<NowhereTarget>()};
+  Audit audit_{generation_->config().audit, std::make_unique<test::NowhereTarget>()};
   Reports reports_{audit_};
   LineSink sink_;
   const PeerIdentity identity_{.listener = &generation_->listener(0)->config};
@@ -130,33 +136,35 @@ class PeerOutcomesTest : public testing::Test {
   const AuditedRequest what_{.request = request_, .id = 1, .flags = 0, .bytes = 10};
 };
 
-struct Case {
+struct StageCase {
   Stage stage;
   AuditEvent event;
   std::optional<ProtocolError> error;
+  std::string why;  // before the status's message
 };
 
-const Case kCases[] = {
-    {Stage::kTooLong, AuditEvent::kRefuse, ProtocolError::kPeerMessageSize},
-    {Stage::kData, AuditEvent::kRefuse, ProtocolError::kPeerData},
-    {Stage::kStreamId, AuditEvent::kRefuse, ProtocolError::kPeerStreamId},
-    {Stage::kEnvelope, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope},
-    {Stage::kNames, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope},
-    {Stage::kMetadata, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope},
-    {Stage::kFlags, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope},
-    {Stage::kPolicy, AuditEvent::kDeny, std::nullopt},
-    {Stage::kStreams, AuditEvent::kRefuse, std::nullopt},
-    {Stage::kDraining, AuditEvent::kCall, std::nullopt},
-    {Stage::kAudit, AuditEvent::kCall, std::nullopt},
-    {Stage::kLimit, AuditEvent::kRefuse, std::nullopt},
-    {Stage::kDeadline, AuditEvent::kCall, std::nullopt},
-    {Stage::kForwardedSize, AuditEvent::kRefuse, std::nullopt},
-    {Stage::kBackend, AuditEvent::kCall, std::nullopt},
+const StageCase kStageCases[] = {
+    {Stage::kTooLong, AuditEvent::kRefuse, ProtocolError::kPeerMessageSize, "limit message_size"},
+    {Stage::kData, AuditEvent::kRefuse, ProtocolError::kPeerData, "malformed"},
+    {Stage::kStreamId, AuditEvent::kRefuse, ProtocolError::kPeerStreamId, "malformed"},
+    {Stage::kEnvelope, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "malformed"},
+    {Stage::kNames, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "malformed"},
+    {Stage::kMetadata, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "metadata"},
+    {Stage::kFlags, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "malformed"},
+    {Stage::kPolicy, AuditEvent::kDeny, std::nullopt, "deny_rule"},
+    {Stage::kStreams, AuditEvent::kRefuse, std::nullopt, "malformed"},
+    {Stage::kDraining, AuditEvent::kCall, std::nullopt, "draining"},
+    {Stage::kAudit, AuditEvent::kCall, std::nullopt, "audit_failing"},
+    {Stage::kLimit, AuditEvent::kRefuse, std::nullopt, "limit"},
+    {Stage::kDeadline, AuditEvent::kCall, std::nullopt, "deadline"},
+    {Stage::kForwardedSize, AuditEvent::kRefuse, std::nullopt, "limit message_size"},
+    {Stage::kBackend, AuditEvent::kCall, std::nullopt, "backend_unreachable"},
 };
 
 TEST_F(PeerOutcomesTest, EachStageIsCountedAndReportedOnce) {
-  ASSERT_EQ(std::size(kCases), kStages - 1) << "all but the one that passes";
-  for (const Case& c : kCases) {
+  ASSERT_EQ(std::size(kStageCases), static_cast<size_t>(Stage::kPassed))
+      << "all but the one that passes";
+  for (const StageCase& c : kStageCases) {
     SCOPED_TRACE(static_cast<int>(c.stage));
     counters_ = {};
     sink_.lines.clear();
@@ -195,6 +203,8 @@ TEST_F(PeerOutcomesTest, EachStageIsCountedAndReportedOnce) {
       line.backend = c.stage == Stage::kPolicy ? "" : "back";
       line.enforced = true;
     }
+    line.why = c.why;
+    if (c.stage != Stage::kPolicy) line.why += " a code of its own";
     if (c.stage == Stage::kPolicy) line.code = StatusCode::kPermissionDenied;
     EXPECT_EQ(sink_.lines, std::vector{line});
   }
@@ -205,13 +215,28 @@ TEST_F(PeerOutcomesTest, ALimitIsCountedByItsName) {
   outcome.verdict = Decision(1);
   outcome.Fail(Limit::kCallsPerUser, {StatusCode::kResourceExhausted, ""});
   outcomes_.Stopped(outcome, &what_);
-  outcomes_.Closed(Limit::kBufferedPerUser);
+  outcomes_.Closed(
+      Limit::kBufferedPerUser,
+      {.reason = AuditReason::kLimit, .limit = "buffered_per_user", .detail = "too much"});
   EXPECT_EQ(counters_.limit_refusals[static_cast<size_t>(Limit::kCallsPerUser)], 1U);
   EXPECT_EQ(counters_.limit_refusals[static_cast<size_t>(Limit::kBufferedPerUser)], 1U);
   EXPECT_EQ(counters_.refused, 1U);
   ASSERT_EQ(sink_.lines.size(), 2U);
   EXPECT_EQ(sink_.lines[1].event, AuditEvent::kRefuse);
   EXPECT_EQ(sink_.lines[1].code, StatusCode::kResourceExhausted);
+  EXPECT_EQ(sink_.lines[0].why, "limit calls_per_user");
+  EXPECT_EQ(sink_.lines[1].why, "limit buffered_per_user too much");
+}
+
+// The client is told the backend's name, the operator what is wrong with it.
+TEST_F(PeerOutcomesTest, ABackendThatCannotBeReachedIsReportedWithTheCause) {
+  Outcome outcome;
+  outcome.verdict = Decision(1);
+  outcome.FailAtBackend(AuditReason::kBackendOwner, "unix:///s: uid 7 listens there",
+                        {StatusCode::kUnavailable, "backend \"back\" cannot be reached"});
+  outcomes_.Stopped(outcome, &what_);
+  ASSERT_EQ(sink_.lines.size(), 1U);
+  EXPECT_EQ(sink_.lines[0].why, "backend_owner unix:///s: uid 7 listens there");
 }
 
 TEST_F(PeerOutcomesTest, ADecisionCountsForItsRuleAndTheShadows) {
@@ -225,11 +250,13 @@ TEST_F(PeerOutcomesTest, ADecisionCountsForItsRuleAndTheShadows) {
                                              .rule = "shadow",
                                              .backend = "",
                                              .enforced = false,
-                                             .code = StatusCode::kPermissionDenied}}));
+                                             .code = StatusCode::kPermissionDenied,
+                                             .why = "deny_rule"}}));
   verdict = Decision(2);
   verdict.rule.reset();
   outcomes_.Decided(what_, verdict);
   EXPECT_EQ(Decisions(""), 1U) << "none matched";
+  EXPECT_EQ(sink_.lines.back().why, "no_rule");
 }
 
 // What a repeatable verdict counts is not searched again, and is the same as if it were.
@@ -301,7 +328,8 @@ TEST_F(PeerOutcomesTest, ARefusedMessageOfACallNamesTheCall) {
                                              .rule = "allow",
                                              .backend = "back",
                                              .enforced = true,
-                                             .code = StatusCode::kInvalidArgument}}));
+                                             .code = StatusCode::kInvalidArgument,
+                                             .why = "malformed"}}));
   EXPECT_EQ(EndedInAll(), 0U);
 }
 

@@ -40,7 +40,10 @@ class PeerTimeoutsTest : public ::testing::Test, private PeerTimeouts::Owner {
     ::test::RunUntil(loop_, [&passed] { return passed; });
   }
 
-  void OnTimeout() override { ++timeouts_seen_; }
+  void OnTimeout(PeerTimeout timeout) override {
+    ++timeouts_seen_;
+    last_ = timeout;
+  }
   bool reading_paused() const override {
     ++asked_;
     return paused_;
@@ -50,6 +53,7 @@ class PeerTimeoutsTest : public ::testing::Test, private PeerTimeouts::Owner {
   Ref<PeerDeadlines> deadlines_;
   std::optional<PeerTimeouts> timeouts_;
   int timeouts_seen_ = 0;
+  std::optional<PeerTimeout> last_;
   bool paused_ = false;
   mutable int asked_ = 0;
 };
@@ -60,6 +64,7 @@ TEST_F(PeerTimeoutsTest, TheFirstRequestHasATimeoutOfItsOwn) {
   With(config).AwaitFirstRequest();
   RunUntilTimeout();
   EXPECT_EQ(timeouts_seen_, 1);
+  EXPECT_EQ(last_, PeerTimeout::kFirstRequest);
 }
 
 // A peer that has sent nothing is without a call, too.
@@ -68,6 +73,7 @@ TEST_F(PeerTimeoutsTest, AShorterIdleTimeoutCountsFromTheStart) {
   config.idle = kShort;
   With(config).AwaitFirstRequest();
   RunUntilTimeout();
+  EXPECT_EQ(last_, PeerTimeout::kIdle);
   config.first_request = kNever;
   timeouts_seen_ = 0;
   With(config).AwaitFirstRequest();
@@ -91,6 +97,7 @@ TEST_F(PeerTimeoutsTest, AfterItsLastCallItMayBeIdle) {
   timeouts.RequestCame();
   timeouts.AwaitRequest();
   RunUntilTimeout();
+  EXPECT_EQ(last_, PeerTimeout::kIdle);
 }
 
 TEST_F(PeerTimeoutsTest, AMessageThatDoesNotEndIsLate) {
@@ -103,6 +110,7 @@ TEST_F(PeerTimeoutsTest, AMessageThatDoesNotEndIsLate) {
   EXPECT_EQ(timeouts_seen_, 0);
   timeouts.OnPartialMessage(true);
   RunUntilTimeout();
+  EXPECT_EQ(last_, PeerTimeout::kPartialMessage);
 }
 
 // It does not come because it is not read.
@@ -127,6 +135,7 @@ TEST_F(PeerTimeoutsTest, APeerThatTakesNoBytesIsLate) {
   EXPECT_EQ(timeouts_seen_, 0);
   timeouts.OnWriteBlocked(true);
   RunUntilTimeout();
+  EXPECT_EQ(last_, PeerTimeout::kWrite);
 }
 
 TEST_F(PeerTimeoutsTest, StoppedItWaitsForNothing) {

@@ -29,17 +29,18 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
  protected:
   ReloaderTest() {
     info_.digest = "the one before";
-    reloader_.emplace(
-        loop_.base(), before_,
-        ReloadSource{
-            .config_path = folder_ / "c.toml", .log_level = std::nullopt, .sandbox = std::nullopt},
-        Reloader::Parts{.proxy = proxy_,
-                        .admin = admin_,
-                        .metrics = metrics_,
-                        .audit = audit_,
-                        .systemd = systemd_,
-                        .reserve = reserve_,
-                        .info = info_});
+    reloader_.emplace(loop_.base(), before_,
+                      ReloadSource{.config_path = folder_ / "c.toml",
+                                   .log_level = std::nullopt,
+                                   .sandbox = std::nullopt,
+                                   .verdict_file = folder_ / "verdict"},
+                      Reloader::Parts{.proxy = proxy_,
+                                      .admin = admin_,
+                                      .metrics = metrics_,
+                                      .audit = audit_,
+                                      .systemd = systemd_,
+                                      .reserve = reserve_,
+                                      .info = info_});
   }
   void Write(const std::string& text) const { std::ofstream(folder_ / "c.toml") << text; }
   std::string Listener(const std::string& name) const {
@@ -54,6 +55,9 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
     return names;
   }
 
+  std::optional<ReloadVerdict> Verdict() const {
+    return ParseReloadVerdict(::test::ReadFile(folder_ / "verdict"));
+  }
   bool HasSocket(const std::string& name) const {
     return std::filesystem::is_socket(folder_ / name);
   }
@@ -73,7 +77,8 @@ class ReloaderTest : public ::testing::Test, private AdminActions {
 
  private:
   void Reload() override { reloader_->Reload(); }
-  void Drain() override {}
+  void Drain(const std::string& /*asker*/) override {}
+  std::unique_ptr<SlicedText> Metrics() override { return nullptr; }
 };
 
 TEST_F(ReloaderTest, AppliesWhatItHasRead) {
@@ -86,6 +91,11 @@ TEST_F(ReloaderTest, AppliesWhatItHasRead) {
   EXPECT_EQ(Listening(), "front ");
   EXPECT_EQ(info_.digest, DigestOf(proxy_.config()));
   EXPECT_NE(info_.loaded, std::chrono::system_clock::time_point());
+  const auto verdict = Verdict();
+  ASSERT_TRUE(verdict) << "it is written before the outcome is known";
+  EXPECT_TRUE(verdict->errors.empty());
+  EXPECT_EQ(verdict->digest, info_.digest);
+  EXPECT_EQ(verdict->warnings.size(), 1U);  // nobody is admitted
 }
 
 TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
@@ -96,6 +106,16 @@ TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
   EXPECT_EQ(info_.reloads_refused, 1U);
   EXPECT_EQ(Listening(), "");
   EXPECT_EQ(info_.digest, "the one before");
+  const auto verdict = Verdict();
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->errors.size(), 1U);
+  EXPECT_EQ(verdict->digest, "the one before");
+  EXPECT_FALSE(info_.last_reload_successful);
+  info_.reloads_refused = 0;
+  Write(Listener("front"));
+  reloader_->Reload();
+  AwaitOutcome();
+  EXPECT_TRUE(info_.last_reload_successful);
 }
 
 // The second request may have been made because of a change that the first reading has not seen.
@@ -129,6 +149,14 @@ TEST_F(ReloaderTest, NothingIsReadWhileDraining) {
   event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   EXPECT_EQ(info_.reloads + info_.reloads_refused, 0U);
   EXPECT_EQ(Listening(), "");
+  // A caller that asked by a signal finds out all the same.
+  const auto asked = std::chrono::steady_clock::now();
+  reloader_->Reload();
+  ::test::RunUntil(loop_, [this, asked] {
+    const auto verdict = Verdict();
+    return verdict && verdict->read >= asked - std::chrono::microseconds(1);
+  });
+  EXPECT_EQ(Verdict()->errors, std::vector<std::string>{"draining"});
 }
 
 // What was read is dropped, with the sockets that were made for it.

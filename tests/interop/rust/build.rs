@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Generates the messages once, and service code for both libraries, from the .proto files beside this crate.
+//! Generates the messages once, and service code for both libraries, from the .proto files beside this crate
+//! and in it.
 
 use std::path::{Path, PathBuf};
 use ttrpc_codegen::{Codegen, Customize, ProtobufCustomize};
@@ -8,11 +9,15 @@ use ttrpc_codegen::{Codegen, Customize, ProtobufCustomize};
 fn generate(kind: &str, protos: &[&str], asynchronous: bool) {
     let out = PathBuf::from(std::env::var("OUT_DIR").unwrap()).join(kind);
     std::fs::create_dir_all(&out).unwrap();
-    let folder = Path::new("../proto");
+    let (folder, own) = (Path::new("../proto"), Path::new("proto"));
+    let path_of = |proto: &&str| match own.join(proto) {
+        path if path.exists() => path,
+        _ => folder.join(proto),
+    };
     Codegen::new()
         .out_dir(&out)
-        .inputs(protos.iter().map(|proto| folder.join(proto)))
-        .include(folder)
+        .inputs(protos.iter().map(path_of))
+        .includes([folder, own])
         .rust_protobuf()
         .rust_protobuf_customize(ProtobufCustomize::default().gen_mod_rs(false))
         .customize(Customize {
@@ -23,7 +28,7 @@ fn generate(kind: &str, protos: &[&str], asynchronous: bool) {
         .unwrap();
     let mut modules = String::new();
     for proto in protos {
-        println!("cargo:rerun-if-changed=../proto/{proto}");
+        println!("cargo:rerun-if-changed={}", path_of(proto).display());
         let name = proto.trim_end_matches(".proto");
         modules += &format!("pub mod {name}_ttrpc;\n");
         modules += &match asynchronous {
@@ -35,6 +40,8 @@ fn generate(kind: &str, protos: &[&str], asynchronous: bool) {
 }
 
 fn main() {
-    generate("asynchronous", &["echo.proto", "streams.proto"], true);
-    generate("synchronous", &["echo.proto"], false);
+    let unary = ["echo.proto", "examples.proto"];
+    let streams = ["streams.proto", "examples_streams.proto"];
+    generate("asynchronous", &[unary, streams].concat(), true);
+    generate("synchronous", &unary, false);
 }

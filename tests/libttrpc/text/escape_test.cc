@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "text/numbers.h"
@@ -118,6 +119,28 @@ TEST(EscapeTest, LongValuesAreCutBetweenCharacters) {
   EXPECT_EQ(Plain("abc\xE2\x82\xAC!", 6), "abc\xE2\x82\xAC\xE2\x80\xA6");
   // Continuation bytes without end do not make the cut walk back to the front.
   EXPECT_EQ(Json(std::string(1000, '\x80'), 8).size(), 2 + 5 * 3 + 3U);
+}
+
+// Text that was quoted is read on terminals, too, and means the same to a reader of TOML.
+TEST(QuoteTest, WhatTurnsTextAroundIsEscaped) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"\xC2\x9B", "\\u009b"},
+      {"\xC2\x85", "\\u0085"},
+      {"\xD8\x9C", "\\u061c"},
+      {std::string("\xE2\x80").append("\x8E"), "\\u200e"},
+      {std::string("\xE2\x80").append("\x8F"), "\\u200f"},
+      {std::string("\xE2\x80").append("\xAE"), "\\u202e"},
+      {std::string("\xE2\x81").append("\xA6"), "\\u2066"},
+  };
+  for (const auto& [value, escaped] : rows) {
+    EXPECT_EQ(Quote("a" + value), "\"a" + escaped + "\"");
+    EXPECT_EQ(QuoteShort("a" + value), "\"a" + escaped + "\"");
+    EXPECT_EQ(OneLine("a" + value), "a" + escaped);
+    EXPECT_EQ(Printable("a" + value), "a" + escaped);
+    EXPECT_EQ(Json("a" + value), "\"a" + escaped + "\"");
+    EXPECT_EQ(Plain("a" + value), "a" + escaped);
+  }
+  EXPECT_EQ(Quote("gr\xC3\xBC\xC3\x9F \xE2\x82\xAC"), "\"gr\xC3\xBC\xC3\x9F \xE2\x82\xAC\"");
 }
 
 TEST(EscapeTest, Numbers) {

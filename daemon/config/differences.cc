@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/differences.h"
+
+#include <array>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "config/load.h"
+
+namespace proxyd {
+
+namespace {
+
+using std::string_view;
+
+// The tables of one kind, in their order: by name in quotes, or `[section]`, the text.
+struct Tables {
+  std::vector<string_view> names;
+  std::unordered_map<string_view, string_view> texts;
+
+  void Add(string_view name, string_view text) {
+    names.push_back(name);
+    texts.emplace(name, text);
+  }
+};
+
+constexpr std::array<std::pair<string_view, string_view>, 3> kLists = {
+    {{"[[rule]]", "rule"}, {"[[listener]]", "listener"}, {"[[backend]]", "backend"}}};
+
+// The output of PrintConfig(), taken apart.
+struct Printed {
+  std::array<Tables, kLists.size()> lists;
+  Tables sections;
+
+  void Add(string_view table) {
+    constexpr string_view kName = "name = ";
+    const size_t end = table.find('\n');
+    const string_view header = table.substr(0, end);
+    for (size_t i = 0; i < kLists.size(); ++i) {
+      if (header != kLists[i].first) continue;
+      string_view name = table.substr(end + 1);
+      name = name.substr(kName.size(), name.find('\n') - kName.size());
+      return lists[i].Add(name, table);
+    }
+    sections.Add(header, table);
+  }
+};
+
+// A line feed within a string is escaped, so that an empty line stands only before a table.
+Printed TakeApart(string_view text) {
+  constexpr string_view kBetween = "\n\n";
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  Printed printed;
+  while (!text.empty()) {
+    const size_t end = text.find(kBetween);
+    printed.Add(text.substr(0, end));
+    text.remove_prefix(end == text.npos ? text.size() : end + kBetween.size());
+  }
+  return printed;
+}
+
+class Line {
+ public:
+  // `kind` names a list; it is empty for sections, each of which is named.
+  void Add(string_view kind, const std::vector<string_view>& names, string_view verb) {
+    if (kind.empty()) {
+      for (const string_view name : names) Append(std::string(name), verb);
+    } else if (names.size() == 1) {
+      Append(std::string(kind).append(" ").append(names.front()), verb);
+    } else if (!names.empty()) {
+      Append(std::to_string(names.size()).append(" ").append(kind).append("s"), verb);
+    }
+  }
+  void Append(const std::string& what, string_view verb) {
+    text_.append(text_.empty() ? "" : ", ").append(what).append(" ").append(verb);
+  }
+  std::string Take() && { return text_.empty() ? "nothing changed" : std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+// Whether those that both have come in the same order.
+bool HaveOneOrder(const Tables& before, const Tables& after) {
+  auto next = before.names.begin();
+  for (const string_view name : after.names) {
+    if (before.texts.count(name) == 0) continue;
+    while (after.texts.count(*next) == 0) ++next;
+    if (*next != name) return false;
+    ++next;
+  }
+  return true;
+}
+
+void Compare(string_view kind, const Tables& before, const Tables& after, Line* line) {
+  std::vector<string_view> changed;
+  std::vector<string_view> added;
+  std::vector<string_view> removed;
+  for (const string_view name : after.names) {
+    const auto found = before.texts.find(name);
+    if (found == before.texts.end()) {
+      added.push_back(name);
+    } else if (found->second != after.texts.at(name)) {
+      changed.push_back(name);
+    }
+  }
+  for (const string_view name : before.names) {
+    if (after.texts.count(name) == 0) removed.push_back(name);
+  }
+  line->Add(kind, changed, "changed");
+  line->Add(kind, added, "added");
+  line->Add(kind, removed, "removed");
+}
+
+}  // namespace
+
+std::string Differences(const Config& before, const Config& after) {
+  const std::string texts[] = {PrintConfig(before), PrintConfig(after)};
+  const Printed old = TakeApart(texts[0]);
+  const Printed next = TakeApart(texts[1]);
+  Line line;
+  for (size_t i = 0; i < kLists.size(); ++i) {
+    Compare(kLists[i].second, old.lists[i], next.lists[i], &line);
+    // The order of the others means nothing.
+    const bool of_rules = i == 0;
+    if (of_rules && !HaveOneOrder(old.lists[i], next.lists[i])) line.Append("rules", "reordered");
+  }
+  Compare("", old.sections, next.sections, &line);
+  return std::move(line).Take();
+}
+
+}  // namespace proxyd

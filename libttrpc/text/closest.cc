@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/closest.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace text {
+namespace {
+
+// Words that are longer are not compared: the table grows with the square of their length.
+constexpr size_t kMostLetters = 64;
+
+// How many changes lead from one word to the other (the restricted Damerau-Levenshtein distance).
+size_t Changes(std::string_view from, std::string_view to) {
+  // Row i, column j: from the first i letters of `from` to the first j of `to`.
+  std::vector<std::vector<size_t>> changes(from.size() + 1, std::vector<size_t>(to.size() + 1));
+  for (size_t i = 0; i <= from.size(); ++i) changes[i][0] = i;
+  for (size_t j = 0; j <= to.size(); ++j) changes[0][j] = j;
+  for (size_t i = 1; i <= from.size(); ++i) {
+    for (size_t j = 1; j <= to.size(); ++j) {
+      const size_t replaced = changes[i - 1][j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
+      changes[i][j] = std::min({changes[i - 1][j] + 1, changes[i][j - 1] + 1, replaced});
+      if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+        changes[i][j] = std::min(changes[i][j], changes[i - 2][j - 2] + 1);
+    }
+  }
+  return changes[from.size()][to.size()];
+}
+
+}  // namespace
+
+std::string Closest(std::string_view typed, const std::vector<std::string>& words) {
+  std::string closest;
+  // A third of the letters may be wrong, and one of a short word.
+  size_t most = std::max<size_t>(1, typed.size() / 3);
+  if (typed.size() > kMostLetters) return closest;
+  for (const std::string& word : words) {
+    if (word.size() > kMostLetters) continue;
+    const size_t changes = Changes(typed, word);
+    // Of two that are as close, the first.
+    if (changes > most || (changes == most && !closest.empty())) continue;
+    most = changes;
+    closest = word;
+  }
+  return closest;
+}
+
+}  // namespace text

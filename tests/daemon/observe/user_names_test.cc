@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/user_names.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace proxyd {
+namespace {
+
+using std::chrono::hours;
+
+// A user database that answers when it is let, and writes down what it was asked for.
+class Database {
+ public:
+  std::string LookUp(uid_t uid) {
+    std::unique_lock lock(mutex_);
+    asked_.push_back(uid);
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    return uid == 7 ? "" : "user" + std::to_string(uid);
+  }
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void Open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void AwaitQuestions(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return asked_.size() >= count; });
+  }
+  std::vector<uid_t> asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  std::vector<uid_t> asked_;
+};
+
+class UserNamesTest : public testing::Test {
+ protected:
+  static UserNames::Clock::time_point Later() { return UserNames::Clock::now() + hours(1); }
+  static UserNames::Clock::time_point Soon() {
+    return UserNames::Clock::now() + std::chrono::milliseconds(1);
+  }
+
+  Database database_;
+  UserNames names_{[this](uid_t uid) { return database_.LookUp(uid); }};
+};
+
+TEST_F(UserNamesTest, ANameIsLookedUpOnceAndKept) {
+  EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
+  EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
+  EXPECT_EQ(names_.Find(1000), "user1000");
+  EXPECT_EQ(names_.FindBy(7, Later()), "") << "it has none";
+  EXPECT_EQ(names_.Find(7), "");
+  EXPECT_EQ(database_.asked(), (std::vector<uid_t>{1000, 7}));
+}
+
+TEST_F(UserNamesTest, FindNeverWaits) {
+  database_.Close();
+  EXPECT_EQ(names_.Find(1000), "");
+  EXPECT_EQ(names_.Find(1000), "");
+  database_.AwaitQuestions(1);
+  EXPECT_EQ(names_.Find(1000), "");
+  database_.Open();
+  EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
+  EXPECT_EQ(database_.asked(), std::vector<uid_t>{1000}) << "it was being asked for already";
+}
+
+// Lines of the audit must not be held up by each user of a directory that is down.
+TEST_F(UserNamesTest, ADatabaseThatHangsIsWaitedForOnce) {
+  database_.Close();
+  EXPECT_EQ(names_.FindBy(1000, Soon()), "");
+  EXPECT_EQ(names_.FindBy(1001, Later()), "") << "this would not return";
+  database_.Open();
+  database_.AwaitQuestions(2);
+  EXPECT_EQ(names_.FindBy(1001, Later()), "user1001");
+}
+
+TEST_F(UserNamesTest, NobodyIsNotLookedUp) {
+  EXPECT_EQ(names_.FindBy(static_cast<uid_t>(-1), Later()), "");
+  EXPECT_TRUE(database_.asked().empty());
+}
+
+TEST_F(UserNamesTest, TheOldestIsForgotten) {
+  for (uid_t uid = 10000; uid < 10000 + UserNames::kNames; ++uid)
+    ASSERT_NE(names_.FindBy(uid, Later()), "");
+  EXPECT_EQ(names_.Find(10000), "user10000");
+  EXPECT_EQ(names_.FindBy(1, Later()), "user1");
+  EXPECT_EQ(names_.Find(10001), "user10001");
+  EXPECT_EQ(names_.Find(10000), "");
+  EXPECT_EQ(names_.FindBy(10000, Later()), "user10000");
+}
+
+TEST(SystemUserNamesTest, RootHasAName) {
+  UserNames names;
+  EXPECT_EQ(names.FindBy(0, UserNames::Clock::now() + hours(1)), "root");
+}
+
+// It hangs in a database that does not answer any more. Others must be able to end the process.
+TEST(SystemUserNamesTest, AThreadThatHangsIsLeftAndCounted) {
+  static Database database;  // outlives the thread
+  database.Close();
+  {
+    UserNames names([](uid_t uid) { return database.LookUp(uid); });
+    EXPECT_EQ(names.Find(1000), "");
+    database.AwaitQuestions(1);
+    EXPECT_EQ(UserNames::stuck(), 0U);
+  }
+  EXPECT_EQ(UserNames::stuck(), 1U);
+  database.Open();
+  while (UserNames::stuck() != 0) ::usleep(100);
+}
+
+}  // namespace
+}  // namespace proxyd
