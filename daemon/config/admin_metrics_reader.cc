@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view kAdminAddress = "unix:///run/ttrpc-proxy/admin.sock";
 constexpr std::string_view kMetricsAddress = "unix:///run/ttrpc-proxy/metrics.sock";
 constexpr std::string_view kTcp = "tcp:";
-// That many series are more than a Prometheus wants of one target.
+// A Prometheus wants fewer series than this of one target.
 constexpr uint32_t kMostMetricsUsers = 10'000;
 
 // `address`, or the default; nothing where it is no string.

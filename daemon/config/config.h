@@ -220,7 +220,7 @@ using MetricsAddress = std::variant<ttrpc::Address, TcpAddress>;
 std::string ToString(const MetricsAddress& address);
 
 struct MetricsConfig {
-  // As many users, those who have most, have series of their own.
+  // This many users, those who have most, have series of their own.
   static constexpr uint32_t kUsers = 100;
 
   MetricsAddress address;

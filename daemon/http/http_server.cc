@@ -46,7 +46,7 @@ HttpReply Error(const HttpVerdict& verdict) {
   return {.status = verdict.status, .body = body.append("\n"), .more = nullptr};
 }
 
-// Whatever else the socket is, or cannot be found out to be, is checked.
+// A gate: the host is checked unless the kernel says that it is a Unix socket.
 HostCheck CheckFor(int socket) {
   int domain = 0;
   socklen_t size = sizeof domain;
@@ -177,7 +177,7 @@ void HttpServer::Answer(Connection* connection, HttpReply reply, bool with_body)
   if (!next_slice_.active()) next_slice_.Start(std::chrono::nanoseconds(0));
 }
 
-// One reply after another: many who ask at the same time take no more of a turn than one.
+// Replies are made in turn: many who ask at once take no more of a turn than one.
 void HttpServer::MakeSlice() {
   if (making_.empty()) return;
   Connection* const connection = making_.front();
@@ -219,8 +219,8 @@ void HttpServer::Close(Connection* connection) {
   UpdateAccepting();
 }
 
-// The oldest of those that have not asked; else of those that have their whole reply and do not
-// end; else of those that do not take their reply. Otherwise any account that can connect could
+// Returns the oldest that has not asked, else the oldest that has its whole reply and does not
+// end, else the oldest that does not take its reply. Any account that can connect could else
 // keep a scraper out by 16 silent connections. Null: all of them are being served.
 HttpServer::Connection* HttpServer::FindYielding() const {
   using State = Connection::State;
@@ -241,7 +241,7 @@ void HttpServer::MakeRoom() {
 
 void HttpServer::UpdateAccepting() {
   const bool full = connections_.size() >= kConnections;
-  // Who is being served now may be stuck at the next tick.
+  // A connection that is being served now may be stuck at the next tick.
   if (full && !tick_.active()) tick_.Start(kTick);
   const bool accepting = accepts_left_ > 0 && (!full || FindYielding() != nullptr);
   if (accepting == accepting_) return;

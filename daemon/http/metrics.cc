@@ -20,7 +20,7 @@ namespace proxyd {
 
 namespace {
 
-// One metric: where its samples go. Whoever writes samples gets it by value.
+// Family is one metric, and where its samples go. Functions that write samples get it.
 struct Family {
   std::string_view name;  // static
   std::string* out;
@@ -175,7 +175,7 @@ void AddBackends(const DaemonInfo& info, Families* out) {
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     family.Add({{"backend", backend.first}}, backend.second.durations);
   });
-  // One that was never tried, or that a reload has removed, is neither up nor down.
+  // A backend that was never tried, or that a reload has removed, is neither up nor down.
   std::vector<const Backend*> tried;
   for (const BackendConfig& backend : info.config().backends) {
     const auto found = backends.find(backend.name);

@@ -32,7 +32,7 @@ int64_t Milliseconds(std::chrono::system_clock::time_point time) {
 }
 
 std::string Dump(const json& value) {
-  // What a peer sent need not be text.
+  // Bytes that a peer sent need not be text.
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -113,7 +113,7 @@ struct RuleHits {
   uint64_t hits;
 };
 
-// In their order; where there are very many, those that decide most.
+// The rules come in their order; of very many, those that decide most are listed.
 void AddRules(const Ref<Generation>& generation, const LabeledCounters& labeled, SlicedText* text) {
   constexpr size_t kMostRules = 500;
   std::unordered_map<std::string_view, uint64_t> hits;  // by rule, in all listeners
@@ -160,7 +160,7 @@ uint64_t Denied(const LabeledCounters& labeled) {
   return denied;
 }
 
-// As a part of the limit that the user is nearest to.
+// Returns how much the user has of the limit that it is nearest to.
 double ShareOf(const Accounting::Usage& user, const LimitsConfig& limits) {
   return std::max(
       {static_cast<double>(user.connections) / limits.connections_per_user,
@@ -176,7 +176,7 @@ json Describe(const Accounting::Usage& user, const Audit& audit) {
           {"buffered", user.buffered}};
 }
 
-// Those who are nearest to a limit, and how many there are.
+// The list has the users who are nearest to a limit; the number counts all.
 void AddUsers(const DaemonInfo& info, SlicedText* text) {
   std::vector<Accounting::Usage> users = info.proxy.accounting().UnorderedUsage();
   const Config& config = info.config();
@@ -199,12 +199,14 @@ void AddUsers(const DaemonInfo& info, SlicedText* text) {
 void AddTopDenied(const Reports& reports, SlicedText* text) {
   constexpr size_t kMost = 10;
   Rows("top_denied", text)
-      .AddEachOf(reports.top_denied().Top(kMost), [](const TopDenied::Entry& entry) -> json {
-        return {{"uid", entry.uid},
-                {"service", entry.service},
-                {"method", entry.method},
-                {"count", entry.count}};
-      });
+      .AddEachOf(reports.top_denied().Top(kMost),
+                 [&reports](const TopDenied::Entry& entry) -> json {
+                   return {{"uid", entry.uid},
+                           {"user", reports.audit().UserName(entry.uid)},
+                           {"service", entry.service},
+                           {"method", entry.method},
+                           {"count", entry.count}};
+                 });
 }
 
 json Limits(const LimitsConfig& limits) {
@@ -238,7 +240,7 @@ json Refusals(const Reports& reports) {
   return list;
 }
 
-// Asked each time, since it may change.
+// The name is asked for each time, since it may change.
 std::string HostName() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -251,7 +253,7 @@ json Bounds() {
   return list;
 }
 
-// What is not in lists that may be long.
+// Short members come first; lists that may be long follow in slices.
 json Facts(const DaemonInfo& info) {
   const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
   const WorkerCounters& counters = info.proxy.counters();

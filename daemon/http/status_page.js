@@ -172,7 +172,7 @@ const showRules = table('rules', [
   ['decides', 'state', (cell, r) => write(cell, r.action + (r.enforced ? '' : ', on trial'))],
   number('hits', r => whole(r.hits)),
 ], r => r.name, 'There is none: every call is denied.');
-// What was called: names come from hostile peers.
+// Shows what was called; the names come from hostile peers.
 function method(cell, text) {
   write(cell.firstChild ?? add(cell, 'code', 'name'), text);
   cell.title = printable(text);
@@ -307,7 +307,7 @@ function show(s) {
   showHead(s);
   showFigures(s);
   showLatency(s);
-  // What is broken comes first; the others keep their places.
+  // Backends that are down come first; the others keep their places.
   showBackends([...s.backends].sort((a, b) => isDown(b) - isDown(a)));
   showListeners(s.listeners);
   showRulesOf(s);

@@ -41,7 +41,7 @@ struct BackendLimits {
 };
 // `descriptors` is RLIMIT_NOFILE.
 BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors);
-// What the limit is set to; none: there is no such limit.
+// Returns the value of the limit; none if nothing is limited.
 std::optional<uint64_t> ValueOf(Limit limit, const LimitsConfig& limits,
                                 const BackendLimits& backends);
 // The same as LimitReached(), for the two limits in BackendLimits.

@@ -56,7 +56,7 @@ class Histogram {
   std::chrono::nanoseconds sum_{0};
 };
 
-// What a peer was waited for in vain, when its connection was closed: the keys of [timeouts].
+// The timeouts that close a peer's connection, by their keys in [timeouts].
 enum class PeerTimeout { kFirstRequest, kPartialMessage, kIdle, kWrite };
 inline constexpr std::array<std::string_view, 4> kPeerTimeoutNames = {
     "first_request", "partial_message", "idle", "write"};
@@ -82,7 +82,7 @@ struct BackendCounters {
   uint64_t calls_in_flight = 0;  // on them
   uint64_t connects = 0;         // that succeeded
   uint64_t connects_failed = 0;
-  // Of the last attempt. A reload that changes where the backend is begins anew.
+  // These three are about the last attempt. A reload that moves the backend resets them.
   bool tried = false;  // there was one
   bool up = false;
   std::string last_error;

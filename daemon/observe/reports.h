@@ -98,7 +98,7 @@ class Reports {
 
   // The latest first.
   const std::deque<Refusal>& refusals() const { return refusals_; }
-  // Denials, enforced, since the start.
+  // Enforced denials since the start.
   const TopDenied& top_denied() const { return top_denied_; }
 
  private:

@@ -28,7 +28,7 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
 
 Backend::Backend(BackendConfig config, BackendCounters& counters)
     : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {
-  // One that leads elsewhere may have had the name before.
+  // Another backend may have had the name before a reload.
   counters_.tried = counters_.up = false;
   counters_.last_error.clear();
 }

@@ -123,7 +123,7 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
     const auto added =
         abandoned_.try_emplace(call->backend_id, std::move(call->slot), late, this).first;
     others->InsertBefore(&added->second);
-    // In the place of the call, since the backend has worked on it for as long.
+    // It takes the place of the call, since the backend has worked on it for as long.
     added->second.in_flight.start = call->start;
     call->in_flight.InsertBefore(&added->second.in_flight);
     // Nobody waits for it, and the backend has not been asked for anything yet.

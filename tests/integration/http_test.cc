@@ -286,7 +286,7 @@ TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
   EXPECT_LT(steady_clock::now() - start, kTimeout);
 }
 
-// Who asks nothing, who asks slowly, and who does not read: all go after the same time.
+// Clients that ask nothing, ask slowly or do not read all go after the same time.
 TEST_F(HttpTest, EachConnectionHasItsTime) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);  // it has what it needs before anything is counted
