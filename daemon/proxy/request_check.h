@@ -61,6 +61,7 @@ struct Outcome {
   std::string backend_detail = {};
 
   bool permitted() const { return stage == Stage::kPassed; }
+  bool denied() const { return stage == Stage::kPolicy; }
   // The envelope could be read.
   bool decoded() const { return stage > Stage::kEnvelope; }
   // The names are such as may be counted and reported.
