@@ -14,17 +14,18 @@ double Seconds(std::chrono::nanoseconds span) {
   return std::chrono::duration<double>(span).count();
 }
 
-template <typename Number>
-void AppendDigits(Number value, std::string* out) {
+// `how`: nothing, or a format.
+template <typename Number, typename... How>
+void AppendDigits(Number value, std::string* out, How... how) {
   std::array<char, 32> digits;
   out->append(digits.data(),
-              std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+              std::to_chars(digits.data(), digits.data() + digits.size(), value, how...).ptr);
 }
 
 void AppendNumber(uint64_t value, std::string* out) { AppendDigits(value, out); }
 
 void AppendNumber(double value, std::string* out) {
-  if (std::isfinite(value)) return AppendDigits(value, out);
+  if (std::isfinite(value)) return AppendDigits(value, out, std::chars_format::general);
   out->append(std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
 }
 

@@ -58,7 +58,7 @@ Words AllOptions() {
 }
 
 TEST(CtlManPageTest, HelpNamesWhatThereIs) {
-  EXPECT_EQ(Commands().size(), 14U);
+  EXPECT_EQ(Commands().size(), 15U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
 

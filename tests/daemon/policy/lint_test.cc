@@ -263,8 +263,8 @@ TEST(CheckStreamsTest, APatternThatMayStream) {
 
 TEST(CheckAdminTest, OpenToEverybody) {
   EXPECT_THAT(
-      Warnings("[admin]\nusers = [\"*\", 0]\n" + WithRules("")),
-      ElementsAre("c:1:1: [admin] users has \"*\": everybody who can connect to it sees all "
+      Warnings(WithRules("[admin]\nusers = [\"*\", 0]\n")),
+      ElementsAre("c:2:1: [admin] users has \"*\": everybody who can connect to it sees all "
                   "calls and can stop the daemon; name the users"));
   EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
   // Its users are matched as those of an allow rule are.
