@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "admin/list_room.h"
@@ -226,8 +227,12 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
   for (const Peer& peer : info_.proxy.worker().peers())
     peer.calls().ForEach([&](const auto& call) { found.push_back({&peer, call.get()}); });
   const size_t listed = std::min(LimitOf(request.limit()), found.size());
+  // Calls that were read together began at the same time.
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
-                    [](const Found& a, const Found& b) { return a.call->start < b.call->start; });
+                    [](const Found& a, const Found& b) {
+                      return std::tuple(a.call->start, a.peer->identity().id, a.call->id) <
+                             std::tuple(b.call->start, b.peer->identity().id, b.call->id);
+                    });
   v1::ListCallsReply reply;
   ListRoom room;
   for (size_t i = 0; i < listed && !reply.cut(); ++i) {

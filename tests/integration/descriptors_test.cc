@@ -36,10 +36,9 @@ class DescriptorsTest : public ProxyTest {
     const size_t said = Said();
     while (Said() == said) {
       ASSERT_LT(idle_.size(), kLimit);
-      const size_t before = DescriptorsOf(daemon_->pid());
+      const size_t before = SocketsOf(daemon_->pid());
       idle_.push_back(Peer());
-      EXPECT_TRUE(
-          Eventually([&] { return DescriptorsOf(daemon_->pid()) > before || Said() > said; }));
+      EXPECT_TRUE(Eventually([&] { return SocketsOf(daemon_->pid()) > before || Said() > said; }));
     }
   }
   size_t Said() const { return daemon_->WaitForLines(0, SaysThatItCannotAccept).size(); }

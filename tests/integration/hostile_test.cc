@@ -226,7 +226,9 @@ TEST_F(HostileTest, FourMiBExactlyWithForwardIdentityIsResourceExhausted) {
                         MetadataField("ttrpc-proxy-pid", std::to_string(::getpid())).size();
   EXPECT_THAT(peer.Exchange(request), IsStatus(1, StatusCode::kResourceExhausted,
                                                "message length " + std::to_string(length) +
-                                                   " exceed maximum message size of 4194304"));
+                                                   " exceed maximum message size of 4194304 (with "
+                                                   "the caller's identity, which forward_identity "
+                                                   "adds)"));
   ExpectEcho(peer, 3);
   EXPECT_EQ(backend_->WaitForMessages(0, 1).size(), 1U);
 }

@@ -147,7 +147,7 @@ TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
   const std::string metrics = folder_ / "metrics.sock";
   const std::string head = "[metrics]\naddress = \"unix://" + metrics + "\"\n";
   const std::string rules = Allow("all's", "", "/test.Unary/*");
-  StartWithAdmin({.head = head, .rules = Listener("pub", pub()) + rules});
+  StartWithAdmin({.head = head, .rules = Listener("pub", pub(), "group = \"40001\"\n") + rules});
   RawPeer peer(pub(), kUser);
   ExpectEcho(peer, 1);
   for (const std::string& path : {pub(), admin_path(), metrics})

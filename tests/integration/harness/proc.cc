@@ -17,6 +17,18 @@ std::string FolderOf(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
 }  // namespace
 
+size_t SocketsOf(pid_t pid) {
+  size_t count = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(FolderOf(pid) + "/fd", error), end;
+       !error && entry != end; entry.increment(error)) {
+    std::error_code gone;  // meanwhile
+    if (std::filesystem::read_symlink(entry->path(), gone).string().starts_with("socket:")) ++count;
+  }
+  EXPECT_FALSE(error) << "process " << pid << " is gone";
+  return count;
+}
+
 size_t DescriptorsOf(pid_t pid) {
   size_t count = 0;
   std::error_code error;

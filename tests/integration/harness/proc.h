@@ -12,6 +12,8 @@
 namespace integration {
 
 size_t DescriptorsOf(pid_t pid);
+// Of these, the sockets. A look into the user database opens files for a moment.
+size_t SocketsOf(pid_t pid);
 
 // Of all its threads, in the kernel and out of it.
 std::chrono::milliseconds ProcessorTimeOf(pid_t pid);
