@@ -54,7 +54,8 @@ TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
   Serve({.events = {Event("call"), missed}});
   ToolProcess process(Args({"tap"}));
   // The machine may have a name for the uid.
-  EXPECT_THAT(process.ReadLine(), ContainsRegex(" call uid=1000([(].*[)])? peer=7 shims "));
+  EXPECT_THAT(process.ReadLine(),
+              ::testing::ContainsRegex(" call uid=1000([(].*[)])? peer=7 shims "));
   EXPECT_EQ(process.ReadLine(), "(3 events are missing here: we were too slow)");
   EXPECT_THAT(process.ReadLine(), HasSubstr(" deny uid=1000"));
   process.Signal(SIGINT);
