@@ -147,12 +147,14 @@ TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
   const std::string metrics = folder_ / "metrics.sock";
   const std::string head = "[metrics]\naddress = \"unix://" + metrics + "\"\n";
   const std::string rules = Allow("all's", "", "/test.Unary/*");
-  StartWithAdmin({.head = head, .rules = Listener("pub", pub(), "group = \"40001\"\n") + rules});
+  const std::string group = "group = \"40001\"\n";
+  StartWithAdmin(
+      {.head = head, .rules = Listener("pub", pub(), "mode = \"0660\"\n" + group) + rules});
   RawPeer peer(pub(), kUser);
   ExpectEcho(peer, 1);
   for (const std::string& path : {pub(), admin_path(), metrics})
     ASSERT_TRUE(std::filesystem::remove(path));
-  ReloadTo(Listener("pub", pub(), "mode = \"0660\"\ngroup = \"40001\"\n") + rules, head);
+  ReloadTo(Listener("pub", pub(), "mode = \"0666\"\n" + group) + rules, head);
   EXPECT_TRUE(std::filesystem::is_socket(metrics));
   RawPeer again(pub(), kUser);
   ExpectEcho(again, 1);
