@@ -26,20 +26,20 @@ struct Tables {
   }
 };
 
-constexpr std::array<std::pair<string_view, string_view>, 3> kLists = {
+constexpr std::array<std::pair<string_view, string_view>, 3> kComparedLists = {
     {{"[[rule]]", "rule"}, {"[[listener]]", "listener"}, {"[[backend]]", "backend"}}};
 
 // The output of PrintConfig(), taken apart.
 struct Printed {
-  std::array<Tables, kLists.size()> lists;
+  std::array<Tables, kComparedLists.size()> lists;
   Tables sections;
 
   void Add(string_view table) {
     constexpr string_view kName = "name = ";
     const size_t end = table.find('\n');
     const string_view header = table.substr(0, end);
-    for (size_t i = 0; i < kLists.size(); ++i) {
-      if (header != kLists[i].first) continue;
+    for (size_t i = 0; i < kComparedLists.size(); ++i) {
+      if (header != kComparedLists[i].first) continue;
       string_view name = table.substr(end + 1);
       name = name.substr(kName.size(), name.find('\n') - kName.size());
       return lists[i].Add(name, table);
@@ -121,8 +121,8 @@ std::string Differences(const Config& before, const Config& after) {
   const Printed old = TakeApart(texts[0]);
   const Printed next = TakeApart(texts[1]);
   Line line;
-  for (size_t i = 0; i < kLists.size(); ++i) {
-    Compare(kLists[i].second, old.lists[i], next.lists[i], &line);
+  for (size_t i = 0; i < kComparedLists.size(); ++i) {
+    Compare(kComparedLists[i].second, old.lists[i], next.lists[i], &line);
     // The order of the others means nothing.
     const bool of_rules = i == 0;
     if (of_rules && !HaveOneOrder(old.lists[i], next.lists[i])) line.Append("rules", "reordered");
