@@ -40,7 +40,7 @@ bool IsInAny(const std::string& folder, const std::vector<std::string>& others) 
                      [&folder](const std::string& other) { return IsIn(folder, other); });
 }
 
-Status Outside(const std::string& what) {
+Status OutsideOf(const std::string& what) {
   return {ttrpc::StatusCode::kFailedPrecondition,
           "needs a restart: " + what + " outside the sandbox"};
 }
@@ -91,12 +91,12 @@ std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPl
 
 Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed) {
   const std::vector<std::string> folders = FoldersOutside(left, needed);
-  if (!folders.empty()) return Outside(folders.front() + " is");
-  if (needed.vsock && !left.vsock) return Outside("vsock sockets are");
-  if (needed.tcp && !left.tcp) return Outside("tcp sockets are");
+  if (!folders.empty()) return OutsideOf(folders.front() + " is");
+  if (needed.vsock && !left.vsock) return OutsideOf("vsock sockets are");
+  if (needed.tcp && !left.tcp) return OutsideOf("tcp sockets are");
   if ((needed.owners && !left.owners) || (needed.foreign_sockets && !left.foreign_sockets))
-    return Outside("owners of sockets are");
-  if (needed.foreign_files && !left.foreign_files) return Outside("files of other users are");
+    return OutsideOf("owners of sockets are");
+  if (needed.foreign_files && !left.foreign_files) return OutsideOf("files of other users are");
   return {};
 }
 
