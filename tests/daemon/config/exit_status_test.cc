@@ -22,7 +22,7 @@ name = "b"
 address = "unix:///run/b.sock"
 )";
 
-std::string Rule(const std::string& who) {
+std::string RuleOf(const std::string& who) {
   return std::string(kRest) + "[[rule]]\nname = \"r\"\nmethods = [\"/a/B\"]\nbackend = \"b\"\n" +
          "action = \"allow\"\n" + who;
 }
@@ -36,10 +36,10 @@ const std::vector<std::string> kUnresolved = {
     "[admin]\naddress = \"unix:///run/a\"\nusers = [\"later\"]\n",
     "[admin]\naddress = \"unix:///run/a\"\nowner = \"later\"\n",
     "[metrics]\naddress = \"unix:///run/m\"\ngroup = \"later\"\n",
-    Rule("users = [\"later\"]\n"),
-    Rule("users = [\"root\", \"later\", \"even-later\"]\n"),
-    Rule("groups = [\"later\"]\n"),
-    Rule("users = [\"later\"]\ngroups = [\"later\"]\n"),
+    RuleOf("users = [\"later\"]\n"),
+    RuleOf("users = [\"root\", \"later\", \"even-later\"]\n"),
+    RuleOf("groups = [\"later\"]\n"),
+    RuleOf("users = [\"later\"]\ngroups = [\"later\"]\n"),
 };
 
 int StatusOf(const std::string& text) { return ExitStatusOf(ParseText(text).errors); }
@@ -63,10 +63,10 @@ TEST(ConfigExitStatusTest, WhatCanBeNoNameNeverResolves) {
   for (const std::string who :
        {"users = [\"\"]\n", "users = [\"a\\u0000b\"]\n", "users = [\"4294967295\"]\n",
         "users = [\"9-\"]\n", "users = [4294967295]\n", "users = []\n", "groups = [\"\"]\n"}) {
-    EXPECT_EQ(StatusOf(Rule(who)), EX_CONFIG) << who;
+    EXPECT_EQ(StatusOf(RuleOf(who)), EX_CONFIG) << who;
   }
   // The user database says that it is -1.
-  EXPECT_EQ(StatusOf(Rule("users = [\"broken\"]\n")), EX_CONFIG);
+  EXPECT_EQ(StatusOf(RuleOf("users = [\"broken\"]\n")), EX_CONFIG);
 }
 
 }  // namespace
