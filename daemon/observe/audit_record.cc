@@ -45,7 +45,7 @@ constexpr uint8_t kHasRequestBytes = 0x10;
 constexpr uint8_t kHasResponseBytes = 0x20;
 constexpr uint8_t kHasSuppressed = 0x40;
 
-// What a packed record begins with; its texts follow.
+// A packed record begins with this; its texts follow.
 struct Packed {
   SystemTime::rep time;
   int64_t duration;
@@ -134,6 +134,12 @@ size_t CountAuditRecords(std::string_view records) {
   size_t count = 0;
   for (; !records.empty(); ++count) records.remove_prefix(SizeOf(HeadOf(records)));
   return count;
+}
+
+size_t SizeOfAuditRecords(std::string_view records, size_t count) {
+  size_t size = 0;
+  for (; count > 0; --count) size += SizeOf(HeadOf(records.substr(size)));
+  return size;
 }
 
 }  // namespace proxyd
