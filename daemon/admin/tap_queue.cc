@@ -48,7 +48,7 @@ std::string AsText(std::string_view text) {
 Status TapQueue::Check(const ttrpc::proxy::v1::TapRequest& request) {
   if (!request.method().empty() && !ParseMethodPattern(request.method()))
     return {StatusCode::kInvalidArgument,
-            "method is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *"};
+            "method is no pattern, expected " + std::string(kMethodPatternForm)};
   if (request.payload_bytes() > kPayloadBytes)
     return {StatusCode::kInvalidArgument,
             "payload_bytes is " + std::to_string(request.payload_bytes()) + ", expected at most " +

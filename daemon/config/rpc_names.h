@@ -77,6 +77,9 @@ struct MethodName {
 // Reads /SERVICE/METHOD. INVALID_ARGUMENT: no request may have such a name.
 ttrpc::Result<MethodName> ParseMethodName(std::string_view text);
 
+// The form of a method pattern, for the errors of those who read one.
+inline constexpr std::string_view kMethodPatternForm =
+    "/SERVICE/METHOD, of letters, digits, _ and *, in SERVICE also dots, at most 256 each";
 // Reads /SERVICE/METHOD with `*` for any run of characters in either part. Nothing: it is no
 // pattern.
 std::optional<MethodPattern> ParseMethodPattern(std::string_view text);

@@ -70,10 +70,9 @@ class RuleReader {
       if (auto pattern = ParseMethodPattern(StringOf(text))) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
-        in_.Error(PositionOf(text),
-                  "method " + QuoteShort(StringOf(text)) +
-                      " is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *, in "
-                      "SERVICE also dots, at most 256 each");
+        in_.Error(PositionOf(text), "method " + QuoteShort(StringOf(text)) +
+                                        " is no pattern, expected " +
+                                        std::string(kMethodPatternForm));
       }
     }
   }

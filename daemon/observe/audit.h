@@ -32,7 +32,7 @@ class AuditTarget {
   // `records` are packed (PackAuditRecord). False: it failed (and was said once); what is not
   // kept() may be offered again.
   virtual bool Write(std::string_view records) = 0;
-  // Of the last Write(), if that failed: bytes of the records that were written all the same.
+  // If the last Write() failed, how many bytes of its records, from the front, were written.
   virtual size_t kept() const { return 0; }
   // SIGUSR1.
   virtual void Reopen() {}

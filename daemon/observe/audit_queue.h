@@ -43,16 +43,16 @@ class AuditQueue {
   // that a flood of denials costs a look-up each.
   bool Admit(const AuditRecord& record, Time now);
 
-  // What was admitted, which counts as its line does. False: there is no room for it.
   struct Entry {
-    const AuditRecord& record;
+    const AuditRecord& record;  // admitted
     std::string_view packed;
-    size_t line_size;
+    size_t line_size;  // for which it counts
   };
+  // Returns false if there is no room for it.
   bool Push(const Entry& entry, AuditReservation reservation, Time now);
 
-  // The record of a count that is due by `until`, of which false is said as above; none: nothing is
-  // due. `time` is the record's.
+  // Pushes the record of a count that is due by `until`, with this time. Returns what Push() does,
+  // or nothing if no count is due.
   std::optional<bool> PushSuppressed(Time until, std::chrono::system_clock::time_point time);
   std::optional<Time> next_due() const { return limiter_.next_due(); }
 

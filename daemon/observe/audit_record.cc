@@ -90,7 +90,7 @@ constexpr unsigned kHasStream = 0x100;
 constexpr unsigned kHasLoginUid = 0x200;
 constexpr unsigned kNumbers = 0x3fc;
 
-// What a packed record begins with; its numbers and then its texts follow.
+// A packed record begins with this; its numbers and then its texts follow.
 struct Packed {
   SystemTime::rep time;
   pid_t pid;
@@ -229,6 +229,12 @@ size_t CountAuditRecords(std::string_view records) {
   size_t count = 0;
   for (; !records.empty(); ++count) records.remove_prefix(SizeOf(HeadOf(records)));
   return count;
+}
+
+size_t SizeOfAuditRecords(std::string_view records, size_t count) {
+  size_t size = 0;
+  for (; count > 0; --count) size += SizeOf(HeadOf(records.substr(size)));
+  return size;
 }
 
 }  // namespace proxyd

@@ -20,7 +20,7 @@ namespace proxyd {
 
 enum class AuditEvent { kConnect, kRefuse, kCall, kDeny, kDisconnect };
 
-// As it is written; lives for ever.
+// Returns the event's name in a line or an entry. The view stays valid for the process's life.
 std::string_view EventName(AuditEvent event);
 
 // Why the proxy refused, denied or ended something. The statuses alone do not say it: many reasons
@@ -99,8 +99,8 @@ struct AuditRecord {
 // no error are 256 bytes long.
 inline constexpr size_t kAuditValueLimit = 256;
 
-// Appends all of it that is written, with the time. It takes up about as many bytes as its line, by
-// which it is counted.
+// Appends the time and all fields that are written. They take up about as many bytes as the line,
+// by whose length a record is counted.
 void PackAuditRecord(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);
 
@@ -108,11 +108,13 @@ struct UnpackedRecord {
   AuditRecord record;  // views into what was unpacked
   std::chrono::system_clock::time_point time;
 };
-// Takes the first of `records`, of which there is one, off their front.
+// Removes the first record from `records`, which must not be empty, and returns it.
 UnpackedRecord UnpackAuditRecord(std::string_view* records);
 
-// How many there are.
+// Returns how many records there are.
 size_t CountAuditRecords(std::string_view records);
+// Returns how many bytes the first `count` of them have. There are as many.
+size_t SizeOfAuditRecords(std::string_view records, size_t count);
 
 // Calls `fields` with the key and the value of each field that is written, in the order of the
 // contract: Text() with a string that may hold anything, Number() and Flag().

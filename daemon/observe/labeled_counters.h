@@ -3,7 +3,7 @@
 // LabeledCounters: what a worker counts for each listener, backend, rule and method. What has once
 // been counted stays, whatever a reload takes out of the configuration, so that no counter goes
 // back and references may be kept. Labels are names of the configuration only: no peer can add any.
-// What a worker counts as a whole is in WorkerCounters. On the worker's thread.
+// WorkerCounters has what a worker counts as a whole. Only the worker's thread uses them.
 #pragma once
 
 #include <algorithm>

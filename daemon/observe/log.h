@@ -47,8 +47,8 @@ void ReopenLog();
 void ShutDownLog(std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::now() +
                                                                   std::chrono::seconds(1));
 
-// Records of the audit into the log, whatever its format and level: as lines that are not wrapped,
-// and in the journal also as fields. After SetUpLog().
+// Returns a target that writes the audit's records into the log, whatever its format and level: as
+// lines that are not wrapped, and in the journal also as fields. SetUpLog() must have been called.
 std::unique_ptr<AuditTarget> MakeLogAuditTarget();
 // Appends to a file, created with mode 0640; a symbolic link is not followed. The error of open(2)
 // otherwise, or RESOURCE_EXHAUSTED as PrepareLog(). Failing, and going on after that, are said once

@@ -90,24 +90,21 @@ std::string TakeLines(Prefix prefix, std::string_view* records) {
   return lines;
 }
 
-// The bytes of as many packed records as there are whole lines.
-size_t SizeOfRecords(std::string_view records, std::string_view lines) {
-  const size_t size = records.size();
-  for (auto count = std::count(lines.begin(), lines.end(), '\n'); count > 0; --count)
-    static_cast<void>(UnpackAuditRecord(&records));
-  return size - records.size();
-}
-
 WriteResult FileOutput::WriteRaw(std::string_view records) {
   WriteResult result;
-  while (result.error == 0 && result.kept < records.size()) {
-    std::string_view rest = records.substr(result.kept);
+  while (!records.empty()) {
+    std::string_view rest = records;
     const std::string lines = TakeLines(prefix_, &rest);
     size_t kept = 0;
     result.error = file_.Append(lines, &kept);
-    result.kept += result.error == 0 ? records.size() - result.kept - rest.size()
-                                     : SizeOfRecords(records.substr(result.kept),
-                                                     std::string_view(lines).substr(0, kept));
+    if (result.error != 0) {
+      const auto whole =
+          std::count(lines.begin(), lines.begin() + static_cast<ptrdiff_t>(kept), '\n');
+      result.kept += SizeOfAuditRecords(records, static_cast<size_t>(whole));
+      return result;
+    }
+    result.kept += records.size() - rest.size();
+    records = rest;
   }
   return result;
 }

@@ -60,7 +60,8 @@ class Generation : public RefCounted {
   bool Has(const Backend& backend) const;
   // Whether these groups are all that its rules need to know.
   bool Knows(const PeerGroups& groups);
-  // As many pairs of a listener and a rule are counted from the start.
+  // If there are at most so many pairs of a listener and a rule, all have counters from the start;
+  // otherwise a pair gets them with its first decision.
   static constexpr size_t kCountersFromStart = 1024;
 
  private:

@@ -66,7 +66,7 @@ struct Style {
   enum class NotUtf8 { kKept, kReplaced, kHex };
   bool quotes;                   // `"` and `\` are escaped
   std::string_view short_forms;  // controls that a letter stands for
-  bool escapes;                  // what MayDoHarm()
+  bool escapes;                  // characters that MayDoHarm() are escaped
   bool short_hex;                // those are \xXX, not \u00XX
   NotUtf8 not_utf8;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Escapes text that somebody else chose, for a configuration, a log, a JSON value or a terminal. No
-// control character survives, except in AppendUtf8(), so that a value can neither break a line, nor
-// forge one, nor drive the terminal of whoever reads it. Pure; any thread.
+// control character survives, except in AppendUtf8(), so that a value cannot break a line, forge
+// one or control the reader's terminal. These functions are pure; any thread may call them.
 #pragma once
 
 #include <cstddef>

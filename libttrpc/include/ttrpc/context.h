@@ -106,12 +106,12 @@ class CancelHook {
   CancelHook(const CancelHook&) = delete;
   CancelHook& operator=(const CancelHook&) = delete;
 
-  // False once the context is cancelled or gone: the callback will not be called any more.
-  bool linked() const { return context_ != nullptr; }
-
  private:
+  friend class CallContext;
   friend class Context;
   void Unlink();
+  // False once the context is cancelled or gone: the callback will not be called any more.
+  bool linked() const { return context_ != nullptr; }
 
   Context* context_;
   std::function<void(const Status& reason)> callback_;

@@ -71,7 +71,7 @@ std::vector<AuditRecord> Records() {
   return records;
 }
 
-// What is packed becomes the line that the record itself would.
+// A record that was packed gives the same line as the record itself.
 TEST(AuditRecordTest, UnpackedItReadsTheSame) {
   const system_clock::time_point time(microseconds(1700000000'000007));
   std::string packed;
@@ -81,6 +81,12 @@ TEST(AuditRecordTest, UnpackedItReadsTheSame) {
     expected += LineOf(record, time);
   }
   EXPECT_EQ(CountAuditRecords(packed), Records().size());
+  std::string two;
+  PackAuditRecord(Records()[0], time, &two);
+  PackAuditRecord(Records()[1], time, &two);
+  EXPECT_EQ(SizeOfAuditRecords(packed, 0), 0U);
+  EXPECT_EQ(SizeOfAuditRecords(packed, 2), two.size());
+  EXPECT_EQ(SizeOfAuditRecords(packed, Records().size()), packed.size());
   EXPECT_EQ(LinesOf(packed), expected);
 }
 

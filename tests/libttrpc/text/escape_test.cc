@@ -74,7 +74,7 @@ TEST(EscapeTest, Table) {
   }
 }
 
-// What a reader of the JSON string gets, and the string's size without making it.
+// AppendUtf8() gives what a reader of the JSON string gets, and JsonStringSize() its length.
 TEST(EscapeTest, Utf8IsWhatTheJsonStringMeans) {
   const auto check = [](std::string_view value, size_t limit) {
     const std::string json = Json(value, limit);
