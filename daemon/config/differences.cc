@@ -114,10 +114,31 @@ void Compare(string_view kind, const Tables& before, const Tables& after, Line* 
   line->Add(kind, removed, "removed");
 }
 
+// Names are left out, since the user database may give them other ids now.
+Config WithIdsOnly(Config config) {
+  const auto drop_names = [](SocketAccess* access) {
+    access->owner_name.clear();
+    access->group_name.clear();
+  };
+  for (ListenerConfig& listener : config.listeners) drop_names(&listener.access);
+  for (BackendConfig& backend : config.backends) backend.user_names.clear();
+  for (RuleConfig& rule : config.rules) {
+    for (std::optional<IdSet>* ids : {&rule.users, &rule.groups}) {
+      if (*ids) (*ids)->names.clear();
+    }
+  }
+  if (config.admin) {
+    drop_names(&config.admin->access);
+    config.admin->users.names.clear();
+  }
+  if (config.metrics) drop_names(&config.metrics->access);
+  return config;
+}
+
 }  // namespace
 
 std::string Differences(const Config& before, const Config& after) {
-  const std::string texts[] = {PrintConfig(before), PrintConfig(after)};
+  const std::string texts[] = {PrintConfig(WithIdsOnly(before)), PrintConfig(WithIdsOnly(after))};
   const Printed old = TakeApart(texts[0]);
   const Printed next = TakeApart(texts[1]);
   Line line;

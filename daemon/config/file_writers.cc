@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/file_writers.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -8,10 +9,13 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 namespace {
@@ -159,14 +163,25 @@ Status CheckWriters(const std::string& path) {
   return Check(access);
 }
 
-bool IsOnReadOnlyMount(int fd) {
+bool IsReadOnlyForAll(int fd) {
+  // systemd shows a service the whole file system read-only (ProtectSystem=strict), while everybody
+  // else can still write to it.
+  if (getenv("INVOCATION_ID") != nullptr) return false;
   struct statvfs info {};
-  return fstatvfs(fd, &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+  if (fstatvfs(fd, &info) != 0 || (info.f_flag & ST_RDONLY) == 0) return false;
+  // Other programs do the same, with the mount of the root directory.
+  struct statx file {};
+  struct statx root {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &file) != 0 ||
+      statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) != 0) {
+    return false;
+  }
+  return (file.stx_mask & root.stx_mask & STATX_MNT_ID) != 0 && file.stx_mnt_id != root.stx_mnt_id;
 }
 
-bool IsOnReadOnlyMount(const std::string& path) {
-  struct statvfs info {};
-  return statvfs(path.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+bool IsReadOnlyForAll(const std::string& path) {
+  const ttrpc::UniqueFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  return fd && IsReadOnlyForAll(fd.get());
 }
 
 }  // namespace proxyd

@@ -16,9 +16,10 @@ namespace proxyd {
 ttrpc::Status CheckWriters(int fd);
 ttrpc::Status CheckWriters(const std::string& path);
 
-// Whether it is on a read-only mount, so that nobody here can change it, whatever its mode says.
-// False where that cannot be found out.
-bool IsOnReadOnlyMount(int fd);
-bool IsOnReadOnlyMount(const std::string& path);
+// Returns whether nobody can change the file, whatever its mode says: it is on a read-only mount of
+// its own, such as Kubernetes makes of a ConfigMap. A file system that may be read-only for this
+// process alone does not count. Returns false if it cannot be found out.
+bool IsReadOnlyForAll(int fd);
+bool IsReadOnlyForAll(const std::string& path);
 
 }  // namespace proxyd

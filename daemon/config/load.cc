@@ -93,7 +93,7 @@ Result<Folder> OpenFolder(const std::string& path) {
     if (errno == ENOENT) return Folder{};
     return ErrnoStatus(errno, "cannot be opened");
   }
-  if (Status status = CheckWriters(fd.get()); !status.ok() && !IsOnReadOnlyMount(fd.get()))
+  if (Status status = CheckWriters(fd.get()); !status.ok() && !IsReadOnlyForAll(fd.get()))
     return status;
   Folder folder;
   folder.directory.reset(fdopendir(fd.get()));
@@ -119,7 +119,7 @@ class Collector {
   // Of the main file. What cannot be examined, the file in it has an error for.
   void CheckFolder(const std::string& path) {
     const Status status = CheckWriters(path);
-    if (status.code() != StatusCode::kPermissionDenied || IsOnReadOnlyMount(path)) return;
+    if (status.code() != StatusCode::kPermissionDenied || IsReadOnlyForAll(path)) return;
     order_.push_back(path);
     Fail(path, status);
   }

@@ -19,4 +19,9 @@ enum class Missing {
 // from the configuration, or from a backend's socket. `missing`: of such sockets.
 bool Reaches(const Config& config, const std::string& config_path, Missing missing);
 
+// False if permissions keep us from connecting to a socket that is already where one of ours will
+// be. Such a socket may be left over from another configuration, with another owner. Only a start
+// may ask, since the sockets that a running daemon finds there are its own.
+bool ReachesOldSockets(const Config& config);
+
 }  // namespace proxyd

@@ -184,7 +184,9 @@ void AddRights(const Config& config, const std::string& config_path, SandboxPlan
     plan->owners = plan->foreign_sockets = plan->foreign_files = true;
     return;
   }
-  const auto reaches = [&] { return Reaches(config, config_path, Missing::kIsNotReached); };
+  const auto reaches = [&] {
+    return Reaches(config, config_path, Missing::kIsNotReached) && ReachesOldSockets(config);
+  };
   if (!plan->foreign_files) plan->foreign_files = !HoldsWithoutOverride(reaches);
 }
 

@@ -88,6 +88,23 @@ TEST_F(ListenerTest, SocketOfAKilledDaemonIsReplaced) {
   ExpectEcho(peer, 1);
 }
 
+// The daemon has to find out whether anybody listens there, without root's power over all files.
+TEST_F(ListenerTest, SocketOfAKilledDaemonAndAnotherOwnerIsReplaced) {
+  Start({.listener = "owner = \"daemon\"\n"});
+  const auto start_after_kill = [this] {
+    daemon_->Signal(SIGKILL);
+    ASSERT_EQ(daemon_->WaitForExit(), 128 + SIGKILL);
+    ASSERT_TRUE(std::filesystem::exists(front_path()));
+    StartDaemon();
+    RawPeer peer = Peer();
+    ExpectEcho(peer, 1);
+  };
+  start_after_kill();
+  // The configuration may have given it another owner before.
+  WriteConfig({});
+  start_after_kill();
+}
+
 TEST_F(ListenerTest, LiveSocketOfAnotherDaemonIsNotStolen) {
   Start();
   const ino_t inode = Front().st_ino;

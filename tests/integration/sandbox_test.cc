@@ -289,7 +289,7 @@ TEST_F(SandboxTest, CapabilitiesThatTheConfigurationNeedsAreKept) {
   Restart({.listener = "group = \"daemon\"\n"});
   ExpectCapabilities("0000000000000001");
   Restart({.listener = "owner = \"daemon\"\n"});
-  ExpectCapabilities("0000000000000009");
+  ExpectCapabilities("000000000000000b");
   Restart({.backend = "users = [\"root\", 1234]\n"});
   ExpectCapabilities("0000000000000002");
   // It is not known yet who may use it.

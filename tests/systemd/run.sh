@@ -297,7 +297,12 @@ refuses_bad_reload() {
   { rules && listener 0666 && printf '[[listener]]\nname = "x"\naddress = "unix:///srv/x.sock"\n'; } |
     configure
   if machine_run systemctl reload "$unit"; then echo "it succeeded outside the sandbox" && return 1; fi
-  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims"
+  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims" || return
+  { rules && listener 0666; } | configure
+  machine_run chmod o+w "${config%/*}/conf.d" # the unit shows the daemon alone a read-only /etc
+  if machine_run systemctl reload "$unit"; then echo "it read what others may write" && return 1; fi
+  machine_run chmod o-w "${config%/*}/conf.d"
+  within journal_has "conf.d: can be written by others" && machine_run systemctl reload "$unit"
 }
 
 restarts() {

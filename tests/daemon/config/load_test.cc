@@ -215,32 +215,64 @@ TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
   EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000, expected chmod g-w"));
 }
 
-// As Kubernetes mounts a ConfigMap.
-TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) {
-  Write(main_, "");
-  MakeFolder();
-  Write(conf_d_ + "/..data.toml", "?");
-  Write(conf_d_ + "/real", "[log]\nlevel = \"warn\"\n");
-  ASSERT_EQ(symlink("real", (conf_d_ + "/a.toml").c_str()), 0);
-  ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
-  ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
-  bool mounted = false;
-  LoadedConfig loaded;
-  // A thread has mounts of its own, which end with it.
-  std::thread([&] {
-    const char* const path = folder_.c_str();
-    mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
-              mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-              mount(path, path, nullptr, MS_BIND, nullptr) == 0 &&
-              mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
-    if (mounted) loaded = Load();
-  }).join();
-  if (!mounted) GTEST_SKIP() << "no mounts of our own here";
+// Kubernetes mounts a ConfigMap like this.
+class ReadOnlyMountTest : public LoadConfigAsRootTest {
+ protected:
+  void SetUp() override {
+    LoadConfigAsRootTest::SetUp();
+    if (IsSkipped()) return;
+    unsetenv("INVOCATION_ID");
+    Write(main_, "");
+    MakeFolder();
+    Write(conf_d_ + "/..data.toml", "?");
+    Write(conf_d_ + "/real", "[log]\nlevel = \"warn\"\n");
+    ASSERT_EQ(symlink("real", (conf_d_ + "/a.toml").c_str()), 0);
+    ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
+    ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
+  }
+  void TearDown() override {
+    unsetenv("INVOCATION_ID");
+    LoadConfigAsRootTest::TearDown();
+  }
+
+  // Loads it on a thread, whose mounts end with it, where `path` is on a read-only mount.
+  LoadedConfig LoadWithReadOnly(const char* path) const {
+    bool mounted = false;
+    LoadedConfig loaded;
+    std::thread([&] {
+      mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
+                mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                mount(path, path, nullptr, MS_BIND | MS_REC, nullptr) == 0 &&
+                mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+      if (mounted) loaded = Load();
+    }).join();
+    EXPECT_TRUE(mounted) << "no mounts of our own here";
+    return loaded;
+  }
+  void ExpectRefused(const LoadedConfig& loaded) const {
+    EXPECT_THAT(Strings(loaded.errors),
+                ElementsAre(folder_ + ": can be written by others, expected chmod o-w",
+                            conf_d_ + ": can be written by others, expected chmod o-w"));
+  }
+};
+
+TEST_F(ReadOnlyMountTest, AFolderThatOthersMayWriteIsReadFromIt) {
+  const LoadedConfig loaded = LoadWithReadOnly(folder_.c_str());
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(loaded.config->log.level, LogLevel::kWarn);
-  EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w",
-                                    conf_d_ + ": can be written by others, expected chmod o-w"));
+  ExpectRefused(Load());
+}
+
+// systemd's ProtectSystem=strict makes every mount read-only for the service alone.
+TEST_F(ReadOnlyMountTest, DoesNotCountInAServiceOfSystemd) {
+  ASSERT_EQ(setenv("INVOCATION_ID", "1f0c", 1), 0);
+  ExpectRefused(LoadWithReadOnly(folder_.c_str()));
+}
+
+// Others may see the same directory through a mount of the root directory that can be written to.
+TEST_F(ReadOnlyMountTest, DoesNotCountIfItIsThatOfTheRootDirectory) {
+  ExpectRefused(LoadWithReadOnly("/"));
 }
 
 // An entry of an access control list, as the kernel has it.

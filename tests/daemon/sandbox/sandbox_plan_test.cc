@@ -80,6 +80,9 @@ TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
   EXPECT_FALSE(plan("group = \"monitoring\"\n").foreign_sockets);
   EXPECT_TRUE(plan("owner = \"prometheus\"\n").owners);
   EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_sockets);
+  EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_files);
+  EXPECT_FALSE(plan("group = \"monitoring\"\n").foreign_files);
+  EXPECT_TRUE(plan("mode = \"0060\"\n").foreign_files);
   EXPECT_TRUE(PlanOf("[admin]\ngroup = \"monitoring\"\n").owners);
   EXPECT_TRUE(PlanOf("[metrics]\nowner = \"prometheus\"\n").foreign_sockets);
   EXPECT_FALSE(PlanOf(Backend("address = \"unix:///run/b\"\nusers = [\"root\"]")).foreign_files);
