@@ -144,31 +144,7 @@ families() {
 # written but in its folders; and system calls by which it confines itself further are there.
 confined() {
   local here
-  cat >"$machine_root/srv/inside.py" <<'PYTHON'
-import ctypes, errno, os, socket, sys
-allowed = sys.argv[1:]
-for name in "UNIX", "VSOCK", "INET", "INET6", "NETLINK", "PACKET", "ALG", "BLUETOOTH":
-    try:
-        kind = socket.SOCK_SEQPACKET if name == "ALG" else socket.SOCK_RAW if name in (
-            "NETLINK", "PACKET", "BLUETOOTH") else socket.SOCK_STREAM
-        socket.socket(getattr(socket, "AF_" + name), kind)
-        print(name)
-    except OSError as error:
-        if not allowed or name in allowed:
-            print(name, errno.errorcode[error.errno])
-for path in "/etc/x", "/run/x", "/usr/x", "/root/x", "/run/ttrpc-proxy/x", "/var/log/ttrpc-proxy/x":
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-        os.unlink(path)
-        print(path)
-    except OSError:
-        pass
-libc = ctypes.CDLL(None, use_errno=True)
-for name, number, arguments in ("landlock", 444, (0, 0, 1)), ("mount", 165, (0, 0, 0, 0, 0)):
-    if os.uname().machine == "x86_64" or number > 400:
-        refused = libc.syscall(number, *arguments) < 0 and ctypes.get_errno() == errno.EPERM
-        print(name, "refused" if refused else "allowed")
-PYTHON
+  cp "$top/tests/systemd/inside.py" "$machine_root/srv/inside.py"
   here=$(machine_run python3 /srv/inside.py | grep -E "^($(printf '%s|' "$@")none)( |\$)")
   drop_in inside <<<"[Service]
 ExecStartPre=/bin/sh -c 'exec python3 /srv/inside.py $* >/run/ttrpc-proxy/inside'"
