@@ -78,10 +78,9 @@ struct LimitsConfig {
 };
 
 struct TimeoutsConfig {
-  Duration first_request = std::chrono::seconds(30);  // from connect to the end of a request
-  Duration partial_message =
-      std::chrono::seconds(10);               // from the first byte of a message to the last
-  Duration idle{0};                           // without calls
+  Duration first_request = std::chrono::seconds(30);    // from connect to a complete request
+  Duration partial_message = std::chrono::seconds(10);  // from the first byte to the last
+  Duration idle{0};                                     // without calls
   Duration write = std::chrono::seconds(30);  // how long a peer or a backend may accept no bytes
   Duration call{0};                           // the deadline of calls that have none
   Duration call_max{0};                       // the longest deadline of a call
@@ -205,7 +204,7 @@ struct RuleConfig {
 struct AdminConfig {
   ttrpc::Address address;  // a Unix socket
   SocketAccess access;     // only for a path
-  IdSet users;             // who may call it
+  IdSet users;             // the users that may call it
   SourcePosition position;
 };
 

@@ -38,8 +38,8 @@ bool CanBeName(std::string_view text) { return !text.empty() && text.find('\0') 
 
 std::string_view Noun(IdKind kind) { return kind == IdKind::kUser ? "user" : "group"; }
 
-// What to do about a name that does not exist. `others` lists what is valid besides a name:
-// ` or a number`.
+// Returns the second half of the message about a name that does not exist. `others` lists the
+// alternatives to a name: ` or a number`.
 std::string MissingNameAdvice(const std::string& name, IdKind kind, std::string_view others,
                               ReadScope* scope) {
   const std::string advice =
@@ -181,7 +181,7 @@ class SetReader {
   std::string_view key_;
   IdKind kind_;
   bool ranges_;
-  std::string_view others_;  // what an element may be besides a name
+  std::string_view others_;  // the alternatives to a name for an element
   ReadScope* scope_;
   IdSet set_;
   std::unordered_set<std::string> seen_;

@@ -27,13 +27,14 @@ inline std::string UseOneOf(const std::vector<std::string>& names) {
   constexpr size_t kMostShown = 10;
   if (names.empty()) return "the configuration has none";
   const size_t shown = std::min(names.size(), kMostShown);
-  std::string text = "use ";
+  std::string advice = "use ";
   for (size_t i = 0; i < shown; ++i) {
-    if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
-    text += text::Quote(names[i]);
+    if (i > 0) advice += i + 1 == names.size() ? " or " : ", ";
+    advice += text::Quote(names[i]);
   }
-  if (names.size() > shown) text += " or one of " + std::to_string(names.size() - shown) + " more";
-  return text;
+  if (names.size() > shown)
+    advice += " or one of " + std::to_string(names.size() - shown) + " more";
+  return advice;
 }
 
 template <typename T>
@@ -54,7 +55,7 @@ std::string ThereAre(const std::vector<T>& things) {
 template <typename T>
 ttrpc::Status NoSuchName(std::string_view kind, std::string_view name,
                          const std::vector<T>& things) {
-  // With more names than this, the comparisons would take too long for the daemon's event loop.
+  // Comparing more names would take too long in the daemon's event loop.
   constexpr size_t kMostCompared = 1000;
   const std::vector<std::string> names = NamesOf(things);
   const std::string closest = names.size() <= kMostCompared ? text::Closest(name, names) : "";

@@ -40,7 +40,7 @@ struct ConfigError {
     kWarning,         // refuses nothing
   };
   SourcePosition position;  // line 0: the file as a whole
-  std::string message;      // what is wrong; what to do
+  std::string message;      // the problem and the remedy: `WHAT; WHAT TO DO`
   Kind kind = Kind::kError;
 
   // The one form in which every program prints a finding: `FILE:LINE:COLUMN: error: MESSAGE` or

@@ -21,7 +21,7 @@ struct ReloadVerdict {
   // When the daemon began to read its files, or refused to read them. A caller that asked later
   // waits for another verdict.
   std::chrono::steady_clock::time_point read;
-  std::string digest;  // of the configuration in use
+  std::string digest;  // identifies the configuration in use
   // Findings as ConfigError::ToString() prints them, and other errors, one on each line. Without
   // errors, the configuration was applied.
   std::vector<std::string> errors;

@@ -69,7 +69,7 @@ std::optional<TextPosition> FindLongKey(std::string_view text) {
   constexpr std::string_view kBetweenKeys = "\n=,[]{}";
   constexpr std::string_view kBlanks = " \t\r";
   constexpr size_t kNone = std::string_view::npos;
-  size_t start = kNone;  // of the current key
+  size_t start = kNone;  // where the current key begins
   int parts = 1;
   size_t at = 0;
   while (at < text.size()) {

@@ -52,9 +52,10 @@ class Diagnostics {
   void Cover(const SourcePosition& position) { covered_.insert(position.ToString()); }
   std::vector<ConfigError> Take() { return std::move(errors_); }
 
-  // The one of `names` that `typed` probably means; empty if none is close.
+  // Returns the one of `names` that `typed` probably means, or nothing if none is close.
   std::string Closest(std::string_view typed, const std::vector<std::string>& names);
-  // What to do about an unknown name: `did you mean "X"?`, or `otherwise` if no name is close.
+  // Returns the second half of the message about an unknown name: `did you mean "X"?`, or
+  // `otherwise` if no name is close.
   std::string DidYouMean(std::string_view typed, const std::vector<std::string>& names,
                          std::string_view otherwise);
   // False once so many names were compared that there are no more suggestions.

@@ -29,7 +29,7 @@ class GuardedValues {
   friend class GuardedKeys;
 
   std::vector<std::optional<std::string_view>> values_;
-  std::vector<uint32_t> present_;  // what the next request has to clear
+  std::vector<uint32_t> present_;  // the keys that the next request must clear
 };
 
 // The value that a rule requires for a guarded key.

@@ -68,7 +68,7 @@ struct Policy::RuleIndex {
 struct Policy::Found {
   struct List {
     std::span<const RuleIndex::Entry> entries;
-    size_t offset;  // what to add to a position for the position in an Admission
+    size_t offset;  // position in an Admission = offset + position in the index
   };
   std::array<List, 6> lists;  // only the first `count` are used
   size_t count = 0;

@@ -16,8 +16,7 @@ namespace proxyd {
 //  - A rule without `listeners` sends calls to one backend, before a later rule that names the
 //    listener can send them to another.
 //  - A deny rule denies by a group or a uid that a client can drop, and a later rule then allows
-//  the
-//    client.
+//    that client.
 // The number of comparisons is limited, so that very many rules are still read in time; pairs
 // beyond the limit get no warning. `unreachable` says for each rule whether it can never match,
 // which has a warning of its own.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [admin] and [metrics]: whether they are there, and what they may say.
+// Tests that [admin] and [metrics] are optional, and which values they accept.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,7 +91,7 @@ TEST(ConfigEndpoints, NothingButLoopback) {
   }
 }
 
-TEST(ConfigEndpoints, AddressesThatAreNone) {
+TEST(ConfigEndpoints, OtherAddressesAreRefused) {
   EXPECT_THAT(
       Strings(ParseText("[admin]\naddress = \"tcp:127.0.0.1:1\"\n[metrics]\naddress = 1\n").errors),
       ElementsAre("c:2:11: error: address is \"tcp:127.0.0.1:1\"; use unix:///abs/path or "
@@ -108,7 +108,7 @@ TEST(ConfigEndpoints, AddressesThatAreNone) {
           "tcp:127.0.0.1:PORT"));
 }
 
-TEST(ConfigEndpoints, EachAddressStandsOnce) {
+TEST(ConfigEndpoints, EachAddressIsUsedOnce) {
   EXPECT_THAT(
       Strings(ParseText("[admin]\naddress = \"unix:///x\"\n[metrics]\naddress = \"unix:///x\"\n"
                         "[[listener]]\nname = \"l\"\naddress = \"unix:///y\"\n"
@@ -120,7 +120,7 @@ TEST(ConfigEndpoints, EachAddressStandsOnce) {
           "the address of another server"));
 }
 
-TEST(ConfigEndpoints, WhatHasNoPathHasNoMode) {
+TEST(ConfigEndpoints, SocketsWithoutAPathHaveNoMode) {
   EXPECT_THAT(Strings(ParseText("[admin]\naddress = \"unix-abstract:a\"\nmode = \"0600\"\n"
                                 "[metrics]\naddress = \"tcp:127.0.0.1:1\"\nowner = \"0\"\n")
                           .errors),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The warnings about descriptors, to the letter.
+// Tests the warnings about descriptors, to the letter.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// Two descriptors for each connection, three for each listener and 64 for everything else.
+// The need is two descriptors for each connection, three for each listener and 64 for the rest.
 TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
   const LoadedConfig loaded = ParseText(
       "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
@@ -35,7 +35,7 @@ TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
   EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
 }
 
-// What clients, root and the daemon itself do not take is what one user may have.
+// One user may have the descriptors that clients, root and the daemon itself do not need.
 TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
   const LoadedConfig loaded = ParseText(
       "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "

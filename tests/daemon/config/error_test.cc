@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every error of one file, to the letter and in order.
+// Tests every error of one file, to the letter and in order.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ struct ErrorCase {
   std::vector<std::string> errors;
 };
 
-// So that a failure names the case.
+// gtest prints the name of the case in a failure.
 void PrintTo(const ErrorCase& test, std::ostream* out) { *out << test.name; }
 
 std::string CaseName(const testing::TestParamInfo<ErrorCase>& info) { return info.param.name; }
@@ -374,7 +374,7 @@ TEST(ConfigErrors, AnAddressSaysWhatIsWrongWithIt) {
       "[[backend]]\nname = \"a\"\naddress = \"unix://a\"\n");
   const auto errors = Strings(loaded.errors);
   ASSERT_EQ(errors.size(), 2U);
-  // The rest is the library's, and asserted there.
+  // The rest of the text comes from the library, whose tests assert it.
   EXPECT_THAT(errors[0], StartsWith("c:3:11: error: address is \"tcp:1\", which is not valid: "));
   EXPECT_THAT(errors[1],
               StartsWith("c:6:11: error: address is \"unix://a\", which is not valid: "));
@@ -384,11 +384,11 @@ TEST(ConfigErrors, ASyntaxErrorHasItsPosition) {
   const LoadedConfig loaded = ParseText("[log]\nlevel = = 3\n");
   const auto errors = Strings(loaded.errors);
   ASSERT_EQ(errors.size(), 1U);
-  // The rest is the parser's.
+  // The rest of the text comes from the parser.
   EXPECT_THAT(errors[0], StartsWith("c:2:9: error: invalid TOML: "));
 }
 
-// What the parser quotes of the file stays on the line of its message.
+// The parser quotes the file in its message, which must still be one line.
 TEST(ConfigErrors, ASyntaxErrorIsOneLine) {
   const auto errors = Strings(ParseText("x = t\n").errors);
   ASSERT_EQ(errors.size(), 1U);
@@ -410,14 +410,14 @@ TEST(ConfigErrors, DeepNestingIsASyntaxError) {
   EXPECT_THAT(errors[0], StartsWith("c:1:"));
 }
 
-// `a.a.a…`, of `parts` parts.
+// Returns `a.a.a…` with this number of parts.
 std::string LongKey(size_t parts) {
   std::string key = "a";
   for (size_t i = 1; i < parts; ++i) key += ".a";
   return key;
 }
 
-// The library would build a table in a table for each part, and overflow the stack.
+// The library would build a table inside a table for each part, and overflow the stack.
 const std::string kLongKey =
     "error: this key has more than 16 parts; use at most two, as in log.level";
 const ErrorCase kLongKeyCases[] = {
@@ -434,7 +434,7 @@ const ErrorCase kLongKeyCases[] = {
 };
 INSTANTIATE_TEST_SUITE_P(LongKey, ConfigErrors, testing::ValuesIn(kLongKeyCases), CaseName);
 
-TEST(ConfigErrors, DotsThatAreOfNoKeyAreNoLongKey) {
+TEST(ConfigErrors, DotsOutsideKeysDoNotMakeALongKey) {
   const std::string dots(100, '.');
   std::string multi_line = "[log]\nlevel = \"\"\"\n";
   multi_line.append(dots).append("\\\"\"\"").append(dots).append("\"\"\"\"\"\n");
@@ -450,8 +450,7 @@ TEST(ConfigErrors, DotsThatAreOfNoKeyAreNoLongKey) {
   EXPECT_THAT(errors[0], StartsWith("c:1:1: error: unknown section \"a\"; use [daemon], "));
 }
 
-// What the library builds and destroys of both bounds together fits on the stack, and we read no
-// deeper than a configuration goes.
+// Both limits together must fit on the stack when the library builds and destroys the tables.
 TEST(ConfigErrors, LongKeysAtEachLevelOfDeepNestingAreRead) {
   std::string text = "[" + LongKey(16) + "]\n";
   for (int depth = 0; depth < 255; ++depth) text += LongKey(16) + " = {";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LoadConfig on real files: which are read, in which order, and which are refused.
+// Tests LoadConfig() on real files: which are read, in which order, and which are refused.
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -21,6 +21,7 @@
 namespace proxyd {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -55,7 +56,7 @@ class LoadConfigTest : public testing::Test {
 
 constexpr const char* kDeny = "[[rule]]\naction = \"deny\"\nname = ";
 
-TEST_F(LoadConfigTest, WithoutAFolderTheFileIsAll) {
+TEST_F(LoadConfigTest, WithoutADirectoryOnlyTheFileIsRead) {
   Write(main_, "[log]\nlevel = \"warn\"\n");
   const LoadedConfig loaded = Load();
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
@@ -64,9 +65,9 @@ TEST_F(LoadConfigTest, WithoutAFolderTheFileIsAll) {
   EXPECT_EQ(loaded.config->file, main_);
 }
 
-TEST_F(LoadConfigTest, ReadsTheFolderInNameOrderAfterTheFile) {
+TEST_F(LoadConfigTest, ReadsTheDirectoryInNameOrderAfterTheFile) {
   MakeFolder();
-  // Written in another order; bytes decide, not the locale.
+  // The files are written in another order. They are sorted by bytes, not by the locale.
   Write(conf_d_ + "/b.toml", std::string(kDeny) + "\"b\"\n");
   Write(conf_d_ + "/10.toml", std::string(kDeny) + "\"10\"\n");
   Write(conf_d_ + "/Z.toml", std::string(kDeny) + "\"Z\"\n");
@@ -80,7 +81,7 @@ TEST_F(LoadConfigTest, ReadsTheFolderInNameOrderAfterTheFile) {
   EXPECT_EQ(loaded.config->rules[1].position.ToString(), conf_d_ + "/10.toml:1:1");
 }
 
-TEST_F(LoadConfigTest, OtherNamesInTheFolderAreNotRead) {
+TEST_F(LoadConfigTest, OtherNamesInTheDirectoryAreNotRead) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml.orig", "?");
@@ -89,7 +90,7 @@ TEST_F(LoadConfigTest, OtherNamesInTheFolderAreNotRead) {
   EXPECT_THAT(Errors(), IsEmpty());
 }
 
-TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
+TEST_F(LoadConfigTest, ARelativePathHasItsDirectoryBesideIt) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml", "x = 1\n");
@@ -124,7 +125,7 @@ TEST_F(LoadConfigTest, AMissingFileIsAnErrorAndTheRestIsChecked) {
               "/a.toml:5:1: error: unknown key \"user\" in [[rule]]; did you mean \"users\"?"));
 }
 
-TEST_F(LoadConfigTest, AFolderIsNoFile) {
+TEST_F(LoadConfigTest, ADirectoryIsNotAFile) {
   ASSERT_EQ(mkdir(main_.c_str(), 0755), 0);
   EXPECT_THAT(Errors(),
               ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
@@ -136,7 +137,7 @@ TEST_F(LoadConfigTest, AFifoIsRefusedWithoutWaiting) {
               ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
 }
 
-TEST_F(LoadConfigTest, AFileIsNoFolder) {
+TEST_F(LoadConfigTest, AFileIsNotADirectory) {
   Write(main_, "");
   Write(conf_d_, "");
   EXPECT_THAT(Errors(),
@@ -165,7 +166,7 @@ TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
           conf_d_ + "/a.toml: error: the file is writable by others; change that with chmod o-w"));
 }
 
-TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
+TEST_F(LoadConfigTest, ADirectoryWritableByOthersIsRefused) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml", "");
@@ -178,8 +179,9 @@ TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
                   ": error: the directory is writable by others; change that with chmod o-w"));
 }
 
-// One foreign file in it could keep the daemon from starting, and its owner could take ours away.
-TEST_F(LoadConfigTest, TheFilesFolderIsHeldToTheSame) {
+// Another user's file there could keep the daemon from starting, and a user who may write the
+// directory could remove the daemon's files.
+TEST_F(LoadConfigTest, TheDirectoryOfTheFileIsChecked) {
   Write(main_, "");
   for (const mode_t mode : {0777, 01777, 0707}) {
     ASSERT_EQ(chmod(folder_.c_str(), mode), 0);
@@ -198,7 +200,7 @@ TEST_F(LoadConfigTest, TheFilesFolderIsHeldToTheSame) {
       ElementsAre(".: error: the directory is writable by others; change that with chmod o-w"));
 }
 
-// What only root can set up.
+// The tests of this class need root.
 class LoadConfigAsRootTest : public LoadConfigTest {
  protected:
   void SetUp() override {
@@ -217,7 +219,7 @@ TEST_F(LoadConfigAsRootTest, AFileOfAnotherUserIsRefused) {
               ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
-TEST_F(LoadConfigAsRootTest, AFolderOfAnotherUserIsRefused) {
+TEST_F(LoadConfigAsRootTest, ADirectoryOfAnotherUserIsRefused) {
   MakeFolder();
   Write(main_, "");
   ASSERT_EQ(chown(conf_d_.c_str(), 1000, 0), 0);
@@ -236,8 +238,8 @@ TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
       ElementsAre(main_ + ": error: the file is writable by gid 1000; change that with chmod g-w"));
 }
 
-// As Kubernetes mounts a ConfigMap.
-TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) {
+// Kubernetes mounts a ConfigMap in this way.
+TEST_F(LoadConfigAsRootTest, ADirectoryWritableByOthersIsReadFromAReadOnlyMount) {
   Write(main_, "");
   MakeFolder();
   Write(conf_d_ + "/..data.toml", "?");
@@ -247,7 +249,7 @@ TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) 
   ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
   bool mounted = false;
   LoadedConfig loaded;
-  // A thread has mounts of its own, which end with it.
+  // The mounts of the thread disappear with it.
   std::thread([&] {
     const char* const path = folder_.c_str();
     mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
@@ -267,12 +269,12 @@ TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) 
           conf_d_ + ": error: the directory is writable by others; change that with chmod o-w"));
 }
 
-// An entry of an access control list, as the kernel has it.
+// Returns an entry of an access control list in the form of the kernel.
 std::string AclEntry(char tag, char permissions, uint16_t id) {
   return {tag, 0, permissions, 0, static_cast<char>(id & 0xff), static_cast<char>(id >> 8), 0, 0};
 }
 
-// Of a file of mode 0640 with one more entry and a mask.
+// Returns the list of a file with mode 0640, one more entry and a mask.
 std::string Acl(const std::string& named, char mask) {
   std::string list("\x02\0\0\0", 4);
   const auto nobody = [](char tag, char permissions) {
@@ -301,7 +303,7 @@ class AccessListTest : public LoadConfigAsRootTest {
   }
 };
 
-TEST_F(AccessListTest, WhoeverItLetsWriteIsRefused) {
+TEST_F(AccessListTest, AFileThatItLetsOthersWriteIsRefused) {
   Write(main_, "");
   if (!Set(main_, Acl(AclEntry(kUser, 6, 1000), 6))) GTEST_SKIP() << "no access control lists here";
   const std::string by_list = " through its access control list; change that with setfacl -x ";
@@ -312,20 +314,20 @@ TEST_F(AccessListTest, WhoeverItLetsWriteIsRefused) {
                                     "g:1000"));
 }
 
-TEST_F(AccessListTest, WhatItDoesNotLetAnybodyElseDoIsFine) {
+TEST_F(AccessListTest, AFileThatItLetsNobodyElseWriteIsRead) {
   Write(main_, "");
   if (!Set(main_, Acl(AclEntry(kUser, 4, 1000), 6))) GTEST_SKIP() << "no access control lists here";
-  EXPECT_THAT(Errors(), IsEmpty()) << "it may read";
+  EXPECT_THAT(Errors(), IsEmpty()) << "uid 1000 may only read";
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 1000), 4)));
-  EXPECT_THAT(Errors(), IsEmpty()) << "the mask leaves it only that";
+  EXPECT_THAT(Errors(), IsEmpty()) << "the mask allows only reading";
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 0), 6)));
-  EXPECT_THAT(Errors(), IsEmpty()) << "it is root's";
-  // The mode shows the mask for what the group may do.
+  EXPECT_THAT(Errors(), IsEmpty()) << "the entry is for root";
+  // The group bits of the mode show the mask.
   ASSERT_EQ(chown(main_.c_str(), 0, 1001), 0);
   EXPECT_THAT(Errors(), IsEmpty());
 }
 
-TEST_F(AccessListTest, FoldersAreHeldToTheSame) {
+TEST_F(AccessListTest, DirectoriesAreChecked) {
   Write(main_, "");
   MakeFolder();
   const std::string list = Acl(AclEntry(kUser, 7, 1000), 7);
@@ -337,7 +339,7 @@ TEST_F(AccessListTest, FoldersAreHeldToTheSame) {
   EXPECT_THAT(Errors(), ElementsAre(folder_ + error, conf_d_ + error));
 }
 
-TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {
+TEST_F(LoadConfigAsRootTest, TheTargetOfALinkIsChecked) {
   Write(folder_ + "/real", "");
   ASSERT_EQ(symlink("real", main_.c_str()), 0);
   ASSERT_EQ(lchown(main_.c_str(), 1000, 1000), 0);
@@ -347,7 +349,7 @@ TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {
               ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
-// Another effective user: a file of its own is as good as root's.
+// The effective user of the process may be another one, whose own file is as good as root's.
 TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
   Write(main_, "");
   ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
@@ -370,6 +372,8 @@ TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
 TEST(SystemNameResolverTest, AsksTheSystem) {
   EXPECT_EQ(SystemNameResolver().User("root"), 0U);
   EXPECT_EQ(SystemNameResolver().Group("root"), 0U);
+  EXPECT_THAT(SystemNameResolver().Users(), Contains("root"));
+  EXPECT_THAT(SystemNameResolver().Groups(), Contains("root"));
   const passwd* user = getpwnam("nobody");
   ASSERT_NE(user, nullptr);
   EXPECT_EQ(SystemNameResolver().User("nobody"), user->pw_uid);

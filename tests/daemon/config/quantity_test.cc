@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Durations and sizes.
+// Tests how durations and sizes are read and printed.
 #include "config/quantity.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReloadVerdict: the text of the file, and what is read back from it.
+// Tests the text of a ReloadVerdict, and that it reads back the same.
 #include "config/reload_verdict.h"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every error of a rule, to the letter and in order.
+// Tests every error of a rule, to the letter and in order.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAreArray;
 
-// Two listeners and a backend, in front of the rule: its first line is line 8.
+// Two listeners and a backend, before the rule, which begins on line 8.
 constexpr const char* kAround = R"(listener = [ { name = "a", address = "unix:///a" },
              { name = "b", address = "unix:///b" } ]
 
@@ -20,7 +20,7 @@ name = "shim"
 address = "unix:///shim"
 
 )";
-// What an allow rule needs, on one line for each key: 8 to 14.
+// The required keys of an allow rule, on lines 8 to 13.
 constexpr const char* kAllow = R"([[rule]]
 name = "r"
 users = ["root"]
@@ -48,7 +48,7 @@ TEST_P(RuleErrors, AreReportedToTheLetter) {
   EXPECT_THAT(Strings(loaded.errors), ElementsAreArray(GetParam().errors));
 }
 
-TEST(RuleErrors, WhatTheCasesBuildOnHasNone) {
+TEST(RuleErrors, TheRulesOfTheCasesHaveNone) {
   EXPECT_TRUE(ParseText(std::string(kAround) + kAllow).config.has_value());
   EXPECT_TRUE(ParseText(std::string(kAround) + kDeny).config.has_value());
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a correct configuration becomes: defaults, each key, and several files as one.
+// Tests the values of a correct configuration: defaults, each key, and the merge of several files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::StartsWith;
 
-// Fails the test, and gives an empty configuration, where there are errors.
+// Fails the test and returns an empty configuration if there are errors.
 Config Good(const std::vector<ConfigFile>& files) {
   LoadedConfig loaded = ParseFilesForTest(files);
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
@@ -194,7 +194,7 @@ TEST(ConfigValues, BackendConnectionsAreFourForEachConnectionUnlessTheyAreGiven)
             4000000U);
 }
 
-// Whoever wants few connections need not know of the reserve.
+// A user can lower `connections` without knowing about the reserve.
 TEST(ConfigValues, TheReserveIsAtMostHalfUnlessItIsGiven) {
   EXPECT_EQ(Good("[limits]\nconnections = 10\n").limits.connections_reserved, 5U);
   EXPECT_EQ(Good("[limits]\nconnections = 1\n").limits.connections_reserved, 0U);
@@ -448,7 +448,7 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
                   "message_size, buffered_per_user or buffered"));
 }
 
-// The others are still checked, but nothing that may stand in the lost file is missed.
+// The other files are still checked, but a name that the broken file may declare is no error.
 TEST(ConfigFiles, ASyntaxErrorEndsOnlyItsOwnFile) {
   const LoadedConfig loaded = ParseFilesForTest(
       {{"a", "[[listener]]\nname = \"a\"\n???\n"},

@@ -37,7 +37,7 @@ RuleConfig On(std::vector<size_t> listeners, RuleConfig rule) {
 
 class ExplainTest : public testing::Test {
  protected:
-  // The n-th rule is called "n" and stands in line 10 + n of c.toml.
+  // Rule number n is called "n" and is on line 10 + n of c.toml.
   Explanation Ask(std::vector<RuleConfig> rules, std::string_view method) {
     for (size_t i = 0; i < rules.size(); ++i) {
       rules[i].name = std::to_string(i);
@@ -57,7 +57,7 @@ class ExplainTest : public testing::Test {
   std::vector<ttrpc::MetadataEntry> metadata_;
 };
 
-TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItStands) {
+TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItIs) {
   const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/M"})}, "/s/M");
   EXPECT_TRUE(found.admitted);
   EXPECT_TRUE(found.allowed);
@@ -67,7 +67,7 @@ TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItStands) {
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhatItStandsBefore) {
+TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhichRuleWouldAllow) {
   const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/*"})}, "/s/N");
   EXPECT_TRUE(found.admitted);
   EXPECT_FALSE(found.allowed);
@@ -89,7 +89,7 @@ TEST_F(ExplainTest, SaysThatNothingMatches) {
                                        "but not this one"));
 }
 
-TEST_F(ExplainTest, SaysThatAPeerIsNotLetIn) {
+TEST_F(ExplainTest, SaysThatAPeerIsNotAdmitted) {
   const Explanation found = Ask({For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_FALSE(found.allowed);
@@ -100,7 +100,7 @@ TEST_F(ExplainTest, SaysThatAPeerIsNotLetIn) {
               ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 1000"));
 }
 
-TEST_F(ExplainTest, NobodyIsLetInWithoutAUser) {
+TEST_F(ExplainTest, NobodyIsAdmittedWithoutAUser) {
   uid_ = static_cast<uid_t>(-1);
   const Explanation found = Ask({Allow({"/s/M"})}, "/s/M");
   EXPECT_FALSE(found.admitted);
@@ -110,7 +110,7 @@ TEST_F(ExplainTest, NobodyIsLetInWithoutAUser) {
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, RulesThatAreNotEnforcedAreToldApart) {
+TEST_F(ExplainTest, RulesThatAreNotEnforcedAreListedSeparately) {
   const Explanation found =
       Ask({Shadow(Deny({"/s/M"})), Shadow(Allow({"/s/*"})), Allow({"/s/M"})}, "/s/M");
   EXPECT_TRUE(found.allowed);
@@ -163,14 +163,14 @@ TEST_F(ExplainTest, ARuleMayBeOfAnotherListener) {
                           "listener \"second\""));
 }
 
-TEST_F(ExplainTest, WhatLacksMoreThanOneThingIsNotNear) {
+TEST_F(ExplainTest, ARuleThatFailsInTwoRespectsIsNotListed) {
   const Explanation found = Ask({For(Ids({7}), Allow({"/s/O"})), Shadow(Allow({"/s/O"})),
                                  On({1}, For(Ids({7}), Allow({"/s/M"})))},
                                 "/s/M");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, TheOverflowUidIsToldToBeWrittenOut) {
+TEST_F(ExplainTest, TheOverflowUidMustBeListed) {
   uid_ = kOverflow.uid;
   const Explanation found = Ask({Allow({"/s/M"}), For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
   EXPECT_FALSE(found.admitted);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The warnings of --check, to the letter, and that nothing else is warned about.
+// Tests the warnings of --check, to the letter, and that there are no others.
 #include "policy/lint.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ std::string WithRules(const std::string& rules) {
   return "listener = [{ name = \"a\", address = \"unix:///a\" }, "
          "{ name = \"b\", address = \"unix:///b\" }]\n" +
          rules +
-         // What keeps both listeners and the backend from being warned about.
+         // This rule prevents warnings about the listeners and the backend.
          "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n"
          "[[rule]]\nname = \"last\"\nusers = [1]\nmethods = [\"/last/Last\"]\naction = \"allow\"\n"
          "backend = \"shim\"\nmetadata = { k = \"v\" }\n";
@@ -62,7 +62,7 @@ TEST(LintTest, AuditOfEachCallWithoutARate) {
   EXPECT_THAT(Warnings(WithRules(rule)),
               ElementsAre("c:2:1: warning: audit = \"all\" in rule \"r\"" + why));
   EXPECT_THAT(Warnings(WithRules(all + rate + rule)), IsEmpty());
-  // What these write is held to [audit] rate_per_user.
+  // rate_per_user in [audit] limits the lines of these rules.
   EXPECT_THAT(Warnings(WithRules(rule + "enforce = false\n")), IsEmpty());
   EXPECT_THAT(
       Warnings(WithRules(Rule("d", "methods = [\"/s/M\"]\naction = \"deny\"\naudit = \"all\"\n"))),
@@ -273,7 +273,7 @@ TEST(CheckAdminTest, OpenToEverybody) {
               ElementsAre("c:2:1: warning: users in [admin] contains \"*\", so everyone who can "
                           "connect can see all calls and stop the daemon; name the users"));
   EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
-  // Its users are matched as those of an allow rule are.
+  // The users of [admin] are matched like those of an allow rule.
   EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [\"nobody\"]\n")),
               ElementsAre("c:2:1: warning: [admin] allows uid 65534, which the kernel reports for "
                           "every uid without a mapping; remove it unless you mean all of them"));
@@ -329,7 +329,7 @@ TEST(CheckDiversionTest, NothingIsTaken) {
   EXPECT_THAT(WarningsOfTwoBackends(AllowAgent(all, kOnB), first), IsEmpty());
 }
 
-// --- a deny rule by what its bearer can drop ---
+// --- a deny rule for something that a client can drop ---
 
 std::string Deny(const std::string& rest) { return Rule("deny", "action = \"deny\"\n" + rest); }
 
@@ -376,7 +376,7 @@ TEST(CheckEvasionTest, AUserCanHaveSubordinateUids) {
               IsEmpty());
 }
 
-TEST(CheckEvasionTest, WhatTheDenyRuleIsNotForIsNotWarnedAbout) {
+TEST(CheckEvasionTest, CallsThatTheDenyRuleDoesNotMatchCauseNoWarning) {
   const std::string allow = Allow("allow", "[1000]", "[\"/s/Get*\"]");
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nusers = [2000]\n"), allow), IsEmpty());
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmethods = [\"/s/*Put\"]\n"), allow),
