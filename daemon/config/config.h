@@ -68,10 +68,10 @@ struct LimitsConfig {
   uint32_t connections = 16384;         // for all users together
   uint32_t connections_reserved = 256;  // how many of these only uid 0 may use; always fewer
   uint32_t connections_per_user = 4096;
-  uint32_t calls_per_connection = 1024;             // in flight
-  uint32_t calls_per_user = 4096;                   // in flight, until the backend ends them
-  uint32_t backend_connections_per_user = 16384;    // default: 4 * connections_per_user
-  uint32_t requests_per_second_per_user = 0;        // 0: no limit
+  uint32_t calls_per_connection = 1024;           // in flight
+  uint32_t calls_per_user = 4096;                 // in flight, until the backend is done with them
+  uint32_t backend_connections_per_user = 16384;  // default: 4 * connections_per_user
+  uint32_t requests_per_second_per_user = 0;      // 0: no limit
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
   uint64_t buffered = uint64_t{512} << 20;          // bytes, all users; at least buffered_per_user
   uint32_t message_size = ttrpc::kDefaultMessageSize;
