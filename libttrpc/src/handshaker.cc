@@ -30,12 +30,12 @@ class UnixCredentialsHandshaker final : public Handshaker {
   const UnixCredentialsOptions options_;
 };
 
-// Keeps the sessions of all, and is the last one to whoever asks.
+// Keeps the sessions of all handshakers, and shows the last one.
 class Sessions final : public HandshakeSession {
  public:
   void Add(std::unique_ptr<HandshakeSession> session) { sessions_.push_back(std::move(session)); }
   ~Sessions() override {
-    // A transport stands on the one that was there before it.
+    // A transport uses the one that was made before it, so the last one is destroyed first.
     while (!sessions_.empty()) sessions_.pop_back();
   }
   const HandshakeSession* shown() const override { return sessions_.back()->shown(); }
@@ -108,7 +108,7 @@ std::unique_ptr<Handshaker> RequireUidGid(uid_t uid, gid_t gid) {
 std::unique_ptr<Handshaker> RequireRoot() { return RequireUidGid(0, 0); }
 
 std::unique_ptr<Handshaker> RequireSameUser() {
-  // Asked at each handshake: a process may change its ids after it was set up.
+  // The ids are read at each handshake, because a process may change them after its setup.
   return RequireUnixCredentials([](const UnixCredentials& credentials) {
     return CheckIds(credentials, ::geteuid(), ::getegid());
   });

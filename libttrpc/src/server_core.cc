@@ -23,7 +23,7 @@ struct ServerCore::Handshaking {
           core.Bury(position);
         }) {}
   std::list<Handshaking>::iterator position;
-  bool buried = false;  // too late, whatever it finds
+  bool buried = false;  // the result is ignored
   Timer timer;
   TaskGroup task;
 };
@@ -164,7 +164,7 @@ void ServerCore::Reap() {
   dead_connections_.clear();
   if (!closed_ || !done_ || connections() > 0 || !tasks_.empty()) return;
   give_up_.Stop();
-  // May destroy this.
+  // `done` may destroy this.
   const auto done = std::exchange(done_, nullptr);
   done();
 }
@@ -175,7 +175,7 @@ void ServerCore::Shutdown(std::chrono::nanoseconds timeout, std::function<void()
   listening_.clear();
   while (!handshakes_.empty()) Bury(handshakes_.begin());
   for (auto next = connections_.begin(); next != connections_.end();) {
-    // It may leave the list.
+    // Drain() may remove the connection from the list.
     ServerConnection& connection = *next++;
     connection.Drain();
   }
@@ -187,7 +187,7 @@ void ServerCore::Close() {
   closed_ = true;
   listening_.clear();
   while (!handshakes_.empty()) Bury(handshakes_.begin());
-  // Before the connections, which would tell the handlers.
+  // First, because closing the connections would cancel the handlers' contexts.
   tasks_.Clear();
   while (!connections_.empty()) {
     connections_.front().Close();

@@ -91,7 +91,7 @@ StatusCode CodeOfErrno(int error_number) {
 
 Status ErrnoStatus(int error_number, std::string_view what) {
   std::string message(what);
-  // generic_category().message() is thread-safe where strerror() is not.
+  // generic_category().message() is thread-safe; strerror() is not.
   message.append(": ").append(std::generic_category().message(error_number));
   return {CodeOfErrno(error_number), std::move(message)};
 }
