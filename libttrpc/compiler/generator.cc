@@ -37,7 +37,7 @@ Kind KindOf(const MethodDescriptor& method) {
 
 std::string BoolText(bool value) { return value ? "true" : "false"; }
 
-// Calls `print` with a printer whose text is returned.
+// Returns the text that `print` writes to a printer.
 template <typename Print>
 std::string Text(Print print) {
   std::string text;
@@ -49,7 +49,7 @@ std::string Text(Print print) {
   return text;
 }
 
-// The namespaces that the messages of the file are in.
+// Returns the namespaces that protoc uses for the messages of the file.
 std::vector<std::string> NamespacesOf(const FileDescriptor& file) {
   std::vector<std::string> parts;
   std::string part;
@@ -77,7 +77,7 @@ void CloseNamespaces(const FileDescriptor& file, Printer& out) {
     out.Print("}  // namespace $part$\n", "part", *part);
 }
 
-// The comment that stands before it in the proto.
+// Copies the comment that precedes the definition in the .proto file.
 template <typename D>
 void PrintComment(const D& descriptor, Printer& out) {
   SourceLocation location;
@@ -87,7 +87,7 @@ void PrintComment(const D& descriptor, Printer& out) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string line(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
-    // A comment that ends in a backslash would go on in the next line.
+    // A backslash at the end would continue the comment on the next line.
     while (!line.empty() && (line.back() == '\\' || line.back() == ' ' || line.back() == '\r'))
       line.pop_back();
     out.Print("//$line$\n", "line", line);
@@ -115,7 +115,7 @@ Variables VariablesOf(const MethodDescriptor& method, const Options& options) {
   return variables;
 }
 
-// Up to the name, and from its parameters on, of the function that both sides have.
+// The result type and the parameters of the function that servers and clients share, by Kind.
 constexpr const char* kResult[] = {
     "::ttrpc::Task<::ttrpc::Result<$reply$>>",
     "::ttrpc::Task<::ttrpc::Status>",
@@ -133,7 +133,7 @@ constexpr const char* kParameters[] = {
     "    ::ttrpc::SendStream<$reply$>& replies",
 };
 
-// … of the one that only a client has.
+// The same for the function that only clients have.
 constexpr const char* kCallResult[] = {
     "",
     "::ttrpc::ServerStreamCall<$reply$>",
@@ -195,7 +195,7 @@ void PrintClient(const ServiceDescriptor& service, const Options& options, Print
     out.Print(of_method, text.c_str());
   }
   out.Outdent();
-  // clang tells of members that are not used.
+  // clang warns about unused members.
   out.Print(
       "\n"
       " private:\n"

@@ -16,7 +16,8 @@ using ttrpc::StatusCode;
 
 Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 
-// One `1.5s` off the front; none if there is none there, or it is too long.
+// Removes one part such as `1.5s` from the front of `text`. Returns none if there is none or it is
+// too long.
 std::optional<nanoseconds> TakePart(std::string_view* text) {
   uint64_t whole = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), whole);
@@ -28,7 +29,7 @@ std::optional<nanoseconds> TakePart(std::string_view* text) {
     if (fraction.empty()) return std::nullopt;
     text->remove_prefix(1 + fraction.size());
   }
-  // Smaller units come first, so that ms is tried before m.
+  // Smaller units come first, so that "ms" is tried before "m".
   for (const Unit& unit : kTimeUnits) {
     if (!text->starts_with(unit.name)) continue;
     text->remove_prefix(unit.name.size());
@@ -101,7 +102,7 @@ void AppendNumber(uint64_t number, std::string* out) {
 
 void AppendTime(std::chrono::system_clock::time_point time, std::string* out) {
   namespace chrono = std::chrono;
-  // Not gmtime_r(), which takes the C library's lock on time zones for each line.
+  // gmtime_r() is avoided because it takes the C library's time zone lock for each line.
   const auto day = chrono::floor<chrono::days>(time);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss clock(chrono::floor<chrono::microseconds>(time - day));

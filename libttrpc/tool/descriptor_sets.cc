@@ -16,10 +16,10 @@ namespace {
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptorProto;
 
-// Files by name, from any number of sets.
+// Files by name, from any number of descriptor sets.
 class Database final : public google::protobuf::DescriptorDatabase {
  public:
-  // Gives what is wrong with the set, empty if nothing is.
+  // Returns what is wrong with the set, or an empty string.
   std::string AddSet(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in) return path + ": " + std::strerror(errno);
@@ -37,7 +37,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
     return "";
   }
 
-  // Lines for each import that is in no set, nor one of protobuf's own files.
+  // Returns a line for each import that is neither in a set nor one of protobuf's own files.
   std::vector<std::string> Missing() const {
     std::vector<std::string> lines;
     for (const auto& [name, file] : files_) {
@@ -68,7 +68,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
     if (own != nullptr) own->CopyTo(out);
     return own != nullptr;
   }
-  // All files are asked for by name, and before any symbol is.
+  // Look-ups by symbol are not needed, because all files are loaded by name first.
   bool FindFileContainingSymbol(const std::string&, FileDescriptorProto*) override { return false; }
   bool FindFileContainingExtension(const std::string&, int, FileDescriptorProto*) override {
     return false;
@@ -86,7 +86,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
   static bool IsProtobufs(const std::string& name) {
     return DescriptorPool::generated_pool()->FindFileByName(name) != nullptr;
   }
-  // One may have been written with comments and the other without.
+  // Comments are ignored, because one set may have been written with them and the other without.
   static bool Same(FileDescriptorProto a, FileDescriptorProto b) {
     a.clear_source_code_info();
     b.clear_source_code_info();

@@ -26,7 +26,7 @@ constexpr char kExitStatus[] =
     "Exit status: 0 OK; 64 bad command line; 65 bad input or schema; 69 cannot connect; 74 output\n"
     "cannot be written; 100 + N the call ended with status code N (107: PERMISSION_DENIED).";
 
-// What CLI11 fills in before it is looked at.
+// The words of the command line as CLI11 stores them, before they are parsed further.
 struct Words {
   std::string address;
   std::string method;
@@ -37,7 +37,7 @@ struct Words {
   std::optional<std::string> message_size;
 };
 
-// Each option takes one value, and may be given again.
+// Adds an option that takes one value and may be repeated.
 void AddList(CLI::App* app, const std::string& name, std::vector<std::string>* values,
              const std::string& help) {
   app->add_option(name, *values, help)
@@ -154,7 +154,7 @@ int Refuse(const std::string& why) {
   return EX_USAGE;
 }
 
-// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
+// Prints the help or version that was asked for, or what is wrong with the command line.
 int Report(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> rest = app.remaining();
   if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !rest.empty()) {

@@ -14,14 +14,14 @@ namespace {
 
 using google::protobuf::compiler::DiskSourceTree;
 
-// Turns what is wrong into lines, with the names that files have on disk.
+// Formats errors as lines, with the names that the files have on disk.
 class FileErrorCollector final : public google::protobuf::compiler::MultiFileErrorCollector {
  public:
-  // Both must outlive it.
+  // Both must outlive the collector.
   FileErrorCollector(DiskSourceTree* tree, std::vector<std::string>* lines)
       : tree_(tree), lines_(lines) {}
 
-  // Lines and columns count from 0, -1 stands for the whole file.
+  // `line` and `column` count from 0. A line of -1 stands for the whole file.
   void AddError(const std::string& file, int line, int column,
                 const std::string& message) override {
     std::string disk = file;
@@ -60,7 +60,7 @@ class ProtoSchema final : public Schema {
   }
 
  private:
-  // The file's name as import statements would have it.
+  // Returns the file's name as an import statement would spell it.
   Result<std::string> NameOf(const std::string& path, bool default_paths) {
     std::string name;
     std::string shadow;
@@ -88,7 +88,7 @@ class ProtoSchema final : public Schema {
     return disk.filename().string();
   }
 
-  // A name that is seen from an import path, as in an import statement.
+  // Accepts a name relative to an import path, as in an import statement.
   Result<std::string> InAnImportPath(const std::string& name, int error_number) {
     std::string disk;
     if (tree_.VirtualFileToDiskFile(name, &disk)) return name;
@@ -99,7 +99,7 @@ class ProtoSchema final : public Schema {
   FileErrorCollector collector_;
   google::protobuf::DescriptorPoolDatabase own_{
       *google::protobuf::DescriptorPool::generated_pool()};
-  // Protobuf's own files come with the program, if no import path has them.
+  // Protobuf's own files are built in. They are used if no import path has them.
   google::protobuf::compiler::SourceTreeDescriptorDatabase database_{&tree_, &own_};
 };
 
