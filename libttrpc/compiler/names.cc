@@ -51,7 +51,7 @@ std::string Claim(const std::string& name, const std::string& what,
                   std::map<std::string, std::string>* names) {
   const auto [owner, is_new] = names->emplace(name, what);
   if (is_new) return {};
-  return what + " would be " + name + " in C++, as is " + owner->second + "; expected another name";
+  return what + " and " + owner->second + " would both be " + name + " in C++; rename one of them";
 }
 
 std::string CheckMethods(const ServiceDescriptor& service, const ServiceNames& names) {

@@ -90,8 +90,8 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   const bool serve = command == "serve" && argc == 4;
   if (!serve && !(command == "call" && argc == 5)) {
-    std::cerr << "usage: tls_greeter serve ADDRESS FOLDER\n"
-                 "       tls_greeter call ADDRESS FOLDER NAME\n";
+    std::cerr << "usage: tls_greeter serve ADDRESS DIRECTORY\n"
+                 "       tls_greeter call ADDRESS DIRECTORY NAME\n";
     return 64;
   }
   const ttrpc::Result<ttrpc::Address> address = ttrpc::Address::Parse(argv[2]);

@@ -44,8 +44,8 @@ Connector::Connector(IoLoop& loop, std::function<void(Outcome)> done)
       done_(std::move(done)),
       retry_(loop, [this] { Finish(Connect()); }),
       timeout_(loop, [this] {
-        Finish(Status(StatusCode::kDeadlineExceeded,
-                      answer_ ? "it does not answer" : "it does not accept connections"));
+        Finish(Status(StatusCode::kDeadlineExceeded, answer_ ? "timed out waiting for an answer"
+                                                             : "timed out waiting to be accepted"));
       }) {}
 
 Connector::~Connector() = default;
@@ -151,7 +151,7 @@ void Connector::OnReadable() {
     if (errno == EAGAIN || errno == EINTR) return;
     return Finish(Failure(errno));
   }
-  if (seen == 0) return Finish(Status(StatusCode::kUnavailable, "it refuses the port"));
+  if (seen == 0) return Finish(Status(StatusCode::kUnavailable, "the port was refused"));
   const size_t taken = answer_->Take({bytes.data(), static_cast<size_t>(seen)});
   if (::recv(socket_.get(), bytes.data(), taken, 0) < 0) return Finish(Failure(errno));
   switch (answer_->state()) {
@@ -160,7 +160,7 @@ void Connector::OnReadable() {
     case HybridVsockAnswer::State::kAccepted:
       return Finish(std::move(socket_));
     case HybridVsockAnswer::State::kWrong:
-      return Finish(Status(StatusCode::kUnknown, "it does not answer with OK"));
+      return Finish(Status(StatusCode::kUnknown, "the answer is not OK"));
   }
 }
 

@@ -18,7 +18,7 @@ class UnixCredentialsHandshaker final : public Handshaker {
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
     Result<UnixCredentials> credentials = ReadUnixCredentials(socket.get(), options_);
     if (!credentials) co_return credentials.error();
-    if (!check_) co_return Status(StatusCode::kPermissionDenied, "nobody may go on");
+    if (!check_) co_return Status(StatusCode::kPermissionDenied, "no peer is allowed");
     if (Status status = check_(*credentials); !status.ok()) co_return status;
     Handshaken handshaken(std::move(socket));
     handshaken.credentials = std::move(*credentials);
@@ -76,17 +76,18 @@ std::string IdsText(uid_t uid, gid_t gid) {
 
 Status CheckIds(const UnixCredentials& credentials, uid_t uid, gid_t gid) {
   if (credentials.uid == uid && credentials.gid == gid) return {};
-  return {StatusCode::kPermissionDenied, IdsText(credentials.uid, credentials.gid) +
-                                             " is at the other end, expected " + IdsText(uid, gid)};
+  return {StatusCode::kPermissionDenied, "the peer is " +
+                                             IdsText(credentials.uid, credentials.gid) +
+                                             "; expected " + IdsText(uid, gid)};
 }
 
 Status CheckGroup(const UnixCredentials& credentials, gid_t gid) {
   const auto& groups = credentials.groups;
   if (credentials.gid == gid || std::find(groups.begin(), groups.end(), gid) != groups.end())
     return {};
-  return {StatusCode::kPermissionDenied, IdsText(credentials.uid, credentials.gid) +
-                                             " is at the other end, expected a member of gid " +
-                                             std::to_string(gid)};
+  return {StatusCode::kPermissionDenied, "the peer is " +
+                                             IdsText(credentials.uid, credentials.gid) +
+                                             "; expected a member of gid " + std::to_string(gid)};
 }
 
 }  // namespace

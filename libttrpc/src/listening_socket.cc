@@ -233,7 +233,8 @@ Status ListeningSocket::CheckFree(const Place& place, const std::string& address
   struct stat there {};
   if (::fstat(file.get(), &there) != 0) return ErrnoStatus(errno, address);
   if (!S_ISSOCK(there.st_mode)) {
-    return {StatusCode::kFailedPrecondition, address + " is not a socket, and is left alone"};
+    return {StatusCode::kFailedPrecondition,
+            address + " is not a socket; remove the file or use another path"};
   }
   const UniqueFd probe = NewSocket();
   if (!probe) return ErrnoStatus(errno, address);
@@ -267,7 +268,7 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
   struct stat made {};
   if (!file || ::fstat(file.get(), &made) != 0) return ErrnoStatus(errno, address);
   if (!S_ISSOCK(made.st_mode)) {
-    return {StatusCode::kAborted, address + ": somebody else changes the folder"};
+    return {StatusCode::kAborted, address + ": another process is changing the directory"};
   }
   if (Status status = SetOwnerAndMode(options, file); !status.ok()) return status;
   if (::listen(socket, options.backlog) != 0) return ErrnoStatus(errno, address);
@@ -278,7 +279,8 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
 
 Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
   const std::string address = options.address.ToString();
-  Status not_ours{StatusCode::kFailedPrecondition, address + " is not ours any more"};
+  Status not_ours{StatusCode::kFailedPrecondition,
+                  address + " was removed or replaced by another process"};
   if (!place_) return not_ours;
   const UniqueFd file(
       ::openat(place_->folder.get(), place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));

@@ -43,7 +43,8 @@ Status ServerCore::Register(ServiceDescription service) {
   const auto [entry, is_new] =
       services_.try_emplace(service.name, Service{service.implementation, {}});
   if (!is_new)
-    return {StatusCode::kAlreadyExists, "service " + std::string(service.name) + " is registered"};
+    return {StatusCode::kAlreadyExists,
+            "service " + std::string(service.name) + " is already registered"};
   for (const Method& method : service.methods)
     entry->second.methods.try_emplace(method.name, service.name, method);
   return {};
@@ -78,9 +79,9 @@ void ServerCore::StartListening(std::unique_ptr<Listening> listening) {
   AcceptorCallbacks callbacks;
   callbacks.accepted = [this](UniqueFd socket) { Accept(std::move(socket)); };
   callbacks.paused = [this](int error_number) {
-    Trouble(error_number == 0 ? Status(StatusCode::kUnknown, "accepting again")
+    Trouble(error_number == 0 ? Status(StatusCode::kUnknown, "accepting connections again")
                               : Status(StatusCode::kResourceExhausted,
-                                       "cannot accept, connections wait: " +
+                                       "cannot accept connections: " +
                                            std::generic_category().message(error_number)));
   };
   const int fd = listening->made ? listening->made->fd() : listening->given.get();

@@ -63,7 +63,7 @@ std::string Status::ToString() const {
 }
 
 Status status_internal::OkIsNoError() {
-  return {StatusCode::kInternal, "ttrpc: an OK status is no error"};
+  return {StatusCode::kInternal, "ttrpc: an OK status is not an error"};
 }
 
 std::ostream& operator<<(std::ostream& out, const Status& status) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "text/escape.h"
+
 namespace text {
 namespace {
 
@@ -44,6 +46,12 @@ std::string Closest(std::string_view typed, const std::vector<std::string>& word
     closest = word;
   }
   return closest;
+}
+
+std::string DidYouMean(std::string_view typed, const std::vector<std::string>& words,
+                       const std::string& otherwise) {
+  const std::string closest = Closest(typed, words);
+  return closest.empty() ? otherwise : "did you mean " + Quote(closest) + "?";
 }
 
 }  // namespace text

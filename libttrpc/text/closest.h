@@ -14,4 +14,9 @@ namespace text {
 // close enough to be a useful suggestion.
 std::string Closest(std::string_view typed, const std::vector<std::string>& words);
 
+// Returns `did you mean "WORD"?` with the closest of `words`, or `otherwise` if none is close. For
+// the second half of a message about an unknown name.
+std::string DidYouMean(std::string_view typed, const std::vector<std::string>& words,
+                       const std::string& otherwise);
+
 }  // namespace text

@@ -77,19 +77,19 @@ Result<nanoseconds> ParseDuration(std::string_view text) {
   std::string_view rest = text;
   do {
     const std::optional<nanoseconds> part = TakePart(&rest);
-    if (!part) return Invalid("expected a duration such as 250ms, 2s or 1m30s, at most 8760h");
+    if (!part) return Invalid("not a duration; use one such as 250ms, 2s or 1m30s, at most 8760h");
     sum += *part;
-    if (sum > kMaxDuration) return Invalid("expected a duration of at most 8760h");
+    if (sum > kMaxDuration) return Invalid("longer than 8760h; use a shorter duration");
   } while (!rest.empty());
-  if (sum == nanoseconds(0)) return Invalid("expected a duration that is longer than nothing");
+  if (sum == nanoseconds(0)) return Invalid("zero; use a longer duration");
   return sum;
 }
 
 Result<uint32_t> ParseSize(std::string_view text, uint32_t longest) {
   const auto size = ParseQuantity(text, std::span(kSizeUnits).first(3));
-  if (!size) return Invalid("expected a number of bytes such as 65536, 64KiB or 4MiB");
+  if (!size) return Invalid("not a size; use a number of bytes such as 65536, 64KiB or 4MiB");
   if (*size == 0 || *size > longest) {
-    return Invalid("expected from 1 to " + std::to_string(longest) + " bytes");
+    return Invalid("out of range; use 1 to " + std::to_string(longest) + " bytes");
   }
   return static_cast<uint32_t>(*size);
 }

@@ -5,8 +5,12 @@
 #include <vector>
 
 #include "method_name.h"
+#include "text/escape.h"
 
 namespace ttrpc::tool {
+
+using text::QuoteShort;
+
 namespace {
 
 using google::protobuf::DebugStringOptions;
@@ -84,7 +88,9 @@ Result<std::string> Describe(const Schema& schema, std::string_view symbol) {
   std::string text = DefinitionOf(schema.pool(), name);
   // Protobuf's own types are known even if the schema does not import them.
   if (text.empty()) text = DefinitionOf(*DescriptorPool::generated_pool(), name);
-  if (text.empty()) return Status(StatusCode::kNotFound, "nothing is called " + name);
+  if (text.empty())
+    return Status(StatusCode::kNotFound, "the schema does not define " + QuoteShort(name) +
+                                             "; list its services with ttrpc list");
   return text;
 }
 

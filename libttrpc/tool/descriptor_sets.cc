@@ -22,9 +22,10 @@ class Database final : public google::protobuf::DescriptorDatabase {
   // Returns what is wrong with the set, or an empty string.
   std::string AddSet(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) return path + ": " + std::strerror(errno);
+    if (!in) return path + ": error: " + std::strerror(errno);
     google::protobuf::FileDescriptorSet set;
-    if (!set.ParseFromIstream(&in)) return path + ": is no descriptor set (protoc -o writes one)";
+    if (!set.ParseFromIstream(&in))
+      return path + ": error: not a descriptor set; write one with protoc -o";
     for (FileDescriptorProto& file : *set.mutable_file()) {
       const auto there = files_.find(file.name());
       if (there == files_.end()) {
@@ -44,8 +45,8 @@ class Database final : public google::protobuf::DescriptorDatabase {
       for (const std::string& import : file.proto.dependency()) {
         if (files_.contains(import) || IsProtobufs(import)) continue;
         std::string line = file.set;
-        line.append(": ").append(name).append(" imports ").append(import);
-        line += ", which is in no descriptor set (protoc --include_imports adds it)";
+        line.append(": error: ").append(name).append(" imports ").append(import);
+        line += ", which is in no descriptor set; add it with protoc --include_imports";
         lines.push_back(std::move(line));
       }
     }
@@ -81,7 +82,8 @@ class Database final : public google::protobuf::DescriptorDatabase {
   };
 
   static std::string Differs(const std::string& path, const File& there) {
-    return path + ": " + there.proto.name() + " is not the one that is in " + there.set;
+    return path + ": error: " + there.proto.name() + " differs from the one in " + there.set +
+           "; give only one of them";
   }
   static bool IsProtobufs(const std::string& name) {
     return DescriptorPool::generated_pool()->FindFileByName(name) != nullptr;
@@ -103,7 +105,7 @@ class Collector final : public DescriptorPool::ErrorCollector {
   void AddError(const std::string& file, const std::string& element,
                 const google::protobuf::Message*, ErrorLocation,
                 const std::string& message) override {
-    lines_->push_back(file + ": " + element + ": " + message);
+    lines_->push_back(file + ": error: " + element + ": " + message);
   }
 
  private:

@@ -125,7 +125,7 @@ Result<std::string> JsonCodec::ToBytes(const Descriptor& type, std::string_view 
 Result<std::string> JsonCodec::ToJson(const Descriptor& type, const std::string& bytes) {
   const std::unique_ptr<Message> message(factory_.GetPrototype(&type)->New());
   if (!message->ParsePartialFromString(bytes)) {
-    return Invalid("is no message of type " + type.full_name());
+    return Invalid("not a message of type " + type.full_name());
   }
   resolver_->HideNothing();
   MakeAnysPrintable(message.get(), 0);

@@ -28,7 +28,7 @@ class FileErrorCollector final : public google::protobuf::compiler::MultiFileErr
     tree_->VirtualFileToDiskFile(file, &disk);
     std::string text = disk + ":";
     if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
-    lines_->push_back(text + " " + message);
+    lines_->push_back(text + " error: " + message);
   }
 
  private:
@@ -52,7 +52,7 @@ class ProtoSchema final : public Schema {
       if (name) {
         names.push_back(*name);
       } else {
-        errors->push_back(path + ": " + name.error().message());
+        errors->push_back(path + ": error: " + name.error().message());
       }
     }
     const bool built = Build(&database_, database_.GetValidationErrorCollector(), names);
@@ -68,8 +68,9 @@ class ProtoSchema final : public Schema {
       case DiskSourceTree::SUCCESS:
         return name;
       case DiskSourceTree::SHADOWED:
-        return Status(StatusCode::kInvalidArgument,
-                      "is hidden by " + shadow + ", which an earlier -I has under the same name");
+        return Status(
+            StatusCode::kInvalidArgument,
+            "hidden by " + shadow + ", which an earlier -I finds; change the order of -I");
       case DiskSourceTree::CANNOT_OPEN:
         return InAnImportPath(path, errno);
       case DiskSourceTree::NO_MAPPING:
@@ -79,7 +80,8 @@ class ProtoSchema final : public Schema {
     const std::filesystem::path disk(path);
     if (!std::filesystem::exists(disk, error)) return InAnImportPath(path, ENOENT);
     if (!default_paths) {
-      return Status(StatusCode::kInvalidArgument, "is in no folder that -I names");
+      return Status(StatusCode::kInvalidArgument,
+                    "not below any -I directory; add its directory with -I");
     }
     const auto below = std::filesystem::absolute(disk, error)
                            .lexically_proximate(std::filesystem::current_path(error));
@@ -110,7 +112,7 @@ std::unique_ptr<Schema> Schema::LoadProtoFiles(const SchemaSources& sources,
   for (const std::string& path : sources.import_paths) {
     std::error_code error;
     if (!std::filesystem::is_directory(path, error))
-      errors->push_back("-I " + path + ": no folder");
+      errors->push_back(path + ": error: not a directory; give -I a directory");
   }
   if (!errors->empty()) return nullptr;
   auto schema = std::make_unique<ProtoSchema>(sources, errors);

@@ -8,9 +8,7 @@
 namespace ttrpc::tool {
 namespace {
 
-Status TooLong() {
-  return Invalid("is longer than " + std::to_string(kLongestInput >> 20) + " MiB");
-}
+Status TooLong() { return Invalid("longer than " + std::to_string(kLongestInput >> 20) + " MiB"); }
 
 constexpr std::string_view kSpace = " \t\r\n";
 
@@ -24,7 +22,7 @@ class Json final : public MessageSplitter {
       return Take(*length);
     }
     if (unread().size() > kLongestInput) return TooLong();
-    if (ended() && !unread().empty()) return Invalid("ends before it is complete");
+    if (ended() && !unread().empty()) return Invalid("incomplete at the end of the input");
     return std::optional<std::string>();
   }
 
@@ -107,7 +105,7 @@ class Delimited final : public MessageSplitter {
 
  private:
   Result<std::optional<std::string>> NotYet() const {
-    if (ended() && !unread().empty()) return Invalid("ends before it is complete");
+    if (ended() && !unread().empty()) return Invalid("incomplete at the end of the input");
     return std::optional<std::string>();
   }
 

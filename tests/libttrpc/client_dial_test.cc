@@ -189,7 +189,7 @@ TEST_F(HybridVsockDialTest, PortThatIsRefused) {
   DialPort();
   Running<Result<std::string>> call(Call(""));
   socket_.reset();
-  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: " + port().ToString() + ": it refuses the port");
+  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: " + port().ToString() + ": the port was refused");
 }
 
 TEST_F(HybridVsockDialTest, SilenceIsNotWaitedForForEver) {
@@ -265,14 +265,14 @@ TEST_F(ClientDialTest, AMessageSentDuringTheHandshakeFollowsTheRequest) {
 TEST_F(ClientDialTest, AHandshakeThatFails) {
   Listen();
   TestHandshaker::Script script(loop_.io());
-  script.refusal.emplace(StatusCode::kPermissionDenied, "uid 7 is at the other end");
+  script.refusal.emplace(StatusCode::kPermissionDenied, "the peer is uid 7");
   ClientOptions options;
   options.handshaker = std::make_unique<TestHandshaker>(&script);
   Dial(std::move(options));
   ASSERT_TRUE(Accept());
   Running<Result<std::string>> call(Call(""));
   script.waiter.Wake();
-  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: handshake: uid 7 is at the other end");
+  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: handshake: the peer is uid 7");
   EXPECT_EQ(Next(), "closed");
   EXPECT_EQ(script.frames, 0);
 }

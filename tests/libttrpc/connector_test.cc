@@ -164,7 +164,7 @@ TEST_F(ConnectorTest, FullAcceptQueueIsWaitedForUntilTheTimeout) {
   ASSERT_TRUE(Start(Unix()));
   const auto first = std::move(outcome_);
   ASSERT_FALSE(Start(Unix(), {.timeout = milliseconds(5)}));
-  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: it does not accept connections");
+  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: timed out waiting to be accepted");
 }
 
 TEST_F(ConnectorTest, HybridSocketIsHandedOutAfterItsAnswer) {
@@ -192,7 +192,7 @@ TEST_F(ConnectorTest, HybridSocketThatRefuses) {
     UniqueFd server = StartHybrid();
     if (within) Write(server, "OK 7");
     server.reset();
-    EXPECT_EQ(Wait(), "UNAVAILABLE: it refuses the port");
+    EXPECT_EQ(Wait(), "UNAVAILABLE: the port was refused");
     ASSERT_EQ(::unlink((folder_ / "s").c_str()), 0);
   }
 }
@@ -208,7 +208,7 @@ TEST_F(ConnectorTest, HybridSocketThatAnswersSomethingElse) {
   for (const std::string_view answer : {"ERR\n", "OK 11111111111111111111111111111111111111"}) {
     const UniqueFd server = StartHybrid();
     Write(server, answer);
-    EXPECT_EQ(Wait(), "UNKNOWN: it does not answer with OK");
+    EXPECT_EQ(Wait(), "UNKNOWN: the answer is not OK");
     ASSERT_EQ(::unlink((folder_ / "s").c_str()), 0);
   }
 }
@@ -216,7 +216,7 @@ TEST_F(ConnectorTest, HybridSocketThatAnswersSomethingElse) {
 TEST_F(ConnectorTest, HybridSocketThatIsSilentIsWaitedForUntilTheTimeout) {
   const UniqueFd server = StartHybrid({.timeout = milliseconds(5)});
   Write(server, "OK");
-  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: it does not answer");
+  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: timed out waiting for an answer");
   EXPECT_EQ(Read(server, 1), "") << "it is closed";
 }
 

@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
         expect("root", run(CLIENT, address, "root"), (0, "Hello, root, uid 0 gid 0!\n", ""))
         expect("not root", run(CLIENT, address, "me", uid=NOBODY), (1, "", "UNAVAILABLE: ttrpc: closed\n"))
         expect("what the server says", server.stderr.readline(),
-               f"refused: PERMISSION_DENIED: uid {NOBODY} gid {NOBODY} is at the other end, "
+               f"refused: PERMISSION_DENIED: the peer is uid {NOBODY} gid {NOBODY}; "
                "expected uid 0 gid 0\n")
 
     expect("chat", run(CHAT), (0, "count: 3\ncount: 2\ncount: 1\nagain: one\nagain: two\n"

@@ -281,8 +281,9 @@ TEST_P(GeneratedTest, AServerThatIsGoneFailsCallsOfAllKinds) {
 TEST_P(GeneratedTest, ASecondRegistrationIsRefused) {
   Server server(loop_.io());
   EXPECT_EQ(test::greeter::RegisterGreeter(server, implementation_), Status());
-  EXPECT_EQ(test::greeter::RegisterGreeter(server, implementation_),
-            Status(StatusCode::kAlreadyExists, "service test.greeter.Greeter is registered"));
+  EXPECT_EQ(
+      test::greeter::RegisterGreeter(server, implementation_),
+      Status(StatusCode::kAlreadyExists, "service test.greeter.Greeter is already registered"));
 }
 
 }  // namespace

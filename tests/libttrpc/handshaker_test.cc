@@ -55,7 +55,7 @@ TEST(HandshakerTest, RequireUidGidWantsBoth) {
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1234, .gid = 2345, .groups = {}}), Status());
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1234, .gid = 1, .groups = {2345}}),
             Status(StatusCode::kPermissionDenied,
-                   "uid 1234 gid 1 is at the other end, expected uid 1234 gid 2345"));
+                   "the peer is uid 1234 gid 1; expected uid 1234 gid 2345"));
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 2345, .groups = {}}).code(),
             StatusCode::kPermissionDenied);
   EXPECT_EQ(Handshake(*handshaker, {.uid = 0, .gid = 0, .groups = {}}).code(),
@@ -125,7 +125,7 @@ TEST(HandshakerTest, RequireGroupTakesEffectiveAndSupplementaryGroups) {
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 1, .groups = {76, 77}}), Status());
   EXPECT_EQ(Handshake(*handshaker, {.uid = 77, .gid = 1, .groups = {78}}),
             Status(StatusCode::kPermissionDenied,
-                   "uid 77 gid 1 is at the other end, expected a member of gid 77"));
+                   "the peer is uid 77 gid 1; expected a member of gid 77"));
 }
 
 // Hands the socket on, with a session that says when it goes.

@@ -166,7 +166,8 @@ TEST_F(ListeningSocketTest, AccessMayBeSetAnew) {
 TEST_F(ListeningSocketTest, AccessToWhatIsNotOursIsNotSet) {
   ListeningSocket socket = Create();
   ASSERT_EQ(::unlink(path_.c_str()), 0);
-  const Status gone{StatusCode::kFailedPrecondition, "unix://" + path_ + " is not ours any more"};
+  const Status gone{StatusCode::kFailedPrecondition,
+                    "unix://" + path_ + " was removed or replaced by another process"};
   EXPECT_EQ(socket.SetAccess(At(path_)), gone);
   const std::string precious = folder_ / "precious";
   std::ofstream(precious) << "text";
@@ -238,7 +239,8 @@ TEST_F(ListeningSocketTest, LockFileThatIsALinkIsNotFollowed) {
 }
 
 TEST_F(ListeningSocketTest, WhatIsNoSocketStays) {
-  const std::string message = "unix://" + path_ + " is not a socket, and is left alone";
+  const std::string message =
+      "unix://" + path_ + " is not a socket; remove the file or use another path";
   { std::ofstream(path_) << "precious"; }
   ExpectError(StatusCode::kFailedPrecondition, message);
   EXPECT_EQ(test::ReadFile(path_), "precious");
@@ -317,7 +319,8 @@ TEST_F(ListeningSocketTest, WhatHasThePathOfOneThatLostItStays) {
   { std::ofstream(path_) << "precious"; }
   const auto file = ListeningSocket::Recreate(At(path_), files);
   ASSERT_FALSE(file);
-  EXPECT_EQ(file.error().message(), "unix://" + path_ + " is not a socket, and is left alone");
+  EXPECT_EQ(file.error().message(),
+            "unix://" + path_ + " is not a socket; remove the file or use another path");
   EXPECT_EQ(test::ReadFile(path_), "precious");
   ASSERT_EQ(::unlink(path_.c_str()), 0);
   const UniqueFd live = BindForeign(path_);

@@ -150,8 +150,8 @@ TEST_F(ServerLimitsTest, OutOfDescriptorsPeersWait) {
   EXPECT_EQ(Next(peer), "1 OK x");
   EXPECT_EQ(trouble,
             (std::vector<Status>{Status(StatusCode::kResourceExhausted,
-                                        "cannot accept, connections wait: Too many open files"),
-                                 Status(StatusCode::kUnknown, "accepting again")}));
+                                        "cannot accept connections: Too many open files"),
+                                 Status(StatusCode::kUnknown, "accepting connections again")}));
 }
 
 }  // namespace

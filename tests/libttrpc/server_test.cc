@@ -336,7 +336,7 @@ TEST_F(ServerTest, CallsRunSideBySide) {
 TEST_F(ServerTest, NamesAreRegisteredOnce) {
   Start();
   EXPECT_EQ(server_->Register(test::BytesService(bench_)),
-            Status(StatusCode::kAlreadyExists, "service test.Bytes is registered"));
+            Status(StatusCode::kAlreadyExists, "service test.Bytes is already registered"));
 }
 
 TEST_F(ServerTest, ServesOnlyWhatListens) {

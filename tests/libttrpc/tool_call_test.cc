@@ -151,14 +151,14 @@ TEST_F(ToolCallTest, ManyMessagesBothWays) {
 TEST_F(ToolCallTest, AMethodThatTakesOneMessageRefusesMore) {
   for (const char* method : {"Say", "Count"}) {
     Expect(Call(method, {"-d", "{}{}"}), 65, "",
-           "ttrpc: the method takes one message, and the input has more\n");
+           "ttrpc: the input has several messages; this method takes one\n");
   }
 }
 
 TEST_F(ToolCallTest, BadInputIsTold) {
   Expect(Call("Say", {"-d", "{\"txt\":1}"}), 65, "", "ttrpc: message 1: txt: Cannot find field.\n");
   Expect(Call("Say", {"-d", "{\"text\":"}), 65, "",
-         "ttrpc: message 1: ends before it is complete\n");
+         "ttrpc: message 1: incomplete at the end of the input\n");
   Expect(Call("Say", {"-d", R"({"text" 1})"}), 65, "",
          "ttrpc: message 1: Expected : between key:value pair.\n  {\"text\" 1}\n          ^\n");
   ToolProcess process(Args("Talk", {"-d", "-"}));
@@ -209,8 +209,9 @@ TEST_F(ToolCallTest, AMessageThatATerminalWouldObeyIsShownInstead) {
 }
 
 TEST_F(ToolCallTest, MethodsThatNobodyHas) {
-  Expect(Call("Shout"), 65, "",
-         "ttrpc: service example.Chat has no method Shout; it has: Say, Count, Sum, Talk, Fail\n");
+  Expect(
+      Call("Shout"), 65, "",
+      "ttrpc: service \"example.Chat\" has no method \"Shout\"; use Say, Count, Sum, Talk, Fail\n");
   Expect(RunTool(RawArgs("Shout")), 112, "", "UNIMPLEMENTED: method Shout\n");
 }
 
@@ -359,7 +360,7 @@ TEST_F(ToolCallTest, RawStreams) {
   Expect(RunTool(RawArgs("Sum", {"--stream", "client", "-d", "-"}), one + two), 0, "\x10\x03", "");
   Expect(RunTool(RawArgs("Count", {"--stream", "server", "-d", "\x10\x02"})), 0, one + two, "");
   Expect(RunTool(RawArgs("Talk", {"--stream", "both", "-d", "\x05zz"})), 65, "",
-         "ttrpc: message 1: ends before it is complete\n");
+         "ttrpc: message 1: incomplete at the end of the input\n");
 }
 
 TEST_F(ToolCallTest, ASignalEndsItAndWhatWasPrintedIsWhole) {
@@ -384,13 +385,13 @@ TEST_F(ToolCallTest, NobodyReadsStandardOutput) {
 TEST_F(ToolCallTest, BadSchemasAndLooks) {
   const std::string bad =
       folder_.Write("bad.proto", "syntax = \"proto3\";\nmessage M { X x = 1; }\n");
-  Expect(RunTool({"list", "--proto", bad}), 65, "", bad + ":2:13: \"X\" is not defined.\n");
+  Expect(RunTool({"list", "--proto", bad}), 65, "", bad + ":2:13: error: \"X\" is not defined.\n");
   const std::string chat = folder_ / "chat.proto";
   Expect(RunTool({"list", "--proto", chat}), 0, "example.Chat\n", "");
   Expect(RunTool({"describe", "example.Fault", "--proto", chat}), 0,
          "message Fault {\n  int32 code = 1;\n  string message = 2;\n}\n", "");
   Expect(RunTool({"describe", "nothing", "--proto", chat}), 65, "",
-         "ttrpc: nothing is called nothing\n");
+         "ttrpc: the schema does not define \"nothing\"; list its services with ttrpc list\n");
   EXPECT_EQ(RunTool({"call"}).status, 64);
 }
 

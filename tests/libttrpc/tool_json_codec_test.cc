@@ -85,7 +85,7 @@ TEST_F(JsonCodecTest, WhatIsNoSuchMessageIsRefused) {
 TEST_F(JsonCodecTest, BytesThatAreNoMessageAreRefused) {
   JsonCodec codec(&schema_->pool(), {});
   EXPECT_EQ(codec.ToJson(Type("example.Note"), "\x0a\x7fshort").error().ToString(),
-            "INVALID_ARGUMENT: is no message of type example.Note");
+            "INVALID_ARGUMENT: not a message of type example.Note");
 }
 
 TEST_F(JsonCodecTest, AnAnyOfAKnownTypeIsDecoded) {

@@ -74,7 +74,7 @@ TEST(JsonSplitterTest, AnInputThatEndsWithinAValueIsAnError) {
   for (const char* input : {"{", "{\"a\"", "\"a", "[1,", "\"\\\""}) {
     const Pieces pieces = SplitJson(std::string("{}") + input);
     EXPECT_THAT(pieces.messages, ElementsAre("{}")) << input;
-    EXPECT_EQ(pieces.error, "ends before it is complete") << input;
+    EXPECT_EQ(pieces.error, "incomplete at the end of the input") << input;
   }
 }
 
@@ -96,7 +96,7 @@ TEST(JsonSplitterTest, AValueWithoutEndIsGivenUp) {
     ASSERT_EQ(splitter->Next().value(), std::nullopt);
     splitter->Add(piece);
   }
-  EXPECT_EQ(splitter->Next().error().ToString(), "INVALID_ARGUMENT: is longer than 64 MiB");
+  EXPECT_EQ(splitter->Next().error().ToString(), "INVALID_ARGUMENT: longer than 64 MiB");
 }
 
 TEST(DelimitedSplitterTest, TakesWhatAppendDelimitedWrote) {
@@ -126,14 +126,14 @@ TEST(DelimitedSplitterTest, BytesOnTheWire) {
 
 TEST(DelimitedSplitterTest, AnInputThatEndsWithinAMessageIsAnError) {
   for (const char* input : {"\x80", "\x02z"}) {
-    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "ends before it is complete");
+    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "incomplete at the end of the input");
   }
 }
 
 TEST(DelimitedSplitterTest, LengthsThatNoMessageHasAreRefusedAtOnce) {
   for (const std::string input :
        {"\x81\x80\x80\x20", "\xFF\xFF\xFF\xFF\x0F", "\x80\x80\x80\x80\x80\x01"}) {
-    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "is longer than 64 MiB");
+    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "longer than 64 MiB");
   }
 }
 
@@ -142,7 +142,7 @@ TEST(WholeSplitterTest, IsOneMessageAtTheEnd) {
   EXPECT_THAT(Split(WholeSplitter(), "", 1).messages, ElementsAre(""));
   const auto splitter = WholeSplitter();
   splitter->Add(std::string(kLongestInput + 1, 'x'));
-  EXPECT_EQ(splitter->Next().error().message(), "is longer than 64 MiB");
+  EXPECT_EQ(splitter->Next().error().message(), "longer than 64 MiB");
 }
 
 }  // namespace

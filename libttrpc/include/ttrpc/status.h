@@ -98,7 +98,7 @@ Status ErrnoStatus(int error_number, std::string_view what);
 
 namespace status_internal {
 
-// Returns INTERNAL `ttrpc: an OK status is no error`.
+// Returns INTERNAL `ttrpc: an OK status is not an error`.
 Status OkIsNoError();
 
 }  // namespace status_internal

@@ -301,7 +301,7 @@ const ErrorCase kBackendCases[] = {
       "c:6:11: address is \"discovered\", and discovered is not supported yet",
       "c:9:11: address is a boolean, expected unix:///abs/path, unix-abstract:name, vsock:CID:PORT "
       "or hvsock:///abs/path:PORT",
-      "c:12:11: address is \"vsock:3\": port is missing, expected vsock:CID:PORT"}},
+      "c:12:11: address is \"vsock:3\": port is missing; use vsock:CID:PORT"}},
     {"SeveralAddresses",
      "[[backend]]\nname = \"a\"\naddresses = []\n"
      "[[backend]]\nname = \"b\"\naddresses = \"unix:///a\"\n"
@@ -315,7 +315,7 @@ const ErrorCase kBackendCases[] = {
       "c:12:33: addresses has \"unix://@a\" in it twice, expected each once",
       "c:12:46: addresses has \"systemd:a\" in it, expected systemd: only in [[listener]]",
       "c:13:1: addresses has \"discovered\" in it, and discovered is not supported yet",
-      std::string("c:13:15: addresses has \"hvsock:///a\" in it: port is missing, expected ") +
+      std::string("c:13:15: addresses has \"hvsock:///a\" in it: port is missing; use ") +
           "hvsock:///ABSOLUTE/PATH:PORT"}},
     {"AddressAndAddresses",
      "[[backend]]\nname = \"a\"\naddress = \"unix:///a\"\naddresses = [\"unix:///b\"]\n"

@@ -37,6 +37,11 @@ TEST(ClosestTest, OfTwoThatAreAsCloseTheFirstCounts) {
   EXPECT_EQ(Closest("rulers", {"users", "rules"}), "rules") << "nearer, though later";
 }
 
+TEST(ClosestTest, DidYouMeanSuggestsOrSaysOtherwise) {
+  EXPECT_EQ(DidYouMean("staus", kWords, "use status"), "did you mean \"status\"?");
+  EXPECT_EQ(DidYouMean("nonsense", kWords, "use status"), "use status");
+}
+
 TEST(ClosestTest, WordsWithoutEndAreNotCompared) {
   const std::string endless(100'000, 'x');
   EXPECT_EQ(Closest(endless, {endless}), "");
