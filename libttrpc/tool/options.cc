@@ -180,7 +180,8 @@ std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
   const std::string help =
       "see \"ttrpc " + (in_command ? owner.get_name() + " --help\"" : std::string("--help\""));
   const std::vector<std::string> rest = owner.remaining();
-  if (rest.empty() || (in_command && error.get_name() != "ExtrasError")) {
+  const bool extras = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  if (rest.empty() || (in_command && !extras)) {
     if (commands.empty()) return "no command; " + use_command;
     return error.what() + ("; " + help);
   }

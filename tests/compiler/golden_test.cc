@@ -123,11 +123,11 @@ TEST_F(GoldenTest, WholeFiles) {
 
 TEST_F(GoldenTest, TellsWhatIsWrong) {
   EXPECT_EQ(Refused("service Foo {}", "plugins=ttrpc:"),
-            "--cpp-ttrpc_out: foo.proto: unknown parameter \"plugins=ttrpc\", expected "
-            "prefix=NAME\n");
-  EXPECT_EQ(Refused("service Foo {}\nmessage FooClient {}"),
-            "--cpp-ttrpc_out: foo.proto: the client of service Foo would be FooClient in C++, as "
-            "is message FooClient; expected another name\n");
+            "--cpp-ttrpc_out: foo.proto: unknown parameter \"plugins=ttrpc\"; use prefix=NAME\n");
+  EXPECT_EQ(
+      Refused("service Foo {}\nmessage FooClient {}"),
+      "--cpp-ttrpc_out: foo.proto: the client of service Foo and message FooClient would both "
+      "be FooClient in C++; rename one of them\n");
 }
 
 }  // namespace
