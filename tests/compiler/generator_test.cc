@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generator by itself, on files that stand in memory.
+// The generator on its own, with files in memory.
 #include "generator.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@ using google::protobuf::FileDescriptor;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// One file, whatever its name.
+// Contains one file, whatever name is asked for.
 class OneFile final : public google::protobuf::compiler::SourceTree {
  public:
   explicit OneFile(std::string text) : text_(std::move(text)) {}
@@ -100,7 +100,7 @@ TEST(NamesTest, WireNamesAreNeverChanged) {
   EXPECT_THAT(source, HasSubstr("{\"a.b.class\", \"delete\", false, false}"));
   EXPECT_THAT(source, HasSubstr("description(\"a.b.class\", &service, {});"));
   EXPECT_THAT(source, HasSubstr("\"delete\", ::ttrpc::service_internal::Unary<"));
-  // With the prefix it is no keyword.
+  // With the prefix, the name is not a keyword.
   EXPECT_THAT(HeaderText(*file, options), HasSubstr("class Xclass {"));
   EXPECT_THAT(HeaderText(*file, options), Not(HasSubstr("class_")));
   EXPECT_THAT(HeaderText(*file, Options()), HasSubstr("class class_ {"));

@@ -144,7 +144,7 @@ TEST(AddressTest, HoldsAsMuchAsASockaddr) {
   EXPECT_THAT(ErrorOf("hvsock:///" + name + "x:1"), HasSubstr("has 108 bytes; use at most 107"));
 }
 
-// As the kernel gets it, byte by byte.
+// Returns the bytes that the kernel receives.
 std::string Bytes(const SocketAddress& address) {
   return {reinterpret_cast<const char*>(address.get()), address.length};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a client connects, shakes hands and connects again, with a listening socket of the test's.
+// A client that connects, shakes hands and reconnects to a listening socket of the test.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ class ClientDialTest : public ClientFixture {
     ASSERT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     ASSERT_EQ(::listen(listening_.get(), backlog), 0);
   }
-  // A connection that waits to be accepted becomes the server.
+  // The accepted connection becomes the server.
   bool Accept() {
     UniqueFd accepted(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!accepted) return false;
@@ -59,7 +59,7 @@ class ClientDialTest : public ClientFixture {
   std::vector<Status> told_;
 };
 
-// Handshakes as a test wants them.
+// A handshaker that follows the test's script.
 class TestHandshaker final : public Handshaker {
  public:
   struct Script {
@@ -67,7 +67,7 @@ class TestHandshaker final : public Handshaker {
     Waiter waiter;
     std::optional<Status> refusal;
     int begun = 0;
-    int frames = 0;  // that are there
+    int frames = 0;  // frames that exist
   };
   explicit TestHandshaker(Script* script) : script_(script) {}
 
@@ -123,7 +123,7 @@ TEST_F(ClientDialTest, NobodyListens) {
 
 TEST_F(ClientDialTest, AFullAcceptQueueIsWaitedFor) {
   Listen(0);
-  // One connection fits into a queue of none.
+  // A queue of length 0 holds one connection.
   Dial();
   auto first = std::move(client_);
   Dial();
@@ -146,7 +146,7 @@ TEST_F(ClientDialTest, AFullAcceptQueueIsNotWaitedForForEver) {
   EXPECT_TRUE(client_->closed());
 }
 
-// The port of a virtual machine, behind the Unix socket of its monitor.
+// Tests with a port of a virtual machine behind the Unix socket of its monitor.
 class HybridVsockDialTest : public ClientDialTest {
  protected:
   HybridVsockDialTest() : monitor_(*Address::Parse("unix://" + (folder_ / "s"))) {
@@ -155,7 +155,7 @@ class HybridVsockDialTest : public ClientDialTest {
     EXPECT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     EXPECT_EQ(::listen(listening_.get(), 10), 0);
   }
-  // Accepts, and reads what is asked for.
+  // Accepts the connection and reads the request for the port.
   void DialPort(ClientOptions options = {}) {
     client_ = Client::Dial(loop_.io(), port(), std::move(options));
     socket_.reset(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -243,7 +243,7 @@ TEST_F(ClientDialTest, CallsWaitForTheHandshake) {
   server_->End(3);
   EXPECT_EQ(WaitTold(first), "OK ");
   EXPECT_EQ(WaitTold(finishing), "OK ");
-  // It was closed before there was anything to send over.
+  // The stream was closed before it had a connection.
   EXPECT_EQ(Wait(sending), Status(StatusCode::kFailedPrecondition, "ttrpc: stream closed"));
 }
 
@@ -299,7 +299,7 @@ TEST_F(ClientDialTest, AHandshakeIsDroppedWithItsClient) {
   Dial(std::move(options));
   ASSERT_TRUE(Accept());
   Running<Result<std::string>> call(Call(""));
-  // Woken, and destroyed before it is resumed.
+  // The call is woken, and destroyed before it is resumed.
   script.waiter.Wake();
   client_.reset();
   EXPECT_EQ(script.frames, 0);
@@ -334,7 +334,7 @@ TEST_F(ClientDialTest, ReconnectsForTheNextCall) {
   ASSERT_TRUE(Accept());
   for (int round = 0; round < 3; ++round) {
     Running<Result<std::string>> lost(Call("lost"));
-    // From the second round on, the connection has carried a call that was given up.
+    // From the second round on, the connection has already carried an abandoned call.
     EXPECT_EQ(Next(), (round == 0 ? "1" : "3") + std::string(" request/0 [test.Bytes|Unary|lost]"));
     server_->Close();
     EXPECT_EQ(WaitTold(lost), "UNAVAILABLE: ttrpc: closed");

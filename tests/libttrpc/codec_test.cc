@@ -25,7 +25,8 @@ struct Seen {
   friend bool operator==(const Seen&, const Seen&) = default;
 };
 
-// Everything that the decoder gives for this input, which it must take whole unless it gives up.
+// Returns all events that the decoder reports for the input. It must consume the input unless the
+// input is malformed.
 std::vector<Seen> Drain(MessageDecoder& decoder, std::string_view input) {
   std::vector<Seen> seen;
   while (true) {
@@ -152,7 +153,7 @@ TEST(MessageDecoderTest, TakesExactlyTheLimitAndNoMore) {
       << "in step after discarding";
 }
 
-// What was begun under one limit is taken or discarded under it, in every piece.
+// A message that began under one limit is judged by that limit, however it is split.
 TEST(MessageDecoderTest, AnotherLimitCountsFromTheNextHeader) {
   const std::string bytes = Message({.stream_id = 1, .type = MessageType::kData}, "12345");
   for (size_t cut = kMessageHeaderLength; cut < bytes.size(); ++cut) {

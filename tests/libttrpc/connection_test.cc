@@ -70,7 +70,7 @@ TEST_F(ConnectionTest, AFullQueueSaysWhenItIsLowAgain) {
     connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
     queued += 30'000 + kMessageHeaderLength;
   }
-  for (int i = 0; i < 20; ++i) {  // more than the socket holds
+  for (int i = 0; i < 20; ++i) {  // more than the socket's capacity
     connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
     queued += 30'000 + kMessageHeaderLength;
   }
@@ -87,7 +87,7 @@ TEST_F(ConnectionTest, AFullQueueSaysWhenItIsLowAgain) {
   EXPECT_FALSE(connection->send_queue_full());
 }
 
-// Upstream: client and server both blocked in write, neither reading.
+// Upstream, client and server could both block in write and stop reading.
 TEST_F(ConnectionTest, ABlockedWriteDoesNotStopReading) {
   const auto connection = Connect();
   for (int i = 0; i < 100; ++i) connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
@@ -196,7 +196,7 @@ TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesWhenTheOtherSideGoe
   }
 }
 
-// The kernel then reports an error on our end, besides its end.
+// The kernel reports an error as well as the end of file here.
 TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesThoughSomethingIsUnread) {
   ConnectionOptions options;
   options.deliver_before_close = false;
@@ -279,7 +279,7 @@ TEST_F(ConnectionTest, DestroyedWithWorkScheduledItLeavesNothingBehind) {
 }
 
 TEST_F(ConnectionTest, WhatCannotBeWaitedForIsClosed) {
-  // The kernel watches no regular file: as if it had no memory for one more socket.
+  // The kernel cannot watch a regular file, which has the same effect as a lack of memory.
   UniqueFd file(memfd_create("", MFD_CLOEXEC));
   Connection connection(loop_, std::move(file), &recorder_, {});
   connection.Start();

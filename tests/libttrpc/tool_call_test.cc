@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The `ttrpc` command as its users meet it: the real program against a real server.
+// The `ttrpc` command as users run it: the real program with a real server.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -224,7 +224,7 @@ TEST_F(ToolCallTest, Metadata) {
 TEST_F(ToolCallTest, Timeout) {
   Expect(Call("Say", {"-d", R"({"text":"hang"})", "--timeout", "50ms"}), 104, "",
          "DEADLINE_EXCEEDED: context deadline exceeded\n");
-  // The input is open, and nothing is in it.
+  // The input is open and empty.
   ToolProcess process(Args("Talk", {"-d", "-", "--timeout", "50ms"}));
   Expect(process.Wait(), 104, "", "DEADLINE_EXCEEDED: context deadline exceeded\n");
 }
@@ -251,14 +251,14 @@ TEST_F(ToolCallTest, AServerThatIsNotThere) {
   args[1] = "hvsock://" + none + ":1";
   Expect(RunTool(args), 69, "",
          "ttrpc: cannot connect: hvsock://" + none + ":1: No such file or directory\n");
-  // An open input holds nothing up.
+  // An open input does not delay the error.
   args[2] = "example.Chat/Talk";
   args.insert(args.end(), {"-d", "-"});
   ToolProcess process(args);
   EXPECT_EQ(process.Wait().status, 69);
 }
 
-// Takes one connection, and closes it as soon as something has come over it.
+// Accepts one connection and closes it as soon as anything is received.
 class Closer {
  public:
   explicit Closer(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -300,7 +300,7 @@ TEST_F(ToolCallTest, AServerThatGoesAwayIsUnavailableAlsoAsJson) {
                                     "not admit this user\""));
 }
 
-// Answers the first message of one connection with one, and closes it.
+// Answers the first message of one connection with one message, then closes.
 class OneAnswer {
  public:
   explicit OneAnswer(const std::string& path)
@@ -312,7 +312,7 @@ class OneAnswer {
       const UniqueFd peer(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       char message[64];
       EXPECT_GT(::read(peer.get(), message, sizeof message), 0);
-      // Data of stream 1, which goes on.
+      // The message is data for stream 1, which stays open.
       constexpr std::string_view kData("\0\0\0\2\0\0\0\1\3\0\x10\1", 12);
       EXPECT_EQ(::write(peer.get(), kData.data(), kData.size()), 12);
     });

@@ -25,7 +25,7 @@ class OptionsTest : public ::testing::Test {
     err_ = ::testing::internal::GetCapturedStderr();
     return status;
   }
-  // A call with --raw and these.
+  // Parses a call with --raw and these words.
   std::optional<int> ParseCall(const std::vector<const char*>& more) {
     std::vector<const char*> words = {"call", "unix:///run/x.sock", "a.Svc/Do", "--raw"};
     words.insert(words.end(), more.begin(), more.end());

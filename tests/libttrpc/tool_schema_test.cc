@@ -19,7 +19,7 @@ constexpr char kUser[] =
     "syntax = \"proto3\"; package user; import \"lib/base.proto\";\n"
     "service Things { rpc Get(base.Thing) returns (base.Thing); }\n";
 
-// As protoc would write it.
+// Returns a descriptor set like one of protoc.
 std::string SetOf(const Schema& schema, const std::vector<std::string>& files) {
   FileDescriptorSet set;
   for (const std::string& name : files) {
@@ -168,18 +168,21 @@ TEST_F(SchemaTest, DescribesEachKindOfSymbol) {
   const auto schema = LoadChat();
   const auto described = [&](const char* symbol) { return Describe(*schema, symbol).value(); };
   EXPECT_THAT(described("example.Chat"),
-              StartsWith("// Talks.\nservice Chat {\n  // One for one.\n  rpc Say(.example.Note) "
+              StartsWith("// A service for conversations.\nservice Chat {\n  // Echoes the note.\n "
+                         " rpc Say(.example.Note) "
                          "returns (.example.Note);\n"));
   EXPECT_EQ(described(""), described("example.Chat"));
   EXPECT_EQ(described(".example.Chat"), described("example.Chat"));
   const std::string fail =
-      "// Fails, as it is told to.\nrpc Fail(.example.Fault) returns (.example.Note);\n";
+      "// Fails with the given code and message.\nrpc Fail(.example.Fault) returns "
+      "(.example.Note);\n";
   EXPECT_EQ(described("example.Chat.Fail"), fail);
   EXPECT_EQ(described("example.Chat/Fail"), fail);
   EXPECT_EQ(described("/example.Chat/Fail"), fail);
   EXPECT_EQ(described("example.Fault"),
             "message Fault {\n  int32 code = 1;\n  string message = 2;\n}\n");
-  EXPECT_THAT(described("example.Note"), StartsWith("// What is said.\nmessage Note {"));
+  EXPECT_THAT(described("example.Note"),
+              StartsWith("// One message of a conversation.\nmessage Note {"));
   EXPECT_EQ(described("example.Mood"), "enum Mood {\n  MOOD_UNKNOWN = 0;\n  MOOD_GOOD = 1;\n}\n");
   EXPECT_EQ(described("example.MOOD_GOOD"), "MOOD_GOOD = 1;\n");
   EXPECT_EQ(described("example.Note.text"), "string text = 1;\n");

@@ -17,7 +17,7 @@ struct Pieces {
   std::string error;
 };
 
-// Everything that there is to be had now.
+// Takes all messages that are complete now.
 void Drain(MessageSplitter& splitter, Pieces* pieces) {
   while (pieces->error.empty()) {
     const Result<std::optional<std::string>> next = splitter.Next();
@@ -38,7 +38,7 @@ Pieces Split(std::unique_ptr<MessageSplitter> splitter, std::string_view input, 
   return pieces;
 }
 
-// In pieces of any size the outcome is the same.
+// The outcome is the same for pieces of any size.
 Pieces SplitJson(const std::string& input) {
   Pieces whole = Split(JsonSplitter(), input, input.size() + 1);
   for (size_t step = 1; step <= input.size(); ++step) {
