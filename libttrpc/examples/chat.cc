@@ -74,7 +74,7 @@ Task<Status> Talk(example::ChatClient* chat) {
   }
   const Result<example::Summary> summary = co_await listen.Finish();
   if (!summary) co_return summary.error();
-  std::printf("heard: %u lines, %u bytes\n", summary->lines(), summary->bytes());
+  std::printf("received: %u lines, %u bytes\n", summary->lines(), summary->bytes());
   co_return co_await repeat.Finish();
 }
 

@@ -32,8 +32,8 @@ constexpr uint8_t Tag(uint32_t number, WireType type) {
   return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(type));
 }
 
-// What is wrong, without quoting the data; null if nothing is. A plain pointer, because scanning
-// makes a Status only if it fails.
+// An error text, which never quotes the data; null if nothing is wrong. A plain pointer, because
+// scanning makes a Status only if it fails.
 using Error = const char*;
 constexpr Error kUnknownField = "unknown field ";  // its number follows
 constexpr Error kTooManyEntries = "too many metadata entries, expected at most 1024";

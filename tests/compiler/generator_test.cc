@@ -100,7 +100,7 @@ TEST(NamesTest, WireNamesAreNeverChanged) {
   EXPECT_THAT(source, HasSubstr("{\"a.b.class\", \"delete\", false, false}"));
   EXPECT_THAT(source, HasSubstr("description(\"a.b.class\", &service, {});"));
   EXPECT_THAT(source, HasSubstr("\"delete\", ::ttrpc::service_internal::Unary<"));
-  // With the prefix, the name is not a keyword.
+  // The name with its prefix is not a keyword.
   EXPECT_THAT(HeaderText(*file, options), HasSubstr("class Xclass {"));
   EXPECT_THAT(HeaderText(*file, options), Not(HasSubstr("class_")));
   EXPECT_THAT(HeaderText(*file, Options()), HasSubstr("class class_ {"));

@@ -198,7 +198,7 @@ TEST_F(HybridVsockDialTest, SilenceIsNotWaitedForForEver) {
   DialPort(std::move(options));
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: connect timeout");
   char byte = 0;
-  EXPECT_EQ(::recv(socket_.get(), &byte, 1, 0), 0) << "it is closed";
+  EXPECT_EQ(::recv(socket_.get(), &byte, 1, 0), 0) << "the socket is closed";
 }
 
 TEST_F(ClientDialTest, ADialCanBeGivenUp) {
@@ -339,7 +339,7 @@ TEST_F(ClientDialTest, ReconnectsForTheNextCall) {
     server_->Close();
     EXPECT_EQ(WaitTold(lost), "UNAVAILABLE: ttrpc: closed");
     EXPECT_FALSE(client_->closed());
-    EXPECT_FALSE(Accept()) << "not before it is needed";
+    EXPECT_FALSE(Accept()) << "connects only when needed";
     Running<Result<std::string>> call(Call("again"));
     ASSERT_TRUE(Accept());
     EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|again]");
@@ -434,7 +434,7 @@ TEST_F(ClientDialTest, UsedUpIdsGiveWayToAFreshConnection) {
   EXPECT_EQ(WaitTold(third), "OK C");
   EXPECT_EQ(WaitTold(second), "OK B");
   EXPECT_EQ(WaitTold(first), "OK A");
-  EXPECT_EQ(Next(*old), "closed") << "after its last call";
+  EXPECT_EQ(Next(*old), "closed") << "closes after the last call";
   RunReady();
   EXPECT_TRUE(told_.empty()) << "the client closed it itself";
 }

@@ -156,7 +156,7 @@ TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheCall) {
   context->set_timeout(std::chrono::milliseconds(5));
   Running<Result<std::string>> late(client_->Call(kUnary, *context, "x"));
   context.reset();
-  EXPECT_EQ(WaitTold(late), "DEADLINE_EXCEEDED: OK") << "as nobody has cancelled the context";
+  EXPECT_EQ(WaitTold(late), "DEADLINE_EXCEEDED: OK") << "the context was not cancelled";
 }
 
 TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheStream) {
@@ -317,7 +317,7 @@ TEST_F(ClientInterceptorTest, ARelayCanBeDropped) {
   Running<Result<std::string>> sending(
       client_internal::Relay(client_->OpenStream(kBidi, context_, std::nullopt), &ends, &ends));
   RunReady();
-  EXPECT_FALSE(ends.to_receive.empty()) << "it takes no more than can be sent";
+  EXPECT_FALSE(ends.to_receive.empty()) << "reads no more than it can send";
   sending.Drop();
   EXPECT_EQ(client_->calls(), 0U);
 }

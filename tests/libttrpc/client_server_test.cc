@@ -28,7 +28,7 @@ constexpr MethodInfo kCount("test.Bytes", "Count", false, true);
 constexpr MethodInfo kJoin("test.Bytes", "Join", true, false);
 constexpr MethodInfo kChat("test.Bytes", "Chat", true, true);
 
-// What the handlers recorded.
+// The events that the handlers recorded.
 struct Log {
   std::vector<Status> ended;
 };

@@ -62,7 +62,7 @@ TEST_F(ClientStreamTest, TheFlagsTellTheKind) {
   client.reset();
   EXPECT_EQ(client_->calls(), 1U);
   RunReady();
-  EXPECT_FALSE(server_->has_message()) << "a stream that is given up is not told to the server";
+  EXPECT_FALSE(server_->has_message()) << "abandoning a stream sends nothing";
 }
 
 // The following tests cover the ways in which a server may end a stream.

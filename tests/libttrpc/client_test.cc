@@ -200,10 +200,10 @@ TEST_F(ClientTest, CloseFailsCallsAndTellsNobodyElse) {
   Start(std::move(options));
   Running<Result<std::string>> call(Call(""));
   client_->Close();
-  EXPECT_FALSE(call.done()) << "told by the loop, later";
+  EXPECT_FALSE(call.done()) << "the loop resumes it later";
   EXPECT_EQ(WaitTold(call), "UNAVAILABLE: ttrpc: closed");
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: ttrpc: closed");
-  EXPECT_EQ(Next(), "closed") << "what was not written is lost";
+  EXPECT_EQ(Next(), "closed") << "unwritten messages are lost";
   RunReady();
 }
 
@@ -218,7 +218,7 @@ TEST_F(ClientTest, OnCloseMayDestroyTheClient) {
   Running<Result<std::string>> call(Call(""));
   server_->Close();
   RunUntil([&told] { return told; });
-  EXPECT_TRUE(call.done()) << "its calls are told first";
+  EXPECT_TRUE(call.done()) << "its calls fail first";
   EXPECT_EQ(client_, nullptr);
   RunReady();
 }
@@ -303,7 +303,7 @@ TEST_F(ClientTest, CancellingAContextEndsItsCallsOnly) {
   Running<Result<std::string>> first(Call("")), second(Call(""));
   Running<Result<std::string>> third(client_->Call(kUnary, other, ""));
   context_.Cancel({StatusCode::kAborted, "enough"});
-  EXPECT_FALSE(first.done()) << "told by the loop, later";
+  EXPECT_FALSE(first.done()) << "the loop resumes it later";
   EXPECT_EQ(WaitTold(first), "ABORTED: enough");
   EXPECT_EQ(WaitTold(second), "ABORTED: enough");
   EXPECT_EQ(Told(loop_.Run(Call(""))), "ABORTED: enough");
@@ -326,7 +326,7 @@ TEST_F(ClientTest, IdsRunOutOnAConnectionThatCannotBeMadeAnew) {
   Start(std::move(options));
   Running<Result<std::string>> first(Call("")), last(Call(""));
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: ttrpc: stream ids exhausted");
-  EXPECT_EQ(client_->calls(), 2U) << "these go on";
+  EXPECT_EQ(client_->calls(), 2U) << "these calls continue";
   server_->Reply(3, "last");
   server_->Reply(1, "first");
   EXPECT_EQ(WaitTold(last), "OK last");

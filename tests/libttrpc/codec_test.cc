@@ -130,7 +130,7 @@ TEST(MessageDecoderTest, TheRestMayBeReceivedIntoItsTail) {
       ASSERT_TRUE(Drain(decoder, {}).empty());
     }
   }
-  EXPECT_GT(rounds, 1U) << "the buffer grows with what came, not with what was announced";
+  EXPECT_GT(rounds, 1U) << "the buffer grows with received bytes, not with the length";
   EXPECT_EQ(Drain(decoder, {}),
             (std::vector<Seen>{{Event::kMessage, 9, MessageType::kData, 0, data}}));
   EXPECT_TRUE(decoder.Tail().empty());
@@ -150,7 +150,7 @@ TEST(MessageDecoderTest, TakesExactlyTheLimitAndNoMore) {
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 1}, exact)).at(0).data, exact);
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 3}, exact + "y")).at(0).event, Event::kOversized);
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 5}, "z")).at(0).data, "z")
-      << "in step after discarding";
+      << "the decoder stays in step";
 }
 
 // A message that began under one limit is judged by that limit, however it is split.

@@ -41,7 +41,7 @@ class Recorder final : public ConnectionHandler {
   void OnPartialMessage(bool is_partial) override { partial.push_back(is_partial); }
   void OnWriteBlocked(bool is_blocked) override { blocked.push_back(is_blocked); }
   void OnClosed(CloseReason reason, int) override {
-    EXPECT_FALSE(closed.has_value()) << "told twice";
+    EXPECT_FALSE(closed.has_value()) << "OnClosed() was called twice";
     closed = reason;
   }
 

@@ -245,7 +245,7 @@ TEST_F(ConnectionTellsTest, WhatIsSentBeforeThereIsASocketIsHeldAndThenWritten) 
   RunReady();
   EXPECT_EQ(connection.held(), 16384U);  // the size of the block that they are in
   EXPECT_EQ(recorder_.held_changes, 1);
-  EXPECT_TRUE(recorder_.blocked.empty()) << "nobody refuses to take it";
+  EXPECT_TRUE(recorder_.blocked.empty()) << "writing is not blocked";
 
   int fds[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
@@ -287,7 +287,7 @@ TEST_F(ConnectionTellsTest, ClosedBeforeThereIsASocketItWantsNone) {
   RunReady();
   EXPECT_EQ(connection.fd(), -1);
   char byte = 0;
-  EXPECT_EQ(recv(far_.get(), &byte, 1, 0), 0) << "it is closed";
+  EXPECT_EQ(recv(far_.get(), &byte, 1, 0), 0) << "the socket is closed";
   EXPECT_EQ(recorder_.held_changes, 0);
 }
 

@@ -39,7 +39,7 @@ TEST_F(ConnectionTest, WritesWhatWasQueuedInOneGo) {
   const auto connection = Connect();
   connection->Send({.stream_id = 1, .type = MessageType::kResponse}, "a");
   connection->Send({.stream_id = 3, .type = MessageType::kData, .flags = 5}, "");
-  EXPECT_EQ(ReadAll(), "") << "not from within the call";
+  EXPECT_EQ(ReadAll(), "") << "nothing is written within the call";
   RunReady();
   EXPECT_EQ(ReadAll(), Message({.stream_id = 1, .type = MessageType::kResponse}, "a") +
                            Message({.stream_id = 3, .type = MessageType::kData, .flags = 5}, ""));
@@ -108,7 +108,7 @@ TEST_F(ConnectionTest, PausedInTheMiddleOfWhatWasReadItKeepsTheRestInOrder) {
   Write(Message({.stream_id = 11}, "5"));
   for (size_t seen = 1; seen < 6; ++seen) {
     RunReady();
-    EXPECT_EQ(messages(), seen) << "nothing while paused";
+    EXPECT_EQ(messages(), seen) << "nothing is delivered while paused";
     connection->ResumeReading();
     RunUntil([&] { return messages() > seen; });
   }
@@ -139,7 +139,7 @@ TEST_F(ConnectionTest, AFloodLeavesOthersTheirTurn) {
   size_t before = 5000;
   other_recorder.on_message = [&] { before = messages(); };
   RunUntil([&] { return other_recorder.messages.size() == 1; });
-  EXPECT_LT(before, 300U) << "of 5000 when the other's only message was heard";
+  EXPECT_LT(before, 300U) << "of 5000, before the other connection's message";
   RunUntil([&] { return messages() == 5000; });
 }
 
@@ -283,7 +283,7 @@ TEST_F(ConnectionTest, WhatCannotBeWaitedForIsClosed) {
   UniqueFd file(memfd_create("", MFD_CLOEXEC));
   Connection connection(loop_, std::move(file), &recorder_, {});
   connection.Start();
-  EXPECT_FALSE(recorder_.closed.has_value()) << "told from within the call";
+  EXPECT_FALSE(recorder_.closed.has_value()) << "OnClosed() was called within the call";
   RunUntil([&] { return recorder_.closed.has_value(); });
   EXPECT_EQ(recorder_.closed, CloseReason::kSystemError);
   EXPECT_TRUE(connection.closed());

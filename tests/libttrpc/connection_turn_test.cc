@@ -89,7 +89,7 @@ TEST_F(ConnectionTurnTest, AWakeUpHandsOutNoMoreThanATurn) {
     WakeUp();
     next = Heard(flood);
     ASSERT_LE(next, heard + kTurn);
-    ASSERT_GT(next, heard) << "nobody's turn";
+    ASSERT_GT(next, heard) << "no connection had a turn";
   }
 }
 
@@ -210,7 +210,7 @@ TEST_F(ConnectionTurnTest, ATurnEndsByTime) {
   size_t before = 1600;
   caller.recorder->on_message = [&] { before = Heard(flood); };
   RunUntil([&] { return caller.recorder->messages.size() == 1; });
-  EXPECT_EQ(before, 8U) << "as soon as it looks at the clock";
+  EXPECT_EQ(before, 8U) << "ends at the first check of the clock";
 }
 
 // A connection that exceeds its turn does not take the turns of the others in its group.

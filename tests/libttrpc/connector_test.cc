@@ -53,7 +53,7 @@ class ConnectorTest : public ::testing::Test {
  protected:
   ConnectorTest()
       : connector_(loop_.io(), [this](Connector::Outcome outcome) {
-          EXPECT_FALSE(outcome_.has_value()) << "told twice";
+          EXPECT_FALSE(outcome_.has_value()) << "`done` was called twice";
           outcome_ = std::move(outcome);
         }) {}
 
@@ -143,7 +143,7 @@ TEST_F(ConnectorTest, WhoeverFailsTheCheckGetsNoByte) {
                       }}));
     EXPECT_GE(asked, 0);
     EXPECT_EQ(Told(), refusal.ToString());
-    EXPECT_EQ(Read(Accept(), 1), "") << "its end, without a byte";
+    EXPECT_EQ(Read(Accept(), 1), "") << "closed without a byte";
   }
 }
 
@@ -217,7 +217,7 @@ TEST_F(ConnectorTest, HybridSocketThatIsSilentIsWaitedForUntilTheTimeout) {
   const UniqueFd server = StartHybrid({.timeout = milliseconds(5)});
   Write(server, "OK");
   EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: timed out waiting for an answer");
-  EXPECT_EQ(Read(server, 1), "") << "it is closed";
+  EXPECT_EQ(Read(server, 1), "") << "the socket is closed";
 }
 
 TEST_F(ConnectorTest, StoppedItTellsNothing) {
@@ -266,7 +266,7 @@ class FakeVsockTest : public ConnectorTest {
 TEST_F(FakeVsockTest, ConnectsInTwoStepsAndIsNotChecked) {
   ASSERT_EQ(::listen(tcp_.get(), 10), 0);
   ASSERT_FALSE(Start(Vsock(), {.check = [](int) {
-                       ADD_FAILURE() << "there is nobody to ask about";
+                       ADD_FAILURE() << "vsock peers have no credentials";
                        return Status();
                      }}));
   ASSERT_EQ(Wait(), "connected");

@@ -68,9 +68,9 @@ class DroppedCallsTest : public testing::Test {
   void Drop(Task<T> task) {
     TaskGroup group;
     group.Spawn(Ignore(std::move(task)));
-    ASSERT_FALSE(group.empty()) << "it did not wait";
+    ASSERT_FALSE(group.empty()) << "the task did not wait";
     Works();
-    ASSERT_FALSE(group.empty()) << "it does not wait any more";
+    ASSERT_FALSE(group.empty()) << "the task no longer waits";
     group.Clear();
     Works();
   }

@@ -115,7 +115,7 @@ Task<Result<Total>> SumOf(GreeterClient& greeter, Context& context, std::vector<
   co_return co_await call.Finish();
 }
 
-// With true, the calls reach a GreeterClient that is registered with a second server.
+// True makes the calls reach a GreeterClient that is registered with a second server.
 class GeneratedTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {

@@ -95,7 +95,7 @@ std::vector<Example> Examples() {
 Example ExampleOf(const std::string& name) {
   for (Example& example : Examples())
     if (example.name == name) return std::move(example);
-  ADD_FAILURE() << "no example of " << name;
+  ADD_FAILURE() << "no example named " << name;
   return {};
 }
 
@@ -128,7 +128,7 @@ void CheckRequest(std::string_view data, const std::vector<std::string>& comment
   ASSERT_TRUE(status.ok()) << status;
   std::string again(EncodedRequestSize(request), '\0');
   EncodeRequest(request, again.data());
-  EXPECT_EQ(again, data) << "not as we would write it";
+  EXPECT_EQ(again, data) << "the library writes it differently";
   const std::vector<std::string> says = Comments(request);
   ASSERT_EQ(comments.size(), says.size() + 1);
   for (size_t i = 0; i < says.size(); ++i)

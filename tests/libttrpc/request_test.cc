@@ -207,7 +207,7 @@ TEST(RequestTest, DroppedUnknownFieldsAreNotWritten) {
   RequestView request;
   ASSERT_TRUE(ParseRequest(bytes, kDrop, &request).ok());
   EXPECT_EQ(Encode(request), known);
-  EXPECT_EQ(Parse("\x33\x34"s, kDrop), Malformed("group")) << "groups are refused all the same";
+  EXPECT_EQ(Parse("\x33\x34"s, kDrop), Malformed("group")) << "groups are refused even if unknown";
   EXPECT_EQ(Parse("\x0a\x01s\x0a\x01s"s, kDrop), Malformed("service repeated"));
 }
 

@@ -86,7 +86,7 @@ TEST(ResponseTest, ReadsAPayloadOfAnyLength) {
     EXPECT_EQ(response.message, "") << size;
   }
   ResponseView response;
-  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "cut short";
+  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "truncated";
   ASSERT_TRUE(ParseResponse("\x12\x00"s, &response).ok());
   EXPECT_EQ(response.payload, "");
 }

@@ -40,7 +40,7 @@ TEST_F(ServerShutdownTest, OfAnIdleServerClosesItsConnections) {
   const auto two = Connect();
   EXPECT_EQ(Ask(*two, RequestBytes(1, "Echo", "x")), "1 OK x");
   Shutdown(seconds(60));
-  EXPECT_EQ(done_, 0) << "from within the call";
+  EXPECT_EQ(done_, 0) << "`done` was called within the call";
   EXPECT_EQ(Next(*one), "closed");
   EXPECT_EQ(Next(*two), "closed");
   RunUntilDone();

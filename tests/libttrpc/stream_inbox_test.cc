@@ -51,7 +51,7 @@ TEST_F(StreamInboxTest, AMessageWakesWhoWaits) {
   RunReady();
   EXPECT_EQ(got, Got());
   stream->inbox.Push("one");
-  EXPECT_EQ(got, Got()) << "from within a connection's callback";
+  EXPECT_EQ(got, Got()) << "resumed within a connection's callback";
   RunReady();
   EXPECT_EQ(got, Got{"one"});
   // The reader waits again, and gets everything that has arrived when it resumes.
@@ -68,7 +68,7 @@ TEST_F(StreamInboxTest, TheEndWakesWhoWaits) {
   tasks.Spawn(TakeAll(&stream->inbox, &got));
   RunReady();
   stream->inbox.End({});
-  EXPECT_EQ(got, Got()) << "from within a connection's callback";
+  EXPECT_EQ(got, Got()) << "resumed within a connection's callback";
   RunReady();
   EXPECT_EQ(got, Got{"the end"});
   EXPECT_TRUE(tasks.empty());

@@ -105,7 +105,7 @@ std::string ToolProcess::ReadLine() {
   size_t end = 0;
   while ((end = read_.find('\n')) == std::string::npos) {
     if (ReadSome(out_.get(), &read_)) continue;
-    ADD_FAILURE() << "no line, but: " << read_;
+    ADD_FAILURE() << "incomplete line: " << read_;
     return std::exchange(read_, {});
   }
   std::string line = read_.substr(0, end);

@@ -397,7 +397,7 @@ TEST_F(TroublesTest, AcceptingWithoutDescriptorsDoesNotSpin_Libevent71_Libevent5
   loop_.RunForever();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_GE(told, 1);
-  EXPECT_LE(told, 5) << "a loop that spins tells it each time";
+  EXPECT_LE(told, 5) << "a spinning loop reports each attempt";
   EXPECT_EQ(Text(loop_.Run(std::move(call))), "after all");
 }
 

@@ -192,7 +192,7 @@ TEST(UnixCredentialsTest, ListeningSocketIsRefused) {
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  // With this length, the kernel picks a free abstract name.
+  // This length makes the kernel pick a free abstract name.
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)),
             0);
   ASSERT_EQ(::listen(socket.get(), 1), 0);
@@ -381,7 +381,7 @@ TEST(UnixCredentialsTest, UnmappedPeerShowsAsOverflowIds) {
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   ASSERT_TRUE(WIFEXITED(status));
   if (WEXITSTATUS(status) == 77) {
-    GTEST_SKIP() << "no user namespaces here: they are switched off, or this is a chroot";
+    GTEST_SKIP() << "user namespaces are disabled, or this is a chroot";
   }
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }

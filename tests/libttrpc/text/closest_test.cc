@@ -15,9 +15,9 @@ const std::vector<std::string> kWords = {"status",    "peers",    "calls",  "rul
 
 TEST(ClosestTest, FindsWhatWasMeant) {
   EXPECT_EQ(Closest("staus", kWords), "status") << "a letter is missing";
-  EXPECT_EQ(Closest("statuss", kWords), "status") << "one is superfluous";
-  EXPECT_EQ(Closest("stetus", kWords), "status") << "one is wrong";
-  EXPECT_EQ(Closest("sattus", kWords), "status") << "two are exchanged";
+  EXPECT_EQ(Closest("statuss", kWords), "status") << "a letter is superfluous";
+  EXPECT_EQ(Closest("stetus", kWords), "status") << "a letter is wrong";
+  EXPECT_EQ(Closest("sattus", kWords), "status") << "two letters are exchanged";
   EXPECT_EQ(Closest("ruels", kWords), "rules");
   EXPECT_EQ(Closest("relaod", kWords), "reload");
   EXPECT_EQ(Closest("loglevel", kWords), "log-level");
