@@ -54,10 +54,10 @@ Status ReadIds(int socket, UnixCredentials* credentials) {
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ids, &length) != 0) {
     return UnauthenticatedErrno(errno, "SO_PEERCRED");
   }
-  if (length != sizeof(ids)) return Unauthenticated("SO_PEERCRED gave too little");
+  if (length != sizeof(ids)) return Unauthenticated("SO_PEERCRED returned too few bytes");
   // The kernel returns -1 for a socket that is not connected or is not a Unix socket.
-  if (ids.uid == static_cast<uid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no uid");
-  if (ids.gid == static_cast<gid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no gid");
+  if (ids.uid == static_cast<uid_t>(-1)) return Unauthenticated("SO_PEERCRED returned no uid");
+  if (ids.gid == static_cast<gid_t>(-1)) return Unauthenticated("SO_PEERCRED returned no gid");
   credentials->pid = ids.pid;
   credentials->uid = ids.uid;
   credentials->gid = ids.gid;
@@ -107,7 +107,7 @@ Result<std::span<const gid_t>> ReadUnixGroups(int socket, std::vector<gid_t>* bu
   size_t size = std::min(buffer->size(), most);
   if (GetGroups(socket, buffer->data(), &size)) return std::span<const gid_t>(buffer->data(), size);
   if (errno != ERANGE) return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
-  if (size > kMaxUnixGroups) return Unauthenticated("SO_PEERGROUPS named too many groups");
+  if (size > kMaxUnixGroups) return Unauthenticated("SO_PEERGROUPS returned too many groups");
   if (size > most) {
     return Status(StatusCode::kResourceExhausted,
                   "the peer has " + std::to_string(size) + " supplementary groups");

@@ -185,7 +185,7 @@ TEST(UnixCredentialsTest, EffectiveIdsCountNotTheRealOnes) {
 
 TEST(UnixCredentialsTest, UnconnectedSocketIsRefused) {
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "gave no uid");
+  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "returned no uid");
 }
 
 TEST(UnixCredentialsTest, ListeningSocketIsRefused) {
@@ -201,7 +201,7 @@ TEST(UnixCredentialsTest, ListeningSocketIsRefused) {
 
 TEST(UnixCredentialsTest, SocketOfAnotherFamilyIsRefused) {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "gave no uid");
+  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "returned no uid");
 }
 
 TEST(UnixCredentialsTest, WhatIsNoSocketIsRefused) {
@@ -220,19 +220,19 @@ TEST(UnixCredentialsTest, TooShortIdsAreRefused) {
                                        *length = sizeof(pid_t);
                                        return 0;
                                      }),
-                        "gave too little");
+                        "returned too few bytes");
 }
 
 TEST(UnixCredentialsTest, UidOfMinusOneIsRefused) {
   ExpectUnauthenticated(
       ReadWithFake(SO_PEERCRED, GiveIds({.pid = 1, .uid = static_cast<uid_t>(-1), .gid = 0})),
-      "gave no uid");
+      "returned no uid");
 }
 
 TEST(UnixCredentialsTest, GidOfMinusOneIsRefused) {
   ExpectUnauthenticated(
       ReadWithFake(SO_PEERCRED, GiveIds({.pid = 1, .uid = 0, .gid = static_cast<gid_t>(-1)})),
-      "gave no gid");
+      "returned no gid");
 }
 
 TEST(UnixCredentialsTest, PidOfZeroIsNoFailure) {

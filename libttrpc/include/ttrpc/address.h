@@ -46,7 +46,7 @@ class Address {
   bool is_unix() const { return kind_ != Kind::kVsock; }
   // Returns the path, or the abstract name without its leading NUL byte. Empty for kVsock.
   const std::string& name() const { return name_; }
-  // Return the numbers of kVsock. port() is also the port of kHybridVsock. 0 for other kinds.
+  // Return the CID (kVsock) and the port (kVsock and kHybridVsock). 0 for other kinds.
   uint32_t cid() const { return cid_; }
   uint32_t port() const { return port_; }
 

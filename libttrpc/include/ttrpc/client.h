@@ -83,9 +83,9 @@ struct ClientOptions {
   std::function<void(const Status& reason)> on_close;
   // None: the client closes when its connection ends. Only for Dial().
   std::optional<ReconnectOptions> reconnect;
-  // The highest stream id that one connection uses. The next call uses a new connection with
-  // Dial(), and fails with UNAVAILABLE with Over(). Go servers support 31 bits. Only tests set
-  // less.
+  // The highest stream id that one connection uses. After that, a client of Dial() makes a new
+  // connection, and calls of a client of Over() fail with UNAVAILABLE. The default is the limit of
+  // Go's servers; only tests set less.
   uint32_t last_stream_id = 0x7fff'ffff;
 };
 
