@@ -69,8 +69,8 @@ class Handshaker {
 // returns. The credentials are valid during the call.
 using UnixCredentialsCheck = std::function<Status(const UnixCredentials&)>;
 
-// The following functions return handshakers that the caller owns. Each reads the credentials with
-// ReadUnixCredentials() and fails with its status.
+// The following functions return handshakers that the caller owns. All but AllOf() read the
+// credentials with ReadUnixCredentials() and fail with its status.
 
 // Calls `check`, which the handshaker owns. If `check` is null, every peer gets PERMISSION_DENIED.
 // Set `options.groups` to false if `check` does not use the groups.

@@ -111,7 +111,7 @@ class [[nodiscard]] Result {
   // Both constructors are implicit, as in std::expected.
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT
   // An OK status cannot explain a missing value. It is replaced by INTERNAL `ttrpc: an OK status is
-  // no error`.
+  // not an error`.
   Result(Status error)  // NOLINT
       : state_(std::in_place_index<1>,
                error.ok() ? status_internal::OkIsNoError() : std::move(error)) {}

@@ -102,7 +102,8 @@ Task<Status> FinishWithoutReply(RawClientStream& stream) {
 
 }  // namespace stream_internal
 
-// A method's implementation receives messages from it. Valid until the method's task has ended.
+// A method's implementation receives messages from a ReceiveStream. Valid until the method's task
+// has ended.
 template <typename M>
 class ReceiveStream {
  public:
@@ -122,7 +123,8 @@ class ReceiveStream {
   Status failure_;
 };
 
-// A method's implementation sends messages to it. Valid until the method's task has ended.
+// A method's implementation sends messages to a SendStream. Valid until the method's task has
+// ended.
 template <typename M>
 class SendStream {
  public:
@@ -150,7 +152,7 @@ class ServerStreamCall {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
   // Closes this side, drops the replies that were not received, waits for the call to end and
-  // returns its status. Returns INTERNAL if a received reply was not a Reply.
+  // returns its status. Returns INTERNAL at once if a received reply was not a Reply.
   Task<Status> Finish() {
     if (!failure_.ok()) return Ended(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
