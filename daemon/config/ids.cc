@@ -62,19 +62,23 @@ std::optional<uint32_t> ResolveText(const toml::node& value, IdKind kind, std::s
     }
     return id;
   }
-  const auto id = kind == IdKind::kUser ? scope->resolver.User(StringOf(value))
-                                        : scope->resolver.Group(StringOf(value));
-  if (!id || *id > kMaxId) {
+  const std::optional<uint32_t> id = kind == IdKind::kUser ? scope->resolver.User(StringOf(value))
+                                                           : scope->resolver.Group(StringOf(value));
+  const std::string noun(Noun(kind));
+  const std::string what = noun + " " + QuoteShort(StringOf(value));
+  if (!id) {
     // A user database that starts after the daemon may still provide the name.
-    const bool may_come = !id && CanBeName(StringOf(value));
-    scope->errors.Add(PositionOf(value),
-                      std::string(Noun(kind)) + " " + QuoteShort(StringOf(value)) +
-                          " does not exist; " +
-                          MissingNameAdvice(StringOf(value), kind, others, scope),
-                      may_come ? ConfigError::Kind::kUnresolvedName : ConfigError::Kind::kError);
+    const bool may_come = CanBeName(StringOf(value));
+    scope->errors.Add(
+        PositionOf(value),
+        what + " does not exist; " + MissingNameAdvice(StringOf(value), kind, others, scope),
+        may_come ? ConfigError::Kind::kUnresolvedName : ConfigError::Kind::kError);
+  } else if (*id > kMaxId) {
+    scope->errors.Add(PositionOf(value), what + " has the invalid id " + std::to_string(*id) +
+                                             "; use another " + noun);
     return std::nullopt;
   }
-  return *id;
+  return id;
 }
 
 // Reads the elements of one array into an IdSet.

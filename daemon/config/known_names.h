@@ -58,10 +58,10 @@ ttrpc::Status NoSuchName(std::string_view kind, std::string_view name,
   // Comparing more names would take too long in the daemon's event loop.
   constexpr size_t kMostCompared = 1000;
   const std::vector<std::string> names = NamesOf(things);
-  const std::string closest = names.size() <= kMostCompared ? text::Closest(name, names) : "";
+  std::string advice = UseOneOf(names);
+  if (names.size() <= kMostCompared) advice = text::DidYouMean(name, names, advice);
   return {ttrpc::StatusCode::kNotFound,
-          std::string("no ").append(kind) + " " + text::Quote(name) + "; " +
-              (closest.empty() ? UseOneOf(names) : "did you mean " + text::Quote(closest) + "?")};
+          std::string("no ").append(kind) + " " + text::Quote(name) + "; " + advice};
 }
 
 }  // namespace proxyd

@@ -140,7 +140,7 @@ void TableReader::Wrong(const TomlEntry& entry, std::string_view advice) {
 void TableReader::WrongWord(const TomlEntry& entry, const std::vector<std::string>& words,
                             std::string_view advice) {
   if (!entry.value.is_string()) return Wrong(entry, advice);
-  Wrong(entry, errors_->DidYouMean(StringOf(entry.value), words, advice));
+  Wrong(entry, errors_->DidYouMean(StringOf(entry.value), words, std::string(advice)));
 }
 
 void TableReader::Error(const SourcePosition& position, std::string message) {

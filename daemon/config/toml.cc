@@ -14,7 +14,6 @@
 namespace proxyd {
 
 using text::OneLine;
-using text::Quote;
 using text::QuoteShort;
 
 namespace {
@@ -290,22 +289,19 @@ std::variant<toml::table, ConfigError> ParseToml(const ConfigFile& file) {
   }
 }
 
+bool Diagnostics::MayCompare(size_t count) {
+  const bool may = count <= comparisons_left_;
+  comparisons_left_ -= may ? count : comparisons_left_;
+  return may;
+}
+
 std::string Diagnostics::Closest(std::string_view typed, const std::vector<std::string>& names) {
-  if (names.size() > comparisons_left_) {
-    comparisons_left_ = 0;
-    return {};
-  }
-  comparisons_left_ -= names.size();
-  std::string closest = text::Closest(typed, names);
-  // A name may exist and still be unusable.
-  if (closest == typed) closest.clear();
-  return closest;
+  return MayCompare(names.size()) ? text::Closest(typed, names) : std::string();
 }
 
 std::string Diagnostics::DidYouMean(std::string_view typed, const std::vector<std::string>& names,
-                                    std::string_view otherwise) {
-  const std::string closest = Closest(typed, names);
-  return closest.empty() ? std::string(otherwise) : "did you mean " + Quote(closest) + "?";
+                                    const std::string& otherwise) {
+  return MayCompare(names.size()) ? text::DidYouMean(typed, names, otherwise) : otherwise;
 }
 
 Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors) {

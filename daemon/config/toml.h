@@ -57,11 +57,13 @@ class Diagnostics {
   // Returns the second half of the message about an unknown name: `did you mean "X"?`, or
   // `otherwise` if no name is close.
   std::string DidYouMean(std::string_view typed, const std::vector<std::string>& names,
-                         std::string_view otherwise);
+                         const std::string& otherwise);
   // False once so many names were compared that there are no more suggestions.
   bool suggests() const { return comparisons_left_ > 0; }
 
  private:
+  bool MayCompare(size_t count);
+
   std::vector<ConfigError> errors_;
   std::set<std::string> covered_;
   // Keeps a file with very many unknown names from taking seconds: a comparison may take 20 us.

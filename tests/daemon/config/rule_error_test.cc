@@ -122,8 +122,7 @@ const RuleCase kIdCases[] = {
      {"c:11:10: error: user \"rot\" does not exist; did you mean \"root\"?",
       "c:11:17: error: user \"\" does not exist; use an existing user name, a number, a range such "
       "as \"2000-2999\", or \"*\"",
-      "c:11:21: error: user \"broken\" does not exist; use an existing user name, a number, a "
-      "range such as \"2000-2999\", or \"*\"",
+      "c:11:21: error: user \"broken\" has the invalid id 4294967295; use another user",
       "c:12:11: error: group \"prometheus\" does not exist; use an existing group name, a number, "
       "a range such as \"2000-2999\", or \"*\""}},
     {"Numbers",
