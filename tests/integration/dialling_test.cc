@@ -83,7 +83,7 @@ TEST_F(HybridVsockTest, PortThatIsRefused) {
   StartMonitor([](int) { return false; });
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "it refuses the port");
+  ExpectFailed(address(), "the port was refused");
 }
 
 TEST_F(HybridVsockTest, AnswerThatIsNoneOrHasNoEnd) {
@@ -94,7 +94,7 @@ TEST_F(HybridVsockTest, AnswerThatIsNoneOrHasNoEnd) {
     });
     RawPeer peer = Peer();
     ExpectUnreachable(peer, 1);
-    ExpectFailed(address(), "it does not answer with OK");
+    ExpectFailed(address(), "the answer is not OK");
     EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
     peer.Close();
     TearDown();
@@ -105,7 +105,7 @@ TEST_F(HybridVsockTest, SilenceEndsWithTheConnectTimeout) {
   StartMonitor([](int fd) { return SendAll(fd, "OK"); }, "connect_timeout = \"100ms\"\n");
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "it does not answer");
+  ExpectFailed(address(), "timed out waiting for an answer");
   EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
 }
 
@@ -250,7 +250,7 @@ TEST_F(AddressesTest, OneThatDoesNotAcceptIsPassedOverAfterItsTimeout) {
   ASSERT_TRUE(waiting);
   Listen("b");
   EXPECT_EQ(Served(), "b");
-  ExpectFailed(address("a"), "it does not accept connections");
+  ExpectFailed(address("a"), "timed out waiting to be accepted");
 }
 
 // ---- wait

@@ -171,7 +171,7 @@ TEST_F(ReloadSocketsTest, WhatTookAPathRefusesTheReload) {
   WriteConfig({.head = Head(), .rules = rules});
   Reload("reload refused: the configuration stays as it is");
   EXPECT_THAT(daemon_->log(), HasSubstr("listener \"pub\": unix://" + pub() +
-                                        " is not a socket, and is left alone"));
+                                        " is not a socket; remove the file or use another path"));
   EXPECT_EQ(ReadFile(pub()), "precious");
   EXPECT_EQ(Status().reloads_refused(), 1U);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Differences: a line that says what a reload changes.
+// Tests Differences(), which describes on one line what a reload changes.
 #include "config/differences.h"
 
 #include <gmock/gmock.h>

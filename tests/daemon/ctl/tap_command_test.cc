@@ -116,7 +116,7 @@ TEST_F(CtlTapTest, ABadDescriptorSetIsToldBeforeAnythingIsAskedFor) {
   const std::string bad = Write("bad.pb", "nonsense");
   const ToolResult result = Run({"tap", "--descriptor-set", bad});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr(bad + ": is no descriptor set"));
+  EXPECT_THAT(result.err, HasSubstr(bad + ": error: not a descriptor set"));
   EXPECT_THAT(Run({"tap", "--user", "no-such-user-anywhere"}).err,
               HasSubstr("user \"no-such-user-anywhere\" does not exist"));
   EXPECT_THAT(server_->calls(), IsEmpty());

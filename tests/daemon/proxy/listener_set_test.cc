@@ -194,7 +194,8 @@ TEST_F(ListenerSetTest, WhatHasThePathNowRefusesTheChange) {
   ASSERT_EQ(::unlink((folder_ / "a").c_str()), 0);
   ASSERT_EQ(::mkdir((folder_ / "a").c_str(), 0700), 0);
   EXPECT_EQ(Prepare(ConfigOf({{"one", "a"}})),
-            "listener \"one\": unix://" + (folder_ / "a") + " is not a socket, and is left alone");
+            "listener \"one\": unix://" + (folder_ / "a") +
+                " is not a socket; remove the file or use another path");
   ASSERT_EQ(::rmdir((folder_ / "a").c_str()), 0);
   static_cast<void>(Become(ConfigOf({{"one", "a"}})));
   EXPECT_EQ(ReachedBy("a"), 0U);
