@@ -49,8 +49,8 @@ class AuditPressureTest : public ProxyTest {
         break;
       }
       if (*answer == Response(answer->stream_id, "")) continue;
-      EXPECT_THAT(answer,
-                  IsStatus(answer->stream_id, StatusCode::kUnavailable, "audit is failing"));
+      EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kUnavailable,
+                                   "the audit cannot record this call"));
       ++refused;
     }
     return refused;
@@ -185,7 +185,7 @@ TEST_F(BlockedTargetTest, RefusesCallsIfAskedToUntilItIsReadAgain) {
     answer = another.Exchange(Echo(1));
     return answer != Response(1, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "the audit cannot record this call"));
   StartReading();
   EXPECT_TRUE(Eventually([&peer] { return CallMany(peer) == 0; }));
   ExpectEcho(another, 3);

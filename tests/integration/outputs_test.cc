@@ -284,7 +284,7 @@ TEST_F(OutputsTest, JournalThatGoesAwayRefusesCallsIfAskedTo) {
     answer = peer.Exchange(Echo(id += 2));
     return answer != Response(id, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "the audit cannot record this call"));
   // It is found again, without a restart of ours.
   std::filesystem::remove(journal_path());
   journal = Bind(journal_path(), SOCK_DGRAM);

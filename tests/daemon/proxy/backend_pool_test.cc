@@ -164,7 +164,7 @@ TEST_F(BackendPoolTest, ABackendThatTakesNothingIsAnswered) {
                                    std::string(4U << 20, 'x'));
   EXPECT_TRUE(pool_.send_queue_full());
   RunUntil([this] { return !peer_.heard().empty(); });
-  EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" takes no requests"));
+  EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" has stopped reading"));
   EXPECT_THAT(peer_.reasons(), ElementsAre(AuditReason::kBackendLost));
   EXPECT_EQ(counters_.timed_out, 1U);
   EXPECT_FALSE(pool_.send_queue_full());

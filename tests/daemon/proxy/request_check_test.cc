@@ -127,7 +127,7 @@ std::vector<RefusedCase> Refused() {
   };
   const ttrpc::Status odd = Invalid("StreamID must be odd for client initiated streams");
   const ttrpc::Status ns = Invalid("metadata ns must appear once and in lower case");
-  const ttrpc::Status both = Invalid("remote closed and remote open exclude each other");
+  const ttrpc::Status both = Invalid("remote closed and remote open cannot be combined");
   const std::string long_name(257, 'x');
   return {
       {"even id", {.id = 2}, Stage::kStreamId, odd},
