@@ -184,7 +184,7 @@ TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write(Packed("c")));
   EXPECT_EQ(test::ReadFile(path), a + c + c + c);
   EXPECT_THAT(log.lines(), ElementsAre("error audit: cannot write " + path + ": File too large",
-                                       "info audit: " + path + " is written again"));
+                                       "info audit: writing " + path + " again"));
 }
 
 TEST(FileAuditTargetTest, NoSpaceLeftOnDevice) {

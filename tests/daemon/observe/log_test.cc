@@ -195,7 +195,8 @@ TEST_F(LogTest, ReopenThatFailsIsSaidInTheOldFile) {
   ASSERT_EQ(::rename(path_.c_str(), (folder_ / "log.1").c_str()), 0);
   ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
   ReopenLog();
-  AwaitText(folder_ / "log.1", "reopening failed");
+  AwaitText(folder_ / "log.1",
+            "log: cannot open " + path_ + ": Is a directory; the old file stays in use");
   spdlog::info("goes on");
   AwaitText(folder_ / "log.1", "goes on");
 }
@@ -399,8 +400,8 @@ int LogWithoutJournal() {
   const ttrpc::Status status = SetUpLog(JournalConfig());
   if (status.code() != ttrpc::StatusCode::kNotFound) return 2;
   if (status.message() !=
-      "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
-      "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"")
+      "cannot connect to the journal: /run/systemd/journal/socket: No such file or directory; "
+      "start systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"")
     return 3;
   FakeJournal().reset();  // its file stays, and nobody listens there
   const std::string refused = SetUpLog(JournalConfig()).message();

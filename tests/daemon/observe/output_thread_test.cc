@@ -245,7 +245,7 @@ TEST_F(OutputThreadTest, ThreadsThatHangAreBounded) {
     EXPECT_FALSE(threads.back()->Stop(Clock::time_point::min() + std::chrono::hours(1)));
   }
   EXPECT_EQ(OutputThread::CheckReplaceable().message(),
-            "needs a restart: writes to 16 earlier targets of log and audit still hang");
+            "needs a restart: writes to 16 earlier log and audit targets still hang");
 }
 
 }  // namespace
