@@ -50,7 +50,7 @@ class Accounting {
   // Finds the user who holds most now. Until the next call, the most that any user has held counts.
   void FindHeaviest();
 
-  // What a connected user holds. usage() is in the order of the uids.
+  // Usage: what a connected user holds. usage() is in the order of the uids.
   struct Usage {
     uid_t uid;
     uint32_t connections;

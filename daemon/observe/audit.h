@@ -69,17 +69,15 @@ class Audit {
   bool Wants(AuditEvent event, std::optional<bool> enforced,
              std::optional<AuditCalls> rule_override) const;
 
-  // Reserves room for the line of a call before the call is forwarded. The line has at most
-  // `bytes`; 0 means that none is wanted. False means that the call must be refused: on_error is
-  // "refuse-calls", and there is no room or the target fails. Any thread may call it; it takes no
-  // lock.
+  // Reserves room for a call's line of at most `bytes` (0: none is wanted) before the call is
+  // forwarded. Returns false if the call must be refused: on_error is "refuse-calls", and there is
+  // no room or the target fails. Any thread may call it; it takes no lock.
   bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
-  // Queues the record, in the room that `reservation` holds, if any. For each uid, refusals,
-  // denials and shadow decisions are limited to rate_per_user lines a second. All lines but those
-  // of calls that were carried out are also limited to bytes_per_user (0: no limit). What exceeds a
-  // limit is reported within a second, in one line with the uid, the last event and `suppressed`.
-  // Any thread may call it.
+  // Queues the record, in the room of `reservation` if it holds any. Each uid is limited to
+  // rate_per_user refusals, denials and shadow decisions a second, and to bytes_per_user (0: no
+  // limit) for all lines but those of calls that were carried out. One line reports the rest within
+  // a second, with the uid, the last event and `suppressed`. Any thread may call it.
   void Record(const AuditRecord& record, AuditReservation reservation = {});
 
   // Returns true if on_error is "refuse-calls" and the target fails: each new call must be refused.

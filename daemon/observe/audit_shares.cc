@@ -30,8 +30,8 @@ void AuditReservation::Release() {
   if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
 }
 
-// Two threads may take the same slot for two users. These users then share it while it is in use.
-// That costs them a part of their shares, and no other user anything.
+// Two threads may take the same slot for two users, who then share it while it is in use. The cost
+// is a part of their own shares; other users lose nothing.
 size_t AuditShares::Find(uid_t uid) {
   if (uid == kRootUid) return kRootSlot;
   const size_t first = FirstUserSlot(uid, seed_);

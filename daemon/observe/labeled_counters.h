@@ -80,13 +80,13 @@ struct CallInFlight : ttrpc::RingNode {
 struct BackendCounters {
   uint64_t connections = 0;      // open
   uint64_t calls_in_flight = 0;  // on these connections
-  uint64_t connects = 0;         // that succeeded
+  uint64_t connects = 0;         // successful attempts
   uint64_t connects_failed = 0;
   // These three are about the last attempt. A reload that replaces the backend resets them.
   bool tried = false;  // there was an attempt
   bool up = false;
   std::string last_error;
-  Histogram durations;  // of calls that were forwarded
+  Histogram durations;  // only forwarded calls
   // The calls in flight, the oldest first. The owner of a call removes it at its end.
   ttrpc::RingNode in_flight;
 

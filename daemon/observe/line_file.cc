@@ -16,8 +16,8 @@ namespace {
 constexpr mode_t kMode = 0640;
 constexpr int kPollSliceMs = 100;  // how soon a waiting write notices a new deadline
 
-// With O_NONBLOCK neither open(2) nor write(2) waits for a named pipe: only poll(2) does, which has
-// a deadline. The flag does not affect regular files.
+// O_NONBLOCK keeps open(2) and write(2) from waiting for a named pipe: only poll(2) waits, and it
+// has a deadline. The flag does not affect regular files.
 ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
   ttrpc::UniqueFd fd(::open(path.c_str(), flags, kMode));
@@ -99,7 +99,7 @@ int LineFile::WriteAll(std::string_view bytes, size_t* written) {
 bool LineFile::TakeBack(size_t written) {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
-  // With O_APPEND, the offset after a write is the end of what it wrote.
+  // After a write with O_APPEND, the offset is the end of what was written.
   const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
   if (path_.empty() || end != status.st_size || static_cast<size_t>(end) < written) return false;
   return ::ftruncate(fd_.get(), end - static_cast<off_t>(written)) == 0;

@@ -58,7 +58,7 @@ class OutputThread::Core {
     State state = State::kNone;
     uint64_t number = 0;
     std::string_view lines;  // borrowed from the caller of Write()
-    std::string copy;        // of the unwritten part, for a thread to take; may be empty
+    std::string copy;        // the unwritten part, for a thread to take; may be empty
     WriteResult result;
   };
   using Lock = std::unique_lock<std::mutex>;
@@ -92,7 +92,7 @@ class OutputThread::Core {
   std::optional<Clock::time_point> stop_;
   bool stopped_ = false;
   bool released_ = false;
-  size_t threads_ = 0;  // that use this object
+  size_t threads_ = 0;  // all that use this object
   size_t live_ = 0;     // those that are not stuck
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr nanoseconds kBurst = std::chrono::seconds(1);  // what a full bucket is worth
+constexpr nanoseconds kBurst = std::chrono::seconds(1);  // the worth of a full bucket
 
 }  // namespace
 

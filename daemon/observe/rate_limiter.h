@@ -38,7 +38,7 @@ class RateLimiter {
 
   struct Suppressed {
     std::optional<uid_t> uid;              // none for users who share the common bucket
-    AuditEvent event = AuditEvent::kDeny;  // of the last suppressed line
+    AuditEvent event = AuditEvent::kDeny;  // the event of the last suppressed line
     uint64_t lines = 0;
   };
 

@@ -27,7 +27,7 @@ class TopDenied {
     std::string service;
     std::string method;
     uint64_t count = 0;
-    size_t hash = 0;  // of all three
+    size_t hash = 0;  // the hash of uid, service and method
   };
 
   void Count(uid_t uid, std::string_view service, std::string_view method);

@@ -53,7 +53,8 @@ class CallOwner {
   ~CallOwner() = default;
 };
 
-// What reports need of a call's request. The strings keep their memory for the next call.
+// CallLabel: the parts of a call's request that reports need. The strings keep their memory for the
+// next call.
 struct CallLabel {
   std::string service;
   std::string method;
@@ -80,7 +81,7 @@ struct Call {
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
-  size_t bytes = 0;  // of memory, as charged to the user
+  size_t bytes = 0;  // memory, as charged to the user
   CallSlot slot;
   AuditReservation audit_reservation;  // room for the line at its end
   std::unique_ptr<ttrpc::Timer> deadline;

@@ -21,7 +21,7 @@ struct DaemonInfo {
 
   std::chrono::system_clock::time_point started;
   std::chrono::system_clock::time_point loaded;  // when the present configuration was loaded
-  std::string digest;                            // of that configuration; see DigestOf()
+  std::string digest;                            // its digest; see DigestOf()
   uint64_t reloads = 0;
   uint64_t reloads_refused = 0;
   bool last_reload_successful = true;  // the start counts as a reload

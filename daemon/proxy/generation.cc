@@ -67,7 +67,8 @@ void Generation::TakeOverBackends(const Generation& before) {
   }
 }
 
-// With few pairs, all counters exist from the start, so that readers see zeros instead of gaps.
+// If there are few pairs, all counters exist from the start, so that readers see zeros instead of
+// gaps.
 void Generation::MakeCounters() {
   const auto& listeners = config().listeners;
   const auto& rules = config().rules;

@@ -37,9 +37,9 @@ void DescribePeer(const PeerIdentity& identity, AuditRecord* record);
 // A request, as its audit line shows it.
 struct AuditedRequest {
   const ttrpc::RequestView& request;
-  uint32_t id;    // of its stream
-  uint8_t flags;  // of its message
-  size_t bytes;   // of its data
+  uint32_t id;    // the id of its stream
+  uint8_t flags;  // the flags of its message
+  size_t bytes;   // the size of its data
 };
 
 class PeerAudit {

@@ -143,7 +143,8 @@ namespace {
 size_t MemoryOf(const Call& call) {
   constexpr size_t kAllocation = 16;
   constexpr size_t kEntries = 2 * 4 * (sizeof(uint64_t) + sizeof(void*));
-  constexpr size_t kTimer = sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // with libevent's part
+  constexpr size_t kTimer =
+      sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // includes libevent's part
   return sizeof(Call) + kAllocation + kEntries + call.label.service.capacity() +
          call.label.method.capacity() + call.label.traceparent.capacity() +
          (call.deadline ? kTimer : 0);

@@ -102,7 +102,7 @@ void Pressure::Close(uint64_t stuck_before) {
 void Pressure::Look() {
   in_vain_ = false;
   accounting_.FindHeaviest();
-  // As a side effect, Now() gives this wake-up a number of its own.
+  // Now() also numbers this wake-up, as a side effect.
   loop_.Now();
   const uint64_t patient = std::exchange(looks_[next_look_], loop_.wake_up());
   next_look_ = (next_look_ + 1) % kPatientLooks;

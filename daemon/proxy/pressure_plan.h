@@ -49,11 +49,10 @@ struct PressureClosing {
   Limit limit;
 };
 
-// A user over its own limit loses peers until the rest fits. While all users together are over the
-// total limit, the users who hold most also lose peers, and after them the others. Among the peers
-// of a user over a limit, those that hold much go first, since closing the others frees nothing.
-// Otherwise the peer that has been stuck for longest goes first. Each peer is in the result at most
-// once.
+// A user over its own limit loses peers until the rest fits. While all users together exceed the
+// total limit, the users who hold most also lose peers, and after them the others. A user over a
+// limit loses peers that hold little last, since closing them frees nothing. Otherwise the peer
+// that has been stuck for longest goes first. No peer is named twice.
 std::vector<PressureClosing> WhomToClose(const PressureView& view);
 
 }  // namespace proxyd

@@ -15,20 +15,20 @@
 
 namespace proxyd {
 
-// What happens to data from a peer.
+// PeerData: how data from a peer is handled.
 enum class PeerData {
-  kForward,           // as data, without flags
-  kForwardThenClose,  // as data without flags, followed by a close
-  kClose,             // as remote closed with no data
-  kDrop,              // it changes nothing: no data and no close, or a second close
-  kRefuse,            // the peer's side is closed; the proxy answers the call
+  kForward,           // forwarded as data, without flags
+  kForwardThenClose,  // the same, followed by kClose
+  kClose,             // forwarded as remote closed with no data
+  kDrop,              // dropped: it has no data, and closes nothing that was open
+  kRefuse,            // refused: the peer's side is closed, and the proxy answers the call
 };
 
-// What happens to a message from a backend.
+// BackendMessage: how a message from a backend is handled.
 enum class BackendMessage {
-  kForward,        // unchanged
-  kForwardAndEnd,  // unchanged; it ends the call
-  kRefuse,         // data on a unary call; the proxy answers the call
+  kForward,        // forwarded unchanged
+  kForwardAndEnd,  // forwarded unchanged; it ends the call
+  kRefuse,         // refused: data on a unary call, which the proxy answers
 };
 
 class StreamState {

@@ -38,7 +38,7 @@
 
 namespace proxyd {
 
-// What a worker shares with others. All of it must outlive the worker.
+// The objects that a worker shares with others. All of them must outlive the worker.
 struct WorkerContext {
   Reports& reports;
   Accounting& accounting;

@@ -227,7 +227,7 @@ TEST_F(OutputThreadTest, FailuresAreReportedOnceTheOutputTakesLinesAgain) {
   book_.Set(OutputBook::Mode::kFails);
   Use(&book_);
   Push("one");
-  book_.AwaitBegun(2);  // with the report, which also fails
+  book_.AwaitBegun(2);  // includes the report, which also fails
   Push("two");
   book_.AwaitBegun(4);
   book_.Set(OutputBook::Mode::kOpen);

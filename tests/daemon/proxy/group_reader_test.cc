@@ -48,7 +48,7 @@ class GroupReaderTest : public testing::Test {
   GroupFilterPtr filter_;
   GroupReader reader_{loop_.io()};
   PeerGroups last_;
-  ttrpc::Status error_;  // of the last result
+  ttrpc::Status error_;  // the error of the last result
   std::string order_;
   size_t awaited_ = 0;
 };

@@ -94,7 +94,7 @@ TEST_F(PressurePlanTest, AmongManyLightUsersWhoHasBeenStuckForLongestGoes) {
                                       Pair(18, Limit::kBuffered)));
   // All stuck peers together are not enough, and the peer that reads stays.
   EXPECT_EQ(Closed(1000).size(), 20U);
-  // That peer is closed too when there is no time.
+  // The moving peer is closed as well when there is no time.
   const auto closed = Closed(1000, kAnyone);
   ASSERT_EQ(closed.size(), 21U);
   EXPECT_EQ(closed.back().first, 0U);
