@@ -9,7 +9,7 @@
 namespace proxyd {
 
 // Returns the four fields at the front of `value`, or "" if they are not well formed. A later
-// version may have more after them. Pure.
+// version may have more after them. The function is pure.
 std::string_view WellFormedTraceparent(std::string_view value);
 
 }  // namespace proxyd

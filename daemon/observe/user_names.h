@@ -32,7 +32,7 @@ class UserNames {
   UserNames(const UserNames&) = delete;
   UserNames& operator=(const UserNames&) = delete;
 
-  // Returns the known name, or "", and looks it up if it is not known or old. Never waits.
+  // Returns the known name, or "", and looks it up if it is not known or old. It never waits.
   std::string Find(uid_t uid);
   // Does the same, but may wait for the answer until `deadline`. After a timeout, nobody waits
   // again until the database has answered.

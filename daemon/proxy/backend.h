@@ -53,13 +53,13 @@ class Backend : public RefCounted {
   void Failed(const Attempt& attempt, const ttrpc::Status& why, Clock::time_point now);
   void Succeeded(size_t address);
 
-  // Why the backend cannot be reached: the last failure and its address. Empty if that address was
-  // reached since.
+  // These return why the backend cannot be reached: the last failure, and its address. detail() is
+  // empty if that address was reached since.
   AuditReason reason() const;
   std::string detail() const;
 
-  // Returns whether an address was missing or refused when it was last tried. That may pass, since
-  // the service may still be starting.
+  // Returns whether an address was missing or refused when it was last tried. This may change,
+  // since the service may still be starting.
   bool MayAppear() const;
 
  private:

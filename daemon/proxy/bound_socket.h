@@ -26,7 +26,8 @@ struct SocketConfig {
   SocketAccess access;  // applies to a socket with a path only
 };
 
-// The address as the configuration writes it. No two sockets have the same.
+// The address as the configuration writes it. It identifies a socket, except that several passed
+// sockets may have the same name.
 std::string AddressOf(const SocketConfig& socket);
 
 // Returns who may connect, with the defaults of a new socket where nothing is configured. Null if

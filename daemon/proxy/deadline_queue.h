@@ -49,7 +49,7 @@ class DeadlineQueue {
 
   std::chrono::nanoseconds delay_;
   ttrpc::RingNode ring_;
-  // Set for the deadline that was in front when it started: it may fire too early, never too late.
+  // Started for the deadline that is in front at that time: it may fire too early, never too late.
   ttrpc::Timer timer_;
 };
 

@@ -46,7 +46,7 @@ class Dialer {
  private:
   using Outcome = ttrpc::Connector::Outcome;
 
-  // Each goes on as far as it can without waiting.
+  // These go on as far as they can without waiting.
   DialResult TryAddresses();
   DialResult EndRound();
   // Records the end of the attempt. Returns its socket, or an invalid one if the attempt failed.

@@ -4,7 +4,7 @@
 // their change at a reload. A socket whose address stays is kept, so that clients waiting in its
 // queue notice nothing; if its path was removed, it is created again. A socket from the service
 // manager is kept even when its listener is removed, since it is passed only once: clients wait in
-// its queue until a listener uses it again. Runs on the loop's thread.
+// its queue until a listener uses it again. It runs on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ class ListenerSet {
   };
 
   // Sockets that were created for a configuration and do not accept yet. Destroying them removes
-  // their paths, which may block. Any thread.
+  // their paths, which may block. Any thread may do this.
   class NewSockets {
    public:
     size_t size() const { return made_.size(); }
@@ -49,7 +49,8 @@ class ListenerSet {
     std::vector<Made> made_;
   };
 
-  // The part of a reload that can fail, done. Destroying it without Commit() undoes it.
+  // Change: a prepared reload, of which nothing can fail any more. Destroying it without Commit()
+  // undoes it.
   class Change {
    public:
     Change(Change&&) = default;
@@ -61,7 +62,7 @@ class ListenerSet {
     struct Kept {
       Listener* listener;
       SocketConfig next;
-      // the previous access, if it was changed
+      // The previous access, if it was changed.
       std::unique_ptr<ttrpc::ListeningSocketOptions> undo;
     };
     Change() = default;
@@ -82,14 +83,15 @@ class ListenerSet {
   std::vector<Here> here() const;
   // Creates the sockets of `after`, or takes them out of `passed` if they have a systemd: address.
   // A socket that is `here` already and still has its path is left alone. The first failure is the
-  // error, `LABEL: WHY`; then nothing has changed except `passed`. May block; any thread.
+  // error, `LABEL: WHY`; then nothing has changed except `passed`. It may block, and any thread may
+  // call it.
   static ttrpc::Result<NewSockets> Make(const std::vector<Here>& here,
                                         const std::vector<SocketConfig>& after,
                                         PassedSockets* passed);
   // Prepares the change to `after`, for which `made` was created with the present here(). Changes
   // who may connect to the sockets that stay. Errors have the form `LABEL: WHY`.
   ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after, NewSockets made);
-  // Calls Make() and prepares the change, for sockets of which none was passed. May block.
+  // Calls Make() and prepares the change, for sockets of which none was passed. It may block.
   ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after);
 
   // Starts the prepared listeners and stops those that are gone. Returns the sockets that are no
@@ -97,7 +99,7 @@ class ListenerSet {
   [[nodiscard]] std::vector<BoundSocket> Commit(Change change);
   // Does the same, and logs each listener that was removed.
   [[nodiscard]] std::vector<BoundSocket> CommitAndLog(Change change);
-  // Does the same, and removes the sockets that are no longer needed. May block.
+  // Does the same, and removes the sockets that are no longer needed. It may block.
   void CommitAndRemove(Change change) { static_cast<void>(CommitAndLog(std::move(change))); }
 
   // While false, connections wait in the sockets' queues. Initially true.

@@ -198,7 +198,7 @@ void Peer::RetireOldBackends() {
   UpdateReading();  // the peer may have waited for one of their queues
 }
 
-// The end.
+// Closing.
 
 void Peer::OnTimeout(PeerTimeout timeout) {
   ++context_.counters.timed_out;

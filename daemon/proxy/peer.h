@@ -3,7 +3,7 @@
 // Peer: an authenticated client connection. It owns its calls and its own backend connections, and
 // runs on its worker's thread. Its parts, in the order in which a call passes them:
 //
-// - peer.cc has the peer's life, and passes each of its messages to the part that handles it.
+// - peer.cc has the life cycle, and passes each message of the peer to the part that handles it.
 // - peer_request.cc checks a request (request_check.h), takes what the call needs and forwards it.
 // - peer_answer.cc forwards the backend's messages under the peer's own stream ids, and ends calls.
 // - peer_flow.cc decides which sockets are read, and counts the memory that the peer holds.
@@ -232,7 +232,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   PeerAudit audit_;
   PeerOutcomes outcomes_;
   PeerGroups groups_;
-  std::unique_ptr<GroupReader::Request> group_request_;  // while they are being read
+  std::unique_ptr<GroupReader::Request> group_request_;  // while the groups are being read
   Admission admission_;
   ListenerCounters* counted_in_ = nullptr;  // the counters that include this peer
   ttrpc::Connection connection_;

@@ -14,7 +14,7 @@ namespace proxyd {
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
-// From a backend.
+// Messages of a backend.
 
 void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std::string_view data) {
   call.response_bytes += data.size();
@@ -47,7 +47,7 @@ void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& hea
              {.reason = AuditReason::kLimit, .limit = kMessageSizeKey, .detail = status.message()});
 }
 
-// From the proxy itself.
+// Answers of the proxy itself.
 
 void Peer::Answer(uint32_t id, const Status& status) {
   const ttrpc::MessageHeader header = {
@@ -83,7 +83,7 @@ void Peer::AnswerCall(Call& call, const Status& status, const AuditCause& cause)
   GiveUp(call, status, cause);
 }
 
-// The connection stays for other calls: a backend knows the deadline of each call.
+// The connection stays open for other calls: the backend was given the deadline as well.
 void Peer::GiveUp(Call& call, const Status& status, const AuditCause& cause) {
   Answer(call.id, status);
   TellEnd(call, status.code(), cause);

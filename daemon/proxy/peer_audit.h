@@ -23,7 +23,7 @@ namespace proxyd {
 
 struct PeerIdentity {
   uint64_t id = 0;  // never used again
-  // the listener that accepted it, under its present name
+  // The listener that accepted it, under its present name.
   const ListenerConfig* listener = nullptr;
   pid_t pid = 0;
   uid_t uid = static_cast<uid_t>(-1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PeerTimeouts: the timeouts of one peer. A peer must send a request, complete each message and
-// take the bytes that are sent to it in time. This is used on its worker's thread.
+// take the bytes that are sent to it in time. It is used on its worker's thread.
 #pragma once
 
 #include "config/config.h"
@@ -58,7 +58,7 @@ class PeerTimeouts {
  private:
   void MessageLate();
 
-  Ref<PeerDeadlines> deadlines_;  // before the deadlines that are in it
+  Ref<PeerDeadlines> deadlines_;  // declared before the deadlines in it
   Owner& owner_;
   Deadline request_;
   Deadline message_;

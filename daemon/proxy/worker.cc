@@ -15,7 +15,7 @@
 namespace proxyd {
 
 namespace {
-// The memory of an idle peer and its backend connection, roughly.
+// An idle peer and its backend connection take roughly this much memory.
 constexpr uint64_t kMemoryOfAPeer = 4096;
 // The time that a reload, or closing a listener's peers, may take before other work gets its turn.
 constexpr auto kTurn = std::chrono::milliseconds(2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Worker: an event loop and its peers. It authenticates and admits each connection and owns what
-// its peers share. A peer never moves to another worker. Runs on its own thread.
+// its peers share. A peer never moves to another worker. It runs on its own thread.
 #pragma once
 
 #include <chrono>
