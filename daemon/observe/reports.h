@@ -92,7 +92,8 @@ class Reports {
   bool wants_payloads() const { return payloads_wanted_; }
   void Tell(const PayloadRecord& record);
 
-  // The sink must stay valid until Remove(). Sinks must not call these.
+  // The sink must stay valid until Remove(). These must not be called from within a sink's
+  // function.
   void Add(ReportSink* sink);
   void Remove(ReportSink* sink);
 

@@ -30,8 +30,8 @@
 // For every later message of a call, stream_state.cc decides whether to forward, drop or refuse it.
 // A reload passes through listener_set.cc and bound_socket.cc (the sockets), listener_state.h (a
 // listener as its peers know it) and generation.cc (the configuration, policy and counters that a
-// worker uses). peer_timeouts.cc closes peers that are silent or slow. peer_flow.cc stops reading
-// where a send queue is full, and pressure.cc limits the memory of each user.
+// worker uses). peer_timeouts.cc limits how long a peer may be silent or slow. peer_flow.cc stops
+// reading where a send queue is full, and pressure.cc limits the memory of each user.
 //
 // Everything runs on the loop's thread, with two exceptions: group_reader.cc reads long lists of
 // groups on a thread of its own, and ListenerSet::Make() may be called on any thread.
