@@ -49,8 +49,8 @@ class AuditPressureTest : public ProxyTest {
         break;
       }
       if (*answer == Response(answer->stream_id, "")) continue;
-      EXPECT_THAT(answer,
-                  IsStatus(answer->stream_id, StatusCode::kUnavailable, "audit is failing"));
+      EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kUnavailable,
+                                   "the audit cannot record this call"));
       ++refused;
     }
     return refused;
@@ -185,7 +185,7 @@ TEST_F(BlockedTargetTest, RefusesCallsIfAskedToUntilItIsReadAgain) {
     answer = another.Exchange(Echo(1));
     return answer != Response(1, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "the audit cannot record this call"));
   StartReading();
   EXPECT_TRUE(Eventually([&peer] { return CallMany(peer) == 0; }));
   ExpectEcho(another, 3);
@@ -294,7 +294,7 @@ TEST_F(FullDiskTest, LosesLinesAndNoCallIsHeldUp) {
   EXPECT_EQ(CallMany(peer), 0U);
   disk_->MakeRoom();
   answered += kBatch;
-  answered += CallUntil(peer, [this] { return Logged("is written again"); });
+  answered += CallUntil(peer, [this] { return Logged("audit: writing "); });
   peer.Close();
   const size_t written = CallsInTheFile();
   EXPECT_GT(written, 0U);
@@ -309,9 +309,8 @@ TEST_F(FullDiskTest, RefusesCallsIfAskedToAndLosesNoLine) {
   EXPECT_EQ(CallMany(peer), kBatch);
   disk_->MakeRoom();
   // No calls meanwhile: they would be refused, but each with a line, and only so many are kept.
-  daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("is written again") != std::string::npos;
-  });
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("audit: writing ") != std::string::npos; });
   // The line comes a moment before calls go on.
   EXPECT_TRUE(Eventually([&peer, &answered] {
     const size_t refused = CallMany(peer);

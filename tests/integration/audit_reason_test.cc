@@ -115,7 +115,7 @@ TEST_F(AuditReasonTest, ABackendOfSomebodyElseSaysWhose) {
   RawPeer peer = Peer();
   peer.Exchange(Echo(1));
   EXPECT_EQ(WaitFor("call", "backend_owner").value("detail", ""),
-            "unix://" + back_path() + ": uid 0 listens there");
+            "unix://" + back_path() + ": uid 0 listens there, but it is not in users");
 }
 
 TEST_F(AuditReasonTest, ALostBackendSaysSo) {
@@ -140,8 +140,7 @@ TEST_F(AuditReasonTest, ADeadlineSaysSo) {
 TEST_F(AuditReasonTest, APeerThatKeepsNoTimeoutSaysSo) {
   Start({.head = kAll + "[timeouts]\nfirst_request = \"10ms\"\n"});
   Peer().ExpectEnd();
-  EXPECT_EQ(WaitFor("disconnect", "deadline").value("detail", ""),
-            "timeout first_request has passed");
+  EXPECT_EQ(WaitFor("disconnect", "deadline").value("detail", ""), "timeout first_request expired");
 }
 
 // What ended well has no reason.

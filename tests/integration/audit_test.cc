@@ -421,8 +421,9 @@ TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
     answer = peer.Exchange(Echo(1));
     return answer != Response(1, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
-  EXPECT_THAT(peer.Exchange(Echo(3)), IsStatus(3, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "the audit cannot record this call"));
+  EXPECT_THAT(peer.Exchange(Echo(3)),
+              IsStatus(3, StatusCode::kUnavailable, "the audit cannot record this call"));
 }
 
 TEST_F(AuditFileTest, FileThatCannotBeOpenedIsABadConfiguration) {

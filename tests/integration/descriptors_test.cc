@@ -15,7 +15,8 @@ namespace {
 using std::chrono::milliseconds;
 
 bool SaysThatItCannotAccept(const std::string& line) {
-  return line.find("cannot accept, connections wait") != std::string::npos;
+  return line.find("cannot accept connections: Too many open files; clients wait") !=
+         std::string::npos;
 }
 bool SaysThatItAcceptsAgain(const std::string& line) {
   return line.find("accepting again") != std::string::npos;

@@ -115,7 +115,7 @@ TEST_F(HybridVsockTest, MonitorOfAnotherUserGetsNothing) {
          .server = {.owner = {.uid = 1234, .gid = 0}}});
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "uid 1234 listens there");
+  ExpectFailed(address(), "uid 1234 listens there, but it is not in users");
   EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
 }
 
@@ -239,7 +239,7 @@ TEST_F(AddressesTest, OneOfSomebodyElseIsPassedOver) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
   EXPECT_EQ(servers_["a"]->WaitForEnd(0), std::vector<WireMessage>());
-  ExpectFailed(address("a"), "uid 1234 listens there");
+  ExpectFailed(address("a"), "uid 1234 listens there, but it is not in users");
 }
 
 TEST_F(AddressesTest, OneThatDoesNotAcceptIsPassedOverAfterItsTimeout) {

@@ -174,7 +174,7 @@ TEST_F(HostileTest, StreamUnderARuleThatDoesNotAllowItIsNotForwarded) {
 TEST_F(HostileTest, RemoteClosedWithRemoteOpenIsNotForwarded) {
   Start();
   RawPeer peer = Peer();
-  const std::string text = "remote closed and remote open exclude each other";
+  const std::string text = "remote closed and remote open cannot be combined";
   EXPECT_THAT(peer.Exchange(Request(1, {.service = "test.Stream"}, kClosed | kOpen)),
               IsStatus(1, StatusCode::kInvalidArgument, text));
   EXPECT_THAT(peer.Exchange(Request(3, Call(), kClosed | kOpen | kNoData)),
@@ -331,7 +331,7 @@ backend = "back"
   answers(Request(1, {.metadata = twice}, kOpen | kClosed), invalid,
           "metadata guarded must appear once and in lower case");
   answers(Request(1, {.service = "test.Other"}, kOpen | kClosed), invalid,
-          "remote closed and remote open exclude each other");
+          "remote closed and remote open cannot be combined");
   answers(Request(1, {.service = "test.Other"}, kOpen), StatusCode::kPermissionDenied,
           "uid 0 may not call /test.Other/Do");
   RawPeer idle = Peer();

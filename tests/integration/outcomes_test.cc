@@ -165,11 +165,11 @@ TEST_F(OutcomesTest, LimitReachedIsResourceExhausted) {
   ExpectEcho(peer, 1);
   Call call = {.payload = std::string(1000, 'x')};
   call.payload.resize(1024 - (EncodeCall(call).size() - 1000));
-  EXPECT_THAT(peer.Exchange(Request(3, call)),
-              IsStatus(3, StatusCode::kResourceExhausted,
-                       ::testing::MatchesRegex(
-                           "message length 1[0-9]+ exceed maximum message size of 1024 "
-                           ".with the caller's identity, which forward_identity adds.")));
+  EXPECT_THAT(
+      peer.Exchange(Request(3, call)),
+      IsStatus(3, StatusCode::kResourceExhausted,
+               ::testing::MatchesRegex("message length 1[0-9]+ exceed maximum message size of 1024 "
+                                       ".including the identity that forward_identity adds.")));
   ExpectEcho(peer, 5);
   EXPECT_EQ(backend_->WaitForMessages(0, 2).size(), 2U);
 }
@@ -239,7 +239,7 @@ TEST_F(OutcomesTest, BackendHeaderByteNotZeroIsUnavailable) {
     const std::optional<WireMessage> answer = peer.Receive();
     ASSERT_TRUE(answer.has_value());
     EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kUnavailable,
-                                 "backend \"back\" broke the protocol"));
+                                 "backend \"back\" violated the protocol"));
   }
   backend_->WaitForEnd(0);
   ExpectEcho(peer, 5);

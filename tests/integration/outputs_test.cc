@@ -201,7 +201,7 @@ TEST_F(OutputsTest, JournalThatHangsAndASecondSignal) {
 }
 
 constexpr char kNoJournal[] =
-    "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
+    "cannot connect to the journal: /run/systemd/journal/socket: No such file or directory; start "
     "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"";
 
 // systemd.exec(5): the journal reads standard error, takes the priority off each line and has the
@@ -248,13 +248,14 @@ TEST_F(OutputsTest, NoJournalEndsTheStart) {
   const CommandResult result = RunWithJournal({.head = kJournal});
   EXPECT_EQ(result.status, 1);
   // One line, as the log would have it.
-  EXPECT_THAT(result.err, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error there is no journal"));
+  EXPECT_THAT(result.err,
+              ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error cannot connect to the journal"));
   EXPECT_THAT(result.err, EndsWith(std::string(" error ") + kNoJournal + "\n"));
   EXPECT_EQ(result.out, "");
   const CommandResult json =
       RunWithJournal({.head = std::string(kJournal) + "format = \"json\"\n"});
   EXPECT_THAT(json.err, ContainsRegex("^.\"time\":\"[^\"]+Z\",\"level\":\"error\",\"message\":\""
-                                      "there is no journal"));
+                                      "cannot connect to the journal"));
 }
 
 TEST_F(OutputsTest, NoJournalRefusesAReload) {
@@ -284,7 +285,7 @@ TEST_F(OutputsTest, JournalThatGoesAwayRefusesCallsIfAskedTo) {
     answer = peer.Exchange(Echo(id += 2));
     return answer != Response(id, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "the audit cannot record this call"));
   // It is found again, without a restart of ours.
   std::filesystem::remove(journal_path());
   journal = Bind(journal_path(), SOCK_DGRAM);

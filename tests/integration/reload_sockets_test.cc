@@ -84,7 +84,7 @@ TEST_F(ReloadSocketsTest, PeersOfARemovedListenerGoOnByTheRulesThatNameNone) {
   RecordingBackend elsewhere(folder_ / "elsewhere.sock");
   ReloadTo(Allow("front's", "\"front\"", "/*/*") + Allow("all's", "", "/test.Unary/*"), head,
            "address = \"unix://" + folder_ / "elsewhere.sock" + "\"\n");
-  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"gone\": removed; 1 peer stays\n"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"gone\": removed; 1 peer stays connected\n"));
   backend_->WaitForEnd(0);  // the old backend is retired
   EXPECT_THAT(peer.Exchange(Other(3)), IsDenied(3));
   // With the time-outs and the unknown fields that the listener had.

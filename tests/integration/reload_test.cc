@@ -201,8 +201,10 @@ TEST_F(ReloadTest, WhatCannotBeDoneChangesNothing) {
       "[[listener]]\nname = \"lost\"\naddress = \"unix://" + (folder_ / "no/such/s") + "\"\n";
   const std::string passed = "[[listener]]\nname = \"lost\"\naddress = \"systemd:none\"\n";
   ExpectRefused({.listener = access, .rules = other + lost}, "listener \"lost\": ");
-  ExpectRefused({.listener = access, .rules = other + passed},
-                "listener \"lost\": no socket was passed with FileDescriptorName=none");
+  ExpectRefused(
+      {.listener = access, .rules = other + passed},
+      "listener \"lost\": no socket was passed with FileDescriptorName=none; set it in the "
+      ".socket unit, then restart that unit and the service\n");
   ExpectRefused({.head = "[audit]\ntarget = \"file:" + (folder_ / "no/such/audit") + "\"\n",
                  .listener = access,
                  .rules = other},

@@ -117,10 +117,12 @@ TEST_F(SystemdTest, AListenerThatAReloadRemovedCanComeBack) {
 }
 
 TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {
-  ExpectFailure({}, "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  const std::string missing =
+      "listener \"passed\": no socket was passed with FileDescriptorName=shims; set it in the "
+      ".socket unit, then restart that unit and the service\n";
+  ExpectFailure({}, missing);
   const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");
-  ExpectFailure({.sockets = {{"other", other.get()}}},
-                "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  ExpectFailure({.sockets = {{"other", other.get()}}}, missing);
   const ttrpc::UniqueFd datagrams = Bind(folder_ / "datagrams.sock", SOCK_DGRAM);
   ExpectFailure({.sockets = {{"shims", datagrams.get()}}},
                 "listener \"passed\": systemd:shims: not a Unix stream socket");

@@ -109,7 +109,7 @@ TEST_F(TimeoutsTest, ABackendThatTakesNoBytesIsGivenUpAndItsCallsAreAnswered) {
   const std::string payload(1 << 20, 'x');
   EXPECT_TRUE(peer.Send(Request(1, {.payload = payload})));
   EXPECT_TRUE(peer.Send(Request(3, {.payload = payload})));
-  const std::string text = "backend \"back\" takes no requests";
+  const std::string text = "backend \"back\" has stopped reading";
   EXPECT_THAT(peer.Receive(), IsStatus(1, StatusCode::kUnavailable, text));
   EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kUnavailable, text));
   // The peer stays, and its next call dials anew.
