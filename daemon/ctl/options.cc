@@ -386,7 +386,7 @@ std::string Unexpected(const CLI::App& app) {
     if (!given.empty()) AddOptionNames(*given.front(), &options);
     AddOptionNames(app, &options);
     const std::string name = word.substr(0, word.find('='));
-    return "unknown option " + name + Suggest(name, options);
+    return "unknown option " + text::QuoteShort(name) + Suggest(name, options);
   }
   if (!given.empty()) return "unexpected argument " + text::QuoteShort(word);
   return "unknown command " + text::QuoteShort(word) + Suggest(word, CommandNames(app));

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// As the daemon writes them, with what is given in the place of what it says of a call.
+// Returns an audit line of the daemon. `more` has the keys after `event`.
 std::string Line(const std::string& event, const std::string& more) {
   return R"({"time":"2024-01-31T23:59:59.000001Z","event":")" + event + "\"" + more + "}";
 }
@@ -66,7 +66,7 @@ TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
 
   AuditReader including("there");
   including.ReadLine(Line("deny", kDenied));
-  // It went on to another rule, which has a line of its own.
+  // A denial that is not enforced does not count: the next rule has its own line.
   including.ReadLine(Line("deny", With(kDenied, "true", "false")));
   ASSERT_THAT(including.calls(), SizeIs(1));
   EXPECT_EQ(including.calls().begin()->first.backend, "there");
@@ -112,7 +112,7 @@ TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
   EXPECT_THAT(reader.errors(), IsEmpty());
 }
 
-// Whatever they say: rules are made of what stands here.
+// A gate: accepted lines become rules, and any program can write to a shared log.
 TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
   const std::string line = Line("call", kCall);
   for (const std::string& other :
@@ -148,7 +148,8 @@ TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {
     AuditReader reader(std::nullopt);
     reader.ReadLine(line.substr(0, length));
     EXPECT_THAT(reader.calls(), IsEmpty());
-    EXPECT_THAT(reader.errors(), ElementsAre("line 1: is cut, or was changed: it is no JSON"));
+    EXPECT_THAT(reader.errors(), ElementsAre("1: error: the line is not valid JSON; it was "
+                                             "truncated or changed, and is skipped"));
     reader.ReadLine(line);
     EXPECT_THAT(reader.calls(), SizeIs(1));
   }

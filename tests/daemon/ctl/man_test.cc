@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The manual page and the completions of three shells name the same commands and options as --help.
-// SOURCE_FOLDER is where they are.
+// SOURCE_FOLDER is the directory of the sources.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ Words Commands() {
   return AllMatches(list.substr(0, list.find("\n\n")), "\n  ([a-z-]+) ");
 }
 
-// `--help` and its like; of no command, those of every command and the version.
+// Returns the options in the help of a command. Without a command these are the common options.
 Words OptionsOf(const std::string& command) {
   return AllMatches(HelpOf(command), "\n +(?:-[A-Za-z],)?(--[a-z-]+)");
 }
@@ -97,7 +97,8 @@ TEST(CtlManPageTest, HasEachExitStatus) {
             (Words{"0", "1", "2", "64", "65", "75", "78"}));
 }
 
-// What bash offers after these words. `before`: shell that runs first.
+// Returns the completions that bash offers for the last of `words`. `before` is shell code that
+// runs first.
 Words BashOffers(const std::string& words, const std::string& before = "") {
   const std::string script = before + "compopt() { :; }; source '" + std::string(kBash) +
                              "'; COMP_WORDS=(ttrpc-proxyctl " + words +
@@ -119,10 +120,10 @@ TEST(CtlCompletionsTest, BashOffersEachCommandAndItsOptions) {
     options.insert({"--address", "--timeout", "--json"});
     EXPECT_EQ(BashOffers(command + " -"), options) << command;
   }
-  EXPECT_EQ(BashOffers("--address status re"), (Words{"reload"})) << "no command, but an address";
+  EXPECT_EQ(BashOffers("--address status re"), (Words{"reload"})) << "`status` is the address here";
 }
 
-// What the running daemon has, here a script in its place: names may have blanks.
+// A script replaces ttrpc-proxyctl and prints names, some of them with blanks.
 class CtlCompletedNamesTest : public testing::Test {
  protected:
   CtlCompletedNamesTest() {
@@ -162,14 +163,14 @@ TEST_F(CtlCompletedNamesTest, BashOffersWhatBeginsAsItIsTyped) {
   EXPECT_EQ(BashOffers("tap --rule rules", address), (Words{"rules\\ one", "rules\\ two"}));
   EXPECT_EQ(BashOffers("tap --rule 'rules\\ t'", address), (Words{"rules\\ two"}));
   EXPECT_EQ(BashOffers("tap --rule \\\"rules\\ t", address), (Words{"rules two"}))
-      << "within quotes nothing is escaped";
+      << "nothing is escaped within quotes";
   EXPECT_EQ(BashOffers("tap --rule x", address), (Words{}));
 }
 
 TEST(CtlCompletionsTest, ZshHasEachCommandAndOptionAndNoOther) {
   const std::string text = ReadFile(kZsh);
   EXPECT_EQ(AllMatches(text, "\n    '([a-z-]+):"), Commands());
-  // Before its description, its value or the brace of its long and short form.
+  // The option ends before its description, its value, or the brace of its long and short form.
   EXPECT_EQ(AllMatches(text, "['{,)*](--[a-z-]+)(?=[\\[}=])"), AllOptions());
 }
 

@@ -25,7 +25,7 @@ TEST(OutputTest, TimesInJsonAreThoseOfTheAudit) {
     EXPECT_EQ(status["start_time"], "2023-11-14T22:13:20.000007Z");
     EXPECT_EQ(status["config_load_time"], "2024-02-29T23:59:59.999999Z");
     EXPECT_EQ(status["config_file"], reply.config_file());
-    EXPECT_EQ(status["buffered"], "1700000000000007") << "it is none";
+    EXPECT_EQ(status["buffered"], "1700000000000007") << "a number of bytes is not a time";
   }
   v1::ListPeersReply peers;
   peers.add_peers()->set_connected_time(1);
