@@ -349,7 +349,7 @@ AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context& context,
   if (!info_.draining) {
     const ttrpc::UnixCredentials& caller = *context.credentials();
     actions_.Drain("uid " + std::to_string(caller.uid) + ", pid " + std::to_string(caller.pid) +
-                   " by [admin]");
+                   " through [admin]");
   }
   co_return v1::DrainReply();
 }

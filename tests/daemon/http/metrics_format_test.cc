@@ -25,7 +25,7 @@ TEST(MetricsFormatTest, SamplesHaveLabelsAndANumber) {
             "a_total{listener=\"front\",code=\"OK\"} 0\nb 0.25\nb{limit=\"x\"} +Inf\n");
 }
 
-// Names of the configuration may hold anything.
+// Names in a configuration can contain any character.
 TEST(MetricsFormatTest, NoLabelEndsEarly) {
   std::string out;
   AppendSample("a", {{"rule", "\"} 1\nb{c=\"\\"}}, uint64_t{2}, &out);
