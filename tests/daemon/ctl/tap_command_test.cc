@@ -16,7 +16,7 @@ using testing::IsEmpty;
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
-v1::TapEvent Event(const std::string& event) {
+v1::TapEvent EventOf(const std::string& event) {
   v1::TapEvent out;
   out.set_event(event);
   out.set_peer(7);
@@ -31,7 +31,7 @@ v1::TapEvent Event(const std::string& event) {
 v1::TapEvent Message() {
   v1::SetLogLevelRequest request;
   request.set_level("debug");
-  v1::TapEvent out = Event("message");
+  v1::TapEvent out = EventOf("message");
   out.set_direction("request");
   out.set_payload(request.SerializeAsString());
   out.set_payload_size(out.payload().size());
@@ -48,10 +48,10 @@ class CtlTapTest : public CtlProgramTest {
 };
 
 TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
-  v1::TapEvent missed = Event("deny");
+  v1::TapEvent missed = EventOf("deny");
   missed.set_dropped(3);
   missed.set_code("PERMISSION_DENIED");
-  Serve({.events = {Event("call"), missed}});
+  Serve({.events = {EventOf("call"), missed}});
   ToolProcess process(Args({"tap"}));
   // The machine may have a name for the uid.
   EXPECT_THAT(process.ReadLine(),
@@ -64,7 +64,7 @@ TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
 }
 
 TEST_F(CtlTapTest, AsksForWhatIsWanted) {
-  Serve({.events = {Event("call")}});
+  Serve({.events = {EventOf("call")}});
   EXPECT_EQ(Run({"tap", "--count=1", "--user", "root", "--user", "7", "--listener", "shims",
                  "--rule", "r", "--backend", "b", "--method", "a.*/*", "--outcome", "ok", "--event",
                  "call", "--payload=100"})
@@ -77,9 +77,9 @@ TEST_F(CtlTapTest, AsksForWhatIsWanted) {
 }
 
 TEST_F(CtlTapTest, AnEventIsALineOfJson) {
-  v1::TapEvent hostile = Event("deny");
+  v1::TapEvent hostile = EventOf("deny");
   hostile.set_service("\x1b[2J\n");
-  Serve({.events = {Event("call"), hostile, Message()}});
+  Serve({.events = {EventOf("call"), hostile, Message()}});
   const ToolResult result = Run({"tap", "--count=3", "--json"});
   EXPECT_EQ(result.status, 0);
   std::istringstream lines(result.out);
@@ -123,7 +123,7 @@ TEST_F(CtlTapTest, ABadDescriptorSetIsReportedBeforeAnyCall) {
 }
 
 TEST_F(CtlTapTest, TheEndOfATapIsReported) {
-  Serve({.events = {Event("call")}, .tap_ends = Status()});
+  Serve({.events = {EventOf("call")}, .tap_ends = Status()});
   EXPECT_EQ(Run({"tap"}).err, "ttrpc-proxyctl: the daemon ended the tap\n");
   Serve({.failures = {{"Tap", {StatusCode::kResourceExhausted, "too many taps"}}}});
   Expect(Run({"tap"}), 1, "", "ttrpc-proxyctl: too many taps\n");
@@ -132,7 +132,7 @@ TEST_F(CtlTapTest, TheEndOfATapIsReported) {
 }
 
 TEST_F(CtlTapTest, ALostDaemonIsReported) {
-  Serve({.events = {Event("call")}});
+  Serve({.events = {EventOf("call")}});
   ToolProcess process(Args({"tap"}));
   process.ReadLine();
   server_.reset();
