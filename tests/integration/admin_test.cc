@@ -279,8 +279,7 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   const auto which = Call(&v1::AdminClient::Explain, request);
   ASSERT_FALSE(which);
   EXPECT_EQ(which.error().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(which.error().message(),
-            "the request names no listener; there are: \"front\", \"other\"");
+  EXPECT_EQ(which.error().message(), "the request names no listener; use \"front\" or \"other\"");
 }
 
 // Names as long as they may be; all of these calls do not fit into a message.

@@ -174,7 +174,7 @@ TEST_F(CtlExplainTest, AnUnknownListenerIsReported) {
       1, "", "ttrpc-proxyctl: no listener \"x\"; there are: \"shims\"\n");
   Config("");
   Expect(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: --listener is required; there are: none\n");
+         "ttrpc-proxyctl: --listener is needed; there are: none\n");
 }
 
 constexpr char kStart[] = R"({"time":"2024-01-31T23:59:59.000001Z","event":)";
