@@ -48,7 +48,7 @@ std::vector<BoundSocket> AdminServer::Commit(ListenerSet::Change change) {
   return gone;
 }
 
-// Connections outlive reloads, so that each call is checked again.
+// Connections outlive reloads, so each call is checked again.
 ttrpc::ServerOptions AdminServer::Options() {
   ttrpc::ServerOptions options;
   options.connections = kConnections;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminServer: implements [admin]. It owns the socket, admits clients, and audits their calls. On
-// the loop's thread.
+// AdminServer: implements [admin]. It owns the socket, admits clients, and audits their calls. It
+// runs on the loop's thread.
 #pragma once
 
 #include <memory>

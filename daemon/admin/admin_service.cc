@@ -30,7 +30,7 @@ using ttrpc::StatusCode;
 
 namespace {
 
-// Every tap costs time on each call, so that their number is limited.
+// Every tap costs time on each call, so their number is limited.
 constexpr size_t kTaps = 8;
 constexpr uint32_t kListedByDefault = 1000;
 constexpr uint32_t kListedAtMost = 10000;
@@ -228,7 +228,7 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
   for (const Peer& peer : info_.proxy.worker().peers())
     peer.calls().ForEach([&](const auto& call) { found.push_back({&peer, call.get()}); });
   const size_t listed = std::min(LimitOf(request.limit()), found.size());
-  // Calls that were read together have the same start time, so that ids decide their order.
+  // Calls that were read together have the same start time, so ids decide their order.
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
                     [](const Found& a, const Found& b) {
                       return std::tuple(a.call->start, a.peer->identity().id, a.call->id) <

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminService: implements admin.proto. AdminServer has admitted each caller. On the loop's thread.
+// AdminService: implements admin.proto. AdminServer has admitted each caller. It runs on the loop's
+// thread.
 #pragma once
 
 #include <cstdint>

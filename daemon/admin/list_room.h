@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ListRoom: limits a list in a reply of the admin service to what fits into a message, however long
-// its entries are. One thread.
+// its entries are. It belongs to one thread.
 #pragma once
 
 #include <cstddef>

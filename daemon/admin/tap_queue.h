@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TapQueue: queues the events that one caller of Tap asked for. The queue is bounded. A caller that
-// is too slow loses events, and later events report how many. On the loop's thread.
+// is too slow loses events, and later events report how many. It runs on the loop's thread.
 #pragma once
 
 #include <sys/types.h>

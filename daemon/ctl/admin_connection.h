@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // AdminConnection: a connection to the daemon's admin service. Its errors name what the user can
-// check. One thread.
+// check. It belongs to one thread.
 #pragma once
 
 #include <chrono>

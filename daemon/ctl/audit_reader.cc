@@ -15,8 +15,7 @@ using nlohmann::json;
 
 // kStart is how each audit line begins. A `0` stands for any digit.
 constexpr std::string_view kStart = R"({"time":"0000-00-00T00:00:00.000000Z","event":")";
-// kProgram is our name in the prefix of a journal or syslog: `Jan 31 23:59:59 host
-// ttrpc-proxyd[123]: `.
+// kProgram is our name in a log prefix, such as `Jan 31 23:59:59 host ttrpc-proxyd[123]: `.
 constexpr std::string_view kProgram = "ttrpc-proxyd";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }

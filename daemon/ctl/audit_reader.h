@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AuditReader: collects the distinct calls that an audit or a tap reports, and counts them. No I/O;
-// one thread.
+// AuditReader: collects the distinct calls that an audit or a tap reports, and counts them. It does
+// no I/O and belongs to one thread.
 #pragma once
 
 #include <sys/types.h>

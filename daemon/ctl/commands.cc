@@ -52,7 +52,7 @@ Request Limited(const Options& options) {
   return request;
 }
 
-// One name per line, for shell completion.
+// Returns one name per line, for shell completion.
 template <typename Things>
 std::string NamesOf(const Things& things) {
   std::string lines;
@@ -97,7 +97,7 @@ Result<std::string> LookOnce(const Options& options) {
   }
 }
 
-// Watch() survives errors, so that it continues after a restart of the daemon.
+// Watch() reports errors and continues, since the daemon may only be restarting.
 [[noreturn]] void Watch(const Options& options, std::string first) {
   Screen screen;
   Result<std::string> text = std::move(first);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Cover: groups pairs of a user and a method into few boxes. A box is a set of users and a set of
-// methods, and holds every pair of the two. Pure; any thread.
+// methods, and holds every pair of the two. Cover() is pure; any thread may call it.
 #pragma once
 
 #include <cstddef>

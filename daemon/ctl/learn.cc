@@ -225,7 +225,7 @@ std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting
     // The audit does not record which side streamed.
     if (rule.streams) out.Bool("streams", true, "remove if only the backend streams");
   }
-  // Users append the rules to an existing file, so that an empty line comes first.
+  // Users append the rules to an existing file, so an empty line comes first.
   return rules.empty() ? "" : "\n" + out.Take();
 }
 

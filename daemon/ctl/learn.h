@@ -4,7 +4,8 @@
 // become patterns. Denied calls get rules of their own, so that a reviewer notices them.
 //
 // Users with the same methods share a rule, and so do methods with the same users. The set is the
-// smallest of three attempts; the true minimum would take exponential time. No I/O; any thread.
+// smallest of three attempts; the true minimum would take exponential time. These functions do no
+// I/O; any thread may call them.
 #pragma once
 
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Output of ttrpc-proxyctl: results go to standard output, errors to standard error. Writes are not
-// buffered, so that no output is lost if a signal ends the program. One thread.
+// buffered, so that no output is lost if a signal ends the program. Only one thread may write.
 #pragma once
 
 #include <google/protobuf/message_lite.h>

@@ -84,8 +84,8 @@ std::string RuntimeFolder() {
   return first.starts_with('/') ? std::string(first) : "/run/ttrpc-proxy";
 }
 
-// Returns none if there is no verdict, or if neither root nor our own user owns the file, so that
-// another user may have written it.
+// Returns none if there is no verdict, or if neither root nor our own user owns the file: another
+// user may then have written it.
 std::optional<ReloadVerdict> ReadVerdict(const std::string& path) {
   const UniqueFd file(
       ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
@@ -154,7 +154,7 @@ class SignalledReload {
     const auto timeout = static_cast<int>(std::min<int64_t>(left.count(), 60'000));
     if (::poll(entries, std::size(entries), timeout) < 0) return errno == EINTR;
     ended_ = entries[1].revents != 0;
-    // The caller reads the file again, so that the events themselves do not matter.
+    // The caller reads the file again, so the events themselves do not matter.
     char events[4096];
     while (::read(changes_.get(), events, sizeof events) > 0) {
     }

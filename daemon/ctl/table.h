@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tables and colours for a terminal. Cells can come from hostile peers, so this file escapes
-// control characters in every one of them; no caller has to. No I/O; any thread.
+// control characters in every one of them; no caller has to. It does no I/O; any thread may use it.
 #pragma once
 
 #include <cstdint>

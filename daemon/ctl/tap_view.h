@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TapView: formats tap events as text or as JSON. Payloads whose type the schema has are decoded.
-// Reads no files; one thread.
+// It reads no files and belongs to one thread.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Quantities in units for people. The only I/O is reading the time zone; any thread.
+// Quantities in units for people. The only I/O is reading the time zone. Any thread may call these.
 #pragma once
 
 #include <chrono>

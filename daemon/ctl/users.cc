@@ -34,7 +34,7 @@ struct Entry {
   gid_t gid = 0;
 };
 
-// Parses an id. The kernel reserves -1, so that it is not one.
+// Parses an id. The kernel reserves -1, so it is never an id.
 std::optional<uint32_t> ParseNumber(std::string_view text) {
   uint32_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);

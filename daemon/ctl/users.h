@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Users and groups of this machine. Functions ask NSS and may block; one thread.
+// Users and groups of this machine. The functions ask NSS and may block. They are not thread-safe.
 #pragma once
 
 #include <sys/types.h>

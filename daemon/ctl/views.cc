@@ -44,7 +44,7 @@ class Facts {
 };
 
 // Returns a note if a list is incomplete. `cut` means that the reply reached the size limit of a
-// message, so that a higher --limit would not help.
+// message; a higher --limit would not help.
 std::string Incomplete(int shown, uint64_t total, const char* noun, bool cut) {
   if (shown < 0 || static_cast<uint64_t>(shown) >= total) return "";
   return "listed " + std::to_string(shown) + " of " + std::to_string(total) + " " + noun +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Formats replies of the admin service as text. No I/O; any thread.
+// Formats replies of the admin service as text. The functions do no I/O; any thread may call them.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpRequest: parses the head of an HTTP request and decides whether it is answered. Pure; any
-// thread.
+// HttpRequest: parses the head of an HTTP request and decides whether it is answered. The functions
+// are pure; any thread may call them.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // HttpServer: answers GET and HEAD, one request per connection, for a scraper and a browser on this
-// machine. On the loop's thread.
+// machine. It runs on the loop's thread.
 //
 // No local user can hold up the loop: the number of connections, the time of each, and the accept
 // rate are bounded. A full server closes one connection for the next; FindYielding() chooses it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Metrics: writes all metrics in the text format of Prometheus. On the loop's thread.
+// Metrics: writes all metrics in the text format of Prometheus. It runs on the loop's thread.
 #pragma once
 
 #include <memory>

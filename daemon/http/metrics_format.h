@@ -2,7 +2,7 @@
 //
 // The text format of Prometheus, version 0.0.4. No library writes it, since libraries build all
 // metrics in memory first and take about ten times as long, on the thread that carries the calls.
-// Pure; any thread.
+// The functions are pure; any thread may call them.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MetricsServer: implements [metrics], the socket and the pages served on it. On the loop's thread.
+// MetricsServer: implements [metrics], the socket and the pages served on it. It runs on the loop's
+// thread.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The status page: an HTML page that fetches status.json every second and shows it. On the loop's
-// thread.
+// The status page: an HTML page that fetches status.json every second and shows it. These functions
+// run on the loop's thread.
 #pragma once
 
 #include <memory>

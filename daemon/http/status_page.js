@@ -259,7 +259,7 @@ function showFigures(s) {
   });
 }
 function showLatency(s) {
-  // The busiest backends are shown, by their total calls so that plots do not change places.
+  // Total calls choose the busiest backends, so that plots do not change places.
   const called = s.backends.filter(b => b.count > 0);
   const some = [...called].sort((a, b) => b.count - a.count).slice(0, kLatencyPlots);
   sync($('latency'), called.filter(b => some.includes(b)), b => b.name, b => {

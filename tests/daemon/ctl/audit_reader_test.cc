@@ -29,7 +29,7 @@ std::string With(std::string line, const std::string& from, const std::string& t
   return line.replace(line.find(from), from.size(), to);
 }
 
-TEST(AuditReaderTest, CallsAreToldApartAndCounted) {
+TEST(AuditReaderTest, DistinctCallsAreCounted) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("call", kCall));
   reader.ReadLine(Line("call", With(kCall, "\"OK\"", "\"UNAVAILABLE\"")));
@@ -50,7 +50,7 @@ TEST(AuditReaderTest, CallsAreToldApartAndCounted) {
   EXPECT_THAT(reader.errors(), IsEmpty());
 }
 
-TEST(AuditReaderTest, WhatARuleOnTrialWouldHaveAllowedIsAskedFor) {
+TEST(AuditReaderTest, CallsThatAnUnenforcedRuleAllowsCountAsAsked) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("call", With(kCall, "true", "false")));
   ASSERT_THAT(reader.calls(), SizeIs(1));
@@ -58,7 +58,7 @@ TEST(AuditReaderTest, WhatARuleOnTrialWouldHaveAllowedIsAskedFor) {
   EXPECT_EQ(reader.calls().begin()->second.asked, 1U);
 }
 
-TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
+TEST(AuditReaderTest, DeniedCallsCountOnlyIfRequested) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("deny", kDenied));
   EXPECT_THAT(reader.calls(), IsEmpty());
@@ -81,7 +81,7 @@ TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
   EXPECT_THAT(including.calls().begin()->second.denied_by, ElementsAre("never"));
 }
 
-TEST(AuditReaderTest, OtherEventsArePassedOver) {
+TEST(AuditReaderTest, OtherEventsAreIgnored) {
   AuditReader reader("there");
   reader.ReadLine(Line("connect", R"(,"listener":"shims","uid":1000)"));
   reader.ReadLine(Line("disconnect", R"(,"listener":"shims","uid":1000)"));
@@ -91,7 +91,7 @@ TEST(AuditReaderTest, OtherEventsArePassedOver) {
   EXPECT_EQ(reader.skipped(), 0U);
 }
 
-TEST(AuditReaderTest, CallsOfTheAdminServiceArePassedOver) {
+TEST(AuditReaderTest, CallsOfTheAdminServiceAreIgnored) {
   AuditReader reader("there");
   for (const std::string event : {"call", "deny"}) {
     reader.ReadLine(Line(event,
@@ -113,7 +113,7 @@ TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
 }
 
 // A gate: accepted lines become rules, and any program can write to a shared log.
-TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
+TEST(AuditReaderTest, LinesOfOtherProgramsAreSkipped) {
   const std::string line = Line("call", kCall);
   for (const std::string& other :
        {"Jan 31 23:59:59 host sshd[1]: " + line, "Jan 31 23:59:59 host my-ttrpc-proxyd[1]: " + line,
@@ -133,7 +133,7 @@ TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
   }
 }
 
-TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
+TEST(AuditReaderTest, AJournalPrefixIsAccepted) {
   AuditReader reader(std::nullopt);
   reader.ReadLine("Jan 31 23:59:59 host ttrpc-proxyd[1]: " + Line("call", kCall));
   EXPECT_THAT(reader.calls(), SizeIs(1));
@@ -142,7 +142,7 @@ TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
   EXPECT_EQ(reader.calls().begin()->second.allowed, 3U);
 }
 
-TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {
+TEST(AuditReaderTest, ATruncatedLineIsAnErrorAndNeverACall) {
   const std::string line = Line("call", kCall);
   for (size_t length = sizeof("{\"time\":\"") - 1; length < line.size(); ++length) {
     AuditReader reader(std::nullopt);
@@ -155,7 +155,7 @@ TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {
   }
 }
 
-TEST(AuditReaderTest, ACallThatIsNotWholeIsAnError) {
+TEST(AuditReaderTest, AnIncompleteCallIsAnError) {
   for (const auto& [from, to] :
        std::vector<std::pair<std::string, std::string>>{{"\"listener\":\"shims\",", ""},
                                                         {"\"uid\":1000,", ""},

@@ -113,7 +113,7 @@ TEST_F(CtlCommandsTest, NamesAreLinesForAProgram) {
   EXPECT_EQ(Run({"names", "rules"}).status, 1);
 }
 
-TEST_F(CtlCommandsTest, AListThatWasCutSaysThatThereIsMore) {
+TEST_F(CtlCommandsTest, AnIncompleteListIsMarked) {
   AdminScript script;
   script.calls.add_calls();
   script.calls.set_total(5);
@@ -136,7 +136,7 @@ TEST_F(CtlCommandsTest, OutputThatCannotBeWrittenIsAFailure) {
   }
 }
 
-TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
+TEST_F(CtlCommandsTest, EachActionReportsItsResult) {
   AdminScript script;
   script.reload.add_warnings("c.toml:3:1: warning: rule \"x\" can never match");
   script.log_level.set_previous("info");
@@ -169,7 +169,7 @@ TEST_F(CtlCommandsTest, EachPrintsJson) {
   EXPECT_EQ(Json({"calls"})["calls"][0]["service"], kHostile);
 }
 
-TEST_F(CtlCommandsTest, WhatIsHostileIsHarmlessWhereItIsShown) {
+TEST_F(CtlCommandsTest, HostileTextIsEscapedInAllOutput) {
   Serve(HostileScript());
   for (const bool json : {false, true}) {
     for (std::vector<std::string> command : kCommands) {
@@ -331,7 +331,7 @@ TEST_F(CtlCommandsTest, WatchOnATerminalCutsNoLine) {
   EXPECT_THAT(whole, HasSubstr("  " + error));
 }
 
-TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {
+TEST_F(CtlCommandsTest, WatchRefreshesUntilInterrupted) {
   AdminScript script;
   script.users.add_users()->set_connections(5);
   Serve(std::move(script));
@@ -345,7 +345,7 @@ TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {
   EXPECT_EQ(process.Wait().status, 128 + SIGINT);
 }
 
-TEST_F(CtlCommandsTest, WatchGoesOnOverARestart) {
+TEST_F(CtlCommandsTest, WatchContinuesAfterARestart) {
   Serve({});
   ToolProcess process(Args({"status", "--watch=0.01", "--json"}));
   EXPECT_TRUE(nlohmann::json::parse(process.ReadLine()).is_object());

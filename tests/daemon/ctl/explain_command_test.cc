@@ -227,7 +227,7 @@ TEST_F(CtlExplainTest, LearnReportsWhatItCannotUse) {
   EXPECT_EQ(Run({"learn", "--audit", folder_.path()}).status, 1);
 }
 
-TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
+TEST_F(CtlExplainTest, LearnCanIncludeDeniedCalls) {
   const ToolResult result =
       Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDeniedLine);
   EXPECT_EQ(result.status, 0);
@@ -235,7 +235,7 @@ TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
   EXPECT_THAT(result.out, HasSubstr("backend = \"other\"\n"));
 }
 
-TEST_F(CtlExplainTest, LearnLeavesOutWhatAConfigurationDoesNotHave) {
+TEST_F(CtlExplainTest, LearnSkipsCallsThatAConfigurationCannotHave) {
   const std::string config =
       Config(std::string(kListener) + "[[rule]]\nname = \"learned 1\"\naction = \"deny\"\n");
   const ToolResult result =

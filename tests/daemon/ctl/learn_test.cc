@@ -95,7 +95,7 @@ TEST(LearnTest, StreamsGetRulesOfTheirOwn) {
   EXPECT_EQ(learned.rules[1].calls, 3U);
 }
 
-TEST(LearnTest, WhatWentToTwoBackendsGoesToTheOneThatWasReallyCalled) {
+TEST(LearnTest, AMethodOfTwoBackendsGetsTheOneWithMostAllowedCalls) {
   SeenCalls calls;
   See({.uid = 7, .backend = "new"}, &calls, 3);
   See({.uid = 7, .backend = "old"}, &calls, 2);
@@ -211,7 +211,7 @@ TEST(LearnTest, DeniedCallsGetMarkedRulesOfTheirOwn) {
 }
 
 // Other programs may have written to the audit, so its names can contain anything.
-TEST(LearnTest, PrintsNothingThatATerminalObeys) {
+TEST(LearnTest, PrintsNoControlCharacters) {
   const std::string harm = std::string("\xC2\x9B") + "\xE2\x80\xAE" + "\xE2\x81\xA6";
   const std::vector<LearnedRule> rules = {{.backend = "b" + harm,
                                            .streams = false,

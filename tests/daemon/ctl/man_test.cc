@@ -57,7 +57,7 @@ Words AllOptions() {
   return all;
 }
 
-TEST(CtlManPageTest, HelpNamesWhatThereIs) {
+TEST(CtlManPageTest, HelpListsCommandsAndOptions) {
   EXPECT_EQ(Commands().size(), 15U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
@@ -78,7 +78,7 @@ TEST(CtlManPageTest, HasEachOptionAndNoOther) {
   EXPECT_EQ(documented, AllOptions());
 }
 
-TEST(CtlManPageTest, EachCommandsOptionsStandInItsSection) {
+TEST(CtlManPageTest, EachCommandHasItsOptionsInItsSection) {
   const std::string page = ReadFile(kManPage);
   for (const std::string command : {"explain", "tap", "learn"}) {
     const std::string section = page.substr(page.find("\n.Ss " + command));
@@ -158,7 +158,7 @@ TEST_F(CtlCompletedNamesTest, BashAsksTheDaemon) {
   }
 }
 
-TEST_F(CtlCompletedNamesTest, BashOffersWhatBeginsAsItIsTyped) {
+TEST_F(CtlCompletedNamesTest, BashOffersNamesWithTheTypedPrefix) {
   const std::string address = "COMP_LINE='ttrpc-proxyctl --address=unix:///a.sock tap'; ";
   EXPECT_EQ(BashOffers("tap --rule rules", address), (Words{"rules\\ one", "rules\\ two"}));
   EXPECT_EQ(BashOffers("tap --rule 'rules\\ t'", address), (Words{"rules\\ two"}));

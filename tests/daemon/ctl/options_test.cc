@@ -67,7 +67,7 @@ TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));
 }
 
-TEST_F(CtlOptionsTest, CommonOptionsMayStandOnEitherSide) {
+TEST_F(CtlOptionsTest, CommonOptionsAreAcceptedOnEitherSide) {
   for (const std::vector<const char*>& words : std::vector<std::vector<const char*>>{
            {"--address", "unix-abstract:x", "--json", "--timeout", "2", "peers", "--limit", "5"},
            {"peers", "--limit=5", "--address=unix://@x", "--json", "--timeout=2000ms"}}) {
@@ -80,7 +80,7 @@ TEST_F(CtlOptionsTest, CommonOptionsMayStandOnEitherSide) {
   }
 }
 
-TEST_F(CtlOptionsTest, WatchMayHaveATime) {
+TEST_F(CtlOptionsTest, WatchTakesAnOptionalInterval) {
   ASSERT_EQ(Parse({"rules", "--watch"}), std::nullopt);
   EXPECT_EQ(options_.watch, seconds(2));
   ASSERT_EQ(Parse({"rules", "--watch", "--json"}), std::nullopt);
@@ -93,7 +93,7 @@ TEST_F(CtlOptionsTest, WatchMayHaveATime) {
   ExpectRefused({"rules", "--watch=x"}, "--watch: ");
 }
 
-TEST_F(CtlOptionsTest, AReloadMayBeOfAProcessAndThenTakesLonger) {
+TEST_F(CtlOptionsTest, ReloadOfAProcessHasALongerTimeout) {
   ASSERT_EQ(Parse({"reload"}), std::nullopt);
   EXPECT_EQ(options_.reload_pid, std::nullopt);
   EXPECT_EQ(options_.timeout, seconds(10));
@@ -196,7 +196,7 @@ TEST_F(CtlOptionsTest, Learn) {
   ExpectRefused({"learn", "--audit", "a", "--json"}, "learn cannot print JSON; omit --json\n");
 }
 
-TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
+TEST_F(CtlOptionsTest, UnknownAndMissingWordsAreRefused) {
   ExpectRefused({}, "ttrpc-proxyctl: no command is given; use status, ");
   ExpectRefused({"nonsense"}, "ttrpc-proxyctl: unknown command \"nonsense\"; use status, ");
   ExpectRefused({"staus"}, "ttrpc-proxyctl: unknown command \"staus\"; did you mean \"status\"?\n");

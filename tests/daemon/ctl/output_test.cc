@@ -33,7 +33,7 @@ TEST(OutputTest, TimesInJsonAreThoseOfTheAudit) {
             "1970-01-01T00:00:00.000001Z");
 }
 
-TEST(OutputTest, WhatIsNoTimeStaysAsItIs) {
+TEST(OutputTest, OtherNumbersAreNotTakenForTimes) {
   for (const std::string text :
        {R"({"time":)", R"({"time":"1)", R"({"time":"x"})", R"({"time":"-1"})", R"({"time":1})",
         R"({"uptime":"1"})", R"({"time":"18446744073709551615"})", R"(time":"1")", "",

@@ -63,7 +63,7 @@ TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
   EXPECT_THAT(server_->calls(), ElementsAre("Tap"));
 }
 
-TEST_F(CtlTapTest, AsksForWhatIsWanted) {
+TEST_F(CtlTapTest, SendsTheFilters) {
   Serve({.events = {EventOf("call")}});
   EXPECT_EQ(Run({"tap", "--count=1", "--user", "root", "--user", "7", "--listener", "shims",
                  "--rule", "r", "--backend", "b", "--method", "a.*/*", "--outcome", "ok", "--event",

@@ -103,7 +103,7 @@ TEST_F(TapViewTest, ADenialOfAHostilePeer) {
   EXPECT_THAT(unknown_.Json(event), Not(HasSubstr("\x7f")));
 }
 
-TEST_F(TapViewTest, ATimeIsThatOfTheAudit) {
+TEST_F(TapViewTest, TimesHaveTheFormatOfTheAudit) {
   TapEvent event;
   event.set_event("connect");
   event.set_time(1700000000'000007);
@@ -150,7 +150,7 @@ TEST_F(TapViewTest, TheReplyHasItsOwnType) {
   EXPECT_THAT(known_.Text(Message("response", "")), HasSubstr("response 0B\n    {}\n"));
 }
 
-TEST_F(TapViewTest, WhatIsNotKnownIsBytes) {
+TEST_F(TapViewTest, UnknownMessagesAreShownAsBytes) {
   TapEvent event = Message("request", std::string("\x0a\x05"
                                                   "debug\0\xff",
                                                   9));

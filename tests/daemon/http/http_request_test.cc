@@ -14,7 +14,7 @@ HttpVerdict Ask(const std::string& host, HostCheck hosts) {
 }
 
 // A gate against DNS rebinding: a foreign host name can resolve to a loopback address.
-TEST(HttpRequestTest, OverTcpOnlyTheLoopbacksNamesAreAnswered) {
+TEST(HttpRequestTest, OverTcpOnlyLoopbackHostsAreAccepted) {
   for (const char* host : {"localhost", "127.0.0.1:9464", "[::1]:1", ""})
     EXPECT_EQ(Ask(host, HostCheck::kLoopback).status, 200) << host;
   for (const char* host : {"node1", "evil.example:9464", "10.0.0.1", "127.0.0.1.evil.example"}) {
@@ -24,7 +24,7 @@ TEST(HttpRequestTest, OverTcpOnlyTheLoopbacksNamesAreAnswered) {
   }
 }
 
-TEST(HttpRequestTest, OnAUnixSocketAnyHostWillDo) {
+TEST(HttpRequestTest, OnAUnixSocketAnyHostIsAccepted) {
   for (const char* host : {"node1", "metrics.example:443", "unix", "%2Frun%2Fm.sock", "localhost"})
     EXPECT_EQ(Ask(host, HostCheck::kAny).status, 200) << host;
 }

@@ -26,7 +26,7 @@ TEST(MetricsFormatTest, SamplesHaveLabelsAndANumber) {
 }
 
 // Names in a configuration can contain any character.
-TEST(MetricsFormatTest, NoLabelEndsEarly) {
+TEST(MetricsFormatTest, LabelValuesAreEscaped) {
   std::string out;
   AppendSample("a", {{"rule", "\"} 1\nb{c=\"\\"}}, uint64_t{2}, &out);
   EXPECT_EQ(out, "a{rule=\"\\\"} 1\\nb{c=\\\"\\\\\"} 2\n");
