@@ -156,7 +156,7 @@ TEST_F(AdminTest, ReloadAnswersWhenItCounts) {
   const auto reloaded = Call(&v1::AdminClient::Reload);
   ASSERT_TRUE(reloaded);
   EXPECT_THAT(reloaded->warnings(),
-              testing::Contains(HasSubstr("backend \"back\" is used by no rule")));
+              testing::Contains(HasSubstr("warning: no rule uses backend \"back\"; remove it")));
   EXPECT_EQ(Status().reloads(), 1U);
   EXPECT_NE(Status().config_digest(), digest);
   Peer().ExpectEnd();
@@ -169,10 +169,9 @@ TEST_F(AdminTest, AReloadThatIsRefusedSaysWhy) {
   const auto refused = Call(&v1::AdminClient::Reload);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(
-      refused.error().message(),
-      testing::MatchesRegex(".*config.toml:[0-9:]+ level is \"loud\", .*\n.*config.toml:[0-9:]+ "
-                            "call is 1, .*"));
+  EXPECT_THAT(refused.error().message(),
+              testing::MatchesRegex(".*config.toml:[0-9:]+ error: level is \"loud\"; use .*\n"
+                                    ".*config.toml:[0-9:]+ error: call is 1; use .*"));
   EXPECT_EQ(Status().reloads_refused(), 1U);
   EXPECT_EQ(Status().config_digest(), digest);
   RawPeer peer = Peer();
@@ -270,7 +269,7 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   EXPECT_TRUE(allowed->allowed());
   request.set_listener("nosuch");
   EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().message(),
-            "no listener \"nosuch\"; there are: \"front\"");
+            "no listener \"nosuch\"; use \"front\"");
   WriteConfig({.head = Head(),
                .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"other\"\n" +
                         "address = \"unix://" + (folder_ / "other.sock") + "\"\n"});

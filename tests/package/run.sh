@@ -172,7 +172,7 @@ installs() {
 
 is_as_it_should() {
   same "the folder" "root root 755" "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy)" &&
-    has --check "there is no [[listener]], so that nothing is served" \
+    has --check "there is no [[listener]], so nothing is served; add one" \
       "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
     has "status" ", running for " "$(machine_run ttrpc-proxyctl status 2>&1)" &&

@@ -78,7 +78,7 @@ TEST(ConfigExamples, TheDefaultDeniesEverything) {
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_THAT(loaded.config->rules, IsEmpty());
   EXPECT_THAT(Strings(Lint(*loaded.config, kOverflow)),
-              ElementsAre("c: there is no [[listener]], so that nothing is served"));
+              ElementsAre("c: warning: there is no [[listener]], so nothing is served; add one"));
 }
 
 // The keys that are commented out before the admin service have their defaults, too.

@@ -98,9 +98,10 @@ TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
   FakeNames names;
   const auto errors = Strings(LoadConfig("config.toml", names).errors);
   std::filesystem::current_path(before);
-  EXPECT_THAT(errors, ElementsAre("conf.d/a.toml:1:1: unknown key \"x\", expected [daemon], [log], "
-                                  "[audit], [limits], [timeouts], [admin], [metrics], "
-                                  "[[listener]], [[backend]] or [[rule]]"));
+  EXPECT_THAT(errors,
+              ElementsAre("conf.d/a.toml:1:1: error: unknown key \"x\" outside any section; put it "
+                          "in [daemon], [log], [audit], [limits], [timeouts], [admin], [metrics], "
+                          "[[listener]], [[backend]] or [[rule]]"));
 }
 
 TEST_F(LoadConfigTest, SymbolicLinksAreFollowed) {
@@ -115,34 +116,40 @@ TEST_F(LoadConfigTest, AMissingFileIsAnErrorAndTheRestIsChecked) {
         std::string(kDeny) + "\"r\"\nlisteners = [\"in the missing file\"]\nuser = 1\n");
   const LoadedConfig loaded = Load();
   EXPECT_FALSE(loaded.config.has_value());
-  EXPECT_THAT(Strings(loaded.errors),
-              ElementsAre(main_ + ": cannot be opened: No such file or directory",
-                          conf_d_ + "/a.toml:5:1: [[rule]] has an unknown key \"user\", expected "
-                                    "name, listeners, users, groups, methods, metadata, action, "
-                                    "backend, streams, call_max, enforce or audit"));
+  EXPECT_THAT(
+      Strings(loaded.errors),
+      ElementsAre(
+          main_ + ": error: the file cannot be opened: No such file or directory; check the path",
+          conf_d_ +
+              "/a.toml:5:1: error: unknown key \"user\" in [[rule]]; did you mean \"users\"?"));
 }
 
 TEST_F(LoadConfigTest, AFolderIsNoFile) {
   ASSERT_EQ(mkdir(main_.c_str(), 0755), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
 }
 
 TEST_F(LoadConfigTest, AFifoIsRefusedWithoutWaiting) {
   ASSERT_EQ(mkfifo(main_.c_str(), 0600), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
 }
 
 TEST_F(LoadConfigTest, AFileIsNoFolder) {
   Write(main_, "");
   Write(conf_d_, "");
-  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": cannot be opened: Not a directory"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(conf_d_ + ": error: the directory cannot be opened: Not a directory"));
 }
 
 TEST_F(LoadConfigTest, AFileMayHave16MiB) {
   Write(main_, std::string(16U << 20, '\n'));
   EXPECT_THAT(Errors(), IsEmpty());
   Write(main_, std::string((16U << 20) + 1, '\n'));
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is too long, expected at most 16 MiB"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(main_ + ": error: the file is larger than 16 MiB; move parts of it to conf.d"));
 }
 
 TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
@@ -151,9 +158,11 @@ TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
   Write(conf_d_ + "/a.toml", "");
   ASSERT_EQ(chmod(main_.c_str(), 0602), 0);
   ASSERT_EQ(chmod((conf_d_ + "/a.toml").c_str(), 0646), 0);
-  EXPECT_THAT(Errors(),
-              ElementsAre(main_ + ": can be written by others, expected chmod o-w",
-                          conf_d_ + "/a.toml: can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(
+          main_ + ": error: the file is writable by others; change that with chmod o-w",
+          conf_d_ + "/a.toml: error: the file is writable by others; change that with chmod o-w"));
 }
 
 TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
@@ -163,8 +172,10 @@ TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
   ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
   const LoadedConfig loaded = Load();
   EXPECT_FALSE(loaded.config.has_value());
-  EXPECT_THAT(Strings(loaded.errors),
-              ElementsAre(conf_d_ + ": can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      Strings(loaded.errors),
+      ElementsAre(conf_d_ +
+                  ": error: the directory is writable by others; change that with chmod o-w"));
 }
 
 // One foreign file in it could keep the daemon from starting, and its owner could take ours away.
@@ -172,14 +183,19 @@ TEST_F(LoadConfigTest, TheFilesFolderIsHeldToTheSame) {
   Write(main_, "");
   for (const mode_t mode : {0777, 01777, 0707}) {
     ASSERT_EQ(chmod(folder_.c_str(), mode), 0);
-    EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w"));
+    EXPECT_THAT(
+        Errors(),
+        ElementsAre(folder_ +
+                    ": error: the directory is writable by others; change that with chmod o-w"));
   }
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(folder_);
   FakeNames names;
   const auto errors = Strings(LoadConfig("config.toml", names).errors);
   std::filesystem::current_path(before);
-  EXPECT_THAT(errors, ElementsAre(".: can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      errors,
+      ElementsAre(".: error: the directory is writable by others; change that with chmod o-w"));
 }
 
 // What only root can set up.
@@ -197,14 +213,17 @@ class LoadConfigAsRootTest : public LoadConfigTest {
 TEST_F(LoadConfigAsRootTest, AFileOfAnotherUserIsRefused) {
   Write(main_, "");
   ASSERT_EQ(chown(main_.c_str(), 1000, 0), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
 TEST_F(LoadConfigAsRootTest, AFolderOfAnotherUserIsRefused) {
   MakeFolder();
   Write(main_, "");
   ASSERT_EQ(chown(conf_d_.c_str(), 1000, 0), 0);
-  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(conf_d_ + ": error: the directory is owned by uid 1000; make root its owner"));
 }
 
 TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
@@ -212,7 +231,9 @@ TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
   ASSERT_EQ(chmod(main_.c_str(), 0664), 0);
   EXPECT_THAT(Errors(), IsEmpty());
   ASSERT_EQ(chown(main_.c_str(), 0, 1000), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000, expected chmod g-w"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(main_ + ": error: the file is writable by gid 1000; change that with chmod g-w"));
 }
 
 // As Kubernetes mounts a ConfigMap.
@@ -239,8 +260,11 @@ TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) 
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(loaded.config->log.level, LogLevel::kWarn);
-  EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w",
-                                    conf_d_ + ": can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(
+          folder_ + ": error: the directory is writable by others; change that with chmod o-w",
+          conf_d_ + ": error: the directory is writable by others; change that with chmod o-w"));
 }
 
 // An entry of an access control list, as the kernel has it.
@@ -280,10 +304,12 @@ class AccessListTest : public LoadConfigAsRootTest {
 TEST_F(AccessListTest, WhoeverItLetsWriteIsRefused) {
   Write(main_, "");
   if (!Set(main_, Acl(AclEntry(kUser, 6, 1000), 6))) GTEST_SKIP() << "no access control lists here";
-  const std::string by_list = " by its access control list, expected setfacl -x ";
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by uid 1000" + by_list + "u:1000"));
+  const std::string by_list = " through its access control list; change that with setfacl -x ";
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": error: the file is writable by uid 1000" + by_list +
+                                    "u:1000"));
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kGroup, 2, 1000), 7)));
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000" + by_list + "g:1000"));
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": error: the file is writable by gid 1000" + by_list +
+                                    "g:1000"));
 }
 
 TEST_F(AccessListTest, WhatItDoesNotLetAnybodyElseDoIsFine) {
@@ -306,7 +332,8 @@ TEST_F(AccessListTest, FoldersAreHeldToTheSame) {
   if (!Set(conf_d_, list)) GTEST_SKIP() << "no access control lists here";
   ASSERT_TRUE(Set(folder_, list));
   const std::string error =
-      ": can be written by uid 1000 by its access control list, expected setfacl -x u:1000";
+      ": error: the directory is writable by uid 1000 through its access control list; change that "
+      "with setfacl -x u:1000";
   EXPECT_THAT(Errors(), ElementsAre(folder_ + error, conf_d_ + error));
 }
 
@@ -316,7 +343,8 @@ TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {
   ASSERT_EQ(lchown(main_.c_str(), 1000, 1000), 0);
   EXPECT_THAT(Errors(), IsEmpty());
   ASSERT_EQ(chown(main_.c_str(), 1000, 1000), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
 // Another effective user: a file of its own is as good as root's.
@@ -333,7 +361,10 @@ TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
   ASSERT_EQ(seteuid(1000), 0);
   const auto other = Errors();
   ASSERT_EQ(seteuid(0), 0);
-  EXPECT_THAT(other, ElementsAre(main_ + ": is owned by uid 1001, expected uid 0 or 1000"));
+  EXPECT_THAT(
+      other,
+      ElementsAre(main_ +
+                  ": error: the file is owned by uid 1001; make root or uid 1000 its owner"));
 }
 
 TEST(SystemNameResolverTest, AsksTheSystem) {

@@ -25,9 +25,8 @@ std::string ReadPage() {
 // What the reader of this table says that it knows.
 std::set<std::string> KeysOf(const std::string& table) {
   for (const ConfigError& error : ParseText(table + "\n\"no such key\" = 1\n").errors) {
-    const size_t expected = error.message.find("unknown key \"no such key\", expected ");
-    if (expected != std::string::npos)
-      return AllMatches(error.message.substr(error.message.find(", expected ") + 10),
+    if (error.message.starts_with("unknown key \"no such key\" in "))
+      return AllMatches(error.message.substr(error.message.find("; use ") + 5),
                         " ([a-z_]+)(?=,| or|$)");
   }
   return {};
@@ -64,7 +63,7 @@ TEST_P(ManPageTest, SaysWhichKeysAreRequired) {
   const std::string table = GetParam();
   std::set<std::string> required;
   for (const ConfigError& error : ParseText(table + "\n").errors) {
-    for (const std::string& key : AllMatches(error.message, "\\] has no ([a-z_]+), expected"))
+    for (const std::string& key : AllMatches(error.message, "\\] has no ([a-z_]+); "))
       required.insert(key);
   }
   const std::string page = ReadPage();

@@ -427,10 +427,10 @@ TEST(ConfigFiles, DuplicatesAcrossFilesAreErrors) {
   EXPECT_THAT(
       Strings(loaded.errors),
       ElementsAre(
-          "b:2:8: name is \"a\", which stands at z:4:8 already, expected a name of its own",
-          "b:3:11: address is \"unix:///a\", which stands at z:5:11 already, expected one of its "
-          "own",
-          "b:5:1: [log] level is set twice, expected only at z:2:1"));
+          "b:2:8: error: name \"a\" is already used at z:4:8; use a name that no other listener "
+          "has",
+          "b:3:11: error: address \"unix:///a\" is already used at z:5:11; use another address",
+          "b:5:1: error: level in [log] is already set at z:2:1; remove one of the two"));
 }
 
 TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
@@ -439,14 +439,13 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
        {"a", "[limits]\nz = 1\n"}});
   EXPECT_THAT(
       Strings(loaded.errors),
-      ElementsAre("b:3:10: action is 1, expected \"allow\" or \"deny\"",
-                  "b:5:1: [log] has an unknown key \"x\", expected level, format or target",
-                  "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout or sandbox",
-                  "a:2:1: [limits] has an unknown key \"z\", expected connections, "
+      ElementsAre("b:3:10: error: action is 1; use \"allow\" or \"deny\"",
+                  "b:5:1: error: unknown key \"x\" in [log]; use level, format or target",
+                  "b:7:1: error: unknown key \"y\" in [daemon]; use drain_timeout or sandbox",
+                  "a:2:1: error: unknown key \"z\" in [limits]; use connections, "
                   "connections_reserved, connections_per_user, calls_per_connection, "
-                  "calls_per_user, backend_connections_per_user, "
-                  "requests_per_second_per_user, message_size, "
-                  "buffered_per_user or buffered"));
+                  "calls_per_user, backend_connections_per_user, requests_per_second_per_user, "
+                  "message_size, buffered_per_user or buffered"));
 }
 
 // The others are still checked, but nothing that may stand in the lost file is missed.
@@ -459,10 +458,8 @@ TEST(ConfigFiles, ASyntaxErrorEndsOnlyItsOwnFile) {
   EXPECT_FALSE(loaded.config.has_value());
   const auto errors = Strings(loaded.errors);
   ASSERT_EQ(errors.size(), 2U);
-  EXPECT_THAT(errors[0], StartsWith("a:3:1: not valid TOML: "));
-  EXPECT_EQ(errors[1],
-            "b:4:10: user \"rot\" does not exist, expected names, numbers, ranges as \"2000-2999\" "
-            "or \"*\"");
+  EXPECT_THAT(errors[0], StartsWith("a:3:1: error: invalid TOML: "));
+  EXPECT_EQ(errors[1], "b:4:10: error: user \"rot\" does not exist; did you mean \"root\"?");
 }
 
 }  // namespace

@@ -171,10 +171,10 @@ TEST_F(CtlExplainTest, AnUnknownListenerIsReported) {
   const std::string config = Config(kListener);
   Expect(
       Run({"explain", "--config", config, "--user", "root", "--method", "/s/M", "--listener", "x"}),
-      1, "", "ttrpc-proxyctl: no listener \"x\"; there are: \"shims\"\n");
+      1, "", "ttrpc-proxyctl: no listener \"x\"; use \"shims\"\n");
   Config("");
   Expect(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: --listener is needed; there are: none\n");
+         "ttrpc-proxyctl: --listener is needed; the configuration has none\n");
 }
 
 constexpr char kStart[] = R"({"time":"2024-01-31T23:59:59.000001Z","event":)";

@@ -62,7 +62,8 @@ TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItStands) {
   EXPECT_TRUE(found.admitted);
   EXPECT_TRUE(found.allowed);
   EXPECT_EQ(found.rule, 1U);
-  EXPECT_EQ(found.reason, "rule \"1\" (c.toml:11) allows /s/M to uid 1000, by backend \"back\"");
+  EXPECT_EQ(found.reason,
+            "rule \"1\" (c.toml:11) allows /s/M to uid 1000 through backend \"back\"");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
@@ -72,8 +73,10 @@ TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhatItStandsBefore) {
   EXPECT_FALSE(found.allowed);
   EXPECT_EQ(found.rule, 0U);
   EXPECT_EQ(found.reason, "rule \"0\" (c.toml:10) denies /s/N to uid 1000");
-  EXPECT_THAT(found.notes, ElementsAre("rule \"1\" (c.toml:11) allows it, but rule \"0\" "
-                                       "(c.toml:10) stands before it"));
+  EXPECT_THAT(
+      found.notes,
+      ElementsAre(
+          "rule \"1\" (c.toml:11) would allow it, but rule \"0\" (c.toml:10) matches first"));
 }
 
 TEST_F(ExplainTest, SaysThatNothingMatches) {
@@ -91,8 +94,8 @@ TEST_F(ExplainTest, SaysThatAPeerIsNotLetIn) {
   EXPECT_FALSE(found.admitted);
   EXPECT_FALSE(found.allowed);
   EXPECT_EQ(found.reason,
-            "uid 1000 is not admitted on listener \"first\": no enforced allow rule could ever "
-            "match it there, so that its connection is closed before a byte is read");
+            "uid 1000 is not admitted to listener \"first\": no enforced allow rule can match it "
+            "there, so its connection is closed before anything is read");
   EXPECT_THAT(found.notes,
               ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 1000"));
 }
@@ -102,7 +105,8 @@ TEST_F(ExplainTest, NobodyIsLetInWithoutAUser) {
   const Explanation found = Ask({Allow({"/s/M"})}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_EQ(found.reason,
-            "uid or gid is -1, which is nobody: the connection is closed before a byte is read");
+            "the uid or gid is -1, which is not an identity: the connection is closed before "
+            "anything is read");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
@@ -129,7 +133,7 @@ TEST_F(ExplainTest, ARuleMayLackGroupsOrUsersOrBoth) {
           "rule \"0\" (c.toml:10) allows other methods to uid 1000, but not this one",
           "rule \"1\" (c.toml:11) allows this method, but not to any group of uid 1000",
           "rule \"2\" (c.toml:12) allows this method, but not to uid 1000",
-          "rule \"3\" (c.toml:13) allows this method, but not to uid 1000 nor to any of its groups",
+          "rule \"3\" (c.toml:13) allows this method, but not to uid 1000 or any of its groups",
           "rule \"4\" (c.toml:14) allows this method, but not to any group of uid 1000"));
 }
 
@@ -171,8 +175,8 @@ TEST_F(ExplainTest, TheOverflowUidIsToldToBeWrittenOut) {
   const Explanation found = Ask({Allow({"/s/M"}), For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_THAT(found.notes,
-              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 65534, as "
-                          "which unmapped ids show: it must be written out",
+              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 65534; the "
+                          "overflow uid 65534 matches only if users lists it",
                           "rule \"1\" (c.toml:11) allows this method, but not to uid 65534"));
 }
 
