@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "text/closest.h"
 #include "text/escape.h"
 #include "tool/invalid.h"
 #include "ttrpc/unix_credentials.h"
@@ -56,10 +57,20 @@ std::optional<Entry> EntryOf(uid_t uid) {
   return Entry{.name = found->pw_name, .gid = found->pw_gid};
 }
 
+// Returns the error about a user or group that does not exist. `kind` is the word for it, and
+// `known` has names to suggest.
+Status NoSuchId(const std::string& kind, std::string_view name,
+                const std::vector<std::string>& known) {
+  const std::string closest = text::Closest(name, known);
+  return Invalid(kind + " " + QuoteShort(name) + " does not exist; " +
+                 (closest.empty() ? "use an existing " + kind + " name or a number"
+                                  : "did you mean " + text::Quote(closest) + "?"));
+}
+
 Result<gid_t> ResolveGid(const std::string& group) {
   if (const auto number = ParseNumber(group)) return *number;
   if (const auto gid = SystemNameResolver().Group(group)) return *gid;
-  return Invalid("group " + QuoteShort(group) + " does not exist; use a known name or a number");
+  return NoSuchId("group", group, SystemNameResolver().Groups());
 }
 
 std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
@@ -88,7 +99,7 @@ std::string Assumed(const UserWords& words, const ResolvedUser& resolved) {
 Result<uid_t> ResolveUid(std::string_view user) {
   if (const auto number = ParseNumber(user)) return *number;
   if (const auto uid = SystemNameResolver().User(std::string(user))) return *uid;
-  return Invalid("user " + QuoteShort(user) + " does not exist; use a known name or a number");
+  return NoSuchId("user", user, SystemNameResolver().Users());
 }
 
 Result<ResolvedUser> ResolveUser(const UserWords& words) {

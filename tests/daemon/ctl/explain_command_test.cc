@@ -66,11 +66,15 @@ TEST_F(CtlExplainTest, UsersAreLookedUp) {
   EXPECT_EQ(Run({"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}).status, 0);
   EXPECT_THAT(server_->calls()[0], StartsWith("Explain listener: \"l\" groups: 0"));
   Expect(Run({"explain", "--listener", "l", "--user", "no-such-user", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: user \"no-such-user\" does not exist; use a known name or a number\n");
+         "ttrpc-proxyctl: user \"no-such-user\" does not exist; use an existing user name or a "
+         "number\n");
+  Expect(Run({"explain", "--listener", "l", "--user", "roott", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: user \"roott\" does not exist; did you mean \"root\"?\n");
   Expect(Run({"explain", "--listener", "l", "--user", "root", "--group", "no-such-group",
               "--method", "/s/M"}),
          1, "",
-         "ttrpc-proxyctl: group \"no-such-group\" does not exist; use a known name or a number\n");
+         "ttrpc-proxyctl: group \"no-such-group\" does not exist; use an existing group name or a "
+         "number\n");
 }
 
 TEST_F(CtlExplainTest, AUidWithoutAnAccountIsAssumedToHaveNoGroups) {
