@@ -9,7 +9,10 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <optional>
+#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +98,26 @@ TEST(CtlManPageTest, EachCommandHasItsOptionsInItsSection) {
 TEST(CtlManPageTest, HasEachExitStatus) {
   EXPECT_EQ(AllMatches(ReadFile(kManPage), "\n\\.It ([0-9]+)\n"),
             (Words{"0", "1", "2", "64", "65", "75", "78"}));
+}
+
+TEST(CtlManPageTest, ExamplesAreValidCommandLines) {
+  const std::string page = ReadFile(kManPage);
+  // A backslash, written as \e, continues a line.
+  const std::string examples =
+      std::regex_replace(page.substr(page.find("\n.Sh EXAMPLES")), std::regex("\\\\e\n +"), "");
+  const Words commands =
+      AllMatches(examples, "(?:\n|\n\\$ |&& )ttrpc-proxyctl ([^|>&\n]+)(?=[|>&\n])");
+  EXPECT_EQ(commands.size(), 7U);
+  for (const std::string& command : commands) {
+    std::vector<std::string> words = {"ttrpc-proxyctl"};
+    std::istringstream in(std::regex_replace(command, std::regex("'"), ""));
+    for (std::string word; in >> word;) words.push_back(word);
+    std::vector<const char*> argv;
+    for (const std::string& word : words) argv.push_back(word.c_str());
+    Options options;
+    EXPECT_EQ(ParseCommandLine(static_cast<int>(argv.size()), argv.data(), &options), std::nullopt)
+        << command;
+  }
 }
 
 // Returns the completions that bash offers for the last of `words`. `before` is shell code that
