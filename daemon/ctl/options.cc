@@ -392,6 +392,15 @@ std::string Unexpected(const CLI::App& app) {
   return "unknown command " + text::QuoteShort(word) + Suggest(word, CommandNames(app));
 }
 
+// Returns CLI11's message about an error, reworded where it would count values.
+std::string MessageOf(const CLI::ParseError& error) {
+  const std::string message = error.what();
+  const size_t end = message.find(": ");
+  if (error.get_name() != "ArgumentMismatch" || end == std::string::npos) return message;
+  const bool too_many = message.find("At Most") != std::string::npos;
+  return message.substr(0, end) + (too_many ? " is given more than once" : " needs a value");
+}
+
 // Prints the help or version that was asked for, or the error, and returns the exit status.
 int Report(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
@@ -404,7 +413,7 @@ int Report(const CLI::App& app, const CLI::ParseError& error) {
   std::string what = Unexpected(app);
   if (what.empty() && given.empty() && error.get_name() == "RequiredError")
     what = "no command is given; use " + Enumerate(CommandNames(app));
-  if (what.empty()) what = error.what();
+  if (what.empty()) what = MessageOf(error);
   if (what.find("; ") == std::string::npos) {
     what +=
         "; see ttrpc-proxyctl " + (given.empty() ? "" : given.front()->get_name() + " ") + "--help";

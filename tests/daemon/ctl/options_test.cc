@@ -218,6 +218,10 @@ TEST_F(CtlOptionsTest, UnknownAndMissingWordsAreRefused) {
   ExpectRefused({"reload", "--watch"}, "unknown option \"--watch\"");
   ExpectRefused({"peers", "--limit", "0"},
                 "--limit: \"0\" is not valid; use a number from 1 to 4294967295\n");
+  ExpectRefused({"peers", "--limit"},
+                "ttrpc-proxyctl: --limit needs a value; see ttrpc-proxyctl peers --help\n");
+  ExpectRefused({"explain", "--user", "u", "--user", "v", "--method", "/s/M"},
+                "--user is given more than once; see ttrpc-proxyctl explain --help\n");
   ExpectRefused({"log-level"}, "LEVEL is required");
   ExpectRefused({"log-level", "loud"},
                 "LEVEL: unknown level \"loud\"; use trace, debug, info, warn or error\n");
