@@ -187,7 +187,7 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
   EXPECT_TRUE(Status().draining()) << "an open connection stays";
   daemon_->WaitForLines(1, [](const std::string& line) {
     return line.find("draining: asked by uid 0, pid ") != line.npos &&
-           line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
+           line.ends_with(" through [admin]; 1 peers, 1 calls in flight");
   });
   EXPECT_GT(Status().drain_time(), Status().start_time());
   ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
@@ -278,7 +278,7 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   const auto which = Call(&v1::AdminClient::Explain, request);
   ASSERT_FALSE(which);
   EXPECT_EQ(which.error().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(which.error().message(), "name a listener; use \"front\" or \"other\"");
+  EXPECT_EQ(which.error().message(), "the request names no listener; use \"front\" or \"other\"");
 }
 
 // Names as long as they may be; all of these calls do not fit into a message.

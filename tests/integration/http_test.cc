@@ -163,8 +163,8 @@ TEST_F(HttpTest, AnswersOnlyToItsOwnNames) {
     EXPECT_EQ(line("Host: " + std::string(host) + "\r\n"), "HTTP/1.1 421 Misdirected Request")
         << host;
   EXPECT_THAT(Body(Ask("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
-              AllOf(StartsWith("Misdirected Request: over TCP the host must be "),
-                    HasSubstr("put [metrics] on a Unix socket")));
+              AllOf(StartsWith("Misdirected Request: over TCP the Host must be "),
+                    HasSubstr("serve [metrics] on a Unix socket")));
   EXPECT_EQ(line("hOST:evil.example\r\n"), "HTTP/1.1 421 Misdirected Request");
   EXPECT_EQ(line("Host: localhost\r\nHost: evil.example\r\n"), "HTTP/1.1 400 Bad Request");
   EXPECT_EQ(line("Accept: */*\r\n"), "HTTP/1.1 400 Bad Request") << "no host";

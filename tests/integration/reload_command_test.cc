@@ -37,13 +37,14 @@ class ReloadCommandTest : public AdminTest {
   }
   void ExpectTaken(const CommandResult& result) const {
     EXPECT_EQ(result.status, 0) << result.err;
-    EXPECT_EQ(result.out, "The configuration is reloaded.\n");
+    EXPECT_EQ(result.out, "Configuration reloaded.\n");
   }
   void ExpectRefused(const CommandResult& result, const std::string& why) const {
     EXPECT_EQ(result.status, 1);
     EXPECT_EQ(result.out, "");
     EXPECT_THAT(result.err, HasSubstr(why));
-    EXPECT_THAT(result.err, HasSubstr("the configuration is not taken: all stays as it was\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("reload refused; the daemon keeps its current configuration\n"));
   }
   std::string environment() const { return "RUNTIME_DIRECTORY=" + runtime_.path(); }
   std::string verdict() const { return runtime_ / "reload"; }
@@ -140,7 +141,7 @@ TEST_F(ReloadCommandTest, WaitsForItsOwnVerdict) {
   const CommandResult late = ReloadCommand("--timeout 100ms");
   daemon_->Signal(SIGCONT);
   EXPECT_EQ(late.status, 1);
-  EXPECT_THAT(late.err, HasSubstr("the daemon has written no verdict to " + verdict()));
+  EXPECT_THAT(late.err, HasSubstr("the daemon did not write a result to " + verdict()));
   WriteFile(verdict(), "read_us=9000000000000000\nresult=refused\nerror=foreign\n");
   ASSERT_EQ(::chown(verdict().c_str(), 40001, 40001), 0);
   ExpectTaken(ReloadCommand());

@@ -131,7 +131,7 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   const auto none = Call(&v1::AdminClient::ClosePeer, request);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), StatusCode::kNotFound);
-  EXPECT_EQ(none.error().message(), "no such listener: gone");
+  EXPECT_EQ(none.error().message(), "no listener \"gone\"; use \"front\"");
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, of_gone).Finish()).code(), StatusCode::kNotFound);
   request.set_listener("front");
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request)->closed(), 1U);
