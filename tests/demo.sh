@@ -6,7 +6,7 @@
 # The script installs missing packages, builds the daemon (or uses the installed one), starts
 # Debian's containerd-shim-runc-v2 as containerd would, but without a container, and calls it
 # through the daemon as three users. Each step announces an outcome and shows the real one. The
-# script fails if the two differ. It needs root to call the shim and to switch users, and leaves only
+# script fails if the two differ. It needs root to call the shim and to switch users. It leaves only
 # ./build behind.
 set -euo pipefail
 umask 022
@@ -250,7 +250,7 @@ explain "$viewer" Shutdown "$viewer may look"
 show "$shim_socket" root Connect "$shim_answer"
 echo "  The shim is still running."
 
-say "6. No rule allows $stranger any call. The daemon closes the connection without reading from it."
+say "6. No rule allows $stranger any call. The daemon closes the connection and reads nothing."
 show "$proxy" "$stranger" State "UNAVAILABLE: ttrpc: closed"
 show_audit '"event":"refuse"'
 
