@@ -40,8 +40,7 @@ fresh_tree() {
   put daemon/main.cc '#include <event2/event.h>' '#include "run/signals.h"'
   put tests/daemon/policy_test.cc '#include "support/policy_builder.h"' 'std::shared_ptr<int> p;'
   printf '    %s/  what it is\n' libttrpc/{include,src,text,tool} \
-    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} |
-    tee "$tree/README.md" >"$tree/CONTRIBUTING.md"
+    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} >"$tree/CONTRIBUTING.md"
 }
 
 # expect OUTPUT: what layers.sh says of the tree; nothing, if the tree is in order.
@@ -164,10 +163,9 @@ violation daemon/config/load.cc '#include <event.h>' 'libevent is not for this f
 violation libttrpc/include/ttrpc/wire/connection.h '#include <event2/event.h>' \
   'libevent is not for this file'
 
-# The maps.
-sed -i '\#daemon/policy/#d' "$tree/README.md"
-sed -i 's#daemon/proxy/  .*#daemon/proxy/#' "$tree/CONTRIBUTING.md"
-expect 'README.md:1: does not list daemon/policy/
+# The map.
+sed -i '\#daemon/policy/#d; s#daemon/proxy/  .*#daemon/proxy/#' "$tree/CONTRIBUTING.md"
+expect 'CONTRIBUTING.md:1: does not list daemon/policy/
 CONTRIBUTING.md:1: does not list daemon/proxy/'
 
 # Captures and shared ownership.
