@@ -187,7 +187,7 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
   ASSERT_TRUE(Call(&v1::AdminClient::Drain));
   EXPECT_TRUE(Status().draining()) << "an open connection stays";
   daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("draining: asked by uid 0, pid ") != line.npos &&
+    return line.find("draining: requested by uid 0, pid ") != line.npos &&
            line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
   });
   EXPECT_GT(Status().drain_time(), Status().start_time());

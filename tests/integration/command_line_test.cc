@@ -106,14 +106,19 @@ TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {
 
 TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"--no-such-option"},
-                                             {"--config"},
-                                             {"--config", config_path(), "superfluous"},
-                                             {"--config", config_path(), "--log-level", "loud"}}) {
+  using Row = std::pair<std::vector<std::string>, std::string>;
+  for (const auto& [args, err] : std::vector<Row>{
+           {{"--no-such-option"}, "unknown option \"--no-such-option\"; see ttrpc-proxyd --help"},
+           {{"--chek=1"}, "unknown option \"--chek\"; did you mean \"--check\"?"},
+           {{"--config"}, "--config: 1 required FILE missing; see ttrpc-proxyd --help"},
+           {{"--config", config_path(), "superfluous"},
+            "unexpected argument \"superfluous\"; see ttrpc-proxyd --help"},
+           {{"--log-level", "loud"},
+            "--log-level is \"loud\"; use trace, debug, info, warn or error"},
+           {{"--log-level", "wran"}, "--log-level is \"wran\"; did you mean \"warn\"?"}}) {
     const CommandResult result = RunDaemon(args);
     EXPECT_EQ(result.status, kBadCommandLine) << args.back();
-    EXPECT_NE(result.err, "");
+    EXPECT_EQ(result.err, "ttrpc-proxyd: " + err + "\n");
     EXPECT_EQ(result.out, "");
   }
 }
@@ -203,8 +208,8 @@ TEST_F(PlaceCheckTest, APlaceThatIsSpelledInTwoWays) {
     WriteConfig({.rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"again\"\naddress = \"unix://" + place + "\"\n"});
     ExpectRefusedByBoth("listener \"again\" unix://" + place +
-                        ": the same place as listener \"front\" unix://" + front_path() +
-                        ", expected one of its own");
+                        " is at the same place as listener \"front\" unix://" + front_path() +
+                        "; use another path\n");
   }
 }
 
@@ -213,7 +218,7 @@ TEST_F(PlaceCheckTest, OneFileForLogAndAudit) {
   const auto write = [&](const std::string& audit) {
     WriteConfig({.head = "[log]\ntarget = \"file:" + file +
                          "\"\n[audit]\ntarget = \"file:" + audit + "\"\n"});
-    return "[audit] target file:" + audit + ": the same place as [log] target file:" + file;
+    return "[audit] target file:" + audit + " is at the same place as [log] target file:" + file;
   };
   ExpectRefusedByBoth(write(file));
   ExpectRefusedByBoth(write(folder_ / "./log"));
@@ -250,12 +255,12 @@ TEST_F(PlaceCheckTest, SomethingElseInASocketsPlace) {
   EXPECT_EQ(result.status, kBadConfiguration);
   EXPECT_THAT(result.err,
               HasSubstr("listener \"front\" unix://" + front_path() +
-                        ": what is there is not a socket, expected a socket or nothing"));
+                        ": the path exists and is not a socket; remove it or use another path\n"));
 }
 
 TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
   const std::string file = folder_ / "audit";
-  const std::string label = "warning: " + config_path() + ": [audit] target file:" + file + ": ";
+  const std::string label = config_path() + ": warning: [audit] target file:" + file + ": ";
   WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
   WriteFile(file, "");
   EXPECT_THAT(Warnings(), Not(HasSubstr("[audit]")));

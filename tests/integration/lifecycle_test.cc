@@ -216,7 +216,7 @@ TEST_F(DrainTest, DrainTimeoutEndsTheRest) {
   busy_->ExpectEnd();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("draining: asked by SIGTERM; 2 peers, 1 calls in flight\n"));
+              HasSubstr("draining: requested by SIGTERM; 2 peers, 1 calls in flight\n"));
   EXPECT_THAT(
       daemon_->log(),
       HasSubstr("drain timeout: what is left is answered and closed: 1 calls of 1 peers\n"));
@@ -246,7 +246,7 @@ TEST_F(DrainTest, TheLogAnswersASignalToOpenFilesAgain) {
   daemon_->Signal(SIGHUP);
   daemon_->WaitForLines(1, says("; [audit] changed"));
   daemon_->Signal(SIGUSR1);
-  daemon_->WaitForLines(1, says("SIGUSR1: opening again " + audit));
+  daemon_->WaitForLines(1, says("SIGUSR1: reopening " + audit));
 }
 
 TEST_F(DrainTest, DrainTimeoutEndsAPeerThatDoesNotRead) {

@@ -263,7 +263,7 @@ TEST_F(OutputsTest, NoJournalRefusesAReload) {
     Start();
   }
   WriteConfig({.head = kJournal});
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr(kNoJournal));
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);

@@ -63,7 +63,7 @@ TEST_F(ReloadCommandTest, EndsAsTheReloadDid) {
                           "[[listener]]\nname = \"more\"\naddress = \"unix://" + path + "\"\n"};
   };
   WriteConfig(at(other / "more.sock"));
-  ExpectRefused(ReloadCommand(), "needs a restart: " + other.path() + " is outside the sandbox\n");
+  ExpectRefused(ReloadCommand(), other.path() + " is outside the sandbox; restart the daemon\n");
   WriteConfig(at(folder_ / "no/more.sock"));
   ExpectRefused(ReloadCommand(), folder_ / "no");
   WriteConfig({});

@@ -169,7 +169,7 @@ TEST_F(ReloadSocketsTest, WhatTookAPathRefusesTheReload) {
   ASSERT_TRUE(std::filesystem::remove(pub()));
   WriteFile(pub(), "precious");
   WriteConfig({.head = Head(), .rules = rules});
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr("listener \"pub\": unix://" + pub() +
                                         " is not a socket, and is left alone"));
   EXPECT_EQ(ReadFile(pub()), "precious");

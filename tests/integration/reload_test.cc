@@ -34,7 +34,7 @@ class ReloadTest : public ProxyTest {
   }
   void ExpectRefused(const Scene& scene, const std::string& why) {
     WriteConfig(scene);
-    Reload("reload refused: the configuration stays as it is");
+    Reload("reload refused: the configuration is unchanged");
     EXPECT_THAT(daemon_->log(), HasSubstr(why));
   }
   // With a listener more.
@@ -178,11 +178,11 @@ TEST_F(ReloadTest, ABadFileChangesNothingAndSaysWhereItIsWrong) {
   ExpectEcho(peer, 1);
   const size_t descriptors = Descriptors();
   WriteFile(config_path(), "[limits]\nconnections = \"many\"\n[[listener]]\nnaem = \"x\"\n");
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr(config_path() + ":2:15: "));
   EXPECT_THAT(daemon_->log(), HasSubstr(config_path() + ":4:1: "));
   ASSERT_EQ(::unlink(config_path().c_str()), 0);
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   ExpectEcho(peer, 3);
   RawPeer other = Peer();
   ExpectEcho(other, 1);
@@ -293,7 +293,7 @@ TEST_F(ReloadTest, NotWhileItDrains) {
   RawPeer idle = Peer();
   daemon_->Signal(SIGTERM);
   idle.ExpectEnd();
-  Reload("told to reload while draining: the configuration stays as it is");
+  Reload("reload refused while draining: the configuration is unchanged");
   EXPECT_FALSE(std::filesystem::exists(front_path()));
   backend_->Send(0, Response(1, "last"));
   EXPECT_EQ(peer.Receive(), Response(1, "last"));
@@ -303,7 +303,7 @@ TEST_F(ReloadTest, NotWhileItDrains) {
 TEST_F(ReloadTest, WhatOnlyAStartTakesIsSaid) {
   Start();
   ReloadTo({.head = "[daemon]\ndrain_timeout = \"1h\"\n"});
-  EXPECT_THAT(daemon_->log(), HasSubstr("[daemon] is taken at the next start only"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("changes in [daemon] take effect at the next start"));
 }
 
 }  // namespace

@@ -193,9 +193,9 @@ class SandboxTest : public ProxyTest {
   }
   void ExpectRefused(const Scene& scene, const std::string& outside) {
     WriteConfig(scene);
-    Reload("reload refused: the configuration stays as it is");
+    Reload("reload refused: the configuration is unchanged");
     EXPECT_THAT(daemon_->log(),
-                HasSubstr("error needs a restart: " + outside + " outside the sandbox"));
+                HasSubstr("error " + outside + " outside the sandbox; restart the daemon\n"));
   }
   void Restart(Scene scene) {
     daemon_.reset();
@@ -450,9 +450,9 @@ TEST_F(SandboxTest, TheConfigurationMayBeBehindALinkThatIsSwitched) {
   Reload("reloaded: 1 listeners, 2 rules, 1 backends; ");
   write(elsewhere.path(), "");
   lead(elsewhere.path());
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("needs a restart: " + elsewhere.path() + " is outside the sandbox"));
+              HasSubstr(elsewhere.path() + " is outside the sandbox; restart the daemon\n"));
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("Permission denied")));
 }
 
@@ -461,9 +461,9 @@ TEST_F(SandboxTest, AFileOfTheConfigurationThatIsALinkIsSaidToNeedARestart) {
   std::filesystem::create_directory(folder_ / "conf.d");
   WriteFile(other_ / "more.toml", "[timeouts]\nidle = \"1h\"\n");
   std::filesystem::create_symlink(other_ / "more.toml", folder_ / "conf.d/more.toml");
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("needs a restart: " + other_.path() + " is outside the sandbox"));
+              HasSubstr(other_.path() + " is outside the sandbox; restart the daemon\n"));
   std::filesystem::remove(folder_ / "conf.d/more.toml");
   Reload("reloaded: ");
 }

@@ -218,29 +218,32 @@ TEST_F(PlacesTest, AReadOnlyDirectoryNamesTheDropIn) {
   for (const std::string section : {"log", "audit"}) {
     WriteConfig({.head = "[" + section + "]\ntarget = \"file:" + path + "/file\"\n"});
     for (const char* option : {"--log-level=info", "--check"}) {
-      ExpectBad(RunReadOnly(option), config_path() + ": [" + section + "] target file:" + path +
-                                         "/file: directory " + path +
-                                         " cannot be written: Read-only file system\n" + drop_in);
+      ExpectBad(RunReadOnly(option),
+                config_path() + ": error: [" + section + "] target file:" + path +
+                    "/file: directory " + path +
+                    " cannot be written: Read-only file system; make it writable\n" + drop_in);
     }
     EXPECT_EQ(Run("--check").status, 0) << "it is not read-only here";
   }
-  // It is one of a directory that is yet to be made, and of several sockets, too.
+  // A directory that does not exist yet counts like its parent. Every read-only one is named.
   for (const std::string section : {"admin", "metrics"}) {
     WriteConfig({.head = "[" + section + "]\naddress = \"unix://" + path + "/no/s\"\n",
                  .rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"more\"\naddress = \"unix://" + path + "/m\"\n"});
     const CommandResult result = RunReadOnly("--check");
-    EXPECT_THAT(result.err, HasSubstr("listener \"more\" unix://" + path + "/m: directory " + path +
-                                      " cannot be written: Read-only file system\n"));
-    EXPECT_THAT(result.err, HasSubstr("[" + section + "] unix://" + path + "/no/s: directory " +
-                                      path + "/no cannot be written: No such file or directory\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("listener \"more\" unix://" + path + "/m: directory " + path +
+                          " cannot be written: Read-only file system; make it writable\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("[" + section + "] unix://" + path + "/no/s: directory " + path +
+                          "/no cannot be written: No such file or directory; create it\n"));
     ExpectBad(result, "in a drop-in (systemctl edit ttrpc-proxy.service)");
     EXPECT_THAT(result.err, HasSubstr("ReadWritePaths=" + path));
     EXPECT_THAT(result.err, HasSubstr(path + "/no"));
   }
 }
 
-// Whoever bound a writable file there meant that.
+// A writable file may be bind-mounted into a directory that is read-only.
 TEST_F(PlacesTest, AFileThatCanBeWrittenNeedsNoDirectory) {
   ASSERT_EQ(::mkfifo((other_ / "pipe").c_str(), 0600), 0);
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (other_ / "pipe") + "\"\n"});
@@ -257,18 +260,21 @@ TEST_F(PlacesTest, WhatNoStartCanWriteIsABadConfiguration) {
   };
   const std::string path = other_.path();
   for (const auto& [name, end] : std::vector<std::pair<std::string, std::string>>{
-           {"no/file", "directory " + path + "/no cannot be written: No such file or directory"},
-           {"file/file", "directory " + path + "/file cannot be written: Not a directory"},
-           {"folder", "the file cannot be written: Is a directory"},
-           {"link", "the file cannot be written: Too many levels of symbolic links"},
-           {"socket", "the file cannot be written: No such device or address"}}) {
+           {"no/file",
+            "directory " + path + "/no cannot be written: No such file or directory; create it"},
+           {"file/file",
+            "directory " + path + "/file cannot be written: Not a directory; use another path"},
+           {"folder", "the file cannot be written: Is a directory; use another path"},
+           {"link",
+            "the file cannot be written: Too many levels of symbolic links; use another path"},
+           {"socket", "the file cannot be written: No such device or address; use another path"}}) {
     WriteConfig({.head = log(name)});
     for (const char* option : {"--log-level=info", "--check"})
       ExpectBad(Run(option), "[log] target file:" + (other_ / name) + ": " + end);
   }
 }
 
-// The daemon sees what the service manager left of the file system, also at a reload.
+// A reload meets the same read-only mounts of the service manager as a start.
 TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
   // A daemon gets the mounts of the thread that starts it, and ends with that thread.
   std::thread([this] {
@@ -281,7 +287,7 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
     Start();
     const auto reload = [this](const std::string& file) {
       WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
-      Reload("reload refused: the configuration stays as it is");
+      Reload("reload refused: the configuration is unchanged");
     };
     const std::string drop_in = " in a drop-in (systemctl edit ttrpc-proxy.service)\n";
     const TempDir writable;
@@ -289,29 +295,30 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
     reload(path + "/audit/file");
     reload(writable / "audit");
     for (const std::string& folder : {path, path + "/audit"}) {
-      EXPECT_THAT(daemon_->log(), HasSubstr("error needs a restart: " + folder +
-                                            " is outside the sandbox; the service needs "
+      EXPECT_THAT(daemon_->log(), HasSubstr("error " + folder +
+                                            " is outside the sandbox; restart the daemon with "
                                             "ReadWritePaths=" +
                                             folder + drop_in));
     }
-    EXPECT_THAT(daemon_->log(), HasSubstr("error needs a restart: " + writable.path() +
-                                          " is outside the sandbox\n"));
+    EXPECT_THAT(daemon_->log(), HasSubstr("error " + writable.path() +
+                                          " is outside the sandbox; restart the daemon\n"));
     daemon_->Signal(SIGTERM);
     EXPECT_EQ(daemon_->WaitForExit(), 0);
   }).join();
 }
 
-// What a user may not write root may, and the daemon is root, as a rule.
+// --check run by a user cannot know what the daemon, which is usually root, may write.
 TEST_F(PlacesTest, AUsersCheckDoesNotJudgeByItsOwnRights) {
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (other_ / "audit") + "\"\n"});
   ASSERT_EQ(::chmod(other_.path().c_str(), 0700), 0);
   ASSERT_EQ(::chown(folder_.path().c_str(), 40001, 40001), 0);
   RunAs({.uid = 40001, .gid = 40001}, [this] {
     EXPECT_EQ(Run("--check").status, 0);
-    // A start of theirs does.
+    // A start by that user does judge by them.
     ExpectBad(Run("--log-level=info"), "[audit] target file:" + (other_ / "audit") +
                                            ": directory " + other_.path() +
-                                           " cannot be written: Permission denied");
+                                           " cannot be written: Permission denied; change its "
+                                           "owner or its mode");
   });
 }
 

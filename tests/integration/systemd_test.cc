@@ -135,8 +135,8 @@ TEST_F(SystemdTest, ASocketThatIsNoListenersIsClosedAloud) {
   StartIn({.sockets = {{"other", other.get()}, {"shims", socket.get()}}});
   ASSERT_TRUE(daemon_->WaitUntilReady());
   EXPECT_THAT(daemon_->log(),
-              ::testing::HasSubstr("the socket passed with FileDescriptorName=other "
-                                   "is no listener's: closed"));
+              ::testing::HasSubstr("socket with FileDescriptorName=other: closed; no listener "
+                                   "uses it\n"));
 }
 
 TEST_F(SystemdTest, SaysThatItIsReadyOnceAllListenersListenAndThatItStops) {

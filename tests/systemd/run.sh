@@ -297,7 +297,7 @@ refuses_bad_reload() {
   { rules && listener 0666 && printf '[[listener]]\nname = "x"\naddress = "unix:///srv/x.sock"\n'; } |
     configure
   if machine_run systemctl reload "$unit"; then echo "it succeeded outside the sandbox" && return 1; fi
-  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims"
+  within journal_has "/srv is outside the sandbox; restart the daemon" && shim_answers "$shims"
 }
 
 restarts() {
@@ -407,15 +407,15 @@ ExecStart=/bin/sh -c 'test -e /run/ttrpc-proxy/early || { : >/run/ttrpc-proxy/ea
 
 # A directory that is read-only to the service: what the last line asks for is what helps.
 names_drop_in() {
-  local wanted='the service needs ReadWritePaths=/var/log/elsewhere in a drop-in (systemctl edit ttrpc-proxy.service)'
+  local wanted='ReadWritePaths=/var/log/elsewhere in a drop-in (systemctl edit ttrpc-proxy.service)'
   { rules && listener 0666; } | configure
   machine_run mkdir /var/log/elsewhere && machine_run systemctl restart "$unit" || return
   { rules && listener 0666; } | sed 's|/var/log/ttrpc-proxy/|/var/log/elsewhere/|' | configure
   if machine_run systemctl reload "$unit"; then echo "it reloaded" && return 1; fi
-  within journal_has "$wanted" && is ActiveState active || return
+  within journal_has "restart the daemon with $wanted" && is ActiveState active || return
   if machine_run systemctl restart "$unit"; then echo "it started" && return 1; fi
   is ActiveState failed && is ExecMainStatus 78 && is NRestarts 0 &&
-    within last_line "$wanted" || return
+    within last_line "the service needs $wanted" || return
   drop_in elsewhere <<<$'[Service]\nReadWritePaths=/var/log/elsewhere'
   machine_run systemctl restart "$unit" && shim_answers "$shims" &&
     access /var/log/elsewhere/audit.json "root root 600"
