@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the English of the sources as far as a pattern can: check_prose.py [FILE…]
 
-Reads the given files, or every tracked file, and prints FILE:LINE: WHAT for each finding. Exits 1 if
-there is any. The rules are in CONTRIBUTING.md, "Prose":
+Reads the given files, or every tracked file. Prints FILE:LINE: WHAT for each finding, and exits 1 if
+there is one. These are the rules:
 
  - A comment begins with its subject, so its first word is not Of, That, As, With, Who or What. The
    same holds for each paragraph of a comment.
@@ -17,7 +17,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-FIRST = re.compile(r"(of|that|as|with|who|what|whose|whoever|whom)\b(?![(_:.])", re.IGNORECASE)
+# A word in capitals is a placeholder, as in `check WHAT`.
+FIRST = re.compile(
+    r"([Oo]f|[Tt]hat|[Aa]s|[Ww]ith|[Ww]ho|[Ww]hat|[Ww]hose|[Ww]hoever|[Ww]hom)\b(?![(_:.])"
+)
 # Programs and identifiers may begin a sentence in lower case. These words cannot be names.
 CUT = re.compile(
     r"(a|also|an|and|are|at|because|but|by|cannot|from|has|have|in|is|it|its|nor|not|on|only|or|so"
@@ -157,7 +160,8 @@ def check(path, text):
 
 def tracked_files():
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
+    files = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return files.split("\0")[:-1]
 
 
 def main(paths):

@@ -52,7 +52,7 @@ void Attacker::Listen() {
   page_->victim_port = ntohs(address.sin_port);
 }
 
-// What may be there from the last time is gone.
+// Makes the files to attack again, and removes what the last attacks left.
 void Attacker::Lure() {
   for (const auto& entry : std::filesystem::directory_iterator(elsewhere_.path())) {
     if (entry.path().filename() != "program") std::filesystem::remove(entry);
