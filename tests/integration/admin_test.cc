@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The admin service: what it shows, what it does, whom it lets in, and that it is audited.
+// The admin service: what it shows and does, whom it admits, and which calls it audits.
 #include "harness/admin_test.h"
 
 #include <gtest/gtest.h>
@@ -207,7 +207,7 @@ TEST_F(AdminTest, DrainOfAnIdleDaemonIsAnswered) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// For a collector of text files, which has process_* of its own and takes no second ones.
+// A collector of text files has its own process_* metrics and rejects duplicates.
 TEST_F(AdminTest, MetricsComeInPartsWithoutThoseOfTheProcess) {
   StartWithAdmin();
   const v1::GetMetricsRequest request;
@@ -282,7 +282,7 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   EXPECT_EQ(which.error().message(), "name a listener; there are: \"front\", \"other\"");
 }
 
-// Names as long as they may be; all of these calls do not fit into a message.
+// The names have the greatest length, so that a list of all these calls exceeds one message.
 TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
   constexpr uint32_t kCalls = 8000;
   StartWithAdmin({.head = "[limits]\ncalls_per_connection = 8192\ncalls_per_user = 8192\n",
@@ -325,7 +325,7 @@ TEST_F(AdminTest, ClosesAPeerWithItsCalls) {
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request).error().code(), StatusCode::kNotFound);
 }
 
-// Who may.
+// Only the configured users may use the service.
 
 TEST_F(AdminTest, OthersAreClosedWithoutAByteAndAudited) {
   StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});

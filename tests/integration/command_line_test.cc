@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78; 75 is in
+// The command line, the configuration's files, and the exit statuses 0, 1, 64 and 78; 75 is in
 // startup_test.cc.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -54,7 +54,7 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   }
 }
 
-// What was cut off is not to be taken for the whole.
+// A reader must not take cut output for the whole.
 TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   WriteConfig({});
   for (const std::string option : {"--version", "--help", "--print-config"}) {
@@ -71,7 +71,8 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   EXPECT_EQ(closed.err, "ttrpc-proxyd: standard output: Bad file descriptor\n");
 }
 
-// Also what libraries say that the daemon uses, here since there are too few descriptors.
+// Messages of libraries that the daemon uses count as well. Here they are about a lack of
+// descriptors.
 TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
   WriteConfig({.head = "[daemon]\nsandbox = false\n"});
   size_t lines = 0;
@@ -82,7 +83,7 @@ TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
     EXPECT_EQ(result.out, "");
     std::istringstream err(result.err);
     for (std::string line; std::getline(err, line); ++lines) {
-      if (line.starts_with(folder_.path())) continue;  // it could not even be read
+      if (line.starts_with(folder_.path())) continue;  // the configuration could not be read
       EXPECT_THAT(line, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z (info|warn|error) "))
           << descriptors;
     }
@@ -124,7 +125,7 @@ TEST_F(CommandLineTest, BadCommandLineExits64) {
 }
 
 TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
-  // As many as the machine surely has descriptors for.
+  // Any machine has enough descriptors for these limits.
   WriteConfig({.head = "[limits]\nconnections = 300\n",
                .rules = "[[rule]]\nname = \"unary\"\nusers = [\"root\"]\n"
                         "methods = [\"/test.Unary/*\"]\naction = \"allow\"\nbackend = \"back\"\n"});
@@ -134,7 +135,8 @@ TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
   EXPECT_FALSE(std::filesystem::exists(front_path()));
 }
 
-// By --check and at the start, which here then fails for another reason.
+// --check prints the warning, and so does a start, which here then fails because the path is in
+// use.
 class DescriptorWarningTest : public CommandLineTest {
  protected:
   void SetUp() override {
@@ -143,7 +145,7 @@ class DescriptorWarningTest : public CommandLineTest {
     socket_ = Bind(front_path());
     ASSERT_EQ(::listen(socket_.get(), 1), 0);
   }
-  // In a shell whose limit is 1000.
+  // Runs the daemon in a shell whose limit is 1000.
   CommandResult Run(const std::string& option) const {
     return RunCommand(
         {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
@@ -182,7 +184,7 @@ TEST_F(DescriptorWarningTest, ACheckKnowsNoOtherThanTheUnits) {
               HasSubstr(takes_ + ", expected at most the 2048 that the system allows"));
 }
 
-// What a start refuses, --check refuses, too.
+// --check refuses what a start refuses.
 class PlaceCheckTest : public CommandLineTest {
  protected:
   void ExpectRefusedByBoth(const std::string& error) {
@@ -192,7 +194,7 @@ class PlaceCheckTest : public CommandLineTest {
       EXPECT_THAT(result.err, HasSubstr(error)) << option;
     }
   }
-  // The warnings of a configuration that is right.
+  // Returns the warnings about a configuration that has no errors.
   std::string Warnings() const {
     const CommandResult result = Check();
     EXPECT_EQ(result.status, 0) << result.err;
@@ -285,18 +287,18 @@ TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
       "directory " + path + " can be written by others, expected chmod o-w: ";
   EXPECT_THAT(Warnings(),
               HasSubstr("listener \"l\" " + socket + ": " + directory +
-                        "whoever locks the socket's lock file in it keeps the daemon from "
-                        "listening\n"));
+                        "otherwise another user can lock the socket's lock file and keep the "
+                        "daemon from listening\n"));
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/audit: " + directory +
-                                    "whoever may write it can replace the file\n"));
-  // Whoever may rename a folder on the way decides what is there.
+                                    "otherwise another user can replace the file\n"));
+  // A user who may rename a directory on the way decides what is at the path.
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
   std::filesystem::create_directory(other / "sub");
   WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/sub/audit\"\n"});
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/sub/audit: " + directory));
 }
 
-// Whoever may open it, on the machine, could stop the daemon.
+// Any user of the machine could stop the daemon through it.
 TEST_F(PlaceCheckTest, AnAdminServiceForEverybodyIsWarnedAbout) {
   WriteConfig({.head = "[admin]\naddress = \"unix://" + (folder_ / "admin.sock") +
                        "\"\nusers = [\"*\"]\n"});
