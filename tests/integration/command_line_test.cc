@@ -267,11 +267,12 @@ TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
   WriteFile(file, "");
   EXPECT_THAT(Warnings(), Not(HasSubstr("[audit]")));
   ASSERT_EQ(::chown(file.c_str(), 1234, 0), 0);
-  EXPECT_THAT(Warnings(), HasSubstr(label + "the file is owned by uid 1234, expected uid 0\n"));
+  EXPECT_THAT(Warnings(),
+              HasSubstr(label + "the file is owned by uid 1234; make root its owner\n"));
   ASSERT_EQ(::chown(file.c_str(), 0, 1234), 0);
   ASSERT_EQ(::chmod(file.c_str(), 0660), 0);
   EXPECT_THAT(Warnings(),
-              HasSubstr(label + "the file can be written by gid 1234, expected chmod g-w"));
+              HasSubstr(label + "the file is writable by gid 1234; change that with chmod g-w\n"));
 }
 
 TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
@@ -284,7 +285,7 @@ TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
   EXPECT_THAT(Warnings(), Not(HasSubstr(path)));
   ASSERT_EQ(::chmod(path.c_str(), 01777), 0);
   const std::string directory =
-      "directory " + path + " can be written by others, expected chmod o-w: ";
+      "directory " + path + " is writable by others; change that with chmod o-w; ";
   EXPECT_THAT(Warnings(),
               HasSubstr("listener \"l\" " + socket + ": " + directory +
                         "otherwise another user can lock the socket's lock file and keep the "

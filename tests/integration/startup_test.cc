@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The start of the daemon: signals that come before it is ready, names that do not resolve yet,
-// places that cannot be written, and what is left where a start fails.
+// The start of the daemon: signals that arrive before it is ready, names that do not resolve yet,
+// paths that cannot be written, and what a failed start leaves behind.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -41,7 +41,7 @@ class StartTest : public ProxyTest {
                                               DaemonSurroundings{.environment = environment});
   }
 
-  // Starts a daemon that is held in `call`, and returns once it is.
+  // Starts a daemon and returns when it is held in `call`.
   void StartGated(const std::string& call) {
     const std::string path = folder_ / "gate";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
@@ -49,14 +49,14 @@ class StartTest : public ProxyTest {
     environment.push_back("TEST_GATE=" + path);
     environment.push_back("TEST_GATE_CALL=" + call);
     StartIn(environment);
-    // Waits for the reader.
+    // open(2) waits until the daemon reads.
     gate_.reset(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     ASSERT_TRUE(gate_.valid());
   }
-  // For this call, and for some that follow.
+  // Opens the gate for this call and for several that follow.
   void OpenGate() const { EXPECT_EQ(::write(gate_.get(), "yyyyyyyy", 8), 8); }
 
-  // Sockets, and lock files beside them.
+  // Returns the names of sockets and of the lock files beside them.
   std::vector<std::string> Left() const {
     std::vector<std::string> left;
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
@@ -79,14 +79,14 @@ TEST_F(StartTest, RequestsWaitUntilItIsReady) {
     return line.find("reloaded: ") != line.npos;
   };
   daemon_->WaitForLines(1, reloaded);
-  Reload("reloaded: ");  // whatever else waited would have been done before
+  Reload("reloaded: ");  // any other pending request is done before this one
   const std::string log = daemon_->log();
   EXPECT_EQ(Count(log, "reloaded: "), 2U) << "once for all that came before it was ready";
   EXPECT_EQ(Count(log, "upgrade in place is not supported yet"), 1U);
   EXPECT_LT(log.find(" ready: "), log.find("reloaded: "));
 }
 
-// Whatever the start waits for may take minutes.
+// Resolving a name may take minutes.
 TEST_F(StartTest, AStopWhileNamesAreResolvedEndsItAtOnce) {
   for (const int number : {SIGTERM, SIGINT}) {
     WriteConfig({.listener = kGatedUser});
@@ -110,7 +110,7 @@ TEST_F(StartTest, AStopWhileSocketsAreMadeLeavesNone) {
   EXPECT_THAT(Left(), ::testing::IsEmpty());
 }
 
-// It serves nobody: an interrupted --check must not be taken for one that found nothing.
+// A caller must not take an interrupted --check for one that found nothing.
 TEST_F(StartTest, ACheckIsEndedByEachSignal) {
   WriteConfig({.listener = kGatedUser});
   const std::string path = folder_ / "gate";
@@ -159,7 +159,7 @@ TEST_F(UnresolvedNamesTest, FailedStartsAreCountedAndAStartEndsThat) {
   EXPECT_EQ(second.status, kTryAgain);
   EXPECT_THAT(second.err, HasSubstr("exiting in 100 ms, to be started again\n"));
   EXPECT_EQ(ReadFile(counter()), "2\n");
-  // Nobody tries these again.
+  // No service manager tries these again.
   EXPECT_EQ(Run(runtime(), "--check").status, kTryAgain);
   WriteFile(config_path(), "nonsense = 1\n");
   EXPECT_EQ(Run(runtime()).status, kBadConfiguration);
@@ -191,7 +191,7 @@ TEST_F(UnresolvedNamesTest, AStartThatFailsAtRunTimeIsCountedToo) {
 
 class PlacesTest : public StartTest {
  protected:
-  // The daemon, where the folder `other_` is read-only to it.
+  // Runs the daemon with `other_` mounted read-only.
   CommandResult RunReadOnly(const std::string& option) const {
     return RunCommand({.args = {"unshare", "--mount", "sh", "-c",
                                 "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && "
