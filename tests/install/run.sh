@@ -187,14 +187,38 @@ man_programs() (
   done
 )
 
-readme() (
-  cd "$work/greeter" && awk '/^```/ { cpp = /cpp$/; next } cpp' "$top/README.md" >readme.cc ||
+# cpp_block N: the Nth block of C++ in the library's README.
+cpp_block() {
+  awk -v wanted="$1" '/^```/ { inside = /cpp$/; blocks += inside; next }
+    inside && blocks == wanted' "$top/libttrpc/README.md"
+}
+
+# The README shows the code of the examples, which the checks before this one compile and run.
+library_readme() {
+  local examples=$top/libttrpc/examples handler
+  same "the server" "$(sed -n '/^#include/,$p' "$examples/greeter_server.cc")" "$(cpp_block 1)" &&
+    same "the client" "$(sed -n '/^#include/,$p' "$examples/greeter_client.cc")" "$(cpp_block 2)" ||
     return
-  local flags
-  read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
-  grep -q example::GreeterClient readme.cc &&
-    c++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only "${flags[@]}" readme.cc
-)
+  handler=$(cpp_block 3)
+  [[ -n $handler && $(<"$examples/chat.cc") == *"$handler"* ]] ||
+    { echo "not in chat.cc: $handler" && return 1; }
+}
+
+# README.md shows what `explain` prints for its configuration. The user and the group in it need not
+# exist here.
+readme_explains() {
+  local config=$work/shims.toml method printed
+  awk '/^```/ { inside = /toml$/; next } inside' "$top/README.md" |
+    sed 's/"monitoring"/"991"/' >"$config"
+  method=$(sed -n 's/^# ttrpc-proxyctl explain --user prometheus --method //p' "$top/README.md")
+  printed=$("$bin/ttrpc-proxyctl" explain --config "$config" --user 990 --group 990 \
+    --groups 990,991 --method "$method" | sed 's/uid 990 ([^)]*),/uid 990,/') || return
+  printed=${printed//"$config"//etc/ttrpc-proxy/conf.d/shims.toml}
+  same "explain" \
+    "$(awk '/^```/ { inside = 0 } inside; /^# ttrpc-proxyctl explain/ { inside = 1 }' \
+      "$top/README.md" | sed 's/uid 990 ([a-z]*),/uid 990,/')" \
+    "$printed"
+}
 
 # greets SERVER CLIENT: one process calls the other.
 greets() {
@@ -244,7 +268,8 @@ check "greets, static and shared" greets "$work/greeter/static/greeter_server" \
   "$work/greeter/shared/greeter_client"
 check "programs of the man page" man_programs
 check "greets, programs of the man page" greets "$work/man/server" "$work/man/client"
-check "example of README.md" readme
+check "code in libttrpc/README.md" library_readme
+check "explain in README.md" readme_explains
 check "builds as a subproject" subproject
 check "greets, subproject" greets "$work/project/out/greeter_server" \
   "$work/project/out/greeter_client"

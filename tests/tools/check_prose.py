@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the English of the sources as far as a pattern can: check_prose.py [FILE…]
 
-Reads the given files, or every tracked file. Prints FILE:LINE: WHAT for each finding, and exits 1 if
-there is one. These are the rules:
+Reads the given files, or every tracked file. Prints FILE:LINE: WHAT for each finding, and exits 1
+if there is one. These are the rules:
 
  - A comment begins with its subject, so its first word is not Of, That, As, With, Who or What. The
    same holds for each paragraph of a comment.
  - A comment does not begin in the middle of a sentence.
  - Comments, messages and documents use the field's words. WORDS lists the others.
 
-Code in backticks and single words in quotes are not prose. An identifier may have any name.
+Code in backticks, placeholders and single words in quotes are not prose. An identifier may have any
+name.
 """
 import re
 import subprocess
@@ -48,7 +49,8 @@ WORDS = [
     (r"as\s+if\s+by", "a clause with a verb"),
 ]
 PATTERNS = [(re.compile(rf"\b(?:{words})\b(?!\()", re.IGNORECASE), use) for words, use in WORDS]
-CODE = re.compile(r"`[^`\n]*`")
+# Code in backticks, variables of a shell, and placeholders.
+CODE = re.compile(r"`[^`\n]*`|\$\{?\w+|\{\w+\}")
 # The marks at the beginning and at the end of a comment's lines.
 MARKS = re.compile(r'^\s*(?:/{2,}!?|/?\*+/?|#+!?|"{3})?\s*|\s*(?:\*/|"{3})$')
 

@@ -111,6 +111,8 @@ class WordsTest(unittest.TestCase):
         self.assertEqual(findings("a.cc", "std::string fol|der = Te|ll();  // see Te|ll()"), [])
         self.assertEqual(findings("a.sh", 'fol|der=$(mktemp -d) && rm "$fol|der"'), [])
         self.assertEqual(findings("a.md", "The function `fol|der` returns it."), [])
+        self.assertEqual(findings("a.py", 'f"not in {fol|der}" + "in {fol|der} below"'), [])
+        self.assertEqual(findings("a.sh", 'echo "not in $fol|der or ${fol|ders[@]}"'), [])
         self.assertEqual(findings("LICENSE", "to|ld"), [])
 
 
