@@ -50,7 +50,7 @@ WORDS = [
 ]
 PATTERNS = [(re.compile(rf"\b(?:{words})\b(?!\()", re.IGNORECASE), use) for words, use in WORDS]
 # Code in backticks, variables of a shell, and placeholders.
-CODE = re.compile(r"`[^`\n]*`|\$\{?\w+|\{\w+\}")
+CODE = re.compile(r"`[^`\n]*`|\$\{?\w+|\{[\w.]+\}")
 # The marks at the beginning and at the end of a comment's lines.
 MARKS = re.compile(r'^\s*(?:/{2,}!?|/?\*+/?|#+!?|"{3})?\s*|\s*(?:\*/|"{3})$')
 
