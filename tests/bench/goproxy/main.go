@@ -110,7 +110,7 @@ func servePerPeer(server *ttrpc.Server, listener net.Listener, backend string) e
 			continue
 		}
 		ctx := context.WithValue(context.Background(), clientKey{}, client)
-  // Serve returns once the connection has goroutines of its own.
+		// Serve returns once the connection has goroutines of its own.
 		if err := server.Serve(ctx, &oneConn{listener, conn}); !errors.Is(err, io.EOF) {
 			return err
 		}
