@@ -13,10 +13,10 @@ usage() {
 	cat <<EOF
 usage: run.sh [--direct] [--rows all|cpp] [--build DIR] [--proxyd PATH] [--client KIND] [--server KIND]
               [--upstream] [--build-only]
-  --rows    cpp: only pairs of which one is our own library
-  --build   the build folder; peers go to DIR/interop (default: \$BUILD, or build beside the sources)
+  --rows    cpp: only pairs with libttrpc at one end
+  --build   the build directory; peers are built in DIR/interop (default: \$BUILD, or build beside the sources)
   --proxyd  the daemon under test (default: \$PROXYD, or DIR/daemon/ttrpc-proxyd)
-  --upstream  only what upstream has of its own: its Go tests, and the calls of its Rust examples
+  --upstream  only upstream's own Go tests, and the calls of its Rust examples
   KIND is cpp, go12, go11, rust-async or rust-sync
 EOF
 	exit 64
