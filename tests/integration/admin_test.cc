@@ -191,7 +191,7 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
            line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
   });
   EXPECT_GT(Status().drain_time(), Status().start_time());
-  ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
+  ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "a second Drain must not exit at once";
   EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(peer.Send(Echo(3)));
   EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kUnavailable, "draining"));
@@ -302,7 +302,7 @@ TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
   EXPECT_EQ(calls->total(), kCalls);
   EXPECT_LT(calls->calls_size(), static_cast<int>(kCalls));
   EXPECT_GT(calls->calls_size(), 6000);
-  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest are there";
+  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest calls are missing";
   request.set_limit(100);
   const auto few = Call(&v1::AdminClient::ListCalls, request);
   ASSERT_TRUE(few);

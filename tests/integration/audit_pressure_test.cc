@@ -235,7 +235,7 @@ TEST_F(AuditPressureTest, BlockedLogHoldsUpNoCall) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(CallMany(peer), 0U);
   peer.Close();
   daemon_->Signal(SIGTERM);
-  EXPECT_EQ(daemon_->WaitForExit(), 0) << "with a log that nobody reads";
+  EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon waits for a log that nobody reads";
 }
 
 // A file system of a few pages, mounted on a directory of the test.

@@ -44,7 +44,7 @@ TEST_F(AuditReasonTest, ARefusedConnectionSaysWhyAndWho) {
   EXPECT_EQ(stranger.value("comm", ""), comm);
   EXPECT_FALSE(stranger.contains("peer"));
   EXPECT_FALSE(stranger.contains("limit"));
-  EXPECT_FALSE(stranger.contains("user")) << "it has no name";
+  EXPECT_FALSE(stranger.contains("user")) << "the uid has no name";
 
   RawPeer first = Peer();
   ExpectEcho(first, 1);

@@ -156,7 +156,7 @@ TEST_F(AuditSharesTest, WhoFillsTheQueueIsRefusedAloneAndEachCallOfABackendHasIt
   EXPECT_EQ(CallMany(root, {}), kBatch);
   EXPECT_EQ(CallMany(other, {}), kBatch);
   const size_t more = CallMany(flooding, kLongName);
-  EXPECT_LT(more, kBatch) << "what the others took is less for it";
+  EXPECT_LT(more, kBatch) << "what the others used is not left for it";
 
   StartReading();
   const std::vector<json> lines = Lines();
@@ -205,7 +205,8 @@ TEST_F(AuditSharesTest, LinesOverTheBytesAreCountedAndReportedButThoseOfForwarde
   const std::vector<json> lines = Lines();
   const auto took =
       std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - start);
-  EXPECT_EQ(CountOf(lines, kFlooding, "OK"), kBatches * kBatch) << "a backend had them";
+  EXPECT_EQ(CountOf(lines, kFlooding, "OK"), kBatches * kBatch)
+      << "a backend answered each of these";
   size_t suppressed = 0;
   size_t ours = 0;
   size_t bytes = 0;
@@ -217,7 +218,8 @@ TEST_F(AuditSharesTest, LinesOverTheBytesAreCountedAndReportedButThoseOfForwarde
     bytes += line.dump().size();
     ++ours;
   }
-  EXPECT_EQ(ours + suppressed, kBatches * kBatch + 2) << "with its connect and its disconnect";
+  EXPECT_EQ(ours + suppressed, kBatches * kBatch + 2)
+      << "the two more are its connect and its disconnect";
   EXPECT_LE(bytes, kRate * static_cast<size_t>(took.count() + 1));
   EXPECT_EQ(CountOf(lines, kOther, "OK"), kBatch);
 }

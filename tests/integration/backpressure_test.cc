@@ -33,7 +33,7 @@ std::string AllNumbered(uint32_t stream_id) {
 // Writes until the socket accepts no more. Returns the rest.
 std::string_view FillUp(int fd, std::string_view bytes) {
   size_t sent = 0;
-  EXPECT_FALSE(SendAll(fd, bytes, &sent, kStall)) << "there is no end to what is taken";
+  EXPECT_FALSE(SendAll(fd, bytes, &sent, kStall)) << "the socket accepts everything";
   EXPECT_LT(sent, kMostThatIsHeld);
   return bytes.substr(sent);
 }

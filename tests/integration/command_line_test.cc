@@ -39,7 +39,7 @@ class CommandLineTest : public ProxyTest {
       EXPECT_THAT(result.err, HasSubstr(message));
       EXPECT_EQ(result.out, "");
     }
-    EXPECT_FALSE(std::filesystem::exists(front_path())) << "it listened all the same";
+    EXPECT_FALSE(std::filesystem::exists(front_path())) << "the daemon listened nevertheless";
   }
 };
 

@@ -126,7 +126,7 @@ TEST_F(DescriptorsTest, WithoutAnyItReloads) {
   daemon_->WaitForLines(1, [](const std::string& line) {
     return line.find("reloaded: 2 listeners") != std::string::npos;
   });
-  EXPECT_LE(DescriptorsOf(daemon_->pid()), before) << "it is exhausted no more";
+  EXPECT_LE(DescriptorsOf(daemon_->pid()), before) << "the reload kept descriptors";
   ExpectEcho(served, 3);
   idle_.clear();
   RawPeer peer(other);

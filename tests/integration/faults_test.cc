@@ -410,7 +410,7 @@ TEST_F(FaultAtStartTest, IsSaidOrDoesNotMatter) {
       ASSERT_FALSE(HasFailure());
       ++first;
     }
-    EXPECT_GT(first, 1U) << "it makes no such call";
+    EXPECT_GT(first, 1U) << "the daemon makes no such call";
   }
 }
 

@@ -106,7 +106,7 @@ std::string Body(const std::string& reply) {
   const size_t end = reply.find("\r\n\r\n");
   const size_t length = reply.find("Content-Length: ");
   if (end == reply.npos || length == reply.npos || length > end) {
-    ADD_FAILURE() << "no head: " << reply.substr(0, 200);
+    ADD_FAILURE() << "the reply has no head: " << reply.substr(0, 200);
     return {};
   }
   std::string body = reply.substr(end + 4);
@@ -270,7 +270,7 @@ TEST_F(HttpTest, WhoSaysNothingMakesRoom) {
   }
   EXPECT_LT(steady_clock::now() - start, kTimeout);
   EXPECT_LE(Descriptors(), full);
-  EXPECT_EQ(ReadAll(silent[0]), "") << "the oldest goes first";
+  EXPECT_EQ(ReadAll(silent[0]), "") << "the oldest connection is not the first to close";
 }
 
 // The same holds for a client that has sent a request and then stays, or does not read its reply.

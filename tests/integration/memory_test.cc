@@ -130,7 +130,7 @@ TEST_F(MemoryOfUsersTest, WhoIsOverItsLimitIsNotRead) {
   ExpectEcho(light, 3);
   ExpectEcho(bob, 1);
   EXPECT_EQ(CountClosed(peers_), 1U);
-  EXPECT_TRUE(Closed(peers_[0])) << "it has been stuck for longest";
+  EXPECT_TRUE(Closed(peers_[0])) << "this peer was stuck for longest";
 }
 
 // Many users hold a little each, which together exceeds the limit.
@@ -153,7 +153,7 @@ TEST_F(MemoryOfUsersTest, ACrowdOfLightUsersLosesWhatIsStuckAndWhoReadsKeepsItsC
   EXPECT_TRUE(Await([](const auto& status) { return status.buffered() <= 8 * kMiB; }));
   const size_t closed = CountClosed(peers_);
   EXPECT_GT(closed, 0U);
-  EXPECT_LT(closed, kCrowd / 2) << "no more than it takes";
+  EXPECT_LT(closed, kCrowd / 2) << "more peers were closed than necessary";
   for (size_t i = 0; i < closed; ++i) EXPECT_TRUE(Closed(peers_[i])) << i;
   ExpectEcho(bob, 21);
 }

@@ -186,13 +186,12 @@ TEST_F(ReloadTest, ABadFileChangesNothingAndSaysWhereItIsWrong) {
   ExpectEcho(peer, 3);
   RawPeer other = Peer();
   ExpectEcho(other, 1);
-  EXPECT_LE(Descriptors(), descriptors + 2) << "of the second peer";
+  EXPECT_LE(Descriptors(), descriptors + 2) << "the second peer has two more";
 }
 
 // A reload does each step that can fail before any step that cannot be undone.
 TEST_F(ReloadTest, WhatCannotBeDoneChangesNothing) {
-  // With the sandbox, the daemon would lose the right to set owners and refuse all of these for
-  // that.
+  // The sandbox would take away the right to set owners, and each reload would fail for that.
   Start({.head = "[daemon]\nsandbox = false\n"});
   RawPeer peer = Peer();
   const std::string access = "mode = \"0600\"\nowner = \"1234\"\n";

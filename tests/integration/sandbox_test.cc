@@ -347,7 +347,7 @@ TEST_F(SandboxTest, AFamilyThatABackendUsesIsLeft) {
 
 // Metrics over TCP need a listening socket, but no connections to others.
 TEST_F(SandboxTest, WithMetricsOverTcpNobodyIsConnectedTo) {
-  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock knows nothing of TCP";
+  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock cannot restrict TCP";
   StartAttacked({.head = "[metrics]\naddress = \"tcp:127.0.0.1:" + FreePort() + "\"\n"});
   ASSERT_TRUE(daemon_->WaitUntilReady());
   Attack(AttackThread::kMain);

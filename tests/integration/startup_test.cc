@@ -81,7 +81,8 @@ TEST_F(StartTest, RequestsWaitUntilItIsReady) {
   daemon_->WaitForLines(1, reloaded);
   Reload("reloaded: ");  // any other pending request is done before this one
   const std::string log = daemon_->log();
-  EXPECT_EQ(Count(log, "reloaded: "), 2U) << "once for all that came before it was ready";
+  EXPECT_EQ(Count(log, "reloaded: "), 2U)
+      << "there is one reload for all requests before it was ready";
   EXPECT_EQ(Count(log, "upgrade in place is not supported yet"), 1U);
   EXPECT_LT(log.find(" ready: "), log.find("reloaded: "));
 }

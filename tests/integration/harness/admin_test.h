@@ -66,7 +66,7 @@ class AdminTest : public ProxyTest {
     while (std::chrono::steady_clock::now() < end) {
       if (condition(Status())) return true;
     }
-    ADD_FAILURE() << "it does not become so";
+    ADD_FAILURE() << "the condition did not hold in time";
     return false;
   }
   std::optional<v1::TapEvent> Next(ttrpc::ServerStreamCall<v1::TapEvent>& tap) {

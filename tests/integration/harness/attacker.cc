@@ -47,7 +47,7 @@ void Attacker::Listen() {
   listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (::bind(listener_.get(), raw, length) != 0 || ::listen(listener_.get(), 100) != 0 ||
       ::getsockname(listener_.get(), raw, &length) != 0) {
-    ADD_FAILURE() << "no port to listen at";
+    ADD_FAILURE() << "cannot listen at any port";
   }
   page_->victim_port = ntohs(address.sin_port);
 }
@@ -66,7 +66,7 @@ void Attacker::Run(AttackThread thread, const std::function<void()>& wake) {
   page_->done = false;
   page_->wanted = thread;
   wake();
-  EXPECT_TRUE(Eventually([this] { return page_->done.load(); })) << "nobody attacked";
+  EXPECT_TRUE(Eventually([this] { return page_->done.load(); })) << "no attack ran";
 }
 
 }  // namespace integration

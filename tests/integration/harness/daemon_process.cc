@@ -110,7 +110,7 @@ void PassSockets(const Child& child, char** environment) {
 void WriteMaps(pid_t pid, const Pipe& namespace_made, const Pipe& maps_written) {
   char byte = 0;
   if (::read(namespace_made.read.get(), &byte, 1) != 1) {
-    ADD_FAILURE() << "the kernel gives no user namespace";
+    ADD_FAILURE() << "the kernel does not permit user namespaces";
   }
   const std::string folder = "/proc/" + std::to_string(pid);
   std::ofstream(folder + "/uid_map") << "0 0 1\n";

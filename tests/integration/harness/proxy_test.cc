@@ -89,7 +89,7 @@ void ProxyTest::TearDown() {
   if (daemon_ == nullptr) return;
   if (daemon_->running()) {
     daemon_->Signal(SIGTERM);
-    EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon did not end well";
+    EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon did not exit 0";
   }
   if (HasFailure()) std::cerr << "what the daemon wrote:\n" << daemon_->log();
 }
