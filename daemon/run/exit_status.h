@@ -11,8 +11,9 @@ namespace proxyd {
 // EX_CONFIG if another start would fail in the same way, EXIT_FAILURE otherwise.
 int ExitStatusOf(const ttrpc::Status& failure);
 
-// Waits, with each failed start for longer (FailedStarts), if a service manager starts the daemon
-// again after `status`. Returns `status`, or EXIT_SUCCESS if a stop signal arrived meanwhile.
+// Waits if a service manager will start the daemon again after `status`. Each failed start in a row
+// waits longer (FailedStarts). Returns `status`, or EXIT_SUCCESS if a stop signal arrives
+// meanwhile.
 int PauseBeforeRetry(int status);
 
 }  // namespace proxyd

@@ -44,7 +44,7 @@ bool IsLasting(int error) {
   return std::find(kLasting.begin(), kLasting.end(), error) != kLasting.end();
 }
 
-// Checks the nearest existing ancestor of a directory that does not exist yet.
+// Whether `directory` is read-only. If it does not exist yet, its nearest ancestor counts.
 bool IsReadOnly(std::string directory) {
   for (;;) {
     const int error = AccessError(directory, W_OK);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PreparedReload: a new configuration with all that applying it needs: its policy, its sockets and
-// its outputs. PrepareReload() runs outside the loop, since reading files, asking the user database
-// and opening outputs may block. Any thread.
+// PreparedReload: a new configuration and everything that is needed to apply it: its policy, its
+// sockets and its outputs. PrepareReload() runs outside the loop, since reading files, asking the
+// user database and opening outputs may block. Any thread.
 #pragma once
 
 #include <memory>
@@ -45,7 +45,7 @@ struct PreparedReload {
   ListenerSet::NewSockets admin_sockets;
   ListenerSet::NewSockets metrics_sockets;
   std::unique_ptr<LogOutput> log;      // null if the log's target stays
-  std::unique_ptr<AuditTarget> audit;  // null if the audit's target stays or becomes the log
+  std::unique_ptr<AuditTarget> audit;  // null if the audit's target stays or is the log
 
   // Destroying new sockets removes them, which may block.
   bool has_sockets() const {
