@@ -23,8 +23,8 @@ class CallSlotsTest : public ProxyTest {
   }
 };
 
-// Each call is answered after a moment, but at most 64 run at a time, since their handlers
-// continue.
+// The daemon answers each call at its deadline. The handlers at the backend continue, so that only
+// 64 calls get there.
 TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   StartLimited("calls_per_user = 64\n");
   RawPeer peer = Peer(Someone(kAlice));

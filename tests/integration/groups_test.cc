@@ -63,7 +63,7 @@ class GroupsTest : public ProxyTest {
   std::unique_ptr<Faults> faults_;
 };
 
-// For a connection the daemon asks about the socket, about the credentials, and about the groups.
+// The daemon asks whether a descriptor is a connection, who is at its other end, and their groups.
 TEST_F(GroupsTest, TheKernelIsAskedOnceAndOnlyWhereARuleNamesGroups) {
   const std::string few = ForGroups("few", "100001, 100002", "/test.Unary/*");
   StartCounting(few + kForRoot);

@@ -75,8 +75,8 @@ TEST_F(OddBackendTest, WhatIsNoStreamSocketIsUnavailable) {
   EXPECT_EQ(ReadFile(file), "");
 }
 
-// Another process called listen(2) on this socket. The daemon detects itself only by the connection
-// that it accepts.
+// Another process called listen(2) on this socket, so its owner is not the daemon. The daemon
+// recognizes itself only as the client of the connection that it accepts.
 TEST_F(OddBackendTest, OwnSocketThatWasPassedIsNoBackend) {
   const std::string path = folder_ / "passed.sock";
   const ttrpc::UniqueFd passed = Bind(path);

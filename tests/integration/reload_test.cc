@@ -281,7 +281,7 @@ TEST_F(ReloadTest, AsManyAsYouLike) {
   }
   Reload("reloaded: ");
   ExpectEcho(peer, 1001);
-  // The last request may have been joined with the one before, whose descriptors are still open.
+  // This may have been the outcome of the last reload but one, and another may still run.
   EXPECT_TRUE(Eventually([&] { return Descriptors() == descriptors; })) << Descriptors();
 }
 

@@ -63,7 +63,7 @@ TEST_F(TimeoutsTest, WhoHasNoCallIsIdle) {
   EXPECT_TRUE(busy.Send(Request(1, {})));
   backend_->WaitForMessages(0, 1);
   RawPeer idle = Peer();
-  idle.ExpectEnd();  // this is also before its first request
+  idle.ExpectEnd();  // idle also applies before the first request
   // This peer has a call in flight, so it may wait.
   EXPECT_TRUE(backend_->Send(0, Response(1, "late")));
   EXPECT_EQ(busy.Receive(), Response(1, "late"));
@@ -130,7 +130,7 @@ TEST_F(TimeoutsTest, AMessageThatWeDoNotReadIsNotLate) {
   std::thread writer([&] {
     for (size_t i = 0; i < kMessages; ++i) EXPECT_TRUE(peer.Send(Data(1, data)));
   });
-  // A peer that does this for longer than a message may take is closed.
+  // The end of this peer shows that the time for a message has passed.
   RawPeer impatient = Peer();
   EXPECT_TRUE(impatient.Send(Half()));
   impatient.ExpectEnd();
