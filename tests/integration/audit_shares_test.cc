@@ -106,7 +106,7 @@ class AuditSharesTest : public ProxyTest {
     }
     return answered;
   }
-  // Calls until most calls are refused.
+  // Makes calls until most of them are refused.
   static size_t CallUntilRefused(RawPeer& peer, const Call& call) {
     size_t answered = 0;
     EXPECT_TRUE(Eventually([&] {

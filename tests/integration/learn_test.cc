@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rules that ttrpc-proxyctl (the program that the environment variable TTRPC_PROXYCTL names)
-// derives from the audit of a run: they allow the same run, and nothing else.
+// ttrpc-proxyctl (the program that the environment variable TTRPC_PROXYCTL names) derives rules
+// from the audit of a run. They allow the same run, and nothing else.
 #include <gtest/gtest.h>
 
 #include <csignal>

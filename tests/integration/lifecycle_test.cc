@@ -279,7 +279,7 @@ TEST_F(DrainTest, InterruptDrainsToo) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// The reader of the daemon's log may end.
+// The program that reads the daemon's log may end before the daemon.
 TEST_F(DrainTest, ABrokenPipeDoesNotEndIt) {
   Start();
   RawPeer peer = Peer();

@@ -88,7 +88,7 @@ TEST_F(ReloadSocketsTest, PeersOfARemovedListenerGoOnByTheRulesThatNameNone) {
   EXPECT_THAT(daemon_->log(), HasSubstr("listener \"gone\": removed; 1 peer stays\n"));
   backend_->WaitForEnd(0);  // the old backend is retired
   EXPECT_THAT(peer.Exchange(Other(3)), IsDenied(3));
-  // The peer keeps the time-outs and the `unknown_fields` of its former listener.
+  // The peer keeps the timeouts and the `unknown_fields` of its former listener.
   const WireMessage odd = RawRequest(5, EncodeCall({.payload = "x"}) + VarintField(1000, 1));
   EXPECT_EQ(peer.Exchange(odd), Response(5, "x"));
   ASSERT_EQ(elsewhere.WaitForMessages(0, 1).size(), 1U);
