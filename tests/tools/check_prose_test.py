@@ -49,9 +49,9 @@ class CommentTest(unittest.TestCase):
             plain = word.replace("|", "")
             also = [(2, plain)] if plain == "Whoever" else []
             lines = ["", f"// {word} the peer."]
-            for name in ["a.cc", "a.h", "a.proto", "a.go", "a.rs"]:
+            for name in ["a.cc", "a.h", "a.proto", "a.go", "a.rs", "a.css", "a.map"]:
                 self.assertEqual(findings(name, *lines)[-1], (2, plain))
-            for name in ["a.sh", "a.py", "a.toml", "meson.build", ".clang-tidy"]:
+            for name in ["a.sh", "a.py", "a.toml", "meson.build", ".clang-tidy", "debian/rules"]:
                 self.assertEqual(findings(name, *lines), [])
                 self.assertEqual(findings(name, "", f"# {word} the peer.")[-1], (2, plain))
             self.assertEqual(len(findings("a.cc", *lines)), 1 + len(also))
@@ -96,6 +96,7 @@ class WordsTest(unittest.TestCase):
             ("a.sh", "echo 'the {} end'"),
             ("a.md", "The {} end."),
             ("a.8", "The {} end."),
+            ("a.json", '{{"description": "The {} end."}}'),
         ]:
             found = [word.lower() for _, word in findings(name, form.format(self.WORDS))]
             self.assertEqual(len(found), 23, name)
