@@ -141,9 +141,8 @@ families() {
     <(sed -n 's/^RestrictAddressFamilies=~//p' "$top/systemd/ttrpc-proxy.service.in" | tr ' ' '\n' | sort)
 }
 
-# confined FAMILY… runs as the daemon does. Only these of all socket families are available, only
-# the daemon's directories can be written, and the system calls by which it confines itself further
-# are permitted.
+# confined FAMILY… runs as the daemon does. It can use only these socket families, write only in the
+# daemon's directories, and make the system calls by which the daemon confines itself further.
 confined() {
   local here
   cat >"$machine_root/srv/inside.py" <<'PYTHON'
