@@ -429,7 +429,7 @@ async fn early_end(client: Client, end: i32) -> Outcome {
     open(outcome, client).await
 }
 
-/// Does not close first, since ttrpc-rust answers data on an ended stream, maybe before the status.
+/// Does not close first: ttrpc-rust may answer data on an ended stream before it sends the status.
 async fn early_sum(client: Client) -> Outcome {
     let request = Request {
         service: "interop.v1.Streams".to_string(),
