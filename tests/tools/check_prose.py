@@ -102,6 +102,7 @@ def first_words_in(comments):
         begins = not (
             before
             and before.text
+            and not before.text.startswith(("SPDX", "shellcheck "))
             and comment.own_line
             and comment.line == before.line + 1
             and comment.column == before.column
@@ -175,7 +176,7 @@ def main(paths):
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-        except (UnicodeDecodeError, IsADirectoryError):
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
             continue
         for line, what in sorted(set(check(path, text))):
             print(f"{path}:{line}: {what}")

@@ -72,6 +72,7 @@ class CommentTest(unittest.TestCase):
         self.assertEqual(findings("a.cc", "int x;  // the name", "        // o|f the peer"), [])
         self.assertEqual(findings("a.cc", "// A peer.", "//", "// O|f it."), [(3, "Of")])
         self.assertEqual(findings("a.cc", "// A peer.", "int x;", "// O|f it."), [(3, "Of")])
+        self.assertEqual(findings("a.sh", "# SPDX-License-Identifier: x", "# O|f it."), [(2, "Of")])
 
     def test_a_comment_that_begins_in_a_sentence(self):
         self.assertEqual(findings("a.cc", "// A peer.", "//", "// and is closed."), [(3, "and")])
