@@ -65,21 +65,14 @@ int RefuseCommandLine(const std::string& why) {
   return EX_USAGE;
 }
 
-// `; did you mean "WORD"?` with the word that is close to `typed`. Without one, `; ADVICE`.
-std::string Suggestion(const std::string& typed, const std::vector<std::string>& words,
-                       const std::string& advice) {
-  const std::string closest = text::Closest(typed, words);
-  return closest.empty() ? "; " + advice : "; did you mean " + text::Quote(closest) + "?";
-}
-
 // Prints the help or the version, or why the command line is refused. Returns the exit status.
 int Report(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
     std::ostringstream shown;
-    app.exit(error, shown);
+    static_cast<void>(app.exit(error, shown));
     return PrintAll(shown.str());
   }
-  const std::string advice = "see ttrpc-proxyd --help";
+  const std::string advice = "see \"ttrpc-proxyd --help\"";
   const std::vector<std::string> rest = app.remaining();
   if (rest.empty()) return RefuseCommandLine(std::string(error.what()) + "; " + advice);
   const std::string name = rest.front().substr(0, rest.front().find('='));
@@ -89,8 +82,8 @@ int Report(const CLI::App& app, const CLI::ParseError& error) {
   }
   std::vector<std::string> options;
   for (const CLI::Option* option : app.get_options()) options.push_back(option->get_name());
-  return RefuseCommandLine("unknown option " + text::QuoteShort(name) +
-                           Suggestion(name, options, advice));
+  return RefuseCommandLine("unknown option " + text::QuoteShort(name) + "; " +
+                           text::DidYouMean(name, options, advice));
 }
 
 // Returns the exit status after printing --help, --version or an error, else nothing.
@@ -117,8 +110,8 @@ std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
   if (!level) return std::nullopt;
   options->log_level = FindWord(kLogLevelWords, *level);
   if (options->log_level) return std::nullopt;
-  return RefuseCommandLine("--log-level is " + text::QuoteShort(*level) +
-                           Suggestion(*level, levels, "use " + Enumerate(levels)));
+  return RefuseCommandLine("--log-level is " + text::QuoteShort(*level) + "; " +
+                           text::DidYouMean(*level, levels, "use " + Enumerate(levels)));
 }
 
 // How much longer a stop may take while writes to the audit or the log hang. A log that does not

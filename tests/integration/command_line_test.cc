@@ -109,11 +109,12 @@ TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
   using Row = std::pair<std::vector<std::string>, std::string>;
   for (const auto& [args, err] : std::vector<Row>{
-           {{"--no-such-option"}, "unknown option \"--no-such-option\"; see ttrpc-proxyd --help"},
+           {{"--no-such-option"},
+            "unknown option \"--no-such-option\"; see \"ttrpc-proxyd --help\""},
            {{"--chek=1"}, "unknown option \"--chek\"; did you mean \"--check\"?"},
-           {{"--config"}, "--config: 1 required FILE missing; see ttrpc-proxyd --help"},
+           {{"--config"}, "--config: 1 required FILE missing; see \"ttrpc-proxyd --help\""},
            {{"--config", config_path(), "superfluous"},
-            "unexpected argument \"superfluous\"; see ttrpc-proxyd --help"},
+            "unexpected argument \"superfluous\"; see \"ttrpc-proxyd --help\""},
            {{"--log-level", "loud"},
             "--log-level is \"loud\"; use trace, debug, info, warn or error"},
            {{"--log-level", "wran"}, "--log-level is \"wran\"; did you mean \"warn\"?"}}) {
