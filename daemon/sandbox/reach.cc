@@ -18,14 +18,14 @@ namespace {
 
 using ttrpc::Address;
 
-// 0, or the errno of using `path` in that way.
+// Returns 0, or the errno with which an access of `mode` to `path` fails.
 int ErrorOf(const std::string& path, int mode) {
   return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
-// What fails otherwise fails with any rights.
+// Any other error would remain even with more rights.
 bool MayUse(const std::string& path, int mode) { return !IsDenied(ErrorOf(path, mode)); }
 
 bool ReachesBackend(const Address& address, Missing missing) {

@@ -23,7 +23,7 @@ std::string Read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The text of the page, one line.
+// Returns the text of the page as one line.
 std::string Page() {
   std::string page = Read(std::string(SOURCE_FOLDER) + "/man/ttrpc-proxyd.8");
   page = std::regex_replace(page, std::regex(R"(\\\(dq)"), "\"");
@@ -43,7 +43,7 @@ std::set<std::string> InSources(const std::string& pattern) {
   return found;
 }
 
-// What of a message is the same each time.
+// Returns the longest part of a message without placeholders.
 std::string LongestWords(const std::string& format) {
   std::string longest;
   for (const std::string& part : AllMatches("}" + format + "{", "\\}([^{}]+)\\{")) {
@@ -74,7 +74,8 @@ TEST(DaemonManPage, HasEachWarningAndErrorOfTheLog) {
   EXPECT_GT(formats.size(), 15U);
   for (const std::string& format : formats) {
     const std::string words = LongestWords(format);
-    // "{}" and "{}: {}" say what stands in a status or in an error of the configuration.
+    // "{}" and "{}: {}" log a status or an error of the configuration, which have texts of their
+    // own.
     if (words.size() <= 2) continue;
     EXPECT_NE(page.find(words), std::string::npos) << format;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an admin sees who taps: what is decided and what happens, as it does.
+// Taps of the admin service: a client that taps sees decisions and other events as they happen.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -67,7 +67,7 @@ address = "unix:///nowhere/other-back.sock"
 name = "other"
 address = "unix-abstract:)";
 
-// With a second listener, rule and backend.
+// The daemon has a second listener, rule and backend.
 class AdminTapNamesTest : public AdminTapTest {
  protected:
   void StartWithMore() {
@@ -180,14 +180,14 @@ TEST_F(AdminTapTest, ATapThatIsTooSlowLosesAndIsTold) {
   request.set_payload_bytes(64 << 10);
   request.add_events("message");
   auto tap = Tap(request);
-  // Nothing of it is taken while the loop does not turn.
+  // The client takes no events while its loop does not run.
   RawPeer peer = Peer();
   const std::string payload(60 << 10, 'x');
   constexpr uint32_t kCalls = 400;
   for (uint32_t i = 0; i < kCalls; ++i)
     ASSERT_EQ(peer.Exchange(Request(2 * i + 1, {.payload = payload})),
               Response(2 * i + 1, payload));
-  // Makes room, so that there is a next event to say what was lost before it.
+  // This makes room for a next event, which reports how many were lost before it.
   uint64_t taken = 0;
   uint64_t dropped = 0;
   const auto take = [&] {
@@ -220,7 +220,7 @@ TEST_F(AdminTapTest, WhatATapCannotHave) {
   taps.reserve(8);
   for (int i = 0; i < 8; ++i) taps.push_back(Tap({}));
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, {}).Finish()).code(), StatusCode::kResourceExhausted);
-  // Those of a client that goes end with it.
+  // The taps of a client end when it disconnects.
   Dial();
   Await([](const auto& status) { return status.taps() == 0; });
 }

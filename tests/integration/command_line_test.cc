@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78; 75 is in
+// The command line, the configuration's files, and the exit statuses 0, 1, 64 and 78; 75 is in
 // startup_test.cc.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -39,7 +39,7 @@ class CommandLineTest : public ProxyTest {
       EXPECT_THAT(result.err, HasSubstr(message));
       EXPECT_EQ(result.out, "");
     }
-    EXPECT_FALSE(std::filesystem::exists(front_path())) << "it listened all the same";
+    EXPECT_FALSE(std::filesystem::exists(front_path())) << "the daemon listened nevertheless";
   }
 };
 
@@ -54,7 +54,7 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   }
 }
 
-// What was cut off is not to be taken for the whole.
+// A reader must not take cut output for the whole.
 TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   WriteConfig({});
   for (const std::string option : {"--version", "--help", "--print-config"}) {
@@ -71,7 +71,8 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   EXPECT_EQ(closed.err, "ttrpc-proxyd: standard output: Bad file descriptor\n");
 }
 
-// Also what libraries say that the daemon uses, here since there are too few descriptors.
+// Messages of libraries that the daemon uses count as well. Here they are about a lack of
+// descriptors.
 TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
   WriteConfig({.head = "[daemon]\nsandbox = false\n"});
   size_t lines = 0;
@@ -82,7 +83,7 @@ TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
     EXPECT_EQ(result.out, "");
     std::istringstream err(result.err);
     for (std::string line; std::getline(err, line); ++lines) {
-      if (line.starts_with(folder_.path())) continue;  // it could not even be read
+      if (line.starts_with(folder_.path())) continue;  // the configuration could not be read
       EXPECT_THAT(line, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z (info|warn|error) "))
           << descriptors;
     }
@@ -106,20 +107,26 @@ TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {
 
 TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"--no-such-option"},
-                                             {"--config"},
-                                             {"--config", config_path(), "superfluous"},
-                                             {"--config", config_path(), "--log-level", "loud"}}) {
+  using Row = std::pair<std::vector<std::string>, std::string>;
+  for (const auto& [args, err] : std::vector<Row>{
+           {{"--no-such-option"},
+            "unknown option \"--no-such-option\"; see \"ttrpc-proxyd --help\""},
+           {{"--chek=1"}, "unknown option \"--chek\"; did you mean \"--check\"?"},
+           {{"--config"}, "--config: 1 required FILE missing; see \"ttrpc-proxyd --help\""},
+           {{"--config", config_path(), "superfluous"},
+            "unexpected argument \"superfluous\"; see \"ttrpc-proxyd --help\""},
+           {{"--log-level", "loud"},
+            "--log-level is \"loud\"; use trace, debug, info, warn or error"},
+           {{"--log-level", "wran"}, "--log-level is \"wran\"; did you mean \"warn\"?"}}) {
     const CommandResult result = RunDaemon(args);
     EXPECT_EQ(result.status, kBadCommandLine) << args.back();
-    EXPECT_NE(result.err, "");
+    EXPECT_EQ(result.err, "ttrpc-proxyd: " + err + "\n");
     EXPECT_EQ(result.out, "");
   }
 }
 
 TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
-  // As many as the machine surely has descriptors for.
+  // Any machine has enough descriptors for these limits.
   WriteConfig({.head = "[limits]\nconnections = 300\n",
                .rules = "[[rule]]\nname = \"unary\"\nusers = [\"root\"]\n"
                         "methods = [\"/test.Unary/*\"]\naction = \"allow\"\nbackend = \"back\"\n"});
@@ -129,7 +136,8 @@ TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
   EXPECT_FALSE(std::filesystem::exists(front_path()));
 }
 
-// By --check and at the start, which here then fails for another reason.
+// --check prints the warning, and so does a start, which here then fails because the path is in
+// use.
 class DescriptorWarningTest : public CommandLineTest {
  protected:
   void SetUp() override {
@@ -138,7 +146,7 @@ class DescriptorWarningTest : public CommandLineTest {
     socket_ = Bind(front_path());
     ASSERT_EQ(::listen(socket_.get(), 1), 0);
   }
-  // In a shell whose limit is 1000.
+  // Runs the daemon in a shell whose limit is 1000.
   CommandResult Run(const std::string& option) const {
     return RunCommand(
         {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
@@ -177,7 +185,7 @@ TEST_F(DescriptorWarningTest, ACheckKnowsNoOtherThanTheUnits) {
   EXPECT_THAT(with_drop_in.err, HasSubstr(needs_ + "the daemon may open only 2048; "));
 }
 
-// What a start refuses, --check refuses, too.
+// --check refuses what a start refuses.
 class PlaceCheckTest : public CommandLineTest {
  protected:
   void ExpectRefusedByBoth(const std::string& error) {
@@ -187,7 +195,7 @@ class PlaceCheckTest : public CommandLineTest {
       EXPECT_THAT(result.err, HasSubstr(error)) << option;
     }
   }
-  // The warnings of a configuration that is right.
+  // Returns the warnings about a configuration that has no errors.
   std::string Warnings() const {
     const CommandResult result = Check();
     EXPECT_EQ(result.status, 0) << result.err;
@@ -203,8 +211,8 @@ TEST_F(PlaceCheckTest, APlaceThatIsSpelledInTwoWays) {
     WriteConfig({.rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"again\"\naddress = \"unix://" + place + "\"\n"});
     ExpectRefusedByBoth("listener \"again\" unix://" + place +
-                        ": the same place as listener \"front\" unix://" + front_path() +
-                        ", expected one of its own");
+                        " is at the same place as listener \"front\" unix://" + front_path() +
+                        "; use another path\n");
   }
 }
 
@@ -213,7 +221,7 @@ TEST_F(PlaceCheckTest, OneFileForLogAndAudit) {
   const auto write = [&](const std::string& audit) {
     WriteConfig({.head = "[log]\ntarget = \"file:" + file +
                          "\"\n[audit]\ntarget = \"file:" + audit + "\"\n"});
-    return "[audit] target file:" + audit + ": the same place as [log] target file:" + file;
+    return "[audit] target file:" + audit + " is at the same place as [log] target file:" + file;
   };
   ExpectRefusedByBoth(write(file));
   ExpectRefusedByBoth(write(folder_ / "./log"));
@@ -250,21 +258,22 @@ TEST_F(PlaceCheckTest, SomethingElseInASocketsPlace) {
   EXPECT_EQ(result.status, kBadConfiguration);
   EXPECT_THAT(result.err,
               HasSubstr("listener \"front\" unix://" + front_path() +
-                        ": what is there is not a socket, expected a socket or nothing"));
+                        ": the path exists and is not a socket; remove it or use another path\n"));
 }
 
 TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
   const std::string file = folder_ / "audit";
-  const std::string label = "warning: " + config_path() + ": [audit] target file:" + file + ": ";
+  const std::string label = config_path() + ": warning: [audit] target file:" + file + ": ";
   WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
   WriteFile(file, "");
   EXPECT_THAT(Warnings(), Not(HasSubstr("[audit]")));
   ASSERT_EQ(::chown(file.c_str(), 1234, 0), 0);
-  EXPECT_THAT(Warnings(), HasSubstr(label + "the file is owned by uid 1234, expected uid 0\n"));
+  EXPECT_THAT(Warnings(),
+              HasSubstr(label + "the file is owned by uid 1234; make root its owner\n"));
   ASSERT_EQ(::chown(file.c_str(), 0, 1234), 0);
   ASSERT_EQ(::chmod(file.c_str(), 0660), 0);
   EXPECT_THAT(Warnings(),
-              HasSubstr(label + "the file can be written by gid 1234, expected chmod g-w"));
+              HasSubstr(label + "the file is writable by gid 1234; change that with chmod g-w\n"));
 }
 
 TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
@@ -277,21 +286,21 @@ TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
   EXPECT_THAT(Warnings(), Not(HasSubstr(path)));
   ASSERT_EQ(::chmod(path.c_str(), 01777), 0);
   const std::string directory =
-      "directory " + path + " can be written by others, expected chmod o-w: ";
+      "directory " + path + " is writable by others; change that with chmod o-w; ";
   EXPECT_THAT(Warnings(),
               HasSubstr("listener \"l\" " + socket + ": " + directory +
-                        "whoever locks the socket's lock file in it keeps the daemon from "
-                        "listening\n"));
+                        "otherwise another user can lock the socket's lock file and keep the "
+                        "daemon from listening\n"));
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/audit: " + directory +
-                                    "whoever may write it can replace the file\n"));
-  // Whoever may rename a folder on the way decides what is there.
+                                    "otherwise another user can replace the file\n"));
+  // A user who may rename a directory on the way decides what is at the path.
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
   std::filesystem::create_directory(other / "sub");
   WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/sub/audit\"\n"});
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/sub/audit: " + directory));
 }
 
-// Whoever may open it, on the machine, could stop the daemon.
+// Any user of the machine could stop the daemon through it.
 TEST_F(PlaceCheckTest, AnAdminServiceForEverybodyIsWarnedAbout) {
   WriteConfig({.head = "[admin]\naddress = \"unix://" + (folder_ / "admin.sock") +
                        "\"\nusers = [\"*\"]\n"});

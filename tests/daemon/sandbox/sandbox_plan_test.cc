@@ -65,7 +65,7 @@ TEST(SandboxPlanTest, HasWhatTheConfigurationNames) {
   }
 }
 
-// Of a daemon that is root.
+// The expectations are those for a daemon that runs as root.
 TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
   if (::geteuid() != 0 || ::getegid() != 0) GTEST_SKIP() << "root's own sockets need none";
   const auto plan = [](const std::string& keys) {
@@ -104,7 +104,7 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
       {{.log_folders = {"/a/b"}}, {.log_folders = {"/a"}}, "/a is"},
       {{.log_folders = {"/a"}}, {.log_folders = {"/"}}, "/ is"},
       {{.log_folders = {"/"}}, {.log_folders = {"/", "/a"}}, kNone},
-      // Who may make sockets may make files, not the other way round.
+      // The right to make sockets includes that to make files, but not the other way round.
       {{.socket_folders = {"/a"}}, {.log_folders = {"/a/b"}}, kNone},
       {{.log_folders = {"/a"}}, {.socket_folders = {"/a"}}, "/a is"},
       {{.socket_folders = {"/b", "/a"}}, {.socket_folders = {"/a/x", "/b/y"}}, kNone},
@@ -123,7 +123,7 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
   for (const CoverRow& row : rows) {
     const ttrpc::Status status = CheckCovers(row.left, row.needed);
     const std::string message =
-        row.outside.empty() ? "" : "needs a restart: " + row.outside + " outside the sandbox";
+        row.outside.empty() ? "" : row.outside + " outside the sandbox; restart the daemon";
     EXPECT_EQ(status.message(), message);
     EXPECT_EQ(status.ok(), row.outside.empty());
   }
