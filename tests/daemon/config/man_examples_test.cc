@@ -20,11 +20,13 @@ using testing::IsEmpty;
 
 constexpr OverflowIds kIdsWithoutMapping = {.uid = 65534, .gid = 65534};
 
-// Every name exists, whatever machine the tests run on.
-class EachName : public NameResolver {
+// Adds the group of the example for nginx.
+class NamesOfThePages : public FakeNames {
  public:
-  std::optional<uid_t> User(const std::string& name) override { return name == "root" ? 0 : 1234; }
-  std::optional<gid_t> Group(const std::string& name) override { return name == "root" ? 0 : 1234; }
+  std::optional<gid_t> Group(const std::string& name) override {
+    if (name == "www-data") return gid_t{33};
+    return FakeNames::Group(name);
+  }
 };
 
 // Returns the literal displays of the page that begin with a TOML table.
@@ -53,7 +55,7 @@ class ManPageExamplesTest : public testing::TestWithParam<const char*> {};
 TEST_P(ManPageExamplesTest, AreValidAsPrinted) {
   const std::vector<std::string> displays = TomlDisplaysOf(GetParam());
   EXPECT_FALSE(displays.empty());
-  EachName names;
+  NamesOfThePages names;
   for (const std::string& display : displays) {
     SCOPED_TRACE(display);
     const LoadedConfig loaded = ParseConfig({{"example", display}}, names);
