@@ -105,6 +105,20 @@ TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {
   EXPECT_EQ(documented, options);
 }
 
+TEST_F(CommandLineTest, TheManPagesExamplesOfAnOptionRunAsPrinted) {
+  WriteConfig({});
+  std::filesystem::copy_file(config_path(), folder_ / "new.toml");
+  const std::set<std::string> commands =
+      AllMatches(ReadFile(DAEMON_MAN_PAGE), "\n(ttrpc-proxyd [^\n]*--config new\\.toml)(?=\n)");
+  EXPECT_EQ(commands.size(), 2U);
+  for (const std::string& command : commands) {
+    const CommandResult result =
+        RunCommand({.args = {"sh", "-c", "PATH=\"${TTRPC_PROXYD%/*}:$PATH\" && " + command},
+                    .directory = folder_.path()});
+    EXPECT_EQ(result.status, 0) << command << ": " << result.err;
+  }
+}
+
 TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
   using Row = std::pair<std::vector<std::string>, std::string>;
