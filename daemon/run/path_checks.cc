@@ -180,7 +180,9 @@ Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed) {
   const Status status = CheckCovers(left, needed);
   if (status.ok()) return status;
   const std::string drop_in = DropIn(FoldersOutside(left, needed));
-  return drop_in.empty() ? status : Status(status.code(), status.message() + " with " + drop_in);
+  return drop_in.empty()
+             ? status
+             : Status(status.code(), status.message() + "; the service needs " + drop_in);
 }
 
 }  // namespace proxyd

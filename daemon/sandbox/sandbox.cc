@@ -129,8 +129,8 @@ bool IsOutside(const fs::path& file) {
 Status Outside(const fs::path& folder) {
   std::error_code ignored;
   return {ttrpc::StatusCode::kFailedPrecondition,
-          fs::weakly_canonical(folder, ignored).string() +
-              " is outside the sandbox; restart the daemon"};
+          "needs a restart: " + fs::weakly_canonical(folder, ignored).string() +
+              " is outside the sandbox"};
 }
 
 std::optional<SandboxPlan::FolderId> IdOf(const std::string& folder) {

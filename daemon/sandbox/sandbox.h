@@ -31,7 +31,7 @@ struct Sandbox {
 // daemon must not continue. A kernel without Landlock or seccomp only causes a warning.
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path);
 
-// Returns FAILED_PRECONDITION `DIRECTORY is outside the sandbox; restart the daemon` if the sandbox
+// Returns FAILED_PRECONDITION `needs a restart: DIRECTORY is outside the sandbox` if the sandbox
 // denies this process a file that LoadConfig(config_path) reads, because a link now leads elsewhere
 // or the directory was replaced. LoadConfig() reports everything else that is wrong with the files.
 // Blocks; any thread.

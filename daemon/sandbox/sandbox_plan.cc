@@ -46,7 +46,7 @@ bool IsInAny(const std::string& folder, const std::vector<std::string>& others) 
 
 Status OutsideOf(const std::string& what) {
   return {ttrpc::StatusCode::kFailedPrecondition,
-          what + " outside the sandbox; restart the daemon"};
+          "needs a restart: " + what + " outside the sandbox"};
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ std::string FolderOf(const std::string& path);
 std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPlan& needed);
 
 // Returns FAILED_PRECONDITION with the first thing that `needed` has and `left` has not: `DIRECTORY
-// is outside the sandbox; restart the daemon`, or `vsock sockets are …`, `tcp sockets are …`,
+// is outside the sandbox`, or `vsock sockets are …`, `tcp sockets are …`,
 // `owners of sockets are …`, `files of other users are …`. Compares names: another name of a
 // granted directory counts as outside.
 ttrpc::Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed);

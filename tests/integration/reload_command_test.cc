@@ -64,7 +64,7 @@ TEST_F(ReloadCommandTest, EndsAsTheReloadDid) {
                           "[[listener]]\nname = \"more\"\naddress = \"unix://" + path + "\"\n"};
   };
   WriteConfig(at(other / "more.sock"));
-  ExpectRefused(ReloadCommand(), other.path() + " is outside the sandbox; restart the daemon\n");
+  ExpectRefused(ReloadCommand(), "needs a restart: " + other.path() + " is outside the sandbox\n");
   WriteConfig(at(folder_ / "no/more.sock"));
   ExpectRefused(ReloadCommand(), folder_ / "no");
   WriteConfig({});

@@ -195,7 +195,7 @@ class SandboxTest : public ProxyTest {
     WriteConfig(scene);
     Reload("reload refused: the configuration is unchanged");
     EXPECT_THAT(daemon_->log(),
-                HasSubstr("error " + outside + " outside the sandbox; restart the daemon\n"));
+                HasSubstr("error needs a restart: " + outside + " outside the sandbox\n"));
   }
   void Restart(Scene scene) {
     daemon_.reset();
@@ -452,7 +452,7 @@ TEST_F(SandboxTest, TheConfigurationMayBeBehindALinkThatIsSwitched) {
   lead(elsewhere.path());
   Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr(elsewhere.path() + " is outside the sandbox; restart the daemon\n"));
+              HasSubstr("needs a restart: " + elsewhere.path() + " is outside the sandbox\n"));
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("Permission denied")));
 }
 
@@ -463,7 +463,7 @@ TEST_F(SandboxTest, AFileOfTheConfigurationThatIsALinkIsSaidToNeedARestart) {
   std::filesystem::create_symlink(other_ / "more.toml", folder_ / "conf.d/more.toml");
   Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr(other_.path() + " is outside the sandbox; restart the daemon\n"));
+              HasSubstr("needs a restart: " + other_.path() + " is outside the sandbox\n"));
   std::filesystem::remove(folder_ / "conf.d/more.toml");
   Reload("reloaded: ");
 }

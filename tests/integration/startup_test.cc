@@ -296,13 +296,13 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
     reload(path + "/audit/file");
     reload(writable / "audit");
     for (const std::string& folder : {path, path + "/audit"}) {
-      EXPECT_THAT(daemon_->log(), HasSubstr("error " + folder +
-                                            " is outside the sandbox; restart the daemon with "
+      EXPECT_THAT(daemon_->log(), HasSubstr("error needs a restart: " + folder +
+                                            " is outside the sandbox; the service needs "
                                             "ReadWritePaths=" +
                                             folder + drop_in));
     }
-    EXPECT_THAT(daemon_->log(), HasSubstr("error " + writable.path() +
-                                          " is outside the sandbox; restart the daemon\n"));
+    EXPECT_THAT(daemon_->log(), HasSubstr("error needs a restart: " + writable.path() +
+                                          " is outside the sandbox\n"));
     daemon_->Signal(SIGTERM);
     EXPECT_EQ(daemon_->WaitForExit(), 0);
   }).join();

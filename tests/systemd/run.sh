@@ -274,7 +274,7 @@ refuses_bad_reload() {
   { rules && listener 0666 && printf '[[listener]]\nname = "x"\naddress = "unix:///srv/x.sock"\n'; } |
     configure
   if machine_run systemctl reload "$unit"; then echo "it succeeded outside the sandbox" && return 1; fi
-  within journal_has "/srv is outside the sandbox; restart the daemon" && shim_answers "$shims" || return
+  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims" || return
   { rules && listener 0666; } | configure
   machine_run chmod o+w "${config%/*}/conf.d" # the unit shows the daemon alone a read-only /etc
   if machine_run systemctl reload "$unit"; then echo "it read what others may write" && return 1; fi
@@ -395,7 +395,7 @@ names_drop_in() {
   machine_run mkdir /var/log/elsewhere && machine_run systemctl restart "$unit" || return
   { rules && listener 0666; } | sed 's|/var/log/ttrpc-proxy/|/var/log/elsewhere/|' | configure
   if machine_run systemctl reload "$unit"; then echo "it reloaded" && return 1; fi
-  within journal_has "restart the daemon with $wanted" && is ActiveState active || return
+  within journal_has "is outside the sandbox; the service needs $wanted" && is ActiveState active || return
   if machine_run systemctl restart "$unit"; then echo "it started" && return 1; fi
   is ActiveState failed && is ExecMainStatus 78 && is NRestarts 0 &&
     within last_line "the service needs $wanted" || return

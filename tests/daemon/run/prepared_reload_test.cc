@@ -68,7 +68,7 @@ TEST_F(PreparedReloadTest, TheSandboxIsAskedFirst) {
   sandbox_ = SandboxPlan{};
   const PreparedReload reading = Read(Listener());
   EXPECT_THAT(reading.errors,
-              ElementsAre(folder_.path() + " is outside the sandbox; restart the daemon"));
+              ElementsAre("needs a restart: " + folder_.path() + " is outside the sandbox"));
   EXPECT_THAT(folder_.List(), ElementsAre("c.toml"));
 }
 

@@ -123,7 +123,7 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
   for (const CoverRow& row : rows) {
     const ttrpc::Status status = CheckCovers(row.left, row.needed);
     const std::string message =
-        row.outside.empty() ? "" : row.outside + " outside the sandbox; restart the daemon";
+        row.outside.empty() ? "" : "needs a restart: " + row.outside + " outside the sandbox";
     EXPECT_EQ(status.message(), message);
     EXPECT_EQ(status.ok(), row.outside.empty());
   }
