@@ -34,8 +34,11 @@ class AuditTarget {
   virtual bool Write(std::string_view records) = 0;
   // If the last Write() failed, how many bytes of its records, from the front, were written.
   virtual size_t kept() const { return 0; }
-  // SIGUSR1.
+  // SIGUSR1. If it fails, so does each Write() until the file can be opened, which is tried at most
+  // once a second.
   virtual void Reopen() {}
+  // Whether Reopen() has succeeded, or has not been called; waits and tries again as Write() does.
+  virtual bool IsOpen() { return true; }
   // Any thread, at any time: a Write() that waits returns soon, and each later one at once, false.
   virtual void GiveUp() {}
 };
@@ -98,7 +101,7 @@ class Audit {
   std::string UserName(uid_t uid) const;
 
   uint64_t lost() const;  // lines, ever
-  bool failing() const;   // the target's last Write() failed
+  bool failing() const;   // the target's last Write() failed, or it could not be opened again
   void Reopen();          // any thread
 
  private:

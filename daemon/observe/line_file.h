@@ -37,6 +37,9 @@ class WriteDeadline {
 
 class LineFile {
  public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kRetryEvery{1};
+
   // Opens `path` for appending, created with mode 0640. A symbolic link is not followed: the folder
   // may belong to a user with fewer rights than ours. `deadline` is borrowed for the LineFile's
   // life.
@@ -53,9 +56,16 @@ class LineFile {
   // of bytes of whole lines that stand there.
   int Append(std::string_view lines, size_t* kept = nullptr);
 
-  // Closes the file and opens the path again; if that fails, the old file stays in use. Nothing to
-  // do for stderr.
-  ttrpc::Status Reopen();
+  // Opens the path again, and closes the file from before. If that fails, the old file stays in use
+  // until TryAgain() succeeds. For stderr there is nothing to do.
+  ttrpc::Status Reopen(Clock::time_point now);
+  // After a Reopen() that failed, tries again if the last attempt is kRetryEvery ago. OK: the file
+  // is open.
+  ttrpc::Status TryAgain(Clock::time_point now);
+  // The errno with which the path could not be opened again; 0: the file in use is the one to use.
+  int reopen_error() const { return reopen_error_; }
+  // False: the file in use was removed, and nobody will find what is written to it.
+  bool has_name() const;
 
  private:
   LineFile(ttrpc::UniqueFd fd, std::string path, const WriteDeadline& deadline)
@@ -68,6 +78,8 @@ class LineFile {
   std::string path_;
   const WriteDeadline* deadline_;
   bool cut_ = false;  // the last byte written is not a newline
+  int reopen_error_ = 0;
+  Clock::time_point retry_at_{};
 };
 
 }  // namespace proxyd

@@ -37,8 +37,9 @@ void LogWithoutTarget(LogFormat format, std::string message);
 LogLevel LogLevelNow();
 void SetLogLevelNow(LogLevel level);
 
-// Closes and opens the log file again (SIGUSR1), soon, on the log's thread; what cannot be opened
-// is said in the old file, which stays in use. Nothing to do for the other targets.
+// Closes and opens the log file again (SIGUSR1), soon, on the log's thread. If that fails, the old
+// file has the error and stays in use for the log, not for the audit; each later line has it tried
+// again, at most once a second. Nothing to do for the other targets.
 void ReopenLog();
 
 // Writes what is queued, until `deadline` and a moment longer if the target is blocked; the last

@@ -49,8 +49,8 @@ enum class Prefix { kNone, kPriority };
 
 class FileOutput final : public LogOutput {
  public:
-  // How a file that cannot be opened again is reported.
-  using Report = void (*)(const std::string& why);
+  // Logs that a file could not be opened again, or (OK) that after such a failure it could.
+  using Report = void (*)(const std::string& path, const ttrpc::Status& status);
 
   FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report, Prefix prefix)
       : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report), prefix_(prefix) {}
@@ -58,17 +58,30 @@ class FileOutput final : public LogOutput {
   int Write(level_enum level, std::string_view line) override;
   WriteResult WriteRaw(std::string_view records) override;
   void Reopen() override {
-    if (const ttrpc::Status status = file_.Reopen(); !status.ok()) report_(status.message());
+    const ttrpc::Status status = file_.Reopen(LineFile::Clock::now());
+    if (!status.ok()) report_(file_.path(), status);
   }
 
  private:
+  int ReopenError();
+
   LineFile file_;
   const Report report_;
   const Prefix prefix_;
   std::string line_;
 };
 
+// 0, or the errno with which the file could not be opened again, at the latest attempt.
+int FileOutput::ReopenError() {
+  if (file_.reopen_error() == 0) return 0;
+  const ttrpc::Status status = file_.TryAgain(LineFile::Clock::now());
+  if (status.ok()) report_(file_.path(), status);
+  return file_.reopen_error();
+}
+
+// A line in the old file is better than none, as long as somebody can find it there.
 int FileOutput::Write(level_enum level, std::string_view line) {
+  if (const int error = ReopenError(); error != 0 && !file_.has_name()) return error;
   if (prefix_ == Prefix::kNone) return file_.Append(line);
   line_.clear();
   AppendPrefix(Priority(level), &line_);
@@ -90,8 +103,11 @@ std::string TakeLines(Prefix prefix, std::string_view* records) {
   return lines;
 }
 
+// Records never go to the old file: it may be compressed or removed at any time, and they would be
+// lost without being counted.
 WriteResult FileOutput::WriteRaw(std::string_view records) {
-  WriteResult result;
+  WriteResult result = {.error = ReopenError(), .kept = 0};
+  if (result.error != 0) return result;
   while (!records.empty()) {
     std::string_view rest = records;
     const std::string lines = TakeLines(prefix_, &rest);
@@ -200,10 +216,19 @@ int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   return journal_.Send(entry_);
 }
 
-void ReportLog(const std::string& why) { spdlog::error("log: reopening failed: {}", why); }
+void ReportLog(const std::string& path, const ttrpc::Status& status) {
+  if (status.ok()) {
+    spdlog::info("log: {} is open again", path);
+  } else {
+    spdlog::error("log: reopening failed: {}; the old file stays in use until it succeeds",
+                  status.message());
+  }
+}
 
-void ReportAudit(const std::string& why) {
-  spdlog::error("audit: {}; the old file stays in use", why);
+// The audit's target reports by itself that it is written again.
+void ReportAudit(const std::string& /*path*/, const ttrpc::Status& status) {
+  if (!status.ok())
+    spdlog::error("audit: {}; nothing is written until it can be", status.message());
 }
 
 OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<LineFile> file,

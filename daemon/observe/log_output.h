@@ -33,9 +33,11 @@ class LogOutput {
   virtual bool keeps_time_and_level() const { return false; }
   // A line with its newline. 0, or the errno of the failure: it is lost.
   virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;
-  // Records of the audit, packed: not wrapped, and whatever the log's format is.
+  // Records of the audit, packed: not wrapped, and whatever the log's format is. No records at all
+  // ask only whether the output could be opened again.
   virtual WriteResult WriteRaw(std::string_view records) = 0;
-  // Logs it if that fails.
+  // Logs it if that fails. Each write then tries again, at most once a second; until one succeeds,
+  // lines go where they went before, and records nowhere: WriteRaw() fails.
   virtual void Reopen() {}
 
   // Also for a write that is waiting already.

@@ -44,9 +44,9 @@ class OutputThread {
   void Reopen();
   void GiveUp();  // makes a Write() that waits look at its `given_up`
 
-  // Has the output write these records, or lines, and waits until it has, `given_up` was set and
-  // announced by GiveUp(), or Stop() has ended: then the error is ECANCELED, and `kept` what the
-  // output is known to have. One thread at a time.
+  // Has the output write these records, of which there may be none, and waits until it has,
+  // `given_up` was set and announced by GiveUp(), or Stop() has ended: then the error is ECANCELED,
+  // and `kept` what the output is known to have. One thread at a time.
   WriteResult Write(std::string_view lines, const std::atomic<bool>& given_up);
 
   // Writes what is queued until `deadline`, and ends the thread. False: it hangs, and is left to
