@@ -37,7 +37,8 @@ bool IsExact(std::string_view pattern);
 // character, other than `/`, that `wide` does not have; else a no may be wrong, but never a yes.
 bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow);
 
-// Whether some method matches both.
+// Whether some method matches both. The cost is that of MatchPattern(), and where both have stars,
+// the product of the lengths.
 bool PatternsMeet(const MethodPattern& a, const MethodPattern& b);
 
 // SERVICE/METHOD. What covers a pattern also covers it in this form, since `*` matches no slash.

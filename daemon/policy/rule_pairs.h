@@ -4,6 +4,7 @@
 // thread.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "config/config.h"
@@ -12,14 +13,19 @@
 
 namespace proxyd {
 
+// A step compares two rules but for their methods, or two patterns of them, and takes well below a
+// microsecond, as a rule. Long patterns and lists of ids count as several.
+inline constexpr size_t kMostPairSteps = 10'000'000;
+
 // A rule without `listeners` that leads calls on a listener to another backend than a later rule,
 // which names that listener; and a deny rule whose clients can drop what it denies them by, a group
 // or a uid, and are then allowed by a later rule.
 //
-// Pairs of rules are compared up to a limit, so that a configuration of very many rules is still
-// read in time; pairs beyond it are not warned about. `unreachable`: by rule, whether it can never
-// match, which has a warning of its own.
+// Rules are compared up to a limit, so that a configuration of very many rules or methods is still
+// read in time; pairs of rules beyond it are not warned about. `unreachable`: by rule, whether it
+// can never match, which has a warning of its own.
 std::vector<ConfigError> LintRulePairs(const Config& config, OverflowIds overflow,
-                                       const std::vector<bool>& unreachable);
+                                       const std::vector<bool>& unreachable,
+                                       size_t most_steps = kMostPairSteps);
 
 }  // namespace proxyd
