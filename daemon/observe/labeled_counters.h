@@ -82,7 +82,8 @@ struct BackendCounters {
   uint64_t calls_in_flight = 0;  // on them
   uint64_t connects = 0;         // that succeeded
   uint64_t connects_failed = 0;
-  // These three are about the last attempt. A reload that moves the backend resets them.
+  // These three are about the last attempt. A reload that moves the backend resets them, and from
+  // then on only attempts at where it leads now count.
   bool tried = false;  // there was one
   bool up = false;
   std::string last_error;

@@ -33,6 +33,9 @@ class Backend : public RefCounted {
   bool LeadsWhere(const BackendConfig& other) const;
   // Of such a one.
   void SetConfig(const BackendConfig& config) { config_ = config; }
+  // A reload has replaced or removed it: whether another one of its name is up is not its business,
+  // however its own last attempts end.
+  void Retire() { retired_ = true; }
 
   // The address (an index into config().addresses) with which a new connection begins; the others
   // follow in their order, the first after the last.
@@ -62,6 +65,8 @@ class Backend : public RefCounted {
   bool MayAppear() const;
 
  private:
+  void NoteLastAttempt(const ttrpc::Status& how);
+
   struct AddressState {
     Clock::time_point next_attempt{};
     Clock::time_point failed{};  // when a failure last counted
@@ -76,6 +81,7 @@ class Backend : public RefCounted {
   std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
   size_t last_failed_ = 0;  // an address
+  bool retired_ = false;
 };
 
 }  // namespace proxyd

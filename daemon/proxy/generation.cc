@@ -65,6 +65,9 @@ void Generation::TakeOverBackends(const Generation& before) {
     backends_[i]->SetConfig(config().backends[i]);
     has_.insert(backends_[i].get());
   }
+  for (const Ref<Backend>& backend : before.backends_) {
+    if (!Has(*backend)) backend->Retire();
+  }
 }
 
 // Where there are few pairs, whoever reads the counters sees from the start what there is to count.
