@@ -124,6 +124,8 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   if (!base) return Fail("no event loop");
   Daemon daemon(base.get(), std::move(snapshot), audit, options,
                 [&base] { event_base_loopbreak(base.get()); });
+  // A daemon that was killed has left its last one.
+  RemoveVerdict(InRuntimeFolder(kReloadVerdictFile));
   // A stop that ended the process at once would leave sockets behind.
   HoldBack(kStopSignals);
   if (const ttrpc::Status status = daemon.Start(); !status.ok()) return Fail(status);

@@ -135,7 +135,9 @@ class SignalledReload {
     const auto deadline = steady_clock::now() + options.timeout;
     for (;;) {
       const auto verdict = ReadVerdict(folder_ + "/" + std::string(kReloadVerdictFile));
-      if (verdict && verdict->read >= asked) return Show(*verdict, options.json);
+      // The clock starts again with each boot, and a file from before may have any time.
+      const bool after = verdict && verdict->read >= asked && verdict->read <= steady_clock::now();
+      if (after) return Show(*verdict, options.json);
       if (ended_) return Fail(name_ + " has ended");
       if (!Wait(deadline))
         return Fail("the daemon has written no verdict to " + folder_ + "/" +

@@ -28,9 +28,9 @@ class Background {
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  // Must not be called while it is busy. An error says which resource is missing; then nothing
-  // runs.
-  ttrpc::Status Run(std::unique_ptr<Work> work);
+  // Takes the work. Must not be called while it is busy. An error says which resource is missing;
+  // then nothing runs, and the work stays the caller's.
+  ttrpc::Status Run(std::unique_ptr<Work>* work);
   bool busy() const { return static_cast<bool>(result_); }
 
  private:

@@ -18,7 +18,7 @@ std::string InRuntimeFolder(std::string_view name);
 // Puts a new file in the place of `path`, whole or not at all, mode 0600; logs a failure. Does
 // nothing if `path` is empty. Blocks.
 void WriteVerdict(const std::string& path, const ReloadVerdict& verdict);
-// Removes it at the daemon's end: nobody waits for it any more.
+// Removes it at the daemon's end, when nobody waits for it any more, and before a start.
 void RemoveVerdict(const std::string& path);
 
 }  // namespace proxyd
