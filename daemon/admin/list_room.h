@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListRoom: keeps a list in a reply of the admin service so short that it fits into a message,
-// however long its entries are. One thread.
+// ListRoom: limits a list in a reply of the admin service to what fits into a message, however long
+// its entries are. It belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,10 @@ namespace proxyd {
 
 class ListRoom {
  public:
-  // The rest of a message is for what stands around a list.
+  // The rest of the message is for the other fields of the reply.
   static constexpr size_t kBytes = ttrpc::kDefaultMessageSize - 1024;
 
-  // Whether the list has room for the last of its entries, which is removed if it has not.
+  // Counts the last entry. Removes it and returns false if the list has no room for it.
   template <typename Entries>
   bool Keep(Entries* entries) {
     constexpr size_t kTagAndLength = 8;
@@ -26,7 +26,7 @@ class ListRoom {
   }
 
  private:
-  size_t bytes_ = 0;  // of the entries so far
+  size_t bytes_ = 0;  // size of the entries so far
 };
 
 }  // namespace proxyd

@@ -46,7 +46,7 @@ HttpReply Error(const HttpVerdict& verdict) {
   return {.status = verdict.status, .body = body.append("\n"), .more = nullptr};
 }
 
-// A gate: the host is checked unless the kernel says that it is a Unix socket.
+// This check fails closed: only a socket that the kernel reports as a Unix socket skips it.
 HostCheck CheckFor(int socket) {
   int domain = 0;
   socklen_t size = sizeof domain;
@@ -58,10 +58,10 @@ HostCheck CheckFor(int socket) {
 
 struct HttpServer::Connection {
   enum class State {
-    kAsking,   // its request is not there yet
-    kMaking,   // its reply is being made
-    kReplied,  // its reply is being written
-    kWritten,  // all of the reply is, and our side is closed
+    kAsking,   // the request is not complete
+    kMaking,   // the reply is being built
+    kReplied,  // the reply is being written
+    kWritten,  // the reply is written and our side is shut down
   };
 
   Connection(HttpServer& s, ttrpc::UniqueFd fd)
@@ -76,9 +76,9 @@ struct HttpServer::Connection {
   ttrpc::Timer deadline;
   State state = State::kAsking;
   std::chrono::steady_clock::time_point replied{};
-  HttpReply reply;  // while it is made
+  HttpReply reply;  // only in state kMaking
   bool with_body = true;
-  bool ended = false;  // the other side is closed
+  bool ended = false;  // the client has closed its side
   size_t discarded = 0;
 };
 
@@ -106,7 +106,7 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
         auto* own = static_cast<Connection*>(self);
         own->server.Read(own);
       },
-      // All of the reply is written.
+      // The output buffer is empty.
       [](bufferevent*, void* self) {
         auto* own = static_cast<Connection*>(self);
         if (own->state == Connection::State::kReplied) own->server.Written(own);
@@ -143,7 +143,7 @@ void HttpServer::Read(Connection* connection) {
   Discard(connection);
 }
 
-// What comes behind a request: there is one for each connection.
+// Drops bytes after the request, since a connection serves only one.
 void HttpServer::Discard(Connection* connection) {
   evbuffer* const input = bufferevent_get_input(connection->event.get());
   const size_t size = evbuffer_get_length(input);
@@ -152,15 +152,15 @@ void HttpServer::Discard(Connection* connection) {
   if (connection->discarded > kDiscardedBytes) Close(connection);
 }
 
-// A socket that is closed with bytes unread takes back what is not yet delivered. So the other side
-// is told that this was all, and has until its deadline to end as well.
+// Closing a socket with unread bytes would reset it and lose the rest of the reply. So we shut down
+// our side and leave the client until the deadline to close.
 void HttpServer::Written(Connection* connection) {
   if (connection->ended) return Close(connection);
   connection->state = Connection::State::kWritten;
   ::shutdown(bufferevent_getfd(connection->event.get()), SHUT_WR);
 }
 
-// Who has asked may well close its side, and wait for the reply.
+// A client may shut down its side after the request and still wait for the reply.
 void HttpServer::Ended(Connection* connection) {
   const bool awaits_reply = connection->state == Connection::State::kMaking ||
                             connection->state == Connection::State::kReplied;
@@ -177,7 +177,7 @@ void HttpServer::Answer(Connection* connection, HttpReply reply, bool with_body)
   if (!next_slice_.active()) next_slice_.Start(std::chrono::nanoseconds(0));
 }
 
-// Replies are made in turn: many who ask at once take no more of a turn than one.
+// Each turn of the loop builds one slice of one reply, however many clients wait.
 void HttpServer::MakeSlice() {
   if (making_.empty()) return;
   Connection* const connection = making_.front();
@@ -197,7 +197,7 @@ void HttpServer::Reply(Connection* connection) {
   head.append(Reason(reply.status)).append("\r\nContent-Type: ").append(reply.type);
   head.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
   if (reply.status == 405) head.append("\r\nAllow: GET, HEAD");
-  // Nothing that is shown may bring anything with it, be kept, or be shown within something else.
+  // Replies must not load other content, be cached, or be embedded in another page.
   head.append(
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
       "\r\nReferrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin"
@@ -219,9 +219,9 @@ void HttpServer::Close(Connection* connection) {
   UpdateAccepting();
 }
 
-// Returns the oldest that has not asked, else the oldest that has its whole reply and does not
-// end, else the oldest that does not take its reply. Any account that can connect could else
-// keep a scraper out by 16 silent connections. Null: all of them are being served.
+// Returns the connection to close for a new one: the oldest without a request, else the oldest with
+// its whole reply written, else the oldest that is stuck in its reply. Returns null if all are
+// being served. Without this a local user could lock out a scraper with 16 idle connections.
 HttpServer::Connection* HttpServer::FindYielding() const {
   using State = Connection::State;
   const auto stuck_since = loop_.Now() - kStuck;
@@ -241,7 +241,7 @@ void HttpServer::MakeRoom() {
 
 void HttpServer::UpdateAccepting() {
   const bool full = connections_.size() >= kConnections;
-  // A connection that is being served now may be stuck at the next tick.
+  // A connection that is being served now may count as stuck at the next tick.
   if (full && !tick_.active()) tick_.Start(kTick);
   const bool accepting = accepts_left_ > 0 && (!full || FindYielding() != nullptr);
   if (accepting == accepting_) return;

@@ -19,7 +19,7 @@ namespace {
 
 using spdlog::level::level_enum;
 
-// syslog(3)'s.
+// Returns the priority as in syslog(3).
 std::string_view Priority(level_enum level) {
   switch (level) {
     case spdlog::level::trace:
@@ -34,13 +34,13 @@ std::string_view Priority(level_enum level) {
   }
 }
 
-// A refusal is worth a second look, and is no fault of the daemon's.
+// A refusal deserves notice, but is not a fault of the daemon.
 std::string_view Priority(const AuditRecord& record) {
   const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
   return refusal && record.enforced.value_or(true) ? "5" : "6";
 }
 
-// The prefix of sd-daemon(3), which the reader of the stream takes off the line.
+// Appends the prefix of sd-daemon(3), which the reader of the stream removes from the line.
 void AppendPrefix(std::string_view priority, std::string* line) {
   line->append("<").append(priority).append(">");
 }
@@ -49,7 +49,7 @@ enum class Prefix { kNone, kPriority };
 
 class FileOutput final : public LogOutput {
  public:
-  // Logs that a file could not be opened again, or (OK) that after such a failure it could.
+  // Logs why a file cannot be reopened or, if `status` is OK, that it was reopened after all.
   using Report = void (*)(const std::string& path, const ttrpc::Status& status);
 
   FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report, Prefix prefix)
@@ -71,7 +71,7 @@ class FileOutput final : public LogOutput {
   std::string line_;
 };
 
-// 0, or the errno with which the file could not be opened again, at the latest attempt.
+// Repeats a failed attempt to reopen the file if that is due. Returns 0, or the last errno.
 int FileOutput::ReopenError() {
   if (file_.reopen_error() == 0) return 0;
   const ttrpc::Status status = file_.TryAgain(LineFile::Clock::now());
@@ -79,7 +79,7 @@ int FileOutput::ReopenError() {
   return file_.reopen_error();
 }
 
-// A line in the old file is better than none, as long as somebody can find it there.
+// Lines go to the old file while it has a name, by which a reader can find them.
 int FileOutput::Write(level_enum level, std::string_view line) {
   if (const int error = ReopenError(); error != 0 && !file_.has_name()) return error;
   if (prefix_ == Prefix::kNone) return file_.Append(line);
@@ -150,7 +150,7 @@ void JournalOutput::Begin(std::string_view message, std::string_view priority) {
 }
 
 int JournalOutput::Write(level_enum level, std::string_view line) {
-  line.remove_suffix(1);  // an entry is a line by itself
+  line.remove_suffix(1);  // an entry has no newline
   Begin(line, Priority(level));
   return journal_.Send(entry_);
 }
@@ -203,12 +203,12 @@ class JournalFields {
   std::string value_;
 };
 
-// The line is the message, and each of its values a field: to be asked for by journalctl(1).
+// The line is the message, and each of its values is also a field, for searches with journalctl(1).
 int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   const AuditRecord& record = unpacked.record;
   line_.clear();
   AppendAuditLine(record, unpacked.time, &line_);
-  line_.pop_back();  // an entry is a line by itself
+  line_.pop_back();  // an entry has no newline
   Begin(line_, Priority(record));
   JournalFields fields(&entry_);
   fields.Time(unpacked.time);
@@ -218,17 +218,16 @@ int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
 
 void ReportLog(const std::string& path, const ttrpc::Status& status) {
   if (status.ok()) {
-    spdlog::info("log: {} is open again", path);
+    spdlog::info("log: reopened {}", path);
   } else {
-    spdlog::error("log: reopening failed: {}; the old file stays in use until it succeeds",
-                  status.message());
+    spdlog::error("log: {}; the old file stays in use until opening succeeds", status.message());
   }
 }
 
-// The audit's target reports by itself that it is written again.
+// FileAuditTarget itself logs that writing succeeds again.
 void ReportAudit(const std::string& /*path*/, const ttrpc::Status& status) {
   if (!status.ok())
-    spdlog::error("audit: {}; nothing is written until it can be", status.message());
+    spdlog::error("audit: {}; no lines are written until opening succeeds", status.message());
 }
 
 OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<LineFile> file,
@@ -238,8 +237,9 @@ OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<Lin
       std::make_unique<FileOutput>(std::move(deadline), *std::move(file), report, prefix));
 }
 
-// Whether the service manager has connected standard error to the journal, which then has the time
-// of each line, and its priority by a prefix: systemd.exec(5), JOURNAL_STREAM.
+// Returns whether the service manager has connected standard error to the journal. The journal
+// stores the time of each line, and takes its priority from a prefix: see JOURNAL_STREAM in
+// systemd.exec(5).
 Prefix PrefixOfStderr() {
   const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe)
   struct stat info {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NoMoreDescriptors: while it lives, this process can open no descriptor; those that are open stay.
+// NoMoreDescriptors: while it exists, this process cannot open a descriptor. Open ones stay open.
 #pragma once
 
 #include <sys/resource.h>

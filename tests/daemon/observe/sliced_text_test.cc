@@ -35,7 +35,7 @@ TEST(SlicedTextTest, IsMadeInSlicesThatAreNoLongerThanTheyMayBe) {
   EXPECT_EQ(slices, expected.size() / SlicedText::kSliceBytes + 1);
 }
 
-// What comes into a map between two slices may be in the text or not, and harms nothing.
+// Elements that are added between two slices may be in the text or not.
 TEST(SlicedTextTest, AMapMayGrowMeanwhile) {
   std::map<int, int> entries;
   for (int i = 0; i < 100; ++i) entries[2 * i] = 0;
