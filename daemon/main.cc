@@ -152,6 +152,8 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   if (!base) return Fail("cannot make an event loop");
   Daemon daemon(base.get(), std::move(snapshot), audit, options,
                 [&base] { event_base_loopbreak(base.get()); });
+  // A daemon that was killed did not remove its last verdict.
+  RemoveVerdict(InRuntimeFolder(kReloadVerdictFile));
   // Start() makes sockets, and a stop that ended the process at once would leave them behind.
   HoldBack(kStopSignals);
   if (const ttrpc::Status status = daemon.Start(); !status.ok()) return Fail(status);

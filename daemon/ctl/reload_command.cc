@@ -136,7 +136,9 @@ class SignalledReload {
     const auto deadline = steady_clock::now() + options.timeout;
     for (;;) {
       const auto verdict = ReadVerdict(folder_ + "/" + std::string(kReloadVerdictFile));
-      if (verdict && verdict->read >= asked) return Show(*verdict, options.json);
+      // The clock restarts with each boot, so a file from an earlier boot may have any time.
+      const bool after = verdict && verdict->read >= asked && verdict->read <= steady_clock::now();
+      if (after) return Show(*verdict, options.json);
       if (ended_) return Fail(name_ + " exited during the reload; see its log");
       if (!Wait(deadline))
         return Fail("the daemon did not write a result to " + folder_ + "/" +

@@ -75,6 +75,7 @@ class Audit::Writer {
   void Pushed(bool fits, bool was_empty);
   void Lose(size_t lines);
   void FillInNames();
+  void TryToOpen();
   void WriteBatch();
   void DropKept();
   std::optional<AuditClock::Steady> say_lost_at() const;
@@ -88,8 +89,9 @@ class Audit::Writer {
   // Used by the thread alone, but `target_` changes under mutex_ so that others can call its
   // GiveUp().
   std::unique_ptr<AuditTarget> target_;
-  AuditBatch batch_;  // being written, or kept after a failure to be offered again
-  AuditBatch named_;  // the next batch, while names are filled in
+  AuditBatch batch_;       // being written, or kept after a failure to be offered again
+  AuditBatch named_;       // the next batch, while names are filled in
+  bool unopened_ = false;  // the target could not be reopened
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
   AuditClock::Steady lost_said_at_{};
@@ -99,7 +101,7 @@ class Audit::Writer {
   // The log has that lines are being lost, but not how many.
   std::atomic<bool> losing_ = false;
   std::atomic<bool> full_ = false;     // a line did not fit, and nothing was taken out since
-  std::atomic<bool> failing_ = false;  // the last Write() failed
+  std::atomic<bool> failing_ = false;  // the last Write() failed, or unopened_ is true
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -212,17 +214,20 @@ void Audit::Writer::Run() {
     if (next_config_) ChangeRates();
     std::unique_ptr<AuditTarget> before;
     if (next_target_) before = std::exchange(target_, std::move(next_target_));
+    // If a part of a batch was kept, writing it to the new target decides instead.
+    if (before && std::exchange(unopened_, false) && batch_.empty()) failing_ = false;
     const bool fresh = batch_.empty();
     if (fresh) {
       queue_.Take(&batch_);
       full_ = false;
     }
     const bool stopping = stop_;
-    const bool reopen = std::exchange(reopen_, false);
+    const bool reopen = std::exchange(reopen_, false) && !before;
     reconfigured_ = false;
     lock.unlock();
-    if (reopen && !before) target_->Reopen();
+    if (reopen) target_->Reopen();
     before.reset();
+    if (reopen || (unopened_ && batch_.empty())) TryToOpen();
     if (fresh) FillInNames();
     WriteBatch();
     lock.lock();
@@ -241,7 +246,7 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
     const AuditClock::Steady now = clock_.SteadyNow();
     std::optional<AuditClock::Steady> until = queue_.next_due();
     if (const auto due = say_lost_at()) until = until ? std::min(*until, *due) : due;
-    if (!batch_.empty()) {
+    if (!batch_.empty() || (unopened_ && queue_.waiting().empty())) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
     } else if (!queue_.waiting().empty()) {
       // In real time: lingering is about the machine's speed, whatever clock a test uses.
@@ -292,9 +297,17 @@ void Audit::Writer::FillInNames() {
   named_.Clear();
 }
 
+// The target is tried without a line to write, since there may be none while calls are refused.
+void Audit::Writer::TryToOpen() {
+  const bool was_unopened = std::exchange(unopened_, !target_->IsOpen());
+  if (unopened_) retry_at_ = clock_.SteadyNow() + kRetryAfter;
+  if (unopened_ || was_unopened) failing_ = unopened_;
+}
+
 void Audit::Writer::WriteBatch() {
   if (batch_.empty()) return;
   const bool written = target_->Write(batch_.records);
+  if (written) unopened_ = false;
   if (!written) DropKept();
   if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
   failing_ = !written;

@@ -34,8 +34,12 @@ class AuditTarget {
   virtual bool Write(std::string_view records) = 0;
   // After a failed Write(), the number of bytes of its records, from the front, that were written.
   virtual size_t kept() const { return 0; }
-  // Called for SIGUSR1.
+  // Called for SIGUSR1. If it fails, each Write() fails until the file can be opened. A Write()
+  // tries that at most once a second.
   virtual void Reopen() {}
+  // Returns false while a failed Reopen() has not been made good. Waits and tries again as Write()
+  // does.
+  virtual bool IsOpen() { return true; }
   // Makes a waiting Write() return soon and each later one return false at once. Any thread may
   // call it at any time.
   virtual void GiveUp() {}
@@ -100,7 +104,7 @@ class Audit {
   std::string UserName(uid_t uid) const;
 
   uint64_t lost() const;  // all lines that were lost since the start
-  bool failing() const;   // the target's last Write() failed
+  bool failing() const;   // the target's last Write() failed, or it could not be reopened
   void Reopen();          // may be called on any thread
 
  private:

@@ -39,6 +39,7 @@ class FileAuditTarget final : public AuditTarget {
   }
   size_t kept() const override { return kept_; }
   void Reopen() override { thread_.Reopen(); }
+  bool IsOpen() override { return Write({}); }
   void GiveUp() override {
     given_up_ = true;
     thread_.GiveUp();

@@ -82,7 +82,8 @@ struct BackendCounters {
   uint64_t calls_in_flight = 0;  // on these connections
   uint64_t connects = 0;         // successful attempts
   uint64_t connects_failed = 0;
-  // These three are about the last attempt. A reload that replaces the backend resets them.
+  // These three are about the last attempt. A reload that replaces the backend resets them, and
+  // afterwards only attempts of the new backend change them.
   bool tried = false;  // there was an attempt
   bool up = false;
   std::string last_error;

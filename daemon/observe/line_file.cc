@@ -18,11 +18,13 @@ constexpr int kPollSliceMs = 100;  // how soon a waiting write notices a new dea
 
 // O_NONBLOCK keeps open(2) and write(2) from waiting for a named pipe: only poll(2) waits, and it
 // has a deadline. The flag does not affect regular files.
-ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
+int OpenForAppending(const std::string& path) {
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-  ttrpc::UniqueFd fd(::open(path.c_str(), flags, kMode));
-  if (!fd) return ttrpc::ErrnoStatus(errno, "cannot open " + path);
-  return fd;
+  return ::open(path.c_str(), flags, kMode);
+}
+
+ttrpc::Status CannotOpen(int error, const std::string& path) {
+  return ttrpc::ErrnoStatus(error, "cannot open " + path);
 }
 
 }  // namespace
@@ -38,9 +40,9 @@ bool WriteDeadline::WaitUntilWritable(int fd) const {
 }
 
 ttrpc::Result<LineFile> LineFile::Open(std::string path, const WriteDeadline& deadline) {
-  ttrpc::Result<ttrpc::UniqueFd> fd = OpenForAppending(path);
-  if (!fd) return fd.error();
-  return LineFile(*std::move(fd), std::move(path), deadline);
+  ttrpc::UniqueFd fd(OpenForAppending(path));
+  if (!fd) return CannotOpen(errno, path);
+  return LineFile(std::move(fd), std::move(path), deadline);
 }
 
 ttrpc::Result<LineFile> LineFile::Stderr(const WriteDeadline& deadline) {
@@ -49,13 +51,25 @@ ttrpc::Result<LineFile> LineFile::Stderr(const WriteDeadline& deadline) {
   return LineFile(std::move(fd), "", deadline);
 }
 
-ttrpc::Status LineFile::Reopen() {
+ttrpc::Status LineFile::Reopen(Clock::time_point now) {
   if (path_.empty()) return {};
-  ttrpc::Result<ttrpc::UniqueFd> fd = OpenForAppending(path_);
-  if (!fd) return fd.error();
-  fd_ = *std::move(fd);
+  ttrpc::UniqueFd fd(OpenForAppending(path_));
+  reopen_error_ = fd ? 0 : errno;
+  retry_at_ = now + kRetryEvery;
+  if (!fd) return CannotOpen(reopen_error_, path_);
+  fd_ = std::move(fd);
   cut_ = false;
   return {};
+}
+
+ttrpc::Status LineFile::TryAgain(Clock::time_point now) {
+  if (reopen_error_ == 0) return {};
+  return now < retry_at_ ? CannotOpen(reopen_error_, path_) : Reopen(now);
+}
+
+bool LineFile::has_name() const {
+  struct stat status {};
+  return ::fstat(fd_.get(), &status) != 0 || status.st_nlink != 0;
 }
 
 int LineFile::Append(std::string_view lines, size_t* kept) {

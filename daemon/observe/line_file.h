@@ -37,6 +37,9 @@ class WriteDeadline {
 
 class LineFile {
  public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kRetryEvery{1};
+
   // Opens `path` for appending, and creates it with mode 0640. A symbolic link is not followed,
   // since the directory may belong to a user with fewer rights than ours. `deadline` must outlive
   // the LineFile.
@@ -53,9 +56,16 @@ class LineFile {
   // the file, and a cut line is ended before the next one.
   int Append(std::string_view lines, size_t* kept = nullptr);
 
-  // Opens the path again and closes the old file. If that fails, the old file stays in use. Does
-  // nothing for stderr.
-  ttrpc::Status Reopen();
+  // Opens the path again and closes the old file. If that fails, the old file stays in use until
+  // TryAgain() succeeds. Does nothing for stderr.
+  ttrpc::Status Reopen(Clock::time_point now);
+  // Repeats a failed Reopen() if the last attempt is at least kRetryEvery ago. Returns OK if the
+  // file is open, otherwise the last error.
+  ttrpc::Status TryAgain(Clock::time_point now);
+  // Returns the errno of a failed Reopen() that has not been made good, or 0.
+  int reopen_error() const { return reopen_error_; }
+  // Returns false if the file in use was removed, so that nobody can find what is written to it.
+  bool has_name() const;
 
  private:
   LineFile(ttrpc::UniqueFd fd, std::string path, const WriteDeadline& deadline)
@@ -68,6 +78,8 @@ class LineFile {
   std::string path_;
   const WriteDeadline* deadline_;
   bool cut_ = false;  // the last byte written is not a newline
+  int reopen_error_ = 0;
+  Clock::time_point retry_at_{};
 };
 
 }  // namespace proxyd

@@ -74,6 +74,8 @@ class LogAuditTarget final : public AuditTarget {
     return result.error == 0;
   }
   size_t kept() const override { return kept_; }
+  // ReopenLog() reopens the file, so Reopen() does nothing here.
+  bool IsOpen() override { return Write({}); }
   void GiveUp() override {
     given_up_ = true;
     sink_->thread().GiveUp();

@@ -40,7 +40,8 @@ LogLevel LogLevelNow();
 void SetLogLevelNow(LogLevel level);
 
 // Opens the log file again (SIGUSR1), soon, on the log's thread. If that fails, the old file stays
-// in use and the failure is logged there. Does nothing for the other targets.
+// in use for the log but not for the audit, and the failure is logged there. Each later line tries
+// again, at most once a second. Does nothing for the other targets.
 void ReopenLog();
 
 // Writes what is queued, and gives up a blocked target soon after `deadline`. Must be the last call

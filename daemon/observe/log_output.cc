@@ -49,8 +49,8 @@ enum class Prefix { kNone, kPriority };
 
 class FileOutput final : public LogOutput {
  public:
-  // Logs why a file cannot be opened again.
-  using Report = void (*)(const std::string& why);
+  // Logs why a file cannot be reopened or, if `status` is OK, that it was reopened after all.
+  using Report = void (*)(const std::string& path, const ttrpc::Status& status);
 
   FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report, Prefix prefix)
       : LogOutput(std::move(deadline)), file_(std::move(file)), report_(report), prefix_(prefix) {}
@@ -58,17 +58,30 @@ class FileOutput final : public LogOutput {
   int Write(level_enum level, std::string_view line) override;
   WriteResult WriteRaw(std::string_view records) override;
   void Reopen() override {
-    if (const ttrpc::Status status = file_.Reopen(); !status.ok()) report_(status.message());
+    const ttrpc::Status status = file_.Reopen(LineFile::Clock::now());
+    if (!status.ok()) report_(file_.path(), status);
   }
 
  private:
+  int ReopenError();
+
   LineFile file_;
   const Report report_;
   const Prefix prefix_;
   std::string line_;
 };
 
+// Repeats a failed attempt to reopen the file if that is due. Returns 0, or the last errno.
+int FileOutput::ReopenError() {
+  if (file_.reopen_error() == 0) return 0;
+  const ttrpc::Status status = file_.TryAgain(LineFile::Clock::now());
+  if (status.ok()) report_(file_.path(), status);
+  return file_.reopen_error();
+}
+
+// Lines go to the old file while it has a name, by which a reader can find them.
 int FileOutput::Write(level_enum level, std::string_view line) {
+  if (const int error = ReopenError(); error != 0 && !file_.has_name()) return error;
   if (prefix_ == Prefix::kNone) return file_.Append(line);
   line_.clear();
   AppendPrefix(Priority(level), &line_);
@@ -90,8 +103,11 @@ std::string TakeLines(Prefix prefix, std::string_view* records) {
   return lines;
 }
 
+// Records never go to the old file: it may be compressed or removed at any time, and they would be
+// lost without being counted.
 WriteResult FileOutput::WriteRaw(std::string_view records) {
-  WriteResult result;
+  WriteResult result = {.error = ReopenError(), .kept = 0};
+  if (result.error != 0) return result;
   while (!records.empty()) {
     std::string_view rest = records;
     const std::string lines = TakeLines(prefix_, &rest);
@@ -200,10 +216,18 @@ int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   return journal_.Send(entry_);
 }
 
-void ReportLog(const std::string& why) { spdlog::error("log: {}; the old file stays in use", why); }
+void ReportLog(const std::string& path, const ttrpc::Status& status) {
+  if (status.ok()) {
+    spdlog::info("log: reopened {}", path);
+  } else {
+    spdlog::error("log: {}; the old file stays in use until opening succeeds", status.message());
+  }
+}
 
-void ReportAudit(const std::string& why) {
-  spdlog::error("audit: {}; the old file stays in use", why);
+// FileAuditTarget itself logs that writing succeeds again.
+void ReportAudit(const std::string& /*path*/, const ttrpc::Status& status) {
+  if (!status.ok())
+    spdlog::error("audit: {}; no lines are written until opening succeeds", status.message());
 }
 
 OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<LineFile> file,

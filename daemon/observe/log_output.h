@@ -34,9 +34,12 @@ class LogOutput {
   virtual bool keeps_time_and_level() const { return false; }
   // Writes a line with its newline. Returns 0, or the errno of the failure: then the line is lost.
   virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;
-  // Writes packed records of the audit, not wrapped, whatever the log's format.
+  // Writes packed records of the audit, not wrapped, whatever the log's format. Without records, it
+  // only checks whether the last Reopen() has succeeded by now.
   virtual WriteResult WriteRaw(std::string_view records) = 0;
-  // Opens a file again, and logs a failure. Does nothing for other outputs.
+  // Opens a file again, and logs a failure. After a failure each write tries again, at most once a
+  // second; until that succeeds, Write() uses the old file and WriteRaw() fails. Does nothing for
+  // other outputs.
   virtual void Reopen() {}
 
   // Also applies to a write that is waiting.

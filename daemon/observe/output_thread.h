@@ -44,9 +44,9 @@ class OutputThread {
   void Reopen();
   void GiveUp();  // makes a waiting Write() check its `given_up`
 
-  // Makes the output write these records or lines, and waits for that. The error is ECANCELED if
-  // `given_up` was set and GiveUp() called, or Stop() has ended; `kept` is then the number of bytes
-  // known to be written. One thread at a time may call it.
+  // Makes the output write these records, of which there may be none, and waits for that. The error
+  // is ECANCELED if `given_up` was set and GiveUp() called, or Stop() has ended; `kept` is then the
+  // number of bytes known to be written. One thread at a time may call it.
   WriteResult Write(std::string_view lines, const std::atomic<bool>& given_up);
 
   // Writes what is queued until `deadline`, and ends the thread. Returns false if the thread hangs

@@ -40,9 +40,9 @@ void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, IdRan
   if (*left_out < range.last) out->push_back({*left_out + 1, range.last});
 }
 
-// Whether some text matches both parts. `meets[j]` is true if the characters of `a` so far and the
-// first j of `b` can match the same text.
-bool PartsMeet(std::string_view a, std::string_view b) {
+// Whether some text matches both parts, which have stars. `meets[j]` is true if the characters of
+// `a` so far and the first j of `b` can match the same text.
+bool StarsMeet(std::string_view a, std::string_view b) {
   std::vector<bool> meets(b.size() + 1);
   meets[0] = true;
   for (size_t j = 0; j < b.size(); ++j) meets[j + 1] = meets[j] && b[j] == '*';
@@ -57,6 +57,11 @@ bool PartsMeet(std::string_view a, std::string_view b) {
     }
   }
   return meets[b.size()];
+}
+
+bool PartsMeet(std::string_view a, std::string_view b) {
+  if (IsExact(a)) return IsExact(b) ? a == b : MatchPattern(b, a);
+  return IsExact(b) ? MatchPattern(a, b) : StarsMeet(a, b);
 }
 
 IdRanges Normalize(IdRanges ranges) {

@@ -36,7 +36,8 @@ bool IsExact(std::string_view pattern);
 // is always right.
 bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow);
 
-// Whether some method matches both.
+// Whether some method matches both. The cost is that of MatchPattern(); if both have stars, it is
+// the product of the lengths.
 bool PatternsMeet(const MethodPattern& a, const MethodPattern& b);
 
 // Returns SERVICE/METHOD. A pattern that covers another one also covers it in this form, since `*`

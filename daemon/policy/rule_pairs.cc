@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "policy/match.h"
@@ -17,8 +18,10 @@ namespace {
 
 using Action = RuleConfig::Action;
 
-// The limit on comparisons, most of which take much less than a microsecond.
-constexpr size_t kMostPairs = 10'000'000;
+// One step compares this many characters of two patterns, or this many ids, listeners and metadata
+// conditions of two rules.
+constexpr size_t kCharactersPerStep = 64;
+constexpr size_t kEntriesPerStep = 16;
 
 // Systems assign only smaller ids to accounts, while subordinate ids (subuid(5)) begin at 100000 by
 // default.
@@ -26,22 +29,24 @@ constexpr uint32_t kFirstSubordinate = 65536;
 
 struct Who {
   IdRanges users;
+  IdRanges subordinate_users;
   IdRanges groups;
 };
+
+// Returns the steps for comparing two patterns. Unless both have stars, the time is about the sum
+// of their lengths, which one step covers.
+size_t StepsFor(const MethodPattern& a, const MethodPattern& b) {
+  const auto characters = [](std::string_view one, std::string_view other) {
+    return IsExact(one) || IsExact(other) ? 0 : one.size() * other.size();
+  };
+  return 1 +
+         (characters(a.service, b.service) + characters(a.method, b.method)) / kCharactersPerStep;
+}
 
 bool ListenersMeet(const RuleConfig& a, const RuleConfig& b) {
   if (a.every_listener || b.every_listener) return true;
   return std::any_of(a.listeners.begin(), a.listeners.end(),
                      [&b](size_t listener) { return b.IsFor(listener); });
-}
-
-bool MethodsMeet(const RuleConfig& a, const RuleConfig& b) {
-  if (a.methods.empty() || b.methods.empty()) return true;
-  return std::any_of(a.methods.begin(), a.methods.end(), [&b](const MethodPattern& pattern) {
-    return std::any_of(b.methods.begin(), b.methods.end(), [&pattern](const MethodPattern& other) {
-      return PatternsMeet(pattern, other);
-    });
-  });
 }
 
 // Whether one call can meet the metadata conditions of both rules.
@@ -50,21 +55,6 @@ bool MetadataMeets(const RuleConfig& a, const RuleConfig& b) {
     const auto other = b.metadata.find(condition.first);
     return other == b.metadata.end() || other->second == condition.second;
   });
-}
-
-// Whether `rule` matches all calls to one of the patterns of `later`, judged by methods and
-// metadata.
-bool TakesAMethod(const RuleConfig& rule, const RuleConfig& later) {
-  if (!std::includes(later.metadata.begin(), later.metadata.end(), rule.metadata.begin(),
-                     rule.metadata.end())) {
-    return false;
-  }
-  return std::any_of(
-      later.methods.begin(), later.methods.end(), [&rule](const MethodPattern& narrow) {
-        return std::any_of(
-            rule.methods.begin(), rule.methods.end(),
-            [&narrow](const MethodPattern& wide) { return PatternCovers(wide, narrow); });
-      });
 }
 
 IdRanges FromSubordinateOn(const IdRanges& ranges) {
@@ -78,12 +68,19 @@ IdRanges FromSubordinateOn(const IdRanges& ranges) {
 
 class PairLinter {
  public:
-  PairLinter(const Config& config, OverflowIds overflow, const std::vector<bool>& unreachable)
-      : config_(config), unreachable_(unreachable) {
+  PairLinter(const Config& config, OverflowIds overflow, const std::vector<bool>& unreachable,
+             size_t most_steps)
+      : config_(config), unreachable_(unreachable), steps_left_(most_steps) {
     who_.reserve(config.rules.size());
+    entries_.reserve(config.rules.size());
     for (const RuleConfig& rule : config.rules) {
-      who_.push_back({.users = EffectiveIds(rule.users, rule.action, overflow.uid),
-                      .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)});
+      Who who = {.users = EffectiveIds(rule.users, rule.action, overflow.uid),
+                 .subordinate_users = {},
+                 .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)};
+      who.subordinate_users = FromSubordinateOn(who.users);
+      entries_.push_back(who.users.size() + who.groups.size() + rule.listeners.size() +
+                         rule.metadata.size());
+      who_.push_back(std::move(who));
     }
   }
 
@@ -101,13 +98,46 @@ class PairLinter {
   }
 
  private:
+  // Returns false if fewer steps are left; then the comparing ends.
+  bool Spend(size_t steps) {
+    const bool enough = steps <= steps_left_;
+    steps_left_ = enough ? steps_left_ - steps : 0;
+    return enough;
+  }
+
+  // Whether `matches` is true for a pattern of `a` and one of `b`. Returns false if the steps are
+  // used up.
+  template <typename Matches>
+  bool AnyPatterns(const RuleConfig& a, const RuleConfig& b, const Matches& matches) {
+    for (const MethodPattern& pattern : a.methods) {
+      for (const MethodPattern& other : b.methods) {
+        if (!Spend(StepsFor(pattern, other))) return false;
+        if (matches(pattern, other)) return true;
+      }
+    }
+    return false;
+  }
+
+  bool MethodsMeet(const RuleConfig& a, const RuleConfig& b) {
+    return a.methods.empty() || b.methods.empty() || AnyPatterns(a, b, PatternsMeet);
+  }
+
+  // Whether `rule` matches all calls to one of the patterns of `later`, judged by methods and
+  // metadata.
+  bool TakesAMethod(const RuleConfig& rule, const RuleConfig& later) {
+    return std::includes(later.metadata.begin(), later.metadata.end(), rule.metadata.begin(),
+                         rule.metadata.end()) &&
+           AnyPatterns(rule, later, PatternCovers);
+  }
+
   // Returns the first allow rule after `index` for which `matches` is true.
   template <typename Matches>
   std::optional<size_t> FindAllowAfter(size_t index, const Matches& matches) {
     for (size_t later = index + 1; later < config_.rules.size(); ++later) {
-      if (++compared_ > kMostPairs) return std::nullopt;
+      if (!Spend(1)) return std::nullopt;
       const RuleConfig& rule = config_.rules[later];
       if (!rule.enforce || rule.action != Action::kAllow || unreachable_[later]) continue;
+      if (!Spend((entries_[index] + entries_[later]) / kEntriesPerStep)) return std::nullopt;
       if (matches(later, rule)) return later;
     }
     return std::nullopt;
@@ -129,7 +159,7 @@ class PairLinter {
   }
 
   // Whether `allow` may match a call that `deny` also matches, apart from users and groups.
-  bool IsBehind(const RuleConfig& deny, const RuleConfig& allow) const {
+  bool IsBehind(const RuleConfig& deny, const RuleConfig& allow) {
     return ListenersMeet(deny, allow) && MetadataMeets(deny, allow) && MethodsMeet(deny, allow);
   }
 
@@ -151,7 +181,7 @@ class PairLinter {
     }
     if (rule.users) {
       const auto later = FindAllowAfter(index, [&](size_t other, const RuleConfig& allow) {
-        return !RangesCover(denied.users, FromSubordinateOn(who_[other].users)) &&
+        return !RangesCover(denied.users, who_[other].subordinate_users) &&
                RangesMeet(denied.users, who_[other].users) && IsBehind(rule, allow);
       });
       if (later) {
@@ -173,16 +203,17 @@ class PairLinter {
 
   const Config& config_;
   const std::vector<bool>& unreachable_;
-  std::vector<Who> who_;  // by rule
-  size_t compared_ = 0;
+  std::vector<Who> who_;         // by rule
+  std::vector<size_t> entries_;  // by rule: ids, listeners and metadata conditions
+  size_t steps_left_;
   std::vector<ConfigError> warnings_;
 };
 
 }  // namespace
 
 std::vector<ConfigError> LintRulePairs(const Config& config, OverflowIds overflow,
-                                       const std::vector<bool>& unreachable) {
-  return PairLinter(config, overflow, unreachable).Run();
+                                       const std::vector<bool>& unreachable, size_t most_steps) {
+  return PairLinter(config, overflow, unreachable, most_steps).Run();
 }
 
 }  // namespace proxyd

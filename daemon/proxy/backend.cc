@@ -60,11 +60,16 @@ Status Backend::CheckOwner(int socket) const {
   return {};
 }
 
+void Backend::NoteLastAttempt(const Status& how) {
+  if (retired_) return;
+  counters_.tried = true;
+  counters_.up = how.ok();
+  counters_.last_error = how.message();
+}
+
 void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_point now) {
   ++counters_.connects_failed;
-  counters_.tried = true;
-  counters_.up = false;
-  counters_.last_error = why.message();
+  NoteLastAttempt(why);
   last_failed_ = attempt.address;
   AddressState& state = states_[attempt.address];
   if (why.code() == StatusCode::kNotFound) {
@@ -87,8 +92,7 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
 
 void Backend::Succeeded(size_t address) {
   ++counters_.connects;
-  counters_.tried = counters_.up = true;
-  counters_.last_error.clear();
+  NoteLastAttempt({});
   AddressState& state = states_[address];
   state.back_off = {};
   state.next_attempt = {};

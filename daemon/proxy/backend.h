@@ -34,6 +34,9 @@ class Backend : public RefCounted {
   bool LeadsWhere(const BackendConfig& other) const;
   // `config` must describe the same backend, according to LeadsWhere().
   void SetConfig(const BackendConfig& config) { config_ = config; }
+  // Called when a reload has replaced or removed this backend. Its last attempts then no longer
+  // change the state in `counters`, which a new backend of the same name may share.
+  void Retire() { retired_ = true; }
 
   // Returns the address (an index into config().addresses) that a new connection tries first. The
   // others follow in order, the first one after the last.
@@ -63,6 +66,8 @@ class Backend : public RefCounted {
   bool MayAppear() const;
 
  private:
+  void NoteLastAttempt(const ttrpc::Status& how);
+
   struct AddressState {
     Clock::time_point next_attempt{};
     Clock::time_point failed{};  // when a failure last lengthened the back-off
@@ -77,6 +82,7 @@ class Backend : public RefCounted {
   std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
   size_t last_failed_ = 0;  // index of an address
+  bool retired_ = false;
 };
 
 }  // namespace proxyd

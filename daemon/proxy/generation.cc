@@ -65,6 +65,9 @@ void Generation::TakeOverBackends(const Generation& before) {
     backends_[i]->SetConfig(config().backends[i]);
     has_.insert(backends_[i].get());
   }
+  for (const Ref<Backend>& backend : before.backends_) {
+    if (!Has(*backend)) backend->Retire();
+  }
 }
 
 // If there are few pairs, all counters exist from the start, so that readers see zeros instead of

@@ -34,7 +34,7 @@ Background::Background(event_base* base) : base_(base) {}
 
 Background::~Background() = default;
 
-ttrpc::Status Background::Run(std::unique_ptr<Work> work) {
+ttrpc::Status Background::Run(std::unique_ptr<Work>* work) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ttrpc::ErrnoStatus(errno, "a pipe");
   result_.reset(ends[0]);
@@ -45,10 +45,13 @@ ttrpc::Status Background::Run(std::unique_ptr<Work> work) {
   int error = event_add(event_.get(), nullptr) == 0 ? 0 : ENOMEM;
   if (error == 0) {
     const BlockedSignals blocked;
+    // The lambda does not own the work, since it is destroyed if no thread can be started.
+    Work* const taken = work->get();
     try {
-      std::thread([work = std::move(work), end = std::move(thread_end)]() mutable {
-        WorkAndSend(std::move(work), end);
+      std::thread([taken, end = std::move(thread_end)] {
+        WorkAndSend(std::unique_ptr<Work>(taken), end);
       }).detach();
+      static_cast<void>(work->release());
     } catch (const std::system_error& failure) {
       error = failure.code().value();
     }

@@ -29,9 +29,9 @@ class Background {
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  // Must not be called while busy(). If a resource is missing, the error names it and `work` does
-  // not run.
-  ttrpc::Status Run(std::unique_ptr<Work> work);
+  // Takes the work. Must not be called while busy(). If a resource is missing, the error names it,
+  // `work` does not run, and the caller keeps it.
+  ttrpc::Status Run(std::unique_ptr<Work>* work);
   bool busy() const { return static_cast<bool>(result_); }
 
  private:

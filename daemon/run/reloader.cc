@@ -11,6 +11,14 @@
 
 namespace proxyd {
 
+namespace {
+
+// All attempts together take less than the 30 seconds for which a caller waits for the verdict.
+constexpr std::chrono::milliseconds kEndAgainAfter{100};
+constexpr int kEndAttempts = 200;
+
+}  // namespace
+
 class Reloader::ReadWork : public Background::Work {
  public:
   // `dropped` is the previous reading. It is destroyed first, since it may hold sockets at the
@@ -22,6 +30,8 @@ class Reloader::ReadWork : public Background::Work {
     prepared_ = PrepareReload(options_);
   }
   void Finish() override { reloader_->Finish(std::move(prepared_)); }
+  // Returns the previous reading if no thread could be started to destroy it.
+  PreparedReload TakeDropped() { return dropped_ ? *std::move(dropped_) : PreparedReload(); }
 
  private:
   Reloader* reloader_;
@@ -55,7 +65,8 @@ Reloader::Reloader(event_base* base, SnapshotPtr snapshot, ReloadSource source, 
     : snapshot_(std::move(snapshot)),
       source_(std::move(source)),
       parts_(parts),
-      background_(base) {}
+      background_(base),
+      end_again_(parts.proxy.loop(), [this] { RunEnd(); }) {}
 
 void Reloader::Reload() {
   if (parts_.info.draining) {
@@ -74,7 +85,7 @@ void Reloader::Reload() {
 }
 
 void Reloader::RefuseWhileDraining() {
-  if (background_.busy()) {
+  if (background_.busy() || end_) {
     asked_again_ = true;
     return;
   }
@@ -90,13 +101,16 @@ void Reloader::Read(std::optional<PreparedReload> dropped) {
                                     .admin = parts_.admin.here(),
                                     .metrics = parts_.metrics.here()},
                            .before = snapshot_};
-  const ttrpc::Status started =
-      background_.Run(std::make_unique<ReadWork>(this, std::move(options), std::move(dropped)));
+  auto reading = std::make_unique<ReadWork>(this, std::move(options), std::move(dropped));
+  ReadWork* const unstarted = reading.get();
+  std::unique_ptr<Background::Work> work = std::move(reading);
+  const ttrpc::Status started = background_.Run(&work);
   if (started.ok()) return;
-  ReloadOutcome outcome;
-  outcome.errors.push_back(source_.config_path + ": error: cannot be read: " + started.message() +
-                           "; reload again");
-  Report(outcome);
+  Ending ending;
+  ending.outcome.errors.push_back(
+      source_.config_path + ": error: cannot be read: " + started.message() + "; reload again");
+  ending.unused = unstarted->TakeDropped();
+  End(std::move(ending));
 }
 
 void Reloader::Finish(PreparedReload prepared) {
@@ -125,7 +139,22 @@ void Reloader::End(Ending ending) {
                     .digest = parts_.info.digest,
                     .errors = outcome.errors,
                     .warnings = outcome.warnings};
-  if (!background_.Run(std::make_unique<EndWork>(this, std::move(ending))).ok()) Report(outcome);
+  end_ = std::make_unique<EndWork>(this, std::move(ending));
+  end_attempts_left_ = kEndAttempts;
+  RunEnd();
+}
+
+// A caller that sent a signal waits for the verdict file, which the loop does not write itself. The
+// reload ends only after that, so that a later one cannot overtake it.
+void Reloader::RunEnd() {
+  const ttrpc::Status started = background_.Run(&end_);
+  if (started.ok()) return;
+  if (--end_attempts_left_ > 0) return end_again_.Start(kEndAgainAfter);
+  if (!source_.verdict_file.empty())
+    spdlog::warn("{}: cannot write the outcome of the reload: {}", source_.verdict_file,
+                 started.message());
+  const std::unique_ptr<Background::Work> end = std::move(end_);
+  end->Finish();
 }
 
 // Does everything that can fail before the first step that cannot be undone.

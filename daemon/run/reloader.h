@@ -25,6 +25,7 @@
 #include "run/systemd.h"
 #include "sandbox/sandbox_plan.h"
 #include "ttrpc/status.h"
+#include "ttrpc/timer.h"
 
 namespace proxyd {
 
@@ -75,6 +76,7 @@ class Reloader {
   void ApplyOutputs(PreparedReload* prepared);
   void RefuseWhileDraining();
   void End(Ending ending);
+  void RunEnd();
   void Report(const ReloadOutcome& outcome);
 
   SnapshotPtr snapshot_;
@@ -85,6 +87,10 @@ class Reloader {
   std::chrono::steady_clock::time_point read_;  // when the last reading began
   std::string differences_;                     // from the previous configuration
   Background background_;
+  // The end of a reload while no thread can be started for it; end_again_ tries again.
+  std::unique_ptr<Background::Work> end_;
+  ttrpc::Timer end_again_;
+  int end_attempts_left_ = 0;
 };
 
 }  // namespace proxyd

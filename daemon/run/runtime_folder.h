@@ -18,7 +18,8 @@ std::string InRuntimeFolder(std::string_view name);
 // Replaces the file at `path` by a complete new one of mode 0600, or logs why it cannot. Does
 // nothing if `path` is empty. Blocks.
 void WriteVerdict(const std::string& path, const ReloadVerdict& verdict);
-// Removes the file when the daemon ends, since no caller waits for it any more.
+// Removes the file. This is done when the daemon ends, since no caller waits for it any more, and
+// before a start.
 void RemoveVerdict(const std::string& path);
 
 }  // namespace proxyd

@@ -401,6 +401,30 @@ TEST_F(AuditFileTest, SignalReopensIt) {
   EXPECT_EQ(LinesIn(file()), 1U);
 }
 
+TEST_F(AuditFileTest, FileThatCannotBeOpenedAgainRefusesCallsUntilItCan) {
+  StartWithAudit("target = \"file:" + file() + "\"\non_error = \"refuse-calls\"\n");
+  RawPeer peer = Peer();
+  ExpectEcho(peer, 1);
+  std::filesystem::rename(file(), file() + ".1");
+  std::filesystem::create_directory(file());
+  daemon_->Signal(SIGUSR1);
+  uint32_t stream = 1;
+  EXPECT_TRUE(Eventually([&peer, &stream] {
+    stream += 2;
+    return peer.Exchange(Echo(stream)) != Response(stream, "echo");
+  }));
+  std::filesystem::remove(file());
+  EXPECT_TRUE(Eventually([&peer, &stream] {
+    stream += 2;
+    return peer.Exchange(Echo(stream)) == Response(stream, "echo");
+  }));
+  ExpectDenied(peer);
+  peer.Close();
+  TearDown();
+  EXPECT_EQ(std::filesystem::file_size(file() + ".1"), 0U);
+  EXPECT_NE(ReadFile(file()).find("\"event\":\"deny\""), std::string::npos);
+}
+
 TEST_F(AuditFileTest, TargetThatFailsLosesLinesOnly) {
   StartWithAudit("target = \"file:/dev/full\"\non_error = \"drop\"\n");
   RawPeer peer = Peer();

@@ -72,6 +72,12 @@ class CapturedLog {
   std::shared_ptr<spdlog::logger> before_;
 };
 
+// Renames the file to `path`.1, and makes a directory in its place, which cannot be opened.
+void PutFolderAt(const std::string& path) {
+  ASSERT_EQ(::rename(path.c_str(), (path + ".1").c_str()), 0);
+  ASSERT_EQ(::mkdir(path.c_str(), 0700), 0);
+}
+
 class LineFileTest : public testing::Test {
  protected:
   LineFile Open(const std::string& path) {
@@ -115,19 +121,31 @@ TEST_F(LineFileTest, ReopenFollowsTheName) {
   EXPECT_EQ(file.Append("old\n"), 0);
   ASSERT_EQ(::rename(path_.c_str(), (folder_ / "lines.1").c_str()), 0);
   EXPECT_EQ(file.Append("still old\n"), 0);
-  EXPECT_TRUE(file.Reopen().ok());
+  EXPECT_TRUE(file.Reopen(LineFile::Clock::now()).ok());
   EXPECT_EQ(file.Append("new\n"), 0);
   EXPECT_EQ(test::ReadFile(folder_ / "lines.1"), "old\nstill old\n");
   EXPECT_EQ(test::ReadFile(path_), "new\n");
 }
 
-TEST_F(LineFileTest, ReopenThatFailsKeepsTheOldFile) {
+TEST_F(LineFileTest, ReopenThatFailsKeepsTheOldFileAndIsTriedAgain) {
   LineFile file = Open(path_);
-  ASSERT_EQ(::rename(path_.c_str(), (folder_ / "lines.1").c_str()), 0);
-  ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
-  EXPECT_FALSE(file.Reopen().ok());
+  PutFolderAt(path_);
+  const LineFile::Clock::time_point now = LineFile::Clock::now();
+  EXPECT_FALSE(file.Reopen(now).ok());
+  EXPECT_EQ(file.reopen_error(), EISDIR);
   EXPECT_EQ(file.Append("kept\n"), 0);
-  EXPECT_EQ(test::ReadFile(folder_ / "lines.1"), "kept\n");
+  EXPECT_EQ(test::ReadFile(path_ + ".1"), "kept\n");
+  EXPECT_TRUE(file.has_name());
+  ASSERT_EQ(::unlink((path_ + ".1").c_str()), 0);
+  EXPECT_FALSE(file.has_name());
+
+  ASSERT_EQ(::rmdir(path_.c_str()), 0);
+  EXPECT_FALSE(file.TryAgain(now + LineFile::kRetryEvery - std::chrono::nanoseconds(1)).ok());
+  EXPECT_TRUE(folder_.List().empty()) << "it is too early for another attempt";
+  EXPECT_TRUE(file.TryAgain(now + LineFile::kRetryEvery).ok());
+  EXPECT_EQ(file.reopen_error(), 0);
+  EXPECT_EQ(file.Append("new\n"), 0);
+  EXPECT_EQ(test::ReadFile(path_), "new\n");
 }
 
 TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
@@ -166,6 +184,33 @@ TEST_F(LineFileTest, CutLineIsEndedBeforeTheNext) {
 TEST_F(LineFileTest, PipeWithoutReaderIsAnErrorNotAWait) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   EXPECT_FALSE(LineFile::Open(path_, deadline_));
+}
+
+TEST(FileOutputTest, WhatCannotBeOpenedAgainTakesLinesWhileTheyCanBeFoundAndNoRecords) {
+  const test::TempFolder folder;
+  const std::string path = folder / "log";
+  const CapturedLog log;
+  LogConfig config;
+  config.target = LogConfig::Target::kFile;
+  config.path = path;
+  const OutputResult output = MakeLogOutput(config);
+  ASSERT_TRUE(output) << output.error();
+  PutFolderAt(path);
+  (*output)->Reopen();
+  EXPECT_EQ((*output)->WriteRaw(Packed("lost")).error, EISDIR);
+  EXPECT_EQ((*output)->Write(spdlog::level::info, "found\n"), 0);
+  EXPECT_EQ(test::ReadFile(path + ".1"), "found\n");
+  ASSERT_EQ(::unlink((path + ".1").c_str()), 0);
+  EXPECT_EQ((*output)->Write(spdlog::level::info, "lost\n"), EISDIR);
+  EXPECT_THAT(log.lines(),
+              ElementsAre("error log: cannot open " + path +
+                          ": Is a directory; the old file stays in use until opening succeeds"));
+
+  ASSERT_EQ(::rmdir(path.c_str()), 0);
+  (*output)->Reopen();
+  EXPECT_EQ((*output)->WriteRaw(Packed("a")).error, 0);
+  EXPECT_EQ((*output)->Write(spdlog::level::info, "b\n"), 0);
+  EXPECT_EQ(test::ReadFile(path), LinesOf(Packed("a")) + "b\n");
 }
 
 TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
@@ -222,6 +267,52 @@ TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
   EXPECT_THAT(test::ReadFile(folder / "audit.1"), HasSubstr("\"Before\""));
   EXPECT_THAT(test::ReadFile(path), HasSubstr("\"After\""));
   EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
+}
+
+TEST(FileAuditTargetTest, WhatCannotBeOpenedAgainFails) {
+  const test::TempFolder folder;
+  const std::string path = folder / "audit";
+  const CapturedLog log;
+  auto target = MakeFileAuditTarget(path);
+  ASSERT_TRUE(target) << target.error();
+  EXPECT_TRUE((*target)->Write(Packed("a")));
+  PutFolderAt(path);
+  (*target)->Reopen();
+  EXPECT_FALSE((*target)->IsOpen());
+  EXPECT_FALSE((*target)->Write(Packed("b")));
+  EXPECT_EQ((*target)->kept(), 0U);
+  EXPECT_EQ(test::ReadFile(path + ".1"), LinesOf(Packed("a")));
+
+  ASSERT_EQ(::rmdir(path.c_str()), 0);
+  (*target)->Reopen();
+  EXPECT_TRUE((*target)->IsOpen());
+  EXPECT_TRUE((*target)->Write(Packed("b")));
+  EXPECT_EQ(test::ReadFile(path), LinesOf(Packed("b")));
+  EXPECT_THAT(log.lines(),
+              ElementsAre("error audit: cannot open " + path +
+                              ": Is a directory; no lines are written until opening succeeds",
+                          "error audit: cannot write " + path + ": Is a directory",
+                          "info audit: writing " + path + " again"));
+}
+
+// The target recovers without a line to write and without another signal.
+TEST(FileAuditTargetTest, CallsAreRefusedUntilItCanBeOpenedAgain) {
+  const test::TempFolder folder;
+  const std::string path = folder / "audit";
+  auto target = MakeFileAuditTarget(path);
+  ASSERT_TRUE(target) << target.error();
+  AuditConfig config;
+  config.calls = AuditCalls::kNone;
+  config.on_error = AuditConfig::OnError::kRefuseCalls;
+  Audit audit(config, *std::move(target));
+  PutFolderAt(path);
+  audit.Reopen();
+  while (!audit.refusing_calls()) ::sched_yield();
+  EXPECT_TRUE(audit.failing());
+  ASSERT_EQ(::rmdir(path.c_str()), 0);
+  while (audit.refusing_calls()) ::sched_yield();
+  EXPECT_FALSE(audit.failing());
+  EXPECT_THAT(folder.List(), testing::UnorderedElementsAre("audit", "audit.1"));
 }
 
 // A target that writes the first record that it gets, and hangs at the others.

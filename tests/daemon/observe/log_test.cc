@@ -196,7 +196,8 @@ TEST_F(LogTest, ReopenThatFailsIsSaidInTheOldFile) {
   ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
   ReopenLog();
   AwaitText(folder_ / "log.1",
-            "log: cannot open " + path_ + ": Is a directory; the old file stays in use");
+            "log: cannot open " + path_ +
+                ": Is a directory; the old file stays in use until opening succeeds");
   spdlog::info("goes on");
   AwaitText(folder_ / "log.1", "goes on");
 }

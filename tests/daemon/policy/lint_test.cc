@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/config/testing.h"
+#include "policy/rule_pairs.h"
 
 namespace proxyd {
 namespace {
@@ -392,6 +393,40 @@ TEST(CheckEvasionTest, CallsThatTheDenyRuleDoesNotMatchCauseNoWarning) {
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmetadata = { k = \"1\" }\n"),
                             allow + "metadata = { k = \"2\" }\n"),
               IsEmpty());
+}
+
+// --- the cost of comparing rules ---
+
+// Returns the number of warnings about pairs if comparing may take `most_steps`.
+size_t PairWarnings(const std::string& rules, size_t most_steps) {
+  const LoadedConfig loaded = ParseText(WithRules(rules));
+  EXPECT_THAT(Strings(loaded.errors), IsEmpty());
+  const std::vector<bool> unreachable(loaded.config->rules.size());
+  return LintRulePairs(*loaded.config, {.uid = 65534, .gid = 65534}, unreachable, most_steps)
+      .size();
+}
+
+// Without this count, a few hundred rules with fifty methods each take minutes at each reload.
+TEST(LintRulePairsTest, EachTwoPatternsThatAreComparedCount) {
+  const auto methods = [](const std::string& service) {
+    std::string list = "[";
+    for (int i = 0; i < 20; ++i) list += "\"/" + service + "/M" + std::to_string(i) + "\", ";
+    return list + "]";
+  };
+  const std::string rules = Deny("groups = [7]\nmethods = " + methods("a") + "\n") +
+                            Allow("other", "[1000]", methods("b")) +
+                            Allow("allow", "[1000]", "[\"/a/M0\"]");
+  EXPECT_EQ(PairWarnings(rules, kMostPairSteps), 1U);
+  EXPECT_EQ(PairWarnings(rules, 20 * 20 + 10), 1U);
+  EXPECT_EQ(PairWarnings(rules, 20 * 20), 0U);
+}
+
+TEST(LintRulePairsTest, LongPatternsCountByTheirLength) {
+  const std::string pattern = "[\"/s/*" + std::string(200, 'M') + "*\"]";
+  const std::string rules =
+      Deny("groups = [7]\nmethods = " + pattern + "\n") + Allow("allow", "[1000]", pattern);
+  EXPECT_EQ(PairWarnings(rules, 1000), 1U);
+  EXPECT_EQ(PairWarnings(rules, 100), 0U);
 }
 
 }  // namespace

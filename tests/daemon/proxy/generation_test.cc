@@ -149,6 +149,33 @@ TEST_F(GenerationTest, ABackendThatLeadsWhereItDidStaysTheSame) {
   EXPECT_EQ(&after->backend(0)->counters(), &before->backend(1)->counters()) << "by name";
 }
 
+// An attempt at the old address may end long after the reload.
+TEST_F(GenerationTest, WhetherABackendIsUpIsWhatAttemptsAtItsPresentAddressSay) {
+  const auto before = MakeRef<Generation>(
+      context_, SnapshotWith({BackendAt("b", "/old"), BackendAt("gone", "/g")}));
+  const auto between =
+      MakeRef<Generation>(context_, SnapshotWith({BackendAt("b", "/new")}), *before);
+  const auto after = MakeRef<Generation>(
+      context_, SnapshotWith({BackendAt("b", "/new"), BackendAt("gone", "/back")}), *between);
+  const auto now = Backend::Clock::now();
+  const ttrpc::Status failure(ttrpc::StatusCode::kNotFound, "of the old address");
+  const BackendCounters& counters = after->backend(0)->counters();
+  before->backend(0)->Succeeded(0);
+  EXPECT_FALSE(counters.tried);
+  after->backend(0)->Succeeded(0);
+  before->backend(0)->Failed({.address = 0, .begun = now}, failure, now);
+  EXPECT_TRUE(counters.up);
+  EXPECT_EQ(counters.last_error, "");
+  EXPECT_EQ(counters.connects, 2U);
+  EXPECT_EQ(counters.connects_failed, 1U);
+  after->backend(0)->Failed({.address = 0, .begun = now}, failure, now);
+  EXPECT_FALSE(counters.up);
+  EXPECT_EQ(counters.last_error, "of the old address");
+  // A later reload may add a removed backend again.
+  before->backend(1)->Failed({.address = 0, .begun = now}, failure, now);
+  EXPECT_FALSE(after->backend(1)->counters().tried);
+}
+
 SnapshotPtr SnapshotWithGroups(std::vector<uint32_t> groups) {
   RuleConfig rule = test::Allow({"/s/M"});
   rule.groups = test::Ids(std::move(groups));

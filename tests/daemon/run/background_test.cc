@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "support/no_more_descriptors.h"
 #include "support/run_until.h"
 #include "ttrpc/event_loop.h"
 
@@ -28,7 +29,9 @@ class Noting : public Background::Work {
     ++seen_->count;
     EXPECT_FALSE(again_->busy());
     if (seen_->count == 3) return;
-    EXPECT_TRUE(again_->Run(std::make_unique<Noting>(seen_, again_)).ok());
+    std::unique_ptr<Work> next = std::make_unique<Noting>(seen_, again_);
+    EXPECT_TRUE(again_->Run(&next).ok());
+    EXPECT_FALSE(next);
   }
 
  private:
@@ -40,12 +43,29 @@ TEST(BackgroundTest, WorksOnAnotherThreadAndFinishesOnTheLoopWhichMayGoOn) {
   ttrpc::EventLoop loop;
   Background background(loop.base());
   Seen seen;
-  ASSERT_TRUE(background.Run(std::make_unique<Noting>(&seen, &background)).ok());
+  std::unique_ptr<Background::Work> work = std::make_unique<Noting>(&seen, &background);
+  ASSERT_TRUE(background.Run(&work).ok());
+  EXPECT_FALSE(work);
   EXPECT_TRUE(background.busy());
   ::test::RunUntil(loop, [&] { return seen.count == 3; });
   EXPECT_FALSE(background.busy());
   EXPECT_EQ(seen.finished, std::this_thread::get_id());
   EXPECT_NE(seen.done, std::this_thread::get_id());
+}
+
+TEST(BackgroundTest, WithoutADescriptorTheWorkStaysTheCallers) {
+  ttrpc::EventLoop loop;
+  Background background(loop.base());
+  Seen seen;
+  std::unique_ptr<Background::Work> work = std::make_unique<Noting>(&seen, &background);
+  {
+    const ::test::NoMoreDescriptors none;
+    EXPECT_FALSE(background.Run(&work).ok());
+  }
+  EXPECT_TRUE(work);
+  EXPECT_FALSE(background.busy());
+  EXPECT_TRUE(background.Run(&work).ok());
+  ::test::RunUntil(loop, [&] { return seen.count == 3; });
 }
 
 }  // namespace

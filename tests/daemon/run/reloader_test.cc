@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "support/no_more_descriptors.h"
 #include "support/run_until.h"
 #include "support/temp_folder.h"
 
@@ -157,6 +158,37 @@ TEST_F(ReloaderTest, NothingIsReadWhileDraining) {
     return verdict && verdict->read >= asked - std::chrono::microseconds(1);
   });
   EXPECT_EQ(Verdict()->errors, std::vector<std::string>{"draining"});
+}
+
+// A caller that sent a signal learns the outcome only from the file, and waits for it.
+TEST_F(ReloaderTest, TheVerdictIsWrittenOnceThereIsAThreadForIt) {
+  Write(Listener("front"));
+  {
+    const ::test::NoMoreDescriptors none;
+    reloader_->Reload();
+  }
+  EXPECT_FALSE(Verdict());
+  AwaitOutcome();
+  EXPECT_EQ(info_.reloads_refused, 1U);
+  EXPECT_EQ(Listening(), "");
+  const auto verdict = Verdict();
+  ASSERT_TRUE(verdict);
+  ASSERT_EQ(verdict->errors.size(), 1U);
+  EXPECT_EQ(verdict->errors[0].find(folder_ / "c.toml: error: cannot be read: "), 0U)
+      << verdict->errors[0];
+}
+
+TEST_F(ReloaderTest, ARefusalWhileDrainingIsWrittenOnceThereIsAThreadForIt) {
+  info_.draining = true;
+  const auto asked = std::chrono::steady_clock::now();
+  {
+    const ::test::NoMoreDescriptors none;
+    reloader_->Reload();
+    reloader_->Reload();
+  }
+  ::test::RunUntil(loop_, [this] { return Verdict().has_value(); });
+  EXPECT_EQ(Verdict()->errors, std::vector<std::string>{"draining"});
+  EXPECT_GE(Verdict()->read, asked - std::chrono::microseconds(1));
 }
 
 // The drain drops what was read, and the sockets that were made for it.
