@@ -3,8 +3,9 @@
 // HttpServer: answers GET, one request for each connection, for a scraper and a browser on this
 // machine. It bounds the connections, the time that each may take and how many are accepted a
 // second, so that no other user of this machine can hold up the loop. Where all places are taken,
-// the connection that loses least by it makes room for the next: see FindYielding(). Bodies that
-// may be long are made one after another, a slice in each turn of the loop.
+// the connection that loses least by it makes room for the next: see FindYielding(). While there is
+// none, further ones wait to be accepted. Bodies that may be long are made one after another, a
+// slice in each turn of the loop.
 //
 // HTTP is our own because no library that we would keep sets these bounds without bringing a second
 // event loop into a daemon that runs as root. libevent's server, which shares our loop, has none of
@@ -54,13 +55,16 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // `socket` is connected and non-blocking.
+  // `socket` is connected and non-blocking. It is closed at once if no connection makes room for
+  // it: a request may have come since `set_accepting` was last called.
   void Serve(ttrpc::UniqueFd socket);
 
  private:
   struct Connection;
 
+  void Add(ttrpc::UniqueFd socket);
   void Read(Connection* connection);
+  void ReadRequest(Connection* connection);
   void Discard(Connection* connection);
   void Written(Connection* connection);
   void Ended(Connection* connection);
@@ -68,8 +72,9 @@ class HttpServer {
   void MakeSlice();
   void Reply(Connection* connection);
   void Close(Connection* connection);
+  bool Yields(const Connection& connection) const;
   Connection* FindYielding() const;
-  void MakeRoom();
+  bool MakeRoom();  // false: there is none to be made
   void UpdateAccepting();
 
   ttrpc::IoLoop& loop_;

@@ -282,8 +282,26 @@ TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
     EXPECT_TRUE(SendAll(asked.back().get(), Get(i % 2 == 0 ? "/" : "/healthz")));
   }
   EXPECT_TRUE(Eventually([&] { return Descriptors() == before + kConnections; }));
-  for (size_t i = 0; i < kConnections; ++i) EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+  for (size_t i = 0; i < kConnections; ++i) {
+    EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+    EXPECT_LE(Descriptors(), before + kConnections);
+  }
   EXPECT_LT(steady_clock::now() - start, kTimeout);
+}
+
+// Those who come while nobody makes room wait for it; they get no places beside the others.
+TEST_F(HttpTest, ThereAreNeverMoreThanThereArePlaces) {
+  const size_t before = Descriptors();
+  std::vector<ttrpc::UniqueFd> clients;
+  while (clients.size() < kConnections) clients.push_back(Dial(1024));
+  ASSERT_TRUE(Eventually([&] { return Descriptors() == before + kConnections; }));
+  for (const ttrpc::UniqueFd& client : clients) EXPECT_TRUE(SendAll(client.get(), Get("/")));
+  for (size_t i = 0; i < kConnections; ++i) {
+    clients.push_back(Dial(1024));
+    EXPECT_TRUE(SendAll(clients.back().get(), Get("/")));
+    // One may just be accepted, for which the place is then made.
+    EXPECT_LE(Descriptors(), before + kConnections + 1);
+  }
 }
 
 // Clients that ask nothing, ask slowly or do not read all go after the same time.
