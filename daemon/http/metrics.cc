@@ -64,13 +64,17 @@ class Families {
                       write(element, Family{name, out});
                     });
   }
-  // `write(family)` in one go.
-  template <typename Write>
-  void AddLater(Write write) {
-    text_.Add([name = name_, write](std::string* out, size_t) {
-      write(Family{name, out});
-      return true;
-    });
+  // See SlicedText; `rest(others, family)`.
+  template <typename Elements, typename Before, typename Write, typename Rest>
+  void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
+    text_.AddFirstOf(
+        std::move(elements), shown, std::move(before),
+        [name = name_, write](const auto& element, std::string* out) {
+          write(element, Family{name, out});
+        },
+        [name = name_, rest](const auto& others, size_t, std::string* out) {
+          rest(others, Family{name, out});
+        });
   }
 
  private:
@@ -245,40 +249,40 @@ size_t UsersShown(const Config& config) {
   return config.metrics ? config.metrics->users : MetricsConfig::kUsers;
 }
 
-using Measure = uint64_t (*)(const Accounting::Usage& user);
+using Usage = Accounting::Usage;
+using Measure = uint64_t (*)(const Usage& user);
 
 // The users who have most of it, the largest first, and the sum of the others'.
-void AddLargest(const Accounting& accounting, size_t shown, Measure of, const Family& out) {
-  std::vector<Accounting::Usage> users = accounting.UnorderedUsage();
-  const auto end = users.begin() + static_cast<ptrdiff_t>(std::min(shown, users.size()));
-  // Among equals the same are shown each time.
-  std::partial_sort(users.begin(), end, users.end(),
-                    [of](const Accounting::Usage& a, const Accounting::Usage& b) {
-                      return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
-                    });
-  for (auto user = users.begin(); user != end; ++user)
-    out.Add({{"uid", std::to_string(user->uid)}}, of(*user));
-  if (end == users.end()) return;
-  uint64_t rest = 0;
-  for (auto user = end; user != users.end(); ++user) rest += of(*user);
-  out.Add({{"uid", "other"}}, rest);
+void AddLargest(const Accounting& accounting, size_t shown, Measure of, Families* out) {
+  out->AddFirstOf([&accounting] { return accounting.UnorderedUsage(); }, shown,
+                  // Among equals the same are shown each time.
+                  [of](const Usage& a, const Usage& b) {
+                    return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
+                  },
+                  [of](const Usage& user, const Family& family) {
+                    family.Add({{"uid", std::to_string(user.uid)}}, of(user));
+                  },
+                  [of](const std::vector<Usage>& others, const Family& family) {
+                    if (others.empty()) return;
+                    uint64_t sum = 0;
+                    for (const Usage& user : others) sum += of(user);
+                    family.Add({{"uid", "other"}}, sum);
+                  });
 }
 
 void AddUsers(const DaemonInfo& info, Families* out) {
-  const size_t shown = UsersShown(info.config());
-  const auto add = [&](Measure of) {
-    out->AddLater([&accounting = std::as_const(info.proxy.accounting()), shown,
-                   of](const Family& family) { AddLargest(accounting, shown, of, family); });
+  const auto add = [&info, out](Measure of) {
+    AddLargest(info.proxy.accounting(), UsersShown(info.config()), of, out);
   };
   out->Gauge("ttrpc_proxy_user_connections",
              "Connections of a user who is connected; uid=\"other\": of those who have fewer.");
-  add([](const Accounting::Usage& user) { return uint64_t{user.connections}; });
+  add([](const Usage& user) { return uint64_t{user.connections}; });
   out->Gauge("ttrpc_proxy_user_calls",
              "Calls in flight of a user who is connected; uid=\"other\": of those who have fewer.");
-  add([](const Accounting::Usage& user) { return uint64_t{user.calls}; });
+  add([](const Usage& user) { return uint64_t{user.calls}; });
   out->Gauge("ttrpc_proxy_user_buffered_bytes",
              "Memory held for a user who is connected; uid=\"other\": for those who have less.");
-  add([](const Accounting::Usage& user) { return user.buffered; });
+  add([](const Usage& user) { return user.buffered; });
 }
 
 void AddProcess(const ProcessStats& stats, Families* out) {

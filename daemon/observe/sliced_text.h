@@ -4,6 +4,7 @@
 // making it holds up no call. Each slice shows what holds when it is made. On one thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -52,6 +53,31 @@ class SlicedText {
         if (out->size() >= full) return false;
         write(elements[next], out);
       }
+      return true;
+    });
+  }
+
+  // Adds what `write(element, out)` appends for the first `shown` of the elements that `elements()`
+  // returns, in order of `before`, and then what `rest(others, total, out)` appends: `others` has
+  // those that are left, and `total` is how many there were. Only as many are put in order as a
+  // slice has room for, since sorting them all would take longer than a slice may.
+  template <typename Elements, typename Before, typename Write, typename Rest>
+  void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
+    Add([elements, left = shown, before, write, rest, heap = decltype(elements()){},
+         total = size_t{0}, made = false](std::string* out, size_t full) mutable {
+      const auto after = [&before](const auto& a, const auto& b) { return before(b, a); };
+      if (!std::exchange(made, true)) {
+        heap = elements();
+        total = heap.size();
+        std::make_heap(heap.begin(), heap.end(), after);
+      }
+      for (; left > 0 && !heap.empty(); --left) {
+        if (out->size() >= full) return false;
+        std::pop_heap(heap.begin(), heap.end(), after);
+        write(heap.back(), out);
+        heap.pop_back();
+      }
+      rest(std::as_const(heap), total, out);
       return true;
     });
   }
