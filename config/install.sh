@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Called by `meson install`: config/install.sh FILE FOLDER
-# Puts the default configuration there, unless somebody has one already, and makes the directory for
-# files beside it.
+# `meson install` runs this: config/install.sh FILE DIRECTORY
+# The script creates DIRECTORY/conf.d, and copies the default configuration FILE to DIRECTORY unless
+# a file of that name exists there.
 set -eu
 
-folder=${DESTDIR-}$2
-file=$folder/${1##*/}
-mkdir -p "$folder/conf.d"
+directory=${DESTDIR-}$2
+file=$directory/${1##*/}
+mkdir -p "$directory/conf.d"
 if [ -e "$file" ]; then
-  echo "$file stays as it is"
+  echo "$file exists and is not replaced"
 else
   install -m 644 "$1" "$file"
 fi

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-proxyd: parses the command line, loads the configuration, wires the daemon and runs it
-// until it is told to stop. The exit status is 0 for success, 1 for a failure at run time, 64 for a
-// bad command line, 75 for a name that does not resolve yet, 78 for a bad configuration.
+// ttrpc-proxyd: parses the command line, loads the configuration, and runs the daemon until it has
+// drained. The exit status is 0 for success, 1 for a failure at run time, 64 for a bad command
+// line, 75 for a name that does not resolve yet, and 78 for a bad configuration.
 
 #include <event2/event.h>
 #include <signal.h>
@@ -17,7 +17,6 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -40,6 +39,8 @@
 #include "run/runtime_folder.h"
 #include "run/signals.h"
 #include "sandbox/sandbox.h"
+#include "text/closest.h"
+#include "text/escape.h"
 
 namespace proxyd {
 namespace {
@@ -51,7 +52,7 @@ struct Options {
   std::optional<LogLevel> log_level;
 };
 
-// What another program reads is written as a whole, or the exit status says that it is not.
+// Another program may read the output, so an incomplete write is a failure of this one.
 int PrintAll(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return EXIT_SUCCESS;
   std::fprintf(stderr, "ttrpc-proxyd: standard output: %s\n",
@@ -59,35 +60,62 @@ int PrintAll(const std::string& text) {
   return EXIT_FAILURE;
 }
 
-// Returns the exit status once --help, --version or an error was printed; none: go on.
+int RefuseCommandLine(const std::string& why) {
+  std::fprintf(stderr, "ttrpc-proxyd: %s\n", why.c_str());
+  return EX_USAGE;
+}
+
+// Prints the help or the version, or why the command line is refused. Returns the exit status.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {
+    std::ostringstream shown;
+    static_cast<void>(app.exit(error, shown));
+    return PrintAll(shown.str());
+  }
+  const std::string advice = "see \"ttrpc-proxyd --help\"";
+  const std::vector<std::string> rest = app.remaining();
+  if (rest.empty()) return RefuseCommandLine(std::string(error.what()) + "; " + advice);
+  const std::string name = rest.front().substr(0, rest.front().find('='));
+  if (!name.starts_with('-')) {
+    return RefuseCommandLine("unexpected argument " + text::QuoteShort(rest.front()) + "; " +
+                             advice);
+  }
+  std::vector<std::string> options;
+  for (const CLI::Option* option : app.get_options()) options.push_back(option->get_name());
+  return RefuseCommandLine("unknown option " + text::QuoteShort(name) + "; " +
+                           text::DidYouMean(name, options, advice));
+}
+
+// Returns the exit status after printing --help, --version or an error, else nothing.
 std::optional<int> ParseCommandLine(int argc, char** argv, Options* options) {
   CLI::App app("Authenticating proxy for ttrpc services", "ttrpc-proxyd");
   app.set_version_flag("--version", "ttrpc-proxyd " TTRPC_PROXY_VERSION);
   app.add_option("--config", options->config,
-                 "configuration file; conf.d/*.toml beside it is read after it")
+                 "configuration file; conf.d/*.toml beside it are read after it")
       ->type_name("FILE")
       ->capture_default_str();
   app.add_flag("--check", options->check,
-               "read the configuration, print errors and warnings, exit");
+               "read the configuration, print errors and warnings, and exit");
   app.add_flag("--print-config", options->print_config,
-               "print the effective configuration as TOML, exit");
-  std::string level;
+               "print the effective configuration as TOML, and exit");
+  std::optional<std::string> level;
   const std::vector<std::string> levels = ListOf(kLogLevelWords);
   app.add_option("--log-level", level, Enumerate(levels) + "; overrides the configuration")
-      ->type_name("LEVEL")
-      ->check(CLI::IsMember(std::set<std::string>(levels.begin(), levels.end())));
+      ->type_name("LEVEL");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::ostringstream text;
-    return app.exit(error, text) == 0 ? PrintAll(text.str()) : EX_USAGE;
+    return Report(app, error);
   }
-  if (!level.empty()) options->log_level = FindWord(kLogLevelWords, level);
-  return std::nullopt;
+  if (!level) return std::nullopt;
+  options->log_level = FindWord(kLogLevelWords, *level);
+  if (options->log_level) return std::nullopt;
+  return RefuseCommandLine("--log-level is " + text::QuoteShort(*level) + "; " +
+                           text::DidYouMean(*level, levels, "use " + Enumerate(levels)));
 }
 
-// How much longer a stop may take because writes to the audit or the log hang. A log that does not
-// hang is written to its end all the same.
+// How much longer a stop may take while writes to the audit or the log hang. A log that does not
+// hang is always written to its end.
 constexpr std::chrono::milliseconds kAuditEndsWithin{700};
 constexpr std::chrono::milliseconds kLogEndsWithin{100};
 
@@ -102,7 +130,7 @@ int Fail(const ttrpc::Status& failure) {
 
 int Fail(const char* why) { return Fail(ttrpc::Status(ttrpc::StatusCode::kInternal, why)); }
 
-// libevent has messages of its own, which would go to standard error in another format.
+// libevent would write its own messages to standard error, in another format.
 void LogMessagesOfLibevent() {
   event_set_log_callback([](int severity, const char* message) {
     spdlog::log(severity >= EVENT_LOG_ERR    ? spdlog::level::err
@@ -110,28 +138,28 @@ void LogMessagesOfLibevent() {
                                              : spdlog::level::debug,
                 "{}", message);
   });
-  // It ends the process itself after an error that it cannot go on with.
+  // libevent calls this after an error that it cannot continue from, and expects no return.
   event_set_fatal_callback([](int) {
     ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
     ::_exit(EXIT_FAILURE);
   });
 }
 
-// Until the daemon has drained.
+// Runs the daemon until it has drained. Returns the exit status.
 int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   LogMessagesOfLibevent();
   const std::unique_ptr<event_base, EventBaseDeleter> base(event_base_new());
-  if (!base) return Fail("no event loop");
+  if (!base) return Fail("cannot make an event loop");
   Daemon daemon(base.get(), std::move(snapshot), audit, options,
                 [&base] { event_base_loopbreak(base.get()); });
-  // A stop that ended the process at once would leave sockets behind.
+  // Start() makes sockets, and a stop that ended the process at once would leave them behind.
   HoldBack(kStopSignals);
   if (const ttrpc::Status status = daemon.Start(); !status.ok()) return Fail(status);
   FailedStarts(FileOfFailedStarts()).Forget();
-  // Loading the configuration and making the sandbox's filter took memory that is free now.
+  // The memory that the configuration's text and the sandbox's filter took is free now.
   ReturnUnusedMemory();
   if (event_base_dispatch(base.get()) < 0) return Fail("the event loop failed");
-  // The daemon ends anyway: a signal that comes now must not change its exit status.
+  // The daemon is about to exit, and a signal must not change its exit status.
   HoldBack(kRequestSignals);
   HoldBack(kStopSignals);
   RemoveVerdict(InRuntimeFolder(kReloadVerdictFile));
@@ -147,7 +175,7 @@ ttrpc::Status ConfineIfWanted(const Config& config, DaemonOptions* options) {
   return {};
 }
 
-// The log is set up. Runs the daemon with an audit until both have ended.
+// Runs the daemon with an audit until both have ended. The log must have been set up.
 int RunLogged(Config config, const DaemonOptions& options) {
   if (options.sandbox) {
     for (const std::string& warning : options.sandbox->warnings) spdlog::warn("{}", warning);
@@ -169,7 +197,7 @@ int Run(Config config, const Options& options) {
   if (options.log_level) config.log.level = *options.log_level;
   DaemonOptions daemon_options = {
       .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
-  // The log has a thread, and a sandbox does not confine threads that are there before it.
+  // Confine before SetUpLog(), which starts a thread: a sandbox does not confine older threads.
   const ttrpc::Status confined = ConfineIfWanted(config, &daemon_options);
   if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
     LogWithoutTarget(config.log.format, status.message());
@@ -177,12 +205,12 @@ int Run(Config config, const Options& options) {
   }
   const int status = confined.ok() ? RunLogged(std::move(config), daemon_options) : Fail(confined);
   ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
-  // A thread that hangs in a write, or in the user database, must not outlive what it uses.
+  // A thread that hangs in a write or in the user database would use what exit(3) destroys.
   if (OutputThread::stuck() != 0 || UserNames::stuck() != 0) ::_exit(status);
   return status;
 }
 
-// --check and --print-config.
+// Does what --check and --print-config ask for. Returns the exit status.
 int Show(const Config& config, const Options& options) {
   const int status = options.check ? ReportChecks(config) : EXIT_SUCCESS;
   if (!options.print_config) return status;
@@ -199,7 +227,7 @@ void SetUpSignals(bool serves) {
   // Interrupting --check or --print-config is no different from interrupting any other program.
   if (!serves) return Release(kRequestSignals);
   ExitOnStop();
-  // A client or a log pipe that goes away is an error of that write, not the end of the daemon.
+  // A client or a log pipe that closes makes a write fail, and must not end the daemon.
   ::signal(SIGPIPE, SIG_IGN);
 }
 
@@ -219,7 +247,7 @@ int Main(int argc, char** argv) {
 }  // namespace proxyd
 
 int main(int argc, char** argv) {
-  // The first statement: logrotate's SIGUSR1 does not wait until we are ready for it.
+  // This is the first statement: logrotate's SIGUSR1 may arrive before the daemon is ready.
   proxyd::HoldBack(proxyd::kRequestSignals);
   return proxyd::Main(argc, argv);
 }

@@ -1,22 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows the daemon at work in front of a real containerd shim: tests/demo.sh [--installed]
+# tests/demo.sh [--installed] shows the daemon in front of a real containerd shim.
 #
-# Installs what is missing, builds the daemon (or takes the one that is installed), starts Debian's containerd-shim-runc-v2 as containerd
-# would (but without a container), puts the daemon in front of it and calls it as three users. Each
-# step says what is to happen, shows what did, and ends the demo if that is not the same. Needs
-# root: only root may talk to a shim, and become somebody else. Leaves nothing behind but ./build.
+# The script installs missing packages, builds the daemon (or uses the installed one), starts
+# Debian's containerd-shim-runc-v2 as containerd would, but without a container, and calls it
+# through the daemon as three users. Each step announces an outcome and shows the real one. The
+# script fails if the two differ. It needs root to call the shim and to switch users. It leaves only
+# ./build behind.
 set -euo pipefail
 umask 022
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly build=$top/build
 proxyd=$build/daemon/ttrpc-proxyd
+ctl=$build/daemon/ttrpc-proxyctl
 tool=$build/libttrpc/tool/ttrpc
 readonly task=/containerd.task.v2.Task
 readonly payload='{"id": "demo"}'
-# Any two users but `nobody`, as whom also everyone shows who has no uid here.
+# These may be any two users except `nobody`, whose uid clients without a mapping have, too.
 readonly viewer=www-data stranger=games
 
 installed=false
@@ -29,7 +31,7 @@ case ${1-} in
     ;;
 esac
 if [[ $(id -u) -ne 0 ]]; then
-  echo "tests/demo.sh: must be root: it talks to a shim, and becomes other users" >&2
+  echo "tests/demo.sh: not root; run it as root, since it calls a shim and switches users" >&2
   exit 1
 fi
 
@@ -48,9 +50,9 @@ shim_socket=
 log_reader=
 cleanup() {
   if [[ -n $daemon_pid ]]; then kill "$daemon_pid" 2>/dev/null || true; fi
-  # A shim without containers ends when it is asked to, and removes its socket.
+  # A shim without containers exits after Shutdown, and removes its socket.
   if [[ -S $shim_socket ]]; then
-    call "$shim_socket" root Shutdown >/dev/null 2>&1 || true # it may end before it answers
+    call "$shim_socket" root Shutdown >/dev/null 2>&1 || true # the shim may exit before it replies
     for ((tries = 100; tries > 0; tries--)); do
       [[ -S $shim_socket ]] || break
       sleep 0.05
@@ -58,20 +60,20 @@ cleanup() {
   fi
   if [[ -n $log_reader ]]; then kill "$log_reader" 2>/dev/null || true; fi
   rm -rf "$work"
-  for folder in /run/containerd/s /run/containerd; do
-    if [[ -d $folder ]]; then rmdir --ignore-fail-on-non-empty "$folder"; fi
+  for directory in /run/containerd/s /run/containerd; do
+    if [[ -d $directory ]]; then rmdir --ignore-fail-on-non-empty "$directory"; fi
   done
 }
 trap cleanup EXIT
 
-# call SOCKET USER METHOD: one call, as that user, with the `ttrpc` that was built.
+# call SOCKET USER METHOD: makes one call as that user.
 call() {
   setpriv --reuid="$(id -u "$2")" --regid="$(id -g "$2")" --clear-groups \
     "$work/ttrpc" call "unix://$1" "$task/$3" \
     -I "$work" --proto task.proto -d "$payload" --compact
 }
 
-# show SOCKET USER METHOD EXPECTED: the same aloud; its output must hold the expected words.
+# show SOCKET USER METHOD EXPECTED: makes a call and prints its output, which must contain EXPECTED.
 answer=
 show() {
   echo "  $2 calls $3 on $1"
@@ -80,7 +82,7 @@ show() {
   [[ $answer == *"$4"* ]] || fail "expected '$4'"
 }
 
-# wait_for FILE WORDS: until the file has them; 10 s at most.
+# wait_for FILE WORDS: waits until the file contains the words, at most 10 s.
 wait_for() {
   local tries=200
   until grep -qF -- "$2" "$1" 2>/dev/null; do
@@ -90,37 +92,43 @@ wait_for() {
   done
 }
 
-# show_audit WORDS: the last audit line that has them. Lines are written after the answer.
+# show_audit WORDS: prints the last audit line with these words, which the daemon writes after its
+# reply.
 show_audit() {
   wait_for "$work/audit.json" "$1"
   echo "  The daemon's audit line:"
   grep -F -- "$1" "$work/audit.json" | tail -n 1 | sed 's/^/    /'
 }
 
-show_rule() { # NAME
-  sed -n "/^name *= \"$1\"/,/^\$/p" "$work/config.toml" | sed '1i [[rule]]' | sed 's/^/    /'
+# explain USER METHOD EXPECTED: prints the daemon's reasons, which must contain EXPECTED.
+explain() {
+  echo "  ttrpc-proxyctl explain --user $1 --method $task/$2"
+  answer=$("$ctl" explain --config "$work/config.toml" --user "$1" --method "$task/$2" 2>&1) || true
+  printf '    %s\n' "${answer//$'\n'/$'\n    '}"
+  [[ $answer == *"$3"* ]] || fail "expected '$3'"
 }
 
-# The next two are called where set -e has no effect.
+# get_programs() calls the next two functions where set -e has no effect.
 find_installed() {
   "$top/tests/install-deps.sh" shim || return
   proxyd=$(command -v ttrpc-proxyd) || { echo "ttrpc-proxyd is not installed" && return 1; }
+  ctl=$(command -v ttrpc-proxyctl) || { echo "ttrpc-proxyctl is not installed" && return 1; }
   tool=$(command -v ttrpc) || { echo "ttrpc is not installed" && return 1; }
 }
 
 build_all() {
   "$top/tests/install-deps.sh" demo &&
     { [[ -e $build/build.ninja ]] || meson setup "$build" "$top"; } &&
-    ninja -C "$build" daemon/ttrpc-proxyd libttrpc/tool/ttrpc
+    ninja -C "$build" daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc
 }
 
 get_programs() {
   if $installed; then find_installed; else build_all; fi || return
-  # Other users may not be let into the folder that this is in.
+  # Other users may have no access to the directory of the original.
   install -m 755 "$tool" "$work/ttrpc"
 }
 
-# As much of containerd's schema as is called here.
+# The schema has only those parts of containerd's that this script calls.
 write_schema() {
   cat >"$work/task.proto" <<'PROTO'
 syntax = "proto3";
@@ -139,8 +147,8 @@ message ShutdownRequest { string id = 1; }
 PROTO
 }
 
-# A shim is started in its bundle: it wants a config.json there, and a fifo `log` that somebody
-# reads, or it dies. containerd itself need not run; the shim would tell it of events.
+# A shim starts in its bundle, and needs a config.json and a fifo `log` with a reader there.
+# containerd need not run, because the shim only sends events to it.
 start_shim() {
   local bundle=$work/bundle
   mkdir "$bundle"
@@ -152,7 +160,7 @@ start_shim() {
   shim_socket=$(cd "$bundle" && TTRPC_ADDRESS=$work/none containerd-shim-runc-v2 \
     -namespace demo -id "demo-$$" -address "$work/none" -publish-binary /bin/true start </dev/null)
   shim_socket=${shim_socket#unix://}
-  [[ -S $shim_socket ]] || fail "the shim printed no socket but '$shim_socket'"
+  [[ -S $shim_socket ]] || fail "the shim printed '$shim_socket' instead of its socket"
 }
 
 write_config() {
@@ -162,7 +170,8 @@ calls  = "all"
 target = "file:$work/audit.json"
 
 [limits]
-connections = 400   # each takes up to two descriptors, of which a shell may have 1024
+connections = 400   # each needs up to two descriptors, and a shell may have only 1024
+requests_per_second_per_user = 100    # bounds the audit
 
 [[listener]]
 name    = "shims"
@@ -197,9 +206,9 @@ start_daemon() {
 }
 
 if $installed; then
-  say "Installing what is missing"
+  say "Installing missing packages"
 else
-  say "Installing what is missing and building; the first time this takes some minutes"
+  say "Installing missing packages and building, which takes some minutes the first time"
 fi
 get_programs >"$work/build.log" 2>&1 || {
   tail -n 40 "$work/build.log" >&2
@@ -208,50 +217,50 @@ get_programs >"$work/build.log" 2>&1 || {
 echo "  done: $("$proxyd" --version), $("$tool" --version)"
 write_schema
 
-say "1. A real shim, as containerd would start it: its socket is root's alone"
+say "1. A real shim is started as containerd would start it. Only root can open its socket."
 start_shim
 show "$shim_socket" root Connect '"shimPid":'
 shim_answer=$answer
-echo "  That is the shim's own process."
+echo "  This is the shim's own process."
 show "$shim_socket" "$viewer" State "Permission denied"
-echo "  So $viewer would have to be root to see anything, and could then do anything."
+echo "  Without the daemon, $viewer would need root to see anything, and could then do everything."
 
-say "2. ttrpc-proxyd in front of it, with this configuration"
+say "2. ttrpc-proxyd is started in front of the shim, with this configuration:"
 write_config
 sed 's/^/    /' "$work/config.toml"
 start_daemon
 proxy=$work/shims.sock
 
-say "3. root's Connect is allowed, and answered by the shim through the daemon"
+say "3. The daemon allows root's Connect. The shim's reply comes back through the daemon."
 show "$proxy" root Connect "$shim_answer"
 show_audit '"method":"Connect"'
 
-say "4. $viewer's State is allowed; that there is no such container is the shim's own answer"
+say "4. The daemon allows $viewer's State. The shim replies that it has no such container."
 show "$proxy" "$viewer" State "NOT_FOUND"
 show_audit '"method":"State"'
 show "$shim_socket" root State "$answer"
-echo "  The shim, asked directly by root, says the same."
+echo "  The shim gives root the same reply on its own socket."
 
-say "5. $viewer's Shutdown is denied, and never reaches the shim"
+say "5. The daemon denies $viewer's Shutdown, which never reaches the shim."
 show "$proxy" "$viewer" Shutdown \
   "uid $(id -u "$viewer") may not call $task/Shutdown"
 show_audit '"event":"deny"'
-echo "  Why: what no rule allows is denied. The only rule for $viewer names another method:"
-show_rule "$viewer may look"
+echo "  No rule allows this call, so it is denied:"
+explain "$viewer" Shutdown "$viewer may look"
 show "$shim_socket" root Connect "$shim_answer"
-echo "  The shim is alive."
+echo "  The shim is still running."
 
-say "6. $stranger stands in no rule: the connection is closed before a byte is read"
+say "6. No rule allows $stranger any call. The daemon closes the connection and reads nothing."
 show "$proxy" "$stranger" State "UNAVAILABLE: ttrpc: closed"
 show_audit '"event":"refuse"'
 
-say "7. SIGTERM: the daemon ends by itself and takes its socket with it"
+say "7. SIGTERM ends the daemon, which removes its socket."
 kill -TERM "$daemon_pid"
 status=0
 wait "$daemon_pid" || status=$?
 daemon_pid=
 [[ $status -eq 0 ]] || fail "exit status $status"
 [[ ! -e $proxy ]] || fail "$proxy is still there"
-echo "  exit status 0"
+echo "  The exit status is 0."
 
-say "All was as expected."
+say "All outcomes were as expected."

@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the Debian packages that are missing: tests/install-deps.sh [shim|build|demo|package|test|full]
-#   shim   the shim that tests/demo.sh talks to
-#   build  what meson and ninja need            demo  and the shim
-#   package  and what systemd/build-deb.sh needs
-#   test   and what tests/run.sh needs          full  and what tests/run.sh --full needs
-# All groups but test and full exist on Debian 12 and 13; those two need Debian 12.
-# Says and does nothing when all are there. Needs no more than bash and apt; never asks anything.
+# Installs the missing Debian packages of a group: tests/install-deps.sh [GROUP] (default: build)
+#   shim     the shim that tests/demo.sh calls
+#   build    the packages that meson and ninja need
+#   demo     build and shim
+#   package  build, and the packages that systemd/build-deb.sh needs
+#   test     demo, and the packages that tests/run.sh needs
+#   full     test, and the packages that tests/run.sh --full needs
+# The groups test and full need Debian 12; the others exist on Debian 12 and 13.
+# The script prints and does nothing if all packages are installed. It needs only bash and apt, and
+# never asks a question.
 set -euo pipefail
 
 group=${1:-build}
@@ -23,7 +26,7 @@ test_packages=(
   ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
   libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 runc shellcheck systemd
 )
-# Where systemd looks for units stands in a package of its own from Debian 13 on.
+# From Debian 13 on, systemd.pc, which names the directories of units, has a package of its own.
 systemd_dev=systemd-dev
 # shellcheck source=/dev/null
 debian=$(. /etc/os-release && echo "${VERSION_ID-}")
@@ -42,12 +45,12 @@ case $group in
   test) packages+=("${demo_packages[@]}" "${test_packages[@]}") ;;
   full) packages+=("${demo_packages[@]}" "${test_packages[@]}" "${full_packages[@]}") ;;
   *)
-    echo "install-deps.sh: no group '$group', expected shim, build, demo, package, test or full" >&2
+    echo "install-deps.sh: unknown group \"$group\"; use shim, build, demo, package, test or full" >&2
     exit 64
     ;;
 esac
-# A Go of any other origin is newer than Debian's and is preferred. A cargo that is new enough is found
-# or installed by tests/interop itself, which without one skips those peers aloud.
+# A Go from elsewhere is newer than Debian's and is preferred. tests/interop itself finds or installs
+# a cargo that is new enough; without one it reports that it skips those peers.
 if [[ $group == test || $group == full ]] && ! command -v go >/dev/null; then
   packages+=(golang-go)
 fi
@@ -60,13 +63,13 @@ done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $(id -u) -ne 0 ]]; then
-  echo "install-deps.sh: not root; missing packages: ${missing[*]}" >&2
+  echo "install-deps.sh: must be root to install missing packages: ${missing[*]}" >&2
   exit 1
 fi
 
-# Packages of servers (containerd, nginx, haproxy) start them when they are installed. We only want
-# their programs: while we install, policy-rc.d says no. One that somebody else put there says what
-# they want, and stays; one of ours that a killed run left behind is taken over.
+# Packages of servers (containerd, nginx, haproxy) start the servers when they are installed. The
+# tests only need the programs, so a policy-rc.d forbids starts meanwhile. An existing policy-rc.d
+# stays as it is, except for our own that a killed run left behind.
 readonly policy=/usr/sbin/policy-rc.d
 readonly mark="Put here by ttrpc-proxy's tests/install-deps.sh while it runs."
 if [[ ! -e $policy ]] || grep -qF "$mark" "$policy"; then
@@ -81,6 +84,6 @@ update() { "${apt[@]}" update </dev/null; }
 install() { "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null; }
 
 echo "install-deps.sh: installing ${missing[*]}"
-# A minimal machine comes without package lists; an older one with lists that name files long gone.
+# A minimal machine has no package lists, and old lists name files that no longer exist.
 compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || update
 install || { update && install; }

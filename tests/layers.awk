@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The rules of tests/layers.sh, which says what they are. Reads the sources as its arguments, paths
-# from the top of the tree; prints FILE:LINE: WHAT for each violation and exits 1 if there is any.
+# Checks the rules that tests/layers.sh lists. The arguments are the sources, as paths from the top of
+# the tree. Prints FILE:LINE: WHAT for each violation, and exits 1 if there is one.
 
 function violation(line, what) {
   printf "%s:%d: %s\n", FILENAME, line, what
@@ -17,7 +17,7 @@ function make_set(set, list,    words, n, i) {
 BEGIN {
   max_lines = 500
 
-  # What each of the daemon's folders may include beside itself. "main" is daemon/main.cc.
+  # Each directory of the daemon may include itself and these. "main" is daemon/main.cc.
   below["config"] = ""
   below["policy"] = below["limits"] = below["observe"] = below["sandbox"] = "config"
   below["proxy"] = "config policy limits observe"
@@ -29,12 +29,12 @@ BEGIN {
     for (i = 1; i <= n; i++) may_include[folder, words[i]] = 1
   }
 
-  # What ttrpc-proxyctl may include, a program beside the daemon: what can be said without one, what
-  # it has in common with the `ttrpc` command, and what is generated from the service's definition.
+  # ttrpc-proxyctl is a program beside the daemon. It may include the layers that need no running
+  # daemon, the code that it shares with the `ttrpc` command, and code generated from admin.proto.
   make_set(ctl_folders, "config policy ctl tool")
   make_set(ctl_headers, "admin/admin.pb.h admin/admin.ttrpc.h")
 
-  # What of the C++ library a pure function has no use for.
+  # A pure function needs none of these headers of the C++ library.
   make_set(impure_headers, "atomic barrier chrono condition_variable ctime fstream future iostream " \
            "latch mutex semaphore shared_mutex stop_token thread")
 
@@ -50,16 +50,16 @@ BEGIN {
   make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc " \
            "daemon/proxy/request_check.h daemon/proxy/request_check.cc " \
            "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h")
-  # A socket address is a value; these are the headers that say what it looks like.
+  # A socket address is a value, and these headers define it.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")
-  # inet_pton(3) reads an address and opens nothing.
+  # inet_pton(3) parses an address and opens nothing.
   make_set(ip_addresses, "daemon/config/admin_metrics_reader.cc")
   make_set(ip_address_headers, "arpa/inet.h netinet/in.h")
   make_set(socket_headers, "sys/socket.h sys/un.h sys/uio.h sys/epoll.h sys/eventfd.h sys/poll.h " \
            "sys/select.h sys/signalfd.h sys/timerfd.h poll.h netdb.h ifaddrs.h arpa/inet.h " \
            "linux/vm_sockets.h")
-  # Public headers that stand for a socket, a wait or a decision about either.
+  # Public headers for sockets, for waiting, and for decisions about either.
   make_set(io_headers, "ttrpc/wire/acceptor.h ttrpc/wire/connection.h ttrpc/wire/connector.h " \
            "ttrpc/handshaker.h ttrpc/io_loop.h ttrpc/timer.h ttrpc/server.h ttrpc/client.h")
 
@@ -71,7 +71,7 @@ BEGIN {
            "daemon/proxy/group_reader.cc " \
            "daemon/run/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
-  # spdlog hands its loggers and sinks out in shared_ptr.
+  # spdlog returns its loggers and sinks in shared_ptr.
   make_set(shared_ptr_files, "daemon/observe/log.cc")
 
   for (i = 1; i < ARGC; i++) exists[ARGV[i]] = 1
@@ -87,7 +87,7 @@ function is_libevent(header) {
 
 function is_socket(header) { return header in socket_headers || header ~ /^net(inet|packet)?\// }
 
-# Project headers, told from those of the system by where they are spelled from.
+# The first directory in its path shows that a header belongs to the project.
 function is_ours(header, quoted) {
   return quoted || header ~ /^(ttrpc|text|config|policy|limits|observe|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
 }
@@ -108,7 +108,7 @@ function check_library_include(header) {
   }
 }
 
-# What the programs share uses the library as they do.
+# The code that the programs share may use the library in the same way as they do.
 function check_text_include(header) {
   if (header !~ /^text\// && !(("libttrpc/include/" header) in exists)) {
     violation(FNR, "text includes " header ", which is neither its own nor a public header of libttrpc")
@@ -119,7 +119,7 @@ function check_daemon_include(header,    folder, own) {
   if (header ~ /^text\//) return
   if (header ~ /^ttrpc\//) {
     if (!(("libttrpc/include/" header) in exists)) {
-      violation(FNR, header " is no public header of libttrpc, and the daemon uses no other")
+      violation(FNR, header " is not a public header of libttrpc")
     }
     return
   }
@@ -130,15 +130,15 @@ function check_daemon_include(header,    folder, own) {
   folder = header
   sub(/\/.*/, "", folder)
   if (header !~ /\//) {
-    violation(FNR, header " is spelled without its folder, as seen from daemon/")
+    violation(FNR, header " is spelled without its directory below daemon/")
   } else if (own == "ctl") {
     if (!(folder in ctl_folders) && !(header in ctl_headers)) {
       violation(FNR, "daemon/ctl includes " header ", which is the daemon\47s own")
     }
   } else if (!(own in below)) {
-    if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another folder")
+    if (folder != own) violation(FNR, "daemon/" own " includes " header ", of another directory")
   } else if (!(folder in below) || folder == "main") {
-    violation(FNR, header " is of no folder of the daemon, and not <ttrpc/...>")
+    violation(FNR, header " is neither <ttrpc/...> nor in a directory of the daemon")
   } else if (folder != own && !((own, folder) in may_include)) {
     violation(FNR, "daemon/" own " includes " header ", of a layer " \
               ((folder, own) in may_include ? "above it" : "beside it"))
@@ -153,7 +153,7 @@ function check_include(header, quoted) {
     else check_daemon_include(header)
   }
   if (is_libevent(header) && !(FILENAME in libevent_files)) {
-    violation(FNR, "libevent is not for this file")
+    violation(FNR, "libevent is not permitted in this file")
   }
   if (!is_pure(FILENAME)) return
   if (is_socket(header) && !(FILENAME in addresses && header in address_headers) && \
@@ -168,7 +168,7 @@ function check_include(header, quoted) {
 
 # ---- line by line
 
-# The line without what stands in quotes and in a comment to its end.
+# Returns the line without the text in quotes and without a comment at its end.
 function code_of(line) {
   gsub(/'\\?"'/, "' '", line)
   gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
@@ -182,7 +182,7 @@ function check_product(line,    header, quote) {
     sub(/^[ \t]*#[ \t]*include[ \t]*/, "", header)
     quote = substr(header, 1, 1)
     if (quote != "\"" && quote != "<") {
-      violation(FNR, "an include that is not spelled out")
+      violation(FNR, "an include of a macro")
       return
     }
     header = substr(header, 2)
@@ -191,7 +191,7 @@ function check_product(line,    header, quote) {
     return
   }
   line = code_of(line)
-  # Headers of others may bring them along.
+  # Another header may include the headers of these.
   if (is_policy(FILENAME) &&
       line ~ /std::(atomic|mutex|shared_mutex|thread|jthread|lock_guard|unique_lock)|_clock::|thread_local/) {
     violation(FNR, "a clock, a lock or a thread in the policy, which is a function of values")
@@ -200,7 +200,7 @@ function check_product(line,    header, quote) {
   # Immutable snapshots may be shared.
   gsub(/(shared_ptr|make_shared|allocate_shared)[ \t]*<[ \t]*const[ \t]/, "", line)
   if (line ~ /shared_ptr|make_shared|allocate_shared|shared_from_this/) {
-    violation(FNR, "shared_ptr of what is no immutable snapshot")
+    violation(FNR, "shared_ptr to something that is not an immutable snapshot")
   }
 }
 
@@ -217,7 +217,7 @@ FILENAME ~ /\.(cc|h)$/ {
 
 END {
   for (i = 1; i < ARGC; i++) {
-    # Too short to have been looked at above.
+    # The rule above applies from line 3 on, so it missed shorter files.
     if (lines[ARGV[i]] < 3 && !has_license[ARGV[i]]) {
       printf "%s:1: no SPDX line at the top\n", ARGV[i]
       violations++

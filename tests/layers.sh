@@ -1,36 +1,38 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Holds the sources to the shape they are meant to have: tests/layers.sh [TREE]
-# Prints FILE:LINE: WHAT for each violation; exits 1 if there is any.
+# Checks the structure of the sources: tests/layers.sh [TREE]
+# Prints FILE:LINE: WHAT for each violation, and exits 1 if there is one. These are the rules:
 #
-#  - Includes point one way: libttrpc <- libttrpc/text <- config <- policy, limits, observe <- proxy <-
-#    admin, http <- run <- main.cc, from config on in daemon/. Policy, limits and observe do not
-#    include each other, nor do admin and http. The sandbox includes config only, and run includes
-#    it. libttrpc includes nothing of the daemon, its public headers nothing but public ones (and
-#    those outside ttrpc/wire/ none in it), and the daemon of libttrpc only those and text, which the
-#    daemon, ctl and libttrpc/tool share. daemon/ctl, a program of its own, may include config,
-#    policy, libttrpc/tool and what is generated from admin.proto. Project headers are spelled from
-#    libttrpc/include, from daemon/ and with text/, never by a relative path.
+#  - Includes point one way: libttrpc <- libttrpc/text <- config <- policy, limits, observe <- proxy
+#    <- admin, http <- run <- main.cc; all from config on are in daemon/. Policy, limits and observe
+#    do not include each other, nor do admin and http. The sandbox includes only config, and only
+#    run and main.cc include the sandbox.
+#  - libttrpc includes nothing of the daemon. Its public headers include only public headers, and
+#    those outside ttrpc/wire/ include none inside it. The daemon includes only public headers of
+#    libttrpc, and text, which the daemon, ctl and libttrpc/tool share.
+#  - daemon/ctl is a program of its own. It may include config, policy, libttrpc/tool and the code
+#    that is generated from admin.proto.
+#  - The path of a project header begins at libttrpc/include or daemon/, or with text/, and is never
+#    relative.
 #  - Codec, envelopes, addresses, stream state, the checks of a request, policy and configuration
 #    include neither socket nor libevent headers, nor the headers of libttrpc that do. The address
-#    may include those that say what a socket address looks like.
-#  - Policy is a function of values: it uses no clock, lock, atomic or thread, and includes no header
-#    but those of the C++ library, of the configuration and of libttrpc.
-#  - libevent is included in a few named files.
-#  - No lambda captures by [=]. shared_ptr holds what is const, a snapshot; elsewhere only where a
-#    library asks for it.
+#    may include the headers that define socket addresses.
+#  - Policy is a function of values: it uses no clock, lock, atomic or thread, and includes only
+#    headers of the C++ library, of the configuration and of libttrpc.
+#  - Only a few named files include libevent.
+#  - No lambda captures by [=]. A shared_ptr holds a const snapshot, except where a library needs
+#    another one.
 #  - Every source has an SPDX line at its top and at most 500 lines.
-#  - daemon/sandbox includes no other folder of the daemon but config.
-#  - README.md and CONTRIBUTING.md list each folder of daemon/ and libttrpc/.
+#  - CONTRIBUTING.md lists each directory of daemon/ and libttrpc/.
 #
-# layers.awk begins with the lists of the files that a rule holds for, and of those that it excepts.
+# layers.awk begins with the lists of the files to which a rule applies, and of the exceptions.
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${1:-$tools/..}"
 
-# Without git (a release, the trees of layers_test.sh) whatever stands in the source folders.
+# Without git, as in a release or a tree of layers_test.sh, all files below these directories count.
 all_files() {
   git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null && return
   find meson.build .ci daemon libttrpc tests -type f -not -path '*/target/*' 2>/dev/null || true
@@ -56,13 +58,12 @@ fi
 status=0
 LC_ALL=C awk -f "$tools/layers.awk" "${files[@]}" || status=1
 
-# A folder that is on no map is not found by whoever is new here.
+# CONTRIBUTING.md is the map of the sources for people who are new here.
 folders=$(printf '%s\n' "${files[@]}" | sed -nE 's#^((daemon|libttrpc)/[^/]+/).*#\1#p' | sort -u)
-for map in README.md CONTRIBUTING.md; do
-  for folder in $folders; do
-    grep -qE "^    $folder  +[^ ]" "$map" && continue
-    echo "$map:1: does not list $folder"
-    status=1
-  done
+map=CONTRIBUTING.md
+for folder in $folders; do
+  grep -qE "^    $folder  +[^ ]" "$map" && continue
+  echo "$map:1: does not list $folder"
+  status=1
 done
 exit "$status"

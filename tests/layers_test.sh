@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/layers.sh sees what it is there to see: a small tree in order, then one violation at a time.
+# Tests tests/layers.sh with a small tree that is in order, then with one violation at a time.
 set -euo pipefail
 
 layers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/layers.sh
@@ -40,11 +40,10 @@ fresh_tree() {
   put daemon/main.cc '#include <event2/event.h>' '#include "run/signals.h"'
   put tests/daemon/policy_test.cc '#include "support/policy_builder.h"' 'std::shared_ptr<int> p;'
   printf '    %s/  what it is\n' libttrpc/{include,src,text,tool} \
-    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} |
-    tee "$tree/README.md" >"$tree/CONTRIBUTING.md"
+    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} >"$tree/CONTRIBUTING.md"
 }
 
-# expect OUTPUT: what layers.sh says of the tree; nothing, if the tree is in order.
+# expect OUTPUT checks what layers.sh prints about the tree: nothing if the tree is in order.
 expect() {
   local output status=0
   output=$("$layers" "$tree" 2>&1) || status=$?
@@ -55,7 +54,7 @@ expect() {
   fresh_tree
 }
 
-# violation FILE LINE WHAT: LINE as line 2 of FILE is the only violation, and WHAT is said of it.
+# violation FILE LINE WHAT makes LINE line 2 of FILE. This must be the only violation, reported as WHAT.
 violation() {
   put "$1" "$2"
   expect "$1:2: $3"
@@ -109,11 +108,11 @@ expect ''
 violation daemon/proxy/peer.cc '#include <run/signals.h>' \
   'daemon/proxy includes run/signals.h, of a layer above it'
 violation daemon/proxy/peer.cc '#include "field_scanner.h"' \
-  'field_scanner.h is spelled without its folder, as seen from daemon/'
+  'field_scanner.h is spelled without its directory below daemon/'
 violation daemon/proxy/peer.cc '#include <ttrpc/field_scanner.h>' \
-  'ttrpc/field_scanner.h is no public header of libttrpc, and the daemon uses no other'
+  'ttrpc/field_scanner.h is not a public header of libttrpc'
 violation daemon/proxy/peer.cc '#include <libttrpc/src/field_scanner.h>' \
-  'libttrpc/src/field_scanner.h is of no folder of the daemon, and not <ttrpc/...>'
+  'libttrpc/src/field_scanner.h is neither <ttrpc/...> nor in a directory of the daemon'
 violation daemon/ctl/main.cc '#include "proxy/proxy.h"' \
   "daemon/ctl includes proxy/proxy.h, which is the daemon's own"
 violation daemon/ctl/main.cc '#include "admin/admin_server.h"' \
@@ -125,11 +124,11 @@ violation libttrpc/text/escape.cc '#include "config/config.h"' \
 violation libttrpc/text/escape.cc '#include <sys/socket.h>' '<sys/socket.h> in a file that does no I/O'
 violation daemon/config/load.cc '#include <arpa/inet.h>' '<arpa/inet.h> in a file that does no I/O'
 violation daemon/proxy/peer.cc '#include "tool/text.h"' \
-  'tool/text.h is of no folder of the daemon, and not <ttrpc/...>'
-violation daemon/proxy/peer.cc '#include HEADER' 'an include that is not spelled out'
+  'tool/text.h is neither <ttrpc/...> nor in a directory of the daemon'
+violation daemon/proxy/peer.cc '#include HEADER' 'an include of a macro'
 violation daemon/main.cc '#include "proxy/../run/signals.h"' 'a relative path in an include'
 
-# What does no I/O.
+# Files that do no I/O.
 violation libttrpc/src/request.cc '#include <sys/socket.h>' \
   '<sys/socket.h> in a file that does no I/O'
 violation libttrpc/src/address.cc '#include <netinet/in.h>' \
@@ -159,15 +158,14 @@ put daemon/limits/accounting.h '#include <atomic>' '#include <sys/types.h>' 'std
 expect ''
 
 # libevent.
-violation daemon/proxy/peer.cc '#include <event2/buffer.h>' 'libevent is not for this file'
-violation daemon/config/load.cc '#include <event.h>' 'libevent is not for this file'
+violation daemon/proxy/peer.cc '#include <event2/buffer.h>' 'libevent is not permitted in this file'
+violation daemon/config/load.cc '#include <event.h>' 'libevent is not permitted in this file'
 violation libttrpc/include/ttrpc/wire/connection.h '#include <event2/event.h>' \
-  'libevent is not for this file'
+  'libevent is not permitted in this file'
 
-# The maps.
-sed -i '\#daemon/policy/#d' "$tree/README.md"
-sed -i 's#daemon/proxy/  .*#daemon/proxy/#' "$tree/CONTRIBUTING.md"
-expect 'README.md:1: does not list daemon/policy/
+# The map.
+sed -i '\#daemon/policy/#d; s#daemon/proxy/  .*#daemon/proxy/#' "$tree/CONTRIBUTING.md"
+expect 'CONTRIBUTING.md:1: does not list daemon/policy/
 CONTRIBUTING.md:1: does not list daemon/proxy/'
 
 # Captures and shared ownership.
@@ -176,9 +174,9 @@ violation daemon/proxy/peer.cc 'auto f = [=] { return 1; };' \
 violation tests/daemon/a_test.cc 'auto f = [ =, this] {};  // why' \
   '[=]: a capture that is not spelled out'
 violation daemon/proxy/peer.cc 'f("http://x", std::make_shared<Peer>());' \
-  'shared_ptr of what is no immutable snapshot'
+  'shared_ptr to something that is not an immutable snapshot'
 violation libttrpc/src/codec.cc 'std::shared_ptr<const int> a; std::shared_ptr<int> b;' \
-  'shared_ptr of what is no immutable snapshot'
+  'shared_ptr to something that is not an immutable snapshot'
 
 # Licence and length.
 printf '%s\n' a b c d >"$tree/tests/x.py"
@@ -191,7 +189,7 @@ expect ''
 put tests/long.cc "${empty[@]}" ''
 expect 'tests/long.cc:501: more than 500 lines'
 
-# It does not take nothing for a tree in order.
+# An empty tree is an error.
 rm -rf "${tree:?}"/*
 expect "no sources in $tree"
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What can be said of the sources without running them: tests/lint.sh [--tidy] [BUILD]
-# --tidy: with clang-tidy, which takes a quarter of an hour. BUILD (default: build) is a folder that
-# was built: clang-tidy reads its compile_commands.json, and the headers that are generated there.
-# Counts each check once; the last line is `N passed, N failed, N skipped`.
+# Checks the sources without running them: tests/lint.sh [--tidy] [BUILD]
+# --tidy adds clang-tidy, which takes a quarter of an hour. It reads compile_commands.json and the
+# generated headers in BUILD (default: build), a build directory that must be up to date.
+# Each check counts once; the last line is `N passed, N failed, N skipped`.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,16 +13,16 @@ if [[ ${1-} == --tidy ]]; then with_tidy=true && shift; fi
 build=$(realpath "${1:-$top/build}")
 cd "$top" || exit 1
 
-# A clone may belong to somebody else than root, as whom the tests run; git then wants to be told.
+# Tests run as root, and the clone may belong to another user. git refuses it without this setting.
 tracked() { git -c safe.directory="$top" ls-files -- "$@"; }
 
 format() {
   tracked '*.cc' '*.h' | xargs -d '\n' -r clang-format-14 --dry-run -Werror
 }
 
-# Each tracked file that the build compiles, one process for each core. What the programs are made of
-# goes through the static analyzer, too; on GoogleTest's macros that takes four times as long as all
-# the other checks together, and finds nothing there that a failing test would not.
+# clang-tidy reads each tracked file that the build compiles, in one process for each core. Only the
+# programs' own sources go through its static analyzer: on GoogleTest's macros it takes four times
+# as long as all the other checks together, and finds nothing that a failing test would not.
 tidy() {
   local compiled status=0
   compiled=$(python3 - "$build/compile_commands.json" <<'PYTHON'
@@ -37,11 +37,11 @@ PYTHON
   return "$status"
 }
 
-# g++'s precompiled headers are none to clang, which has to find their sources instead.
+# clang cannot read g++'s precompiled headers, so it gets the directory of their sources.
 tidy_files() { # OPTION…; files on standard input
   xargs -d '\n' -r -n 1 -P "$(nproc)" clang-tidy-14 -p "$build" --quiet \
     "--extra-arg=-I$top/tests/support/pch" "$@" 2>&1 |
-    sed '/^[0-9]* warnings generated\.$/d' # those of system headers, which it does not show
+    sed '/^[0-9]* warnings generated\.$/d' # warnings in system headers are not shown
 }
 
 scripts() {
@@ -49,7 +49,7 @@ scripts() {
     xargs -d '\n' shellcheck
 }
 
-# Pages that ours name may not be installed here.
+# mandoc also reports pages that ours refer to and that are not installed here.
 man_pages() {
   local complaints
   complaints=$(tracked 'man/*.[1-8]' | xargs -d '\n' -r mandoc -T lint 2>&1 |
@@ -77,6 +77,7 @@ if $with_tidy; then check clang-tidy tidy; fi
 check shellcheck scripts
 check man man_pages
 check layers "$top/tests/layers.sh"
+check prose "$top/tests/tools/check_prose.py"
 
 echo "$passed passed, $failed failed, 0 skipped"
 [[ $failed -eq 0 ]]

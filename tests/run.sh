@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Everything that must pass before a change lands: tests/run.sh [--full]
+# Runs everything that must pass before a change is merged: tests/run.sh [--full]
 #
-# Installs what is missing, builds (./build, and with sanitizers ./build-asan), runs the unit tests
-# with sanitizers and the integration tests on both builds, the peers of tests/interop, a program
-# outside the tree with the installed library, the units under a systemd, the status page in a
-# browser, the metrics in Prometheus, the daemon under load, faults and change, several loops under
-# ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer, and adds
-# the unit tests without sanitizers, upstream's peers among themselves, the Debian packages on Debian
-# 12 and 13, the daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
-# Needs root: tests connect as other users.
+# It installs what is missing and builds (./build, and with sanitizers ./build-asan). It runs the
+# unit tests with sanitizers, the integration tests on both builds, the peers of tests/interop, a
+# program outside the tree with the installed library, the units under a systemd, the status page in
+# a browser, the metrics in Prometheus, the daemon under load, faults and change, several loops
+# under ThreadSanitizer, the fuzz targets and the lint steps. --full loads and fuzzes for longer. It
+# adds the unit tests without sanitizers, upstream's peers among themselves, the Debian packages on
+# Debian 12 and 13, the daemon under ThreadSanitizer, clang-tidy and the tables of tests/bench.
+# Needs root, since tests connect as other users.
 #
-# One line for each step, its output in build-logs; what failed is shown. The last line is
-# `N passed, N failed, N skipped` over all steps, and the exit status is 0 only if none failed.
+# Each step prints one line and writes its output to build-logs; the end of a failed step's output
+# is shown. The last line is `N passed, N failed, N skipped` over all steps, and the exit status is
+# 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -48,7 +49,7 @@ show_failure() { # LOG
   echo "---"
 }
 
-# prepare NAME COMMAND…: a step that tests nothing by itself; only its failure counts.
+# prepare NAME COMMAND… runs a step that tests nothing by itself, so that only its failure counts.
 prepare() {
   local name=$1 log=$logs/${1// /-}.log start=$SECONDS
   shift
@@ -62,7 +63,7 @@ prepare() {
   return 1
 }
 
-# run NAME COMMAND…: into its log, with its exit status and its seconds beside it.
+# run NAME COMMAND… writes the output to a log, and the exit status and the seconds beside it.
 run() {
   local log=$logs/${1// /-}.log start=$SECONDS status=0
   shift
@@ -70,8 +71,9 @@ run() {
   echo "$status $((SECONDS - start))" >"$log.status"
 }
 
-# tally NAME: what was run, a step whose last line is `N passed, N failed, N skipped`. Without that
-# line, with all numbers 0, or with an exit status that contradicts it, it counts as one failure.
+# tally NAME counts a step that was run and whose last line is `N passed, N failed, N skipped`. The
+# step counts as one failure if it has no such line, if all numbers are 0, or if its exit status
+# contradicts the line.
 tally() {
   local name=$1 log=$logs/${1// /-}.log status seconds last p f s
   read -r status seconds <"$log.status"
@@ -93,12 +95,12 @@ count() { # NAME COMMAND…
   tally "$1"
 }
 
-# once NAME COMMAND…: a step that is one test, by its exit status.
+# once NAME COMMAND… runs a step that counts as one test, by its exit status.
 once() {
   if prepare "$@"; then passed=$((passed + 1)); fi
 }
 
-# compile FOLDER OPTION… [-- TARGET…]: sets the folder up or brings its options up to date, then
+# compile DIRECTORY OPTION… [-- TARGET…] sets up a build directory or updates its options, then
 # builds the targets, or all.
 compile() {
   local folder=$1 options=()
@@ -115,8 +117,8 @@ unit() { # NAME BUILD OPTION…
   count "$1 unit" tests/tools/run_tests.py "$2" "$logs/$1-unit" --except tests/integration "${@:3}"
 }
 
-# integration NAME BUILD OPTION…: the test program comes from the plain build; to compile it with
-# sanitizers would take long and find nothing in the daemon.
+# integration NAME BUILD OPTION… runs the tests against the programs of BUILD. The test program is
+# that of the plain build: a sanitized one takes long to compile and finds nothing in the daemon.
 integration() {
   count "$1 integration" tests/tools/run_tests.py "$build" "$logs/$1-integration" \
     --only tests/integration --subjects "$2" "${@:3}"
@@ -126,13 +128,21 @@ mkdir -p "$logs"
 if $full; then packages="full"; else packages="test"; fi
 
 if prepare "packages" tests/install-deps.sh "$packages"; then
-  # Line numbers are all that a test's debugger needs, and take a fifth less time.
-  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true -Dcpp_args=-g1 \
-    -Dunit_tests="$full"; then
+  # A debugger needs only line numbers in the tests, and -g1 takes a fifth less time. g++ reports the
+  # anonymous namespaces of coroutines in unity builds by mistake.
+  if $full; then unity=off; else unity=on; fi
+  if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true \
+    -Dcpp_args="['-g1', '-Wno-subobject-linkage']" -Dunit_tests="$full" \
+    -Dunity="$unity" -Dunity_size=4; then
     if $full; then unit plain "$build"; fi
     integration plain "$build"
-    # They wait for each other and for the network as often as they work: beside what comes next. So
-    # does clang-tidy, which takes long.
+    # clang-tidy takes long, so it gets the time that no other step uses.
+    if $full; then
+      run "lint" chrt --idle 0 tests/lint.sh --tidy "$build" &
+      tidy=$!
+    fi
+    # These steps wait for each other and for the network as often as they work, so they run in
+    # parallel with the next steps.
     (
       run "interop" tests/interop/run.sh --build "$build"
       if $full; then rows=all; else rows=cpp; fi
@@ -141,19 +151,14 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       run "systemd" tests/systemd/run.sh --build "$build"
       run "status page" tests/status/run.sh --build "$build" --shots "$logs/status"
       run "metrics" tests/metrics/run.sh --build "$build"
-      if $full; then
-        run "package" tests/package/run.sh
-        run "package trixie" tests/package/run.sh --release trixie
-      fi
-      if $full; then run "lint" nice -n 19 tests/lint.sh --tidy "$build"; fi
     ) &
     beside=$!
     if $full; then soak_seconds=600; else soak_seconds=60; fi
     count "soak" tests/soak/run.sh --build "$build" --seconds "$soak_seconds"
   fi
-  # By the other compiler, which reads the code with other eyes, and takes a sixth of g++'s time. No
-  # werror: it also warns of g++'s own library. Several sources at once, since most of the time would
-  # go into their headers.
+  # The other compiler finds other mistakes, and takes a sixth of g++'s time. It also warns about
+  # g++'s own library, so there is no werror. Unity builds save time, most of which would go into
+  # headers.
   if CXX=clang++-19 prepare "build sanitized" compile "$sanitized" -Dbuildtype=debug \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true \
     -Dcpp_args=-g1 -Dintegration_tests=false -Dunity=on -Dunity_size=8; then
@@ -162,7 +167,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
       --clients "$build" --seconds 180; fi
   fi
-  # Several loops in several threads; --full: the daemon, too, with all its threads.
+  # These tests run several loops in several threads. --full adds the daemon with all its threads.
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
   thread_targets=("${thread_tests[@]}")
   if $full; then
@@ -179,19 +184,37 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       count "threads soak" tests/soak/run.sh --build "$threads" --clients "$build" --seconds 60
     fi
   fi
-  # As long as it takes to run into what is near the seeds; --full goes on for longer.
+  # The packages are built and tested in parallel with the fuzz targets, which measure no time. A
+  # soak test on a busy machine would report calls that only the machine has delayed.
+  if $full; then
+    {
+      run "package" tests/package/run.sh
+      run "package trixie" tests/package/run.sh --release trixie
+    } &
+    packaging=$!
+  fi
+  # The default time is enough to find what is near the seeds; --full continues for longer.
   if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
+  if $full; then
+    wait "$packaging"
+    tally "package"
+    tally "package trixie"
+  fi
   if [[ -n $beside ]]; then
     wait "$beside"
     for name in "interop" "interop direct" "install" "systemd" "status page" "metrics"; do
       tally "$name"
     done
-    if $full; then tally "package"; tally "package trixie"; fi
-    if $full; then tally "lint"; else count "lint" tests/lint.sh "$build"; fi
+    if $full; then
+      wait "$tidy"
+      tally "lint"
+    else
+      count "lint" tests/lint.sh "$build"
+    fi
   fi
   if $full; then
-    # In a build of its own, optimized as a distribution would.
+    # The benchmarks have a build of their own, optimized as a distribution would do it.
     prepare "bench" tests/bench/run.sh && cat "$logs/bench.log"
     prepare "bench library" tests/bench/run.sh --library && cat "$logs/bench-library.log"
     prepare "bench fairness" tests/bench/run.sh --fairness && cat "$logs/bench-fairness.log"

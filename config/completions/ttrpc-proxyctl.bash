@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What bash offers after `ttrpc-proxyctl`: commands, their options, and what these take: files,
-# users, groups, words, and names that the running daemon has. Needs nothing but bash itself.
+# Completion of `ttrpc-proxyctl` in bash: commands, options, and their values, such as files, users,
+# and names that the running daemon knows. It needs no other package.
 
-# _ttrpc_proxyctl_command: the command that stands on the line, if any.
+# _ttrpc_proxyctl_command: prints the command on the line, if there is one.
 _ttrpc_proxyctl_command() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
         close | explain | tap | learn | names)
-        # Not if it is what an option was given.
+        # The word after an option is its value.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
           *) echo "${COMP_WORDS[i]}" && return ;;
@@ -20,7 +20,7 @@ _ttrpc_proxyctl_command() {
   done
 }
 
-# _ttrpc_proxyctl_options COMMAND
+# _ttrpc_proxyctl_options COMMAND: prints the options of a command; without one, the common options.
 _ttrpc_proxyctl_options() {
   echo "--address --timeout --json --help"
   case $1 in
@@ -38,8 +38,8 @@ _ttrpc_proxyctl_options() {
   esac
 }
 
-# _ttrpc_proxyctl_names KIND TYPED: puts the names that the running daemon has, and that begin with
-# what is typed, into COMPREPLY. A name may have blanks. Where no daemon answers there are none.
+# _ttrpc_proxyctl_names KIND TYPED: adds the daemon's names that begin with TYPED to COMPREPLY. Names
+# can contain blanks. Nothing is added if no daemon replies.
 _ttrpc_proxyctl_names() {
   local name typed=$2 quoted=false address=()
   if [[ $COMP_LINE =~ --address[=\ ]+([^\ ]+) ]]; then address=(--address "${BASH_REMATCH[1]}"); fi
@@ -56,7 +56,7 @@ _ttrpc_proxyctl_names() {
 
 _ttrpc_proxyctl() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command words=
-  # `--option=value` is three of bash's words.
+  # Bash splits `--option=value` into three words.
   if [[ $current == = ]]; then
     current=
   elif [[ $previous == = ]]; then
@@ -83,7 +83,7 @@ _ttrpc_proxyctl() {
       words="unix: unix-abstract:"
       ;;
     :)
-      # Behind the scheme: bash replaces only what follows the colon.
+      # Bash replaces only the text after the colon of the scheme.
       compopt -o nospace
       if [[ ${COMP_WORDS[COMP_CWORD - 2]} == *unix ]]; then
         mapfile -t COMPREPLY < <(compgen -f -P // -- "${current#//}")

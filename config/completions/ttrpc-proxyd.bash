@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What bash offers after `ttrpc-proxyd`: its options, levels, files. Needs nothing but bash itself.
+# Completion of `ttrpc-proxyd` in bash: options, levels and files. It needs no other package.
 _ttrpc_proxyd() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What bash offers after `ttrpc`: subcommands, their options, files; sockets as addresses; and, where
-# the line names a schema already, the services and methods in it. Needs nothing but bash itself.
+# Completion of `ttrpc` in bash: commands, options, files and sockets. Once the line names a schema,
+# also its services and methods. It needs no other package.
 
-# _ttrpc_schema WORD…: the options among these that name a schema, one a line.
+# _ttrpc_schema WORD…: prints the schema options among the words and their values, one per line.
 _ttrpc_schema() {
   while [[ $# -gt 1 ]]; do
     case $1 in --proto | -I | --import-path | --descriptor-set) printf '%s\n' "$1" "$2" ;; esac
@@ -11,7 +11,8 @@ _ttrpc_schema() {
   done
 }
 
-# _ttrpc_names WHAT WORD…: services, or methods as SERVICE/METHOD, of the schema on the line.
+# _ttrpc_names WHAT WORD…: prints the services, or methods as SERVICE/METHOD, of the schema that the
+# words name.
 _ttrpc_names() {
   local what=$1 service schema
   shift
@@ -26,8 +27,8 @@ _ttrpc_names() {
   fi
 }
 
-# How many words that are neither options nor their values stand before the one that is typed.
-# `unix:///run/x.sock` is several of bash's words, as `:` parts them; the address counts once.
+# _ttrpc_positionals: counts the words before the current one that are neither options nor their
+# values. Bash splits `unix:///run/x.sock` at the colon; the address counts once.
 _ttrpc_positionals() {
   local i word count=0 glued=false
   for ((i = 2; i < COMP_CWORD; i++)); do
@@ -67,7 +68,7 @@ _ttrpc() {
     --stream) words="client server both" ;;
     -d | --data | --metadata | --timeout | --connect-timeout | --max-message-size) return ;;
     :)
-      # Behind the scheme: bash replaces only what follows the colon.
+      # Bash replaces only the text after the colon of the scheme.
       compopt -o nospace
       if [[ ${COMP_WORDS[COMP_CWORD - 2]} == *unix ]]; then
         mapfile -t COMPREPLY < <(compgen -f -P // -- "${current#//}")

@@ -16,11 +16,11 @@ using ttrpc::StatusCode;
 
 namespace {
 
-// A handful of tools at a time; what each of them may hold is bounded by this, too.
+// These limits are enough for a handful of tools, and bound the memory that they can hold.
 constexpr size_t kConnections = 64;
 constexpr size_t kStreams = 16;
 
-// Those that only show what there is are not worth a line: they are asked every second.
+// Methods that only read state are not audited: tools call them every second.
 constexpr std::array<std::string_view, 5> kAudited = {"Reload", "Drain", "SetLogLevel", "ClosePeer",
                                                       "Tap"};
 
@@ -48,7 +48,7 @@ std::vector<BoundSocket> AdminServer::Commit(ListenerSet::Change change) {
   return gone;
 }
 
-// Connections outlive reloads: each call is checked anew.
+// Connections outlive reloads, so each call is checked again.
 ttrpc::ServerOptions AdminServer::Options() {
   ttrpc::ServerOptions options;
   options.connections = kConnections;
@@ -72,13 +72,13 @@ ttrpc::ServerOptions AdminServer::Options() {
   return options;
 }
 
-// As a rule with these users would.
+// [admin] users admit a caller as the `users` of a rule would.
 bool AdminServer::Allows(const ttrpc::UnixCredentials& caller) const {
   const std::optional<AdminConfig>& admin = info_.config().admin;
   if (!admin) return false;
   RuleConfig rule;
   rule.users = admin->users;
-  // The groups are not read: whoever may open the socket chooses how many there are.
+  // The groups are not read: a client chooses how many it has, and reading them takes time.
   return FitsIdentity(rule, {.uid = caller.uid, .gid = caller.gid, .groups = {}},
                       info_.proxy.snapshot().policy.overflow());
 }
@@ -86,21 +86,21 @@ bool AdminServer::Allows(const ttrpc::UnixCredentials& caller) const {
 Status AdminServer::LetIn(const ttrpc::UnixCredentials& caller) {
   if (Allows(caller)) return {};
   Record(AuditEvent::kRefuse, caller, nullptr);
-  return {StatusCode::kPermissionDenied, "not one of [admin] users"};
+  return {StatusCode::kPermissionDenied, "not listed in [admin] users"};
 }
 
 Status AdminServer::CheckCall(const ttrpc::UnixCredentials& caller,
                               const ttrpc::MethodInfo& method) {
   if (!Allows(caller)) {
     Record(AuditEvent::kDeny, caller, &method);
-    return {StatusCode::kPermissionDenied, "not one of [admin] users"};
+    return {StatusCode::kPermissionDenied, "not listed in [admin] users"};
   }
   if (IsAudited(method.method)) Record(AuditEvent::kCall, caller, &method);
   return {};
 }
 
-// Whatever [audit] calls says: who looks at others' calls, or ends them, must not be able to do so
-// unseen.
+// These lines ignore [audit] calls: a user who watches or ends the calls of others must always
+// leave a trace.
 void AdminServer::Record(AuditEvent event, const ttrpc::UnixCredentials& caller,
                          const ttrpc::MethodInfo* method) const {
   AuditRecord record;

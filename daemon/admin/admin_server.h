@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminServer: [admin]: its socket, who is let in there, and what of it is written to the audit. On
-// the loop's thread.
+// AdminServer: implements [admin]. It owns the socket, admits clients, and audits their calls. It
+// runs on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -22,12 +22,12 @@ namespace proxyd {
 
 class AdminServer {
  public:
-  // `info` and `actions` must outlive it.
+  // `info` and `actions` must outlive this object.
   AdminServer(DaemonInfo& info, AdminActions& actions);
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
-  // See ListenerSet.
+  // ListenerSet documents these.
   std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
   ttrpc::Result<ListenerSet::Change> Prepare(const Config& after, ListenerSet::NewSockets made) {
     return listeners_.Prepare(SocketsOf(after.admin), std::move(made));
@@ -35,13 +35,14 @@ class AdminServer {
   ttrpc::Result<ListenerSet::Change> Prepare(const Config& after) {
     return listeners_.Prepare(SocketsOf(after.admin));
   }
-  // When the configuration that it was prepared for counts.
+  // Call it when the configuration that `change` was prepared for is in force. It also ends the
+  // taps of users who are no longer listed.
   [[nodiscard]] std::vector<BoundSocket> Commit(ListenerSet::Change change);
 
-  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  // Stops listening and removes the socket. Connections stay open. A drain begins with this.
   void StopListening() { listeners_.Clear(); }
 
-  // To whoever asked for a reload.
+  // Replies to all clients that wait for a reload.
   void Reloaded(const ReloadOutcome& outcome) { service_.Reloaded(outcome); }
 
  private:

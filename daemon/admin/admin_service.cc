@@ -30,7 +30,7 @@ using ttrpc::StatusCode;
 
 namespace {
 
-// Each sees everything, and costs time with every call.
+// Every tap costs time on each call, so their number is limited.
 constexpr size_t kTaps = 8;
 constexpr uint32_t kListedByDefault = 1000;
 constexpr uint32_t kListedAtMost = 10000;
@@ -48,7 +48,7 @@ int64_t SinceEpoch(std::chrono::system_clock::time_point time) {
   return Microseconds(time.time_since_epoch());
 }
 
-// To be awaited: the others of the loop have their turn.
+// NextWakeUp is awaited between slices of long work, so that the loop serves others in between.
 class NextWakeUp {
  public:
   explicit NextWakeUp(ttrpc::IoLoop& loop)
@@ -77,7 +77,7 @@ void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_buffered(limits.buffered);
 }
 
-// The name of a user for a field of text.
+// Returns the name of a user for a string field, which must be UTF-8.
 std::string NameOf(const DaemonInfo& info, uid_t uid) {
   return AsText(info.reports.audit().UserName(uid));
 }
@@ -114,7 +114,8 @@ void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
 
 }  // namespace
 
-// A caller that waits for a reload's end. It may go before that.
+// ReloadWait is a caller that waits for the end of a reload. It can be destroyed before that end,
+// when the caller disconnects.
 class AdminService::ReloadWait {
  public:
   explicit ReloadWait(AdminService& service) : service_(service), waiter_(service.loop_) {
@@ -146,7 +147,7 @@ void AdminService::Reloaded(const ReloadOutcome& outcome) {
 void AdminService::EndTaps(const std::function<bool(const ttrpc::UnixCredentials&)>& allowed) {
   for (TapQueue* tap : taps_) {
     if (!allowed(tap->caller()))
-      tap->End({StatusCode::kPermissionDenied, "no longer one of [admin] users"});
+      tap->End({StatusCode::kPermissionDenied, "no longer listed in [admin] users"});
   }
 }
 
@@ -227,7 +228,7 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
   for (const Peer& peer : info_.proxy.worker().peers())
     peer.calls().ForEach([&](const auto& call) { found.push_back({&peer, call.get()}); });
   const size_t listed = std::min(LimitOf(request.limit()), found.size());
-  // Calls that were read together began at the same time.
+  // Calls that were read together have the same start time, so ids decide their order.
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
                     [](const Found& a, const Found& b) {
                       return std::tuple(a.call->start, a.peer->identity().id, a.call->id) <
@@ -248,7 +249,7 @@ AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
 AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
                                                                const v1::ListRulesRequest&) {
   const Config& config = info_.config();
-  std::map<std::string_view, uint64_t> hits;  // by rule; its name tells it from all others
+  std::map<std::string_view, uint64_t> hits;  // by the name of the rule, which is unique
   for (const auto& [key, rule] : info_.proxy.worker().labeled_counters().rules())
     hits[key.rule] += rule.decisions;
   v1::ListRulesReply reply;
@@ -339,7 +340,7 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
     co_return Status(StatusCode::kFailedPrecondition, AsText(text));
   }
   v1::ReloadReply reply;
-  // The configuration is in force: a reply that is too long would be an error all the same.
+  // A reply that is too long would report an error although the configuration is in force.
   for (const std::string& warning : LinesThatFit(outcome.warnings, "warnings"))
     reply.add_warnings(AsText(warning));
   co_return reply;
@@ -347,11 +348,11 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
 
 AdminService::Task<v1::DrainReply> AdminService::Drain(ttrpc::Context& context,
                                                        const v1::DrainRequest&) {
-  // Once more would be the order to exit at once.
+  // A second drain would make the daemon exit at once.
   if (!info_.draining) {
     const ttrpc::UnixCredentials& caller = *context.credentials();
     actions_.Drain("uid " + std::to_string(caller.uid) + ", pid " + std::to_string(caller.pid) +
-                   " by [admin]");
+                   " through [admin]");
   }
   co_return v1::DrainReply();
 }
@@ -362,7 +363,7 @@ AdminService::Task<v1::SetLogLevelReply> AdminService::SetLogLevel(
   const auto level = FindWord(kLogLevelWords, request.level());
   if (!level)
     co_return Status(StatusCode::kInvalidArgument,
-                     "no such level, expected " + Enumerate(ListOf(kLogLevelWords)));
+                     "unknown level; use " + Enumerate(ListOf(kLogLevelWords)));
   SetLogLevelNow(*level);
   spdlog::info("log level: {}", request.level());
   v1::SetLogLevelReply reply;
@@ -376,7 +377,8 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
   const auto& listeners = snapshot.config.listeners;
   const bool any = request.listener().empty();
   if (any && listeners.size() != 1)
-    co_return Status(StatusCode::kInvalidArgument, "name a listener; " + ThereAre(listeners));
+    co_return Status(StatusCode::kInvalidArgument,
+                     "the request names no listener; " + ThereAre(listeners));
   const auto listener = std::find_if(
       listeners.begin(), listeners.end(),
       [any, &request](const ListenerConfig& own) { return any || own.name == request.listener(); });
@@ -412,14 +414,15 @@ AdminService::Task<v1::ClosePeerReply> AdminService::ClosePeer(
   if (request.listener().empty()) {
     Peer* const peer = worker.FindPeer(request.id());
     if (peer == nullptr)
-      co_return Status(StatusCode::kNotFound, "no peer " + std::to_string(request.id()));
+      co_return Status(StatusCode::kNotFound,
+                       "peer " + std::to_string(request.id()) + " is not connected");
     peer->Close();
     reply.set_closed(1);
     co_return reply;
   }
   if (!worker.KnowsListener(request.listener()))
-    co_return Status(StatusCode::kNotFound, "no such listener: " + request.listener());
-  // Those who come meanwhile are not meant.
+    co_return NoSuchName("listener", request.listener(), info_.config().listeners);
+  // Peers that connect during this loop stay.
   const uint64_t last_peer = worker.last_peer_id();
   while (const size_t closed = worker.CloseSome(request.listener(), last_peer)) {
     reply.set_closed(reply.closed() + closed);
@@ -428,8 +431,8 @@ AdminService::Task<v1::ClosePeerReply> AdminService::ClosePeer(
   co_return reply;
 }
 
-// A tap for a name that nothing has would wait for ever. A listener may be one that a reload has
-// removed, whose peers have stayed, or the admin service itself.
+// A tap with an unknown name would never get an event, so it is an error. A listener can also be
+// the admin service, or a removed listener that still has peers.
 Status AdminService::CheckNames(const v1::TapRequest& request) const {
   const Config& config = info_.config();
   for (const std::string& name : request.listeners()) {
@@ -450,8 +453,9 @@ ttrpc::Task<Status> AdminService::Tap(ttrpc::Context& context, const v1::TapRequ
   if (Status status = TapQueue::Check(request); !status.ok()) co_return status;
   if (Status status = CheckNames(request); !status.ok()) co_return status;
   if (taps_.size() >= kTaps)
-    co_return Status(StatusCode::kResourceExhausted,
-                     "there are " + std::to_string(kTaps) + " taps already");
+    co_return Status(
+        StatusCode::kResourceExhausted,
+        std::to_string(kTaps) + " taps are running, which is the limit; end one first");
   TapQueue tap(loop_, info_.reports, request, *context.credentials());
   struct Listed {
     std::vector<TapQueue*>& taps;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminService: what admin.proto offers, over what the daemon is. Whoever calls has been let in. On
-// the loop's thread.
+// AdminService: implements admin.proto. AdminServer has admitted each caller. It runs on the loop's
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,20 @@
 namespace proxyd {
 
 struct ReloadOutcome {
-  // Each is one line, as the log has it. Without any the configuration was applied.
+  // Each error is one line, as in the log. If there is none, the configuration was applied.
   std::vector<std::string> errors;
-  std::vector<std::string> warnings;  // as --check prints them
+  std::vector<std::string> warnings;  // lines as printed by --check
 };
 
-// What the service has the daemon do.
+// AdminActions are what the service can make the daemon do.
 class AdminActions {
  public:
-  // AdminService::Reloaded() is called when it is done. Not while draining.
+  // Starts a reload; AdminService::Reloaded() is called at its end. Must not be called while the
+  // daemon is draining.
   virtual void Reload() = 0;
-  // `asker`: in words for the log.
+  // `asker` names the caller in the log.
   virtual void Drain(const std::string& asker) = 0;
-  // What GetMetrics() sends.
+  // Returns the text that GetMetrics() sends.
   virtual std::unique_ptr<SlicedText> Metrics() = 0;
 
  protected:
@@ -42,17 +43,17 @@ class AdminActions {
 
 class AdminService final : public ttrpc::proxy::v1::Admin {
  public:
-  // What audit and tap call the admin service where they name a listener; no listener can have this
-  // name by accident.
+  // The name of the admin service where an audit line or a tap event names a listener. The brackets
+  // keep it apart from names in a configuration.
   static constexpr std::string_view kLabel = "[admin]";
 
-  // All of them must outlive it.
+  // All arguments must outlive this object.
   AdminService(ttrpc::IoLoop& loop, DaemonInfo& info, AdminActions& actions)
       : loop_(loop), info_(info), actions_(actions) {}
 
-  // A reload has ended, whoever asked for it.
+  // Call it at the end of every reload, also of one that another caller or a signal began.
   void Reloaded(const ReloadOutcome& outcome);
-  // Ends the taps of those who may not have one any more.
+  // Ends the taps of callers for which `allowed` returns false.
   void EndTaps(const std::function<bool(const ttrpc::UnixCredentials&)>& allowed);
 
  private:
@@ -88,7 +89,7 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
                                  const ttrpc::proxy::v1::TapRequest& request,
                                  ttrpc::SendStream<ttrpc::proxy::v1::TapEvent>& replies) override;
 
-  // NOT_FOUND: a filter has a name that nothing has.
+  // NOT_FOUND: a filter names something that does not exist.
   ttrpc::Status CheckNames(const ttrpc::proxy::v1::TapRequest& request) const;
 
   class ReloadWait;

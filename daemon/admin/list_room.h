@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListRoom: keeps a list in a reply of the admin service so short that it fits into a message,
-// however long its entries are. LinesThatFit() does so for a list of lines, which says in words
-// what is left out. One thread.
+// ListRoom: limits a list in a reply of the admin service to what fits into a message, however long
+// its entries are. It belongs to one thread. LinesThatFit() does the same for a list of lines, and
+// counts the omitted ones in a last line.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,10 @@ namespace proxyd {
 
 class ListRoom {
  public:
-  // The rest of a message is for what stands around a list.
+  // The rest of the message is for the other fields of the reply.
   static constexpr size_t kBytes = ttrpc::kDefaultMessageSize - 1024;
 
-  // Whether the list has room for the last of its entries, which is removed if it has not.
+  // Counts the last entry. Removes it and returns false if the list has no room for it.
   template <typename Entries>
   bool Keep(Entries* entries) {
     constexpr size_t kTagAndLength = 8;
@@ -30,11 +30,11 @@ class ListRoom {
   }
 
  private:
-  size_t bytes_ = 0;  // of the entries so far
+  size_t bytes_ = 0;  // size of the entries so far
 };
 
-// Returns as many of `lines` as fit into `room` bytes of a message; if these are not all, another
-// one says how many `kind` more there are.
+// Returns as many of `lines` as fit into `room` bytes of a message. If some do not fit, a further
+// line counts them; `kind` names what they are.
 inline std::vector<std::string> LinesThatFit(const std::vector<std::string>& lines,
                                              std::string_view kind,
                                              size_t room = ListRoom::kBytes) {

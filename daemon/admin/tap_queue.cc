@@ -22,7 +22,7 @@ int64_t Microseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }
 
-// Of what the peer chose, as much as an audit line shows.
+// Shortens text that a peer chose to the length that an audit line shows.
 std::string Shown(std::string_view text) { return AsText(text.substr(0, kAuditValueLimit)); }
 
 template <typename Set, typename Values>
@@ -48,11 +48,11 @@ std::string AsText(std::string_view text) {
 Status TapQueue::Check(const ttrpc::proxy::v1::TapRequest& request) {
   if (!request.method().empty() && !ParseMethodPattern(request.method()))
     return {StatusCode::kInvalidArgument,
-            "method is no pattern, expected " + std::string(kMethodPatternForm)};
+            "method is not a pattern; write " + std::string(kMethodPatternForm)};
   if (request.payload_bytes() > kPayloadBytes)
-    return {StatusCode::kInvalidArgument,
-            "payload_bytes is " + std::to_string(request.payload_bytes()) + ", expected at most " +
-                std::to_string(kPayloadBytes)};
+    return {StatusCode::kInvalidArgument, "payload_bytes is " +
+                                              std::to_string(request.payload_bytes()) +
+                                              "; use at most " + std::to_string(kPayloadBytes)};
   return {};
 }
 

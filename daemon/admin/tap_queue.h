@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TapQueue: what one caller of Tap asked to see, until it has taken it. It is bounded: whoever is
-// too slow loses events, and is told how many. On the loop's thread.
+// TapQueue: queues the events that one caller of Tap asked for. The queue is bounded. A caller that
+// is too slow loses events, and later events report how many. It runs on the loop's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -24,19 +24,19 @@
 
 namespace proxyd {
 
-// For a field of text, whatever a peer sent: what is not ASCII as `?`.
+// Makes bytes of a peer valid in a string field: replaces each byte that is not ASCII with `?`.
 std::string AsText(std::string_view text);
 
 class TapQueue final : public ReportSink {
  public:
   static constexpr size_t kEvents = 4096;
   static constexpr size_t kBytes = size_t{4} << 20;
-  static constexpr uint32_t kPayloadBytes = 64U << 10;  // of one message
+  static constexpr uint32_t kPayloadBytes = 64U << 10;  // the most of one message
 
-  // INVALID_ARGUMENT: what of the request cannot be asked for.
+  // INVALID_ARGUMENT: the request is malformed.
   static ttrpc::Status Check(const ttrpc::proxy::v1::TapRequest& request);
 
-  // A request that was checked. All of them must outlive it.
+  // `request` must have passed Check(). `loop`, `reports` and `caller` must outlive this object.
   TapQueue(ttrpc::IoLoop& loop, Reports& reports, const ttrpc::proxy::v1::TapRequest& request,
            const ttrpc::UnixCredentials& caller);
   ~TapQueue();
@@ -45,14 +45,14 @@ class TapQueue final : public ReportSink {
 
   const ttrpc::UnixCredentials& caller() const { return caller_; }
 
-  // The next event, if there is one.
+  // Removes and returns the next event, if there is one.
   std::optional<ttrpc::proxy::v1::TapEvent> Take();
-  // No more events, why. What is queued is lost.
+  // Ends the tap with `status`. Queued events are dropped.
   void End(ttrpc::Status status);
   bool ended() const { return ended_; }
   const ttrpc::Status& status() const { return status_; }
 
-  // co_await queue: until there is something to take, or it has ended.
+  // `co_await queue` suspends until there is an event or the tap has ended.
   bool await_ready() const noexcept { return ended_ || !events_.empty(); }
   void await_suspend(std::coroutine_handle<> waiting) { waiter_.Wait(waiting); }
   void await_resume() const noexcept {}
@@ -64,7 +64,7 @@ class TapQueue final : public ReportSink {
   void OnPayload(const PayloadRecord& record) override;
   bool wants_payloads() const override { return payload_bytes_ > 0; }
 
-  // Whom and what it is about.
+  // The values of an event that filters are compared with.
   struct Subject {
     uid_t uid;
     std::string_view listener;
@@ -88,7 +88,7 @@ class TapQueue final : public ReportSink {
   const size_t payload_bytes_;
 
   std::deque<Event> events_;
-  size_t bytes_ = 0;  // of them
+  size_t bytes_ = 0;  // size of `events_`
   uint64_t dropped_ = 0;
   bool ended_ = false;
   ttrpc::Status status_;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads what all of the daemon's sockets have in common: an address that no other socket has, and
-// who may connect. It is a gate: an owner, a group or a mode that could not be set is an error.
-// Everything but the NameResolver is pure. One thread.
+// Reads the keys that all sockets of the daemon share: an address, which no other socket may have,
+// and owner, group and mode. This is a gate: an owner, a group or a mode that could not be applied
+// is an error. Pure except for the NameResolver; one thread.
+#include <array>
+#include <charconv>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,46 +30,54 @@ std::optional<mode_t> ParseMode(std::string_view text) {
   return mode <= kMaxMode ? std::optional(mode) : std::nullopt;
 }
 
+// The digits that the author of `mode = 660` or `mode = 0o660` means; empty for any other value.
+std::string DigitsOf(const toml::node& value) {
+  const auto* integer = value.as_integer();
+  if (integer == nullptr) return {};
+  const bool octal = integer->flags() == toml::value_flags::format_as_octal;
+  std::array<char, 32> digits{};
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), integer->get(), octal ? 8 : 10)
+          .ptr;
+  return (octal ? "0" : "") + std::string(digits.data(), end);
+}
+
 void ReadMode(TableReader* in, mode_t* out) {
   const auto entry = in->Find("mode");
   if (!entry) return;
   const auto mode = entry->value.is_string() ? ParseMode(StringOf(entry->value)) : std::nullopt;
   if (mode) {
     *out = *mode;
-  } else {
-    in->Wrong(*entry, "octal digits in quotes, at most \"0777\"");
+    return;
   }
+  const std::string digits = DigitsOf(entry->value);
+  in->Wrong(*entry, ParseMode(digits) ? "write it in quotes: mode = \"" + digits + "\""
+                                      : "use octal digits in quotes, at most \"0777\"");
 }
 
-// owner, group and mode would promise what nobody does.
+// Refuses keys that would be silently ignored, because the socket has no file to apply them to.
 void RefuseWithoutPath(AddressKind kind, TableReader* in) {
-  std::string_view which;
   std::string_view why;
   switch (kind) {
     case AddressKind::kPath:
     case AddressKind::kUnknown:
       return;
     case AddressKind::kAbstract:
-      which = "an abstract";
-      why = "an abstract socket has none";
+      why = "on an abstract socket; remove it, or use unix:///abs/path";
       break;
     case AddressKind::kPassed:
-      which = "a systemd:";
-      why = "its .socket unit sets SocketUser=, SocketGroup= and SocketMode=";
+      why =
+          "on a systemd: socket; use SocketUser=, SocketGroup= and SocketMode= in its .socket unit";
       break;
     case AddressKind::kTcp:
-      which = "a tcp:";
-      why = "whoever is on this machine can connect to it";
+      why =
+          "on a tcp: address, to which every local user can connect; remove it, or use "
+          "unix:///abs/path";
       break;
   }
   for (const std::string_view key : {"owner", "group", "mode"}) {
     if (const auto entry = in->Peek(key)) {
-      in->Error(PositionOf(entry->key),
-                std::string(key)
-                    .append(" stands with ")
-                    .append(which)
-                    .append(" address, expected it only with unix:///abs/path: ")
-                    .append(why));
+      in->Error(PositionOf(entry->key), std::string(key).append(" cannot be set ").append(why));
     }
   }
 }
@@ -97,9 +107,9 @@ SocketAccess ReadAccess(AddressKind kind, TableReader* in, ReadScope* scope) {
 void ClaimAddress(const WrittenAddress& written, const std::string& address, ReadScope* scope) {
   const auto [claim, is_new] = scope->own_addresses.emplace(address, written.position);
   if (is_new) return;
-  scope->errors.Add(written.position, "address is " + QuoteShort(written.text) +
-                                          ", which stands at " + claim->second.ToString() +
-                                          " already, expected one of its own");
+  scope->errors.Add(written.position, "address " + QuoteShort(written.text) +
+                                          " is already used at " + claim->second.ToString() +
+                                          "; use another address");
 }
 
 }  // namespace proxyd

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [admin] and [metrics]: where the daemon itself is asked. A gate: an address at which anybody on
-// a network could connect is refused here.
+// Reads [admin] and [metrics], the services of the daemon itself. This is a gate: it refuses an
+// address to which anyone on a network could connect.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -21,40 +21,44 @@ namespace {
 
 constexpr std::string_view kAdminAddress = "unix:///run/ttrpc-proxy/admin.sock";
 constexpr std::string_view kMetricsAddress = "unix:///run/ttrpc-proxy/metrics.sock";
+constexpr std::string_view kAdminAdvice = "use unix:///abs/path or unix-abstract:name";
+constexpr std::string_view kMetricsAdvice =
+    "use unix:///abs/path, unix-abstract:name or tcp:127.0.0.1:PORT";
 constexpr std::string_view kTcp = "tcp:";
-// A Prometheus wants fewer series than this of one target.
+// More series than this from one target would be too many for Prometheus.
 constexpr uint32_t kMostMetricsUsers = 10'000;
 
-// `address`, or the default; nothing where it is no string.
-std::optional<WrittenAddress> FindAddress(std::string_view by_default, std::string_view expected,
+// Returns `address` or its default, and nothing if it is not a string.
+std::optional<WrittenAddress> FindAddress(std::string_view by_default, std::string_view advice,
                                           TableReader* in) {
   const auto entry = in->Find("address");
   if (!entry) return WrittenAddress{std::string(by_default), in->position()};
   if (entry->value.is_string())
     return WrittenAddress{StringOf(entry->value), PositionOf(entry->value)};
-  in->Wrong(*entry, expected);
+  in->Wrong(*entry, advice);
   return std::nullopt;
 }
 
-// A Unix socket by path or abstract name.
-std::optional<ttrpc::Address> ParseUnix(const WrittenAddress& written, std::string_view expected,
+// Parses the address of a Unix socket with a path or an abstract name.
+std::optional<ttrpc::Address> ParseUnix(const WrittenAddress& written, std::string_view advice,
                                         ReadScope* scope) {
   const std::string what = "address is " + QuoteShort(written.text);
   const bool unix_socket =
       written.text.starts_with("unix:") || written.text.starts_with("unix-abstract:");
   if (!unix_socket) {
-    scope->errors.Add(written.position, what + ", expected " + std::string(expected));
+    scope->errors.Add(written.position, what + "; " + std::string(advice));
     return std::nullopt;
   }
   auto address = ttrpc::Address::Parse(written.text);
   if (!address) {
-    scope->errors.Add(written.position, what + ": " + address.error().message());
+    scope->errors.Add(written.position,
+                      what + ", which is not valid: " + address.error().message());
     return std::nullopt;
   }
   return *std::move(address);
 }
 
-// A number without a sign, a zero in front or anything behind it.
+// Parses a port without a sign, leading zeros or trailing characters.
 std::optional<uint16_t> ParsePort(std::string_view digits) {
   uint16_t port = 0;
   const char* const last = digits.data() + digits.size();
@@ -63,7 +67,7 @@ std::optional<uint16_t> ParsePort(std::string_view digits) {
   return good ? std::optional(port) : std::nullopt;
 }
 
-// 127.0.0.0/8, written with four numbers, or ::1, which no other spelling stands for.
+// Accepts an address of 127.0.0.0/8 written as four numbers, and ::1 in this spelling only.
 bool IsLoopback(const std::string& host) {
   if (host == "::1") return true;
   in_addr address{};
@@ -71,7 +75,7 @@ bool IsLoopback(const std::string& host) {
          ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-// What follows `tcp:`; nothing: it is not a loopback address with a port.
+// Parses the text after `tcp:`. Returns nothing unless it is a loopback address with a port.
 std::optional<TcpAddress> ParseTcp(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == text.npos) return std::nullopt;
@@ -80,7 +84,7 @@ std::optional<TcpAddress> ParseTcp(std::string_view text) {
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   TcpAddress address{.host = std::string(host), .port = 0};
-  // Without brackets nobody could tell where an IPv6 address ends.
+  // Without brackets, the end of an IPv6 address would be ambiguous.
   if (bracketed != (host.find(':') != host.npos) || !IsLoopback(address.host)) return std::nullopt;
   const auto port = ParsePort(digits);
   if (!port) return std::nullopt;
@@ -89,12 +93,11 @@ std::optional<TcpAddress> ParseTcp(std::string_view text) {
 }
 
 std::optional<MetricsAddress> ParseMetricsAddress(const WrittenAddress& written, ReadScope* scope) {
-  if (!written.text.starts_with(kTcp))
-    return ParseUnix(written, "a Unix socket, or tcp:127.0.0.1:PORT", scope);
+  if (!written.text.starts_with(kTcp)) return ParseUnix(written, kMetricsAdvice, scope);
   auto address = ParseTcp(std::string_view(written.text).substr(kTcp.size()));
   if (address) return *std::move(address);
   scope->errors.Add(written.position, "address is " + QuoteShort(written.text) +
-                                          ", expected a loopback address and a port after tcp:, as "
+                                          "; use a loopback address and a port, such as "
                                           "tcp:127.0.0.1:9464 or tcp:[::1]:9464");
   return std::nullopt;
 }
@@ -110,11 +113,10 @@ std::string ToString(const MetricsAddress& address) {
 }
 
 std::optional<AdminConfig> ReadAdmin(const TomlTables& tables, ReadScope* scope) {
-  constexpr std::string_view kExpected = "a Unix socket: unix:///abs/path or unix-abstract:name";
   TableReader in("[admin]", tables, &scope->errors);
   std::optional<ttrpc::Address> address;
-  if (const auto value = FindAddress(kAdminAddress, kExpected, &in)) {
-    address = ParseUnix(*value, kExpected, scope);
+  if (const auto value = FindAddress(kAdminAddress, kAdminAdvice, &in)) {
+    address = ParseUnix(*value, kAdminAdvice, scope);
     if (address) ClaimAddress(*value, address->ToString(), scope);
   }
   const SocketAccess access =
@@ -133,8 +135,7 @@ std::optional<AdminConfig> ReadAdmin(const TomlTables& tables, ReadScope* scope)
 std::optional<MetricsConfig> ReadMetrics(const TomlTables& tables, ReadScope* scope) {
   TableReader in("[metrics]", tables, &scope->errors);
   std::optional<MetricsAddress> address;
-  if (const auto value =
-          FindAddress(kMetricsAddress, "a Unix socket, or tcp:127.0.0.1:PORT", &in)) {
+  if (const auto value = FindAddress(kMetricsAddress, kMetricsAdvice, &in)) {
     address = ParseMetricsAddress(*value, scope);
     if (address) ClaimAddress(*value, ToString(*address), scope);
   }

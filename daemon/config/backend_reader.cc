@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[backend]].
+// Reads [[backend]] tables.
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,32 +18,34 @@ using text::QuoteShort;
 
 namespace {
 
-constexpr std::string_view kExpectedAddress =
-    "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT";
+constexpr std::string_view kAddressAdvice =
+    "use unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT";
 
-// As `what` has it, for messages.
+// Parses one address. `what` begins the error messages: `address is "unix:x"`.
 std::optional<ttrpc::Address> ParseAddress(const toml::node& value, const std::string& what,
                                            TableReader* in, ReadScope* scope) {
   if (StringOf(value) == "discovered") {
-    in->Error(PositionOf(value), what + ", and discovered is not supported yet");
+    in->Error(PositionOf(value),
+              what + ", which is not supported yet; " + std::string(kAddressAdvice));
     return std::nullopt;
   }
   if (StringOf(value).starts_with("systemd:")) {
-    in->Error(PositionOf(value), what + ", expected systemd: only in [[listener]]");
+    in->Error(PositionOf(value),
+              what + ", which only a [[listener]] can use; " + std::string(kAddressAdvice));
     return std::nullopt;
   }
   auto address = ttrpc::Address::Parse(StringOf(value));
   if (!address) {
-    in->Error(PositionOf(value), what + ": " + address.error().message());
+    in->Error(PositionOf(value), what + ", which is not valid: " + address.error().message());
     return std::nullopt;
   }
   const bool hybrid = address->kind() == ttrpc::Address::Kind::kHybridVsock;
   const auto own =
       scope->own_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
   if (own != scope->own_addresses.end()) {
-    in->Error(PositionOf(value),
-              what + ", which stands at " + own->second.ToString() +
-                  " as our own, expected another: calls would come back for ever");
+    in->Error(PositionOf(value), what + ", where the daemon itself listens (" +
+                                     own->second.ToString() +
+                                     "); use the address of another server");
   }
   return *std::move(address);
 }
@@ -52,26 +54,26 @@ void ReadAddress(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>*
   const auto entry = in->Find("address");
   if (!entry) return;
   const toml::node& value = entry->value;
-  if (!value.is_string()) return in->Wrong(*entry, kExpectedAddress);
+  if (!value.is_string()) return in->Wrong(*entry, kAddressAdvice);
   auto address = ParseAddress(value, "address is " + QuoteShort(StringOf(value)), in, scope);
   if (address) out->push_back(*std::move(address));
 }
 
 void ReadAddresses(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
-  const auto* list = in->FindStrings("addresses", "an array of addresses");
+  const auto* list = in->FindStrings("addresses", "use an array of one or more addresses");
   if (list == nullptr) return;
   for (const toml::node& value : *list) {
-    const std::string what = "addresses has " + QuoteShort(StringOf(value)) + " in it";
+    const std::string what = "addresses contains " + QuoteShort(StringOf(value));
     auto address = ParseAddress(value, what, in, scope);
     if (!address) continue;
-    // In another spelling.
+    // The same address may have been listed in another spelling.
     if (std::find(out->begin(), out->end(), *address) != out->end())
-      in->Error(PositionOf(value), what + " twice, expected each once");
+      in->Error(PositionOf(value), what + " twice; remove one of the two");
     out->push_back(*std::move(address));
   }
 }
 
-// From `address` or `addresses`, one of which must be there.
+// Reads `address` or `addresses`. A backend must have exactly one of them.
 std::vector<ttrpc::Address> ReadEitherAddress(TableReader* in, ReadScope* scope) {
   std::vector<ttrpc::Address> addresses;
   ReadAddress(in, scope, &addresses);
@@ -79,10 +81,9 @@ std::vector<ttrpc::Address> ReadEitherAddress(TableReader* in, ReadScope* scope)
   const auto list = in->Peek("addresses");
   const bool single = in->Peek("address").has_value();
   if (single && list) {
-    in->Error(PositionOf(list->key), "addresses stands with address, expected one of them");
+    in->Error(PositionOf(list->key), "address and addresses are both set; remove one of them");
   } else if (!single && !list) {
-    in->Error(in->position(),
-              "[[backend]] has neither address nor addresses, expected one of them");
+    in->Error(in->position(), "[[backend]] has neither address nor addresses; add one of them");
   }
   return addresses;
 }
@@ -93,7 +94,7 @@ BackendConfig::Balance ReadBalance(TableReader* in) {
   const auto entry = in->Peek("balance");
   if (entry && !in->Peek("addresses"))
     in->Error(PositionOf(entry->key),
-              "balance stands without addresses, expected it only with them");
+              "balance is set without addresses; remove it, or use addresses");
   return balance;
 }
 
@@ -103,7 +104,8 @@ std::vector<uid_t> DefaultUsers() {
   return users;
 }
 
-// A gate: whose a vsock port is cannot be known, so `users` would promise what is not checked.
+// Refuses `users` with a vsock address. The owner of a vsock port is unknown, so the key would
+// promise a check that is never made.
 IdSet ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in, ReadScope* scope) {
   IdSet users = ReadIdList("users", IdKind::kUser, in, scope);
   const auto entry = in->Peek("users");
@@ -111,19 +113,19 @@ IdSet ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in, R
                                   [](const ttrpc::Address& a) { return !a.is_unix(); });
   if (entry && vsock != addresses.end()) {
     in->Error(PositionOf(entry->key),
-              "users stands with " + vsock->ToString() +
-                  ", expected it only with Unix sockets: nobody can tell who "
-                  "listens there");
+              "users is set, but the owner of " + vsock->ToString() +
+                  " cannot be checked; remove users, or use only Unix sockets");
   }
   if (users.empty()) users.exact = DefaultUsers();
   return users;
 }
 
-// Every wait has a deadline, and a connect(2) that is out of time at once never succeeds.
+// Refuses 0, which would end every connect(2) before it succeeds. "0" does not mean "never" here,
+// since every wait has a deadline.
 void ReadConnectTimeout(TableReader* in, Duration* out) {
   in->ReadDuration("connect_timeout", out);
   const auto entry = in->Peek("connect_timeout");
-  if (entry && *out == Duration{0}) in->Wrong(*entry, "more than 0");
+  if (entry && *out == Duration{0}) in->Wrong(*entry, "use a duration longer than 0");
 }
 
 }  // namespace
@@ -140,7 +142,7 @@ std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* sc
   ReadConnectTimeout(&in, &connect_timeout);
   Duration wait{0};
   in.ReadDuration("wait", &wait);
-  // Whose calls are on a connection of all the user's peers is nobody's but theirs.
+  // Losing a shared connection fails only the calls on it; the peers stay connected.
   auto on_disconnect = connections == BackendConfig::Connections::kPerPeer
                            ? BackendConfig::OnDisconnect::kClosePeers
                            : BackendConfig::OnDisconnect::kFailCalls;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Config: the effective configuration as values, defaults filled in, names resolved. What it holds
-// is complete and consistent: the loader (load.h) returns errors instead of a Config that is not.
-// No I/O; immutable once loaded.
+// Config: the effective configuration as values, with defaults filled in and names resolved. It is
+// complete and consistent, since the loader (load.h) returns errors instead of a Config otherwise.
+// It does no I/O, and is immutable once loaded.
 #pragma once
 
 #include <sys/types.h>
@@ -21,15 +21,15 @@
 
 namespace proxyd {
 
-using Duration = std::chrono::nanoseconds;  // 0 = never, where a key says so
+using Duration = std::chrono::nanoseconds;  // 0 means "never" for keys that allow it
 
-// Where something stands in the configuration, for messages: FILE:LINE:COLUMN.
+// A position in the configuration, for messages.
 struct SourcePosition {
   std::string file;
   uint32_t line = 0;
   uint32_t column = 0;
 
-  // FILE:LINE:COLUMN, or FILE for the file as a whole (line 0).
+  // Returns FILE:LINE:COLUMN, or FILE for the file as a whole (line 0).
   std::string ToString() const;
 };
 
@@ -38,7 +38,7 @@ enum class LogFormat { kText, kJson };
 
 struct DaemonConfig {
   Duration drain_timeout = std::chrono::seconds(10);
-  bool sandbox = true;  // confine itself after start
+  bool sandbox = true;  // whether the daemon confines itself after the start
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };
 
@@ -50,7 +50,7 @@ struct LogConfig {
   std::string path;  // kFile only
 };
 
-// Which calls leave an audit line. Ordered: each also has what those before it have.
+// The calls that get an audit line. Each value includes the calls of those before it.
 enum class AuditCalls { kNone, kDenied, kAll };
 
 struct AuditConfig {
@@ -59,34 +59,34 @@ struct AuditConfig {
   AuditCalls calls = AuditCalls::kDenied;
   Target target = Target::kLog;
   std::string path;                              // kFile only
-  uint32_t rate_per_user = 100;                  // lines a second
-  uint64_t bytes_per_user = uint64_t{64} << 10;  // a second
+  uint32_t rate_per_user = 100;                  // lines per second
+  uint64_t bytes_per_user = uint64_t{64} << 10;  // per second
   OnError on_error = OnError::kDrop;
 };
 
 struct LimitsConfig {
-  uint32_t connections = 16384;         // in all
-  uint32_t connections_reserved = 256;  // of these, kept for uid 0; always less
+  uint32_t connections = 16384;         // for all users together
+  uint32_t connections_reserved = 256;  // how many of these only uid 0 may use; always fewer
   uint32_t connections_per_user = 4096;
-  uint32_t calls_per_connection = 1024;             // in flight
-  uint32_t calls_per_user = 4096;                   // in flight, until a backend is done with them
-  uint32_t backend_connections_per_user = 16384;    // unless given, 4 * connections_per_user
-  uint32_t requests_per_second_per_user = 0;        // 0: any number
+  uint32_t calls_per_connection = 1024;           // in flight
+  uint32_t calls_per_user = 4096;                 // in flight, until the backend is done with them
+  uint32_t backend_connections_per_user = 16384;  // default: 4 * connections_per_user
+  uint32_t requests_per_second_per_user = 0;      // 0: no limit
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
-  uint64_t buffered = uint64_t{512} << 20;          // bytes, for all; at least buffered_per_user
+  uint64_t buffered = uint64_t{512} << 20;          // bytes, all users; at least buffered_per_user
   uint32_t message_size = ttrpc::kDefaultMessageSize;
 };
 
 struct TimeoutsConfig {
-  Duration first_request = std::chrono::seconds(30);    // from connecting to a whole request
-  Duration partial_message = std::chrono::seconds(10);  // from a message's first byte to its last
-  Duration idle{0};                                     // without a call
-  Duration write = std::chrono::seconds(30);  // that a peer, or a backend, may take no bytes
-  Duration call{0};                           // deadline given to calls that carry none
-  Duration call_max{0};                       // longest deadline a call may have
+  Duration first_request = std::chrono::seconds(30);    // from connect to a complete request
+  Duration partial_message = std::chrono::seconds(10);  // from the first byte to the last
+  Duration idle{0};                                     // without calls
+  Duration write = std::chrono::seconds(30);  // how long a peer or a backend may accept no bytes
+  Duration call{0};                           // the deadline of calls that have none
+  Duration call_max{0};                       // the longest deadline of a call
 };
 
-// `systemd:NAME`: the sockets that the service manager passes with that FileDescriptorName=.
+// `systemd:NAME`: the sockets that the service manager passes with this FileDescriptorName=.
 struct PassedSocket {
   std::string name;
   friend bool operator==(const PassedSocket&, const PassedSocket&) = default;
@@ -94,15 +94,16 @@ struct PassedSocket {
 
 using ListenerAddress = std::variant<ttrpc::Address, PassedSocket>;
 
-// As the configuration has it.
+// Returns the address in the form of the configuration.
 std::string ToString(const ListenerAddress& address);
 
-// Who may connect to a socket at a path. Not given: what bind(2) gives, and mode 0600.
+// The permissions of a socket with a path. An owner or a group that is not set remains as bind(2)
+// sets it.
 struct SocketAccess {
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
   mode_t mode = 0600;
-  // As the configuration has them, for PrintConfig(); empty where it has a number.
+  // The names in the configuration, for PrintConfig(); empty if it has a number.
   std::string owner_name = {};
   std::string group_name = {};
   // A name and its number are the same access.
@@ -111,7 +112,7 @@ struct SocketAccess {
   }
 };
 
-// What names of users or groups resolved to, where the configuration has names, for printing.
+// Maps ids to the names of users or groups that the configuration has for them, for printing.
 using WrittenNames = std::map<uint32_t, std::string>;
 
 enum class UnknownFields { kRefuse, kDrop };
@@ -121,8 +122,9 @@ struct ListenerConfig {
   ListenerAddress address;
   SocketAccess access;  // only for a path
   UnknownFields unknown_fields = UnknownFields::kRefuse;
-  TimeoutsConfig timeouts;  // [timeouts] with this listener's overrides applied
-  // Of one user on this listener, which then do not count for [limits] connections_per_user.
+  TimeoutsConfig timeouts;  // the values of [timeouts] unless this listener overrides them
+  // A limit for each user on this listener. If it is set, connections to the listener do not count
+  // towards connections_per_user in [limits].
   std::optional<uint32_t> connections_per_user;
   SourcePosition position;
 };
@@ -130,16 +132,16 @@ struct ListenerConfig {
 struct BackendConfig {
   enum class Connections { kPerPeer, kPerUser };
   enum class OnDisconnect { kClosePeers, kFailCalls };
-  // Where a new connection begins to look for an address that can be reached.
+  // The address that a new connection tries first.
   enum class Balance { kFirstAvailable, kRoundRobin };
   std::string name;
-  std::vector<ttrpc::Address> addresses;  // never empty, each once
+  std::vector<ttrpc::Address> addresses;  // not empty, and without duplicates
   Balance balance = Balance::kFirstAvailable;
-  // That may have called listen(2) on its Unix sockets; never empty.
+  // The users who may have called listen(2) on the backend's Unix sockets; not empty.
   std::vector<uid_t> users;
   WrittenNames user_names = {};
   Duration connect_timeout = std::chrono::seconds(1);  // for each address
-  Duration wait{0};                                    // for an address that is missing or refuses
+  Duration wait{0};  // how long to retry while a socket is missing or refuses
   Connections connections = Connections::kPerPeer;
   OnDisconnect on_disconnect = OnDisconnect::kClosePeers;
   bool forward_identity = false;
@@ -153,13 +155,13 @@ struct IdRange {
   friend bool operator==(const IdRange&, const IdRange&) = default;
 };
 
-// What a rule's `users` or `groups` says. `exact` holds ids that were written out (names and single
-// numbers), which alone match the overflow id in an allow rule.
+// The value of `users` or `groups` in a rule. `exact` has the ids of names and single numbers. In
+// an allow rule, only these match the overflow id.
 struct IdSet {
   bool any = false;  // "*"
   std::vector<uint32_t> exact;
   std::vector<IdRange> ranges;
-  WrittenNames names = {};  // of those in `exact`
+  WrittenNames names = {};  // for ids in `exact`
 
   bool empty() const { return !any && exact.empty() && ranges.empty(); }
   // A name and its number are the same id.
@@ -168,7 +170,7 @@ struct IdSet {
   }
 };
 
-// `/SERVICE/METHOD`, each part matched whole, `*` being any run of characters but `/`.
+// `/SERVICE/METHOD`. Each part must match as a whole; `*` matches any run of characters except `/`.
 struct MethodPattern {
   std::string service;
   std::string method;
@@ -178,11 +180,11 @@ struct MethodPattern {
 struct RuleConfig {
   enum class Action { kAllow, kDeny };
   std::string name;
-  // Not given: the rule is for every listener, also for peers whose listener is gone, and
-  // `listeners` is empty. Listing them would cost rules times listeners.
+  // True for a rule without `listeners`, which applies to every listener and to peers whose
+  // listener was removed. `listeners` is empty then, since copies would cost rules times listeners.
   bool every_listener = false;
   std::vector<size_t> listeners;  // indices into Config::listeners, ascending
-  std::optional<IdSet> users;     // neither users nor groups: everyone (deny only)
+  std::optional<IdSet> users;     // without users and groups: everyone (deny only)
   std::optional<IdSet> groups;
   std::vector<MethodPattern> methods;  // empty: every method (deny only)
   std::map<std::string, std::string> metadata;
@@ -199,28 +201,27 @@ struct RuleConfig {
   }
 };
 
-// The admin service.
 struct AdminConfig {
   ttrpc::Address address;  // a Unix socket
   SocketAccess access;     // only for a path
-  IdSet users;             // who may call it
+  IdSet users;             // the users that may call it
   SourcePosition position;
 };
 
-// `tcp:HOST:PORT`: a loopback address.
+// `tcp:HOST:PORT`, which is always a loopback address.
 struct TcpAddress {
-  std::string host;  // of digits: 127.0.0.1, ::1
+  std::string host;  // a numeric address: 127.0.0.1, ::1
   uint16_t port = 0;
   friend bool operator==(const TcpAddress&, const TcpAddress&) = default;
 };
 
 using MetricsAddress = std::variant<ttrpc::Address, TcpAddress>;
 
-// As the configuration has it.
+// Returns the address in the form of the configuration.
 std::string ToString(const MetricsAddress& address);
 
 struct MetricsConfig {
-  // This many users, those who have most, have series of their own.
+  // The default number of users that have series of their own.
   static constexpr uint32_t kUsers = 100;
 
   MetricsAddress address;
@@ -230,14 +231,14 @@ struct MetricsConfig {
 };
 
 struct Config {
-  std::string file;  // the main one, for messages about the whole
+  std::string file;  // the main file, for messages about the whole configuration
   DaemonConfig daemon;
   LogConfig log;
   AuditConfig audit;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
-  std::optional<AdminConfig> admin;      // none: there is no such service
-  std::optional<MetricsConfig> metrics;  // the same
+  std::optional<AdminConfig> admin;      // nothing: the service is off
+  std::optional<MetricsConfig> metrics;  // nothing: the service is off
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RuleConfig> rules;

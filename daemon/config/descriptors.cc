@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckDescriptors and DescriptorsForBackends: how many descriptors a configuration takes, held
-// against how many there are. Pure; any thread.
+// CheckDescriptors and DescriptorsForBackends: compare the descriptors that a configuration needs
+// with the limit. Pure; any thread.
 #include <algorithm>
 #include <string>
 
@@ -11,11 +11,11 @@
 namespace proxyd {
 namespace {
 
-// Logs, loop, signals, files that are opened for a moment; a listener is its socket, its lock and
-// their folder.
+// The reserve is for logs, event loops, signals and files that are open only briefly. A listener
+// needs its socket, its lock file and their directory.
 constexpr uint64_t kReserve = 64;
 constexpr uint64_t kForListener = 3;
-// As many connections as their servers take.
+// These include the most connections that the two servers accept.
 constexpr uint64_t kForAdmin = kForListener + 64;
 constexpr uint64_t kForMetrics = kForListener + 16;
 
@@ -28,42 +28,44 @@ uint64_t ForTheDaemonItself(const Config& config) {
 
 uint64_t DescriptorsForBackends(const Config& config, uint64_t limit) {
   const uint64_t own = ForTheDaemonItself(config);
-  // Where there are very few, the daemon itself takes less than it might.
+  // If the limit is very low, the daemon itself gets at most half of it.
   const uint64_t shared = std::max(limit - std::min(limit, own), limit / 2);
   const uint64_t left = shared - std::min<uint64_t>(shared, config.limits.connections);
-  // Clients for which there is not as much again, of which CheckDescriptors() warns, leave half.
+  // Backends get at least half of the rest. CheckDescriptors() warns if clients may need more than
+  // the other half.
   return std::max(left, shared / 2);
 }
 
 std::vector<ConfigError> CheckDescriptors(const Config& config, uint64_t limit,
                                           DescriptorLimit whose) {
   const LimitsConfig& limits = config.limits;
-  const std::string system = " (ulimit -n, LimitNOFILE=)";
   const bool known = whose == DescriptorLimit::kOfTheDaemon;
-  const std::string unknown = "; how many the daemon may have is not known here, this process ";
+  const std::string advice = "; lower it, or raise LimitNOFILE= (ulimit -n)";
+  const auto warning = [&config](const std::string& message) {
+    return std::vector<ConfigError>{ConfigWarning({.file = config.file}, message)};
+  };
   const uint64_t needed = ForTheDaemonItself(config) + uint64_t{2} * limits.connections;
   if (needed > limit) {
-    const std::string bound =
-        known ? ", expected at most the " + std::to_string(limit) + " that the system allows"
-              : unknown + "may have " + std::to_string(limit);
-    return {{{.file = config.file},
-             "[limits] connections is " + std::to_string(limits.connections) +
-                 ", which with as many connections to backends takes " + std::to_string(needed) +
-                 " descriptors" + bound + system}};
+    const std::string bound = known ? "the daemon may open only " + std::to_string(limit)
+                                    : "this process may open only " + std::to_string(limit) +
+                                          " (the limit of the daemon is unknown)";
+    return warning("connections = " + std::to_string(limits.connections) + " in [limits] needs " +
+                   std::to_string(needed) +
+                   " file descriptors with as many connections to backends, but " + bound + advice);
   }
-  // The default of a machine with few descriptors means no more than what they leave.
+  // The default is not worth a warning: it allows no more than the descriptors that are left.
   const uint64_t unless_given = uint64_t{kBackendConnectionsForEach} * limits.connections_per_user;
   if (limits.backend_connections_per_user == unless_given) return {};
   const uint64_t left = DescriptorsForBackends(config, limit);
   const uint64_t others = left - std::min<uint64_t>(left / 2, limits.connections_reserved);
   if (limits.backend_connections_per_user <= others) return {};
-  const std::string bound = known ? ", expected at most the " + std::to_string(others) +
-                                        " descriptors that the system leaves"
-                                  : unknown + "would leave " + std::to_string(others);
-  return {{{.file = config.file},
-           "[limits] backend_connections_per_user is " +
-               std::to_string(limits.backend_connections_per_user) + bound +
-               " to users other than root" + system}};
+  const std::string whose_limit = known
+                                      ? "the limit of the daemon"
+                                      : "the limit of this process (that of the daemon is unknown)";
+  return warning(
+      "backend_connections_per_user = " + std::to_string(limits.backend_connections_per_user) +
+      " in [limits] is more than the " + std::to_string(others) + " file descriptors that " +
+      whose_limit + " leaves to users other than root" + advice);
 }
 
 }  // namespace proxyd

@@ -15,7 +15,7 @@ namespace {
 
 using std::string_view;
 
-// The tables of one kind, in their order: by name in quotes, or `[section]`, the text.
+// The tables of one kind: the quoted names, or `[section]`, in their order, and the text of each.
 struct Tables {
   std::vector<string_view> names;
   std::unordered_map<string_view, string_view> texts;
@@ -29,7 +29,7 @@ struct Tables {
 constexpr std::array<std::pair<string_view, string_view>, 3> kComparedLists = {
     {{"[[rule]]", "rule"}, {"[[listener]]", "listener"}, {"[[backend]]", "backend"}}};
 
-// The output of PrintConfig(), taken apart.
+// The output of PrintConfig(), split into tables.
 struct Printed {
   std::array<Tables, kComparedLists.size()> lists;
   Tables sections;
@@ -48,7 +48,7 @@ struct Printed {
   }
 };
 
-// A line feed within a string is escaped, so that an empty line stands only before a table.
+// Every empty line separates two tables, since line feeds in strings are escaped.
 Printed TakeApart(string_view text) {
   constexpr string_view kBetween = "\n\n";
   if (text.ends_with('\n')) text.remove_suffix(1);
@@ -63,7 +63,7 @@ Printed TakeApart(string_view text) {
 
 class Line {
  public:
-  // `kind` names a list; it is empty for sections, each of which is named.
+  // `kind` is the word for the tables of a list. It is empty for sections, each of which is named.
   void Add(string_view kind, const std::vector<string_view>& names, string_view verb) {
     if (kind.empty()) {
       for (const string_view name : names) Append(std::string(name), verb);
@@ -82,7 +82,7 @@ class Line {
   std::string text_;
 };
 
-// Whether those that both have come in the same order.
+// Whether the tables that are in both have the same order.
 bool HaveOneOrder(const Tables& before, const Tables& after) {
   auto next = before.names.begin();
   for (const string_view name : after.names) {
@@ -114,16 +114,37 @@ void Compare(string_view kind, const Tables& before, const Tables& after, Line* 
   line->Add(kind, removed, "removed");
 }
 
+// Names are left out, since the user database may give them other ids now.
+Config WithIdsOnly(Config config) {
+  const auto drop_names = [](SocketAccess* access) {
+    access->owner_name.clear();
+    access->group_name.clear();
+  };
+  for (ListenerConfig& listener : config.listeners) drop_names(&listener.access);
+  for (BackendConfig& backend : config.backends) backend.user_names.clear();
+  for (RuleConfig& rule : config.rules) {
+    for (std::optional<IdSet>* ids : {&rule.users, &rule.groups}) {
+      if (*ids) (*ids)->names.clear();
+    }
+  }
+  if (config.admin) {
+    drop_names(&config.admin->access);
+    config.admin->users.names.clear();
+  }
+  if (config.metrics) drop_names(&config.metrics->access);
+  return config;
+}
+
 }  // namespace
 
 std::string Differences(const Config& before, const Config& after) {
-  const std::string texts[] = {PrintConfig(before), PrintConfig(after)};
+  const std::string texts[] = {PrintConfig(WithIdsOnly(before)), PrintConfig(WithIdsOnly(after))};
   const Printed old = TakeApart(texts[0]);
   const Printed next = TakeApart(texts[1]);
   Line line;
   for (size_t i = 0; i < kComparedLists.size(); ++i) {
     Compare(kComparedLists[i].second, old.lists[i], next.lists[i], &line);
-    // The order of the others means nothing.
+    // The order of listeners and backends has no meaning.
     const bool of_rules = i == 0;
     if (of_rules && !HaveOneOrder(old.lists[i], next.lists[i])) line.Append("rules", "reordered");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Differences: what a reload changes, in a line for the log. Pure; any thread.
+// Differences: describes on one line, for the log, what a reload changes. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace proxyd {
 
-// `2 rules changed, listener "x" removed, [limits] changed`, or `nothing changed`. Rules, listeners
-// and backends are compared by name, as PrintConfig() prints them.
+// Returns `2 rules changed, listener "x" removed, [limits] changed`, or `nothing changed`. Rules,
+// listeners and backends of the same name are compared as PrintConfig() prints them.
 std::string Differences(const Config& before, const Config& after);
 
 }  // namespace proxyd

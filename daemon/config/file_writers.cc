@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/file_writers.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -8,10 +9,13 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 namespace {
@@ -22,7 +26,7 @@ using ttrpc::Status;
 
 constexpr char kAccessList[] = "system.posix_acl_access";
 
-// Of an access control list as the kernel has it in its attribute (linux/posix_acl_xattr.h): a
+// The form of an access control list in its extended attribute (linux/posix_acl_xattr.h): a
 // version, then entries, all in little-endian byte order.
 constexpr uint32_t kVersion = 2;
 constexpr size_t kVersionSize = 4;
@@ -62,10 +66,10 @@ std::optional<std::vector<Entry>> ParseAccessList(std::string_view bytes) {
   return entries;
 }
 
-// What decides who may write a file.
+// The attributes that decide who may write a file.
 struct Access {
   struct stat info {};
-  std::string list;  // the attribute; empty: the mode says it all
+  std::string list;  // the attribute; empty if the file has no list
 };
 
 // `get(buffer, size)` is getxattr(2) or fgetxattr(2).
@@ -79,7 +83,7 @@ Result<std::string> ReadAccessList(const Get& get) {
       return bytes;
     }
     if (errno == ENODATA || errno == EOPNOTSUPP) return std::string();
-    // No attribute is longer than this.
+    // The kernel has no longer attributes.
     constexpr size_t kMost = size_t{64} << 10;
     if (errno != ERANGE || bytes.size() >= kMost)
       return ErrnoStatus(errno, "its access control list cannot be read");
@@ -90,15 +94,16 @@ Result<std::string> ReadAccessList(const Get& get) {
 Status CheckOwner(const struct stat& info) {
   const uid_t self = geteuid();
   if (info.st_uid == 0 || info.st_uid == self) return {};
-  std::string expected = "uid 0";
-  if (self != 0) expected += " or " + std::to_string(self);
-  return Refuse("is owned by uid " + std::to_string(info.st_uid) + ", expected " + expected);
+  const std::string owner = self == 0 ? "root" : "root or uid " + std::to_string(self);
+  return Refuse("is owned by uid " + std::to_string(info.st_uid) + "; make " + owner +
+                " its owner");
 }
 
-// Users and groups whom the list names. Sets what it lets the owning group do.
+// Checks the users and groups that the list names. Sets whether it lets the owning group write.
 Status CheckAccessList(std::string_view list, bool* group_may_write) {
   const auto entries = ParseAccessList(list);
-  if (!entries) return Refuse("has an access control list of an unknown form");
+  if (!entries)
+    return Refuse("has an access control list in an unknown form; remove it with setfacl -b");
   uint16_t mask = kMayWrite;
   for (const Entry& entry : *entries) {
     if (entry.tag == kMask) mask = entry.permissions;
@@ -109,15 +114,11 @@ Status CheckAccessList(std::string_view list, bool* group_may_write) {
     if (entry.tag == kOwningGroup) *group_may_write = may_write;
     if (!may_write) continue;
     if (entry.tag == kNamedUser && entry.id != 0 && entry.id != geteuid())
-      return Refuse("can be written by uid " + id +
-                    " by its access control list, expected setfacl "
-                    "-x u:" +
-                    id);
+      return Refuse("is writable by uid " + id +
+                    " through its access control list; change that with setfacl -x u:" + id);
     if (entry.tag == kNamedGroup && entry.id != 0)
-      return Refuse("can be written by gid " + id +
-                    " by its access control list, expected setfacl "
-                    "-x g:" +
-                    id);
+      return Refuse("is writable by gid " + id +
+                    " through its access control list; change that with setfacl -x g:" + id);
   }
   return {};
 }
@@ -125,14 +126,16 @@ Status CheckAccessList(std::string_view list, bool* group_may_write) {
 Status Check(const Access& access) {
   const struct stat& info = access.info;
   if (Status status = CheckOwner(info); !status.ok()) return status;
-  if ((info.st_mode & S_IWOTH) != 0) return Refuse("can be written by others, expected chmod o-w");
-  // With a list this bit of the mode is the list's mask.
+  if ((info.st_mode & S_IWOTH) != 0)
+    return Refuse("is writable by others; change that with chmod o-w");
+  // If the file has a list, this bit of the mode shows the mask of the list.
   bool group_may_write = (info.st_mode & S_IWGRP) != 0;
   if (!access.list.empty()) {
     if (Status status = CheckAccessList(access.list, &group_may_write); !status.ok()) return status;
   }
   if (group_may_write && info.st_gid != 0)
-    return Refuse("can be written by gid " + std::to_string(info.st_gid) + ", expected chmod g-w");
+    return Refuse("is writable by gid " + std::to_string(info.st_gid) +
+                  "; change that with chmod g-w");
   return {};
 }
 
@@ -159,14 +162,25 @@ Status CheckWriters(const std::string& path) {
   return Check(access);
 }
 
-bool IsOnReadOnlyMount(int fd) {
+bool IsReadOnlyForAll(int fd) {
+  // systemd shows a service the whole file system read-only (ProtectSystem=strict), while everybody
+  // else can still write to it.
+  if (getenv("INVOCATION_ID") != nullptr) return false;
   struct statvfs info {};
-  return fstatvfs(fd, &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+  if (fstatvfs(fd, &info) != 0 || (info.f_flag & ST_RDONLY) == 0) return false;
+  // Other programs do the same, with the mount of the root directory.
+  struct statx file {};
+  struct statx root {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &file) != 0 ||
+      statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) != 0) {
+    return false;
+  }
+  return (file.stx_mask & root.stx_mask & STATX_MNT_ID) != 0 && file.stx_mnt_id != root.stx_mnt_id;
 }
 
-bool IsOnReadOnlyMount(const std::string& path) {
-  struct statvfs info {};
-  return statvfs(path.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+bool IsReadOnlyForAll(const std::string& path) {
+  const ttrpc::UniqueFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  return fd && IsReadOnlyForAll(fd.get());
 }
 
 }  // namespace proxyd

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// File writers: whether anybody but root and our own effective user could change a file or a
-// directory, by its owner, its mode or its access control list. Looks at the file system, which may
-// block; any thread.
+// File writers: whether anyone but root and our effective user could change a file or a directory,
+// judged by its owner, its mode and its access control list. The functions read the file system,
+// which may block; any thread may call them.
 #pragma once
 
 #include <string>
@@ -11,14 +11,16 @@
 
 namespace proxyd {
 
-// PERMISSION_DENIED, and in words to follow a name who that is and what to do about it (`is owned
-// by uid 1000, expected uid 0`), or another error if it cannot be found out. A link is followed.
+// Returns PERMISSION_DENIED if anyone else could. The message says who and what to do, as a
+// predicate of the file's name: `is owned by uid 1000; make root its owner`. Any other error means
+// that the answer is unknown. A symbolic link is followed.
 ttrpc::Status CheckWriters(int fd);
 ttrpc::Status CheckWriters(const std::string& path);
 
-// Whether it is on a read-only mount, so that nobody here can change it, whatever its mode says.
-// False where that cannot be found out.
-bool IsOnReadOnlyMount(int fd);
-bool IsOnReadOnlyMount(const std::string& path);
+// Returns whether nobody can change the file, whatever its mode says: it is on a read-only mount of
+// its own, such as Kubernetes makes of a ConfigMap. A file system that may be read-only for this
+// process alone does not count. Returns false if it cannot be found out.
+bool IsReadOnlyForAll(int fd);
+bool IsReadOnlyForAll(const std::string& path);
 
 }  // namespace proxyd

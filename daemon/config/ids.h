@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ids that users and groups may have.
+// The numbers that are valid ids of users and groups.
 #pragma once
 
 #include <cstdint>
 
 namespace proxyd {
 
-// -1 is no id: system calls take it for "leave as it is", and the kernel shows it for "unknown".
+// The largest id. The next number, -1, means "leave unchanged" to system calls, and the kernel
+// reports it for an unknown id.
 inline constexpr uint32_t kMaxId = 0xfffffffeU;
 
 }  // namespace proxyd

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names that a user types, looked up among those of a configuration: its listeners, rules or
+// Helps users who type a name that a configuration does not have: the names of listeners, rules and
 // backends. Pure; any thread.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/closest.h"
 #include "text/escape.h"
 #include "ttrpc/status.h"
 
@@ -20,20 +22,46 @@ bool HasName(const std::vector<T>& things, std::string_view name) {
                      [name](const T& thing) { return thing.name == name; });
 }
 
-// `there are: "a", "b"`, or `there are: none`.
-template <typename T>
-std::string ThereAre(const std::vector<T>& things) {
-  std::string names;
-  for (const T& thing : things) names += (names.empty() ? "" : ", ") + text::Quote(thing.name);
-  return "there are: " + (names.empty() ? "none" : names);
+// `use "a"`, `use "a" or "b"`, or `the configuration has none`. Of many names, it shows a few.
+inline std::string UseOneOf(const std::vector<std::string>& names) {
+  constexpr size_t kMostShown = 10;
+  if (names.empty()) return "the configuration has none";
+  const size_t shown = std::min(names.size(), kMostShown);
+  std::string advice = "use ";
+  for (size_t i = 0; i < shown; ++i) {
+    if (i > 0) advice += i + 1 == names.size() ? " or " : ", ";
+    advice += text::Quote(names[i]);
+  }
+  if (names.size() > shown)
+    advice += " or one of " + std::to_string(names.size() - shown) + " more";
+  return advice;
 }
 
-// NOT_FOUND `no rule "x"; there are: "a", "b"`. `kind`: the word for one of them.
+template <typename T>
+std::vector<std::string> NamesOf(const std::vector<T>& things) {
+  std::vector<std::string> names;
+  for (const T& thing : things) names.push_back(thing.name);
+  return names;
+}
+
+// The names that a user may type: `use "a" or "b"`, or `the configuration has none`.
+template <typename T>
+std::string ThereAre(const std::vector<T>& things) {
+  return UseOneOf(NamesOf(things));
+}
+
+// NOT_FOUND `no rule "x"; did you mean "y"?`, or `no rule "x"; use "a" or "b"` if no name is close.
+// `kind` is the word for what has the name.
 template <typename T>
 ttrpc::Status NoSuchName(std::string_view kind, std::string_view name,
                          const std::vector<T>& things) {
+  // Comparing more names would take too long in the daemon's event loop.
+  constexpr size_t kMostCompared = 1000;
+  const std::vector<std::string> names = NamesOf(things);
+  std::string advice = UseOneOf(names);
+  if (names.size() <= kMostCompared) advice = text::DidYouMean(name, names, advice);
   return {ttrpc::StatusCode::kNotFound,
-          std::string("no ").append(kind) + " " + text::Quote(name) + "; " + ThereAre(things)};
+          std::string("no ").append(kind) + " " + text::Quote(name) + "; " + advice};
 }
 
 }  // namespace proxyd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[listener]]. A gate: an address whose peers the kernel cannot name is refused here.
+// Reads [[listener]] tables. This is a gate: it refuses an address whose peers the kernel cannot
+// identify.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ using text::QuoteShort;
 
 namespace {
 
-// As systemd takes it for FileDescriptorName=.
+// Accepts what systemd accepts as FileDescriptorName=.
 std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
   constexpr size_t kMaxName = 255;
   const bool good = !name.empty() && name.size() <= kMaxName &&
@@ -25,20 +26,19 @@ std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
 }
 
 std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
-  constexpr std::string_view kExpected =
-      "a Unix socket: unix:///abs/path, unix-abstract:name or systemd:NAME";
+  constexpr std::string_view kAdvice = "use unix:///abs/path, unix-abstract:name or systemd:NAME";
   constexpr std::string_view kPassed = "systemd:";
-  const auto entry = in->Require("address", kExpected);
+  const auto entry = in->Require("address", kAdvice);
   if (!entry) return std::nullopt;
   const toml::node& value = entry->value;
   if (!value.is_string()) {
-    in->Wrong(*entry, kExpected);
+    in->Wrong(*entry, kAdvice);
     return std::nullopt;
   }
   const std::string what = "address is " + QuoteShort(StringOf(value));
   if (StringOf(value).starts_with("vsock:") || StringOf(value).starts_with("hvsock:")) {
     in->Error(PositionOf(value),
-              what + ", expected a Unix socket, whose peers can be authenticated");
+              what + ", whose clients cannot be authenticated; " + std::string(kAdvice));
     return std::nullopt;
   }
   std::optional<ListenerAddress> address;
@@ -47,14 +47,14 @@ std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
     if (!address) {
       in->Error(PositionOf(value),
                 what +
-                    ", expected a FileDescriptorName= after systemd:, of 1 to 255 "
-                    "printable characters but space and colon");
+                    ", which has no valid FileDescriptorName= after systemd:; use 1 to 255 "
+                    "printable characters without spaces and colons");
       return std::nullopt;
     }
   } else if (auto parsed = ttrpc::Address::Parse(StringOf(value))) {
     address = *std::move(parsed);
   } else {
-    in->Error(PositionOf(value), what + ": " + parsed.error().message());
+    in->Error(PositionOf(value), what + ", which is not valid: " + parsed.error().message());
     return std::nullopt;
   }
   ClaimAddress({StringOf(value), PositionOf(value)}, ToString(*address), scope);
@@ -79,7 +79,7 @@ std::optional<ListenerConfig> ReadListener(const toml::table& table, const Timeo
   in.ReadWord("unknown_fields", kUnknownFieldsWords, &unknown_fields);
   TimeoutsConfig timeouts = defaults;
   ReadTimeoutKeys(&in, &timeouts);
-  uint32_t connections_per_user = 0;  // not given
+  uint32_t connections_per_user = 0;  // 0: not set
   in.ReadNumber("connections_per_user", {1, kMaxConnections}, &connections_per_user);
   in.NotSupportedYet({"discover", "state", "directory"});
   in.Finish();

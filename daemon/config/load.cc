@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LoadConfig: the files of the configuration. A gate: what a user other than root and our own could
-// have written is not read. Blocks; any thread.
+// LoadConfig: reads the files of the configuration. This is a gate: it refuses a file that any user
+// but root and our own could have written. It blocks; any thread may call it.
 #include "config/load.h"
 
 #include <dirent.h>
@@ -32,6 +32,15 @@ using ttrpc::UniqueFd;
 
 Status Refuse(std::string message) { return {StatusCode::kPermissionDenied, std::move(message)}; }
 
+// The message follows `the file` or `the directory`, as do those of CheckWriters().
+Status CannotOpen(int error) {
+  Status status = ErrnoStatus(error, "cannot be opened");
+  if (error == ENOENT) return {status.code(), status.message() + "; check the path"};
+  if (error == EACCES)
+    return {status.code(), status.message() + "; run as a user that may read it"};
+  return status;
+}
+
 Result<std::string> ReadAll(int fd) {
   std::string text;
   for (;;) {
@@ -46,19 +55,20 @@ Result<std::string> ReadAll(int fd) {
     text.resize(had + static_cast<size_t>(count));
     if (count == 0) return text;
     if (text.size() > kMaxConfigFile) {
-      return Refuse("is too long, expected at most 16 MiB");
+      return Refuse("is larger than 16 MiB; move parts of it to conf.d");
     }
   }
 }
 
-// The text of `name` in the folder `directory` (or AT_FDCWD).
+// Reads the file `name` in `directory`, which may be AT_FDCWD.
 Result<std::string> ReadFile(int directory, const std::string& name) {
-  // Not to wait for the writer of a FIFO, nor to take a terminal: what it is, is looked at after.
+  // The flags keep open() from waiting for the writer of a FIFO and from taking a terminal. The
+  // type of the file is checked after that.
   const UniqueFd fd(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return ErrnoStatus(errno, "cannot be opened");
+  if (!fd) return CannotOpen(errno);
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "cannot be examined");
-  if (!S_ISREG(info.st_mode)) return Refuse("is not a regular file, expected one");
+  if (!S_ISREG(info.st_mode)) return Refuse("is not a regular file; use a regular file");
   if (Status status = CheckWriters(fd.get()); !status.ok()) return status;
   return ReadAll(fd.get());
 }
@@ -67,7 +77,8 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
 
-// conf.d, opened and checked, with the names in it that count; closed if there is no such folder.
+// The directory conf.d, opened and checked, with the names of the files to read. The stream is null
+// if the directory does not exist.
 struct Folder {
   std::unique_ptr<DIR, CloseDirectory> directory;
   std::vector<std::string> names;
@@ -79,7 +90,7 @@ Status ListNames(Folder* folder) {
     const dirent* entry = readdir(folder->directory.get());  // NOLINT: the stream is ours alone
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
-    // Hidden files are what editors leave behind.
+    // Hidden files are left behind by editors.
     if (!name.starts_with('.') && name.ends_with(".toml")) folder->names.emplace_back(name);
   }
   if (errno != 0) return ErrnoStatus(errno, "cannot be read");
@@ -91,19 +102,19 @@ Result<Folder> OpenFolder(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
   if (!fd) {
     if (errno == ENOENT) return Folder{};
-    return ErrnoStatus(errno, "cannot be opened");
+    return CannotOpen(errno);
   }
-  if (Status status = CheckWriters(fd.get()); !status.ok() && !IsOnReadOnlyMount(fd.get()))
+  if (Status status = CheckWriters(fd.get()); !status.ok() && !IsReadOnlyForAll(fd.get()))
     return status;
   Folder folder;
   folder.directory.reset(fdopendir(fd.get()));
   if (!folder.directory) return ErrnoStatus(errno, "cannot be read");
-  (void)fd.release();  // the stream's now
+  (void)fd.release();  // the stream owns it now
   if (Status status = ListNames(&folder); !status.ok()) return status;
   return folder;
 }
 
-// The files read so far, and what was wrong with the others.
+// Collects the files that could be read, and the errors of the others.
 class Collector {
  public:
   void Add(int directory, const std::string& name, std::string shown) {
@@ -112,23 +123,24 @@ class Collector {
     if (text) {
       files_.push_back({std::move(shown), std::move(*text)});
     } else {
-      Fail(std::move(shown), text.error());
+      Fail(std::move(shown), "the file ", text.error());
     }
   }
 
-  // Of the main file. What cannot be examined, the file in it has an error for.
+  // Checks the directory of the main file. If the directory cannot be examined, the file in it has
+  // an error of its own.
   void CheckFolder(const std::string& path) {
     const Status status = CheckWriters(path);
-    if (status.code() != StatusCode::kPermissionDenied || IsOnReadOnlyMount(path)) return;
+    if (status.code() != StatusCode::kPermissionDenied || IsReadOnlyForAll(path)) return;
     order_.push_back(path);
-    Fail(path, status);
+    Fail(path, "the directory ", status);
   }
 
   void AddFolder(const std::string& path) {
     const auto folder = OpenFolder(path);
     if (!folder) {
       order_.push_back(path);
-      Fail(path, folder.error());
+      Fail(path, "the directory ", folder.error());
       return;
     }
     for (const std::string& name : folder->names) {
@@ -146,8 +158,8 @@ class Collector {
   }
 
  private:
-  void Fail(std::string file, const Status& status) {
-    errors_.push_back({SourcePosition{.file = std::move(file)}, status.message()});
+  void Fail(std::string path, const std::string& subject, const Status& status) {
+    errors_.push_back({SourcePosition{.file = std::move(path)}, subject + status.message()});
   }
 
   std::vector<std::string> order_;

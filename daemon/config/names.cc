@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SystemNameResolver: names to ids by the system's databases (NSS). May block; any thread.
+// SystemNameResolver: resolves names through the system's databases (NSS). It may block; any thread
+// may call it.
 #include <grp.h>
 #include <pwd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "config/load.h"
@@ -12,10 +15,10 @@
 namespace proxyd {
 namespace {
 
-// What glibc's own tools stop at is more; a group of a hundred thousand members fits.
+// The largest entry that is read. A group of a hundred thousand members fits.
 constexpr size_t kMaxBuffer = size_t{4} << 20;
 
-// Calls `lookup(buffer, size)` until the entry fits: it returns 0 or an error number.
+// Calls `lookup(buffer, size)`, which returns 0 or an error number, until the entry fits.
 template <typename Lookup>
 void WithBuffer(const Lookup& lookup) {
   for (size_t size = 4096; size <= kMaxBuffer; size *= 2) {
@@ -25,9 +28,22 @@ void WithBuffer(const Lookup& lookup) {
   }
 }
 
-// C strings end at a NUL: "root\0x" must not become root.
+// A name with a NUL is refused: as a C string, "root\0x" would become root.
 bool IsPlain(const std::string& name) {
   return !name.empty() && name.find('\0') == std::string::npos;
+}
+
+// Reads the names of /etc/passwd or /etc/group. A directory service is not asked for all its names,
+// which would take too long for a suggestion.
+std::vector<std::string> LocalNames(const char* path) {
+  std::ifstream in(path);
+  std::vector<std::string> names;
+  for (std::string line; std::getline(in, line);) {
+    // Lines that begin with a sign are for NIS.
+    if (!line.empty() && line.find_first_of("+-#") != 0)
+      names.push_back(line.substr(0, line.find(':')));
+  }
+  return names;
 }
 
 class SystemNames : public NameResolver {
@@ -57,12 +73,15 @@ class SystemNames : public NameResolver {
     });
     return gid;
   }
+
+  std::vector<std::string> Users() override { return LocalNames("/etc/passwd"); }
+  std::vector<std::string> Groups() override { return LocalNames("/etc/group"); }
 };
 
 }  // namespace
 
 NameResolver& SystemNameResolver() {
-  static SystemNames names;  // has no state
+  static SystemNames names;  // without state, so that threads may share it
   return names;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ParseConfig: documents to sections to a Config, and all their errors in the order of the text.
+// ParseConfig: turns documents into sections and sections into a Config, and sorts their errors in
+// the order of the text.
 #include <sysexits.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "config/readers.h"
 #include "config/toml.h"
@@ -28,8 +30,9 @@ std::string ToString(const ListenerAddress& address) {
 }
 
 std::string ConfigError::ToString() const {
-  std::string where = position.ToString();
-  return where.empty() ? message : where.append(": ").append(message);
+  std::string line = position.ToString();
+  if (!line.empty()) line += ": ";
+  return line.append(kind == Kind::kWarning ? "warning: " : "error: ").append(message);
 }
 
 int ExitStatusOf(const std::vector<ConfigError>& errors) {
@@ -41,25 +44,25 @@ int ExitStatusOf(const std::vector<ConfigError>& errors) {
 }
 
 std::string NameTable::Declare(TableReader* in) {
-  constexpr std::string_view kExpected = "a name of its own";
-  constexpr size_t kMaxName = 128;  // it stands in each audit line
-  const auto entry = in->Require("name", kExpected);
+  constexpr size_t kMaxName = 128;  // every audit line contains it
+  const std::string noun(in->noun());
+  const auto entry = in->Require("name", "give it one that no other " + noun + " has");
   if (!entry) return {};
   const std::string& name = StringOf(entry->value);
   const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (!entry->value.is_string()) {
-    in->Wrong(*entry, kExpected);
+    in->Wrong(*entry, "use a string");
   } else if (name.empty() || name.size() > kMaxName || !printable) {
-    in->Wrong(*entry, "1 to 128 bytes without control characters");
+    in->Wrong(*entry, "use 1 to 128 bytes without control characters");
   } else {
     const auto [first, is_new] =
         declared_.emplace(name, Declared{declared_.size(), PositionOf(entry->value)});
     if (!is_new) {
-      in->Error(PositionOf(entry->value), "name is " + QuoteShort(name) + ", which stands at " +
+      in->Error(PositionOf(entry->value), "name " + QuoteShort(name) + " is already used at " +
                                               first->second.position.ToString() +
-                                              " already, expected a name of its own");
+                                              "; use a name that no other " + noun + " has");
     }
   }
   return name;
@@ -70,9 +73,17 @@ std::optional<size_t> NameTable::Find(std::string_view name) const {
   return found == declared_.end() ? std::nullopt : std::optional(found->second.index);
 }
 
+std::vector<std::string> NameTable::Names() const {
+  std::vector<std::string> names;
+  names.reserve(declared_.size());
+  for (const auto& entry : declared_) names.push_back(entry.first);
+  return names;
+}
+
 namespace {
 
-// Asks once for each name: ten thousand rules may be for one user, and NSS may ask a server.
+// Resolves each name only once: ten thousand rules may have the same user, and NSS may ask a
+// server.
 class CachedNames : public NameResolver {
  public:
   explicit CachedNames(NameResolver* names) : names_(names) {}
@@ -87,6 +98,8 @@ class CachedNames : public NameResolver {
     if (is_new) known->second = names_->Group(name);
     return known->second;
   }
+  std::vector<std::string> Users() override { return names_->Users(); }
+  std::vector<std::string> Groups() override { return names_->Groups(); }
 
  private:
   NameResolver* names_;

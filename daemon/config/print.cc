@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrintConfig: a Config as TOML, every key that counts written out, users and groups by name where
-// the configuration names them. Pure; any thread.
+// PrintConfig: prints a Config as TOML with every key that has an effect. Users and groups appear
+// by name if the configuration has names. Pure; any thread.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -33,7 +33,7 @@ void PrintTime(std::string_view key, Duration value, TomlWriter* out) {
   out->String(key, FormatDuration(value));
 }
 
-// Names where the configuration has names.
+// Prints ids by name if the configuration has a name for them.
 std::vector<std::string> Elements(const std::vector<uint32_t>& ids, const WrittenNames& names) {
   std::vector<std::string> elements;
   elements.reserve(ids.size());
@@ -102,7 +102,7 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, TomlWriter* out) {
   PrintTime("call_max", timeouts.call_max, out);
 }
 
-// `address`: null if it is none of a Unix socket that is ours.
+// `address` is null for a socket that the daemon does not create or that is not a Unix socket.
 void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, TomlWriter* out) {
   if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return;
   const auto print_id = [out](std::string_view key, uint32_t id, const std::string& name) {
@@ -135,7 +135,7 @@ void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
     out->Array("addresses", TomlStrings(addresses));
     out->String("balance", WordOf(kBalanceWords, backend.balance));
   }
-  // With vsock: it would be refused.
+  // The loader refuses `users` with a vsock address.
   if (std::all_of(backend.addresses.begin(), backend.addresses.end(),
                   [](const ttrpc::Address& address) { return address.is_unix(); })) {
     out->Array("users", Elements(backend.users, backend.user_names));
@@ -152,7 +152,8 @@ void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* o
   for (const size_t index : rule.listeners) {
     listeners.push_back(config.listeners[index].name);
   }
-  // Not given is more than all of them: such a rule is also for peers whose listener is gone.
+  // A rule without `listeners` must not list all of them: it also applies to peers whose listener
+  // was removed.
   if (!rule.every_listener) out->Array("listeners", TomlStrings(listeners));
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));

@@ -7,11 +7,11 @@
 namespace proxyd {
 namespace {
 
-// Nothing in the configuration is as short as a nanosecond.
+// Leaves out nanoseconds: no duration of the configuration is that short.
 constexpr std::span<const text::Unit> kDurationUnits = std::span(text::kTimeUnits).subspan<1>();
 
-ttrpc::Status Expected(std::string_view what) {
-  return {ttrpc::StatusCode::kInvalidArgument, "expected " + std::string(what)};
+ttrpc::Status Use(std::string_view what) {
+  return {ttrpc::StatusCode::kInvalidArgument, "use " + std::string(what)};
 }
 
 }  // namespace
@@ -19,8 +19,8 @@ ttrpc::Status Expected(std::string_view what) {
 ttrpc::Result<Duration> ParseDuration(std::string_view text) {
   if (text == "0") return Duration{0};
   const auto count = text::ParseQuantity(text, kDurationUnits);
-  if (!count) return Expected("a whole number with a unit (us, ms, s, m, h) or \"0\"");
-  if (*count > static_cast<uint64_t>(kMaxDuration.count())) return Expected("at most \"8760h\"");
+  if (!count) return Use("a whole number with a unit (us, ms, s, m, h), or \"0\"");
+  if (*count > static_cast<uint64_t>(kMaxDuration.count())) return Use("at most \"8760h\"");
   return Duration(static_cast<int64_t>(*count));
 }
 
@@ -32,7 +32,7 @@ std::string FormatDuration(Duration duration) {
 
 ttrpc::Result<uint64_t> ParseSize(std::string_view text) {
   if (const auto bytes = text::ParseQuantity(text, text::kSizeUnits)) return *bytes;
-  return Expected("a whole number of bytes, KiB, MiB or GiB, as \"64KiB\"");
+  return Use("a whole number of bytes, KiB, MiB or GiB, such as \"64KiB\"");
 }
 
 std::string FormatSize(uint64_t bytes) { return text::FormatQuantity(bytes, text::kSizeUnits); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From files and tables to a Config and its parts. Each reader reports all that is wrong with its
-// table; what it returns is good only if there was nothing. Pure but for the NameResolver; one
-// thread.
+// The functions that turn files and tables into a Config and its parts. Each one reports every
+// error in its table, and its result is usable only if there was none. Pure except for the
+// NameResolver; one thread.
 #pragma once
 
 #include <cstddef>
@@ -21,14 +21,16 @@
 
 namespace proxyd {
 
-// The names that one kind of table has given itself so far, in order.
+// The names of one kind of table that were read so far, in order of declaration.
 class NameTable {
  public:
-  // Reads the table's `name`, which must be there, be a single line, and be new.
+  // Reads the `name` of the table. It is required, may not contain control characters, and must be
+  // new.
   std::string Declare(TableReader* in);
-  // The position in the order of declaration.
+  // Returns the index in the order of declaration.
   std::optional<size_t> Find(std::string_view name) const;
-  size_t size() const { return declared_.size(); }
+  // All names, sorted.
+  std::vector<std::string> Names() const;
 
  private:
   struct Declared {
@@ -38,16 +40,16 @@ class NameTable {
   std::map<std::string, Declared, std::less<>> declared_;
 };
 
-// What the readers share while one configuration is read.
+// The state that the readers of one configuration share.
 struct ReadScope {
   NameResolver& resolver;
   Diagnostics& errors;
-  // Whether a name that is not declared may be blamed: not if part of a file could not be read.
+  // False if part of a file could not be read, which may have declared a missing name.
   bool complete = true;
   NameTable listeners = {};
   NameTable backends = {};
   NameTable rules = {};
-  // Address, as ToString() has it, to where a socket of ours claims it.
+  // Maps the address of each socket of the daemon, as ToString() prints it, to its position.
   std::map<std::string, SourcePosition> own_addresses = {};
 };
 
@@ -57,43 +59,44 @@ AuditConfig ReadAudit(const TomlTables& table, Diagnostics* errors);
 LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors);
 TimeoutsConfig ReadTimeouts(const TomlTables& table, Diagnostics* errors);
 
-// All of [timeouts], in whatever table they may stand.
+// Reads all keys of [timeouts] from any table that may have them.
 void ReadTimeoutKeys(TableReader* in, TimeoutsConfig* out);
 
-// More than a machine has descriptors for.
+// The largest limit on connections; no machine has more descriptors.
 inline constexpr uint32_t kMaxConnections = 1'000'000;
-// Of a user's connections to backends, for each of its own, unless that is configured.
+// The default number of connections to backends for each connection that a user may have.
 inline constexpr uint32_t kBackendConnectionsForEach = 4;
 
-// Nothing where the address is not good.
+// These return nothing if the address is not valid.
 std::optional<AdminConfig> ReadAdmin(const TomlTables& table, ReadScope* scope);
 std::optional<MetricsConfig> ReadMetrics(const TomlTables& table, ReadScope* scope);
 
-// Nothing where there is no good address. `defaults` are those of [timeouts].
+// These return nothing without a valid address. `defaults` are the values of [timeouts].
 std::optional<ListenerConfig> ReadListener(const toml::table& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope);
 std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
-// After all listeners and backends, whose names it looks up.
+// Call it after all listeners and backends were read, since it looks up their names.
 RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
 
 enum class IdKind { kUser, kGroup };
 
-// An id as it was written.
+// An id, with the name that the configuration uses for it.
 struct WrittenId {
   uint32_t id;
-  std::string name;  // empty: a number was written
+  std::string name;  // empty if the configuration has a number
 };
 
-// `owner` and `group`: a string, a name or a number. Nothing where it is not there or is wrong.
+// Reads `owner` or `group`, a string with a name or a number. Returns nothing if the key is missing
+// or wrong.
 std::optional<WrittenId> ReadId(std::string_view key, IdKind kind, TableReader* in,
                                 ReadScope* scope);
 
-// `users` of a backend: names and numbers, sorted, each once, in `exact` and `names`. Empty where
-// it is not there or is wrong.
+// Reads `users` of a backend, names and numbers, into `exact` and `names`. `exact` is sorted and
+// unique, and empty if the key is missing or wrong.
 IdSet ReadIdList(std::string_view key, IdKind kind, TableReader* in, ReadScope* scope);
 
-// `users` and `groups` of a rule: all of it, sorted, each once. Nothing where it is not there;
-// where it is wrong, what could be read.
+// Reads `users` or `groups` of a rule, sorted and unique. Returns nothing if the key is missing,
+// and the valid part if it is wrong.
 std::optional<IdSet> ReadIdSet(std::string_view key, IdKind kind, TableReader* in,
                                ReadScope* scope);
 
@@ -101,24 +104,26 @@ enum class AddressKind { kPath, kAbstract, kPassed, kTcp, kUnknown };
 
 AddressKind KindOf(const ttrpc::Address& address);
 
-// `owner`, `group` and `mode` of a socket at an address of this kind; kUnknown: the address is
-// wrong, and they are not to blame.
+// Reads `owner`, `group` and `mode` of a socket at an address of this kind. kUnknown is for a wrong
+// address, with which any of them may be valid.
 SocketAccess ReadAccess(AddressKind kind, TableReader* in, ReadScope* scope);
 
-// An address of a socket of ours, as it was written, or as it is by default.
+// The address of one of the daemon's own sockets, as the configuration has it or by default.
 struct WrittenAddress {
   std::string text;
   SourcePosition position;
 };
 
-// No two sockets of ours may have the same `address`, which is `written` in its usual form.
+// Records `address`, the canonical form of `written`. Two sockets of the daemon with the same
+// address are an error.
 void ClaimAddress(const WrittenAddress& written, const std::string& address, ReadScope* scope);
 
-// ParseConfig(); with `complete` false some files are missing, so that there will be no Config, and
-// names that nothing has are not errors.
+// Does the work of ParseConfig(). If `complete` is false, some files are missing: the result has no
+// Config then, and a missing name is no error.
 LoadedConfig ParseFiles(const std::vector<ConfigFile>& files, bool complete, NameResolver* names);
 
-// Sorts errors by their file's position in `order`, then by line and column. The sort is stable.
+// Sorts errors by the position of their file in `order`, then by line and column. The sort is
+// stable.
 void SortErrors(const std::vector<std::string>& order, std::vector<ConfigError>* errors);
 
 }  // namespace proxyd

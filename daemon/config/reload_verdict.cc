@@ -14,8 +14,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::steady_clock;
 
-// A policy of thousands of rules may have as many warnings; each is no longer than a line of the
-// log.
+// The longest line, which is as long as in the log. A policy of thousands of rules may have as many
+// warnings.
 constexpr size_t kLineLimit = 8192;
 
 void AppendLine(std::string_view key, std::string_view value, std::string* out) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReloadVerdict: how a reload went, as the daemon writes it to a file for a caller that asked by a
-// signal: lines of `key=value`. Pure; any thread.
+// ReloadVerdict: the result of a reload. The daemon writes it to a file, as lines of `key=value`,
+// for callers that requested the reload by a signal. Pure; any thread.
 #pragma once
 
 #include <chrono>
@@ -12,24 +12,25 @@
 
 namespace proxyd {
 
-// The file's name in the daemon's runtime directory.
+// The name of the file in the daemon's runtime directory.
 inline constexpr std::string_view kReloadVerdictFile = "reload";
 
 struct ReloadVerdict {
-  // When it was written.
+  // When the verdict was written.
   std::chrono::system_clock::time_point time;
-  // When the daemon began to read its files, or refused to: a caller that asked later waits for
-  // another verdict.
+  // When the daemon began to read its files, or refused to read them. A caller that asked later
+  // waits for another verdict.
   std::chrono::steady_clock::time_point read;
-  std::string digest;  // of the configuration in force
-  // Each is one line. Without errors the configuration was applied.
+  std::string digest;  // identifies the configuration in use
+  // Findings as ConfigError::ToString() prints them, and other errors, one on each line. Without
+  // errors, the configuration was applied.
   std::vector<std::string> errors;
   std::vector<std::string> warnings;
 };
 
 // `read` is in whole microseconds.
 std::string FormatReloadVerdict(const ReloadVerdict& verdict);
-// All but `time`, which is for people. None: it is no verdict.
+// Reads everything but `time`, which is for people. Returns nothing if the text is not a verdict.
 std::optional<ReloadVerdict> ParseReloadVerdict(std::string_view text);
 
 }  // namespace proxyd

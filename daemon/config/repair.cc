@@ -23,7 +23,7 @@ bool IsOfBareKey(char c) {
 
 bool IsCodePointStart(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
-// Where a line, counted from 1, begins; the end of the text if there is no such line.
+// Returns where a line, counted from 1, begins. It is the end of the text if there is no such line.
 size_t StartOfLine(std::string_view text, uint32_t line) {
   size_t at = 0;
   for (uint32_t i = 1; i < line; ++i) {
@@ -38,7 +38,7 @@ size_t EndOfLine(std::string_view text, size_t start) {
   return std::min(text.find('\n', start), text.size());
 }
 
-// Columns are code points, counted from 1.
+// Columns count code points from 1.
 size_t OffsetOf(std::string_view text, size_t line_start, uint32_t column) {
   size_t at = line_start;
   for (uint32_t i = 0; at < text.size(); ++at) {
@@ -52,7 +52,8 @@ uint32_t ColumnOf(std::string_view text, size_t line_start, size_t offset) {
   return static_cast<uint32_t>(std::count_if(before.begin(), before.end(), IsCodePointStart)) + 1;
 }
 
-// The key of `KEY = VALUE` whose value begins at `value`; empty where it is not as simple as that.
+// Returns the key of `KEY = VALUE` whose value begins at `value`, or nothing if the key is not
+// bare.
 std::string_view KeyBefore(std::string_view text, size_t value) {
   const auto skip_blanks = [text](size_t end) {
     while (end > 0 && IsIn(kBlanks, text[end - 1])) --end;
@@ -73,13 +74,18 @@ std::string LeadingZero(std::string_view key, std::string_view number) {
   } else {
     what.append(key).append(" is ").append(number);
   }
-  if (key == "mode")
-    return what.append(", expected octal digits in quotes: \"").append(number).append("\"");
-  return what.append(", expected a number without leading zeroes, or a string in quotes");
+  if (key == "mode") {
+    const size_t first = number.find_first_not_of('0');
+    const std::string_view digits = first == number.npos ? "0" : number.substr(first);
+    if (digits.size() <= 3 && digits.find_first_not_of("01234567") == digits.npos)
+      return what.append("; write it in quotes: mode = \"0").append(digits).append("\"");
+    return what.append("; use octal digits in quotes, at most \"0777\"");
+  }
+  return what.append("; write it without leading zeros, or in quotes");
 }
 
-// The parser is at the number, or right behind it. An empty string takes the place of the number,
-// with blanks up to where that ended.
+// Replaces a number with an empty string, and with blanks up to the end of the number. The parser
+// stopped at the number or right after it.
 std::optional<Repair> RepairNumber(const SourcePosition& position, ConfigFile* file) {
   std::string& text = file->text;
   const size_t line_start = StartOfLine(text, position.line);
@@ -102,11 +108,11 @@ std::optional<Repair> RepairNumber(const SourcePosition& position, ConfigFile* f
                 .stand_in = true};
 }
 
-// A header of a table or of a list's table, on a line of its own.
+// A header `[NAME]` or `[[NAME]]` on a line of its own.
 struct Header {
   std::string_view name;
-  size_t opens;   // its first bracket
-  size_t closes;  // its first closing one
+  size_t opens;   // the first opening bracket
+  size_t closes;  // the first closing bracket
   bool of_list;
 };
 
@@ -131,7 +137,7 @@ std::optional<Header> HeaderIn(std::string_view text, size_t line_start) {
   return header;
 }
 
-// All `[NAME]` of the file, since the list must have no other kind of table.
+// Repairs each `[NAME]` of the file, since a list may not have both kinds of tables.
 std::vector<Repair> RepairHeaders(const SourcePosition& position, ConfigFile* file) {
   std::string& text = file->text;
   const auto wrong = HeaderIn(text, StartOfLine(text, position.line));
@@ -168,10 +174,7 @@ std::vector<Repair> RepairText(const ConfigError& syntax_error, ConfigFile* file
 
 std::string SingleBrackets(std::string_view name) {
   std::string message = "[";
-  return message.append(name)
-      .append("] is one table of its own, expected [[")
-      .append(name)
-      .append("]]");
+  return message.append(name).append("] has single brackets; write [[").append(name).append("]]");
 }
 
 }  // namespace proxyd

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Repairs: slips for which TOML has a message that misleads, and that would end the reading of the
-// file. The text is mended so that the rest of it is read, and each slip becomes an error, so that
-// no repaired configuration is ever used. Pure; any thread.
+// Repairs mistakes for which the TOML library has a misleading message, and which would end the
+// parsing of the file. The text is changed so that the rest of it can be parsed. Each mistake
+// becomes an error, so that a repaired configuration is never used. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -15,16 +15,16 @@ namespace proxyd {
 
 struct Repair {
   ConfigError error;
-  // Whether the value at that position is a stand-in, about which nothing else may be reported.
+  // Whether the value at that position is a placeholder, about which nothing else may be reported.
   bool stand_in = false;
 };
 
-// Mends the text of `file` at the syntax error that the TOML library found there: numbers with
-// leading zeroes, and `[rule]` in the place of `[[rule]]`. No value changes its position. Returns
-// nothing, and changes nothing, if the error is none of these.
+// Repairs the text of `file` at a syntax error that the TOML library found: a number with leading
+// zeros, or `[rule]` where `[[rule]]` is needed. No value changes its position. Returns nothing,
+// and changes nothing, for any other error.
 std::vector<Repair> RepairText(const ConfigError& syntax_error, ConfigFile* file);
 
-// What is wrong with `[NAME]` where `[[NAME]]` belongs.
+// The error message for `[NAME]` where `[[NAME]]` is needed.
 std::string SingleBrackets(std::string_view name);
 
 }  // namespace proxyd

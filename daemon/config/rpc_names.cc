@@ -11,8 +11,8 @@ using text::QuoteShort;
 
 namespace {
 
-// Splits /SERVICE/METHOD at its second slash. Nothing: the text has no such form. The parts may be
-// empty and of any bytes.
+// Splits /SERVICE/METHOD at its second slash, and returns nothing for any other form. The parts may
+// be empty, and may have any bytes.
 std::optional<MethodName> Split(std::string_view text) {
   if (!text.starts_with('/')) return std::nullopt;
   const size_t slash = text.find('/', 1);
@@ -27,8 +27,8 @@ ttrpc::Result<MethodName> ParseMethodName(std::string_view text) {
   if (name && IsServiceName(name->service) && IsMethodName(name->method)) return *name;
   return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
                        QuoteShort(text) +
-                           " is no method, expected /SERVICE/METHOD of letters, digits and _, in "
-                           "SERVICE also dots, at most 256 each");
+                           " is not a valid method; use /SERVICE/METHOD with letters, digits and "
+                           "_, and dots in SERVICE, at most 256 each");
 }
 
 std::optional<MethodPattern> ParseMethodPattern(std::string_view text) {

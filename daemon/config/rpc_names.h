@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The names that a request and a rule may have: services, methods, patterns of either, and the
-// metadata keys that belong to the proxy. The loader, the gate of each request, `explain` and `tap`
-// all ask here, so that a rule can name whatever can be called, and nothing else. Pure; any thread.
+// The valid names of services and methods, the patterns of rules for them, and the metadata keys
+// that belong to the proxy. The loader, the check of each request, `explain` and `tap` share this
+// code, so that a rule can name everything that can be called and nothing else. Pure; any thread.
 #pragma once
 
 #include <array>
@@ -17,24 +17,24 @@
 
 namespace proxyd {
 
-// The longest service or method, in bytes. A part of a pattern is held to it, too, since a longer
-// one without `*` would match nothing.
+// The most bytes of a service or method name. It also limits each part of a pattern, since a longer
+// part without `*` would match nothing.
 inline constexpr size_t kMaxNameLength = 256;
 
-// Only the proxy sets metadata with this prefix; what a client sends under it, in any case, is
-// dropped.
+// Only the proxy sets metadata with this prefix. An entry of a client with the prefix, in upper or
+// lower case, is dropped.
 inline constexpr std::string_view kReservedMetadataPrefix = "ttrpc-proxy-";
-// A backend with forward_identity gets the peer's ids under these keys.
+// A backend with forward_identity gets the ids of the peer under these keys.
 inline constexpr std::string_view kUidMetadata = "ttrpc-proxy-uid";
 inline constexpr std::string_view kGidMetadata = "ttrpc-proxy-gid";
 inline constexpr std::string_view kPidMetadata = "ttrpc-proxy-pid";
 
-// The parts that a byte may be in. Each kind of part has a bit.
+// The kinds of names and patterns, with the bytes that each may have. Each kind has a bit.
 enum NameBytes : uint8_t {
   kMethodBytes = 1,          // [A-Za-z0-9_]
-  kServiceBytes = 2,         // also .
-  kMethodPatternBytes = 4,   // as a method, also *
-  kServicePatternBytes = 8,  // as a service, also *
+  kServiceBytes = 2,         // [A-Za-z0-9_.]
+  kMethodPatternBytes = 4,   // [A-Za-z0-9_*]
+  kServicePatternBytes = 8,  // [A-Za-z0-9_.*]
 };
 
 inline constexpr std::array<uint8_t, 256> kNameByteTable = [] {
@@ -62,26 +62,26 @@ constexpr bool IsNameOf(NameBytes kind, std::string_view text) {
 constexpr bool IsServiceName(std::string_view text) { return IsNameOf(kServiceBytes, text); }
 constexpr bool IsMethodName(std::string_view text) { return IsNameOf(kMethodBytes, text); }
 
-// True in any case of the letters: a backend may ignore it.
+// The case of the letters is ignored, since a backend may ignore it as well.
 constexpr bool IsReservedMetadata(std::string_view key) {
   return ttrpc::StartsWithIgnoringCase(key, kReservedMetadataPrefix);
 }
 
-// A method with its service. The views are into the text that it was read from.
+// A method and its service, as views of the text that was parsed.
 struct MethodName {
   std::string_view service;
   std::string_view method;
   friend bool operator==(const MethodName&, const MethodName&) = default;
 };
 
-// Reads /SERVICE/METHOD. INVALID_ARGUMENT: no request may have such a name.
+// Parses /SERVICE/METHOD. Returns INVALID_ARGUMENT for a name that no request may have.
 ttrpc::Result<MethodName> ParseMethodName(std::string_view text);
 
-// The form of a method pattern, for the errors of those who read one.
+// The form of a method pattern, for error messages.
 inline constexpr std::string_view kMethodPatternForm =
-    "/SERVICE/METHOD, of letters, digits, _ and *, in SERVICE also dots, at most 256 each";
-// Reads /SERVICE/METHOD with `*` for any run of characters in either part. Nothing: it is no
-// pattern.
+    "/SERVICE/METHOD with letters, digits, _ and *, and dots in SERVICE, at most 256 each";
+// Parses /SERVICE/METHOD with `*` for any run of characters in either part. Returns nothing if the
+// text is not a valid pattern.
 std::optional<MethodPattern> ParseMethodPattern(std::string_view text);
 
 }  // namespace proxyd

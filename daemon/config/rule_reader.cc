@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[rule]]. A gate: a rule that allows must say whom, what and where to; a condition that could not
-// mean what it seems to is refused rather than ignored.
+// Reads [[rule]] tables. This is a gate: an allow rule must name users or groups, methods and a
+// backend, and a condition that could never hold is refused rather than ignored.
 #include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "config/known_names.h"
 #include "config/readers.h"
 #include "config/rpc_names.h"
 #include "text/escape.h"
@@ -31,7 +33,7 @@ class RuleReader {
     rule_.groups = ReadIdSet("groups", IdKind::kGroup, &in_, scope_);
     ReadMethods();
     ReadMetadata();
-    in_.Require("action", TableReader::ListWords(kActionWords));
+    in_.Require("action", "use " + TableReader::ListWords(kActionWords));
     const bool has_action = in_.ReadWord("action", kActionWords, &rule_.action);
     ReadBackendName();
     in_.ReadBool("streams", &rule_.streams);
@@ -48,15 +50,15 @@ class RuleReader {
 
  private:
   void ReadListeners() {
-    const auto* names = in_.FindStrings("listeners", "an array of names of [[listener]] tables");
+    const auto* names =
+        in_.FindStrings("listeners", "use an array with the names of one or more listeners");
     rule_.every_listener = !in_.Peek("listeners");
     if (names == nullptr) return;
     for (const toml::node& name : *names) {
       if (const auto index = scope_->listeners.Find(StringOf(name))) {
         rule_.listeners.push_back(*index);
-      } else if (scope_->complete) {
-        in_.Error(PositionOf(name), "listener " + QuoteShort(StringOf(name)) +
-                                        " does not exist, expected the name of a [[listener]]");
+      } else {
+        Missing("listener", name, scope_->listeners);
       }
     }
     std::sort(rule_.listeners.begin(), rule_.listeners.end());
@@ -64,14 +66,14 @@ class RuleReader {
 
   void ReadMethods() {
     const auto* patterns =
-        in_.FindStrings("methods", "an array of patterns as \"/package.Service/Method\"");
+        in_.FindStrings("methods", "use an array of patterns such as \"/package.Service/Method\"");
     if (patterns == nullptr) return;
     for (const toml::node& text : *patterns) {
       if (auto pattern = ParseMethodPattern(StringOf(text))) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
         in_.Error(PositionOf(text), "method " + QuoteShort(StringOf(text)) +
-                                        " is no pattern, expected " +
+                                        " is not a valid pattern; use " +
                                         std::string(kMethodPatternForm));
       }
     }
@@ -82,13 +84,13 @@ class RuleReader {
     if (!entry) return;
     const toml::table* conditions = entry->value.as_table();
     if (conditions == nullptr || conditions->empty()) {
-      in_.Wrong(*entry, "a table of keys and exact values");
+      in_.Wrong(*entry, "use a table of keys and exact values");
       return;
     }
     for (const auto& [key, value] : *conditions) {
       if (!value.is_string()) {
         in_.Error(PositionOf(value), "metadata " + QuoteShort(key) + " is " +
-                                         std::string(TypeNameOf(value)) + ", expected a string");
+                                         std::string(TypeNameOf(value)) + "; use a string");
       }
       CheckMetadataKey(key);
       rule_.metadata[std::string(key)] = StringOf(value);
@@ -101,11 +103,11 @@ class RuleReader {
     });
     if (!good) {
       in_.Error(PositionOf(key), "metadata key " + QuoteShort(key) +
-                                     " never matches, expected visible ASCII in lower case");
+                                     " can never match; use visible ASCII in lower case");
     } else if (IsReservedMetadata(key)) {
       in_.Error(PositionOf(key), "metadata key " + QuoteShort(key) +
-                                     " never matches, expected none with ttrpc-proxy-: they are "
-                                     "dropped from every request");
+                                     " can never match, since ttrpc-proxy- keys are dropped "
+                                     "from every request; remove it");
     }
   }
 
@@ -113,16 +115,26 @@ class RuleReader {
     const auto entry = in_.Find("backend");
     if (!entry) return;
     if (!entry->value.is_string()) {
-      in_.Wrong(*entry, "the name of a [[backend]]");
+      in_.Wrong(*entry, "use the name of a backend");
       return;
     }
     if (const auto index = scope_->backends.Find(StringOf(entry->value))) {
       rule_.backend = *index;
-    } else if (scope_->complete) {
-      in_.Error(PositionOf(entry->value),
-                "backend " + QuoteShort(StringOf(entry->value)) +
-                    " does not exist, expected the name of a [[backend]]");
+    } else {
+      Missing("backend", entry->value, scope_->backends);
     }
+  }
+
+  // Reports a name that no table of this kind has, with the one that was probably meant.
+  void Missing(const std::string& kind, const toml::node& value, const NameTable& table) {
+    if (!scope_->complete) return;
+    const std::string& name = StringOf(value);
+    std::string advice = "use the name of a [[" + kind + "]]";
+    if (scope_->errors.suggests()) {
+      const std::vector<std::string> names = table.Names();
+      advice = scope_->errors.DidYouMean(name, names, UseOneOf(names));
+    }
+    in_.Error(PositionOf(value), kind + " " + QuoteShort(name) + " does not exist; " + advice);
   }
 
   void ReadCallMax() {
@@ -133,21 +145,22 @@ class RuleReader {
 
   void CheckAllow() {
     if (!in_.Peek("users") && !in_.Peek("groups")) {
-      in_.Error(in_.position(), "[[rule]] allows nobody in particular, expected users or groups");
+      in_.Error(in_.position(),
+                "[[rule]] with action = \"allow\" has neither users nor groups; add one of them");
     }
     if (!in_.Peek("methods")) {
-      in_.Error(in_.position(), "[[rule]] allows nothing in particular, expected methods");
+      in_.Error(in_.position(), "[[rule]] with action = \"allow\" has no methods; add methods");
     }
     if (!in_.Peek("backend")) {
-      in_.Error(in_.position(), "[[rule]] allows without a backend, expected backend");
+      in_.Error(in_.position(), "[[rule]] with action = \"allow\" has no backend; add one");
     }
   }
 
   void CheckDeny() {
     for (const std::string_view key : {"backend", "streams", "call_max"}) {
       if (const auto entry = in_.Peek(key)) {
-        in_.Error(PositionOf(entry->key), "[[rule]] denies with " + std::string(key) +
-                                              ", expected it only with action = \"allow\"");
+        in_.Error(PositionOf(entry->key),
+                  std::string(key) + " is set in a [[rule]] with action = \"deny\"; remove it");
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [daemon], [log], [audit], [limits], [timeouts].
+// Reads the sections [daemon], [log], [audit], [limits] and [timeouts].
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -13,15 +13,15 @@
 
 namespace proxyd {
 
-using text::QuoteShort;
+using text::Quote;
 
 namespace {
 
-// Room for the longest service and method, so that a denial still fits into a message.
+// Leaves room for the longest service and method, so that a denial fits into one message.
 constexpr uint32_t kMinMessageSize = 1024;
 constexpr uint64_t kMostBuffered = uint64_t{1} << 40;
 
-// The path of `file:/abs/path`, or empty.
+// Returns the path of `file:/abs/path`, or an empty string for any other target.
 std::string FileTarget(std::string_view target) {
   constexpr std::string_view kPrefix = "file:";
   if (!target.starts_with(kPrefix)) return {};
@@ -31,27 +31,25 @@ std::string FileTarget(std::string_view target) {
   return good ? std::string(path) : std::string();
 }
 
-// What a key of a size may be.
+// The range of a size, and what to write instead of a size outside it.
 struct SizeBounds {
   uint64_t least;
   uint64_t most;
-  std::string expected;
+  std::string advice;
 };
 
 void ReadSize(std::string_view key, const SizeBounds& bounds, TableReader* in, uint64_t* out) {
   const auto entry = in->Find(key);
   if (!entry) return;
   if (!entry->value.is_string()) {
-    in->Wrong(*entry, "a size as \"4MiB\"");
+    in->Wrong(*entry, "use a size such as \"4MiB\"");
     return;
   }
   const auto size = ParseSize(StringOf(entry->value));
   if (!size) {
-    in->Error(PositionOf(entry->value), std::string(key) + " is " +
-                                            QuoteShort(StringOf(entry->value)) + ", " +
-                                            size.error().message());
+    in->Wrong(*entry, size.error().message());
   } else if (*size < bounds.least || *size > bounds.most) {
-    in->Wrong(*entry, bounds.expected);
+    in->Wrong(*entry, bounds.advice);
   } else {
     *out = *size;
   }
@@ -70,7 +68,6 @@ DaemonConfig ReadDaemon(const TomlTables& table, Diagnostics* errors) {
 }
 
 LogConfig ReadLog(const TomlTables& table, Diagnostics* errors) {
-  constexpr std::string_view kTargets = "\"stderr\", \"journal\" or \"file:/abs/path\"";
   TableReader in("[log]", table, errors);
   LogConfig log;
   in.ReadWord("level", kLogLevelWords, &log.level);
@@ -83,7 +80,8 @@ LogConfig ReadLog(const TomlTables& table, Diagnostics* errors) {
     } else if (text == "journal") {
       log.target = LogConfig::Target::kJournal;
     } else if (text != "stderr") {
-      in.Wrong(*target, kTargets);
+      in.WrongWord(*target, {"stderr", "journal"},
+                   "use \"stderr\", \"journal\" or \"file:/abs/path\"");
     }
   }
   in.Finish();
@@ -92,7 +90,7 @@ LogConfig ReadLog(const TomlTables& table, Diagnostics* errors) {
 
 AuditConfig ReadAudit(const TomlTables& table, Diagnostics* errors) {
   constexpr uint32_t kMaxRate = 1'000'000;
-  constexpr uint64_t kMinAuditBytes = uint64_t{1} << 10;  // a line or two
+  constexpr uint64_t kMinAuditBytes = uint64_t{1} << 10;  // one or two lines
   constexpr uint64_t kMaxAuditBytes = uint64_t{1} << 30;
   TableReader in("[audit]", table, errors);
   AuditConfig audit;
@@ -102,11 +100,12 @@ AuditConfig ReadAudit(const TomlTables& table, Diagnostics* errors) {
     if (!audit.path.empty()) {
       audit.target = AuditConfig::Target::kFile;
     } else if (StringOf(target->value) != "log") {
-      in.Wrong(*target, "\"log\" or \"file:/abs/path\"");
+      in.WrongWord(*target, {"log"}, "use \"log\" or \"file:/abs/path\"");
     }
   }
   in.ReadNumber("rate_per_user", {1, kMaxRate}, &audit.rate_per_user);
-  ReadSize("bytes_per_user", {kMinAuditBytes, kMaxAuditBytes, "\"1KiB\" to \"1GiB\""}, &in,
+  ReadSize("bytes_per_user",
+           {kMinAuditBytes, kMaxAuditBytes, "use a size from \"1KiB\" to \"1GiB\""}, &in,
            &audit.bytes_per_user);
   in.ReadWord("on_error", kAuditOnErrorWords, &audit.on_error);
   in.Finish();
@@ -118,7 +117,7 @@ LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors) {
   TableReader in("[limits]", table, errors);
   LimitsConfig limits;
   in.ReadNumber("connections", {1, kMaxConnections}, &limits.connections);
-  // Where fewer connections are asked for, the reserve is not what has to be mentioned.
+  // The default of the reserve gives way, so that a user can lower `connections` alone.
   limits.connections_reserved = std::min(limits.connections_reserved, limits.connections / 2);
   in.ReadNumber("connections_reserved", {0, limits.connections - 1}, &limits.connections_reserved);
   in.ReadNumber("connections_per_user", {1, kMaxConnections}, &limits.connections_per_user);
@@ -130,17 +129,21 @@ LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors) {
   in.ReadNumber("requests_per_second_per_user", {0, kMany}, &limits.requests_per_second_per_user);
   uint64_t message_size = limits.message_size;
   ReadSize("message_size",
-           {kMinMessageSize, ttrpc::kMaxMessageSize, "\"1KiB\" to \"16777215\" (16 MiB - 1)"}, &in,
-           &message_size);
+           {kMinMessageSize, ttrpc::kMaxMessageSize,
+            "use a size from \"1KiB\" to \"16777215\" (16 MiB - 1)"},
+           &in, &message_size);
   limits.message_size = static_cast<uint32_t>(message_size);
-  ReadSize("buffered_per_user",
-           {message_size, kMostBuffered, "message_size (" + FormatSize(message_size) + ") to 1TiB"},
-           &in, &limits.buffered_per_user);
-  // Whoever sets but one of them need not know of the other.
+  ReadSize(
+      "buffered_per_user",
+      {message_size, kMostBuffered,
+       "use a size from " + Quote(FormatSize(message_size)) + " (message_size) to \"1024GiB\""},
+      &in, &limits.buffered_per_user);
+  // The default of `buffered` gives way, so that a user can raise `buffered_per_user` alone.
   limits.buffered = std::max(limits.buffered, limits.buffered_per_user);
   ReadSize("buffered",
            {limits.buffered_per_user, kMostBuffered,
-            "buffered_per_user (" + FormatSize(limits.buffered_per_user) + ") to 1TiB"},
+            "use a size from " + Quote(FormatSize(limits.buffered_per_user)) +
+                " (buffered_per_user) to \"1024GiB\""},
            &in, &limits.buffered);
   in.Finish();
   return limits;

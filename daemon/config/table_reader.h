@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TableReader: typed access to one table. Whatever is wrong becomes an error at its place and
-// leaves the caller's value as it was, so that reading goes on and finds the rest. Each key that
-// was asked for is known; Finish() complains about all others. Pure; one thread.
+// TableReader: typed access to one table. Anything wrong becomes an error at its position and
+// leaves the caller's value unchanged, so that reading goes on and finds the other errors. Each key
+// that a reader asks for is known, and Finish() reports all others. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace proxyd {
 
-// A key that a table has. The references live as long as the Document.
+// A key of a table and its value. The references live as long as the Document.
 struct TomlEntry {
   const toml::key& key;
   const toml::node& value;
@@ -28,27 +28,29 @@ struct TomlEntry {
 
 class TableReader {
  public:
-  // `label` is how messages call the table: `[log]`, `[[rule]]`. The Document of `tables` and the
-  // diagnostics must outlive the reader.
+  // `label` is the name of the table in messages: `[log]`, `[[rule]]`. The Document of `tables` and
+  // the diagnostics must outlive the reader.
   TableReader(std::string_view label, TomlTables tables, Diagnostics* errors)
       : label_(label), tables_(std::move(tables)), errors_(errors) {}
 
-  // Where the table begins; no line where no file has it.
+  // Where the table begins; without a line if no file has the table.
   SourcePosition position() const;
+  // The word for what the table describes: `rule` for `[[rule]]`.
+  std::string_view noun() const;
 
-  // Nothing where the key is not there.
+  // Returns nothing if the table does not have the key.
   std::optional<TomlEntry> Find(std::string_view key);
-  // The same, but does not make the key a known one.
+  // Like Find(), but does not make the key a known one.
   std::optional<TomlEntry> Peek(std::string_view key) const;
-  // The same as Find(), but a missing key is an error.
-  std::optional<TomlEntry> Require(std::string_view key, std::string_view expected);
+  // Like Find(), but a missing key is an error: `[[rule]] has no KEY; ADVICE`.
+  std::optional<TomlEntry> Require(std::string_view key, std::string_view advice);
 
-  // Each leaves *out alone where the key is not there or its value is wrong.
+  // These functions leave *out unchanged if the table does not have the key, or has a wrong value.
   void ReadBool(std::string_view key, bool* out);
   void ReadNumber(std::string_view key, std::pair<uint32_t, uint32_t> bounds, uint32_t* out);
   void ReadDuration(std::string_view key, Duration* out);
 
-  // One of `words`. False where *out was left alone.
+  // Reads one of `words`. Returns false if *out is unchanged.
   template <typename E, size_t N>
   bool ReadWord(std::string_view key, const Word<E> (&words)[N], E* out) {
     const auto entry = Find(key);
@@ -58,23 +60,26 @@ class TableReader {
     if (value) {
       *out = *value;
     } else {
-      Wrong(*entry, ListWords(words));
+      WrongWord(*entry, ListOf(words), "use " + ListWords(words));
     }
     return value.has_value();
   }
 
-  // The strings of an array, which must not be empty nor name anything twice. Null where the key is
-  // not there or its value is wrong.
-  const toml::array* FindStrings(std::string_view key, std::string_view expected);
+  // Finds an array of strings, which must have an element and no element twice. Returns null if the
+  // table does not have the key, or has a wrong value.
+  const toml::array* FindStrings(std::string_view key, std::string_view advice);
 
-  // KEY is VALUE (or its type), expected EXPECTED.
-  void Wrong(const TomlEntry& entry, std::string_view expected);
+  // Reports `KEY is VALUE; ADVICE`, or `KEY is a TYPE; ADVICE`.
+  void Wrong(const TomlEntry& entry, std::string_view advice);
+  // Like Wrong(), but asks `did you mean "X"?` if the value is a string that is close to a word.
+  void WrongWord(const TomlEntry& entry, const std::vector<std::string>& words,
+                 std::string_view advice);
   void Error(const SourcePosition& position, std::string message);
 
-  // Keys of the contract that this version cannot obey yet.
+  // Names keys that are documented for a later version.
   void NotSupportedYet(std::initializer_list<std::string_view> keys);
 
-  // Call last: every key that was never asked for is an error.
+  // Reports every key that was not asked for. Call it last.
   void Finish();
 
   // `"a", "b" or "c"`.
@@ -89,7 +94,7 @@ class TableReader {
   std::string_view label_;
   TomlTables tables_;
   Diagnostics* errors_;
-  std::vector<std::string> known_;  // what Finish() offers instead
+  std::vector<std::string> known_;  // the keys that Finish() suggests
   std::vector<std::string_view> unsupported_;
 };
 

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "config/repair.h"
+#include "config/words.h"
+#include "text/closest.h"
 #include "text/escape.h"
 
 namespace proxyd {
@@ -16,7 +18,7 @@ using text::QuoteShort;
 
 namespace {
 
-// Counted as the library counts: from 1, columns in code points.
+// Lines and columns are counted from 1, and columns in code points, as the library counts them.
 struct TextPosition {
   unsigned line = 1;
   unsigned column = 1;
@@ -32,7 +34,8 @@ TextPosition TextPositionOf(std::string_view text, size_t offset) {
       .column = static_cast<unsigned>(std::count_if(in_line.begin(), in_line.end(), is_start)) + 1};
 }
 
-// The offset after the string that begins here; of one that has no end, where it must have ended.
+// Returns the offset after the string that begins at `start`. A string that is not closed ends with
+// its line, or with the text if it may have several lines.
 size_t SkipString(std::string_view text, size_t start) {
   const char quote = text[start];
   const bool escapes = quote == '"';
@@ -45,7 +48,7 @@ size_t SkipString(std::string_view text, size_t start) {
       at += 2;
     } else if (text.substr(at).starts_with(end)) {
       at += end.size();
-      // A string of many lines may end in quotes of its own: up to two more.
+      // Up to two more quotes belong to the content of a multi-line string.
       for (int more = 0; many_lines && more < 2 && at < text.size() && text[at] == quote; ++more) {
         ++at;
       }
@@ -59,13 +62,13 @@ size_t SkipString(std::string_view text, size_t start) {
   return text.size();
 }
 
-// Where the first key of more than kMaxKeyParts begins. Dots in strings and comments do not count.
-// Exact for as long as the text is valid TOML; any text takes one pass.
+// Finds the first key with more than kMaxKeyParts parts. Dots in strings and comments do not count.
+// The result is exact while the text is valid TOML. One pass is enough for any text.
 std::optional<TextPosition> FindLongKey(std::string_view text) {
   constexpr std::string_view kBetweenKeys = "\n=,[]{}";
   constexpr std::string_view kBlanks = " \t\r";
   constexpr size_t kNone = std::string_view::npos;
-  size_t start = kNone;  // of the key at hand
+  size_t start = kNone;  // where the current key begins
   int parts = 1;
   size_t at = 0;
   while (at < text.size()) {
@@ -97,7 +100,22 @@ const std::string_view* FindName(const std::array<std::string_view, N>& names,
   return found != names.end() ? found : nullptr;
 }
 
-// Its keys are the elements of kSections and the others, which live as long as the program.
+// The section header that a user must write for this name: `[log]`, `[[rule]]`.
+std::string HeaderOf(std::string_view name) {
+  const bool is_list = FindName(kLists, name) != nullptr;
+  return std::string(is_list ? "[[" : "[").append(name).append(is_list ? "]]" : "]");
+}
+
+// The names of all sections and lists.
+std::vector<std::string> AllNames() {
+  std::vector<std::string> names(kSections.begin(), kSections.end());
+  names.insert(names.end(), kOptionalSections.begin(), kOptionalSections.end());
+  names.insert(names.end(), kLists.begin(), kLists.end());
+  return names;
+}
+
+// The maps of the document have elements of kSections, kOptionalSections and kLists as keys, which
+// live as long as the program.
 class Merger {
  public:
   explicit Merger(Diagnostics* errors) : errors_(errors) {
@@ -105,7 +123,7 @@ class Merger {
     for (const std::string_view name : kLists) document_.lists[name];
   }
 
-  // `file` stays where it is for as long as the document.
+  // `file` must not move while the document exists.
   void Add(const toml::table& file) {
     for (const auto& [key, value] : file) {
       const auto* section = FindName(kSections, key);
@@ -115,10 +133,7 @@ class Merger {
       } else if (const auto* list = FindName(kLists, key)) {
         AddList(key, value, &document_.lists[*list]);
       } else {
-        errors_->Add(PositionOf(key),
-                     "unknown key " + QuoteShort(key) +
-                         ", expected [daemon], [log], [audit], [limits], [timeouts], "
-                         "[admin], [metrics], [[listener]], [[backend]] or [[rule]]");
+        errors_->Add(PositionOf(key), Unknown(key, value));
       }
     }
   }
@@ -130,10 +145,25 @@ class Merger {
   }
 
  private:
+  std::string Unknown(const toml::key& key, const toml::node& value) {
+    const std::vector<std::string> names = AllNames();
+    std::vector<std::string> headers;
+    for (const std::string& name : names) headers.push_back(HeaderOf(name));
+    if (!value.is_table() && !value.is_array_of_tables()) {
+      return "unknown key " + QuoteShort(key) + " outside any section; put it in " +
+             Enumerate(headers);
+    }
+    const std::string closest = errors_->Closest(key, names);
+    return "unknown section " + QuoteShort(key) + "; " +
+           (closest.empty() ? "use " + Enumerate(headers)
+                            : "did you mean " + HeaderOf(closest) + "?");
+  }
+
   void AddSection(const toml::key& name, const toml::node& value, TomlTables* section) {
     const toml::table* added = value.as_table();
     if (added == nullptr) {
-      errors_->Add(PositionOf(name), Is(name, value) + "a table: [" + std::string(name) + "]");
+      errors_->Add(PositionOf(name),
+                   Is(name, value) + "; write it as a section: " + HeaderOf(name));
       return;
     }
     for (const auto& entry : *added) {
@@ -142,18 +172,19 @@ class Merger {
           std::find_if(section->begin(), section->end(),
                        [&key](const auto* earlier) { return earlier->contains(key); });
       if (first == section->end()) continue;
-      errors_->Add(PositionOf(key), "[" + std::string(name) + "] " + std::string(key) +
-                                        " is set twice, expected only at " +
-                                        PositionOf((*first)->find(key)->first).ToString());
+      errors_->Add(PositionOf(key), std::string(key) + " in " + HeaderOf(name) +
+                                        " is already set at " +
+                                        PositionOf((*first)->find(key)->first).ToString() +
+                                        "; remove one of the two");
     }
-    // An empty table gives way: the section is where its first key is.
+    // The position of a section is that of its first table with a key, so empty tables are dropped.
     if (!section->empty() && section->back()->empty()) section->pop_back();
     section->push_back(added);
   }
 
   void AddList(const toml::key& name, const toml::node& value,
                std::vector<const toml::table*>* list) {
-    const std::string expected = "tables: [[" + std::string(name) + "]]";
+    const std::string advice = "; write each " + std::string(name) + " as " + HeaderOf(name);
     const toml::array* elements = value.as_array();
     if (const toml::table* single = value.as_table()) {
       errors_->Add(PositionOf(name), SingleBrackets(name));
@@ -161,7 +192,7 @@ class Merger {
       return;
     }
     if (elements == nullptr) {
-      errors_->Add(PositionOf(name), Is(name, value) + expected);
+      errors_->Add(PositionOf(name), Is(name, value) + advice);
       document_.complete = false;
       return;
     }
@@ -169,25 +200,24 @@ class Merger {
       if (const toml::table* table = element.as_table()) {
         list->push_back(table);
       } else {
-        errors_->Add(PositionOf(element), std::string(name) + " has " +
-                                              std::string(TypeNameOf(element)) +
-                                              " in it, expected " + expected);
+        errors_->Add(PositionOf(element),
+                     std::string(name) + " contains " + std::string(TypeNameOf(element)) + advice);
       }
     }
   }
 
   static std::string Is(const toml::key& name, const toml::node& value) {
-    return std::string(name) + " is " + std::string(TypeNameOf(value)) + ", expected ";
+    return std::string(name) + " is " + std::string(TypeNameOf(value));
   }
 
   Diagnostics* errors_;
   Document document_;
 };
 
-// ParseToml() that reads on past what can be repaired, so that one slip does not hide all else that
-// is wrong with the file. What was repaired is an error all the same.
+// Like ParseToml(), but goes on past mistakes that can be repaired, so that one of them does not
+// hide the other errors of the file. Each repaired mistake is still an error.
 std::variant<toml::table, ConfigError> ParseRepaired(const ConfigFile& file, Diagnostics* errors) {
-  constexpr int kMostRepairs = 32;  // each reads the file once more
+  constexpr int kMostRepairs = 32;  // each repair parses the file once more
   auto parsed = ParseToml(file);
   std::optional<ConfigFile> repaired;
   for (int i = 0; i < kMostRepairs; ++i) {
@@ -248,16 +278,30 @@ const std::string& StringOf(const toml::node& node) {
 std::variant<toml::table, ConfigError> ParseToml(const ConfigFile& file) {
   if (const auto position = FindLongKey(file.text)) {
     return ConfigError{{file.name, position->line, position->column},
-                       "a key of more than " + std::to_string(kMaxKeyParts) +
-                           " parts, expected at most two, as in log.level"};
+                       "this key has more than " + std::to_string(kMaxKeyParts) +
+                           " parts; use at most two, as in log.level"};
   }
-  // The distribution's library is built with exceptions; this is the border they do not cross.
+  // The distribution builds the library with exceptions. None of them may leave this function.
   try {
     return toml::parse(file.text, file.name);
   } catch (const toml::parse_error& error) {
-    return ConfigError{PositionOf(error.source()),
-                       "not valid TOML: " + OneLine(error.description())};
+    return ConfigError{PositionOf(error.source()), "invalid TOML: " + OneLine(error.description())};
   }
+}
+
+bool Diagnostics::MayCompare(size_t count) {
+  const bool may = count <= comparisons_left_;
+  comparisons_left_ -= may ? count : comparisons_left_;
+  return may;
+}
+
+std::string Diagnostics::Closest(std::string_view typed, const std::vector<std::string>& names) {
+  return MayCompare(names.size()) ? text::Closest(typed, names) : std::string();
+}
+
+std::string Diagnostics::DidYouMean(std::string_view typed, const std::vector<std::string>& names,
+                                    const std::string& otherwise) {
+  return MayCompare(names.size()) ? text::DidYouMean(typed, names, otherwise) : otherwise;
 }
 
 Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files of a configuration as toml++ has them, put together but not yet understood. Sections
-// are merged key by key, a key set twice being an error; tables of lists are appended. Pure; one
-// thread.
+// The files of a configuration as toml++ parses them, merged but not yet interpreted. Sections are
+// merged key by key, and a key that is set twice is an error; tables of lists are appended. Pure;
+// one thread.
 #pragma once
 
 #include <toml++/toml.h>
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,59 +26,72 @@ SourcePosition PositionOf(const toml::source_region& source);
 inline SourcePosition PositionOf(const toml::node& node) { return PositionOf(node.source()); }
 inline SourcePosition PositionOf(const toml::key& key) { return PositionOf(key.source()); }
 
-// Returns "a string", "an integer", …; the view stays valid for the process's life.
+// Returns "a string", "an integer", …; the view stays valid for the life of the process.
 std::string_view TypeNameOf(const toml::node& node);
 
-// Empty where it is no string. Lives as long as the node.
+// The string, or an empty one for any other type. The reference lives as long as the node.
 const std::string& StringOf(const toml::node& node);
 
-// No key has more parts (`log.level` has two). The library bounds how deep values nest, but builds
-// and destroys a table for each part of a key, one in the other: recursion through very many of
-// them ends with the stack. Values nest up to 256 deep, with a key of this many parts at each
-// level, which is far from what a stack holds.
+// The most parts that a key may have (`log.level` has two). HAZARD: the library builds a table
+// inside a table for each part, so that very many parts would overflow the stack. It limits only
+// how deep values nest, to 256 levels; 16 parts at each of these levels are safe.
 inline constexpr int kMaxKeyParts = 16;
 
-// The file's table, or the syntax error that ended its reading.
+// Returns the table of the file, or the syntax error at which parsing stopped.
 std::variant<toml::table, ConfigError> ParseToml(const ConfigFile& file);
 
-// The errors found so far, in the order in which they were found.
+// Collects errors, in the order in which they are found.
 class Diagnostics {
  public:
   void Add(SourcePosition position, std::string message,
-           ConfigError::Kind kind = ConfigError::Kind::kWrong) {
+           ConfigError::Kind kind = ConfigError::Kind::kError) {
     if (!covered_.empty() && covered_.contains(position.ToString())) return;
     errors_.push_back({std::move(position), std::move(message), kind});
   }
-  // Adds no more errors at this position: what is wrong there has been reported.
+  // Ignores later errors at this position, where the problem has been reported already.
   void Cover(const SourcePosition& position) { covered_.insert(position.ToString()); }
   std::vector<ConfigError> Take() { return std::move(errors_); }
 
+  // Returns the one of `names` that `typed` probably means, or nothing if none is close.
+  std::string Closest(std::string_view typed, const std::vector<std::string>& names);
+  // Returns the second half of the message about an unknown name: `did you mean "X"?`, or
+  // `otherwise` if no name is close.
+  std::string DidYouMean(std::string_view typed, const std::vector<std::string>& names,
+                         const std::string& otherwise);
+  // False once so many names were compared that there are no more suggestions.
+  bool suggests() const { return comparisons_left_ > 0; }
+
  private:
+  bool MayCompare(size_t count);
+
   std::vector<ConfigError> errors_;
   std::set<std::string> covered_;
+  // Keeps a file with very many unknown names from taking seconds: a comparison may take 20 us.
+  size_t comparisons_left_ = 20'000;
 };
 
-// A table of the configuration, of one file or of several: of a key that several have, the first
-// one counts. Empty: no file has it.
+// The tables of one section, from one file or several; empty if no file has the section. If several
+// tables set a key, the first one counts.
 using TomlTables = std::vector<const toml::table*>;
 
 inline constexpr std::array<std::string_view, 5> kSections = {"daemon", "log", "audit", "limits",
                                                               "timeouts"};
-// Their presence alone has a meaning.
+// Sections whose presence alone has a meaning.
 inline constexpr std::array<std::string_view, 2> kOptionalSections = {"admin", "metrics"};
 inline constexpr std::array<std::string_view, 3> kLists = {"listener", "backend", "rule"};
 
 struct Document {
-  std::vector<toml::table> files;  // what the others point into
-  // One for each of kSections and each of kLists, empty where no file has it; one for each of
-  // kOptionalSections that a file has.
+  std::vector<toml::table> files;  // owns the tables that the maps point to
+  // Has an entry for each of kSections and kLists, empty if no file has the table, and one for each
+  // of kOptionalSections that a file has.
   std::map<std::string_view, TomlTables> sections;
   std::map<std::string_view, std::vector<const toml::table*>> lists;
-  // False if a part of a file is missing: then a name that is not declared is no error.
+  // False if part of a file could not be read. An undeclared name is no error then.
   bool complete = true;
 };
 
-// `files` in the order in which they are read. Their errors of syntax and of structure are added.
+// Parses and merges `files`, which are in the order in which they are read. Adds their syntax
+// errors, and their errors of structure, to `errors`.
 Document MergeFiles(const std::vector<ConfigFile>& files, Diagnostics* errors);
 
 }  // namespace proxyd

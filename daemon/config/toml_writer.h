@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TomlWriter: tables of a configuration as text. Pure; any thread.
+// TomlWriter: writes tables of a configuration as text. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,11 @@ namespace proxyd {
 
 class TomlWriter {
  public:
-  // `[log]`, `[[rule]]`, after an empty line unless it is the first. `comment` is a line before it.
+  // Writes a header such as `[log]` or `[[rule]]`, after an empty line unless it is the first. A
+  // `comment` gets a line before the header.
   void Table(std::string_view header, std::string_view comment = {});
 
-  // `value` is TOML. `remark` is a comment behind it.
+  // Writes a value that is TOML already. A `remark` becomes a comment on the same line.
   void Raw(std::string_view key, std::string_view value, std::string_view remark = {});
   void String(std::string_view key, std::string_view value);
   void Number(std::string_view key, uint32_t value) { Raw(key, std::to_string(value)); }
@@ -24,7 +25,7 @@ class TomlWriter {
     Raw(key, value ? "true" : "false", remark);
   }
 
-  // `elements` are TOML.
+  // Write an array. The elements are TOML already.
   void Array(std::string_view key, const std::vector<std::string>& elements,
              std::string_view remark = {});
   void ArrayOfLines(std::string_view key, const std::vector<std::string>& elements);
@@ -35,7 +36,7 @@ class TomlWriter {
   std::string text_;
 };
 
-// The elements of an array.
+// Quotes strings, for use as the elements of an array.
 std::vector<std::string> TomlStrings(const std::vector<std::string>& strings);
 
 }  // namespace proxyd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The words that the configuration has for each enum: what is read and what is printed.
+// The words of the configuration for the values of each enum, for reading and for printing.
 #pragma once
 
 #include <optional>
@@ -80,7 +80,7 @@ std::vector<std::string> ListOf(const Word<E> (&words)[N]) {
   return list;
 }
 
-// `a, b or c`.
+// Returns `a, b or c`.
 inline std::string Enumerate(const std::vector<std::string>& alternatives) {
   std::string text;
   for (size_t i = 0; i < alternatives.size(); ++i) {

@@ -14,14 +14,13 @@ namespace {
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
-// What to look at, where that can be said.
+// Returns what the user can check after a failure to connect, or an empty text.
 std::string Hint(const Status& failure) {
   if (failure.code() == StatusCode::kNotFound) {
-    return "\nIs ttrpc-proxyd running, and does its configuration have a section [admin]?";
+    return "; check that ttrpc-proxyd is running and that its configuration has an [admin] section";
   }
   if (failure.message() == std::generic_category().message(EACCES)) {
-    return "\nThe socket's owner, group and mode are those of [admin] in the daemon's "
-           "configuration.";
+    return "; check owner, group and mode of [admin] in the daemon's configuration";
   }
   return "";
 }
@@ -49,7 +48,7 @@ Status AdminConnection::Connect(Check check) {
             "cannot connect to " + address_.ToString() + ": " + failure.message() + Hint(failure)};
   }
   ttrpc::ClientOptions options;
-  options.message_size = ttrpc::kMaxMessageSize;  // a list of all peers is long
+  options.message_size = ttrpc::kMaxMessageSize;  // lists of peers and calls can be long
   client_ = ttrpc::Client::Over(loop_.io(), std::move(**outcome), std::move(options));
   admin_ = std::make_unique<v1::AdminClient>(*client_);
   return {};
@@ -58,11 +57,11 @@ Status AdminConnection::Connect(Check check) {
 std::string AdminConnection::Why(const Status& status) const {
   if (status.code() == StatusCode::kUnavailable && client_->closed()) {
     if (answered_) return "the daemon closed the connection";
-    return "the daemon closed the connection before it answered\n"
-           "Is your user one of [admin] users in its configuration?";
+    return "the daemon closed the connection without a reply; check that its configuration lists "
+           "your user in [admin] users";
   }
   if (status.code() == StatusCode::kDeadlineExceeded) {
-    return "the daemon does not answer (--timeout says how long it is waited for)";
+    return "the daemon did not reply in time; use --timeout to wait longer";
   }
   return status.message().empty() ? std::string(ttrpc::StatusCodeName(status.code()))
                                   : status.message();

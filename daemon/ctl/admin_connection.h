@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminConnection: the way to the daemon's admin service, and what to tell whoever does not get
-// there. One thread.
+// AdminConnection: a connection to the daemon's admin service. Its errors name what the user can
+// check. It belongs to one thread.
 #pragma once
 
 #include <chrono>
@@ -19,10 +19,10 @@ namespace v1 = ttrpc::proxy::v1;
 
 class AdminConnection {
  public:
-  // Looks at the connected socket; an error refuses it.
+  // Checks the connected socket. An error closes it and becomes the error of Open().
   using Check = std::function<ttrpc::Status(int socket)>;
 
-  // Both connecting and each call may take `timeout`. Errors are words for the user.
+  // `timeout` limits connecting, and then each call. Error messages are meant for the user.
   static ttrpc::Result<std::unique_ptr<AdminConnection>> Open(const ttrpc::Address& address,
                                                               std::chrono::nanoseconds timeout,
                                                               Check check = nullptr);
@@ -30,7 +30,7 @@ class AdminConnection {
   ttrpc::EventLoop& loop() { return loop_; }
   v1::AdminClient& admin() { return *admin_; }
 
-  // A unary call, to its end: `Call(&v1::Admin::GetStatus, request)`.
+  // Makes a unary call and waits for its reply: `Call(&v1::Admin::GetStatus, request)`.
   template <typename Request, typename Reply>
   ttrpc::Result<Reply> Call(ttrpc::Task<ttrpc::Result<Reply>> (v1::Admin::*method)(
                                 ttrpc::Context& context, const Request& request),
@@ -42,11 +42,11 @@ class AdminConnection {
     return reply;
   }
 
-  // How a call of this connection failed, in words for the user.
+  // Returns a message for the user about a call that failed with `status`.
   std::string Why(const ttrpc::Status& status) const;
-  // Whether the daemon has closed it, without an answer to anything.
+  // Whether the daemon closed the connection before it answered anything.
   bool refused() const { return client_->closed() && !answered_; }
-  // It has answered something, by which it is known to be let in.
+  // Callers of streaming methods call this at the first reply: the daemon has admitted us.
   void NoteAnswer() { answered_ = true; }
 
  private:

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The descriptors of the admin service. Its generated messages are those of the daemon, which links
-// protobuf-lite, and know nothing of themselves but their name. One thread.
+// Descriptors of the admin service, for printing messages as JSON. The generated messages are lite
+// ones, since the daemon links protobuf-lite, and have no reflection of their own. Only one thread
+// may use them.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
 
 namespace proxyd::ctl {
 
-// Lives as long as the program.
+// The pool is never destroyed.
 const google::protobuf::DescriptorPool& AdminTypes();
 
 }  // namespace proxyd::ctl

@@ -13,14 +13,14 @@ namespace {
 
 using nlohmann::json;
 
-// How each line of ours begins, with a digit for `0`.
+// kStart is how each audit line begins. A `0` stands for any digit.
 constexpr std::string_view kStart = R"({"time":"0000-00-00T00:00:00.000000Z","event":")";
-// Ours in a journal, or in syslog's file: `Jan 31 23:59:59 host ttrpc-proxyd[123]: `.
+// kProgram is our name in a log prefix, such as `Jan 31 23:59:59 host ttrpc-proxyd[123]: `.
 constexpr std::string_view kProgram = "ttrpc-proxyd";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// Whether all of kStart that `text` is long enough for stands at its front. A line may be cut.
+// Compares as much of kStart as `text` has room for, since the line may be truncated.
 bool BeginsAsOurs(std::string_view text) {
   const size_t size = std::min(text.size(), kStart.size());
   for (size_t i = 0; i < size; ++i) {
@@ -29,10 +29,10 @@ bool BeginsAsOurs(std::string_view text) {
   return true;
 }
 
-// What stands before the object: nothing, or what a log puts before the lines of our program.
+// Whether the text before the JSON object is empty or the log prefix of our program.
 bool IsOurPrefix(std::string_view prefix) {
   if (prefix.empty()) return true;
-  // The first one: the rest is what the program said, and that may be what somebody else chose.
+  // The first ": " ends the prefix. An attacker may have chosen the text after it.
   const size_t end = prefix.find(": ");
   if (end == std::string_view::npos || end + 2 != prefix.size()) return false;
   prefix.remove_suffix(2);
@@ -65,7 +65,7 @@ std::optional<bool> FlagAt(const json& object, const char* key) {
   return found->get<bool>();
 }
 
-// The daemon's word for its admin service, whose calls no rule decides.
+// kAdmin is the listener name of the admin service. No rule decides calls on it.
 constexpr std::string_view kAdmin = "[admin]";
 
 bool IsEvent(std::string_view event) {
@@ -77,7 +77,7 @@ bool IsEvent(std::string_view event) {
 
 void AuditReader::ReadLine(std::string_view line) {
   ++lines_;
-  // The first: what another program wrote may have an object of ours in it.
+  // Only the first match counts: a line of another program may contain one of our objects.
   const size_t begin = line.find("{\"time\":\"");
   if (begin == std::string_view::npos || !IsOurPrefix(line.substr(0, begin)) ||
       !BeginsAsOurs(line.substr(begin))) {
@@ -85,7 +85,8 @@ void AuditReader::ReadLine(std::string_view line) {
     return;
   }
   const json object = json::parse(line.substr(begin), nullptr, false);
-  if (!object.is_object()) return Error("is cut, or was changed: it is no JSON");
+  if (!object.is_object())
+    return Error("the line is not valid JSON; it was truncated or changed, and is skipped");
   AuditFacts facts = {.event = TextAt(object, "event"),
                       .listener = TextAt(object, "listener"),
                       .uid = NumberAt(object, "uid"),
@@ -107,7 +108,7 @@ void AuditReader::Take(const AuditFacts& facts) {
   if (facts.listener == kAdmin && !facts.enforced) return;
   const bool allowed = facts.event == "call";
   const bool enforced = facts.enforced.value_or(true);
-  // What a rule on trial would have denied went on to the next rule, which has a line of its own.
+  // A denial with enforced = false decided nothing: the next rule that matched has its own line.
   if (!allowed && (facts.event != "deny" || !enforced)) return;
   if (!allowed && !denied_backend_) {
     ++denied_;
@@ -121,10 +122,10 @@ void AuditReader::Take(const AuditFacts& facts) {
                    .streams = facts.kind == "stream"};
   if (call.listener.empty() || call.backend.empty() || !facts.uid || *facts.uid > kMaxId ||
       (facts.kind != "unary" && facts.kind != "stream")) {
-    return Error("has no listener, uid, kind or backend, as a call has");
+    return Error("the listener, uid, kind or backend is missing or invalid; the line is skipped");
   }
   if (!ParseMethodName("/" + call.service + "/" + call.method)) {
-    return Error("has no service and method that a call may have");
+    return Error("the service or method is missing or invalid; the line is skipped");
   }
   SeenCount& count = calls_[std::move(call)];
   if (allowed) {
@@ -138,7 +139,7 @@ void AuditReader::Take(const AuditFacts& facts) {
 void AuditReader::Error(const std::string& what) {
   ++failed_;
   if (errors_.size() < kMostErrors) {
-    errors_.push_back("line " + std::to_string(lines_) + ": " + what);
+    errors_.push_back(std::to_string(lines_) + ": error: " + what);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AuditReader: from what an audit or a tap says to the calls that were seen, each told apart once
-// and counted. No I/O; one thread.
+// AuditReader: collects the distinct calls that an audit or a tap reports, and counts them. It does
+// no I/O and belongs to one thread.
 #pragma once
 
 #include <sys/types.h>
@@ -34,14 +34,14 @@ struct SeenCall {
 
 struct SeenCount {
   uint64_t allowed = 0;
-  uint64_t asked = 0;                    // that a rule on trial would have allowed
-  uint64_t denied = 0;                   // where those count
-  std::set<std::string> denied_by = {};  // the rules that did; where none matched, none
+  uint64_t asked = 0;   // calls that a rule with enforce = false would have allowed
+  uint64_t denied = 0;  // stays 0 unless the reader includes denied calls
+  std::set<std::string> denied_by = {};  // the rules that denied them; empty if no rule matched
 };
 
 using SeenCalls = std::map<SeenCall, SeenCount>;
 
-// What an audit line, or an event of a tap, says; what it does not say is empty.
+// The fields of an audit line or of a tap event. Fields that it lacks are empty.
 struct AuditFacts {
   std::string event;
   std::string listener;
@@ -56,14 +56,14 @@ struct AuditFacts {
 
 class AuditReader {
  public:
-  // `denied_backend`: where what was denied is to go; none: what was denied does not count.
+  // `denied_backend` is the backend for denied calls. Without one they are only counted.
   explicit AuditReader(std::optional<std::string> denied_backend)
       : denied_backend_(std::move(denied_backend)) {}
 
-  // A line without its newline. Before the object may stand what a log puts before the lines of
-  // ttrpc-proxyd; lines of other programs are passed over, whatever is in them.
+  // Reads one line, without its newline. The JSON object may follow a log prefix of ttrpc-proxyd.
+  // Lines of other programs are skipped, whatever they contain.
   void ReadLine(std::string_view line);
-  // An event of a tap, which counts as a line.
+  // Reads an event of a tap, which counts as one line.
   void TakeEvent(const AuditFacts& facts) {
     ++lines_;
     Take(facts);
@@ -72,10 +72,11 @@ class AuditReader {
 
   const SeenCalls& calls() const { return calls_; }
   uint64_t lines() const { return lines_; }
-  uint64_t skipped() const { return skipped_; }        // lines of other logs
-  uint64_t suppressed() const { return suppressed_; }  // that the audit has not
-  uint64_t denied() const { return denied_; }          // that did not count
-  // Of lines that are cut, or are no audit line of ours: `line 7: WHAT`. At most kMostErrors.
+  uint64_t skipped() const { return skipped_; }        // lines that are not audit lines
+  uint64_t suppressed() const { return suppressed_; }  // events that the input does not contain
+  uint64_t denied() const { return denied_; }          // denied calls that were left out
+  // Describes lines that are truncated or malformed: `7: error: WHAT; WHAT TO DO`, where 7 is the
+  // line. Holds at most kMostErrors; failed() counts all.
   static constexpr size_t kMostErrors = 20;
   const std::vector<std::string>& errors() const { return errors_; }
   uint64_t failed() const { return failed_; }

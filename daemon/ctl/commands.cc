@@ -28,7 +28,7 @@ Look MakeLook() {
           .user_name = [](uint32_t uid) { return UserName(uid); }};
 }
 
-// In words for the user.
+// Failure() wraps a message for the user; its code means nothing.
 Status Failure(const std::string& why) { return {ttrpc::StatusCode::kUnknown, why}; }
 
 template <typename Request, typename Reply>
@@ -40,7 +40,7 @@ Result<std::string> Ask(const Options& options,
   if (!connection) return connection.error();
   const Result<Reply> reply = (*connection)->Call(method, request);
   if (!reply) return Failure((*connection)->Why(reply.error()));
-  // Looked at again and again, one on a line is what a program can read.
+  // Each reply of --watch is one line, so that a program can split the output.
   if (options.json) return ToJson(*reply, options.watch.has_value());
   return show(*reply, MakeLook());
 }
@@ -52,7 +52,7 @@ Request Limited(const Options& options) {
   return request;
 }
 
-// One on a line, for a program that reads them.
+// Returns one name per line, for shell completion.
 template <typename Things>
 std::string NamesOf(const Things& things) {
   std::string lines;
@@ -97,7 +97,7 @@ Result<std::string> LookOnce(const Options& options) {
   }
 }
 
-// A daemon that is restarted meanwhile is waited for.
+// Watch() reports errors and continues, since the daemon may only be restarting.
 [[noreturn]] void Watch(const Options& options, std::string first) {
   Screen screen;
   Result<std::string> text = std::move(first);
@@ -120,8 +120,8 @@ int CloseListener(AdminConnection& connection, const Options& options) {
   const auto reply = connection.Call(&v1::Admin::ClosePeer, request);
   if (!reply) return Fail(connection.Why(reply.error()));
   Print(options.json ? ToJson(*reply, true)
-                     : std::to_string(reply->closed()) +
-                           (reply->closed() == 1 ? " peer is closed.\n" : " peers are closed.\n"));
+                     : "Closed " + std::to_string(reply->closed()) +
+                           (reply->closed() == 1 ? " peer.\n" : " peers.\n"));
   return EXIT_SUCCESS;
 }
 
@@ -135,7 +135,7 @@ int Close(AdminConnection& connection, const Options& options) {
     if (!reply) {
       status = Fail(connection.Why(reply.error()));
     } else {
-      Print(options.json ? ToJson(*reply, true) : "Peer " + std::to_string(peer) + " is closed.\n");
+      Print(options.json ? ToJson(*reply, true) : "Closed peer " + std::to_string(peer) + ".\n");
     }
   }
   return status;
@@ -144,7 +144,7 @@ int Close(AdminConnection& connection, const Options& options) {
 int Drain(AdminConnection& connection, const Options& options) {
   const auto reply = connection.Call(&v1::Admin::Drain, v1::DrainRequest());
   if (!reply) return Fail(connection.Why(reply.error()));
-  Print(options.json ? ToJson(*reply, false) : "The daemon drains.\n");
+  Print(options.json ? ToJson(*reply, false) : "The daemon is draining.\n");
   return EXIT_SUCCESS;
 }
 
@@ -153,9 +153,10 @@ int SetLogLevel(AdminConnection& connection, const Options& options) {
   request.set_level(options.log_level);
   const auto reply = connection.Call(&v1::Admin::SetLogLevel, request);
   if (!reply) return Fail(connection.Why(reply.error()));
-  Print(options.json ? ToJson(*reply, false)
-                     : "The log level is " + options.log_level + "; it was " +
-                           Toned(reply->previous(), Tone::kPlain, false) + ".\n");
+  Print(options.json
+            ? ToJson(*reply, false)
+            : "Changed the log level from " + Toned(reply->previous(), Tone::kPlain, false) +
+                  " to " + options.log_level + ".\n");
   return EXIT_SUCCESS;
 }
 

@@ -8,19 +8,19 @@
 
 namespace proxyd::ctl {
 
-// status, peers, calls, rules, users, backends, names; with --watch until interrupted.
+// Runs status, peers, calls, rules, users, backends or names; with --watch until interrupted.
 int RunLook(const Options& options);
-// reload, through the admin service or by a signal.
+// Runs reload, through the admin service or by SIGHUP.
 int RunReload(const Options& options);
-// Prints the metrics, all of them or none.
+// Prints all metrics, or none if the daemon fails halfway.
 int RunMetrics(const Options& options);
-// drain, log-level, close.
+// Runs drain, log-level or close.
 int RunAction(const Options& options);
-// Shows how the policy of the daemon, or of a configuration file, would decide, and why.
+// Shows how the policy of the daemon, or of a configuration file, would decide a call, and why.
 int RunExplain(const Options& options);
 // Prints events of the daemon as they happen.
 int RunTap(const Options& options);
-// Rules made of the calls in an audit file or in a tap of the daemon.
+// Prints rules generated from the calls in an audit file or in a tap of the daemon.
 int RunLearn(const Options& options);
 
 }  // namespace proxyd::ctl

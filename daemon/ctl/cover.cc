@@ -22,7 +22,7 @@ Rows Turned(const Rows& columns_of) {
   return rows_of;
 }
 
-// Rows with the same columns share a box; in the order of their first rows.
+// Rows with the same columns share a box. Boxes are in the order of their first rows.
 std::vector<Box> ByRows(const Rows& columns_of) {
   std::map<std::set<size_t>, size_t> boxes_by_columns;
   std::vector<Box> boxes;
@@ -39,7 +39,7 @@ void TurnBack(std::vector<Box>* boxes) {
   for (Box& box : *boxes) std::swap(box.rows, box.columns);
 }
 
-// For each set of columns that some row has: with all the rows that have these, and maybe more.
+// Returns, for each set of columns that some row has, a box with all rows that have at least these.
 std::vector<Box> Widest(const Rows& columns_of) {
   std::vector<Box> boxes = ByRows(columns_of);
   for (Box& box : boxes) {
@@ -61,8 +61,8 @@ size_t PairsIn(const Box& box, const Rows& left) {
   return pairs;
 }
 
-// Of the widest boxes, again and again the one that holds most of what is left. Gives up once there
-// are `most`.
+// Repeatedly picks, from the widest boxes, the one with the most pairs not yet covered. Stops at
+// `most` boxes, when the result would be no better than the caller's.
 std::vector<Box> Greedy(const Rows& columns_of, size_t most) {
   std::vector<Box> candidates = Widest(columns_of);
   std::vector<Box> turned = Widest(Turned(columns_of));
@@ -95,7 +95,7 @@ std::vector<Box> Cover(const std::vector<std::set<size_t>>& columns_of) {
   std::vector<Box> by_columns = ByRows(Turned(columns_of));
   TurnBack(&by_columns);
   if (by_columns.size() < best.size()) best = std::move(by_columns);
-  // Work grows with the boxes there are to choose from, times what they hold.
+  // Greedy() costs time in proportion to the number of candidates and their size.
   constexpr size_t kMostBoxes = 256;
   if (best.size() <= 2 || best.size() > kMostBoxes) return best;
   std::vector<Box> greedy = Greedy(columns_of, best.size());

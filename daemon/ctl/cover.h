@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cover: pairs of a user and a method, as few boxes of "these users, these methods" that hold all
-// of the pairs and no others. Pure; any thread.
+// Cover: groups pairs of a user and a method into few boxes. A box is a set of users and a set of
+// methods, and holds every pair of the two. Cover() is pure; any thread may call it.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,8 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
-// `columns_of`: by row. Every row has a column. Boxes may share pairs.
+// Returns boxes that together hold exactly the given pairs; one pair can be in several boxes.
+// `columns_of` has the columns of each row, at least one.
 std::vector<Box> Cover(const std::vector<std::set<size_t>>& columns_of);
 
 }  // namespace proxyd::ctl

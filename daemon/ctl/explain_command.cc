@@ -36,12 +36,12 @@ int Show(const Options& options, const v1::ExplainRequest& request, const v1::Ex
                                        {.colours = HasColours(), .now = 0, .user_name = UserName}));
   const std::optional<bool>& expect = options.explain.expect;
   if (!expect || *expect == reply.allowed()) return EXIT_SUCCESS;
-  Complain(*expect ? "expected allow, but the call is denied"
-                   : "expected deny, but the call is allowed");
+  Complain(*expect ? "--expect allow failed: the call is denied"
+                   : "--expect deny failed: the call is allowed");
   return kUnexpected;
 }
 
-// The one of that name, or the only one.
+// Returns the index of the listener with that name; without a name, of the only listener.
 ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name) {
   const auto& listeners = config.listeners;
   if (name.empty() && listeners.size() == 1) return size_t{0};

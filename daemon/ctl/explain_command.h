@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of `ttrpc-proxyctl explain` that needs no daemon.
+// The part of `ttrpc-proxyctl explain` that works without a daemon.
 #pragma once
 
 #include "admin/admin.pb.h"
@@ -8,8 +8,8 @@
 
 namespace proxyd::ctl {
 
-// What the daemon would answer if it had this configuration. `listener`: an index. `request.method`
-// is known to be one. Pure.
+// Returns what a daemon with this configuration would answer. `listener` is an index into its
+// listeners. `request.method` must be a valid method name. Pure.
 ttrpc::proxy::v1::ExplainReply ExplainLocally(const Snapshot& snapshot, size_t listener,
                                               const ttrpc::proxy::v1::ExplainRequest& request);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Interrupt: SIGINT and SIGTERM as calls on a loop, for who has something to say at its end.
+// Interrupt: turns SIGINT and SIGTERM into callbacks on a loop, for a command that prints a result
+// when it is interrupted.
 #pragma once
 
 #include <functional>
@@ -11,8 +12,8 @@ namespace proxyd::ctl {
 
 class Interrupt {
  public:
-  // `loop` must outlive it. `callback`: for each of them, on the loop's thread. From its end on
-  // they end the program again.
+  // `callback` runs on the loop's thread for each signal. `loop` must outlive this object; after
+  // its destruction the signals terminate the program again.
   Interrupt(ttrpc::EventLoop& loop, std::function<void()> callback);
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;

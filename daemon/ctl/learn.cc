@@ -17,7 +17,7 @@ using text::Quote;
 
 namespace {
 
-// What a rule can tell apart, beside the listener.
+// A Who is one user and one method. Rules distinguish only these and the listener.
 struct Who {
   uid_t uid = 0;
   std::string method;  // /SERVICE/METHOD
@@ -34,10 +34,10 @@ struct Target {
   bool denied() const { return count.allowed + count.asked == 0; }
 };
 
-// By listener and Who; then by backend, of which there should be one.
+// Targets are the backends that each listener and Who called. More than one is a conflict.
 using Targets = std::map<std::pair<std::string, Who>, std::map<std::string, Target>>;
 
-// What the rules of one group have in common.
+// Group is what all rules generated from it have in common.
 struct Group {
   bool denied = false;
   std::string backend;
@@ -51,7 +51,7 @@ struct Group {
   }
 };
 
-// A group's calls: how many by whom.
+// Members are the number of calls in a group for each Who.
 using Members = std::map<Who, uint64_t>;
 
 Targets TargetsOf(const SeenCalls& calls) {
@@ -68,8 +68,8 @@ Targets TargetsOf(const SeenCalls& calls) {
   return targets;
 }
 
-// Of the backends of one method: what was really called before what was only asked for, then the
-// most called.
+// Chooses the backend with the most allowed calls. Calls that only a rule with enforce = false
+// would have allowed decide among equals.
 const std::pair<const std::string, Target>& Choose(const std::map<std::string, Target>& backends) {
   return *std::max_element(backends.begin(), backends.end(), [](const auto& a, const auto& b) {
     return std::tie(a.second.count.allowed, a.second.count.asked, a.second.count.denied) <
@@ -80,11 +80,11 @@ const std::pair<const std::string, Target>& Choose(const std::map<std::string, T
 std::string Conflict(const std::string& listener, const Who& who,
                      const std::map<std::string, Target>& backends, const std::string& chosen) {
   std::string text = "uid " + std::to_string(who.uid) + " called " + who.method + " on listener " +
-                     Quote(listener) + " at backends";
+                     Quote(listener) + " at several backends:";
   for (const auto& [backend, target] : backends) {
     text += " " + Quote(backend) + " (" + std::to_string(target.calls()) + " calls)";
   }
-  return text + "; the rules send it to " + Quote(chosen);
+  return text + "; the rules use " + Quote(chosen);
 }
 
 std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::string>* conflicts) {
@@ -92,7 +92,7 @@ std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::strin
     std::set<std::string> listeners;
     uint64_t calls = 0;
   };
-  std::map<std::pair<Group, Who>, Reach> reaches;  // the groups without listeners
+  std::map<std::pair<Group, Who>, Reach> reaches;  // these groups have no listeners yet
   for (const auto& [where, backends] : targets) {
     const auto& [listener, who] = where;
     const auto& [backend, target] = Choose(backends);
@@ -102,7 +102,7 @@ std::map<Group, Members> GroupsOf(const Targets& targets, std::vector<std::strin
                    .streams = target.streams,
                    .listeners = {},
                    .denied_by = {}};
-    // Of what was allowed, too, nobody needs to be warned.
+    // A call that was also allowed needs no warning.
     if (group.denied)
       group.denied_by = {target.count.denied_by.begin(), target.count.denied_by.end()};
     Reach& reach = reaches[{std::move(group), who}];
@@ -160,7 +160,7 @@ void AddRules(const Group& group, Members members, std::vector<LearnedRule>* rul
   }
 }
 
-// The names of `users` where they have any; empty where none has.
+// Returns a comment with the names of `users`, or an empty text if none of them has a name.
 std::string Names(const std::vector<uid_t>& users, const RulePrinting& printing) {
   std::string names;
   bool any = false;
@@ -173,12 +173,12 @@ std::string Names(const std::vector<uid_t>& users, const RulePrinting& printing)
   return any ? names : "";
 }
 
-// `12 calls`, `1 call that was DENIED by rule "a", rule "b"`.
+// Returns `12 calls`, or `1 call that was DENIED by rule "a", rule "b"`.
 std::string CommentOn(const LearnedRule& rule) {
   std::string comment = std::to_string(rule.calls) + (rule.calls == 1 ? " call" : " calls");
   if (!rule.denied) return comment;
   comment += rule.calls == 1 ? " that was DENIED" : " that were DENIED";
-  if (rule.denied_by.empty()) return comment + ", as no rule matched";
+  if (rule.denied_by.empty()) return comment + " because no rule matched";
   for (const std::string& name : rule.denied_by)
     comment += (name == rule.denied_by.front() ? " by rule " : ", rule ") + Quote(name);
   return comment;
@@ -222,10 +222,10 @@ std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting
     out.ArrayOfLines("methods", TomlStrings(rule.methods));
     out.String("action", WordOf(kActionWords, RuleConfig::Action::kAllow));
     out.String("backend", rule.backend);
-    // The audit does not tell who it was that streamed.
-    if (rule.streams) out.Bool("streams", true, "not needed where only the backend streams");
+    // The audit does not record which side streamed.
+    if (rule.streams) out.Bool("streams", true, "remove if only the backend streams");
   }
-  // It is appended to what a reader has already.
+  // Users append the rules to an existing file, so an empty line comes first.
   return rules.empty() ? "" : "\n" + out.Take();
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Learn: from the calls that were seen to a small set of rules that allow those calls, and no
-// others. What was denied stands in rules of its own, so that nobody allows it unseen. Users who
-// may call the same share a rule, and so do methods that are called by the same; no name is made
-// into a pattern. The smallest set of all is not looked for (that takes for ever in the worst
-// case): of three ways to put them together, the one with the fewest rules. No I/O; any thread.
+// Learn: generates a small set of rules that allow the given calls and no others. Names never
+// become patterns. Denied calls get rules of their own, so that a reviewer notices them.
+//
+// Users with the same methods share a rule, and so do methods with the same users. The set is the
+// smallest of three attempts; the true minimum would take exponential time. These functions do no
+// I/O; any thread may call them.
 #pragma once
 
 #include <sys/types.h>
@@ -26,29 +27,29 @@ struct LearnedRule {
   std::vector<std::string> listeners;
   std::vector<uid_t> users;
   std::vector<std::string> methods;         // /SERVICE/METHOD
-  uint64_t calls = 0;                       // that led to it, and to no rule before it
-  bool denied = false;                      // all of these were denied
-  std::vector<std::string> denied_by = {};  // the rules that did, if any
+  uint64_t calls = 0;                       // calls that it covers and no rule before it does
+  bool denied = false;                      // whether all of these calls were denied
+  std::vector<std::string> denied_by = {};  // the rules that denied them, if any
 };
 
 struct Learned {
   std::vector<LearnedRule> rules;
-  // Calls that went now to one backend and now to another, which rules cannot do, in words.
+  // One sentence for each method that went to several backends, which a rule cannot express.
   std::vector<std::string> conflicts;
 };
 
 Learned Learn(const SeenCalls& calls);
 
 struct RulePrinting {
-  // Empty: it has none.
+  // Returns the user's name, or an empty text if it has none.
   std::function<std::string(uid_t)> user_name;
-  std::set<std::string> taken_names;  // of rules that there are
-  // Users whom the configuration names: rules name them, too. The audit may be another machine's,
-  // so that no other names are known.
+  std::set<std::string> taken_names;  // names of existing rules
+  // The users that the configuration names; rules use these names. Other users are printed as
+  // numbers, since the audit may come from a machine with other names.
   WrittenNames written_names = {};
 };
 
-// As TOML.
+// Returns the rules as TOML.
 std::string PrintRules(const std::vector<LearnedRule>& rules, const RulePrinting& printing);
 
 }  // namespace proxyd::ctl

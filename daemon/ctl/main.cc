@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-proxyctl: looks at a running ttrpc-proxyd, and directs it. Says how it went by its exit
-// status: 0 fine, 1 the daemon said no or cannot be reached, 64 bad command line, 75 a name in the
-// configuration does not resolve, yet, 78 bad configuration.
+// ttrpc-proxyctl: inspects and controls a running ttrpc-proxyd. man/ttrpc-proxyctl.1 lists the exit
+// statuses.
 #include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
@@ -15,8 +14,8 @@
 namespace proxyd::ctl {
 namespace {
 
-// A socket must not take the place of a standard stream that is closed. What takes it can neither
-// be read, as standard input, nor written.
+// FillStandardStreams() keeps a socket from getting the number of a closed standard stream. The
+// replacement fails on use: standard input is write-only, the others are read-only.
 void FillStandardStreams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) != -1) continue;
@@ -26,7 +25,7 @@ void FillStandardStreams() {
 
 int Main(int argc, char** argv) {
   FillStandardStreams();
-  // What protobuf has to say comes as an error of the function that was called.
+  // The functions that we call return errors; protobuf must not also log to standard error.
   google::protobuf::SetLogHandler(nullptr);
   Options options;
   if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;

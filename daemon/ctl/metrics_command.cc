@@ -25,8 +25,8 @@ ttrpc::Task<Status> Collect(AdminConnection& connection, ttrpc::Context& context
 
 }  // namespace
 
-// A collector that finds half of it would take the other half for gone, so nothing is printed
-// before all has come.
+// Nothing is printed until all metrics have arrived: a collector that read half of them would take
+// the others for removed.
 int RunMetrics(const Options& options) {
   const auto connection = AdminConnection::Open(*options.address, options.timeout);
   if (!connection) return Fail(connection.error().message());

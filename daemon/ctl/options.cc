@@ -28,16 +28,17 @@ namespace {
 using ttrpc::Status;
 
 constexpr char kExitStatus[] =
-    "Exit status: 0 fine; 1 the daemon said no, or cannot be reached; 2 not what --expect names;\n"
-    "64 bad command line; 65 no listener, rule or backend of that name (tap); 75 a name in the\n"
-    "configuration (--config) does not resolve, yet; 78 bad configuration.";
+    "Exit status: 0 success; 1 failure, or the daemon refused or cannot be reached;\n"
+    "2 the decision differs from --expect; 64 bad command line; 65 a tap filter names an\n"
+    "unknown listener, rule or backend; 75 a name in the --config file does not resolve\n"
+    "yet; 78 bad --config file.";
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};
 constexpr std::chrono::seconds kSignalledReload{30};
-constexpr uint32_t kMostPayload = 64 << 10;  // of one message, in a tap
+constexpr uint32_t kMostPayload = 64 << 10;  // the daemon sends no more of one message
 
-// What CLI11 fills in before it is looked at.
+// Words holds what CLI11 read, before it is checked and converted.
 struct Words {
   std::string address = "unix:///run/ttrpc-proxy/admin.sock";
   std::optional<std::string> timeout;
@@ -50,13 +51,13 @@ struct Words {
   std::optional<std::string> expect;
 };
 
-// Each option takes one value, and may be given again.
+// Adds an option that takes one value and can be repeated.
 void AddList(CLI::App* app, const std::string& name, std::vector<std::string>* values,
              const std::string& type, const std::string& help) {
   app->add_option(name, *values, help + "; repeatable")->allow_extra_args(false)->type_name(type);
 }
 
-// Its value may be left out.
+// Adds an option whose value is optional.
 CLI::Option* AddOptional(CLI::App* app, const std::string& name, std::optional<std::string>* value,
                          const std::string& type, const std::string& help) {
   return app
@@ -66,59 +67,77 @@ CLI::Option* AddOptional(CLI::App* app, const std::string& name, std::optional<s
       ->type_name("[" + type + "]");
 }
 
-// From 1. CLI11 alone takes -1 for a large number.
+// Returns `; did you mean "X"?` if one of `words` is close to `typed`, else a list of them.
+std::string Suggest(const std::string& typed, const std::vector<std::string>& words) {
+  const std::string closest = text::Closest(typed, words);
+  if (closest.empty()) return "; use " + Enumerate(words);
+  return "; did you mean " + text::Quote(closest) + "?";
+}
+
+// Accepts one of `words`. CLI::IsMember would make no suggestion. `noun` says what they are.
+CLI::Validator OneOf(const std::string& noun, const std::vector<std::string>& words) {
+  const auto check = [noun, words](const std::string& text) {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
+    return "unknown " + noun + " " + text::QuoteShort(text) + Suggest(text, words);
+  };
+  return {check, ""};
+}
+
+// Accepts numbers from 1. CLI11's own conversion would read -1 as a large number.
 CLI::Validator Number(uint64_t largest) {
   const auto check = [largest](const std::string& text) {
     uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool is_number = error == std::errc() && end == text.data() + text.size();
     if (is_number && number > 0 && number <= largest) return std::string();
-    return "expected a number from 1 to " + std::to_string(largest);
+    return text::QuoteShort(text) + " is not valid; use a number from 1 to " +
+           std::to_string(largest);
   };
   return {check, ""};
 }
 
-// The commands that look, and may look again.
+// Adds a command that shows state and can refresh it.
 CLI::App* AddLook(CLI::App* app, const std::string& name, const std::string& help, Words* words) {
   CLI::App* look = app->add_subcommand(name, help);
   AddOptional(look, "--watch", &words->watch, "SECONDS",
-              "look again and again, every 2 seconds if not given");
+              "refresh until interrupted (default: every 2 seconds)");
   return look;
 }
 
 void AddLooks(CLI::App* app, Options* options, Words* words) {
-  AddLook(app, "status", "Show how the daemon is.", words);
+  AddLook(app, "status", "Show the state of the daemon.", words);
   CLI::App* peers = AddLook(app, "peers", "List the connected peers.", words);
   CLI::App* calls = AddLook(app, "calls", "List the calls in flight.", words);
   for (CLI::App* list : {peers, calls}) {
-    list->add_option("--limit", options->limit, "show at most so many, the oldest (default: 1000)")
+    list->add_option("--limit", options->limit, "list only the N oldest (default: 1000)")
         ->type_name("N")
         ->check(Number(UINT32_MAX));
   }
-  AddLook(app, "rules", "List the rules, and how often each has decided.", words);
-  AddLook(app, "users", "List the connected users.", words);
-  AddLook(app, "backends", "List the backends.", words);
-  app->add_subcommand("metrics", "Print the metrics as Prometheus reads them.");
+  AddLook(app, "rules", "List the rules and how many calls each decided.", words);
+  AddLook(app, "users", "List the connected users and what they use.", words);
+  AddLook(app, "backends", "List the backends and whether they are up.", words);
+  app->add_subcommand("metrics", "Print the metrics in the Prometheus text format.");
 }
 
 void AddActions(CLI::App* app, Options* options) {
-  app->add_subcommand("reload", "Let the daemon read its configuration again.")
+  app->add_subcommand("reload", "Reload the configuration and report the result.")
       ->add_option("--pid", options->reload_pid,
-                   "this process, by a signal where it has no admin service")
+                   "reload this process; without an admin service, by SIGHUP")
       ->type_name("PID")
       ->check(Number(INT32_MAX));
-  app->add_subcommand("drain", "Let the daemon end after the calls in flight.");
+  app->add_subcommand("drain", "Let the calls in flight finish, then stop the daemon.");
   const std::vector<std::string> levels = ListOf(kLogLevelWords);
-  app->add_subcommand("log-level", "Change how much the daemon logs, until the next reload.")
+  app->add_subcommand("log-level", "Change the log level of the running daemon.")
       ->add_option("LEVEL", options->log_level, Enumerate(levels))
       ->required()
-      ->check(CLI::IsMember(levels));
+      ->check(OneOf("level", levels));
   CLI::App* close = app->add_subcommand("close", "Close peers at once, with their calls.");
-  CLI::Option* peers = close->add_option("PEER", options->peers, "its number, as `peers` shows it")
-                           ->check(Number(UINT64_MAX));
+  CLI::Option* peers =
+      close->add_option("PEER", options->peers, "the number of a peer, as listed by `peers`")
+          ->check(Number(UINT64_MAX));
   close
       ->add_option("--listener", options->close_listener,
-                   "all peers of this listener, also if a reload has removed it")
+                   "close all peers of this listener, even if a reload removed it")
       ->type_name("NAME")
       ->excludes(peers);
   close->callback([options] {
@@ -128,94 +147,97 @@ void AddActions(CLI::App* app, Options* options) {
 }
 
 void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
-  CLI::App* explain = app->add_subcommand("explain", "Say which rule decides a call, and why.");
+  CLI::App* explain = app->add_subcommand(
+      "explain", "Show whether a call would be allowed, by which rule and why.");
   explain
       ->add_option("--listener", options->listener,
-                   "where the call comes in; not needed if there is only one listener")
+                   "the listener that gets the call (default: the only one)")
       ->type_name("NAME");
-  explain->add_option("--user", options->who.user, "who calls: a name or a number")
+  explain->add_option("--user", options->who.user, "the caller: a name or a number")
       ->type_name("USER")
       ->required();
-  explain->add_option("--group", words->group, "the effective group (default: the user's)")
+  explain
+      ->add_option("--group", words->group,
+                   "the caller's effective group (default: from the user database)")
       ->type_name("GROUP");
   explain
       ->add_option("--groups", words->groups,
-                   "supplementary groups, with commas between them (default: the user's)")
+                   "the caller's supplementary groups (default: from the user database)")
       ->type_name("GROUP,...")
       ->allow_extra_args(false)
       ->delimiter(',');
-  explain->add_option("--method", options->method, "what is called: SERVICE/METHOD")
+  explain->add_option("--method", options->method, "the method: SERVICE/METHOD")
       ->type_name("METHOD")
       ->required();
-  AddList(explain, "--metadata", &words->metadata, "KEY=VALUE", "the call's metadata");
+  AddList(explain, "--metadata", &words->metadata, "KEY=VALUE", "metadata of the call");
   explain
       ->add_option("--config", options->config,
-                   "ask this configuration file, and no daemon; conf.d/*.toml beside it count")
+                   "use this file and conf.d/*.toml beside it instead of a daemon")
       ->type_name("FILE");
   explain
       ->add_option("--expect", words->expect,
-                   "allow or deny: exit with 2 if the decision is the other one")
+                   "allow or deny; exit with status 2 if the decision differs")
       ->type_name("ACTION")
-      ->check(CLI::IsMember(ListOf(kActionWords)));
+      ->check(OneOf("action", ListOf(kActionWords)));
 }
 
 void AddTap(CLI::App* app, TapOptions* options, Words* words) {
-  CLI::App* tap = app->add_subcommand("tap", "Show what is decided and called, as it happens.");
-  AddList(tap, "--user", &options->users, "USER", "only of this user");
-  AddList(tap, "--listener", &options->listeners, "NAME", "only on this listener");
-  AddList(tap, "--rule", &options->rules, "NAME", "only what this rule decides");
-  AddList(tap, "--backend", &options->backends, "NAME", "only what goes to this backend");
-  tap->add_option("--method", options->method, "only methods of this pattern, as in a rule")
+  CLI::App* tap = app->add_subcommand("tap", "Show connections, calls and denials as they happen.");
+  AddList(tap, "--user", &options->users, "USER", "only events of this user");
+  AddList(tap, "--listener", &options->listeners, "NAME", "only events on this listener");
+  AddList(tap, "--rule", &options->rules, "NAME", "only calls that this rule decided");
+  AddList(tap, "--backend", &options->backends, "NAME", "only calls to this backend");
+  tap->add_option("--method", options->method, "only methods that match, as in a rule")
       ->type_name("PATTERN");
   AddList(tap, "--outcome", &options->outcomes, "CODE",
-          "only what ends with this status: OK, PERMISSION_DENIED, …");
+          "only events with this status: OK, PERMISSION_DENIED, …");
   AddList(tap, "--event", &options->events, "EVENT",
           "only connect, refuse, call, deny, disconnect or message");
   AddOptional(tap, "--payload", &words->payload, "SIZE",
-              "messages, too, at most so many bytes of each (default: 64KiB)");
+              "also show messages, at most SIZE of each (default: 64KiB)");
   AddList(tap, "--descriptor-set", &options->descriptor_sets, "FILE",
-          "show messages as JSON by this descriptor set, as protoc -o writes it");
-  tap->add_option("--count", options->count, "end after so many events")
+          "decode messages by this descriptor set, as written by protoc -o");
+  tap->add_option("--count", options->count, "exit after N events")
       ->type_name("N")
       ->check(Number(UINT64_MAX));
 }
 
 void AddLearn(CLI::App* app, LearnOptions* options, Words* words) {
   CLI::App* learn =
-      app->add_subcommand("learn", "Print rules that allow what was seen, as TOML to review.");
+      app->add_subcommand("learn", "Print rules that allow exactly the calls seen, for review.");
   CLI::Option* audit =
-      learn->add_option("--audit", options->audit, "read this audit file; - for standard input")
+      learn->add_option("--audit", options->audit, "read this audit file; - is standard input")
           ->type_name("FILE");
   AddOptional(learn, "--tap", &words->tap, "SECONDS",
-              "look at what the daemon does, so long or until interrupted")
+              "tap the daemon for SECONDS, or until interrupted")
       ->excludes(audit);
   CLI::Option* denied =
-      learn->add_flag("--include-denied", options->include_denied, "allow, too, what was denied");
+      learn->add_flag("--include-denied", options->include_denied, "also allow calls seen denied");
   CLI::Option* backend = learn
                              ->add_option("--backend", options->backend,
-                                          "where what was denied is to go, with --include-denied")
+                                          "with --include-denied: the backend for denied calls")
                              ->type_name("NAME")
                              ->needs(denied);
   denied->needs(backend);
   learn
       ->add_option("--config", options->config,
-                   "leave out what this configuration has no listener or backend for")
+                   "skip calls whose listener or backend is not in this configuration")
       ->type_name("FILE");
 }
 
 void AddNames(CLI::App* app, std::string* names) {
   const std::vector<std::string> kinds = {"listeners", "rules", "backends"};
-  app->add_subcommand("names", "Print the names of listeners, rules or backends, one on a line.")
+  app->add_subcommand("names", "Print the names of listeners, rules or backends, one per line.")
       ->add_option("KIND", *names, Enumerate(kinds))
       ->required()
-      ->check(CLI::IsMember(kinds));
+      ->check(OneOf("kind", kinds));
 }
 
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }
 
-// Of seconds, or with a unit.
+// Reads a duration with a unit, or a bare number of seconds.
 ttrpc::Result<std::chrono::nanoseconds> ParseSeconds(const std::string& text) {
   const bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
   return text::ParseDuration(bare ? text + "s" : text);
@@ -227,7 +249,7 @@ Status ReadQuantities(const Words& words, Options* options) {
     if (!timeout) return In("--timeout", timeout.error());
     options->timeout = *timeout;
   }
-  // A reload by a signal is not answered before it has ended.
+  // After SIGHUP the daemon reports nothing until the whole reload has ended.
   if (!words.timeout && options->reload_pid) options->timeout = kSignalledReload;
   if (words.watch) {
     const auto interval = ParseSeconds(words.watch->empty() ? "2" : *words.watch);
@@ -249,7 +271,7 @@ Status ReadQuantities(const Words& words, Options* options) {
   return {};
 }
 
-// A method, or a pattern, may be given without its first slash.
+// Users may omit the first slash of a method or pattern.
 void AddSlash(std::string* method) {
   if (!method->empty() && !method->starts_with('/')) method->insert(0, 1, '/');
 }
@@ -265,9 +287,12 @@ Status ReadExplain(const Words& words, ExplainOptions* options) {
   }
   for (const std::string& word : words.metadata) {
     const size_t end = word.find('=');
-    if (end == std::string::npos || end == 0) return Invalid("--metadata: expected KEY=VALUE");
-    if (!options->metadata.emplace(word.substr(0, end), word.substr(end + 1)).second) {
-      return Invalid("--metadata: " + word.substr(0, end) + " is given twice");
+    if (end == std::string::npos || end == 0)
+      return Invalid("--metadata: " + text::QuoteShort(word) + " is not valid; write KEY=VALUE");
+    const std::string key = word.substr(0, end);
+    if (!options->metadata.emplace(key, word.substr(end + 1)).second) {
+      return Invalid("--metadata: key " + text::QuoteShort(key) +
+                     " is given twice; give each key once");
     }
   }
   return {};
@@ -275,19 +300,20 @@ Status ReadExplain(const Words& words, ExplainOptions* options) {
 
 Status ReadTap(TapOptions* options) {
   AddSlash(&options->method);
+  const std::vector<std::string> events(kEvents.begin(), kEvents.end());
   for (const std::string& event : options->events) {
-    if (std::find(kEvents.begin(), kEvents.end(), event) != kEvents.end()) continue;
-    return Invalid("--event: expected connect, refuse, call, deny, disconnect or message");
+    if (std::find(events.begin(), events.end(), event) != events.end()) continue;
+    return Invalid("--event: unknown event " + text::QuoteShort(event) + Suggest(event, events));
   }
+  std::vector<std::string> codes;
+  for (int32_t code = 0; code <= static_cast<int32_t>(ttrpc::StatusCode::kUnauthenticated); ++code)
+    codes.emplace_back(ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code)));
   for (std::string& outcome : options->outcomes) {
     std::transform(outcome.begin(), outcome.end(), outcome.begin(),
                    [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    bool known = false;
-    for (int32_t code = 0; code <= static_cast<int32_t>(ttrpc::StatusCode::kUnauthenticated);
-         ++code) {
-      known |= outcome == ttrpc::StatusCodeName(static_cast<ttrpc::StatusCode>(code));
-    }
-    if (!known) return Invalid("--outcome: expected the name of a status, as PERMISSION_DENIED");
+    if (std::find(codes.begin(), codes.end(), outcome) != codes.end()) continue;
+    return Invalid("--outcome: unknown status " + text::QuoteShort(outcome) +
+                   Suggest(outcome, codes));
   }
   return {};
 }
@@ -303,15 +329,15 @@ Status ReadWords(const Words& words, Options* options) {
     case Command::kTap:
       return ReadTap(&options->tap);
     case Command::kMetrics:
-      if (options->json) return Invalid("metrics prints the text format, not --json");
+      if (options->json) return Invalid("metrics cannot print JSON; omit --json");
       return {};
     case Command::kLearn:
-      if (options->json) return Invalid("learn prints TOML, not --json");
+      if (options->json) return Invalid("learn cannot print JSON; omit --json");
       if (options->learn.audit.empty() && !words.tap)
-        return Invalid("learn needs --audit or --tap");
+        return Invalid("learn has no input; use --audit FILE or --tap");
       return {};
     case Command::kNames:
-      return options->json ? Invalid("names prints lines, not --json") : Status();
+      return options->json ? Invalid("names cannot print JSON; omit --json") : Status();
     default:
       return {};
   }
@@ -333,52 +359,85 @@ Command CommandOf(std::string_view name) {
   return Command::kStatus;
 }
 
-// What stands where a command is expected, with the command that it may be meant to be. Empty:
-// nothing does.
-std::string UnknownCommand(const CLI::App& app) {
-  const std::vector<std::string> rest = app.remaining();
-  if (!app.get_subcommands().empty() || rest.empty()) return "";
-  const auto word = std::find_if(rest.begin(), rest.end(),
-                                 [](const std::string& text) { return !text.starts_with('-'); });
-  if (word == rest.end()) return "unknown option " + rest.front();
-  std::vector<std::string> commands;
-  for (const CLI::App* command : app.get_subcommands(nullptr))
-    commands.push_back(command->get_name());
-  const std::string closest = text::Closest(*word, commands);
-  return "unknown command " + text::QuoteShort(*word) +
-         (closest.empty() ? ", expected " + Enumerate(commands)
-                          : "; did you mean " + text::Quote(closest) + "?");
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
 }
 
-// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
-int Report(const CLI::App& app, const CLI::ParseError& error) {
-  if (const std::string unknown = UnknownCommand(app);
-      error.get_exit_code() != 0 && !unknown.empty()) {
-    Complain(unknown);
-    return EX_USAGE;
+void AddOptionNames(const CLI::App& app, std::vector<std::string>* names) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      // Every command has its own --help.
+      const std::string full = "--" + name;
+      if (std::find(names->begin(), names->end(), full) == names->end()) names->push_back(full);
+    }
   }
-  std::ostringstream text;
-  if (app.exit(error, text) != 0) return EX_USAGE;
-  Print(text.str());
-  return EXIT_SUCCESS;
+}
+
+// Describes the first word that CLI11 could not assign. Returns an empty text if there is none.
+std::string Unexpected(const CLI::App& app) {
+  const std::vector<std::string> rest = app.remaining();
+  if (rest.empty()) return "";
+  const std::string& word = rest.front();
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  if (word.starts_with('-')) {
+    std::vector<std::string> options;
+    if (!given.empty()) AddOptionNames(*given.front(), &options);
+    AddOptionNames(app, &options);
+    const std::string name = word.substr(0, word.find('='));
+    return "unknown option " + text::QuoteShort(name) + Suggest(name, options);
+  }
+  if (!given.empty()) return "unexpected argument " + text::QuoteShort(word);
+  return "unknown command " + text::QuoteShort(word) + Suggest(word, CommandNames(app));
+}
+
+// Returns CLI11's message about an error, reworded where it would count values.
+std::string MessageOf(const CLI::ParseError& error) {
+  const std::string message = error.what();
+  const size_t end = message.find(": ");
+  if (error.get_name() != "ArgumentMismatch" || end == std::string::npos) return message;
+  const bool too_many = message.find("At Most") != std::string::npos;
+  return message.substr(0, end) + (too_many ? " is given more than once" : " needs a value");
+}
+
+// Prints the help or version that was asked for, or the error, and returns the exit status.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {
+    std::ostringstream text;
+    static_cast<void>(app.exit(error, text));
+    Print(text.str());
+    return EXIT_SUCCESS;
+  }
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  std::string what = Unexpected(app);
+  if (what.empty() && given.empty() && error.get_name() == "RequiredError")
+    what = "no command is given; use " + Enumerate(CommandNames(app));
+  if (what.empty()) what = MessageOf(error);
+  if (what.find("; ") == std::string::npos) {
+    what +=
+        "; see ttrpc-proxyctl " + (given.empty() ? "" : given.front()->get_name() + " ") + "--help";
+  }
+  Complain(what);
+  return EX_USAGE;
 }
 
 }  // namespace
 
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options) {
   Words words;
-  CLI::App app("Looks at a running ttrpc-proxyd, and directs it.", "ttrpc-proxyctl");
+  CLI::App app("Inspects and controls a running ttrpc-proxyd.", "ttrpc-proxyctl");
   app.set_version_flag("--version", "ttrpc-proxyctl " TTRPC_PROXY_VERSION);
   app.require_subcommand(1);
-  // So that these may stand behind the command, too.
+  // Users can also put these options after the command.
   app.fallthrough();
-  app.add_option("--address", words.address, "socket of the daemon's admin service")
+  app.add_option("--address", words.address, "the socket of the daemon's admin service")
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--timeout", words.timeout,
-                 "how long the daemon may take to answer (default: 10s, 30s with --pid)")
+                 "time limit for connecting and for each reply (default: 10s; 30s with --pid)")
       ->type_name("DURATION");
-  app.add_flag("--json", options->json, "print JSON, not text for people");
+  app.add_flag("--json", options->json, "print JSON instead of text");
   app.footer(kExitStatus);
   AddLooks(&app, options, &words);
   AddActions(&app, options);
@@ -387,7 +446,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   AddLearn(&app, &options->learn, &words);
   AddNames(&app, &options->names);
   for (CLI::App* command : app.get_subcommands(nullptr)) {
-    command->footer("--address, --timeout and --json: see ttrpc-proxyctl --help.");
+    command->footer("For --address, --timeout and --json see ttrpc-proxyctl --help.");
   }
   try {
     app.parse(argc, argv);

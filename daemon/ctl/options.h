@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line. man/ttrpc-proxyctl.1 says what everything in it means, and a test compares the
+// The command line of ttrpc-proxyctl. man/ttrpc-proxyctl.1 documents it, and a test compares the
 // two.
 #pragma once
 
@@ -37,12 +37,12 @@ enum class Command {
 };
 
 struct ExplainOptions {
-  std::string listener;  // empty: the only one
+  std::string listener;  // empty: the only listener
   UserWords who;
   std::string method;  // /SERVICE/METHOD
   std::map<std::string, std::string> metadata;
-  std::string config;          // empty: the daemon is asked
-  std::optional<bool> expect;  // whether the call is to be allowed; none: either will do
+  std::string config;          // empty: ask the daemon
+  std::optional<bool> expect;  // true: allow; false: deny; none: no expectation
 };
 
 struct TapOptions {
@@ -50,41 +50,41 @@ struct TapOptions {
   std::vector<std::string> listeners;
   std::vector<std::string> rules;
   std::vector<std::string> backends;
-  std::string method;  // a pattern
+  std::string method;  // a pattern; empty: all methods
   std::vector<std::string> outcomes;
   std::vector<std::string> events;
-  uint32_t payload_bytes = 0;
+  uint32_t payload_bytes = 0;  // most bytes shown of each message; 0: no messages
   std::vector<std::string> descriptor_sets;
-  uint64_t count = 0;  // of events, then it ends; 0: no end
+  uint64_t count = 0;  // exit after this many events; 0: never
 };
 
 struct LearnOptions {
-  std::string audit;  // a file, or - for standard input; empty: the daemon is tapped
+  std::string audit;  // a file, or - for standard input; empty: tap the daemon
   std::optional<std::chrono::nanoseconds> tap_for;  // none: until interrupted
   bool include_denied = false;
-  std::string backend;  // of what was denied
-  std::string config;   // that the rules are for; empty: not known
+  std::string backend;  // the backend of the rules for denied calls
+  std::string config;   // the configuration that gets the rules; empty: not known
 };
 
 struct Options {
   Command command = Command::kStatus;
-  std::optional<ttrpc::Address> address;  // always there
+  std::optional<ttrpc::Address> address;  // always set by ParseCommandLine()
   std::chrono::nanoseconds timeout = std::chrono::seconds(10);
   bool json = false;
-  std::optional<std::chrono::nanoseconds> watch;  // between two looks
-  uint32_t limit = 0;                             // of peers and calls shown; 0: the daemon's
-  std::optional<pid_t> reload_pid;  // of the daemon to reload; none: whichever has the address
+  std::optional<std::chrono::nanoseconds> watch;  // refresh interval; none: show once
+  uint32_t limit = 0;               // most peers or calls to list; 0: the daemon's default
+  std::optional<pid_t> reload_pid;  // the daemon to reload; none: the one at `address`
   std::string log_level;
-  std::vector<uint64_t> peers;  // to close
-  std::string close_listener;   // whose peers are to be closed; empty: `peers`
+  std::vector<uint64_t> peers;  // the peers to close
+  std::string close_listener;   // closes all peers of this listener; empty: closes `peers`
   ExplainOptions explain;
   TapOptions tap;
   LearnOptions learn;
   std::string names;  // "listeners", "rules" or "backends"
 };
 
-// 64 if the command line is bad, 0 if all it asked for was help or the version: then it has been
-// printed. None: go on with `options`.
+// Parses the command line into `options`. Returns an exit status if the program must end now: 64
+// after an error was printed, 0 after --help or --version was. Returns none to continue.
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options);
 
 }  // namespace proxyd::ctl

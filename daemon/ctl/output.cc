@@ -22,8 +22,8 @@ namespace {
 
 constexpr char kEscape = '\x1b';
 
-// Each line in rows of at most `width` characters, which are taken to be as wide as each other. A
-// sequence that sets a colour takes no room.
+// Wraps each line into rows of at most `width` characters. It assumes that all characters are
+// equally wide. Colour sequences have no width.
 std::string Folded(std::string_view text, size_t width) {
   std::string out;
   size_t column = 0;
@@ -47,7 +47,7 @@ std::string Folded(std::string_view text, size_t width) {
   return out;
 }
 
-// As many lines as there is room for, the last saying how many there are not.
+// Returns as many lines as fit into `rows`. The last one counts the lines that were cut.
 std::string Cut(std::string_view text, size_t rows) {
   size_t lines = 0;
   size_t end_of_room = std::string_view::npos;
@@ -61,7 +61,7 @@ std::string Cut(std::string_view text, size_t rows) {
   return cut + "… " + std::to_string(lines - (rows - 2)) + " more lines\n";
 }
 
-// Microseconds since 1970 that are still a time: until the year 2200.
+// Larger numbers are not taken for a time. This is the year 2200, in microseconds since 1970.
 constexpr uint64_t kLastTime = 7'258'118'400'000'000;
 
 }  // namespace
@@ -69,7 +69,7 @@ constexpr uint64_t kLastTime = 7'258'118'400'000'000;
 bool IsTerminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
 bool HasColours() {
-  const char* refused = std::getenv("NO_COLOR");
+  const char* refused = std::getenv("NO_COLOR");  // see no-color.org
   const char* terminal = std::getenv("TERM");
   return IsTerminal() && (refused == nullptr || *refused == '\0') &&
          (terminal == nullptr || std::string_view(terminal) != "dumb");
@@ -90,8 +90,8 @@ void Screen::Show(std::string_view text) {
   }
   winsize size = {};
   const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  // From the top; the terminal breaks no line; each clears what was behind it, the last what is
-  // below.
+  // Redraw from the top without the terminal's own wrapping. Each line clears its rest, and the
+  // end clears the rows below, so that nothing flickers.
   std::string out = "\x1b[H\x1b[?7l";
   const std::string rows = known && size.ws_col > 0 ? Folded(text, size.ws_col) : std::string(text);
   for (const char c : Cut(rows, known ? size.ws_row : 0)) {
@@ -120,7 +120,7 @@ int Fail(std::string_view what) {
 std::string WithTimes(std::string_view json) {
   std::string out;
   while (true) {
-    // A quote inside a string has a backslash before it, so that this is never one's end.
+    // This match is never inside a string: there the quote would have a backslash before it.
     const size_t key_end = json.find("time\":");
     if (key_end == std::string_view::npos) return out.append(json);
     size_t begin = key_end + 6;
@@ -147,7 +147,7 @@ std::string ToJson(const google::protobuf::MessageLite& message, bool compact) {
                                {.proto_names = true, .defaults = true, .compact = true});
   static JsonCodec on_many(&AdminTypes(), {.proto_names = true, .defaults = true});
   const auto* type = AdminTypes().FindMessageTypeByName(message.GetTypeName());
-  // Bytes that were just made of a message are one of its type.
+  // ToJson() cannot fail here: the bytes were just serialised from a message of this type.
   return WithTimes(*(compact ? on_one_line : on_many).ToJson(*type, message.SerializeAsString()));
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What this program writes: to standard output what was asked for, to standard error what went
-// wrong. Not buffered: what was printed has been seen, even if a signal ends the program. One
-// thread.
+// Output of ttrpc-proxyctl: results go to standard output, errors to standard error. Writes are not
+// buffered, so that no output is lost if a signal ends the program. Only one thread may write.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -14,20 +13,20 @@
 
 namespace proxyd::ctl {
 
-// As the exit status has it: the daemon said no, or cannot be reached; or we failed ourselves.
+// Exit status: the daemon refused or cannot be reached, or the program itself failed.
 inline constexpr int kFailed = 1;
-// What was asked about is not as --expect has it.
+// Exit status: the decision differs from --expect.
 inline constexpr int kUnexpected = 2;
 
-// Whether standard output is a terminal that wants colours.
+// Whether standard output is a terminal and neither NO_COLOR nor TERM=dumb forbids colours.
 bool HasColours();
+// Whether standard output is a terminal.
 bool IsTerminal();
 
-// Exits with kFailed if it cannot be written: nothing that follows would be seen either.
+// Writes to standard output. Exits with kFailed on an error, since later output would fail too.
 void Print(std::string_view text);
-// On a terminal, it takes the place of what was there: a line that is too long goes on in the next
-// row, and what is below the last row is cut. Else as Print(), each time after a line that is
-// empty, but the first.
+// Screen shows a text that is refreshed. On a terminal each text replaces the last; long lines wrap
+// and rows below the screen are cut. Otherwise it prints an empty line between two texts.
 class Screen {
  public:
   void Show(std::string_view text);
@@ -36,18 +35,20 @@ class Screen {
   bool began_ = false;
 };
 
-// `ttrpc-proxyctl: WHAT` and its newline. The text is made harmless, line by line.
+// Writes `ttrpc-proxyctl: WHAT` and a newline to standard error, with control characters escaped in
+// each line.
 void Complain(std::string_view what);
-// The same without our name.
+// Does the same without the name of the program.
 void ComplainPlainly(std::string_view lines);
-int Fail(std::string_view what);  // gives kFailed
+// Complains and returns kFailed.
+int Fail(std::string_view what);
 
-// That text with each `time` and `…_time`, which are microseconds since 1970 in the .proto file, as
-// RFC 3339.
+// Returns `json` with the value of each key `time` or `*_time` written as RFC 3339 instead of
+// microseconds since 1970.
 std::string WithTimes(std::string_view json);
-// A message of the admin service in protobuf's own mapping, with the field names of the .proto
-// file, and fields that have their default value, too; but times as in an audit line. On one line
-// if `compact`; ends in a newline.
+// Returns a message of the admin service as JSON: protobuf's mapping with the field names of the
+// .proto file, default values included, but times as in an audit line. The text is one line if
+// `compact`, and ends in a newline.
 std::string ToJson(const google::protobuf::MessageLite& message, bool compact);
 
 }  // namespace proxyd::ctl

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `reload`: through the admin service, which answers with the outcome, or by SIGHUP to a process,
-// which leaves the outcome in a file of its runtime directory.
+// `reload`: asks the admin service, which replies with the result, or sends SIGHUP to a process,
+// which writes the result to a file in its runtime directory.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ int FailBy(const std::string& what, int error_number) {
 
 int Refused(std::string_view errors) {
   ComplainPlainly(errors);
-  return Fail("the configuration is not taken: all stays as it was");
+  return Fail("reload refused; the daemon keeps its current configuration");
 }
 
 int Taken(const v1::ReloadReply& reply, bool json) {
@@ -49,12 +49,12 @@ int Taken(const v1::ReloadReply& reply, bool json) {
     Print(ToJson(reply, false));
     return EXIT_SUCCESS;
   }
-  for (const std::string& warning : reply.warnings()) ComplainPlainly("warning: " + warning);
-  Print("The configuration is reloaded.\n");
+  for (const std::string& warning : reply.warnings()) ComplainPlainly(warning);
+  Print("Configuration reloaded.\n");
   return EXIT_SUCCESS;
 }
 
-// None: the daemon does not let us in.
+// Asks the admin service. Returns none if --pid was given and the service does not admit us.
 std::optional<int> Ask(AdminConnection& connection, const Options& options) {
   const auto reply = connection.Call(&v1::Admin::Reload, v1::ReloadRequest());
   if (reply) return Taken(*reply, options.json);
@@ -66,17 +66,17 @@ std::optional<int> Ask(AdminConnection& connection, const Options& options) {
   return Fail(connection.Why(reply.error()));
 }
 
-// The socket at the default address may be another daemon's.
+// Checks that process `pid` listens there: the default address may belong to another daemon.
 Status CheckListener(int socket, pid_t pid) {
   ucred listener = {};
   socklen_t length = sizeof listener;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &listener, &length) != 0)
     return ttrpc::ErrnoStatus(errno, "SO_PEERCRED");
   if (listener.pid == pid) return {};
-  return {StatusCode::kFailedPrecondition, "another process listens there"};
+  return {StatusCode::kFailedPrecondition, "another process listens on this socket"};
 }
 
-// The service manager names it to what it runs for the service, too.
+// The service manager sets RUNTIME_DIRECTORY for ExecReload= as it does for the daemon.
 std::string RuntimeFolder() {
   const char* folders = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe)
   const std::string_view list = folders != nullptr ? folders : "";
@@ -84,7 +84,8 @@ std::string RuntimeFolder() {
   return first.starts_with('/') ? std::string(first) : "/run/ttrpc-proxy";
 }
 
-// Nothing: there is none, or anybody but root and our own user could have written it.
+// Returns none if there is no verdict, or if neither root nor our own user owns the file: another
+// user may then have written it.
 std::optional<ReloadVerdict> ReadVerdict(const std::string& path) {
   const UniqueFd file(
       ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
@@ -114,7 +115,7 @@ int Show(const ReloadVerdict& verdict, bool json) {
   return Taken(reply, json);
 }
 
-// A process, and the directory in which its verdict appears.
+// SignalledReload sends SIGHUP to a process and waits for the verdict file in its directory.
 class SignalledReload {
  public:
   explicit SignalledReload(pid_t pid) : name_("process " + std::to_string(pid)) {
@@ -124,11 +125,11 @@ class SignalledReload {
   int Run(const Options& options) {
     if (!process_) return FailBy(name_, errno);
     changes_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    // Before the signal, so that no verdict is missed.
+    // The watch comes before the signal, so that no verdict is missed.
     if (!changes_ ||
         ::inotify_add_watch(changes_.get(), folder_.c_str(), IN_MOVED_TO | IN_ONLYDIR) < 0)
-      return FailBy("the daemon's directory " + folder_, errno);
-    // The verdict has whole microseconds.
+      return FailBy("cannot watch the daemon's runtime directory " + folder_, errno);
+    // The verdict's own time is in whole microseconds.
     const auto asked = std::chrono::floor<std::chrono::microseconds>(steady_clock::now());
     if (::syscall(SYS_pidfd_send_signal, process_.get(), SIGHUP, nullptr, 0) != 0)
       return FailBy(name_, errno);
@@ -136,15 +137,15 @@ class SignalledReload {
     for (;;) {
       const auto verdict = ReadVerdict(folder_ + "/" + std::string(kReloadVerdictFile));
       if (verdict && verdict->read >= asked) return Show(*verdict, options.json);
-      if (ended_) return Fail(name_ + " has ended");
+      if (ended_) return Fail(name_ + " exited during the reload; see its log");
       if (!Wait(deadline))
-        return Fail("the daemon has written no verdict to " + folder_ + "/" +
-                    std::string(kReloadVerdictFile) + "; its log may say why");
+        return Fail("the daemon did not write a result to " + folder_ + "/" +
+                    std::string(kReloadVerdictFile) + " in time; see its log");
     }
   }
 
  private:
-  // False: the deadline has passed.
+  // Returns false once the deadline has passed.
   bool Wait(steady_clock::time_point deadline) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     if (left.count() <= 0) return false;
@@ -153,7 +154,7 @@ class SignalledReload {
     const auto timeout = static_cast<int>(std::min<int64_t>(left.count(), 60'000));
     if (::poll(entries, std::size(entries), timeout) < 0) return errno == EINTR;
     ended_ = entries[1].revents != 0;
-    // The events do not matter: the file is read again.
+    // The caller reads the file again, so the events themselves do not matter.
     char events[4096];
     while (::read(changes_.get(), events, sizeof events) > 0) {
     }

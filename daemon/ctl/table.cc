@@ -29,7 +29,7 @@ std::string_view StartOf(Tone tone) {
   return "";
 }
 
-// Characters, each of which is taken to be as wide as any other.
+// Counts characters and assumes that all are equally wide.
 size_t WidthOf(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;

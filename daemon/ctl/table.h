@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tables for people, and colours. What is shown comes from peers, some of them hostile: every cell
-// is made harmless here, so that nobody else can forget it. No I/O; any thread.
+// Tables and colours for a terminal. Cells can come from hostile peers, so this file escapes
+// control characters in every one of them; no caller has to. It does no I/O; any thread may use it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace proxyd::ctl {
 
 enum class Tone { kPlain, kGood, kBad, kWarning, kFaint, kStrong };
 
-// The text made harmless, and in its colour if there are any.
+// Escapes control characters in `text` and, if `colours` is set, adds the colour of `tone`.
 std::string Toned(std::string_view text, Tone tone, bool colours);
 
 struct Cell {
@@ -37,10 +37,11 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // One cell for each column. An empty one is shown as `-`, so that words can be counted.
+  // `cells` has one cell for each column. Empty cells are shown as `-`, so that scripts that split
+  // at blanks find every column.
   void AddRow(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
 
-  // A line for the titles and one for each row; nothing at the end of a line is blank.
+  // Returns a line with the titles and a line for each row, without trailing blanks.
   std::string Render(bool colours) const;
 
  private:

@@ -47,14 +47,14 @@ ttrpc::Task<Status> ShowAll(AdminConnection& connection, const v1::TapRequest& r
   uint64_t left = options.tap.count;
   while (std::optional<v1::TapEvent> event = co_await tap.Receive()) {
     connection.NoteAnswer();
-    // The daemon does not wait for the user database, but we may.
+    // The daemon never waits for the user database; this program can.
     if (event->user().empty() && event->uid() != UINT32_MAX)
       event->set_user(UserName(event->uid()));
     Print(options.json ? view.Json(*event) : view.Text(*event));
     if (options.tap.count > 0 && --left == 0) co_return Status();
   }
   Status ended = co_await tap.Finish();
-  // Only we end it well.
+  // A tap has no end of its own: only --count or the user ends it successfully.
   if (ended.ok()) ended = Status(ttrpc::StatusCode::kUnavailable, "the daemon ended the tap");
   co_return ended;
 }
@@ -79,7 +79,7 @@ int RunTap(const Options& options) {
   const Status ended = (*connection)->loop().Run(ShowAll(**connection, *request, options, view));
   if (ended.ok()) return EXIT_SUCCESS;
   const int failed = Fail((*connection)->Why(ended));
-  // A filter has a name that nothing has.
+  // NOT_FOUND means that a filter names something that the daemon does not have.
   return ended.code() == ttrpc::StatusCode::kNotFound ? EX_DATAERR : failed;
 }
 

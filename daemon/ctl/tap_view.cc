@@ -33,7 +33,7 @@ Tone ToneOf(const v1::TapEvent& event) {
   return Tone::kFaint;
 }
 
-// Words with a blank between them, each made harmless.
+// Line joins words with blanks and escapes control characters in each.
 class Line {
  public:
   explicit Line(bool colours) : colours_(colours) {}
@@ -69,7 +69,7 @@ void AddPeer(const v1::TapEvent& event, Line* line) {
 void AddOutcome(const v1::TapEvent& event, Line* line) {
   line->Add(event.kind());
   if (!event.rule().empty()) line->Add("rule=" + Quote(event.rule()));
-  if (event.has_enforced() && !event.enforced()) line->Add("on trial", Tone::kWarning);
+  if (event.has_enforced() && !event.enforced()) line->Add("enforced=false", Tone::kWarning);
   if (!event.backend().empty()) line->Add("backend=" + Quote(event.backend()));
   line->Add(event.code(), ToneOf(event));
   if (!event.reason().empty()) line->Add("reason=" + event.reason());
@@ -80,16 +80,16 @@ void AddOutcome(const v1::TapEvent& event, Line* line) {
   line->Add("received=" + HumanBytes(event.response_bytes()));
 }
 
-// Last, since it is the longest.
+// The detail comes last, since it is the longest word.
 void AddDetail(const v1::TapEvent& event, Line* line) {
   if (!event.detail().empty()) line->Add("detail=" + Quote(event.detail()));
 }
 
 std::string Lost(const v1::TapEvent& event, bool colours) {
   if (event.dropped() == 0) return "";
-  return Toned(
-             "(" + std::to_string(event.dropped()) + " events are missing here: we were too slow)",
-             Tone::kWarning, colours) +
+  return Toned("(events lost here because this tap was too slow: " +
+                   std::to_string(event.dropped()) + ")",
+               Tone::kWarning, colours) +
          "\n";
 }
 
@@ -141,7 +141,7 @@ std::string TapView::Text(const v1::TapEvent& event) {
   line.Add(event.direction());
   line.Add(HumanBytes(event.payload_size()));
   if (event.payload().size() < event.payload_size()) {
-    line.Add("(its first " + HumanBytes(event.payload().size()) + ")");
+    line.Add("(first " + HumanBytes(event.payload().size()) + ")");
   }
   const std::string json = Decoded(event);
   return lost + line.Take() + (json.empty() ? HexDump(event.payload(), kIndent) : Indented(json));

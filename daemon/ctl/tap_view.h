@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Events of a tap as they are shown: lines for people, JSON for programs, with their payloads as
-// JSON where a schema has their type. Reads no files; one thread.
+// TapView: formats tap events as text or as JSON. Payloads whose type the schema has are decoded.
+// It reads no files and belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@ namespace proxyd::ctl {
 
 class TapView {
  public:
-  // `schema`, which may be null, must outlive it.
+  // `schema` may be null. It must outlive this object.
   TapView(const ttrpc::tool::Schema* schema, bool colours);
 
-  // A line, and those of its payload, indented.
+  // Returns a line, followed by the payload on indented lines.
   std::string Text(const ttrpc::proxy::v1::TapEvent& event);
-  // One line. A payload that is known is also a `message`, as an object.
+  // Returns one line. A payload that can be decoded is also there as an object named `message`.
   std::string Json(const ttrpc::proxy::v1::TapEvent& event);
 
  private:
-  // Empty: it is not known.
+  // Returns the payload as JSON, or an empty text if its type is not known or it was cut.
   std::string Decoded(const ttrpc::proxy::v1::TapEvent& event);
 
   const ttrpc::tool::Schema* schema_;
@@ -34,7 +34,7 @@ class TapView {
   ttrpc::tool::JsonCodec codec_;
 };
 
-// 16 bytes a line: where, in hexadecimal, and as text.
+// Returns a line for each 16 bytes: their offset, their values in hexadecimal, and ASCII text.
 std::string HexDump(std::string_view bytes, std::string_view indent);
 
 }  // namespace proxyd::ctl

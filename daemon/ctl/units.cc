@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
-// Below ten with one decimal, unless that is 0.
+// Values below ten get one decimal, unless it is 0.
 std::string Scaled(uint64_t value, uint64_t unit, std::string_view name) {
   const uint64_t whole = value / unit;
   const uint64_t tenths = value % unit * 10 / unit;
@@ -59,7 +59,7 @@ std::string HumanDuration(std::chrono::microseconds duration) {
 std::string HumanTime(int64_t time) { return Formatted(time, "%Y-%m-%d %H:%M:%S %Z"); }
 
 std::string ClockTime(int64_t time) {
-  // Seven digits, of which the first is then written over.
+  // The sum has seven digits; the first becomes the decimal point.
   std::string fraction = std::to_string(kSecond + time % kSecond);
   fraction[0] = '.';
   return Formatted(time, "%H:%M:%S") + fraction;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "text/closest.h"
 #include "text/escape.h"
 #include "tool/invalid.h"
 #include "ttrpc/unix_credentials.h"
@@ -26,7 +27,7 @@ namespace {
 using ttrpc::Result;
 using ttrpc::Status;
 
-constexpr size_t kMostRecord = size_t{1} << 20;  // bytes of a user's entry
+constexpr size_t kMostRecord = size_t{1} << 20;  // bytes of a database entry
 constexpr int kMostGroups = 65536;               // the kernel's NGROUPS_MAX
 
 struct Entry {
@@ -34,7 +35,7 @@ struct Entry {
   gid_t gid = 0;
 };
 
-// An id, which -1 is not.
+// Parses an id. The kernel reserves -1, so it is never an id.
 std::optional<uint32_t> ParseNumber(std::string_view text) {
   uint32_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
@@ -56,17 +57,27 @@ std::optional<Entry> EntryOf(uid_t uid) {
   return Entry{.name = found->pw_name, .gid = found->pw_gid};
 }
 
+// Returns the error about a user or group that does not exist. `kind` is the word for it, and
+// `known` has names to suggest.
+Status NoSuchId(const std::string& kind, std::string_view name,
+                const std::vector<std::string>& known) {
+  const std::string closest = text::Closest(name, known);
+  return Invalid(kind + " " + QuoteShort(name) + " does not exist; " +
+                 (closest.empty() ? "use an existing " + kind + " name or a number"
+                                  : "did you mean " + text::Quote(closest) + "?"));
+}
+
 Result<gid_t> ResolveGid(const std::string& group) {
   if (const auto number = ParseNumber(group)) return *number;
   if (const auto gid = SystemNameResolver().Group(group)) return *gid;
-  return Invalid("group " + QuoteShort(group) + " does not exist");
+  return NoSuchId("group", group, SystemNameResolver().Groups());
 }
 
 std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
   std::vector<gid_t> groups(64);
   auto count = static_cast<int>(groups.size());
   while (::getgrouplist(name.c_str(), gid, groups.data(), &count) < 0 && count <= kMostGroups) {
-    // At least twice as many, should the number that it gives not grow.
+    // The returned count may be too small again, so the size at least doubles.
     groups.resize(std::max(groups.size() * 2, static_cast<size_t>(count)));
     count = static_cast<int>(groups.size());
   }
@@ -74,12 +85,13 @@ std::vector<gid_t> GroupsOf(const std::string& name, gid_t gid) {
   return groups;
 }
 
-// Of a uid without an account. Who names its group knows that it has no others.
+// Describes what was assumed about a uid without an account. No note is needed with --group: a
+// user who gives it knows that the database has no groups for this uid.
 std::string Assumed(const UserWords& words, const ResolvedUser& resolved) {
   if (words.group) return "";
-  return "uid " + std::to_string(resolved.uid) + " has no account here: it is taken to have " +
-         (words.groups ? "" : "no groups (--groups gives some) and ") + "gid " +
-         std::to_string(resolved.gid) + " (--group gives another)";
+  return "uid " + std::to_string(resolved.uid) + " has no account on this machine; assuming gid " +
+         std::to_string(resolved.gid) + (words.groups ? "" : " and no supplementary groups") +
+         (words.groups ? " (use --group to change it)" : " (use --group and --groups to change)");
 }
 
 }  // namespace
@@ -87,7 +99,7 @@ std::string Assumed(const UserWords& words, const ResolvedUser& resolved) {
 Result<uid_t> ResolveUid(std::string_view user) {
   if (const auto number = ParseNumber(user)) return *number;
   if (const auto uid = SystemNameResolver().User(std::string(user))) return *uid;
-  return Invalid("user " + QuoteShort(user) + " does not exist");
+  return NoSuchId("user", user, SystemNameResolver().Users());
 }
 
 Result<ResolvedUser> ResolveUser(const UserWords& words) {

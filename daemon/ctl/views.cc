@@ -18,14 +18,14 @@ std::string Since(int64_t time, const Look& look) {
   return HumanDuration(microseconds(look.now - time));
 }
 
-// `3 peers`, `1 peer`.
+// Returns `3 peers` or `1 peer`.
 std::string Count(uint64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 std::string Limit(uint64_t limit) { return limit == 0 ? "no limit" : std::to_string(limit); }
 
-// Lines `  Key: value`, the keys to the right.
+// Facts collects lines `  Key: value`, with the keys aligned to the right.
 class Facts {
  public:
   explicit Facts(const Look& look) : look_(look) {}
@@ -43,19 +43,20 @@ class Facts {
   std::string out_;
 };
 
-// How much of a list is not shown. `cut`: by the size of an answer, which no --limit changes.
+// Returns a note if a list is incomplete. `cut` means that the reply reached the size limit of a
+// message; a higher --limit would not help.
 std::string Incomplete(int shown, uint64_t total, const char* noun, bool cut) {
   if (shown < 0 || static_cast<uint64_t>(shown) >= total) return "";
-  return std::to_string(shown) + " of " + std::to_string(total) + " " + noun + ": " +
-         (cut ? "an answer of the daemon holds no more\n" : "--limit shows more\n");
+  return "listed " + std::to_string(shown) + " of " + std::to_string(total) + " " + noun +
+         (cut ? "; one reply cannot hold more\n" : "; use --limit to list more\n");
 }
 
 void AddConfiguration(const v1::GetStatusReply& reply, const Look& look, Facts* facts) {
-  facts->Add("Configuration", reply.config_file() + ", read " +
+  facts->Add("Configuration", reply.config_file() + ", loaded " +
                                   HumanTime(reply.config_load_time()) + " (" +
                                   Since(reply.config_load_time(), look) + " ago)");
   facts->Add("Digest", reply.config_digest());
-  std::string reloads = std::to_string(reply.reloads()) + " taken";
+  std::string reloads = std::to_string(reply.reloads()) + " applied";
   if (reply.reloads_refused() > 0) {
     reloads += ", " + std::to_string(reply.reloads_refused()) + " refused";
   }
@@ -66,15 +67,15 @@ void AddLoad(const v1::GetStatusReply& reply, Facts* facts) {
   const v1::Limits& limits = reply.limits();
   facts->Add("Peers", std::to_string(reply.peers()) + " of " +
                           std::to_string(limits.connections()) + " (" +
-                          std::to_string(limits.connections_reserved()) + " kept for root)");
+                          std::to_string(limits.connections_reserved()) + " reserved for root)");
   facts->Add("Calls", std::to_string(reply.calls()) + " in flight");
   facts->Add("Memory", HumanBytes(reply.buffered()) + " of " + HumanBytes(limits.buffered()));
-  facts->Add("For each user",
+  facts->Add("Limits per user",
              Count(limits.connections_per_user(), "connection") + ", " +
                  Count(limits.calls_per_user(), "call") + " (" +
-                 std::to_string(limits.calls_per_connection()) + " on a connection), " +
+                 std::to_string(limits.calls_per_connection()) + " per connection), " +
                  HumanBytes(limits.buffered_per_user()) +
-                 ", requests a second: " + Limit(limits.requests_per_second_per_user()));
+                 ", requests per second: " + Limit(limits.requests_per_second_per_user()));
 }
 
 std::string ListenersOf(const v1::GetStatusReply& reply, const Look& look) {
@@ -118,7 +119,7 @@ std::string ShowStatus(const v1::GetStatusReply& reply, const Look& look) {
   out += " for " + Since(began, look) + "\n";
   Facts facts(look);
   facts.Add("Process", std::to_string(reply.pid()) + ", " + Count(reply.workers(), "worker") +
-                           (reply.sandboxed() ? ", confined" : ", not confined"));
+                           (reply.sandboxed() ? ", sandboxed" : ", not sandboxed"));
   facts.Add("Started", HumanTime(reply.start_time()));
   AddConfiguration(reply, look, &facts);
   facts.Add("Log level", reply.log_level());
@@ -188,7 +189,7 @@ std::string ShowRules(const v1::ListRulesReply& reply, const Look& look) {
   }
   return table.Render(look.colours) +
          Incomplete(reply.rules_size(), reply.total(), "rules", reply.cut()) +
-         "denied since no rule matched: " + std::to_string(reply.denied_by_default()) + "\n";
+         "denied because no rule matched: " + std::to_string(reply.denied_by_default()) + "\n";
 }
 
 std::string ShowUsers(const v1::ListUsersReply& reply, const Look& look) {
@@ -236,21 +237,22 @@ std::string ShowExplanation(const v1::ExplainRequest& request, const v1::Explain
     out += "  " + Toned(key, Tone::kFaint, look.colours) + ": " +
            Toned(text, Tone::kPlain, look.colours) + "\n";
   };
-  // The groups may be others than whoever asks has in mind.
+  // The ids are shown since the user database may give other groups than the user expects.
   const std::string name = look.user_name ? look.user_name(request.uid()) : std::string();
   std::string who = "uid " + std::to_string(request.uid()) +
                     (name.empty() ? "" : " (" + name + ")") + ", gid " +
                     std::to_string(request.gid());
   if (!request.groups().empty()) who += ", groups";
   for (const uint32_t group : request.groups()) who += " " + std::to_string(group);
-  add("asked for", who);
+  add("caller", who);
   if (reply.allowed()) {
-    add("streams", reply.rule().streams() ? "may go on sending after its request"
-                                          : "may not go on sending after its request");
+    add("streams", reply.rule().streams() ? "the client may send data after its request"
+                                          : "the client may not send data after its request");
   }
   for (const v1::DecidingRule& shadow : reply.shadows()) {
-    add("on trial", "rule \"" + shadow.name() + "\" (" + FileAndLine(shadow.file(), shadow.line()) +
-                        ") would have decided before: " + shadow.action());
+    add("not enforced", "rule \"" + shadow.name() + "\" (" +
+                            FileAndLine(shadow.file(), shadow.line()) +
+                            ") matches first and would " + shadow.action() + " the call");
   }
   for (const std::string& note : reply.notes()) add("note", note);
   return out;

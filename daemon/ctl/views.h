@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the daemon answered, as people read it. No I/O; any thread.
+// Formats replies of the admin service as text. The functions do no I/O; any thread may call them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace v1 = ttrpc::proxy::v1;
 struct Look {
   bool colours = false;
   int64_t now = 0;  // microseconds since 1970
-  // Empty: it has none.
+  // Returns the user's name, or an empty text if it has none.
   std::function<std::string(uint32_t uid)> user_name;
 };
 

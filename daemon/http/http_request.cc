@@ -16,7 +16,7 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// Takes the next line off `text`, without its end.
+// Removes the first line from `text` and returns it without its line break.
 std::string_view TakeLine(std::string_view* text) {
   const size_t end = text->find('\n');
   std::string_view line = text->substr(0, end);
@@ -25,7 +25,8 @@ std::string_view TakeLine(std::string_view* text) {
   return line;
 }
 
-// A number of 127.0.0.0/8, [::1], or the one name that is always the loopback's.
+// Accepts addresses in 127.0.0.0/8, [::1], and localhost, with or without a port. An empty host
+// names no other site and is accepted as well.
 bool IsLoopback(std::string_view host) {
   const size_t colon = host.rfind(':');
   if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
@@ -33,25 +34,25 @@ bool IsLoopback(std::string_view host) {
          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
 }
 
-constexpr HttpVerdict kNoRequest = {400, "no request of HTTP/1.0 or HTTP/1.1"};
+constexpr HttpVerdict kNoRequest = {400, "not an HTTP/1.0 or HTTP/1.1 request"};
 constexpr HttpVerdict kWrongHost = {
     421,
-    "over TCP the host must be localhost or a loopback address. For other names put [metrics] on a "
-    "Unix socket"};
+    "over TCP the Host must be localhost or a loopback address; for other names serve [metrics] on "
+    "a Unix socket"};
 
-// Checks `head`, the lines after the first.
+// Checks the header lines in `head`, which follow the request line.
 HttpVerdict CheckHeaders(std::string_view version, std::string_view head, HostCheck check) {
   int hosts = 0;
   while (!head.empty()) {
     const std::string_view header = TakeLine(&head);
     const size_t colon = header.find(':');
-    if (colon == header.npos) return {400, "a header without a colon"};
+    if (colon == header.npos) return {400, "a header has no colon"};
     if (!ttrpc::EqualsIgnoringCase(header.substr(0, colon), "host")) continue;
-    if (++hosts > 1) return {400, "several Host headers"};
+    if (++hosts > 1) return {400, "more than one Host header"};
     if (check == HostCheck::kLoopback && !IsLoopback(Trim(header.substr(colon + 1))))
       return kWrongHost;
   }
-  // Without one there would be nothing to tell a page from elsewhere by; all browsers send one.
+  // Every browser sends a Host. Without it a foreign page could not be recognised.
   if (hosts == 0 && version == kVersion11) return {400, "no Host header"};
   return {};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpRequest: the head of a request for what is shown over HTTP, and whether it is answered. Pure;
-// any thread.
+// HttpRequest: parses the head of an HTTP request and decides whether it is answered. The functions
+// are pure; any thread may call them.
 #pragma once
 
 #include <cstddef>
@@ -9,29 +9,31 @@
 
 namespace proxyd {
 
-// Views into the head.
+// The views are into the head that was parsed.
 struct HttpRequest {
   std::string_view method;
-  std::string_view path;  // without its query
+  std::string_view path;  // without the query
 };
 
-// Which hosts a request may name. Over TCP only a loopback name will do: a page from elsewhere in a
-// browser of this machine can have its own name lead here, and would be given what it asks for (DNS
-// rebinding). No browser connects to a Unix socket, and a proxy in front of one passes on any name.
+// The Host headers that are accepted. TCP requires a loopback name, against DNS rebinding: a web
+// page can make its own host name resolve to 127.0.0.1 and then read our replies. Browsers do not
+// connect to Unix sockets, and a proxy in front of one may pass on any name.
 enum class HostCheck { kLoopback, kAny };
 
-// The status that answers a request: 200, or an error with its reason in words. The text is static.
+// The status of the reply: 200, or an error and its reason. The text is static.
 struct HttpVerdict {
   int status = 200;
   std::string_view why;
 };
 
-// Where the empty line is in front of which the head ends; npos: it has not come.
+// Returns the position of the line break before the empty line that ends the head, or npos if the
+// head is not complete.
 size_t EndOfHead(std::string_view text);
 
-// 200: a GET or HEAD of HTTP/1.0 or 1.1 that is meant for us. Else the status that answers it, with
-// the method in `request` if there is one: 400, not a request, without a Host in HTTP/1.1 or with
-// several; 405, another method; 421, for another host.
+// Returns 200 for a GET or HEAD of HTTP/1.0 or 1.1 with an accepted Host. Otherwise returns
+//  - 400 for a malformed request, for HTTP/1.1 without a Host, and for several Host headers;
+//  - 405 for another method, which is then in `request`;
+//  - 421 for a host that `hosts` does not accept.
 HttpVerdict ParseHttpRequest(std::string_view head, HostCheck hosts, HttpRequest* request);
 
 }  // namespace proxyd

@@ -47,7 +47,7 @@ HttpReply Error(const HttpVerdict& verdict) {
   return {.status = verdict.status, .body = body.append("\n"), .more = nullptr};
 }
 
-// A gate: the host is checked unless the kernel says that it is a Unix socket.
+// This check fails closed: only a socket that the kernel reports as a Unix socket skips it.
 HostCheck CheckFor(int socket) {
   int domain = 0;
   socklen_t size = sizeof domain;
@@ -64,10 +64,10 @@ bool HasUnreadBytes(int socket) {
 
 struct HttpServer::Connection {
   enum class State {
-    kAsking,   // its request is not there yet
-    kMaking,   // its reply is being made
-    kReplied,  // its reply is being written
-    kWritten,  // all of the reply is, and our side is closed
+    kAsking,   // the request is not complete
+    kMaking,   // the reply is being built
+    kReplied,  // the reply is being written
+    kWritten,  // the reply is written and our side is shut down
   };
 
   Connection(HttpServer& s, ttrpc::UniqueFd fd)
@@ -82,9 +82,9 @@ struct HttpServer::Connection {
   ttrpc::Timer deadline;
   State state = State::kAsking;
   std::chrono::steady_clock::time_point replied{};
-  HttpReply reply;  // while it is made
+  HttpReply reply;  // only in state kMaking
   bool with_body = true;
-  bool ended = false;  // the other side is closed
+  bool ended = false;  // the client has closed its side
   size_t discarded = 0;
 };
 
@@ -118,7 +118,7 @@ void HttpServer::Add(ttrpc::UniqueFd socket) {
         auto* own = static_cast<Connection*>(self);
         own->server.Read(own);
       },
-      // All of the reply is written.
+      // The output buffer is empty.
       [](bufferevent*, void* self) {
         auto* own = static_cast<Connection*>(self);
         if (own->state == Connection::State::kReplied) own->server.Written(own);
@@ -140,7 +140,7 @@ void HttpServer::Read(Connection* connection) {
   } else {
     Discard(connection);
   }
-  // What was read decides whether the connection may yield, and it may be the only one.
+  // Reading decides whether this connection may yield, and thus whether the server accepts.
   UpdateAccepting();
 }
 
@@ -160,7 +160,7 @@ void HttpServer::ReadRequest(Connection* connection) {
   Discard(connection);
 }
 
-// What comes behind a request: there is one for each connection.
+// Drops bytes after the request, since a connection serves only one.
 void HttpServer::Discard(Connection* connection) {
   evbuffer* const input = bufferevent_get_input(connection->event.get());
   const size_t size = evbuffer_get_length(input);
@@ -169,8 +169,8 @@ void HttpServer::Discard(Connection* connection) {
   if (connection->discarded > kDiscardedBytes) Close(connection);
 }
 
-// A socket that is closed with bytes unread takes back what is not yet delivered. So the other side
-// is told that this was all, and has until its deadline to end as well.
+// Closing a socket with unread bytes would reset it and lose the rest of the reply. So we shut down
+// our side and leave the client until the deadline to close.
 void HttpServer::Written(Connection* connection) {
   if (connection->ended) return Close(connection);
   connection->state = Connection::State::kWritten;
@@ -178,7 +178,7 @@ void HttpServer::Written(Connection* connection) {
   UpdateAccepting();
 }
 
-// Who has asked may well close its side, and wait for the reply.
+// A client may shut down its side after the request and still wait for the reply.
 void HttpServer::Ended(Connection* connection) {
   const bool awaits_reply = connection->state == Connection::State::kMaking ||
                             connection->state == Connection::State::kReplied;
@@ -195,7 +195,7 @@ void HttpServer::Answer(Connection* connection, HttpReply reply, bool with_body)
   if (!next_slice_.active()) next_slice_.Start(std::chrono::nanoseconds(0));
 }
 
-// Replies are made in turn: many who ask at once take no more of a turn than one.
+// Each turn of the loop builds one slice of one reply, however many clients wait.
 void HttpServer::MakeSlice() {
   if (making_.empty()) return;
   Connection* const connection = making_.front();
@@ -215,7 +215,7 @@ void HttpServer::Reply(Connection* connection) {
   head.append(Reason(reply.status)).append("\r\nContent-Type: ").append(reply.type);
   head.append("\r\nContent-Length: ").append(std::to_string(reply.body.size()));
   if (reply.status == 405) head.append("\r\nAllow: GET, HEAD");
-  // Nothing that is shown may bring anything with it, be kept, or be shown within something else.
+  // Replies must not load other content, be cached, or be embedded in another page.
   head.append(
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
       "\r\nReferrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin"
@@ -237,8 +237,8 @@ void HttpServer::Close(Connection* connection) {
   UpdateAccepting();
 }
 
-// A connection whose bytes are still unread may have asked: several are accepted before the first
-// of them is read, and the last of these must not cost the first its answer.
+// Unread bytes may be a request: the server accepts several connections before it reads the first,
+// and the last of them must not cost the first its reply.
 bool HttpServer::Yields(const Connection& connection) const {
   switch (connection.state) {
     case Connection::State::kAsking:
@@ -253,9 +253,9 @@ bool HttpServer::Yields(const Connection& connection) const {
   return false;
 }
 
-// Returns the oldest that has not asked, else the oldest that has its whole reply and does not
-// end, else the oldest that does not take its reply. Any account that can connect could else
-// keep a scraper out by 16 silent connections. Null: all of them are being served.
+// Returns the connection to close for a new one: the oldest without a request, else the oldest with
+// its whole reply written, else the oldest that is stuck in its reply. Returns null if all are
+// being served. Without this a local user could lock out a scraper with 16 idle connections.
 HttpServer::Connection* HttpServer::FindYielding() const {
   using State = Connection::State;
   for (const State state : {State::kAsking, State::kWritten, State::kReplied}) {
@@ -275,7 +275,7 @@ bool HttpServer::MakeRoom() {
 
 void HttpServer::UpdateAccepting() {
   const bool full = connections_.size() >= kConnections;
-  // A connection that is being served now may be stuck at the next tick.
+  // A connection that is being served now may count as stuck at the next tick.
   if (full && !tick_.active()) tick_.Start(kTick);
   const bool accepting = accepts_left_ > 0 && (!full || FindYielding() != nullptr);
   if (accepting == accepting_) return;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpServer: answers GET, one request for each connection, for a scraper and a browser on this
-// machine. It bounds the connections, the time that each may take and how many are accepted a
-// second, so that no other user of this machine can hold up the loop. Where all places are taken,
-// the connection that loses least by it makes room for the next: see FindYielding(). While there is
-// none, further ones wait to be accepted. Bodies that may be long are made one after another, a
+// HttpServer: answers GET and HEAD, one request per connection, for a scraper and a browser on this
+// machine. It runs on the loop's thread.
+//
+// No local user can hold up the loop: the number of connections, the time of each, and the accept
+// rate are bounded. A full server closes one connection for the next; FindYielding() chooses it.
+// If it finds none, new connections wait to be accepted. Long bodies are built one after another, a
 // slice in each turn of the loop.
 //
-// HTTP is our own because no library that we would keep sets these bounds without bringing a second
-// event loop into a daemon that runs as root. libevent's server, which shares our loop, has none of
-// them, and spins when there are no descriptors left to accept with. On the loop's thread.
+// We serve HTTP ourselves because the libraries that set these bounds would add a second event loop
+// to a daemon that runs as root. libevent's server shares our loop, but has no such bounds and
+// spins when accept() finds no free descriptor.
 #pragma once
 
 #include <chrono>
@@ -32,31 +33,31 @@ struct HttpReply {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
   std::string body = {};
-  std::unique_ptr<SlicedText> more = {};  // of the body; null: none
+  std::unique_ptr<SlicedText> more = {};  // the rest of the body, built in slices; may be null
 };
 
 class HttpServer {
  public:
   static constexpr size_t kConnections = 16;
   static constexpr size_t kRequestBytes = 8192;
-  static constexpr size_t kDiscardedBytes = 65536;  // of what else comes, until the other side ends
-  static constexpr auto kTimeout = std::chrono::seconds(10);  // for each connection, in all
-  static constexpr auto kStuck = std::chrono::seconds(1);     // for a reply, where places are short
+  static constexpr size_t kDiscardedBytes = 65536;            // most bytes read after the request
+  static constexpr auto kTimeout = std::chrono::seconds(10);  // total time of a connection
+  static constexpr auto kStuck = std::chrono::seconds(1);     // a slower client can lose its place
   static constexpr int kAcceptsPerTick = 10;
   static constexpr auto kTick = std::chrono::milliseconds(100);
 
-  // `path`: without its query. Called by the loop.
+  // Returns the reply for a path without its query. The loop calls it.
   using Handler = std::function<HttpReply(std::string_view path)>;
 
-  // `set_accepting` is told whether Serve() may be called, whenever that changes. `loop` must
-  // outlive it.
+  // The server calls `set_accepting` whenever it changes whether Serve() may be called. `loop` must
+  // outlive this object.
   HttpServer(ttrpc::IoLoop& loop, Handler handler, std::function<void(bool)> set_accepting);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // `socket` is connected and non-blocking. It is closed at once if no connection makes room for
-  // it: a request may have come since `set_accepting` was last called.
+  // `socket` must be connected and non-blocking. It is closed at once if no connection can be
+  // closed for it: a request may have arrived since the last call of `set_accepting`.
   void Serve(ttrpc::UniqueFd socket);
 
  private:
@@ -74,14 +75,14 @@ class HttpServer {
   void Close(Connection* connection);
   bool Yields(const Connection& connection) const;
   Connection* FindYielding() const;
-  bool MakeRoom();  // false: there is none to be made
+  bool MakeRoom();  // false if no connection can be closed
   void UpdateAccepting();
 
   ttrpc::IoLoop& loop_;
   const Handler handler_;
   const std::function<void(bool)> set_accepting_;
   std::list<std::unique_ptr<Connection>> connections_;  // the oldest first
-  std::deque<Connection*> making_;  // whose replies have slices to be made, in turn
+  std::deque<Connection*> making_;  // replies under construction; the first is built next
   ttrpc::Timer next_slice_;
   bool accepting_ = true;
   int accepts_left_ = kAcceptsPerTick;

@@ -20,7 +20,8 @@ namespace proxyd {
 
 namespace {
 
-// Family is one metric, and where its samples go. Functions that write samples get it.
+// Family is one metric and the text that its samples are appended to. Functions that write samples
+// get one.
 struct Family {
   std::string_view name;  // static
   std::string* out;
@@ -34,8 +35,8 @@ struct Family {
   }
 };
 
-// Families in the order in which they are begun; samples belong to the last. Nothing that is given
-// to a function here may refer to the configuration, which a reload replaces.
+// Families appends metrics in order; samples belong to the last one begun. Arguments that outlive
+// the call must not refer to the configuration, since a reload between slices replaces it.
 class Families {
  public:
   explicit Families(SlicedText* text) : text_(*text) {}
@@ -50,7 +51,7 @@ class Families {
     AppendSample(name_, labels, value, &sample);
     text_.AddText(std::move(sample));
   }
-  // `write(element, family)` for each element.
+  // Calls `write(element, family)` for each element.
   template <typename Range, typename Write>
   void AddEach(const Range& range, Write write) {
     text_.AddEach(range, [name = name_, write](const auto& element, std::string* out) {
@@ -64,7 +65,8 @@ class Families {
                       write(element, Family{name, out});
                     });
   }
-  // See SlicedText; `rest(others, family)`.
+  // Adds one metric for each of the first elements and calls `rest(others, family)` for the others.
+  // SlicedText explains the order.
   template <typename Elements, typename Before, typename Write, typename Rest>
   void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
     text_.AddFirstOf(
@@ -94,30 +96,30 @@ double SinceEpoch(std::chrono::system_clock::time_point time) {
 }
 
 void AddDaemon(const DaemonInfo& info, Families* out) {
-  out->Gauge("ttrpc_proxy_build_info", "Always 1; the label says what runs.");
+  out->Gauge("ttrpc_proxy_build_info", "Always 1; the label is the version of the daemon.");
   out->Add({{"version", TTRPC_PROXY_VERSION}}, uint64_t{1});
   out->Gauge("ttrpc_proxy_config_info",
-             "Always 1; the digest is the SHA-256 of the effective configuration.");
+             "Always 1; the label digest is the SHA-256 of the effective configuration.");
   out->Add({{"digest", info.digest}, {"version", TTRPC_PROXY_VERSION}}, uint64_t{1});
   out->Gauge("ttrpc_proxy_config_last_reload_successful",
              "Whether the last attempt to load the configuration succeeded.");
   out->Add({}, uint64_t{info.last_reload_successful});
   out->Gauge("ttrpc_proxy_config_last_reload_success_timestamp_seconds",
-             "When the configuration in force was loaded, since 1970.");
+             "Unix time at which the configuration in force was loaded.");
   out->Add({}, SinceEpoch(info.loaded));
-  out->Counter("ttrpc_proxy_reloads_total", "Reloads of the configuration.");
+  out->Counter("ttrpc_proxy_reloads_total", "Reloads of the configuration, by result.");
   out->Add({{"result", "taken"}}, info.reloads);
   out->Add({{"result", "refused"}}, info.reloads_refused);
-  out->Gauge("ttrpc_proxy_draining", "Whether the daemon drains.");
+  out->Gauge("ttrpc_proxy_draining", "Whether the daemon is draining.");
   out->Add({}, uint64_t{info.draining});
   out->Counter("ttrpc_proxy_audit_lost_total", "Audit lines that were lost.");
   out->Add({}, info.reports.audit().lost());
-  out->Gauge("ttrpc_proxy_audit_failing", "Whether the last write to the audit's target failed.");
+  out->Gauge("ttrpc_proxy_audit_failing", "Whether the last write to the audit target failed.");
   out->Add({}, uint64_t{info.reports.audit().failing()});
 }
 
 void AddLimits(const DaemonInfo& info, Families* out) {
-  out->Gauge("ttrpc_proxy_limit", "What each limit is set to; +Inf: there is none.");
+  out->Gauge("ttrpc_proxy_limit", "The value of each limit; +Inf means no limit.");
   for (size_t i = 0; i < kLimits; ++i) {
     const auto limit = static_cast<Limit>(i);
     const auto value = ValueOf(limit, info.config().limits, info.proxy.worker().backend_limits());
@@ -128,12 +130,12 @@ void AddLimits(const DaemonInfo& info, Families* out) {
 
 void AddListeners(const LabeledCounters& labeled, Families* out) {
   using Listener = std::pair<const std::string, ListenerCounters>;
-  out->Gauge("ttrpc_proxy_connections", "Peers that are connected.");
+  out->Gauge("ttrpc_proxy_connections", "Connected peers.");
   out->AddEach(labeled.listeners(), [](const Listener& listener, const Family& family) {
     family.Add({{"listener", listener.first}}, listener.second.peers);
   });
   out->Counter("ttrpc_proxy_connections_total",
-               "Connections that were accepted, by what became of them.");
+               "Accepted connections, by result: admitted, or why they were not.");
   out->AddEach(labeled.listeners(), [](const Listener& listener, const Family& family) {
     const auto& [name, counts] = listener;
     family.Add({{"listener", name}, {"result", "admitted"}}, counts.admitted);
@@ -146,7 +148,7 @@ void AddListeners(const LabeledCounters& labeled, Families* out) {
 void AddTimeouts(const DaemonInfo& info, Families* out) {
   using Listener = std::pair<const std::string, ListenerCounters>;
   out->Counter("ttrpc_proxy_timeouts_total",
-               "Connections that a timeout closed; those to backends belong to no listener.");
+               "Connections closed by a timeout; listener is empty for connections to backends.");
   out->AddEach(info.proxy.worker().labeled_counters().listeners(),
                [](const Listener& listener, const Family& family) {
                  for (size_t i = 0; i < kPeerTimeoutNames.size(); ++i) {
@@ -161,12 +163,12 @@ void AddBackends(const DaemonInfo& info, Families* out) {
   using Backend = std::pair<const std::string, BackendCounters>;
   const std::map<std::string, BackendCounters>& backends =
       info.proxy.worker().labeled_counters().backends();
-  out->Gauge("ttrpc_proxy_calls_in_flight", "Calls that a backend has not answered yet.");
+  out->Gauge("ttrpc_proxy_calls_in_flight", "Calls in flight, by backend.");
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     family.Add({{"backend", backend.first}}, backend.second.calls_in_flight);
   });
   out->Gauge("ttrpc_proxy_oldest_call_age_seconds",
-             "For how long the oldest call in flight has been; 0: there is none.");
+             "Age of the oldest call in flight; 0 if no call is in flight.");
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     const auto since = backend.second.oldest_call();
     const double age =
@@ -175,22 +177,22 @@ void AddBackends(const DaemonInfo& info, Families* out) {
     family.Add({{"backend", backend.first}}, std::max(age, 0.0));
   });
   out->Histograms("ttrpc_proxy_call_duration_seconds",
-                  "How long calls took, from their request to their end.");
+                  "Duration of calls, from the request to the end.");
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     family.Add({{"backend", backend.first}}, backend.second.durations);
   });
-  // A backend that was never tried, or that a reload has removed, is neither up nor down.
+  // A backend without an attempt to connect, or removed by a reload, is neither up nor down.
   std::vector<const Backend*> tried;
   for (const BackendConfig& backend : info.config().backends) {
     const auto found = backends.find(backend.name);
     if (found != backends.end() && found->second.tried) tried.push_back(&*found);
   }
   out->Gauge("ttrpc_proxy_backend_up",
-             "Whether the last attempt to connect succeeded; absent before the first.");
+             "Whether the last attempt to connect succeeded; absent before the first attempt.");
   out->AddEachOf(std::move(tried), [](const Backend* backend, const Family& family) {
     family.Add({{"backend", backend->first}}, uint64_t{backend->second.up});
   });
-  out->Counter("ttrpc_proxy_backend_connects_total", "Attempts to connect.");
+  out->Counter("ttrpc_proxy_backend_connects_total", "Attempts to connect, by result.");
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     const auto& [name, counts] = backend;
     family.Add({{"backend", name}, {"result", "connected"}}, counts.connects);
@@ -201,8 +203,7 @@ void AddBackends(const DaemonInfo& info, Families* out) {
 void AddCalls(const LabeledCounters& labeled, Families* out) {
   using Method = std::pair<const LabeledCounters::MethodKey, MethodCounters>;
   using Rule = std::pair<const LabeledCounters::RuleKey, RuleCounters>;
-  out->Counter("ttrpc_proxy_calls_total",
-               "Calls that have ended, those included that were refused; by status.");
+  out->Counter("ttrpc_proxy_calls_total", "Finished calls, including refused ones, by status.");
   out->AddEach(labeled.methods(), [](const Method& method, const Family& family) {
     const auto& [key, counts] = method;
     for (size_t code = 0; code < counts.ended.size(); ++code) {
@@ -216,8 +217,8 @@ void AddCalls(const LabeledCounters& labeled, Families* out) {
     }
   });
   out->Counter("ttrpc_proxy_decisions_total",
-               "Calls that a rule decided, or with enforced=\"false\" would have; rule=\"\": none "
-               "matched.");
+               "Calls decided by a rule; with enforced=\"false\" the rule would have decided, with "
+               "rule=\"\" no rule matched.");
   out->AddEach(labeled.rules(), [](const Rule& rule, const Family& family) {
     const auto& [key, counts] = rule;
     family.Add({{"listener", key.listener},
@@ -229,18 +230,17 @@ void AddCalls(const LabeledCounters& labeled, Families* out) {
 }
 
 void AddCounters(const WorkerCounters& counters, Families* out) {
-  out->Counter("ttrpc_proxy_received_bytes_total", "Bytes that were received.");
+  out->Counter("ttrpc_proxy_received_bytes_total", "Bytes received, by side.");
   out->Add({{"side", "peer"}}, counters.peer_bytes.received);
   out->Add({{"side", "backend"}}, counters.backend_bytes.received);
-  out->Counter("ttrpc_proxy_sent_bytes_total", "Bytes that were sent.");
+  out->Counter("ttrpc_proxy_sent_bytes_total", "Bytes sent, by side.");
   out->Add({{"side", "peer"}}, counters.peer_bytes.sent);
   out->Add({{"side", "backend"}}, counters.backend_bytes.sent);
   out->Counter("ttrpc_proxy_limit_refusals_total",
-               "Connections and calls that were one too many for a limit.");
+               "Connections and calls refused because a limit was reached.");
   for (size_t i = 0; i < counters.limit_refusals.size(); ++i)
     out->Add({{"limit", NameOf(static_cast<Limit>(i))}}, counters.limit_refusals[i]);
-  out->Counter("ttrpc_proxy_protocol_errors_total",
-               "Messages that have no business to be there, by what is wrong with them.");
+  out->Counter("ttrpc_proxy_protocol_errors_total", "Messages that violate the protocol, by kind.");
   for (size_t i = 0; i < counters.protocol_errors.size(); ++i)
     out->Add({{"kind", kProtocolErrorNames[i]}}, counters.protocol_errors[i]);
 }
@@ -252,10 +252,10 @@ size_t UsersShown(const Config& config) {
 using Usage = Accounting::Usage;
 using Measure = uint64_t (*)(const Usage& user);
 
-// The users who have most of it, the largest first, and the sum of the others'.
+// Adds the users with the largest values, in order, and the sum of all others.
 void AddLargest(const Accounting& accounting, size_t shown, Measure of, Families* out) {
   out->AddFirstOf([&accounting] { return accounting.UnorderedUsage(); }, shown,
-                  // Among equals the same are shown each time.
+                  // Equal values are ordered by uid, so that each scrape shows the same users.
                   [of](const Usage& a, const Usage& b) {
                     return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
                   },
@@ -275,28 +275,29 @@ void AddUsers(const DaemonInfo& info, Families* out) {
     AddLargest(info.proxy.accounting(), UsersShown(info.config()), of, out);
   };
   out->Gauge("ttrpc_proxy_user_connections",
-             "Connections of a user who is connected; uid=\"other\": of those who have fewer.");
+             "Connections of each connected user; uid=\"other\" is the sum of users with fewer.");
   add([](const Usage& user) { return uint64_t{user.connections}; });
   out->Gauge("ttrpc_proxy_user_calls",
-             "Calls in flight of a user who is connected; uid=\"other\": of those who have fewer.");
+             "Calls in flight of each connected user; uid=\"other\" is the sum of users with "
+             "fewer.");
   add([](const Usage& user) { return uint64_t{user.calls}; });
   out->Gauge("ttrpc_proxy_user_buffered_bytes",
-             "Memory held for a user who is connected; uid=\"other\": for those who have less.");
+             "Memory held for each connected user; uid=\"other\" is the sum of users with less.");
   add([](const Usage& user) { return user.buffered; });
 }
 
 void AddProcess(const ProcessStats& stats, Families* out) {
-  out->Counter("process_cpu_seconds_total", "CPU time, of user and system.");
+  out->Counter("process_cpu_seconds_total", "User and system CPU time.");
   out->Add({}, stats.cpu_seconds);
-  out->Gauge("process_start_time_seconds", "When the process started, since 1970.");
+  out->Gauge("process_start_time_seconds", "Unix time at which the process started.");
   out->Add({}, stats.start_time);
   out->Gauge("process_resident_memory_bytes", "Resident memory.");
   out->Add({}, stats.resident_bytes);
   out->Gauge("process_virtual_memory_bytes", "Virtual memory.");
   out->Add({}, stats.virtual_bytes);
-  out->Gauge("process_open_fds", "Open descriptors.");
+  out->Gauge("process_open_fds", "Open file descriptors.");
   out->Add({}, stats.open_descriptors);
-  out->Gauge("process_max_fds", "As many as may be open.");
+  out->Gauge("process_max_fds", "Maximum number of open file descriptors.");
   out->Add({}, stats.most_descriptors);
 }
 

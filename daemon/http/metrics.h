@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Metrics: everything that is counted, as Prometheus reads it. On the loop's thread.
+// Metrics: writes all metrics in the text format of Prometheus. It runs on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,11 @@ namespace proxyd {
 
 enum class MetricsParts {
   kAll,
-  // Without process_*: a collector of text files, which has its own, refuses a file with these.
+  // Leaves out process_*. A textfile collector has its own and rejects a file with others.
   kWithoutProcess,
 };
 
-// The text format, version 0.0.4. `info` must outlive the text; a reload may come between slices.
+// Returns text in format version 0.0.4. `info` must outlive it. Reloads may happen between slices.
 std::unique_ptr<SlicedText> MetricsText(const DaemonInfo& info, MetricsParts parts);
 
 }  // namespace proxyd

@@ -14,7 +14,7 @@ double Seconds(std::chrono::nanoseconds span) {
   return std::chrono::duration<double>(span).count();
 }
 
-// `how`: nothing, or a format.
+// `how` is empty or a std::chars_format.
 template <typename Number, typename... How>
 void AppendDigits(Number value, std::string* out, How... how) {
   std::array<char, 32> digits;
@@ -42,7 +42,7 @@ void AppendLabel(std::string_view key, std::string_view value, std::string* out)
   out->push_back('"');
 }
 
-// Opens the braces, and leaves them open.
+// Opens the brace and does not close it, so that the caller can add labels.
 void AppendLabels(MetricLabels labels, std::string* out) {
   out->push_back('{');
   for (const auto& [key, value] : labels) AppendLabel(key, value, out);

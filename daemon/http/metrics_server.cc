@@ -30,7 +30,7 @@ HttpReply MetricsServer::Show(std::string_view path) const {
     if (info_.draining) return {.status = 503, .body = "draining\n"};
     return {.body = "ready\n"};
   }
-  return {.status = 404, .body = "expected /, /metrics, /status.json, /healthz or /readyz\n"};
+  return {.status = 404, .body = "Not Found: use /, /metrics, /status.json, /healthz or /readyz\n"};
 }
 
 }  // namespace proxyd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MetricsServer: [metrics]: what is shown over HTTP, and where. On the loop's thread.
+// MetricsServer: implements [metrics], the socket and the pages served on it. It runs on the loop's
+// thread.
 #pragma once
 
 #include <chrono>
@@ -19,12 +20,12 @@ namespace proxyd {
 
 class MetricsServer {
  public:
-  // `info` must outlive it.
+  // `info` must outlive this object.
   explicit MetricsServer(const DaemonInfo& info);
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
 
-  // See ListenerSet.
+  // ListenerSet documents these.
   std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
   ttrpc::Result<ListenerSet::Change> Prepare(const Config& after, ListenerSet::NewSockets made) {
     return listeners_.Prepare(SocketsOf(after.metrics), std::move(made));
@@ -35,7 +36,7 @@ class MetricsServer {
   [[nodiscard]] std::vector<BoundSocket> Commit(ListenerSet::Change change) {
     return listeners_.CommitAndLog(std::move(change));
   }
-  // Listens no more, and removes the socket; connections stay. A drain begins with it.
+  // Stops listening and removes the socket. Connections stay open. A drain begins with this.
   void StopListening() { listeners_.Clear(); }
 
  private:

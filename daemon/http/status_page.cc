@@ -32,11 +32,11 @@ int64_t Milliseconds(std::chrono::system_clock::time_point time) {
 }
 
 std::string Dump(const json& value) {
-  // Bytes that a peer sent need not be text.
+  // Names that a peer sent need not be UTF-8.
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Returns a function that appends `describe(element)`, with commas between the elements.
+// Returns a function that appends `describe(element)`, and a comma before each but the first.
 template <typename Describe>
 auto WithCommas(Describe describe) {
   return [first = true, describe = std::move(describe)](const auto& element,
@@ -46,7 +46,7 @@ auto WithCommas(Describe describe) {
   };
 }
 
-// Appends a member that is a list: `describe(element)` for each element, with commas between them.
+// Rows appends a member that is a list, with `describe(element)` for each element.
 class Rows {
  public:
   Rows(std::string_view key, SlicedText* text) : text_(*text) {
@@ -69,8 +69,8 @@ class Rows {
   SlicedText& text_;
 };
 
-// These keep the generation, whose configuration the text refers to: a reload may come between two
-// slices.
+// The functions below keep the generation alive, since a reload may happen between two slices and
+// the text refers to its configuration.
 void AddListeners(const Ref<Generation>& generation, const LabeledCounters& labeled,
                   SlicedText* text) {
   Rows("listeners", text)
@@ -114,7 +114,7 @@ struct RuleHits {
   uint64_t hits;
 };
 
-// The rules come in their order; of very many, those that decide most are listed.
+// Lists the rules in order. If there are too many, only those that decided most calls are listed.
 void AddRules(const Ref<Generation>& generation, const LabeledCounters& labeled, SlicedText* text) {
   constexpr size_t kMostRules = 500;
   std::unordered_map<std::string_view, uint64_t> hits;  // by rule, in all listeners
@@ -139,7 +139,7 @@ void AddRules(const Ref<Generation>& generation, const LabeledCounters& labeled,
   text->AddText(",\"unmatched\":" + std::to_string(hits[""]));
 }
 
-// Of all methods together, by status.
+// Returns the number of finished calls by status, over all methods.
 json Outcomes(const LabeledCounters& labeled) {
   std::map<std::string, uint64_t> outcomes;
   for (const auto& [key, method] : labeled.methods()) {
@@ -152,7 +152,7 @@ json Outcomes(const LabeledCounters& labeled) {
   return outcomes;
 }
 
-// Calls that a rule has denied, or that none has allowed.
+// Returns the number of calls that a rule denied or that no rule matched.
 uint64_t Denied(const LabeledCounters& labeled) {
   uint64_t denied = 0;
   for (const auto& [key, rule] : labeled.rules()) {
@@ -161,7 +161,7 @@ uint64_t Denied(const LabeledCounters& labeled) {
   return denied;
 }
 
-// Returns how much the user has of the limit that it is nearest to.
+// Returns the share that the user has used up of the limit it is nearest to.
 double ShareOf(const Accounting::Usage& user, const LimitsConfig& limits) {
   return std::max(
       {static_cast<double>(user.connections) / limits.connections_per_user,
@@ -178,7 +178,7 @@ json Describe(const Accounting::Usage& user, const Audit& audit) {
 }
 
 struct RankedUser {
-  double share;  // of the limit that the user is nearest to
+  double share;  // the used part of the limit that the user is nearest to
   Accounting::Usage usage;
 };
 
@@ -189,7 +189,7 @@ std::vector<RankedUser> RankedUsers(const Accounting& accounting, const LimitsCo
   return users;
 }
 
-// The list has the users who are nearest to a limit; the number counts all.
+// Lists the users who are nearest to a limit. The total counts all connected users.
 void AddUsers(const DaemonInfo& info, SlicedText* text) {
   const Config& config = info.config();
   text->AddText(",\"users\":[");
@@ -251,7 +251,7 @@ json Refusals(const Reports& reports) {
   return list;
 }
 
-// The name is asked for each time, since it may change.
+// The name is read each time, since it may change.
 std::string HostName() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -264,7 +264,7 @@ json Bounds() {
   return list;
 }
 
-// Short members come first; lists that may be long follow in slices.
+// Facts are the members of bounded size. Lists that can be long follow in slices.
 json Facts(const DaemonInfo& info) {
   const LabeledCounters& labeled = info.proxy.worker().labeled_counters();
   const WorkerCounters& counters = info.proxy.counters();
@@ -310,7 +310,7 @@ std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info) {
   const LabeledCounters& labeled = worker.labeled_counters();
   auto text = std::make_unique<SlicedText>();
   std::string facts = Dump(Facts(info));
-  facts.pop_back();  // the brace, for what follows
+  facts.pop_back();  // the closing brace, since more members follow
   text->AddText(std::move(facts));
   AddListeners(worker.generation(), labeled, text.get());
   AddBackends(worker.generation(), labeled, text.get());

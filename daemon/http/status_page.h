@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The status page: a page for people, which the browser fills with status.json each few seconds. On
-// the loop's thread.
+// The status page: an HTML page that fetches status.json every second and shows it. These functions
+// run on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -12,12 +12,12 @@
 
 namespace proxyd {
 
-// Returns the page, built from status_page.{html,css,js} and status_plots.js. The view stays valid
-// for the process's life.
+// Returns the page, built from status_page.{html,css,js} and status_plots.js. The view is valid for
+// the lifetime of the process.
 std::string_view StatusPage();
 
-// status.json: one object. Times are milliseconds since 1970, sums of spans are seconds. `info`
-// must outlive the text; a reload may come between slices.
+// Returns status.json, one object. Times are milliseconds since 1970, durations are seconds. `info`
+// must outlive the text. Reloads may happen between slices.
 std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info);
 
 }  // namespace proxyd

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The status page: asks for status.json once a second, as long as somebody looks, and shows it.
-// Names of services and methods come from hostile peers: text gets into the page by textContent
-// alone, never as markup.
+// The status page fetches status.json once a second while it is visible, and shows it. Names of
+// services and methods can come from hostile peers, so text enters the page only by textContent,
+// never as markup.
 
 const kPeriod = 1000, kRetry = 2000, kPatience = 5000;  // milliseconds
 const kLatencyPlots = 6, kSearchedRows = 50;
 
 const $ = id => document.getElementById(id);
-let latest = null;  // status.json as it came last
+let latest = null;  // the last status.json
 
 // ---- Text -------------------------------------------------------------------------------------
 
-// Characters that hide themselves or turn others around are spelled out.
+// Invisible characters, and those that change the direction of text, are shown as \uXXXX.
 const kUnseen = new RegExp('[\\0-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f' +
     '\\u2028-\\u202e\\u2060-\\u206f\\ufeff]', 'g');
 const printable = text => String(text).replace(
@@ -31,27 +31,29 @@ function bytes(n) {
   for (; n >= 1024 && unit < 4; ++unit) n /= 1024;
   return (n >= 100 || Number.isInteger(n) ? Math.round(n) : n.toFixed(1)) + ' ' + units[unit];
 }
-function span(seconds) {  // of a call
+// Formats the duration of a call.
+function span(seconds) {
   if (seconds == null) return '–';
   const [n, unit] = seconds < 1e-3 ? [seconds * 1e6, 'µs'] : seconds < 1 ? [seconds * 1e3, 'ms'] :
       [seconds, 's'];
   return (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2)) + ' ' + unit;
 }
-function age(milliseconds) {  // of a daemon
+// Formats the age of a daemon.
+function age(milliseconds) {
   const s = Math.max(0, Math.floor(milliseconds / 1000));
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
   return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
 }
-// A uid and, where it has one, its name.
+// Returns a uid and its name, if there is one.
 const whose = ({uid, user}) => uid == null ? '?' : user ? `${uid} (${user})` : uid;
-// The browser's, which need not be the daemon's.
+// The page shows times in the browser's time zone, which can differ from the daemon's.
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone + ', ' +
     new Date().toLocaleString('en', {timeZoneName: 'longOffset'}).split(' ').at(-1);
 const clock = (time, day) => new Date(time).toLocaleString('sv', day ? {} : {timeStyle: 'medium'});
 
 // ---- Elements ---------------------------------------------------------------------------------
 
-// Only what has changed is written, or a selection of text would not last a second.
+// Writes a text only if it has changed, so that a selection survives the next refresh.
 function write(element, text) {
   text = printable(text);
   if (element.textContent !== text) element.textContent = text;
@@ -62,7 +64,7 @@ function add(parent, tag, name, text) {
   if (text != null) element.textContent = printable(text);
   return element;
 }
-// The children of `parent`, one for each item and in their order, kept from one time to the next.
+// Gives `parent` one child for each item, in order. Children are kept between refreshes.
 function sync(parent, items, keyOf, make, update) {
   const old = new Map([...parent.children].map(child => [child.dataset.key, child]));
   items.forEach((item, index) => {
@@ -76,8 +78,8 @@ function sync(parent, items, keyOf, make, update) {
   });
   for (const child of old.values()) child.remove();
 }
-// Columns: [title, class, show(cell, item)]. With roles: shown as small cards on a phone, a row is
-// none to a screen reader any more.
+// Columns are [title, class, show(cell, item)]. The roles are explicit because rows are shown as
+// cards on a phone, where a screen reader would no longer see a table.
 function table(section, columns, keyOf, nothing) {
   const find = add($(section), 'input', 'find');
   find.type = 'search';
@@ -110,7 +112,7 @@ function table(section, columns, keyOf, nothing) {
     const wanted = find.hidden ? '' : find.value.toLowerCase();
     const items = all.filter(item => Object.values(item).join(' ').toLowerCase().includes(wanted));
     box.hidden = !(none.hidden = items.length > 0);
-    if (all.length) write(none, items.length ? nothing : 'Nothing has that in it.');
+    if (all.length) write(none, items.length ? nothing : 'No entry matches.');
     sync(body, items, keyOf, make,
         (row, item) => columns.forEach((column, i) => column[2](row.cells[i], item)));
   };
@@ -122,7 +124,7 @@ function table(section, columns, keyOf, nothing) {
   };
 }
 const number = (title, of) => [title, 'n', (cell, item) => write(cell, of(item))];
-// A name and, smaller, what else there is to say about it.
+// Shows a name, and smaller text below it.
 function named(cell, name, rest, alarm) {
   if (!cell.firstChild) { add(cell, 'span'); add(cell, 'small'); add(cell, 'small', 'bad'); }
   [name, rest, alarm ?? ''].forEach((text, i) => write(cell.children[i], text));
@@ -153,26 +155,26 @@ const showBackends = table('backends', [
   number('connections', b => whole(b.connections)), number('in flight', b => whole(b.calls)),
   number('calls/s', b => rate(samples.at(-1).latency.get(b.name)?.perSecond)),
   ...kQuantiles.map((q, i) => number(q.label, b => span(samples.at(-1).latency.get(b.name)?.[i]))),
-  number('calls in all', b => whole(b.count)),
+  number('total calls', b => whole(b.count)),
   number('mean', b => span(b.count ? b.sum / b.count : null)),
-], b => b.name, 'There is none.');
+], b => b.name, 'No backend is configured.');
 const showListeners = table('listeners', [
   ['listener', 'name', (cell, l) => named(cell, l.name, l.address)],
   number('peers', l => whole(l.peers)), number('admitted', l => whole(l.admitted)),
   number('refused', l => whole(l.refused)),
-], l => l.name, 'There is none.');
+], l => l.name, 'No listener is configured.');
 const showUsers = table('users', [
   ['user', 'uid', (cell, user) => write(cell, whose(user))],
   against('connections', 'connections', 'connections_per_user', whole),
   against('calls', 'calls', 'calls_per_user', whole),
   against('buffered', 'buffered', 'buffered_per_user', bytes),
-], user => user.uid, 'Nobody is connected.');
+], user => user.uid, 'No user is connected.');
 const showRules = table('rules', [
   ['rule', 'name', (cell, r) => named(cell, r.name || '(none matched)', r.where)],
-  ['decides', 'state', (cell, r) => write(cell, r.action + (r.enforced ? '' : ', on trial'))],
+  ['action', 'state', (cell, r) => write(cell, r.action + (r.enforced ? '' : ', not enforced'))],
   number('hits', r => whole(r.hits)),
-], r => r.name, 'There is none: every call is denied.');
-// Shows what was called; the names come from hostile peers.
+], r => r.name, 'No rule is configured: every call is denied.');
+// Shows a method, whose name can come from a hostile peer. A click shows all of a long name.
 function method(cell, text) {
   write(cell.firstChild ?? add(cell, 'code', 'name'), text);
   cell.title = printable(text);
@@ -182,15 +184,15 @@ const showTopDenied = table('top_denied', [
   ['user', 'uid', (cell, d) => write(cell, whose(d))],
   ['call', 'call', (cell, d) => method(cell, `/${d.service}/${d.method}`)],
   number('denied', d => whole(d.count)),
-], d => [d.uid, d.service, d.method].join('/'), 'Nothing since the daemon started.');
+], d => [d.uid, d.service, d.method].join('/'), 'No call was denied since the daemon started.');
 const kReasons = {
-  not_admitted: 'no rule admits this user', no_credentials: 'the kernel does not say who it is',
+  not_admitted: 'no rule admits this user', no_credentials: 'the kernel gave no credentials',
   too_many_connections: 'there are too many connections', malformed: 'the request is malformed',
-  metadata: 'its metadata can be read in two ways', no_rule: 'no rule allows it',
-  deny_rule: 'a rule denies it', draining: 'the daemon drains', limit: 'a limit is reached',
-  deadline: 'its deadline has passed', backend_unreachable: 'the backend cannot be reached',
-  backend_lost: 'the backend was lost', backend_owner: 'another user listens at the backend',
-  audit_failing: 'the audit cannot be written', payload: 'its payload cannot be read'};
+  metadata: 'the metadata is ambiguous', no_rule: 'no rule allows it',
+  deny_rule: 'a rule denies it', draining: 'the daemon is draining', limit: 'a limit is reached',
+  deadline: 'the deadline has passed', backend_unreachable: 'the backend cannot be reached',
+  backend_lost: 'the backend was lost', backend_owner: 'another user owns the backend',
+  audit_failing: 'the audit cannot be written', payload: 'the payload cannot be decoded'};
 function why(d) {
   const of_code = {INVALID_ARGUMENT: 'malformed', RESOURCE_EXHAUSTED: 'limit',
     PERMISSION_DENIED: d.rule ? 'deny_rule' : 'no_rule', UNAVAILABLE: 'backend_unreachable'};
@@ -208,7 +210,7 @@ const showDenials = table('denials', [
       write(cell, d.rule || (d.event === 'deny' ? '(none matched)' : '–'))],
   ['why', 'why', (cell, d) => { write(cell, why(d)); cell.title = printable(d.detail ?? ''); }],
   ['status', 'status', (cell, d) => write(cell, d.code ?? 'closed')],
-], d => d.key, 'None since the daemon started.');
+], d => d.key, 'Nothing was denied or refused since the daemon started.');
 
 function pairs(list, entries, show) {
   sync(list, entries, entry => entry[0], entry => {
@@ -225,10 +227,10 @@ function showHead(s) {
     ['pid', s.pid], ['up', age(s.now - s.started)],
     ['configuration', s.config], ['digest', s.digest.slice(0, 12)],
     ['loaded', clock(s.loaded, true)], ['reloads', `${s.reloads}, ${s.reloads_refused} refused` +
-        (s.last_reload_successful ? '' : ', the last one, too')],
+        (s.last_reload_successful ? '' : ', including the last one')],
     ['sandbox', s.sandboxed ? 'on' : 'off'],
-    ['audit lines lost', whole(s.audit_lost) + (s.audit_failing ? ', it cannot be written' : '')],
-    ['times in', zone()],
+    ['audit lines lost', whole(s.audit_lost) + (s.audit_failing ? ', the target is failing' : '')],
+    ['time zone', zone()],
   ], (pair, [name, text]) => {
     write(pair.lastChild, text);
     const bad = {sandbox: !s.sandboxed, reloads: !s.last_reload_successful,
@@ -240,11 +242,11 @@ function showFigures(s) {
   const now = samples.at(-1).rates;
   const of = (key, show) => [show(s[key]), 'of ' + show(s.limits[key]), s[key] / s.limits[key]];
   pairs($('figures'), [
-    ['calls/s', rate(now?.all), 'ended, all statuses'],
+    ['calls/s', rate(now?.all), 'finished, all statuses'],
     ['denied/s', rate(now?.denied), 'by policy'],
-    ['calls in flight', whole(sum(s.backends.map(b => b.calls))), 'at the backends'],
+    ['calls in flight', whole(sum(s.backends.map(b => b.calls))), 'at backends'],
     ['peers', ...of('connections', whole)],
-    ['bytes/s', bytes(now && now.received + now.sent), 'peers, both ways'],
+    ['bytes/s', bytes(now && now.received + now.sent), 'to and from peers'],
     ['buffered', ...of('buffered', bytes)],
     ['memory', bytes(s.resident), 'resident'],
     ['descriptors', whole(s.descriptors), 'of ' + whole(s.most_descriptors),
@@ -257,7 +259,7 @@ function showFigures(s) {
   });
 }
 function showLatency(s) {
-  // The busiest; by what they ever did, so that plots do not change places.
+  // Total calls choose the busiest backends, so that plots do not change places.
   const called = s.backends.filter(b => b.count > 0);
   const some = [...called].sort((a, b) => b.count - a.count).slice(0, kLatencyPlots);
   sync($('latency'), called.filter(b => some.includes(b)), b => b.name, b => {
@@ -274,7 +276,7 @@ function showLatency(s) {
     });
     return figure;
   }, () => {});
-  write($('latency-note'), !called.length ? 'no call has been answered yet' :
+  write($('latency-note'), !called.length ? 'no call has finished yet' :
       called.length > some.length ? `the ${some.length} busiest of ${called.length}` : '');
 }
 function showUsersAndDenials(s) {
@@ -285,7 +287,7 @@ function showUsersAndDenials(s) {
   const users = [...s.users].sort((a, b) => weight(b) - weight(a) || a.uid - b.uid);
   showUsers(users);
   write($('users-note'), users.length < s.users_total ?
-      `${users.length} of ${s.users_total}, the nearest to one` : '');
+      `the ${users.length} of ${s.users_total} nearest to a limit` : '');
   showTopDenied(s.top_denied);
   const seen = new Map();
   showDenials(s.refusals.map(d => {
@@ -332,19 +334,19 @@ async function ask() {
   let reply;
   try {
     reply = await fetch('status.json', {cache: 'no-store', signal: AbortSignal.timeout(kPatience)});
-    if (!reply.ok) throw new Error(`it answers ${reply.status}`);
+    if (!reply.ok) throw new Error(`HTTP status ${reply.status}`);
     reply = await reply.json();
   } catch (error) {
-    const known = lastHeard ? `Shown is what it said last, at ${clock(lastHeard)}.` :
-        'Nothing is known of it yet.';
+    const known = lastHeard ? `This page shows its state at ${clock(lastHeard)}.` :
+        'Its state is not known yet.';
     tell('unreachable', `The daemon cannot be reached (${error.message}). ${known}`);
     return kRetry;
   }
   lastHeard = Date.now();
   show(reply);
   tell(reply.draining ? 'draining' : 'live', reply.draining ?
-      `The daemon has been draining for ${age(reply.now - reply.drain_began)}: it takes no new ` +
-      'calls, and ends after the last.' : null);
+      `The daemon has been draining for ${age(reply.now - reply.drain_began)}. It refuses new ` +
+      'calls and exits after the last one.' : null);
   return kPeriod;
 }
 async function poll() {
@@ -356,7 +358,7 @@ async function poll() {
   try {
     period = await ask();
   } catch (error) {
-    tell('unreachable', 'This page does not understand what the daemon says: ' + error.message);
+    tell('unreachable', 'This page cannot show the reply of the daemon: ' + error.message);
     console.error(error);
   }
   polling = false;
@@ -366,11 +368,11 @@ async function poll() {
 // ---- Start --------------------------------------------------------------------------------------
 
 plotOn($('plot-ok'), $('legend-ok'), {
-  say: 'Calls per second that ended well:', show: rate, stacked: true,
+  say: 'Successful calls per second:', show: rate, stacked: true,
   series: [{label: 'OK', colour: 'ok', value: s => s.rates?.totals[0]}],
 });
 plotOn($('plot-rest'), $('legend-rest'), {
-  say: 'Calls per second that did not, by status:', show: rate, stacked: true,
+  say: 'Failed calls per second, by status:', show: rate, stacked: true,
   series: kClasses.map(([label, name], i) => ({
     label, colour: name, value: s => s.rates?.totals[i + 1],
     quiet: () => i > 0 && !samples.at(-1).totals[i + 1],

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The status page's plots, and what they are made of: rates and quantiles, from the differences
-// between two answers of the daemon. status_page.js follows in the same script, and starts it.
+// The plots of the status page, and their samples: rates and quantiles, computed from the
+// differences between two replies of the daemon. status_page.js follows in the same script.
 'use strict';
 
-const kSpans = [60, 120, 300].map(seconds => seconds * 1000);  // a plot shows as much as there is
-const kLatencyWindow = 5000;  // calls of so long make a quantile: fewer would only be noise
-const kClasses = [  // of statuses, in the order in which they are stacked
+const kSpans = [60, 120, 300].map(seconds => seconds * 1000);  // plots grow with the data
+const kLatencyWindow = 5000;  // milliseconds per quantile; a shorter window would only show noise
+// Each status and its colour, in the order in which they are stacked.
+const kClasses = [
   ['PERMISSION_DENIED', 'denied'], ['RESOURCE_EXHAUSTED', 'limit'], ['UNAVAILABLE', 'unavailable'],
   ['DEADLINE_EXCEEDED', 'deadline'], ['INVALID_ARGUMENT', 'invalid'], ['NOT_FOUND', 'missing'],
   ['other', 'other']];
@@ -14,8 +15,8 @@ const kQuantiles = [
   {label: 'p50', share: .5, width: 2, dash: []}, {label: 'p90', share: .9, width: 1.2, dash: []},
   {label: 'p99', share: .99, width: 1.5, dash: [3, 3]}];
 
-let samples = [];   // what the plots are made of, the oldest first
-let cursor = null;  // the time that a reader points at
+let samples = [];   // the data of the plots, the oldest first
+let cursor = null;  // the time that the user points at
 
 // ---- Samples ----------------------------------------------------------------------------------
 
@@ -34,7 +35,7 @@ function sampleOf(status) {
     rates: null, latency: new Map(),
   };
 }
-// Where `share` of these calls are done, on the straight line through the bucket it falls into.
+// Returns the duration within which `share` of the calls ended, interpolated in its bucket.
 function quantile(buckets, bounds, share) {
   let left = sum(buckets) * share;
   if (left <= 0) return null;
@@ -43,10 +44,10 @@ function quantile(buckets, bounds, share) {
     if (buckets[i] > 0 && left <= buckets[i]) return low + (bounds[i] - low) * left / buckets[i];
     left -= buckets[i];
   }
-  return bounds.at(-1);  // or longer
+  return bounds.at(-1);  // the true value may be larger
 }
-// The rates since the sample before it. There are none after a restart, or if a clock or a counter
-// went back; what was seen before is then dropped, or shown with a gap.
+// Appends a sample, with the rates since the last one. There are no rates after a restart, or if a
+// clock or a counter went back; older samples are then dropped, or the plots have a gap.
 function take(status) {
   const next = sampleOf(status), last = samples.at(-1);
   if (last && (last.run !== next.run || next.t <= last.t)) samples = [];
@@ -54,7 +55,7 @@ function take(status) {
     const seconds = (next.t - last.t) / 1000;
     const per = key => Math.max(0, next[key] - last[key]) / seconds;
     const totals = minus(next.totals, last.totals).map(n => n / seconds);
-    // After a pause the mean of all of it would pass for what happened just now.
+    // Plots break here: after a pause, the mean of the whole pause would look like a recent rate.
     next.gap = seconds > 5;
     next.rates = {totals, all: sum(totals), denied: per('denied'), received: per('received'),
                   sent: per('sent')};
@@ -74,7 +75,7 @@ const shown = () =>
 
 // ---- Plots ------------------------------------------------------------------------------------
 
-const plots = new Map();  // by canvas: {series, log, stacked, show, say}
+const plots = new Map();  // canvas to {series, log, stacked, show, say}
 const kLeft = 54, kBottom = 18, kTop = 6, kRight = 4;
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name);
 function viewOfAll() {
@@ -82,7 +83,8 @@ function viewOfAll() {
   const length = kSpans.find(s => s >= seen) ?? kSpans.at(-1);
   return {start: end - length, end, length};
 }
-function steps(plot, inView) {  // of the value axis: [those that get a line, lowest, highest]
+// Returns the value axis as [the values that get a line, lowest, highest].
+function steps(plot, inView) {
   const values = inView.flatMap(s => {
     const all = plot.series.map(one => one.value(s)).filter(v => v != null);
     return plot.stacked && all.length ? [sum(all)] : all;
@@ -97,7 +99,7 @@ function steps(plot, inView) {  // of the value axis: [those that get a line, lo
   const top = [1, 2, 5, 10].find(n => n * unit >= most) * unit;
   return [[0, top / 2, top], 0, top];
 }
-// Points that belong together: not across a gap, nor where there is no value.
+// Returns runs of points to connect. A gap or a missing value ends a run.
 function runs(inView, value) {
   const out = [];
   let open = false;
@@ -149,7 +151,7 @@ function drawSeries(g, plot, box, inView) {
         g.fill();
         g.globalAlpha = 1;
         for (const [s, v] of run) base.set(s, base.get(s) + v);
-        // A status that does not occur is no line on top of the others.
+        // A status that does not occur gets no line on top of the others.
         if (run.every(([, v]) => v === 0)) continue;
       }
       g.beginPath();
@@ -163,7 +165,7 @@ function draw(canvas) {
   const plot = plots.get(canvas), width = canvas.clientWidth, height = canvas.clientHeight;
   if (!samples.length || !width) return;
   const scale = devicePixelRatio || 1;
-  canvas.width = Math.round(width * scale);  // which also clears it
+  canvas.width = Math.round(width * scale);  // setting the size also clears the canvas
   canvas.height = Math.round(height * scale);
   const g = canvas.getContext('2d');
   g.scale(scale, scale);

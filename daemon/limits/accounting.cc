@@ -7,8 +7,8 @@ namespace proxyd {
 
 namespace {
 
-// A user who holds less than this part of `buffered` is not why it is full, even if everybody else
-// holds still less.
+// A user who holds less than this part of `buffered` is not the cause, even if all others hold
+// less.
 constexpr uint64_t kBystandersPart = 8;
 
 }  // namespace
@@ -17,7 +17,7 @@ std::optional<Limit> Accounting::Buffered(const UserAccount& account,
                                           const LimitsConfig& limits) const {
   const uint64_t own = account.buffered();
   if (own > limits.buffered_per_user) return Limit::kBufferedPerUser;
-  // Only its own limit holds for root, so that others cannot get it closed.
+  // Only root's own limit applies to root, so that others cannot get its connections closed.
   if (account.uid() == kRoot) return std::nullopt;
   if (!Overfull(limits)) return std::nullopt;
   if (buffered() > limits.buffered + limits.buffered / 2) return Limit::kBuffered;
@@ -40,7 +40,7 @@ std::variant<ConnectionSlot, Limit> Accounting::Connect(uid_t uid, const Listene
                                                         Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Forget(now);
-  // Root and the others cannot keep each other out: root's connections are not the others'.
+  // Root and the other users cannot lock each other out: the others cannot use root's connections.
   const bool full = connections_ >= limits.connections ||
                     (uid != kRoot && others_ >= limits.connections - limits.connections_reserved);
   if (full) return Limit::kConnections;
@@ -56,7 +56,7 @@ std::variant<ConnectionSlot, Limit> Accounting::Connect(uid_t uid, const Listene
     count = &found->second;
     most = *listener.connections_per_user;
   }
-  // An account that was made just now never stays empty, since every limit is at least 1.
+  // A new account never stays empty, since every limit is at least 1.
   if (*count >= most) return Limit::kConnectionsPerUser;
   ++*count;
   ++account->connections_;
@@ -79,7 +79,7 @@ void Accounting::Disconnect(UserAccount* account, const std::string* listener) {
   idle_.push_back(account->uid());
 }
 
-// The cost is in proportion to what is forgotten, since each user is in `idle_` once at most.
+// The cost is proportional to what is deleted, since each user is in `idle_` at most once.
 void Accounting::Forget(Clock::time_point now) {
   while (!idle_.empty()) {
     const auto found = accounts_.find(idle_.front());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Accounting: what each user has, over all workers and listeners, held against [limits]. Any
-// thread; the path of a call takes no lock.
+// Accounting: what each user holds, over all workers and listeners, and the checks against
+// [limits]. Any thread may use it. The path of a call takes no lock.
 #pragma once
 
 #include <sys/types.h>
@@ -34,22 +34,23 @@ class Accounting {
   Accounting& operator=(const Accounting&) = delete;
 
   // Takes a slot for a new connection, or returns the limit that is reached. The accounting must
-  // outlive the slot. `now` is the time of the calling thread.
+  // outlive the slot. `now` is the current time.
   std::variant<ConnectionSlot, Limit> Connect(uid_t uid, const ListenerConfig& listener,
                                               const LimitsConfig& limits, Clock::time_point now);
 
-  // All users together hold more memory than they may.
+  // Returns whether all users together hold more memory than allowed.
   bool Overfull(const LimitsConfig& limits) const {
     return buffered_.load(std::memory_order_relaxed) > limits.buffered;
   }
-  // The limit of memory that this user has reached, if any: its own; or that of all, for users
-  // other than root. It is reached by those who hold at least half as much as the heaviest and an
-  // eighth of it; once there is half as much again, by everybody.
+  // Returns the memory limit that this user has reached, if any: the user's own, or the total,
+  // which does not apply to root. While the total is exceeded, users who hold at least half as much
+  // as the heaviest user and an eighth of the limit have reached it. Once it is exceeded by half,
+  // every user has.
   std::optional<Limit> Buffered(const UserAccount& account, const LimitsConfig& limits) const;
-  // Finds out who holds most now. Until the next call, the most that any user has held counts.
+  // Finds the user who holds most now. Until the next call, the most that any user has held counts.
   void FindHeaviest();
 
-  // What each connected user has, in order of uid.
+  // Usage: what a connected user holds. usage() is in the order of the uids.
   struct Usage {
     uid_t uid;
     uint32_t connections;
@@ -57,15 +58,15 @@ class Accounting {
     uint64_t buffered;
   };
   std::vector<Usage> usage() const;
-  // The same in no order.
+  // Returns the same in no order.
   std::vector<Usage> UnorderedUsage() const;
-  // The bytes of all users.
+  // Returns the bytes of all users.
   uint64_t buffered() const { return buffered_.load(std::memory_order_relaxed); }
 
   size_t connections() const;
   size_t backend_connections() const;
-  // How many accounts are kept. The first connection, of anybody, a second or more after a user has
-  // left, forgets that user's.
+  // Returns how many accounts exist. An account is deleted by the first new connection, of any
+  // user, that comes a second or more after its user has left.
   size_t accounts() const;
 
  private:
@@ -84,12 +85,12 @@ class Accounting {
   std::atomic<uint64_t> heaviest_{0};  // the most bytes of any user but root
   mutable std::mutex mutex_;
   size_t connections_ = 0;
-  size_t others_ = 0;  // of these, not root's
+  size_t others_ = 0;  // connections of users other than root
   size_t backend_connections_ = 0;
-  size_t others_backend_connections_ = 0;  // of these, not root's
+  size_t others_backend_connections_ = 0;  // the same for users other than root
   std::unordered_map<uid_t, std::unique_ptr<UserAccount>> accounts_;
-  // Users without a connection, whose token bucket may not be full again; the first has been idle
-  // for longest. A user who comes back in time finds the bucket as it was.
+  // Users without connections, whose token bucket may not be full again yet; the one idle for
+  // longest is first. A user who returns in time finds the same bucket.
   std::deque<uid_t> idle_;
 };
 

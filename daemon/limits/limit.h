@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Limit: the limits that a client can reach, their names, and the refusal that names one. Pure; any
-// thread.
+// Limit: the limits that a client can reach, their names, and the status that names one. The
+// functions are pure.
 #pragma once
 
 #include <cstddef>
@@ -23,28 +23,28 @@ enum class Limit {
   kBufferedPerUser,
   kBuffered,
   kBackendConnectionsPerUser,
-  kBackendConnections,  // has no key: it is what the descriptors leave
+  kBackendConnections,  // has no key: the descriptors determine it
 };
 inline constexpr size_t kLimits = 9;
 
-// The limit's key in [limits]. The text is static.
+// Returns the limit's key in [limits]. The text is static.
 std::string_view NameOf(Limit limit);
 
-// RESOURCE_EXHAUSTED `limit calls_per_user = 4096 reached`.
+// Returns RESOURCE_EXHAUSTED `limit calls_per_user = 4096 reached`.
 ttrpc::Status LimitReached(Limit limit, const LimitsConfig& limits);
 
 // The limits of connections to backends.
 struct BackendLimits {
   uint32_t per_user = UINT32_MAX;
   uint32_t in_all = UINT32_MAX;
-  uint32_t reserved = 0;  // of these, kept for root; always less
+  uint32_t reserved = 0;  // the part of in_all that is kept for root; always less
 };
-// `descriptors` is RLIMIT_NOFILE.
+// `descriptors` is the value of RLIMIT_NOFILE.
 BackendLimits BackendLimitsOf(const Config& config, uint64_t descriptors);
-// Returns the value of the limit; none if nothing is limited.
+// Returns the value of the limit; none if there is no limit.
 std::optional<uint64_t> ValueOf(Limit limit, const LimitsConfig& limits,
                                 const BackendLimits& backends);
-// The same as LimitReached(), for the two limits in BackendLimits.
+// Does the same as LimitReached() for the two limits in BackendLimits.
 ttrpc::Status BackendLimitReached(Limit limit, const BackendLimits& limits);
 
 }  // namespace proxyd

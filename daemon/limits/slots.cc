@@ -19,7 +19,7 @@ void BackendSlot::Release() {
 
 void MemoryCharge::Set(size_t bytes) {
   if (bytes == bytes_) return;
-  // Unsigned: one that is less wraps around, twice.
+  // A smaller value wraps around; the additions wrap back.
   const uint64_t change = uint64_t{bytes} - bytes_;
   bytes_ = bytes;
   accounting_->buffered_.fetch_add(change, std::memory_order_relaxed);

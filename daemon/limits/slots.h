@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Slots and charges: what one user has taken of a limit. Each is taken when something begins and
-// released by its destructor, so that nothing is counted for longer than it lives. Accounting, and
-// the user's account, must outlive them.
+// Slots and charges: what a user has taken of a limit. Each is taken when something begins, and its
+// destructor releases it, so that nothing is counted for longer than it exists. The Accounting and
+// the user's account must outlive them.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,8 @@ class CallSlot {
   UserAccount* account_ = nullptr;
 };
 
-// One connection of a user to a backend, from the dial until it is closed. A slot may be empty; it
-// must be released before the user's last connection.
+// One connection of a user to a backend, from the dialling until it is closed. A slot may be empty.
+// It must be released before the user's last connection.
 class BackendSlot {
  public:
   BackendSlot() = default;
@@ -64,7 +64,7 @@ class BackendSlot {
   UserAccount* account_ = nullptr;
 };
 
-// Bytes of memory that are held for a user.
+// The bytes of memory that are held for a user.
 class MemoryCharge {
  public:
   MemoryCharge(MemoryCharge&& other) noexcept
@@ -102,11 +102,11 @@ class ConnectionSlot {
 
   UserAccount& account() const { return *account_; }
 
-  // The bytes of memory that are held for this connection now.
+  // Sets the bytes of memory that are held for this connection now.
   void SetBuffered(size_t bytes) { charge_.Set(bytes); }
   size_t buffered() const { return charge_.bytes(); }
-  // A charge for memory that several connections of the user share. It must be destroyed before the
-  // user's last connection.
+  // Returns a charge for memory that several connections of the user share. It must be destroyed
+  // before the user's last connection.
   MemoryCharge NewCharge() const { return {accounting_, account_}; }
   // Takes a slot for a connection to a backend, or returns the limit that is reached.
   std::optional<Limit> TakeBackend(const BackendLimits& limits, BackendSlot* slot) const;
@@ -121,7 +121,8 @@ class ConnectionSlot {
 
   Accounting* accounting_;
   UserAccount* account_;
-  // The listener that counts the connection itself, a key of the account's map; or null.
+  // The address of a listener with a limit of its own, as a key of the account's map; null for
+  // others.
   const std::string* listener_;
   MemoryCharge charge_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TokenBucket: a rate, with room for one second's worth of tokens. A new bucket is full. Any
-// thread; takes no lock.
+// TokenBucket: a rate limit with room for one second's worth of tokens. A new bucket is full. Any
+// thread may use it; it takes no lock.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@ class TokenBucket {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Takes a token; false if there is none. The rate may change from one call to the next, as a
-  // reload does it; with a rate of 0 every call succeeds.
+  // Takes a token, or returns false if there is none. The rate may change from call to call, as a
+  // reload does it. With a rate of 0 every call succeeds.
   bool Take(uint32_t per_second, Clock::time_point now);
 
   bool IsFull(Clock::time_point now) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UserAccount: what one user has at the moment. Its calls, memory and rate are changed by any
-// thread without a lock; the rest belongs to Accounting, under its mutex.
+// UserAccount: what one user holds at the moment. Any thread may change the calls, the memory and
+// the rate, without a lock. The rest belongs to Accounting, under its mutex.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +28,7 @@ class UserAccount {
 
   uid_t uid() const { return uid_; }
 
-  // False: `most` calls of the user are in flight.
+  // Returns false if `most` calls of the user are in flight.
   bool TakeCall(uint32_t most, CallSlot* slot) {
     if (calls_.fetch_add(1, std::memory_order_relaxed) >= most) {
       calls_.fetch_sub(1, std::memory_order_relaxed);
@@ -37,7 +37,7 @@ class UserAccount {
     *slot = CallSlot(this);
     return true;
   }
-  // False: the user has made as many requests as its rate allows. A rate of 0 is no limit.
+  // Returns false if the user has used up its rate. A rate of 0 means no limit.
   bool TakeRequest(uint32_t per_second, Clock::time_point now) {
     return requests_.Take(per_second, now);
   }
@@ -55,14 +55,14 @@ class UserAccount {
   std::atomic<uint64_t> buffered_{0};
   TokenBucket requests_;
 
-  // The mutex of Accounting guards the rest.
+  // The mutex of Accounting guards the members below.
   uint32_t connections_ = 0;  // in all
-  uint32_t shared_ = 0;       // of these, those that [limits] connections_per_user counts
+  uint32_t shared_ = 0;       // those that [limits] connections_per_user counts
   uint32_t backend_connections_ = 0;
   // The connections of each listener that has a limit of its own. The key is the listener's
   // address, since a reload may rename a listener and keeps its peers.
   std::map<std::string, uint32_t, std::less<>> apart_;
-  bool idle_ = false;  // it is in Accounting::idle_
+  bool idle_ = false;  // whether it is in Accounting::idle_
 };
 
 }  // namespace proxyd

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audit's thread. Records wait in the queue's one buffer, which the thread swaps for its own empty
-// one: recording is a short append under a lock that is never held while anything is written. The
-// thread may wait for its target, but not longer than that is wanted (GiveUp()).
+// The audit's thread. Records wait in the queue's buffer, which the thread exchanges for an empty
+// one. Recording is therefore a short append, under a lock that is never held during a write. The
+// thread may wait for its target until GiveUp() ends that.
 #include "observe/audit.h"
 
 #include <spdlog/spdlog.h>
@@ -22,14 +22,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long a line waits for others to be written with: at full speed each write(2), and each waking
-// of the thread, then serves hundreds of calls.
+// How long a line waits for others to be written with it. At full speed each write(2), and each
+// wake-up of the thread, then serves hundreds of calls.
 constexpr milliseconds kLinger{2};
 constexpr milliseconds kRetryAfter{1000};
-// How long the lines of one batch may wait for the user database in all.
+// How long the lines of one batch may wait for the user database, in total.
 constexpr milliseconds kNamesWithin{100};
-// How often the log reports that lines are lost, and how many were: whoever causes it may do so all
-// the time.
+// How often the log reports lost lines. Their cause may last, and must not fill the log.
 constexpr milliseconds kSayEvery{1000};
 
 class SystemClock final : public AuditClock {
@@ -80,39 +79,41 @@ class Audit::Writer {
   void DropKept();
   std::optional<AuditClock::Steady> say_lost_at() const;
   void SayLost();
-  // Under mutex_: there is something to do that is no line.
+  // The caller must hold mutex_. Returns whether there is work other than lines.
   bool told() const { return stop_ || reopen_ || reconfigured_; }
 
   AuditClock& clock_;
   UserNames* const names_;
 
-  // The thread's own. `target_` changes under mutex_, so that others may have it give up.
+  // Used by the thread alone, but `target_` changes under mutex_ so that others can call its
+  // GiveUp().
   std::unique_ptr<AuditTarget> target_;
-  AuditBatch batch_;  // being written; or what failed, kept to be offered again
-  AuditBatch named_;  // the next, while names are filled in
+  AuditBatch batch_;  // being written, or kept after a failure to be offered again
+  AuditBatch named_;  // the next batch, while names are filled in
   AuditClock::Steady retry_at_{};
   uint64_t lost_said_ = 0;
   AuditClock::Steady lost_said_at_{};
 
-  std::atomic<bool> keep_failed_;  // on_error = "refuse-calls"
+  std::atomic<bool> keep_failed_;  // true if on_error is "refuse-calls"
   std::atomic<uint64_t> lost_ = 0;
-  std::atomic<bool> losing_ = false;   // said that lines are being lost, not yet how many
+  // The log has that lines are being lost, but not how many.
+  std::atomic<bool> losing_ = false;
   std::atomic<bool> full_ = false;     // a line did not fit, and nothing was taken out since
   std::atomic<bool> failing_ = false;  // the last Write() failed
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable ended_;
-  AuditQueue queue_;  // guarded by mutex_, as are all below
+  AuditQueue queue_;  // guarded by mutex_, like all members below
   bool reopen_ = false;
   bool reconfigured_ = false;
   AuditConfig config_;
-  std::optional<AuditConfig> next_config_;    // whose rates are to count
-  std::unique_ptr<AuditTarget> next_target_;  // that is to be written to
+  std::optional<AuditConfig> next_config_;    // has the rates to use next
+  std::unique_ptr<AuditTarget> next_target_;  // the target to use next
   bool stop_ = false;
   bool done_ = false;
 
-  std::thread thread_;  // last: starts when all else stands
+  std::thread thread_;  // last: it starts when the other members exist
 };
 
 Audit::Writer::Writer(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
@@ -144,7 +145,7 @@ void Audit::Writer::Record(const AuditRecord& record, AuditReservation reservati
       return;
     }
   }
-  thread_local std::string packed;  // keeps its capacity, some KiB at most
+  thread_local std::string packed;  // keeps its capacity, a few KiB at most
   packed.clear();
   PackAuditRecord(record, clock_.Now(), &packed);
   const AuditQueue::Entry entry = {
@@ -154,14 +155,15 @@ void Audit::Writer::Record(const AuditRecord& record, AuditReservation reservati
   Pushed(queue_.Push(entry, std::move(reservation), now), was_empty);
 }
 
-// Under mutex_.
+// The caller must hold mutex_.
 void Audit::Writer::Pushed(bool fits, bool was_empty) {
   if (!fits) {
-    // A queue that was empty is full of reservations for calls in flight: no line leaves it.
+    // If no lines were queued, reservations of calls in flight fill the queue: taking lines frees
+    // nothing.
     full_ = !was_empty;
     Lose(1);
   } else if (was_empty) {
-    wake_.notify_one();  // otherwise it is awake, or lingers for more
+    wake_.notify_one();  // otherwise the thread is awake, or lingers for more lines
   }
 }
 
@@ -225,7 +227,7 @@ void Audit::Writer::Run() {
     WriteBatch();
     lock.lock();
     if (const auto due = say_lost_at(); due && *due <= clock_.SteadyNow()) SayLost();
-    // At the end a target that fails gets one chance more, not as many as it likes.
+    // At the end a failing target gets only one more attempt.
     last = stopping && (failing_ || queue_.waiting().empty()) && !next_target_;
   }
   if (const size_t left = batch_.count + queue_.waiting().count; left != 0) Lose(left);
@@ -242,7 +244,7 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
     if (!batch_.empty()) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
     } else if (!queue_.waiting().empty()) {
-      // In real time: lingering is about the machine's speed, whatever clock a test gives.
+      // In real time: lingering is about the machine's speed, whatever clock a test uses.
       wake_.wait_for(lock, kLinger, [this] { return told(); });
       return;
     }
@@ -251,7 +253,7 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-// Under mutex_.
+// The caller must hold mutex_.
 void Audit::Writer::TellSuppressed(AuditClock::Steady until) {
   while (true) {
     const bool was_empty = queue_.waiting().empty();
@@ -261,7 +263,7 @@ void Audit::Writer::TellSuppressed(AuditClock::Steady until) {
   }
 }
 
-// Under mutex_. What the old limit held back is told first.
+// The caller must hold mutex_. Reports first what the old limits held back.
 void Audit::Writer::ChangeRates() {
   const AuditConfig next = *std::exchange(next_config_, std::nullopt);
   const AuditConfig before = std::exchange(config_, next);
@@ -271,12 +273,12 @@ void Audit::Writer::ChangeRates() {
   queue_.SetRates(next);
 }
 
-// Here, since the database may have to be waited for, which no worker does.
+// Names are looked up on this thread, since it may wait for the user database and workers may not.
 void Audit::Writer::FillInNames() {
   if (names_ == nullptr || batch_.empty()) return;
   const auto deadline = UserNames::Clock::now() + kNamesWithin;
   std::string_view records = batch_.records;
-  auto last = static_cast<uid_t>(-1);  // which has no name
+  auto last = static_cast<uid_t>(-1);  // has no name
   std::string name;
   while (!records.empty()) {
     UnpackedRecord unpacked = UnpackAuditRecord(&records);
@@ -297,27 +299,27 @@ void Audit::Writer::WriteBatch() {
   if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
   failing_ = !written;
   const std::lock_guard lock(mutex_);
-  // What a target that is being replaced did not take is the next one's.
+  // A new target gets what the old one did not take.
   if (!written && (keep_failed_ || next_target_)) return;
   if (!written && batch_.count != 0) Lose(batch_.count);
   batch_.Clear();
 }
 
-// The records of the batch that the target has although it failed.
+// Removes the records of the batch that the target has written although it failed.
 void Audit::Writer::DropKept() {
   const size_t kept = target_->kept();
   batch_.count -= CountAuditRecords(std::string_view(batch_.records).substr(0, kept));
   batch_.records.erase(0, kept);
 }
 
-// Under mutex_: when the log is to have how many were lost; none: things do not go well yet, or
-// nothing was.
+// The caller must hold mutex_. Returns when to log how many lines were lost; none if every loss was
+// reported, or more lines may yet be lost.
 std::optional<AuditClock::Steady> Audit::Writer::say_lost_at() const {
   if (lost_ == lost_said_ || full_ || failing_) return std::nullopt;
   return lost_said_at_ + kSayEvery;
 }
 
-// Under mutex_, as Lose().
+// The caller must hold mutex_, like Lose().
 void Audit::Writer::SayLost() {
   const uint64_t lost = lost_;
   if (lost == lost_said_) return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audit: a record of what was decided, for a log, a file or the journal. Called on the workers'
-// threads; never waits: records go through a bounded queue, of which each user has a share, to a
-// thread that has them written, and those that do not fit are counted.
+// Audit: writes a record of each decision to the log, a file or the journal. The workers' threads
+// call it and never wait. Records pass through a bounded queue, of which each user has a share, to
+// a thread that writes them. Records that do not fit are counted.
 #pragma once
 
 #include <sys/types.h>
@@ -25,81 +25,83 @@
 
 namespace proxyd {
 
-// Where records go: a log or a file. Called on the audit's own thread, which may wait.
+// Where records are written: the log or a file. The audit's own thread calls it, and may wait.
 class AuditTarget {
  public:
   virtual ~AuditTarget() = default;
-  // `records` are packed (PackAuditRecord). False: it failed (and was said once); what is not
-  // kept() may be offered again.
+  // Writes packed records (see PackAuditRecord). Returns false if that failed, which was logged
+  // once; records beyond kept() may be offered again.
   virtual bool Write(std::string_view records) = 0;
-  // If the last Write() failed, how many bytes of its records, from the front, were written.
+  // After a failed Write(), the number of bytes of its records, from the front, that were written.
   virtual size_t kept() const { return 0; }
-  // SIGUSR1.
+  // Called for SIGUSR1.
   virtual void Reopen() {}
-  // Any thread, at any time: a Write() that waits returns soon, and each later one at once, false.
+  // Makes a waiting Write() return soon and each later one return false at once. Any thread may
+  // call it at any time.
   virtual void GiveUp() {}
 };
 
-// The time, for tests to replace. Any thread.
+// The audit's clock, which tests replace. Any thread may call it.
 class AuditClock {
  public:
   using Steady = std::chrono::steady_clock::time_point;
   virtual ~AuditClock() = default;
   virtual std::chrono::system_clock::time_point Now() = 0;  // for `time`
-  virtual Steady SteadyNow() = 0;                           // for the rate
-  // Waits for `wake`, until `until` if that is given, as a condition variable does.
+  virtual Steady SteadyNow() = 0;                           // for the rates
+  // Waits for `wake` as a condition variable does, until `until` if that is given.
   virtual void Wait(std::condition_variable& wake, std::unique_lock<std::mutex>& lock,
                     std::optional<Steady> until) = 0;
 };
 
-AuditClock& SystemAuditClock();  // lives for ever
+AuditClock& SystemAuditClock();  // lives as long as the process
 
 class Audit {
  public:
   // `clock` and `names` must outlive the audit. Without `names`, records have no `user`.
   Audit(const AuditConfig& config, std::unique_ptr<AuditTarget> target,
         AuditClock& clock = SystemAuditClock(), UserNames* names = nullptr);
-  ~Audit();  // with Stop()
+  ~Audit();  // calls Stop()
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
 
-  // Whether an event of this kind, decided by a rule with this override (if any), is to be written:
-  // ask before putting a record together.
+  // Returns whether to write an event of this kind, decided by a rule with this override, if any.
+  // Ask before building a record.
   bool Wants(AuditEvent event, std::optional<bool> enforced,
              std::optional<AuditCalls> rule_override) const;
 
-  // Before a call of this user is forwarded: room for its line of at most `bytes` (0: none is
-  // wanted). False: with on_error = "refuse-calls" there is none, or the target fails, and the call
-  // is to be refused. Any thread, without a lock.
+  // Reserves room for a call's line of at most `bytes` (0: none is wanted) before the call is
+  // forwarded. Returns false if the call must be refused: on_error is "refuse-calls", and there is
+  // no room or the target fails. Any thread may call it; it takes no lock.
   bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
-  // Queues it, in the room that was kept for it, if any was. Refusals, denials and shadow
-  // decisions are held to rate_per_user lines a second for each uid, all lines but those of calls
-  // that were carried out to bytes_per_user (0: no limit); what is over is told within a second in
-  // one line with the uid, the event of the last one and `suppressed`. Any thread.
+  // Queues the record, in the room of `reservation` if it holds any. Each uid is limited to
+  // rate_per_user refusals, denials and shadow decisions a second, and to bytes_per_user (0: no
+  // limit) for all lines but those of calls that were carried out. One line reports the rest within
+  // a second, with the uid, the last event and `suppressed`. Any thread may call it.
   void Record(const AuditRecord& record, AuditReservation reservation = {});
 
-  // on_error = "refuse-calls" and the target fails: each new call is to be refused. Lines are then
-  // kept and offered again each second, and calls go on once they stand there. Any thread.
+  // Returns true if on_error is "refuse-calls" and the target fails: each new call must be refused.
+  // Meanwhile lines are kept and offered again each second. Calls are accepted again once they are
+  // written. Any thread may call it.
   bool refusing_calls() const;
 
-  // From here on as `config` says; what is queued is written to `target`, too, if one is given, and
-  // otherwise all goes on to the one there is. A target that is blocked is given up: what it did
-  // not take is offered to the next. Never waits. Any thread.
+  // Applies `config`. Queued records are written to `target` if one is given, else to the present
+  // one. A blocked target is given up, and what it did not take is offered to the next. Any thread
+  // may call it; it never waits.
   void Reconfigure(const AuditConfig& config, std::unique_ptr<AuditTarget> target);
 
-  // Once, and the last call: writes what is queued, until `deadline` if the target is blocked; then
-  // that is given up, and what is left is lost.
+  // Stops the audit; no other call may follow. Writes what is queued, but gives up a blocked target
+  // at `deadline`; the rest is then lost.
   void Stop(std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::now() +
                                                              std::chrono::seconds(1));
 
-  // The name of a user, as records have it; "" if it is not known, or not yet. Never waits. Any
-  // thread.
+  // Returns the name of a user as records have it, or "" if it is not known (yet). Any thread may
+  // call it; it never waits.
   std::string UserName(uid_t uid) const;
 
-  uint64_t lost() const;  // lines, ever
+  uint64_t lost() const;  // all lines that were lost since the start
   bool failing() const;   // the target's last Write() failed
-  void Reopen();          // any thread
+  void Reopen();          // may be called on any thread
 
  private:
   class Writer;

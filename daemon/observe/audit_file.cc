@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The audit's file. What goes wrong with it is said in the log, once until it goes well again.
+// The audit's file. A failure is logged once, until writing succeeds again.
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -26,10 +26,10 @@ class FileAuditTarget final : public AuditTarget {
     const WriteResult result = thread_.Write(records, given_up_);
     kept_ = result.kept;
     if (result.error == 0) {
-      if (std::exchange(said_, 0) != 0) spdlog::info("audit: {} is written again", path_);
+      if (std::exchange(said_, 0) != 0) spdlog::info("audit: writing {} again", path_);
       return true;
     }
-    // ECANCELED is somebody's wish.
+    // ECANCELED means that GiveUp() was called.
     if (result.error != ECANCELED && result.error != ETIMEDOUT &&
         std::exchange(said_, result.error) != result.error) {
       spdlog::error("audit: cannot write {}: {}", path_,
@@ -49,7 +49,7 @@ class FileAuditTarget final : public AuditTarget {
   OutputThread thread_;
   std::atomic<bool> given_up_ = false;
   size_t kept_ = 0;
-  int said_ = 0;  // the errno that the log has
+  int said_ = 0;  // the errno that was logged last
 };
 
 }  // namespace

@@ -16,16 +16,16 @@ using text::JsonStringSize;
 
 namespace {
 
-// Keys, numbers, words and a traceparent: 576 bytes, all at their longest.
+// Keys, numbers, words and a traceparent have 576 bytes if each is as long as possible.
 constexpr size_t kBesideNames = 592;
-// Of `detail`, as JsonStringBound() has it: an address, which has a path of 107 bytes at most, and
-// how connecting to it failed.
+// The room for `detail`, measured by JsonStringBound(): an address with a path of 107 bytes, and
+// why connecting to it failed.
 constexpr size_t kDetailBound = 208;
 
-// `{"time":"` and the time, then `"`.
+// The size of `{"time":"`, the time and `"`.
 constexpr size_t kTimeSize = 9 + 27 + 1;
 
-// Appends the fields of a line, in JSON.
+// Appends the fields of a line as JSON.
 class LineFields {
  public:
   explicit LineFields(std::string* out) : out_(out) {}
@@ -49,7 +49,7 @@ class LineFields {
   std::string* out_;
 };
 
-// Counts the bytes that LineFields appends. A worker only needs to know how long its line will be.
+// Counts the bytes that LineFields would append, since a worker needs only the length of its line.
 class FieldSizes {
  public:
   void Text(std::string_view key, std::string_view value) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text of an audit line: keys and order of the contract, each line one JSON object. Pure; any
-// thread.
+// The text of an audit line: one JSON object, with the keys of the contract in their order. The
+// functions are pure.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 
 namespace proxyd {
 
-// What the line of a call consists of beside keys, numbers and words of a fixed set.
+// The parts of a call's line other than keys, numbers and words from a fixed set.
 struct AuditNames {
   std::string_view listener;
   std::string_view service;
@@ -22,17 +22,17 @@ struct AuditNames {
   std::string_view comm;
 };
 
-// The most bytes of a call's line with these names, whatever else is in it but the user's name,
-// which a line gets only when it leaves the queue.
+// Returns the most bytes that a call's line with these names can have. The user's name is not
+// included, since a line gets it only when it leaves the queue.
 size_t AuditLineBound(const AuditNames& names);
-// Whether that leaves room for this `detail`. All that the proxy says about calls fits, unless the
-// configuration names a backend strangely.
+// Returns whether that bound leaves room for this `detail`. All texts of the proxy about calls fit,
+// unless the configuration gives a backend an unusual name.
 bool FitsAuditLineBound(std::string_view detail);
 
-// Appends a whole line with its newline. It is at most some 18 KiB, even if all of it is hostile.
+// Appends a line with its newline. A line has at most some 18 KiB, even if all of it is hostile.
 void AppendAuditLine(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);
-// How many bytes that appends.
+// Returns the number of bytes that AppendAuditLine() would append.
 size_t AuditLineSize(const AuditRecord& record);
 
 }  // namespace proxyd

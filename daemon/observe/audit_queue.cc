@@ -11,7 +11,7 @@ namespace proxyd {
 
 namespace {
 
-// A buffer that a burst made larger than this is given back when things are quiet again.
+// A buffer that a burst made larger than this is freed when the queue is quiet again.
 constexpr size_t kKeptBytes = size_t{256} << 10U;
 
 uint64_t RandomSeed() {
@@ -23,7 +23,7 @@ RateLimiter::Rates RatesOf(const AuditConfig& config) {
   return {.lines = config.rate_per_user, .bytes = config.bytes_per_user};
 }
 
-// Those that rate_per_user counts.
+// Returns whether rate_per_user counts the record.
 bool IsRefusal(const AuditRecord& record) {
   return record.event == AuditEvent::kRefuse || record.event == AuditEvent::kDeny ||
          record.enforced == false;

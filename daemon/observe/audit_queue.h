@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AuditQueue: which records are taken, and those that wait to be written. A user is held to so many
-// lines and bytes a second (RateLimiter) and to a share of the queue's room (AuditShares), so that
-// its memory is bounded and no user takes another's part.
-// Not synchronized, but for shares().
+// AuditQueue: decides which records are taken, and holds them until they are written. Each user is
+// limited to some lines and bytes a second (RateLimiter) and to a share of the queue's room
+// (AuditShares). The queue's memory is therefore bounded, and no user takes another's part. It is
+// not synchronized, except for shares().
 #pragma once
 
 #include <sys/types.h>
@@ -21,12 +21,12 @@
 
 namespace proxyd {
 
-// Records that wait, packed.
+// Packed records that wait to be written.
 struct AuditBatch {
   std::string records;
   size_t count = 0;
   bool empty() const { return records.empty(); }
-  // Gives back memory that only a burst needed.
+  // Also frees memory that only a burst needed.
   void Clear();
 };
 
@@ -36,31 +36,31 @@ class AuditQueue {
 
   explicit AuditQueue(const AuditConfig& config);
 
-  // Any thread: reservations for the lines of calls that are about to be forwarded.
+  // Reserves room for the lines of calls that are about to be forwarded. Any thread may use it.
   AuditShares& shares() { return shares_; }
 
-  // Whether this record is to be written; if not, it was counted. Asked before it is packed, so
-  // that a flood of denials costs a look-up each.
+  // Returns whether to write this record; if not, counts it. It is called before the record is
+  // packed, so that a flood of denials costs one look-up each.
   bool Admit(const AuditRecord& record, Time now);
 
   struct Entry {
-    const AuditRecord& record;  // admitted
+    const AuditRecord& record;  // must have been admitted
     std::string_view packed;
-    size_t line_size;  // for which it counts
+    size_t line_size;  // counts towards the limits
   };
-  // Returns false if there is no room for it.
+  // Returns false if there is no room.
   bool Push(const Entry& entry, AuditReservation reservation, Time now);
 
-  // Pushes the record of a count that is due by `until`, with this time. Returns what Push() does,
-  // or nothing if no count is due.
+  // Pushes the record of a count of suppressed lines that is due by `until`; `time` is its time.
+  // Returns the result of Push(), or none if no count is due.
   std::optional<bool> PushSuppressed(Time until, std::chrono::system_clock::time_point time);
   std::optional<Time> next_due() const { return limiter_.next_due(); }
 
-  // The rates of this configuration from here on. What is counted must have been taken.
+  // Applies the rates of this configuration. All counts must have been taken before.
   void SetRates(const AuditConfig& config);
 
   const AuditBatch& waiting() const { return waiting_; }
-  // Exchanges what waits for `empty`.
+  // Exchanges the waiting records for `empty`.
   void Take(AuditBatch* empty);
 
  private:

@@ -67,8 +67,8 @@ namespace {
 
 using SystemTime = std::chrono::system_clock::time_point;
 
-// A byte more than what is shown of a value tells that there was more, and a character that would
-// be cut in two is left whole.
+// One byte beyond the limit shows that the value was longer. The rest completes a character that
+// would otherwise be cut in two.
 constexpr size_t kPackedValue = kAuditValueLimit + 4;
 
 constexpr std::array kTexts = {
@@ -76,8 +76,8 @@ constexpr std::array kTexts = {
     &AuditRecord::rule,     &AuditRecord::backend, &AuditRecord::traceparent, &AuditRecord::user,
     &AuditRecord::comm,     &AuditRecord::limit,   &AuditRecord::detail};
 
-// Bits of Packed::has. Each of those from kHasCode on has a number behind the head, in this order:
-// most records lack most of them.
+// Bits of Packed::has. From kHasCode on, each bit stands for a number after the head, in this
+// order. Most records have few of these numbers.
 constexpr unsigned kHasEnforced = 0x01;
 constexpr unsigned kIsEnforced = 0x02;
 constexpr unsigned kHasCode = 0x04;
@@ -90,7 +90,7 @@ constexpr unsigned kHasStream = 0x100;
 constexpr unsigned kHasLoginUid = 0x200;
 constexpr unsigned kNumbers = 0x3fc;
 
-// A packed record begins with this; its numbers and then its texts follow.
+// The head of a packed record. Its numbers follow, and then its texts.
 struct Packed {
   SystemTime::rep time;
   pid_t pid;
@@ -136,7 +136,7 @@ class NumberPacker {
   std::string* const out_;
 };
 
-// Takes them off the front again; of one that is not there nothing.
+// Takes the numbers off the front again.
 class NumberUnpacker {
  public:
   NumberUnpacker(unsigned has, std::string_view* in) : has_(has), in_(in) {}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AuditRecord: one decision, with everything that is known of it, and the form in which it waits to
-// be written. Outputs make of it what they write: a line, or an entry of the journal. Pure; any
-// thread.
+// AuditRecord: one decision with all that is known about it, and its packed form in the queue. An
+// output turns it into a line or a journal entry. The functions are pure.
 #pragma once
 
 #include <sys/types.h>
@@ -20,11 +19,11 @@ namespace proxyd {
 
 enum class AuditEvent { kConnect, kRefuse, kCall, kDeny, kDisconnect };
 
-// Returns the event's name in a line or an entry. The view stays valid for the process's life.
+// Returns the event's name in a line or an entry. The view stays valid for the life of the process.
 std::string_view EventName(AuditEvent event);
 
-// Why the proxy refused, denied or ended something. The statuses alone do not say it: many reasons
-// share one.
+// Why the proxy refused, denied or ended something. The status alone does not show it, since many
+// reasons share one.
 enum class AuditReason : uint8_t {
   kNone,  // a backend answered, or the peer left by itself
   kNotAdmitted,
@@ -44,20 +43,21 @@ enum class AuditReason : uint8_t {
   kPayload,
 };
 
-// As it is written, "" for kNone; lives for ever.
+// Returns the reason's name, or "" for kNone. The view stays valid for the life of the process.
 std::string_view ReasonName(AuditReason reason);
 
-// Views are borrowed for the call that takes it.
+// The views are borrowed for the call that takes the cause.
 struct AuditCause {
   AuditReason reason = AuditReason::kNone;
   std::string_view limit = {};   // the key of the limit that was reached
   std::string_view detail = {};  // a sentence
 };
 
-// The label of a process that has gone, or that we may not see.
+// The label of a process that has ended, or that we may not see.
 inline constexpr uint32_t kNoLoginUid = static_cast<uint32_t>(-1);
 
-// Views are borrowed for the call that takes the record. What is empty or absent is not written.
+// The views are borrowed for the call that takes the record. Empty and absent fields are not
+// written.
 struct AuditRecord {
   AuditEvent event = AuditEvent::kConnect;
   std::string_view listener;
@@ -66,7 +66,7 @@ struct AuditRecord {
   gid_t gid = static_cast<gid_t>(-1);
   std::string_view service;
   std::string_view method;
-  std::string_view kind;  // "unary", "stream"
+  std::string_view kind;  // "unary" or "stream"
   std::string_view rule;
   std::optional<bool> enforced;
   std::string_view backend;
@@ -75,17 +75,17 @@ struct AuditRecord {
   std::optional<uint64_t> request_bytes;
   std::optional<uint64_t> response_bytes;
   std::string_view traceparent;
-  std::optional<uint64_t> suppressed;  // it stands for so many records that were held back
-  uint64_t peer = 0;                   // 0: the connection was refused
-  uint32_t stream_id = 0;              // the peer's; 0: the record is about no call
+  std::optional<uint64_t> suppressed;  // the number of suppressed records it stands for
+  uint64_t peer = 0;                   // 0 if the connection was refused
+  uint32_t stream_id = 0;              // on the peer's side; 0 if the record is about no call
   std::string_view user;               // the name of `uid`; filled in off the loop
   std::string_view comm;               // chosen by the process itself
   uint32_t loginuid = kNoLoginUid;
   AuditReason reason = AuditReason::kNone;
   std::string_view limit;
   std::string_view detail;
-  // Not written: a backend got the call, or the admin service carried it out. Such a record is
-  // never held back.
+  // Not written. A backend got the call, or the admin service carried it out. Such a record is
+  // never suppressed.
   bool carried_out = false;
 
   void SetCause(const AuditCause& cause) {
@@ -95,29 +95,29 @@ struct AuditRecord {
   }
 };
 
-// A value of more bytes than this is cut and ends in "…": the longest service and method that are
-// no error are 256 bytes long.
+// A longer value is cut to this many bytes and ends in "…". The longest valid service and method
+// have 256 bytes.
 inline constexpr size_t kAuditValueLimit = 256;
 
-// Appends the time and all fields that are written. They take up about as many bytes as the line,
-// by whose length a record is counted.
+// Appends the time and all fields that will be written. The packed form is about as long as the
+// line whose length is charged.
 void PackAuditRecord(const AuditRecord& record, std::chrono::system_clock::time_point time,
                      std::string* out);
 
 struct UnpackedRecord {
-  AuditRecord record;  // views into what was unpacked
+  AuditRecord record;  // views into the packed record
   std::chrono::system_clock::time_point time;
 };
 // Removes the first record from `records`, which must not be empty, and returns it.
 UnpackedRecord UnpackAuditRecord(std::string_view* records);
 
-// Returns how many records there are.
+// Returns the number of records.
 size_t CountAuditRecords(std::string_view records);
-// Returns how many bytes the first `count` of them have. There are as many.
+// Returns the size of the first `count` records, in bytes. There must be as many.
 size_t SizeOfAuditRecords(std::string_view records, size_t count);
 
-// Calls `fields` with the key and the value of each field that is written, in the order of the
-// contract: Text() with a string that may hold anything, Number() and Flag().
+// Calls `fields` with the key and the value of each field that is written, in the contract's order.
+// Its functions are Text(), whose string may hold anything, Number() and Flag().
 template <typename Fields>
 void VisitAuditFields(const AuditRecord& record, Fields& fields) {
   const auto text = [&fields](std::string_view key, std::string_view value) {
@@ -139,7 +139,7 @@ void VisitAuditFields(const AuditRecord& record, Fields& fields) {
   text("backend", record.backend);
   if (record.code) text("code", ttrpc::StatusCodeName(*record.code));
   if (record.duration) {
-    // A clock that went back must not show as half a million years.
+    // A clock that went back must not appear as half a million years.
     const int64_t microseconds = record.duration->count();
     fields.Number("duration_us", microseconds > 0 ? static_cast<uint64_t>(microseconds) : 0);
   }

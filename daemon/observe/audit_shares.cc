@@ -7,8 +7,8 @@ namespace proxyd {
 
 namespace {
 
-constexpr int64_t kForCalls = 1;  // a call's line: no more than is still free
-constexpr int64_t kForLines = 2;  // any other line: twice that
+constexpr int64_t kForCalls = 1;  // a call's line may take as much as is left free
+constexpr int64_t kForLines = 2;  // any other line may take twice that
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
@@ -30,8 +30,8 @@ void AuditReservation::Release() {
   if (shares_ != nullptr) std::exchange(shares_, nullptr)->Add(user_, -bytes_);
 }
 
-// Two threads may take the same slot for two users: these then share it for as long as it is used,
-// which costs them a little of their shares and nobody else anything.
+// Two threads may take the same slot for two users, who then share it while it is in use. The cost
+// is a part of their own shares; other users lose nothing.
 size_t AuditShares::Find(uid_t uid) {
   if (uid == kRootUid) return kRootSlot;
   const size_t first = FirstUserSlot(uid, seed_);
@@ -53,7 +53,7 @@ void AuditShares::Add(size_t user, int64_t bytes) {
   PoolOf(user).fetch_add(bytes, kRelaxed);
 }
 
-// Taken first and looked at then: what two threads take at once is never more than there is.
+// Room is taken before it is checked, so that two threads together never take more than there is.
 bool AuditShares::Take(size_t user, int64_t bytes, int64_t shares_of_free) {
   const int64_t own = users_[user].used.fetch_add(bytes, kRelaxed) + bytes;
   const int64_t all = PoolOf(user).fetch_add(bytes, kRelaxed) + bytes;

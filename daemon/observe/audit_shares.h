@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AuditShares: how the room of the audit's queue is shared out. A call whose line is wanted gets
-// room for it before a backend sees the call. Root has a queue's worth of its own, which others
-// cannot take. The rest belongs to all other users: one user's calls may take as much as is left
-// free, so that a single user gets half, two a third each, and a newcomer always finds some.
-// Its memory is fixed, however many users there are.
+// AuditShares: divides the room of the audit's queue among the users. A call whose line is wanted
+// reserves room before a backend sees the call. Root has a pool of its own; all other users share a
+// second one of the same size. One user's calls may take as much of a pool as is left free: a
+// single user gets half, two users get a third each, and a new user always finds some. The memory
+// is fixed, whatever the number of users.
 #pragma once
 
 #include <sys/types.h>
@@ -22,8 +22,8 @@ namespace proxyd {
 
 class AuditShares;
 
-// Room for one line. Empty, or given back by its destructor, on any thread; the shares must outlive
-// it.
+// The room for one line, or none. The destructor releases it, on any thread. The shares must
+// outlive it.
 class AuditReservation {
  public:
   AuditReservation() = default;
@@ -39,33 +39,33 @@ class AuditReservation {
   friend class AuditShares;
 
   AuditShares* shares_ = nullptr;
-  size_t user_ = 0;    // the user's slot
-  int64_t bytes_ = 0;  // as they were counted
+  size_t user_ = 0;    // index of the user's slot
+  int64_t bytes_ = 0;  // the bytes that were counted
 };
 
 class AuditShares {
  public:
-  // Root's share, and that of all others together: 4,096 calls in flight of one user (the default
-  // of calls_per_user) fit into half of it with a KiB each.
+  // The size of each pool. 4,096 calls in flight (the default of calls_per_user), with 1 KiB each,
+  // fit into half of it.
   static constexpr int64_t kPoolBytes = int64_t{8} << 20;
-  // A line counts as at least so many bytes, which bounds their number.
+  // A line counts as at least this many bytes, which limits the number of lines.
   static constexpr int64_t kLeastLine = 256;
 
   explicit AuditShares(uint64_t seed) : seed_(seed) {}
   AuditShares(const AuditShares&) = delete;
   AuditShares& operator=(const AuditShares&) = delete;
 
-  // Room for the line of a call, of at most `bytes`; with 0 it only finds out whether there is any.
-  // False: there is none. Any thread, without a lock.
+  // Reserves room for the line of a call, at most `bytes`. With 0 it only checks whether there is
+  // any room. Returns false if there is none. Any thread may call it; it takes no lock.
   bool Reserve(uid_t uid, size_t bytes, AuditReservation* reservation);
 
-  // The rest is for one thread at a time.
+  // The functions below must be called by one thread at a time.
 
-  // A line that is queued now: in the room that was kept for it, which is enough, or in what is
-  // left. Such a line may go further than a call: calls are refused before lines are lost. False:
-  // it must not be queued.
+  // Counts a line that is queued now, in its reservation (which is large enough) or in the free
+  // room. Without a reservation a line may take more room than a call may reserve, so that calls
+  // are refused before lines are lost. Returns false if the line must not be queued.
   bool Queue(uid_t uid, size_t bytes, AuditReservation reservation);
-  // All that was queued is queued no longer.
+  // Releases the room of all queued lines.
   void Release();
 
  private:
@@ -73,7 +73,7 @@ class AuditShares {
 
   struct User {
     std::atomic<uid_t> uid{static_cast<uid_t>(-1)};
-    std::atomic<int64_t> used{0};  // what is kept for lines, and what is queued
+    std::atomic<int64_t> used{0};  // bytes that are reserved or queued
     int64_t queued = 0;
   };
 
@@ -86,7 +86,7 @@ class AuditShares {
   std::atomic<int64_t> root_used_{0};
   std::atomic<int64_t> others_used_{0};
   std::array<User, kAllUserSlots> users_;
-  std::vector<size_t> queued_;  // the users with something queued
+  std::vector<size_t> queued_;  // the users who have lines in the queue
 };
 
 }  // namespace proxyd

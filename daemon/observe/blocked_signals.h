@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BlockedSignals: a thread that is started while one lives takes no signals, so that they reach the
-// thread that waits for them. Only on the thread that made it.
+// BlockedSignals: blocks signals in threads that are started during its life, so that signals reach
+// the thread that waits for them. It must be destroyed on the thread that created it.
 #pragma once
 
 #include <pthread.h>
@@ -16,7 +16,7 @@ class BlockedSignals {
   BlockedSignals() {
     sigset_t blocked;
     sigfillset(&blocked);
-    // Faults belong to the thread that makes them, and blocking them would take the trace away.
+    // Fault signals stay with the thread that caused them; blocking them would lose the trace.
     for (const int fault : {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP}) {
       sigdelset(&blocked, fault);
     }

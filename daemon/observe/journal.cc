@@ -32,12 +32,12 @@ ttrpc::Result<Journal> Journal::Open(const WriteDeadline& deadline) {
   if (error == 0) return journal;
   const ttrpc::Status status = ttrpc::ErrnoStatus(error, kAddress.sun_path);
   return ttrpc::Status(status.code(),
-                       "there is no journal: " + status.message() +
+                       "cannot connect to the journal: " + status.message() +
                            "; start systemd-journald, or set [log] target to \"stderr\" or "
                            "\"file:/abs/path\"");
 }
 
-// Connected, the socket can be waited for: poll(2) then heeds the receiver's queue.
+// The socket is connected, so that poll(2) waits for room in the receiver's queue.
 int Journal::Connect() {
   ttrpc::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno;

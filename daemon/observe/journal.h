@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Journal: a connection to journald's socket, which takes an entry as one datagram
-// (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). libsystemd's functions report success where nobody
-// listens, and wait without an end for a journald that hangs. One thread at a time; may block.
+// Journal: a connection to journald's socket, where each datagram is an entry
+// (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). The functions of libsystemd are not used, since
+// they report success when nobody listens and wait forever for a hanging journald. One thread at a
+// time may use it; it may block.
 #pragma once
 
 #include <string>
@@ -14,17 +15,17 @@
 
 namespace proxyd {
 
-// Appends a field to an entry. `value` may be any bytes.
+// Appends a field to an entry. `value` may contain any bytes.
 void AppendJournalField(std::string_view key, std::string_view value, std::string* entry);
 
 class Journal {
  public:
-  // NOT_FOUND, …: nobody listens at the socket. `deadline` is borrowed for the
-  // Journal's life.
+  // Returns NOT_FOUND or another error if nobody listens on the socket. `deadline` must outlive the
+  // journal.
   static ttrpc::Result<Journal> Open(const WriteDeadline& deadline);
 
-  // 0, or the errno of the failure: the entry is lost. ETIMEDOUT: the deadline passed. After a
-  // restart of journald the next call connects again.
+  // Returns 0, or the errno of a failure, in which case the entry is lost. ETIMEDOUT means that the
+  // deadline passed. After a restart of journald, the next call connects again.
   int Send(std::string_view entry);
 
  private:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LabeledCounters: what a worker counts for each listener, backend, rule and method. What has once
-// been counted stays, whatever a reload takes out of the configuration, so that no counter goes
-// back and references may be kept. Labels are names of the configuration only: no peer can add any.
-// WorkerCounters has what a worker counts as a whole. Only the worker's thread uses them.
+// LabeledCounters: what a worker counts for each listener, backend, rule and method. Counters stay
+// when a reload removes their names from the configuration, so that no counter goes back and
+// references remain valid. Labels are names of the configuration only, so that no peer can add any.
+// WorkerCounters has what a worker counts as a whole. Only the worker's thread uses this.
 #pragma once
 
 #include <algorithm>
@@ -22,13 +22,13 @@
 
 namespace proxyd {
 
-// The statuses that ttrpc knows; any other is counted as UNKNOWN, which is what it means.
+// The statuses that ttrpc defines. Any other status counts as UNKNOWN, which is its meaning.
 inline constexpr size_t kStatusCodes = 17;
 
-// Spans, sorted into buckets by their length.
+// Durations, sorted into buckets by their length.
 class Histogram {
  public:
-  // Upper bounds, inclusive; what is longer is in one bucket more.
+  // Inclusive upper bounds. Longer durations are in one more bucket.
   static constexpr std::array<std::chrono::nanoseconds, 18> kBounds = [] {
     constexpr std::array<int64_t, 18> kMicroseconds = {
         50,    100,    250,    500,    1000,    2500,    5000,    10000,    25000,
@@ -45,7 +45,7 @@ class Histogram {
     ++count_;
     sum_ += span;
   }
-  // By bucket, not summed up.
+  // The number in each bucket, not cumulated.
   const std::array<uint64_t, kBounds.size() + 1>& buckets() const { return buckets_; }
   uint64_t count() const { return count_; }
   std::chrono::nanoseconds sum() const { return sum_; }
@@ -56,48 +56,48 @@ class Histogram {
   std::chrono::nanoseconds sum_{0};
 };
 
-// The timeouts that close a peer's connection, by their keys in [timeouts].
+// The timeouts that close a peer's connection, named as in [timeouts].
 enum class PeerTimeout { kFirstRequest, kPartialMessage, kIdle, kWrite };
 inline constexpr std::array<std::string_view, 4> kPeerTimeoutNames = {
     "first_request", "partial_message", "idle", "write"};
 
 struct ListenerCounters {
-  uint64_t peers = 0;  // connected
-  // Connections, by what became of them.
+  uint64_t peers = 0;  // connected now
+  // Connections by outcome.
   uint64_t admitted = 0;
-  uint64_t not_admitted = 0;    // no rule could ever allow them anything
-  uint64_t no_credentials = 0;  // nobody knows whose they are
+  uint64_t not_admitted = 0;    // no rule could allow them any call
+  uint64_t no_credentials = 0;  // the kernel did not identify the client
   uint64_t over_limit = 0;
   uint64_t refused() const { return not_admitted + no_credentials + over_limit; }
   std::array<uint64_t, kPeerTimeoutNames.size()> timeouts{};  // by PeerTimeout
 };
 
-// A call that a backend works on, in its backend's ring.
+// A call that a backend works on, in the ring of its backend.
 struct CallInFlight : ttrpc::RingNode {
   std::chrono::steady_clock::time_point start;
 };
 
 struct BackendCounters {
   uint64_t connections = 0;      // open
-  uint64_t calls_in_flight = 0;  // on them
-  uint64_t connects = 0;         // that succeeded
+  uint64_t calls_in_flight = 0;  // on these connections
+  uint64_t connects = 0;         // successful attempts
   uint64_t connects_failed = 0;
-  // These three are about the last attempt. A reload that moves the backend resets them.
-  bool tried = false;  // there was one
+  // These three are about the last attempt. A reload that replaces the backend resets them.
+  bool tried = false;  // there was an attempt
   bool up = false;
   std::string last_error;
-  Histogram durations;  // of calls that were forwarded
-  // The calls in flight, the oldest first. Whoever owns a call has it leave at its end.
+  Histogram durations;  // only forwarded calls
+  // The calls in flight, the oldest first. The owner of a call removes it at its end.
   ttrpc::RingNode in_flight;
 
-  // When it began; none: there is no call.
+  // Returns when the oldest call began; none if there is no call.
   std::optional<std::chrono::steady_clock::time_point> oldest_call() const {
     if (in_flight.alone()) return std::nullopt;
     return static_cast<const CallInFlight*>(in_flight.next)->start;
   }
 };
 
-// How often a rule has decided, or with enforce = false would have.
+// How often a rule has decided. With enforce = false, how often it would have.
 struct RuleCounters {
   uint64_t decisions = 0;
 };
@@ -117,15 +117,15 @@ class LabeledCounters {
  public:
   struct RuleKey {
     std::string listener;
-    std::string rule;  // "": none matched
+    std::string rule;  // "" if none matched
     RuleConfig::Action action;
     bool enforced;
-    // clang-tidy takes what the compiler makes of it for a 0 that should be nullptr.
+    // clang-tidy mistakes the compiler's code for a 0 that should be nullptr.
     friend auto operator<=>(const RuleKey&, const RuleKey&) = default;  // NOLINT
   };
   struct MethodKey {
     std::string listener;
-    std::string backend;  // "": none was chosen
+    std::string backend;  // "" if none was chosen
     std::string service;
     std::string method;
     friend auto operator<=>(const MethodKey&, const MethodKey&) = default;  // NOLINT

@@ -14,10 +14,10 @@ namespace proxyd {
 namespace {
 
 constexpr mode_t kMode = 0640;
-constexpr int kPollSliceMs = 100;  // how soon a waiting write sees a new deadline
+constexpr int kPollSliceMs = 100;  // how soon a waiting write notices a new deadline
 
-// O_NONBLOCK: so that a named pipe is neither waited for here nor in write(2), but in poll(2),
-// which heeds the deadline. A regular file takes no notice of it.
+// O_NONBLOCK keeps open(2) and write(2) from waiting for a named pipe: only poll(2) waits, and it
+// has a deadline. The flag does not affect regular files.
 ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
   ttrpc::UniqueFd fd(::open(path.c_str(), flags, kMode));
@@ -30,7 +30,7 @@ ttrpc::Result<ttrpc::UniqueFd> OpenForAppending(const std::string& path) {
 bool WriteDeadline::WaitUntilWritable(int fd) const {
   while (true) {
     pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
-    // Looked at before the wait: of a thousand lines that are left at the end, none waits any more.
+    // Checked before the wait: after the deadline, none of a thousand remaining lines waits.
     const bool last_chance = passed();
     if (::poll(&ready, 1, last_chance ? 0 : kPollSliceMs) > 0) return true;
     if (last_chance) return false;
@@ -45,7 +45,7 @@ ttrpc::Result<LineFile> LineFile::Open(std::string path, const WriteDeadline& de
 
 ttrpc::Result<LineFile> LineFile::Stderr(const WriteDeadline& deadline) {
   ttrpc::UniqueFd fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  if (!fd) return ttrpc::ErrnoStatus(errno, "cannot use stderr");
+  if (!fd) return ttrpc::ErrnoStatus(errno, "cannot use standard error");
   return LineFile(std::move(fd), "", deadline);
 }
 
@@ -81,8 +81,8 @@ int LineFile::Append(std::string_view lines, size_t* kept) {
 int LineFile::WriteAll(std::string_view bytes, size_t* written) {
   while (*written < bytes.size()) {
     size_t size = bytes.size() - *written;
-    // stderr is shared with others and thus stays blocking: a pipe that is ready takes this much
-    // without blocking, unless another process is faster.
+    // stderr is shared with other processes and thus stays blocking. A pipe that is ready takes
+    // this many bytes without blocking, unless another process fills it first.
     if (path_.empty() && size > PIPE_BUF) size = PIPE_BUF;
     if (!deadline_->WaitUntilWritable(fd_.get())) return ETIMEDOUT;
     const ssize_t result = ::write(fd_.get(), bytes.data() + *written, size);
@@ -95,11 +95,11 @@ int LineFile::WriteAll(std::string_view bytes, size_t* written) {
   return 0;
 }
 
-// Only if what was written is still the end of the file: then nobody else's lines are lost.
+// Removes what was written only while it is the end of the file, so that no other lines are lost.
 bool LineFile::TakeBack(size_t written) {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
-  // With O_APPEND the offset after a write is the end of what it wrote.
+  // After a write with O_APPEND, the offset is the end of what was written.
   const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
   if (path_.empty() || end != status.st_size || static_cast<size_t>(end) < written) return false;
   return ::ftruncate(fd_.get(), end - static_cast<off_t>(written)) == 0;

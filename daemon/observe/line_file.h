@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LineFile: a descriptor that whole lines are written to: a file of our own that is appended to, or
-// stderr. What stands in it is whole lines, also after the disk was full.
-// One thread at a time; writing may block.
+// LineFile: a descriptor that whole lines are written to: a file of our own, or stderr. A file
+// contains only whole lines, even after the disk was full. One thread at a time may use it; writing
+// may block.
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,8 @@
 
 namespace proxyd {
 
-// Until when writes may wait for a pipe, a terminal or a socket that takes nothing. Starts as "for
-// ever"; may be set on any thread, also for a write that is waiting already.
+// The deadline for writes that wait for a pipe, a terminal or a socket. There is none at first. It
+// may be set on any thread, and then also ends a write that is waiting.
 class WriteDeadline {
  public:
   void Set(std::chrono::steady_clock::time_point deadline) {
@@ -25,7 +25,7 @@ class WriteDeadline {
   bool passed() const {
     return std::chrono::steady_clock::now().time_since_epoch().count() >= ticks_;
   }
-  // False: the deadline passed first. With one that has passed already, looks once and does not
+  // Returns false if the deadline passed first. If it has passed already, checks once and does not
   // wait.
   bool WaitUntilWritable(int fd) const;
 
@@ -37,24 +37,24 @@ class WriteDeadline {
 
 class LineFile {
  public:
-  // Opens `path` for appending, created with mode 0640. A symbolic link is not followed: the folder
-  // may belong to a user with fewer rights than ours. `deadline` is borrowed for the LineFile's
-  // life.
+  // Opens `path` for appending, and creates it with mode 0640. A symbolic link is not followed,
+  // since the directory may belong to a user with fewer rights than ours. `deadline` must outlive
+  // the LineFile.
   static ttrpc::Result<LineFile> Open(std::string path, const WriteDeadline& deadline);
-  // A duplicate of this process's stderr.
+  // Returns a duplicate of this process's stderr.
   static ttrpc::Result<LineFile> Stderr(const WriteDeadline& deadline);
 
-  // "" for stderr.
+  // Returns "" for stderr.
   const std::string& path() const { return path_; }
 
-  // 0, or the errno of the failure. Then none of `lines` stand in the file, but for what could not
-  // be taken back (a pipe, or another process writes to the file too); a line that was cut there is
-  // ended before the next one. ETIMEDOUT: the deadline passed. `kept`, if given, becomes the number
-  // of bytes of whole lines that stand there.
+  // Returns 0, or the errno of a failure; ETIMEDOUT means that the deadline passed. After a failure
+  // the file contains none of `lines`, unless they could not be removed again (from a pipe, or
+  // because another process also writes). Then `kept`, if given, is the size of the whole lines in
+  // the file, and a cut line is ended before the next one.
   int Append(std::string_view lines, size_t* kept = nullptr);
 
-  // Closes the file and opens the path again; if that fails, the old file stays in use. Nothing to
-  // do for stderr.
+  // Opens the path again and closes the old file. If that fails, the old file stays in use. Does
+  // nothing for stderr.
   ttrpc::Status Reopen();
 
  private:

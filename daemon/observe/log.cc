@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One spdlog logger for the life of the process, and one sink, which hands lines over to a thread
-// whose output is what changes: with a reload, with SIGUSR1. Threads that are logging never see a
-// logger go away.
+// There is one spdlog logger for the life of the process, with one sink. The sink passes lines to a
+// thread, and a reload or SIGUSR1 changes only the thread's output. A logging thread therefore
+// never sees its logger disappear.
 #include "observe/log.h"
 
 #include <spdlog/sinks/sink.h>
@@ -38,7 +38,7 @@ class LogSink final : public spdlog::sinks::sink {
   OutputThread& thread() { return thread_; }
 
   void log(const spdlog::details::log_msg& message) override {
-    // One character more than counts shows that there was more.
+    // One more character shows that the message was longer.
     constexpr size_t kCharacter = 4;
     const size_t size = std::min(message.payload.size(), kMessageLimit + kCharacter);
     thread_.Push({.time = message.time,
@@ -46,7 +46,7 @@ class LogSink final : public spdlog::sinks::sink {
                   .message = std::string(message.payload.data(), size)});
   }
   void flush() override {}
-  // The format is the configuration's, not a pattern.
+  // The format comes from the configuration, not from a pattern.
   void set_pattern(const std::string& /*pattern*/) override {}
   void set_formatter(std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
 
@@ -54,7 +54,7 @@ class LogSink final : public spdlog::sinks::sink {
   OutputThread thread_;
 };
 
-// What SetUpLog() made. Only the functions of log.h use it, which only the main thread calls.
+// The result of SetUpLog(). Only the functions of log.h use it, on the main thread.
 struct Log {
   std::shared_ptr<LogSink> sink;
   std::shared_ptr<spdlog::logger> logger;
@@ -113,7 +113,7 @@ ttrpc::Status SetUpLog(const LogConfig& config) {
 }
 
 void LogWithoutTarget(LogFormat format, std::string message) {
-  // Standard error is its default target.
+  // The default target is standard error.
   const OutputResult output = MakeLogOutput(LogConfig());
   if (!output) return;
   std::string line;
@@ -136,7 +136,7 @@ void ReopenLog() {
 void ShutDownLog(std::chrono::steady_clock::time_point deadline) {
   Log& log = TheLog();
   if (log.logger == nullptr) return;
-  // Whoever still logs gets a logger that goes nowhere, not a null pointer.
+  // Threads that still log get a logger without a sink, and not a null pointer.
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("ended"));
   log.sink->thread().Stop(deadline);
   log = Log();

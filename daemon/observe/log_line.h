@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LogLine: a message on its way into the log, and the text that it becomes. Pure; any thread.
+// LogLine: a message on its way to the log, and the text that it becomes. The functions are pure.
 #pragma once
 
 #include <spdlog/common.h>
@@ -11,7 +11,7 @@
 
 namespace proxyd {
 
-inline constexpr size_t kMessageLimit = 8192;  // bytes of one message; more is cut
+inline constexpr size_t kMessageLimit = 8192;  // bytes of one message; a longer one is cut
 
 struct LogLine {
   spdlog::log_clock::time_point time;
@@ -19,11 +19,11 @@ struct LogLine {
   std::string message;
 };
 
-// spdlog's levels above kError count as kError.
+// Levels of spdlog above kError count as kError.
 LogLevel LevelOf(spdlog::level::level_enum level);
 
-// One line with its newline, whatever the message is. `bare`: the output keeps the time and the
-// level beside the text, which in the format "text" then leaves them out.
+// Appends one line with its newline, whatever the message contains. `bare` means that the output
+// stores the time and the level itself, so that the format "text" leaves them out.
 void AppendLogLine(const LogLine& line, LogFormat format, bool bare, std::string* out);
 
 }  // namespace proxyd

@@ -19,7 +19,7 @@ namespace {
 
 using spdlog::level::level_enum;
 
-// syslog(3)'s.
+// Returns the priority as in syslog(3).
 std::string_view Priority(level_enum level) {
   switch (level) {
     case spdlog::level::trace:
@@ -34,13 +34,13 @@ std::string_view Priority(level_enum level) {
   }
 }
 
-// A refusal is worth a second look, and is no fault of the daemon's.
+// A refusal deserves notice, but is not a fault of the daemon.
 std::string_view Priority(const AuditRecord& record) {
   const bool refusal = record.event == AuditEvent::kDeny || record.event == AuditEvent::kRefuse;
   return refusal && record.enforced.value_or(true) ? "5" : "6";
 }
 
-// The prefix of sd-daemon(3), which the reader of the stream takes off the line.
+// Appends the prefix of sd-daemon(3), which the reader of the stream removes from the line.
 void AppendPrefix(std::string_view priority, std::string* line) {
   line->append("<").append(priority).append(">");
 }
@@ -49,7 +49,7 @@ enum class Prefix { kNone, kPriority };
 
 class FileOutput final : public LogOutput {
  public:
-  // How a file that cannot be opened again is reported.
+  // Logs why a file cannot be opened again.
   using Report = void (*)(const std::string& why);
 
   FileOutput(std::unique_ptr<WriteDeadline> deadline, LineFile file, Report report, Prefix prefix)
@@ -134,7 +134,7 @@ void JournalOutput::Begin(std::string_view message, std::string_view priority) {
 }
 
 int JournalOutput::Write(level_enum level, std::string_view line) {
-  line.remove_suffix(1);  // an entry is a line by itself
+  line.remove_suffix(1);  // an entry has no newline
   Begin(line, Priority(level));
   return journal_.Send(entry_);
 }
@@ -187,12 +187,12 @@ class JournalFields {
   std::string value_;
 };
 
-// The line is the message, and each of its values a field: to be asked for by journalctl(1).
+// The line is the message, and each of its values is also a field, for searches with journalctl(1).
 int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   const AuditRecord& record = unpacked.record;
   line_.clear();
   AppendAuditLine(record, unpacked.time, &line_);
-  line_.pop_back();  // an entry is a line by itself
+  line_.pop_back();  // an entry has no newline
   Begin(line_, Priority(record));
   JournalFields fields(&entry_);
   fields.Time(unpacked.time);
@@ -200,7 +200,7 @@ int JournalOutput::WriteAudit(const UnpackedRecord& unpacked) {
   return journal_.Send(entry_);
 }
 
-void ReportLog(const std::string& why) { spdlog::error("log: reopening failed: {}", why); }
+void ReportLog(const std::string& why) { spdlog::error("log: {}; the old file stays in use", why); }
 
 void ReportAudit(const std::string& why) {
   spdlog::error("audit: {}; the old file stays in use", why);
@@ -213,8 +213,9 @@ OutputResult FromFile(std::unique_ptr<WriteDeadline> deadline, ttrpc::Result<Lin
       std::make_unique<FileOutput>(std::move(deadline), *std::move(file), report, prefix));
 }
 
-// Whether the service manager has connected standard error to the journal, which then has the time
-// of each line, and its priority by a prefix: systemd.exec(5), JOURNAL_STREAM.
+// Returns whether the service manager has connected standard error to the journal. The journal
+// stores the time of each line, and takes its priority from a prefix: see JOURNAL_STREAM in
+// systemd.exec(5).
 Prefix PrefixOfStderr() {
   const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe)
   struct stat info {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LogOutput: where lines of the log and of the audit go: stderr, a file, the journal. One thread at
-// a time, which may block; SetDeadline() on any thread.
+// LogOutput: the destination of lines of the log and the audit: stderr, a file or the journal. One
+// thread at a time may use it, and may block. Any thread may call SetDeadline().
 #pragma once
 
 #include <spdlog/common.h>
@@ -18,27 +18,28 @@ namespace proxyd {
 
 struct WriteResult {
   int error = 0;    // 0, or the errno of the failure
-  size_t kept = 0;  // bytes of what was given that the output has, whole lines or records
+  size_t kept = 0;  // bytes of the given lines or records that were written whole
 };
 
 class LogOutput {
  public:
-  // Writes heed the deadline as far as the output can be waited for; see LineFile.
+  // Writes end at the deadline, as far as the output can be waited for; see LineFile.
   explicit LogOutput(std::unique_ptr<WriteDeadline> deadline) : deadline_(std::move(deadline)) {}
   virtual ~LogOutput() = default;
   LogOutput(const LogOutput&) = delete;
   LogOutput& operator=(const LogOutput&) = delete;
 
-  // The time and the level are kept beside the line, which need not have them.
+  // Returns whether the output stores the time and the level itself, so that lines need not have
+  // them.
   virtual bool keeps_time_and_level() const { return false; }
-  // A line with its newline. 0, or the errno of the failure: it is lost.
+  // Writes a line with its newline. Returns 0, or the errno of the failure: then the line is lost.
   virtual int Write(spdlog::level::level_enum level, std::string_view line) = 0;
-  // Records of the audit, packed: not wrapped, and whatever the log's format is.
+  // Writes packed records of the audit, not wrapped, whatever the log's format.
   virtual WriteResult WriteRaw(std::string_view records) = 0;
-  // Logs it if that fails.
+  // Opens a file again, and logs a failure. Does nothing for other outputs.
   virtual void Reopen() {}
 
-  // Also for a write that is waiting already.
+  // Also applies to a write that is waiting.
   void SetDeadline(std::chrono::steady_clock::time_point deadline) { deadline_->Set(deadline); }
 
  protected:
@@ -50,9 +51,9 @@ class LogOutput {
 
 using OutputResult = ttrpc::Result<std::unique_ptr<LogOutput>>;
 
-// Opens what `config` names; errors as PrepareLog().
+// Opens what `config` names. The errors are those of PrepareLog().
 OutputResult MakeLogOutput(const LogConfig& config);
-// The audit's file. Errors as MakeFileAuditTarget().
+// Opens the audit's file. The errors are those of MakeFileAuditTarget().
 OutputResult MakeAuditFileOutput(const std::string& path);
 
 }  // namespace proxyd

@@ -19,7 +19,7 @@ namespace {
 
 using Clock = OutputThread::Clock;
 
-// A buffer that a burst made larger than this is given back after it.
+// A buffer that a burst made larger than this is freed afterwards.
 constexpr size_t kKeptBytes = size_t{256} << 10U;
 constexpr std::chrono::seconds kReportLostEvery{1};
 
@@ -36,17 +36,17 @@ class OutputThread::Core {
   void GiveUp();
   WriteResult Write(std::string_view lines, const std::atomic<bool>& given_up);
   bool Stop(Clock::time_point deadline);
-  void Release();  // instead of a destructor's call
+  void Release();  // replaces the destructor; see OutputThread::core_
 
  private:
   enum class Job { kNone, kReopen, kReport, kLine, kRaw };
 
-  // A thread, and what it has in hand. Its own, but under the mutex others read `line` and `job`
-  // and set the output's deadline.
+  // A thread and its work. Only the thread uses it, except that others read `line` and `job` and
+  // set the output's deadline, under the mutex.
   struct Hand {
     std::unique_ptr<LogOutput> output;
     bool waiting = true;  // for its predecessor
-    bool stuck = false;   // counted as such: its results are ignored
+    bool stuck = false;   // counted as stuck; its results are ignored
     Job job = Job::kNone;
     LogLine line;
     std::string text;
@@ -57,8 +57,8 @@ class OutputThread::Core {
     enum class State { kNone, kWaiting, kInHand, kDone };
     State state = State::kNone;
     uint64_t number = 0;
-    std::string_view lines;  // borrowed of who waits in Write()
-    std::string copy;        // of what is left of them, for a thread to take; or empty
+    std::string_view lines;  // borrowed from the caller of Write()
+    std::string copy;        // the unwritten part, for a thread to take; may be empty
     WriteResult result;
   };
   using Lock = std::unique_lock<std::mutex>;
@@ -76,11 +76,11 @@ class OutputThread::Core {
   bool IsLossDue() const;
   void ReportLost(Hand* hand, Lock& lock);
 
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards all members below
   std::condition_variable work_;
   std::condition_variable changed_;
-  Hand* active_ = nullptr;       // whose thread takes what there is to do
-  Hand* predecessor_ = nullptr;  // what it has in hand is yet to come back
+  Hand* active_ = nullptr;       // its thread does the work
+  Hand* predecessor_ = nullptr;  // its thread has yet to return its work
   std::unique_ptr<LogOutput> next_output_;
   LogFormat format_ = LogFormat::kText;
   bool reopen_ = false;
@@ -92,15 +92,15 @@ class OutputThread::Core {
   std::optional<Clock::time_point> stop_;
   bool stopped_ = false;
   bool released_ = false;
-  size_t threads_ = 0;  // that use this
-  size_t live_ = 0;     // of these, those that are not stuck
+  size_t threads_ = 0;  // all that use this object
+  size_t live_ = 0;     // those that are not stuck
 };
 
-// What others ask for.
+// Functions for the callers.
 
 void OutputThread::Core::Replace(std::unique_ptr<LogOutput> output) {
   const Lock lock(mutex_);
-  std::swap(next_output_, output);  // one that no thread has used is closed here
+  std::swap(next_output_, output);  // closes an output that no thread has used
   if (active_ == nullptr || active_->waiting) return;
   predecessor_ = std::exchange(active_, nullptr);
   if (predecessor_->busy()) predecessor_->output->SetDeadline(Clock::time_point::min());
@@ -139,7 +139,7 @@ void OutputThread::Core::GiveUp() {
 }
 
 WriteResult OutputThread::Core::Write(std::string_view lines, const std::atomic<bool>& given_up) {
-  std::string copy(lines);  // here, where nobody waits for the lock
+  std::string copy(lines);  // made before the lock is taken
   Lock lock(mutex_);
   if (given_up || stopped_) return {.error = ECANCELED, .kept = 0};
   if (!EnsureThread()) return {.error = EAGAIN, .kept = 0};
@@ -182,9 +182,9 @@ void OutputThread::Core::Release() {
   delete this;
 }
 
-// What the thread does. All of it holds the lock, but while the output is in use.
+// Functions of the thread. They hold the lock except while the output is in use.
 
-// False: there is no thread, and none can be had now.
+// Returns false if there is no thread and none can be started now.
 bool OutputThread::Core::EnsureThread() {
   if (active_ != nullptr) return true;
   if (stop_ || !next_output_) return false;
@@ -213,7 +213,7 @@ void OutputThread::Core::Run(Core* self, std::unique_ptr<Hand> hand) {
   if (last) delete self;
 }
 
-// An output that still writes is given the time to say how far it came.
+// Gives an output that is still writing the time to report how far it got.
 void OutputThread::Core::TakeOver(Hand* hand, Lock& lock) {
   changed_.wait_for(lock, kGrace, [this] { return predecessor_ == nullptr; });
   if (hand->stuck) return;
@@ -248,7 +248,7 @@ void OutputThread::Core::Serve(Hand* hand, Lock& lock) {
   }
 }
 
-// True: nobody else uses this any more.
+// Returns true if no other thread uses this object any more.
 bool OutputThread::Core::Leave(Hand* hand, Lock& lock) {
   if (predecessor_ == hand) {
     predecessor_ = nullptr;
@@ -291,7 +291,7 @@ void OutputThread::Core::WriteRaw(Hand* hand, Lock& lock) {
   hand->raw_number = raw_.number;
   hand->text = std::move(raw_.copy);
   raw_.copy.clear();
-  // A thread that hangs has kept the copy.
+  // An abandoned thread has kept the copy.
   if (hand->text.empty()) hand->text.assign(raw_.lines.substr(raw_.result.kept));
   lock.unlock();
   const WriteResult result = hand->output->WriteRaw(hand->text);
@@ -301,14 +301,14 @@ void OutputThread::Core::WriteRaw(Hand* hand, Lock& lock) {
   if (hand->stuck || raw_.number != hand->raw_number || raw_.state != RawJob::State::kInHand)
     return;
   raw_.result.kept += result.error == 0 ? raw_.lines.size() - raw_.result.kept : result.kept;
-  // What was cut short because the output was replaced goes on with the next one.
+  // A write that ended because the output was replaced continues with the next output.
   const bool goes_on = result.error != 0 && active_ != hand;
   raw_.state = goes_on ? RawJob::State::kWaiting : RawJob::State::kDone;
   if (!goes_on) raw_.result.error = result.error;
   changed_.notify_all();
 }
 
-// False: the output did not take it.
+// Returns false if the output did not take the line.
 bool OutputThread::Core::WriteLine(Hand* hand, Lock& lock, Job job) {
   Begin(hand, job);
   const LogFormat format = format_;
@@ -328,13 +328,13 @@ bool OutputThread::Core::WriteLine(Hand* hand, Lock& lock, Job job) {
   return false;
 }
 
-// When the backlog is written, but at least each second while there always is one.
+// Losses are reported when the queue is empty, and at least each second while it never is.
 bool OutputThread::Core::IsLossDue() const {
   return lost_ != lost_reported_ &&
          (lines_.empty() || Clock::now() - reported_at_ >= kReportLostEvery);
 }
 
-// That this line itself is lost is no loss: it is written again.
+// If the report itself is lost, that does not count as a loss: it is repeated.
 void OutputThread::Core::ReportLost(Hand* hand, Lock& lock) {
   const uint64_t lost = lost_;
   hand->line = {.time = spdlog::log_clock::now(),
@@ -344,7 +344,7 @@ void OutputThread::Core::ReportLost(Hand* hand, Lock& lock) {
   if (WriteLine(hand, lock, Job::kReport) && !hand->stuck) lost_reported_ = lost;
 }
 
-// What the header has.
+// The public functions.
 
 OutputThread::OutputThread() : core_(new Core) {}
 
@@ -370,9 +370,9 @@ size_t OutputThread::stuck() { return stuck_threads; }
 
 ttrpc::Status OutputThread::CheckReplaceable() {
   if (stuck_threads < kMostStuck) return {};
-  return {ttrpc::StatusCode::kResourceExhausted,
-          "needs a restart: writes to " + std::to_string(kMostStuck) +
-              " earlier targets of log and audit still hang"};
+  return {ttrpc::StatusCode::kResourceExhausted, "needs a restart: writes to " +
+                                                     std::to_string(kMostStuck) +
+                                                     " earlier log and audit targets still hang"};
 }
 
 }  // namespace proxyd

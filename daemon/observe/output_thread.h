@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OutputThread: writes to an output on a thread of its own, so that nobody waits for a disk, a pipe
-// or a journald. Its mutex is never held while anything is opened, written or closed. Log lines
-// wait in a bounded queue, the oldest of which is lost first; one caller at a time has records
-// of the audit written, and waits for that.
+// OutputThread: writes to an output on a separate thread, so that nobody waits for a disk, a pipe
+// or journald. Its mutex is never held while something is opened, written or closed. Log lines wait
+// in a bounded queue, which drops the oldest first. One caller at a time may write records of the
+// audit, and waits until they are written.
 //
-// A write that hangs is given up once the output is replaced, the caller gives up, or the end has
-// come: if the write cannot be ended, its thread is left to itself with the output and goes when
-// the write returns; another thread goes on. What it held is offered to the next output. There may
-// be kMostStuck such threads; then outputs are not replaced any more.
+// A hanging write is given up when the output is replaced, when the caller gives up, or at the end.
+// If the write cannot be interrupted, its thread is abandoned with the output, and ends when the
+// write returns. A new thread goes on, and offers the unwritten lines to the next output. Once
+// kMostStuck threads are abandoned, outputs can no longer be replaced.
 #pragma once
 
 #include <atomic>
@@ -26,42 +26,42 @@ namespace proxyd {
 class OutputThread {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr size_t kQueueLines = 512;  // 4 MiB, if each is as long as it may be
+  static constexpr size_t kQueueLines = 512;  // 4 MiB, if each is as long as possible
   static constexpr size_t kMostStuck = 16;
-  // What a write has to return in, once it is told to: more than LineFile sleeps.
+  // How long an interrupted write may take to return: more than the poll interval of LineFile.
   static constexpr std::chrono::milliseconds kGrace{250};
 
   OutputThread();
-  // The thread ends after what it is writing, and is not waited for.
+  // The thread ends after its present write, and is not waited for.
   ~OutputThread();
   OutputThread(const OutputThread&) = delete;
   OutputThread& operator=(const OutputThread&) = delete;
 
-  // Any thread; these never wait for a write.
-  void Replace(std::unique_ptr<LogOutput> output);  // also the first one
+  // These may be called on any thread, and never wait for a write.
+  void Replace(std::unique_ptr<LogOutput> output);  // also sets the first output
   void SetFormat(LogFormat format);
   void Push(LogLine line);
   void Reopen();
-  void GiveUp();  // makes a Write() that waits look at its `given_up`
+  void GiveUp();  // makes a waiting Write() check its `given_up`
 
-  // Has the output write these records, or lines, and waits until it has, `given_up` was set and
-  // announced by GiveUp(), or Stop() has ended: then the error is ECANCELED, and `kept` what the
-  // output is known to have. One thread at a time.
+  // Makes the output write these records or lines, and waits for that. The error is ECANCELED if
+  // `given_up` was set and GiveUp() called, or Stop() has ended; `kept` is then the number of bytes
+  // known to be written. One thread at a time may call it.
   WriteResult Write(std::string_view lines, const std::atomic<bool>& given_up);
 
-  // Writes what is queued until `deadline`, and ends the thread. False: it hangs, and is left to
-  // itself. What is handed over later is lost.
+  // Writes what is queued until `deadline`, and ends the thread. Returns false if the thread hangs
+  // and was abandoned. Later lines are lost.
   bool Stop(Clock::time_point deadline);
 
-  // How many threads of this process were left to themselves and still hang. While there are any,
-  // the process must end by _exit(2): they use what a return from main() would destroy.
+  // Returns how many abandoned threads of this process still hang. While there are any, the process
+  // must end with _exit(2), since they use what returning from main() would destroy.
   static size_t stuck();
-  // An error if that is as many as there may be.
+  // Returns an error if kMostStuck threads hang.
   static ttrpc::Status CheckReplaceable();
 
  private:
   class Core;
-  // Owned by this, or once this has gone, by its last thread.
+  // Owned by this object, and after its destruction by the last thread.
   Core* core_;
 };
 

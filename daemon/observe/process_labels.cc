@@ -14,10 +14,11 @@ namespace proxyd {
 
 namespace {
 
-// `/proc/` and a pid, then `/` and the longest name below.
+// The size of `/proc/`, a pid, `/` and the longest file name.
 using Path = std::array<char, 40>;
 
-// Returns as much as there is of a file of one line, which is read at once. `buffer` is borrowed.
+// Returns the first line of a file, which fits into `buffer`, or "" if it cannot be read. The view
+// points into `buffer`.
 std::string_view ReadLine(pid_t pid, const char* name, std::array<char, 32>* buffer) {
   Path path{};
   std::memcpy(path.data(), "/proc/", 6);

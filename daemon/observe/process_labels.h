@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProcessLabels: what /proc says about a process, for people who read the audit. Nothing is decided
-// by it: a process chooses its own name, and the pid may have gone to another one meanwhile. Any
-// thread; nothing here waits, since the kernel has all of it in memory.
+// ProcessLabels: what /proc reports about a process, for people who read the audit. No decision
+// uses it: a process chooses its own name, and its pid may belong to another process by now. Any
+// thread may call this, and nothing waits, since the kernel has the data in memory.
 #pragma once
 
 #include <sys/types.h>
@@ -17,8 +17,8 @@ namespace proxyd {
 
 class ProcessLabels {
  public:
-  // Empty and kNoLoginUid: the process has gone, is hidden from us, or has none. The view is valid
-  // as long as this is there and unchanged.
+  // Empty or kNoLoginUid if the process has ended, is hidden from us, or has none. The view is
+  // valid as long as this object exists unchanged.
   std::string_view comm() const { return {comm_.data(), comm_size_}; }
   uint32_t loginuid() const { return loginuid_; }
 
@@ -30,7 +30,7 @@ class ProcessLabels {
   uint32_t loginuid_ = kNoLoginUid;
 };
 
-// Reads /proc/PID/comm and /proc/PID/loginuid. A pid of 0 is no process that we can see.
+// Reads /proc/PID/comm and /proc/PID/loginuid. A pid of 0 is a process that we cannot see.
 ProcessLabels ReadProcessLabels(pid_t pid);
 
 }  // namespace proxyd

@@ -28,7 +28,8 @@ double Now(clockid_t clock) {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * kNano;
 }
 
-// The 22nd field of proc(5)'s stat, in seconds since 1970. The second may have spaces in it.
+// Returns the 22nd field of /proc/self/stat (see proc(5)) in seconds since 1970. The 2nd field may
+// contain spaces.
 double StartTime() {
   constexpr int kFieldsBetween = 19;
   std::ifstream file("/proc/self/stat");
@@ -48,7 +49,7 @@ uint64_t CountDescriptors() {
   std::error_code error;
   const std::filesystem::directory_iterator folder("/proc/self/fd", error);
   if (error) return 0;
-  // The one that it is counted with is none of ours.
+  // The descriptor used for counting does not count.
   const auto count = static_cast<uint64_t>(std::distance(begin(folder), end(folder)));
   return count > 0 ? count - 1 : 0;
 }

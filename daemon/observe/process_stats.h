@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProcessStats: what the kernel says of this process. Any thread.
+// ProcessStats: what the kernel reports about this process. Any thread may use it.
 #pragma once
 
 #include <cstdint>
 
 namespace proxyd {
 
-// What cannot be told is 0.
+// Values that cannot be read are 0.
 struct ProcessStats {
   double cpu_seconds = 0;
   double start_time = 0;  // seconds since 1970

@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr nanoseconds kBurst = std::chrono::seconds(1);  // what a full bucket is worth
+constexpr nanoseconds kBurst = std::chrono::seconds(1);  // the worth of a full bucket
 
 }  // namespace
 
@@ -29,8 +29,7 @@ nanoseconds RateLimiter::CostOf(size_t bytes) const {
   return nanoseconds(bytes * static_cast<uint64_t>(kBurst.count()) / bytes_per_second_);
 }
 
-// A user's own bucket, or else a slot of the user's set that remembers nothing, or else the common
-// bucket.
+// Returns the user's own bucket; else a free one of the user's set; else the common bucket.
 RateLimiter::Bucket& RateLimiter::Find(uid_t uid, Time now) {
   if (uid == kRootUid) return buckets_[kRootSlot];
   const size_t first = FirstUserSlot(uid, seed_);
@@ -88,7 +87,7 @@ std::optional<RateLimiter::Suppressed> RateLimiter::TakeSuppressed(Time now) {
   Bucket& bucket = buckets_[suppressed_.front()];
   suppressed_.pop_front();
   Suppressed told;
-  if (bucket.used) told.uid = bucket.uid;  // the common bucket is nobody's
+  if (bucket.used) told.uid = bucket.uid;  // the common bucket belongs to no user
   told.event = bucket.event;
   told.lines = std::exchange(bucket.suppressed, 0);
   return told;

@@ -26,7 +26,7 @@ void Reports::Tell(const PayloadRecord& record) {
   }
 }
 
-// In the memory of the one that it takes the place of: a flood of refusals asks for none.
+// Reuses the memory of the oldest refusal, so that a flood of refusals does not allocate.
 void Reports::Keep(const AuditRecord& record) {
   Refusal refusal;
   if (refusals_.size() == kRefusals) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reports: where all that is decided and all that happens is told: to the audit, to whoever taps it
-// just now, and to the list of the latest refusals. On the worker's thread.
+// Reports: receives all decisions and events, and passes them to the audit, to the sinks that watch
+// at the moment, and to the list of the latest refusals. It is used on the worker's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -22,21 +22,21 @@
 
 namespace proxyd {
 
-// A message of a call, as it is forwarded. Views are borrowed.
+// A forwarded message of a call. The views are borrowed.
 struct PayloadRecord {
   uint64_t peer = 0;
-  uint32_t stream_id = 0;  // the peer's
+  uint32_t stream_id = 0;  // on the peer's side
   std::string_view listener;
   uid_t uid = static_cast<uid_t>(-1);
   std::string_view service;
   std::string_view method;
   std::string_view rule;
   std::string_view backend;
-  bool response = false;     // it goes to the peer
+  bool response = false;     // whether it goes to the peer
   std::string_view payload;  // the method's own message
 };
 
-// Whoever is told what happens as it does.
+// Receives events as they happen.
 class ReportSink {
  public:
   virtual void OnRecord(const AuditRecord& record) = 0;
@@ -47,7 +47,7 @@ class ReportSink {
   ~ReportSink() = default;
 };
 
-// A refusal or a denial, enforced.
+// A refusal or an enforced denial.
 struct Refusal {
   std::chrono::system_clock::time_point time;
   AuditEvent event;
@@ -65,40 +65,41 @@ struct Refusal {
 
 class Reports {
  public:
-  // So many refusals are kept.
+  // How many refusals are kept.
   static constexpr size_t kRefusals = 50;
 
-  // `audit` must outlive it.
+  // `audit` must outlive this.
   explicit Reports(Audit& audit) : audit_(audit) {}
   Reports(const Reports&) = delete;
   Reports& operator=(const Reports&) = delete;
 
   Audit& audit() const { return audit_; }
 
-  // Whether an event of this kind, decided by a rule with this override (if any), is of interest to
-  // anybody: ask before putting a record together.
+  // Returns whether anybody wants an event of this kind, decided by a rule with this override, if
+  // any. Ask before building a record.
   bool Wants(AuditEvent event, std::optional<bool> enforced,
              std::optional<AuditCalls> rule_override) const {
     return watched() || event == AuditEvent::kRefuse || event == AuditEvent::kDeny ||
            audit_.Wants(event, enforced, rule_override);
   }
   void Tell(const AuditRecord& record, std::optional<AuditCalls> rule_override);
-  // The end of a call that a backend got. Whether the audit wants it was decided when the call was
-  // forwarded; `reservation`: the room for its line, if any was kept.
+  // Reports the end of a call that a backend got. `audited` was decided when the call was
+  // forwarded; `reservation` is the room for its line, if any.
   void TellEnd(const AuditRecord& record, bool audited, AuditReservation reservation);
 
-  // Somebody looks on.
+  // Returns whether there are sinks.
   bool watched() const { return !sinks_.empty(); }
   bool wants_payloads() const { return payloads_wanted_; }
   void Tell(const PayloadRecord& record);
 
-  // Until Remove(). Not from within a call of a sink.
+  // The sink must stay valid until Remove(). These must not be called from within a sink's
+  // function.
   void Add(ReportSink* sink);
   void Remove(ReportSink* sink);
 
-  // The latest first.
+  // The latest refusal comes first.
   const std::deque<Refusal>& refusals() const { return refusals_; }
-  // Enforced denials since the start.
+  // The enforced denials since the start.
   const TopDenied& top_denied() const { return top_denied_; }
 
  private:

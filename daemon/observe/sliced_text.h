@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SlicedText: a long text that is made in slices, with the turns of a loop between them, so that
-// making it holds up no call. Each slice shows what holds when it is made. On one thread.
+// SlicedText: a long text that is built in slices, between which the loop does other work, so that
+// it delays no call. Each slice shows the state at the time it is built. One thread uses it.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ class SlicedText {
   // A slice ends with the entry that makes it this long, after some tenths of a millisecond.
   static constexpr size_t kSliceBytes = size_t{16} << 10;
 
-  // Appends to `out` until all of the part is there (true), or `out` has `full` bytes (false).
+  // Appends to `out`. Returns true when the part is complete, or false once `out` has `full` bytes.
   using Part = std::function<bool(std::string* out, size_t full)>;
 
   void Add(Part part) { parts_.push_back(std::move(part)); }
@@ -32,7 +32,7 @@ class SlicedText {
   }
 
   // Adds what `write(element, out)` appends for each element. The iterators of `range` must stay
-  // valid until the text is made; those of a map do while nothing is erased from it.
+  // valid until the text is complete; those of a map do while nothing is erased from it.
   template <typename Range, typename Write>
   void AddEach(const Range& range, Write write) {
     Add([next = range.begin(), end = range.end(), write](std::string* out, size_t full) mutable {
@@ -44,7 +44,7 @@ class SlicedText {
     });
   }
 
-  // The same for elements that the text owns.
+  // Does the same for elements that the text owns.
   template <typename Element, typename Write>
   void AddEachOf(std::vector<Element> elements, Write write) {
     Add([elements = std::move(elements), next = size_t{0}, write](std::string* out,
@@ -57,10 +57,10 @@ class SlicedText {
     });
   }
 
-  // Adds what `write(element, out)` appends for the first `shown` of the elements that `elements()`
-  // returns, in order of `before`, and then what `rest(others, total, out)` appends: `others` has
-  // those that are left, and `total` is how many there were. Only as many are put in order as a
-  // slice has room for, since sorting them all would take longer than a slice may.
+  // Adds `write(element, out)` for the first `shown` elements of `elements()` in the order
+  // `before`, and then `rest(others, total, out)`: `others` are the elements after these, and
+  // `total` counts all. A slice sorts only the elements that it writes, since sorting all of them
+  // takes too long.
   template <typename Elements, typename Before, typename Write, typename Rest>
   void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
     Add([elements, left = shown, before, write, rest, heap = decltype(elements()){},
@@ -82,7 +82,7 @@ class SlicedText {
     });
   }
 
-  // Makes the next slice. False: it was the last.
+  // Builds the next slice. Returns false if it was the last.
   bool AppendSlice(std::string* out);
 
  private:

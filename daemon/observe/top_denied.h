@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TopDenied: which user was denied which method most often. Users and methods come from hostile
-// peers, so that the list has a fixed size, of which no user fills more than an eighth: a pair that
-// finds no room takes the place of the least frequent one and goes on counting from there. The
-// counts of frequent pairs are thereby right, or too high by what the place had counted. On the
-// worker's thread.
+// peers, so the list has a fixed size, and no user fills more than an eighth of it. A new pair that
+// finds no room replaces the least frequent one and continues its count. The counts of frequent
+// pairs are therefore right, or too high by the count that was replaced. It is used on the worker's
+// thread.
 #pragma once
 
 #include <sys/types.h>
@@ -27,12 +27,12 @@ class TopDenied {
     std::string service;
     std::string method;
     uint64_t count = 0;
-    size_t hash = 0;  // of all three
+    size_t hash = 0;  // the hash of uid, service and method
   };
 
   void Count(uid_t uid, std::string_view service, std::string_view method);
 
-  // At most `most`, the most frequent first.
+  // Returns at most `most` entries, the most frequent first.
   std::vector<Entry> Top(size_t most) const;
 
  private:

@@ -23,7 +23,7 @@ std::string_view WellFormedTraceparent(std::string_view value) {
   if (!formed || IsZero(fields.substr(3, 32)) || IsZero(fields.substr(36, 16))) return {};
   const std::string_view version = fields.substr(0, 2);
   if (version == "ff") return {};
-  // Version 00 ends here; what later ones add begins with a dash.
+  // Version 00 ends here. What later versions add begins with a dash.
   if (value.size() > fields.size() && (version == "00" || value[fields.size()] != '-')) return {};
   return fields;
 }

@@ -34,7 +34,8 @@ class UserNames::Core {
   explicit Core(LookUp look_up) : look_up_(std::move(look_up)) {}
 
   std::string Find(uid_t uid, std::optional<Clock::time_point> deadline);
-  // The owner has gone. True: so has the thread, and this is to be destroyed.
+  // Called when the owner is destroyed. Returns true if there is no thread, and the caller must
+  // delete this.
   bool Leave();
 
  private:
@@ -49,16 +50,16 @@ class UserNames::Core {
   void Keep(uid_t uid, std::string name);
 
   const LookUp look_up_;
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards all members below
   std::condition_variable asked_;
   std::condition_variable answered_;
   std::unordered_map<uid_t, Entry> known_;
-  std::deque<uid_t> order_;  // of these, the oldest first
+  std::deque<uid_t> order_;  // the uids in known_, the oldest first
   std::deque<uid_t> waiting_;
-  std::unordered_set<uid_t> asked_for_;  // those that wait, and the one being looked up
-  bool running_ = false;                 // there is a thread
-  bool busy_ = false;                    // which asks the database
-  bool hangs_ = false;                   // somebody has waited for it in vain
+  std::unordered_set<uid_t> asked_for_;  // the uids in waiting_, and the one being looked up
+  bool running_ = false;                 // the thread exists
+  bool busy_ = false;                    // the thread is asking the database
+  bool hangs_ = false;                   // a caller has waited in vain
   bool left_ = false;
 };
 
@@ -68,7 +69,7 @@ std::string UserNames::Core::Find(uid_t uid, std::optional<Clock::time_point> de
   const auto found = known_.find(uid);
   if (found != known_.end() && Clock::now() < found->second.until) return found->second.name;
   Ask(uid);
-  // An old name is more than nothing.
+  // An old name is better than none.
   if (found != known_.end()) return found->second.name;
   if (!deadline || hangs_ || !asked_for_.contains(uid)) return {};
   if (!answered_.wait_until(lock, *deadline, [&] { return known_.contains(uid); })) {
@@ -78,7 +79,7 @@ std::string UserNames::Core::Find(uid_t uid, std::optional<Clock::time_point> de
   return known_.at(uid).name;
 }
 
-// Under mutex_.
+// The caller must hold mutex_.
 void UserNames::Core::Ask(uid_t uid) {
   if (waiting_.size() >= kWaiting || asked_for_.contains(uid) || !StartThread()) return;
   asked_for_.insert(uid);
@@ -86,8 +87,8 @@ void UserNames::Core::Ask(uid_t uid) {
   asked_.notify_one();
 }
 
-// Under mutex_. A sandbox does not confine threads that are there before it: the first question
-// comes after it.
+// The caller must hold mutex_. A sandbox does not confine threads that existed before it, so the
+// thread is started by the first question, when the sandbox is in force.
 bool UserNames::Core::StartThread() {
   if (running_) return true;
   const BlockedSignals blocked;
@@ -125,7 +126,7 @@ void UserNames::Core::Run() {
   delete this;
 }
 
-// Under mutex_.
+// The caller must hold mutex_.
 void UserNames::Core::Keep(uid_t uid, std::string name) {
   const Clock::time_point until = Clock::now() + (name.empty() ? kWithoutName : kWithName);
   const bool is_new = known_.insert_or_assign(uid, Entry{std::move(name), until}).second;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UserNames: the names of users, for people who read what is about uids. Nothing is decided by
-// them. The user database may take as long as it likes (NSS may ask a server), so that it is asked
-// on a thread of its own, one user at a time, and what it said is kept for a while. Any thread.
+// UserNames: the names of users, for people who read about uids. No decision uses them. The user
+// database may be slow, since NSS may ask a server. It is therefore asked on a separate thread, one
+// user at a time, and its answers are kept for a while. Any thread may call this.
 #pragma once
 
 #include <sys/types.h>
@@ -17,37 +17,36 @@ namespace proxyd {
 class UserNames {
  public:
   using Clock = std::chrono::steady_clock;
-  // Returns the name of a user, "" if there is none. Called on the thread; may wait.
+  // Returns the name of a user, or "" if there is none. Called on the separate thread; may wait.
   using LookUp = std::function<std::string(uid_t)>;
 
-  static constexpr size_t kNames = 4096;  // that are kept; the oldest goes first
+  static constexpr size_t kNames = 4096;  // the oldest one is dropped first
   static constexpr size_t kWaiting = 4096;
-  // That a user has no name may soon be wrong; a name rarely changes.
+  // A missing name may be added soon, while a name rarely changes.
   static constexpr std::chrono::seconds kWithoutName{60};
   static constexpr std::chrono::seconds kWithName{600};
 
   explicit UserNames(LookUp look_up = LookUpUserName);
-  // Does not wait for the database: a thread that hangs in it is left to itself.
+  // Does not wait for the database: a thread that hangs there is abandoned.
   ~UserNames();
   UserNames(const UserNames&) = delete;
   UserNames& operator=(const UserNames&) = delete;
 
-  // Returns what is known, "" if it is nothing, and has it looked up if that is not known or old.
-  // Never waits.
+  // Returns the known name, or "", and looks it up if it is not known or old. It never waits.
   std::string Find(uid_t uid);
-  // The same for a caller that may wait for an answer until `deadline`. Nobody waits for a database
-  // that did not answer in time before, until it does.
+  // Does the same, but may wait for the answer until `deadline`. After a timeout, nobody waits
+  // again until the database has answered.
   std::string FindBy(uid_t uid, Clock::time_point deadline);
 
-  // How many threads of this process were left to themselves and still hang. While there are any,
-  // the process must end by _exit(2).
+  // Returns how many abandoned threads of this process still hang. While there are any, the process
+  // must end with _exit(2).
   static size_t stuck();
 
  private:
   static std::string LookUpUserName(uid_t uid);
 
   class Core;
-  // Owned by this, or once this has gone, by its thread.
+  // Owned by this object, and after its destruction by the thread.
   Core* core_;
 };
 

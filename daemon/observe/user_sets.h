@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The slots of a table of fixed size that holds something about each user: a user has a set of a
-// few slots, chosen by a hash that users cannot predict. Since one account may own 65,536
-// subordinate uids, one slot is shared by all users whose set is taken, and one is root's own.
-// Pure.
+// The slots of a fixed-size table with data about each user. A user has a set of a few slots,
+// chosen by a hash that users cannot predict. One account may own 65,536 subordinate uids, so one
+// common slot serves all users whose set is full. Root has a slot of its own.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +20,7 @@ inline constexpr size_t kAllUserSlots = kUserSlots + 2;
 
 inline constexpr uid_t kRootUid = 0;
 
-// The first slot of the set of `uid`; `seed` should be random.
+// Returns the first slot of the set of `uid`; `seed` should be random.
 inline size_t FirstUserSlot(uid_t uid, uint64_t seed) {
   static_assert(kUserSlots % kUserSetSize == 0);
   // splitmix64's finalizer: each bit of the uid reaches each bit of the result.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kEveryListener = std::numeric_limits<uint64_t>::max();
 
-// FNV-1a, a byte at a time, so that each prefix of a text has its own on the way.
+// FNV-1a over one byte at a time, which yields the hash of every prefix on the way.
 constexpr uint64_t kHashOfNothing = 0xcbf29ce484222325U;
 uint64_t Hash(uint64_t before, char c) {
   return (before ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -43,7 +43,7 @@ BlockerIndex::File::Entries BlockerIndex::File::Find(uint64_t key, size_t rule) 
   return {first, last};
 }
 
-// Two blocks at most: those of the size of the range or the next larger power of two.
+// A range touches at most two blocks whose size is the next power of two.
 void BlockerIndex::IdFile::AddBlocks(const IdRange& range, size_t rule) {
   const auto size = static_cast<unsigned>(std::bit_width(range.last - range.first));
   sizes_in_use_ |= uint64_t{1} << size;
@@ -51,7 +51,7 @@ void BlockerIndex::IdFile::AddBlocks(const IdRange& range, size_t rule) {
   file_.Add(BlockKey(size, range.last), rule);
 }
 
-// Null: everyone.
+// Null means everyone.
 void BlockerIndex::IdFile::Add(const IdSet* ids, size_t rule) {
   if (ids == nullptr || ids->any) return AddBlocks({0, 0xffffffffU}, rule);
   for (const IdRange& range : ids->ranges) AddBlocks(range, rule);
@@ -79,7 +79,8 @@ void BlockerIndex::TextFile::Add(std::string_view text, size_t rule) {
   }
 }
 
-// What covers a text begins and ends as it does: a `*` of the text is only matched by another.
+// A pattern that covers `text` has the same literal beginning or end, since only a `*` matches a
+// `*`.
 void BlockerIndex::TextFile::Find(std::string_view text, size_t rule,
                                   std::vector<File::Entries>* out) const {
   const auto find = [&](auto place, const std::set<size_t>& lengths, Kind kind) {
@@ -102,7 +103,7 @@ BlockerIndex::BlockerIndex(const Config& config, OverflowIds overflow) : config_
     const RuleConfig& rule = config.rules[i];
     who_.push_back({.users = EffectiveIds(rule.users, rule.action, overflow.uid),
                     .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)});
-    // The others leave something to later rules whatever these are.
+    // All other rules leave some calls to any later rule.
     if (rule.enforce && rule.metadata.empty()) Add(i);
   }
   listeners_.Sort();
@@ -163,7 +164,7 @@ std::vector<BlockerIndex::File::Entries> BlockerIndex::Candidates(
   consider();
   found = {listeners_.Find(kEveryListener, rule), listeners_.Find(listener, rule)};
   consider();
-  // A blocker has all ids of the rule, so that any of them leads to it.
+  // A blocker matches all ids of the rule, so any one of them leads to it.
   const auto consider_ids = [&](const IdFile& file, const IdRanges& ids) {
     if (ids.empty()) return;
     for (const uint32_t id : {ids.front().first, ids.back().last}) {

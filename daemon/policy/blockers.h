@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BlockerIndex: finds the rule that leaves a later one nothing to match, without comparing each
-// rule with each other one. Rules are filed under whom, where and what they match; a search reads
-// the shortest of the files that a blocker must be in. Pure; one thread.
+// BlockerIndex: finds a rule that takes every call which a later rule could match, without
+// comparing all pairs of rules. The rules are filed by listeners, users, groups and methods. A
+// search reads the shortest of the files that must contain a blocker. Pure; one thread.
 #pragma once
 
 #include <array>
@@ -25,28 +25,29 @@ class BlockerIndex {
   // `config` must outlive it.
   BlockerIndex(const Config& config, OverflowIds overflow);
 
-  // The first rule before `rule` (an index) that takes every call to `method` on `listener` that
-  // `rule` would match.
+  // Returns the index of the first rule before `rule` that takes every call to `method` on
+  // `listener` which `rule` would match.
   std::optional<size_t> Find(size_t rule, size_t listener, const MethodPattern& method);
 
-  // How many pairs of rules were compared so far.
+  // The number of comparisons of two rules so far.
   size_t compared() const { return compared_; }
 
  private:
-  // Rules by key. Keys may collide: each rule that is found is compared.
+  // Rules by key. Keys may collide, so each rule that is found must be compared.
   class File {
    public:
     void Add(uint64_t key, size_t rule) { entries_.emplace_back(key, rule); }
     void Sort();
     using Entries = std::span<const std::pair<uint64_t, uint32_t>>;
-    // Those of `key` before `rule`, ascending.
+    // Returns the entries with `key` for rules before `rule`, in ascending order.
     Entries Find(uint64_t key, size_t rule) const;
 
    private:
     std::vector<std::pair<uint64_t, uint32_t>> entries_;
   };
 
-  // By blocks of 2^n ids that are aligned at their size: a set of ids is in those that it touches.
+  // Rules by the ids that they match. The keys are aligned blocks of 2^n ids, and a rule is filed
+  // under each block that its ids touch.
   class IdFile {
    public:
     void Add(const IdSet* ids, size_t rule);
@@ -60,7 +61,8 @@ class BlockerIndex {
     uint64_t sizes_in_use_ = 0;
   };
 
-  // By the text before the first `*`, or after the last one, or all of it.
+  // Rules by pattern. The key is the text before the first `*`, or after the last one, or all of
+  // it.
   class TextFile {
    public:
     void Add(std::string_view pattern, size_t rule);
@@ -80,7 +82,7 @@ class BlockerIndex {
 
   void Add(size_t rule);
   void Add(const MethodPattern& pattern, size_t rule);
-  // The shortest that all blockers are in.
+  // Returns the shortest list of entries that contains all blockers.
   std::vector<File::Entries> Candidates(size_t rule, size_t listener,
                                         const MethodPattern& method) const;
   bool Blocks(size_t earlier, size_t rule, const MethodPattern& method);

@@ -19,19 +19,19 @@ using Metadata = std::map<std::string, std::string>;
 
 }  // namespace
 
-// Finds the shapes that may cover a pattern by what each has spelled out: its text before the first
-// star or after the last, whichever is longer, and the first of its metadata.
+// Finds the shapes that may cover a pattern by their literal text, which is before the first star
+// or after the last one, whichever is longer, and by their first metadata condition.
 class DenyCover::Builder {
  public:
   uint32_t Intern(const RuleConfig& deny, const MethodPattern* pattern);
-  // Ascending.
+  // Returns shapes in ascending order.
   std::vector<uint32_t> Covering(const RuleConfig& allow, const MethodPattern& pattern) const;
   size_t count() const { return shapes_.size(); }
 
  private:
   struct Shape {
-    const RuleConfig* rule;        // one of those that have it
-    const MethodPattern* pattern;  // null: every method
+    const RuleConfig* rule;        // one of the rules with this shape
+    const MethodPattern* pattern;  // null for every method
   };
   struct Index {
     std::set<size_t> lengths;
@@ -47,7 +47,7 @@ class DenyCover::Builder {
   Index by_suffix_;
 };
 
-// Two keys that are the same by accident only make a candidate more.
+// Equal keys of different shapes do no harm, since every candidate is compared.
 std::string DenyCover::Builder::Key(std::string_view text, const Metadata::value_type* metadata) {
   std::string key(text);
   if (metadata == nullptr) return key;
@@ -76,7 +76,7 @@ uint32_t DenyCover::Builder::Intern(const RuleConfig& deny, const MethodPattern*
 
 bool DenyCover::Builder::Covers(const Shape& shape, const RuleConfig& allow,
                                 const MethodPattern& pattern) {
-  // Both are ordered by key, as maps are.
+  // std::includes() relies on the order of maps.
   const Metadata& metadata = shape.rule->metadata;
   if (!std::includes(allow.metadata.begin(), allow.metadata.end(), metadata.begin(),
                      metadata.end())) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DenyCover: which allow rules are out of reach behind the deny rules before them (see
-// Policy::Admit). Which deny pattern covers which allow pattern does not depend on the peer, so it
-// is found out once, and a peer's admission costs no more than the rules that fit it. Immutable;
-// any thread.
+// DenyCover: finds allow rules that can never decide because of earlier deny rules (see
+// Policy::Admit). Which deny pattern covers which allow pattern does not depend on the peer, so
+// that is computed once, and admitting a peer costs only the rules that match it. Immutable; any
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +19,14 @@ class DenyCover {
  public:
   explicit DenyCover(const std::vector<RuleConfig>& rules);
 
-  // The enforced rules of one listener that fit one identity, in their order. `cover` must outlive
-  // it; rules are given by their index.
+  // Walks over the enforced rules of one listener that match one identity, in their order. Rules
+  // are given by their index. `cover` must outlive the walk.
   class Walk {
    public:
     explicit Walk(const DenyCover& cover) : cover_(cover) {}
 
     void Deny(size_t rule);
-    // Whether a pattern of this allow rule is left that no deny rule so far covers.
+    // Whether this allow rule has a pattern that no deny rule so far covers.
     bool Reaches(size_t rule) const;
 
    private:
@@ -37,17 +37,18 @@ class DenyCover {
  private:
   class Builder;
 
-  // One pattern of deny rules with one set of metadata, however many rules have it, is a shape:
-  // it covers the same whichever of them fits.
+  // A shape is one pattern of deny rules with one set of metadata. Rules with the same shape share
+  // it, since it covers the same allow patterns for all of them.
   std::span<const uint32_t> Shapes(size_t pattern) const {
     return {shapes_.data() + patterns_[pattern], patterns_[pattern + 1] - patterns_[pattern]};
   }
 
   size_t shape_count_ = 0;
-  // By rule: where its patterns begin in `patterns_`. A deny rule has one, of all its shapes; that
-  // of an allow rule has the shapes that cover it.
+  // For each rule, the index of its first entry in `patterns_`. A deny rule has one entry, with all
+  // its shapes. An allow rule has an entry for each pattern, with the shapes that cover the
+  // pattern.
   std::vector<uint32_t> rules_;
-  std::vector<uint32_t> patterns_;  // where they begin in `shapes_`
+  std::vector<uint32_t> patterns_;  // for each entry, the index of its first shape in `shapes_`
   std::vector<uint32_t> shapes_;
 };
 

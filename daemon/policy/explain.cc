@@ -14,13 +14,13 @@ using text::QuoteShort;
 
 namespace {
 
-// `rule "monitoring may look" (c.toml:12)`.
+// Returns `rule "monitoring" (c.toml:12)`.
 std::string Named(const RuleConfig& rule) {
   return "rule " + Quote(rule.name) + " (" + OneLine(rule.position.file) + ":" +
          std::to_string(rule.position.line) + ")";
 }
 
-// `"shims"`, `"shims" and "agents"`: the listeners of a rule.
+// Returns the listeners of a rule: `"shims"`, or `"shims" and "agents"`.
 std::string ListenersOf(const RuleConfig& rule, const Config& config) {
   std::string names;
   for (size_t i = 0; i < rule.listeners.size(); ++i) {
@@ -30,10 +30,10 @@ std::string ListenersOf(const RuleConfig& rule, const Config& config) {
   return names;
 }
 
-// Makes the words for one query.
+// Makes the sentences about one query.
 class Explainer {
  public:
-  // Both must outlive it.
+  // The snapshot and the query must outlive the explainer.
   Explainer(const Snapshot& snapshot, const ExplainQuery& query)
       : config_(snapshot.config),
         overflow_(snapshot.policy.overflow()),
@@ -67,12 +67,13 @@ bool Explainer::Nobody() const {
 
 std::string Explainer::Reason(const Explanation& found, const ttrpc::Status& metadata) const {
   if (Nobody()) {
-    return "uid or gid is -1, which is nobody: the connection is closed before a byte is read";
+    return "the uid or gid is -1, which is not an identity: the connection is closed before "
+           "anything is read";
   }
   if (!found.admitted) {
-    return user_ + " is not admitted on " + listener_ +
-           ": no enforced allow rule could ever match it there, so that its connection is closed "
-           "before a byte is read";
+    return user_ + " is not admitted to " + listener_ +
+           ": no enforced allow rule can match it there, so its connection is closed before "
+           "anything is read";
   }
   if (!metadata.ok()) return "the request is refused: " + metadata.message();
   if (!found.rule) {
@@ -85,9 +86,9 @@ std::string Explainer::Reason(const Explanation& found, const ttrpc::Status& met
 
 std::string Explainer::Allowed(const RuleConfig& rule) const {
   std::string text = Named(rule) + " allows " + method_ + " to " + user_;
-  // Configurations in tests may have none.
+  // Configurations in tests may have no backends.
   if (rule.backend < config_.backends.size()) {
-    text += ", by backend " + Quote(config_.backends[rule.backend].name);
+    text += " through backend " + Quote(config_.backends[rule.backend].name);
   }
   return text;
 }
@@ -102,7 +103,7 @@ std::vector<std::string> Explainer::Notes(const Explanation& found) const {
   return notes;
 }
 
-// Empty: it lacks more than one thing.
+// Returns an empty string if the rule fails to match in more than one respect.
 std::string Explainer::NearMiss(const RuleConfig& rule, const Explanation& found) const {
   const bool listener = rule.IsFor(query_.listener);
   const bool who = FitsIdentity(rule, query_.identity, overflow_);
@@ -117,8 +118,9 @@ std::string Explainer::NearMiss(const RuleConfig& rule, const Explanation& found
     return Named(rule) + " allows this method to " + user_ + ", but only on " +
            (rule.listeners.size() == 1 ? "listener " : "listeners ") + ListenersOf(rule, config_);
   }
-  if (!found.rule) return "";  // the metadata is refused, whatever the rules say
-  return Named(rule) + " allows it, but " + Named(config_.rules[*found.rule]) + " stands before it";
+  if (!found.rule) return "";  // the metadata is refused before any rule is checked
+  return Named(rule) + " would allow it, but " + Named(config_.rules[*found.rule]) +
+         " matches first";
 }
 
 std::string Explainer::LacksWho(const RuleConfig& rule) const {
@@ -134,13 +136,16 @@ std::string Explainer::LacksWho(const RuleConfig& rule) const {
     RuleConfig groups_alone = rule;
     groups_alone.users.reset();
     const bool group = FitsIdentity(groups_alone, query_.identity, overflow_);
-    text += group ? user_ : user_ + " nor to any of its groups";
+    text += group ? user_ : user_ + " or any of its groups";
   }
-  if (MustBeWrittenOut(rule)) text += ", as which unmapped ids show: it must be written out";
+  if (MustBeWrittenOut(rule)) {
+    text +=
+        "; the overflow uid " + std::to_string(overflow_.uid) + " matches only if users lists it";
+  }
   return text;
 }
 
-// The overflow uid would be matched, were it not that.
+// Whether the rule would match the uid if that were not the overflow uid.
 bool Explainer::MustBeWrittenOut(const RuleConfig& rule) const {
   if (query_.identity.uid != overflow_.uid || !rule.users) return false;
   RuleConfig users_alone = rule;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Explain: what the policy decides of a call, and why, in words. It asks the policy itself, so it
-// cannot say anything else than what happens; only the words are its own. Pure; any thread.
+// Explain: says what the policy decides about a call, and why. It asks the policy itself, so the
+// answer is always what would happen; only the wording is made here. Pure; any thread.
 #pragma once
 
 #include <cstddef>
@@ -16,24 +16,25 @@
 
 namespace proxyd {
 
-// What it refers to is borrowed for the call.
+// A question about one call. Everything that it refers to is borrowed for the call of Explain().
 struct ExplainQuery {
-  size_t listener = 0;  // index into Config::listeners
+  size_t listener = 0;  // index in Config::listeners
   Identity identity;
   MethodName method;
   std::span<const ttrpc::MetadataEntry> metadata;
 };
 
 struct Explanation {
-  bool admitted = false;  // else the connection is closed before a byte is read
-  bool allowed = false;   // never without being admitted
-  // As in a Verdict. Of a peer that is not admitted: what would decide if it were.
+  bool admitted = false;  // if false, the connection is closed before anything is read
+  bool allowed = false;   // implies `admitted`
+  // These are as in a Verdict. For a peer that is not admitted, they are what they would be if it
+  // were.
   std::optional<size_t> rule;
   std::vector<size_t> shadows;
   std::string reason;  // one sentence
-  // Unless it is allowed, in the order of the rules: each enforced allow rule that lacks one thing
-  // only (the listener, who, the method, the metadata), and what; or that lacks nothing but comes
-  // too late.
+  // For a call that is not allowed: a sentence for each enforced allow rule that almost allows it,
+  // in the order of the rules. Such a rule fails to match in only one respect (listener, user or
+  // group, method, metadata), or it matches and comes too late.
   std::vector<std::string> notes;
 };
 

@@ -8,7 +8,7 @@
 namespace proxyd {
 
 GroupFilter::GroupFilter(const std::vector<RuleConfig>& rules, gid_t overflow) {
-  // Where intervals begin or end, and how many more of them are open from there on.
+  // The positions at which intervals begin or end, with the change in the number of open intervals.
   std::map<uint64_t, int64_t> cuts;
   const auto add = [&cuts](uint64_t first, uint64_t last) {
     ++cuts[first];
@@ -23,7 +23,7 @@ GroupFilter::GroupFilter(const std::vector<RuleConfig>& rules, gid_t overflow) {
     for (const IdRange& range : rule.groups->ranges) add(range.first, range.last);
   }
   if (!named) return;
-  // Neither "*" nor a range of an allow rule means it.
+  // The overflow gid gets an interval, since "*" and ranges of an allow rule do not match it.
   add(overflow, overflow);
   int64_t open = 0;
   for (auto cut = cuts.begin(); cut != cuts.end(); ++cut) {
@@ -35,7 +35,7 @@ GroupFilter::GroupFilter(const std::vector<RuleConfig>& rules, gid_t overflow) {
   }
 }
 
-// The first interval that ends at `group` or after it.
+// Returns the first interval that ends at `group` or after it.
 size_t GroupFilter::Find(gid_t group) const {
   const auto found =
       std::partition_point(intervals_.begin(), intervals_.end(),
@@ -43,14 +43,14 @@ size_t GroupFilter::Find(gid_t group) const {
   return static_cast<size_t>(found - intervals_.begin());
 }
 
-// The kernel lists groups in its own order, which is ours but for the mapping of a user namespace.
-// So most groups are where the one before was, or close behind it, and nothing is searched for
-// them: a search for each of 65536 would take a millisecond.
+// The kernel lists groups in ascending order, except for the mapping of a user namespace. Most
+// groups are therefore in the same place as the group before, and need no search. A search for each
+// of 65536 groups would take a millisecond.
 std::vector<gid_t> GroupFilter::Reduce(std::span<const gid_t> groups) const {
   std::vector<gid_t> kept;
   if (empty()) return kept;
-  bool other = !any_;  // the one of no interval is kept already
-  // The place of the group before: an interval, or the gap in front of it.
+  bool other = !any_;  // whether a group outside the intervals is already kept, or not needed
+  // The place of the group before, which is an interval or the gap before one.
   uint32_t low = 1;
   uint32_t high = 0;
   for (const gid_t group : groups) {
@@ -63,7 +63,7 @@ std::vector<gid_t> GroupFilter::Reduce(std::span<const gid_t> groups) const {
                                      : intervals_[at].first - 1;
     if (inside || !std::exchange(other, true)) kept.push_back(group);
   }
-  // In a user namespace the same interval may have come more than once.
+  // In a user namespace, groups of the same interval may be far apart.
   std::sort(kept.begin(), kept.end());
   const auto same = [this](gid_t a, gid_t b) {
     const size_t at = Find(a);
@@ -75,7 +75,7 @@ std::vector<gid_t> GroupFilter::Reduce(std::span<const gid_t> groups) const {
   return kept;
 }
 
-// Whether each interval of the other is made of whole ones of ours.
+// True if each interval of `other` consists of whole intervals of this filter.
 bool GroupFilter::Serves(const GroupFilter& other) const {
   if (other.any_ && !any_) return false;
   return std::all_of(other.intervals_.begin(), other.intervals_.end(),

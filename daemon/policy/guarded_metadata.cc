@@ -10,13 +10,13 @@ namespace proxyd {
 
 namespace {
 
-constexpr uint64_t kLowerCase = 0x2020'2020'2020'2020;  // this bit tells `a` from `A`
+constexpr uint64_t kLowerCase = 0x2020'2020'2020'2020;  // the bit that distinguishes `a` from `A`
 constexpr uint64_t kMultiplier = 0x9e37'79b9'7f4a'7c15;
 constexpr size_t kLongest = 63;
 
 uint64_t LengthBit(std::string_view key) { return uint64_t{1} << std::min(key.size(), kLongest); }
 
-// Keys that differ in case alone have the same. Some others do, too, which costs a comparison.
+// Keys that differ only in case have the same hash. A collision of other keys costs a comparison.
 uint32_t HashIgnoringCase(std::string_view key) {
   uint64_t hash = key.size();
   while (!key.empty()) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuardedKeys: the metadata keys that rules name. One pass over a request's entries finds the value
-// of each of them, however many keys there are; a rule's conditions are then comparisons by index,
-// so that a request costs its entries plus the rules, and not their product. Pure; any thread.
+// GuardedKeys: the metadata keys that rules name. One pass over the entries of a request finds the
+// values of all keys. The conditions of a rule are then comparisons by index, so that the cost of a
+// request is the sum of its entries and the rules, not the product. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,22 @@
 
 namespace proxyd {
 
-// The values that one request has for guarded keys. Kept for the next request it allocates nothing.
-// The views are of the request's.
+// The values of one request for the guarded keys, as views of the request. An object that is used
+// for the next request again allocates nothing.
 class GuardedValues {
  public:
-  // `key`: an index of the GuardedKeys that found them. None: the request does not have it.
+  // `key` is an index of the GuardedKeys that found the values. Returns nothing if the request does
+  // not have the key.
   const std::optional<std::string_view>& of(size_t key) const { return values_[key]; }
 
  private:
   friend class GuardedKeys;
 
   std::vector<std::optional<std::string_view>> values_;
-  std::vector<uint32_t> present_;  // what the next request has to clear
+  std::vector<uint32_t> present_;  // the keys that the next request must clear
 };
 
-// What a rule asks of a guarded key.
+// The value that a rule requires for a guarded key.
 struct MetadataCondition {
   uint32_t key;
   std::string_view value;
@@ -39,24 +40,24 @@ struct MetadataCondition {
 
 class GuardedKeys {
  public:
-  // Which of the keys count, by index: those that the rules of a listener name.
+  // Selects keys by index, for the rules of one listener.
   using Subset = std::vector<bool>;
 
-  // The keys get their order as indexes. Their text must outlive this.
+  // The index of a key is its position in the set. The text of the keys must outlive this object.
   explicit GuardedKeys(const std::set<std::string_view>& keys);
 
   size_t size() const { return keys_.size(); }
-  // Of one of the keys.
+  // `key` must be one of the keys.
   uint32_t IndexOf(std::string_view key) const;
 
-  // Finds the values of the keys in `subset`. INVALID_ARGUMENT if one of them stands there twice,
-  // or not as it is written here; if there are several such keys, the first of them is named.
+  // Finds the values of the keys in `subset`. Returns INVALID_ARGUMENT if the request has one of
+  // them twice or in another case of letters, and names the first such key.
   ttrpc::Status Find(std::span<const ttrpc::MetadataEntry> metadata, const Subset& subset,
                      GuardedValues* found) const;
 
  private:
-  // A hash table with open addressing, at most half full. Only the configuration puts keys into it:
-  // what a peer sends is looked up, and cannot make it slow.
+  // A hash table with open addressing, at most half full. Only keys of the configuration are
+  // inserted, so a peer cannot make it slow.
   struct Slot {
     uint32_t hash = 0;
     uint32_t key = kNone;
@@ -67,10 +68,10 @@ class GuardedKeys {
 
   std::vector<std::string_view> keys_;
   std::vector<Slot> slots_;
-  uint64_t lengths_ = 0;  // bit by length of a key: most entries need no more than this
+  uint64_t lengths_ = 0;  // a bit for each length of a key, which rules out most entries
 };
 
-// Whether all the conditions of a rule are met.
+// Whether the values meet all conditions of a rule.
 inline bool MetadataHolds(std::span<const MetadataCondition> conditions,
                           const GuardedValues& values) {
   for (const MetadataCondition& condition : conditions) {

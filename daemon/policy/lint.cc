@@ -23,7 +23,7 @@ bool Admits(const RuleConfig& rule) {
   return rule.action == RuleConfig::Action::kAllow && rule.enforce;
 }
 
-// By listener, the first of `rules` that is for it and has the property; null: none.
+// Returns, for each listener, the first rule that applies to it and has the property, or null.
 template <typename Property>
 std::vector<const RuleConfig*> FirstByListener(const Config& config, const Property& property) {
   std::vector<const RuleConfig*> first(config.listeners.size());
@@ -34,7 +34,7 @@ std::vector<const RuleConfig*> FirstByListener(const Config& config, const Prope
     }
     if (!rule.every_listener) continue;
     std::replace(first.begin(), first.end(), static_cast<const RuleConfig*>(nullptr), &rule);
-    break;  // nothing is left to find
+    break;  // every listener has a rule now
   }
   return first;
 }
@@ -49,7 +49,7 @@ class Linter {
 
   std::vector<ConfigError> Run() {
     if (config_.listeners.empty()) {
-      Warn({.file = config_.file}, "there is no [[listener]], so that nothing is served");
+      Warn({.file = config_.file}, "there is no [[listener]], so nothing is served; add one");
     }
     const auto admitting = FirstByListener(config_, Admits);
     const auto open = FirstByListener(config_, IsForEverybody);
@@ -74,23 +74,25 @@ class Linter {
 
  private:
   void Warn(SourcePosition position, std::string message) {
-    warnings_.push_back({std::move(position), std::move(message)});
+    warnings_.push_back(ConfigWarning(std::move(position), std::move(message)));
   }
 
   void WarnOfNobody(const ListenerConfig& listener) {
-    Warn(listener.position, "listener " + QuoteShort(listener.name) +
-                                " admits nobody: no enforced allow rule is for it");
+    Warn(listener.position, "no enforced allow rule applies to listener " +
+                                QuoteShort(listener.name) +
+                                ", so it admits nobody; add a rule, or remove the listener");
   }
 
-  // Neither the socket's mode nor a rule keeps anybody away.
+  // Warns if neither the mode of the socket nor a rule keeps anyone from making calls.
   void CheckOpenDoor(const ListenerConfig& listener, const RuleConfig& rule) {
     const auto* address = std::get_if<ttrpc::Address>(&listener.address);
-    if (address == nullptr) return;  // its mode is set elsewhere
+    if (address == nullptr) return;  // the .socket unit sets the mode
     const bool abstract = address->kind() == ttrpc::Address::Kind::kUnixAbstract;
     if (!abstract && (listener.access.mode & 0002U) == 0) return;
-    Warn(listener.position, "listener " + QuoteShort(listener.name) +
-                                (abstract ? " is abstract" : " lets everybody connect") +
-                                ", and rule " + QuoteShort(rule.name) + " allows everybody");
+    Warn(listener.position,
+         "every local user can connect to listener " + QuoteShort(listener.name) + ", and rule " +
+             QuoteShort(rule.name) + " allows calls of every user; name users in the rule, or " +
+             (abstract ? "use unix:///abs/path with a stricter mode" : "set a stricter mode"));
   }
 
   void CheckUse() {
@@ -101,12 +103,13 @@ class Linter {
     for (size_t i = 0; i < used.size(); ++i) {
       if (used[i]) continue;
       const BackendConfig& backend = config_.backends[i];
-      Warn(backend.position, "backend " + QuoteShort(backend.name) + " is used by no rule");
+      Warn(backend.position, "no rule uses backend " + QuoteShort(backend.name) +
+                                 "; remove it, or name it in a rule");
     }
   }
 
-  // Only whole rules are compared: several earlier ones that together leave nothing to a listener
-  // or a pattern of this one are not seen. Returns false if the rule can never match.
+  // Returns false if the rule can never match. Only single rules are compared, so that earlier
+  // rules which match everything only together go unnoticed.
   bool CheckReach(size_t index, BlockerIndex* blockers) {
     static const std::vector<MethodPattern> kEvery = {{"*", "*"}};
     const RuleConfig& rule = config_.rules[index];
@@ -119,14 +122,14 @@ class Linter {
     }
     if (!first) return true;
     const RuleConfig& blocker = config_.rules[*first];
-    Warn(rule.position, "rule " + QuoteShort(rule.name) + " can never match: rule " +
+    Warn(rule.position, "rule " + QuoteShort(rule.name) + " can never match, because rule " +
                             QuoteShort(blocker.name) + " at " + blocker.position.ToString() +
-                            " matches before it");
+                            " matches before it; reorder the rules, or remove this one");
     return false;
   }
 
-  // If earlier rules take every call to `method` that the rule would match, on each of its
-  // listeners, the one that does so on the first of them.
+  // If, on each listener of the rule, an earlier rule takes every call to `method` that the rule
+  // would match, returns the earlier rule for the first listener. Returns nothing otherwise.
   std::optional<size_t> FindBlockerEverywhere(size_t index, const MethodPattern& method,
                                               BlockerIndex* blockers) const {
     const RuleConfig& rule = config_.rules[index];
@@ -151,39 +154,40 @@ class Linter {
     if (rule.groups) CheckOverflowIn(owner, *rule.groups, "gid", overflow_.gid);
   }
 
-  // What has a set of ids, for messages.
+  // The rule or the section that has a set of ids, for messages.
   struct Owner {
     SourcePosition position;
     std::string label;
   };
 
-  // "*" is not warned about: that it leaves the overflow id out is what most users expect.
+  // There is no warning for "*", since most users expect that it does not match the overflow id.
   void CheckOverflowIn(const Owner& owner, const IdSet& ids, const char* what, uint32_t overflow) {
     const std::string id = std::string(what) + " " + std::to_string(overflow);
     if (std::find(ids.exact.begin(), ids.exact.end(), overflow) != ids.exact.end()) {
-      Warn(owner.position, owner.label + " allows " + id +
-                               ", as which everybody without a mapping in a user namespace shows");
+      Warn(owner.position, owner.label + " allows " + id + ", which the kernel reports for every " +
+                               what + " without a mapping; remove it unless you mean all of them");
       return;
     }
     for (const IdRange& range : ids.ranges) {
       if (overflow < range.first || overflow > range.last) continue;
-      Warn(owner.position, owner.label + ": range \"" + std::to_string(range.first) + "-" +
-                               std::to_string(range.last) + "\" leaves out the overflow " + id +
-                               ", which must be written out to be allowed");
+      Warn(owner.position, owner.label + " has the range \"" + std::to_string(range.first) + "-" +
+                               std::to_string(range.last) +
+                               "\", which does not match the overflow " + id + "; list " +
+                               std::to_string(overflow) + " as well to allow it");
       return;
     }
   }
 
-  // A server of ttrpc's Go implementation ends when a unary method gets data. Which methods stream
-  // is known to the server alone, so that a pattern cannot leave out those that do not.
+  // A server that uses ttrpc's Go implementation crashes when a unary method receives data. Only
+  // the server knows which methods stream, so a pattern cannot exclude the others.
   void CheckStreams(const RuleConfig& rule) {
     if (rule.action != RuleConfig::Action::kAllow || !rule.streams) return;
     for (const MethodPattern& pattern : rule.methods) {
       if (IsExact(pattern.service) && IsExact(pattern.method)) continue;
       Warn(rule.position,
-           "rule " + QuoteShort(rule.name) + ": streams = true with the pattern " +
+           "rule " + QuoteShort(rule.name) + " has streams = true and the pattern " +
                QuoteShort("/" + FullName(pattern)) +
-               " lets clients send data to methods that do not stream, which ends a server of "
+               ", so clients can send data to methods that do not stream, which crashes servers of "
                "ttrpc's Go implementation; name the methods that stream");
       return;
     }
@@ -195,23 +199,23 @@ class Linter {
                     "uid", overflow_.uid);
     if (!config_.admin->users.any) return;
     Warn(config_.admin->position,
-         "[admin] users has \"*\": everybody who can connect to it sees all calls and can stop the "
-         "daemon; name the users");
+         "users in [admin] contains \"*\", so everyone who can connect can see all calls and stop "
+         "the daemon; name the users");
   }
 
-  // Refusals, denials and shadow decisions are held to rate_per_user and bytes_per_user; allowed
-  // calls are held to nothing, so that their users can make the audit as large as they like.
+  // Lines about refusals, denials and shadow decisions are limited by rate_per_user and
+  // bytes_per_user. Lines about allowed calls have no limit, so their users can fill the disk.
   void CheckAudit() {
     if (config_.limits.requests_per_second_per_user != 0) return;
     const std::string why =
-        " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
-        "number of audit lines";
+        " lets every allowed user cause any number of audit lines; "
+        "set requests_per_second_per_user in [limits]";
     if (config_.audit.calls == AuditCalls::kAll) {
-      Warn({.file = config_.file}, "[audit] calls = \"all\"" + why);
+      Warn({.file = config_.file}, "calls = \"all\" in [audit]" + why);
     }
     for (const RuleConfig& rule : config_.rules) {
       if (!Admits(rule) || rule.audit != AuditCalls::kAll) continue;
-      Warn(rule.position, "rule " + QuoteShort(rule.name) + ": audit = \"all\"" + why);
+      Warn(rule.position, "audit = \"all\" in rule " + QuoteShort(rule.name) + why);
     }
   }
 

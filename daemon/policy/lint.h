@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lint: what is correct in a configuration and yet hardly meant. Pure; any thread.
+// Lint: finds parts of a configuration that are valid but probably a mistake. Pure; any thread.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@
 
 namespace proxyd {
 
-// The warnings of --check: a rule that can never match since others before it always do, a backend
-// that no rule uses, a listener on which no allow rule admits anyone, overflow ids that an allow
-// rule writes out, ranges that leave them out, an audit that clients can make grow, rules that do
-// not do together what each seems to say (rule_pairs.h), and so on.
+// Returns the warnings of --check. Examples are a rule that can never match because of earlier
+// rules, a backend that no rule uses, a listener that admits nobody, an allow rule for an overflow
+// id, an audit that clients can make grow without limit, and pairs of rules that conflict
+// (rule_pairs.h).
 std::vector<ConfigError> Lint(const Config& config, OverflowIds overflow);
 
 }  // namespace proxyd

@@ -19,8 +19,8 @@ bool InRanges(const IdSet& set, uint32_t id) {
 
 bool Contains(const IdSet& set, uint32_t id, uint32_t overflow, Action action) {
   if (std::find(set.exact.begin(), set.exact.end(), id) != set.exact.end()) return true;
-  // The overflow id stands for an unknown one: an allow rule must have it written out, while a deny
-  // rule takes it for the number that it shows as. EffectiveIds() says the same.
+  // An allow rule must list the overflow id itself, since it may be any unmapped id. A deny rule
+  // treats it as an ordinary number. EffectiveIds() must agree.
   if (action == Action::kAllow && id == overflow) return false;
   return set.any || InRanges(set, id);
 }
@@ -40,8 +40,8 @@ void AppendWithout(const IdRange& range, std::optional<uint32_t> left_out, IdRan
   if (*left_out < range.last) out->push_back({*left_out + 1, range.last});
 }
 
-// Whether some text matches both parts. `meets[j]` says whether the characters of `a` so far and
-// the first j of `b` can match the same text.
+// Whether some text matches both parts. `meets[j]` is true if the characters of `a` so far and the
+// first j of `b` can match the same text.
 bool PartsMeet(std::string_view a, std::string_view b) {
   std::vector<bool> meets(b.size() + 1);
   meets[0] = true;
@@ -51,7 +51,7 @@ bool PartsMeet(std::string_view a, std::string_view b) {
     meets[0] = diagonal && c == '*';
     for (size_t j = 0; j < b.size(); ++j) {
       const bool above = meets[j + 1];
-      // A star ends here, or takes one more of the other's characters.
+      // A star ends here, or matches one more character of the other part.
       meets[j + 1] = c == '*' || b[j] == '*' ? above || meets[j] : c == b[j] && diagonal;
       diagonal = above;
     }
@@ -78,8 +78,8 @@ IdRanges Normalize(IdRanges ranges) {
 bool MatchPattern(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
-  // If what follows the last star does not match, the star takes one more character. Going back
-  // further cannot help, since the last star can take whatever an earlier one could.
+  // If the text after the last star does not match, the star takes one more character. Earlier
+  // stars need no second try, since the last star can take whatever they could.
   size_t after_star = std::string_view::npos;
   size_t star_end = 0;
   while (t < text.size()) {
@@ -109,8 +109,8 @@ bool MatchesAll(std::string_view pattern) {
 
 bool IsExact(std::string_view pattern) { return pattern.find('*') == std::string_view::npos; }
 
-// `narrow` is read as text: only a star of `wide` can take a star of it, and that takes whatever
-// the star stands for just as well.
+// `narrow` is matched as text. Only a star of `wide` matches a star in it, and that star also
+// matches any text in its place.
 bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow) {
   return MatchPattern(wide.service, narrow.service) && MatchPattern(wide.method, narrow.method);
 }

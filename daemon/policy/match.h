@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers for one rule by itself: whom and what it matches, and whether that includes all that
-// another rule matches. Nothing else decides what a pattern or an id matches; the index of
-// policy.h only leaves out rules that could not match. These are pure functions over values, for
-// any thread. policy.h says which rule decides.
+// Answers questions about single rules: which users and methods a rule matches, and whether it
+// matches everything that another rule matches. Only this code decides what a pattern or an id
+// matches; the index of policy.h just skips rules that could not match. policy.h decides which rule
+// applies. Pure functions over values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,9 @@
 
 namespace proxyd {
 
-// Patterns.
-
-// True if `pattern`, one part of a method pattern, matches the whole of `text`. `*` matches any run
-// of characters but `/`, also an empty one. The cost is at worst the product of the lengths, and
-// usually their sum.
+// True if `pattern`, one part of a method pattern, matches all of `text`. `*` matches any run of
+// characters except `/`, and also an empty run. The cost is usually the sum of the lengths, and at
+// worst their product.
 bool MatchPattern(std::string_view pattern, std::string_view text);
 
 bool MatchMethod(const MethodPattern& pattern, const MethodName& name);
@@ -33,40 +31,38 @@ bool MatchMethod(const MethodPattern& pattern, const MethodName& name);
 bool MatchesAll(std::string_view pattern);
 bool IsExact(std::string_view pattern);
 
-// Whether `wide` matches whatever `narrow` matches. The answer is exact as long as there is a
-// character, other than `/`, that `wide` does not have; else a no may be wrong, but never a yes.
+// Whether `wide` matches everything that `narrow` matches. The answer is exact if there is a
+// character, other than `/`, that `wide` does not contain. Otherwise false may be wrong, but true
+// is always right.
 bool PatternCovers(const MethodPattern& wide, const MethodPattern& narrow);
 
 // Whether some method matches both.
 bool PatternsMeet(const MethodPattern& a, const MethodPattern& b);
 
-// SERVICE/METHOD. What covers a pattern also covers it in this form, since `*` matches no slash.
+// Returns SERVICE/METHOD. A pattern that covers another one also covers it in this form, since `*`
+// matches no slash.
 std::string FullName(const MethodPattern& pattern);
 
-// Users and groups.
-
-// Whether the rule's users and groups fit the identity (both, where both are given). An allow rule
-// that names nobody fits nobody; a deny rule that names nobody fits everyone. An allow rule matches
-// the overflow ids only where they are written out.
+// Whether the users and groups of the rule match the identity; if the rule has both, both must
+// match. Without either, an allow rule matches nobody and a deny rule matches everyone. An allow
+// rule matches an overflow id only if it lists that id itself.
 bool FitsIdentity(const RuleConfig& rule, const Identity& identity, OverflowIds overflow);
 
-// Sorted, and no two of them touch, so that a range is covered only if one element holds all of it.
+// Sorted ranges that neither overlap nor touch, so that one element contains any covered range.
 using IdRanges = std::vector<IdRange>;
 
-// The ids that `users` or `groups` of a rule with this action match, for the same overflow id; all
-// ids where the rule has none.
+// The ids that `users` or `groups` of a rule with this action match. These are all ids if the rule
+// does not have the key.
 IdRanges EffectiveIds(const std::optional<IdSet>& ids, RuleConfig::Action action,
                       uint32_t overflow);
 
-// Whether `wide` holds each id that `narrow` holds.
+// Whether `wide` contains every id of `narrow`.
 bool RangesCover(const IdRanges& wide, const IdRanges& narrow);
 
 // Whether some id is in both.
 bool RangesMeet(const IdRanges& a, const IdRanges& b);
 
-// Metadata.
-
-// Whether each of the rule's metadata conditions is an entry, exactly.
+// Whether each metadata condition of the rule is exactly equal to an entry.
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata);
 
 }  // namespace proxyd

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The index. Rules that are for every listener are indexed once; each listener has an index of the
-// rules that name it. In an index each method pattern of a rule stands in one of three places, by
-// how much of it is spelled out. A check looks into both indexes, into the place for its method,
-// the one for its service and the one for the rest, and walks them together in the order of the
+// The index of a Policy. Rules without `listeners` share one index, and each listener has an index
+// of the rules that name it. An index has three kinds of lists: for a method, for a service, and
+// for all other patterns. A check merges up to three lists of each index in the order of the
 // rules.
 #include "policy/policy.h"
 
@@ -21,13 +20,13 @@
 
 namespace proxyd {
 
-// Views point into the Config, which outlives the Policy.
+// The views point into the Config, which outlives the Policy.
 struct Policy::RuleIndex {
-  // A rule, and what is still to be matched of one of its patterns: an empty view is matched
-  // already (a pattern itself is never empty).
+  // A rule, with the parts of one of its patterns that must still be matched. An empty view matches
+  // anything; a part of a pattern itself is never empty.
   struct Entry {
-    uint32_t rule;      // index into Config::rules
-    uint32_t position;  // in `rules`
+    uint32_t rule;      // index in Config::rules
+    uint32_t position;  // index in `rules`
     std::string_view service;
     std::string_view method;
   };
@@ -36,17 +35,18 @@ struct Policy::RuleIndex {
   struct MethodNameHash {
     size_t operator()(const MethodName& name) const {
       const size_t hash = std::hash<std::string_view>()(name.service);
-      // So that equal services and methods do not cancel out.
+      // The factor keeps equal services and methods from cancelling out.
       return hash * 31 + std::hash<std::string_view>()(name.method);
     }
   };
 
-  std::vector<uint32_t> rules;  // by position: index into Config::rules, ascending
-  std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // both spelled out
-  std::unordered_map<std::string_view, Entries> by_service;           // only the service
-  Entries others;
-  std::unordered_set<std::string_view> services;  // of by_method
-  // The keys that any of its rules names; a listener's own index has the common ones, too.
+  std::vector<uint32_t> rules;  // indices in Config::rules, ascending
+  std::unordered_map<MethodName, Entries, MethodNameHash> by_method;  // patterns without `*`
+  std::unordered_map<std::string_view, Entries> by_service;           // `*` only in the method
+  Entries others;  // `*` in the service, or a deny rule without methods
+  std::unordered_set<std::string_view> services;  // the services in by_method
+  // The metadata keys of its rules. The index of a listener also includes those of the common
+  // index.
   GuardedKeys::Subset guarded;
 
   void Add(size_t rule_index, const RuleConfig& rule);
@@ -55,8 +55,8 @@ struct Policy::RuleIndex {
   size_t entries() const;
 
   struct Found {
-    std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each ascending
-    MethodLabels labels;                          // empty: not spelled out here
+    std::array<std::span<const Entry>, 3> lists;  // the entries that may match, each list ascending
+    MethodLabels labels;                          // empty unless a rule spells them out
   };
   Found Find(const ttrpc::RequestView& request) const;
 
@@ -64,13 +64,13 @@ struct Policy::RuleIndex {
   void AddPattern(const Entry& rule, const MethodPattern& pattern);
 };
 
-// What a request may match of both indexes of a listener.
+// The entries of both indexes of a listener that a request may match.
 struct Policy::Found {
   struct List {
     std::span<const RuleIndex::Entry> entries;
-    size_t offset;  // of their positions in an Admission
+    size_t offset;  // position in an Admission = offset + position in the index
   };
-  std::array<List, 6> lists;  // the first `count` of them
+  std::array<List, 6> lists;  // only the first `count` are used
   size_t count = 0;
   MethodLabels labels;
 };
@@ -86,7 +86,7 @@ void Policy::RuleIndex::Add(size_t rule_index, const RuleConfig& rule) {
 }
 
 void Policy::RuleIndex::AddPattern(const Entry& rule, const MethodPattern& pattern) {
-  // Matches nothing, and must not be mistaken for "matched already".
+  // An empty part matches nothing, but in an Entry it would match anything.
   if (pattern.service.empty() || pattern.method.empty()) return;
   Entry entry = rule;
   if (!MatchesAll(pattern.method)) entry.method = pattern.method;
@@ -212,9 +212,9 @@ size_t Policy::entries() const {
   return count;
 }
 
-// Calls `visit(rule, position)` for each rule of a listener, in order: the index into
-// Config::rules, and the position that an Admission knows it by. Those that name the listener come
-// first in it, so that peers of few such rules need few bits.
+// Calls `visit(rule, position)` for each rule of a listener, in order: the index in Config::rules,
+// and the position in an Admission. The rules that name the listener have the first positions, so
+// that few such rules need few bits.
 template <typename Visit>
 void Policy::ForEachRule(size_t listener, const Visit& visit) const {
   const std::span<const uint32_t> common = common_->rules;
@@ -237,7 +237,7 @@ void Policy::ForEachRule(size_t listener, const Visit& visit) const {
 Admission Policy::Admit(size_t listener, const Identity& identity) const {
   Admission admission;
   admission.listener_ = static_cast<uint32_t>(listener);
-  // No credentials: whoever asks should have closed the connection already.
+  // Without credentials there is no identity, and the caller should have closed the connection.
   if (identity.uid == static_cast<uid_t>(-1) || identity.gid == static_cast<gid_t>(-1)) {
     return admission;
   }
@@ -263,7 +263,7 @@ ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
   return guarded_.Find(metadata, own != nullptr ? own->guarded : common_->guarded, found);
 }
 
-// Both indexes' lists; the labels are those of the index that knows more of the request.
+// Combines the lists of both indexes. The labels come from the index that spells out more.
 Policy::Found Policy::Find(const Admission& admission, const ttrpc::RequestView& request) const {
   constexpr std::string_view kOther = "other";
   Found found;
@@ -273,7 +273,7 @@ Policy::Found Policy::Find(const Admission& admission, const ttrpc::RequestView&
       if (!list.empty()) found.lists[found.count++] = {.entries = list, .offset = offset};
     }
     if (found.labels.service.empty()) found.labels.service = part.labels.service;
-    // A method's name alone says nothing: it goes with its service.
+    // The label of a method is valid only together with its service.
     if (found.labels.method.empty() && !part.labels.method.empty()) found.labels = part.labels;
   };
   const RuleIndex* own = own_[admission.listener_].get();
@@ -317,7 +317,7 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
       verdict.rule = rule_index;
       return verdict;
     }
-    // More than one pattern of a rule may match.
+    // A rule is added once, although several of its patterns may match.
     if (verdict.shadows.empty() || verdict.shadows.back() != rule_index) {
       verdict.shadows.push_back(rule_index);
     }

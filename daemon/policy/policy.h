@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Policy: who may do what. An immutable index over the rules of a Config; pure functions over
-// values, no I/O, no clock; any thread (an Admission belongs to one). Denies by default. Replaced
-// whole when the configuration is.
+// Policy: decides who may call what. It is an immutable index over the rules of a Config, and
+// denies by default. A reload replaces it as a whole. Pure functions over values, without I/O or a
+// clock; any thread, but an Admission belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -22,22 +22,22 @@
 
 namespace proxyd {
 
-// What the kernel says of a peer.
+// The identity of a peer, as the kernel reports it.
 struct Identity {
   uid_t uid;
   gid_t gid;
-  // Supplementary, or what a GroupFilter has left of them; borrowed for the call.
+  // All supplementary groups, or those that a GroupFilter keeps; borrowed for the call.
   std::span<const gid_t> groups;
 };
 
-// The ids as which unmapped ids show (ttrpc::OverflowUid, OverflowGid).
+// The ids that the kernel reports for unmapped ids (ttrpc::OverflowUid, OverflowGid).
 struct OverflowIds {
   uid_t uid;
   gid_t gid;
 };
 
-// A request's service and method where rules spell them out, `other` where not: a set that no peer
-// can add to. Views into the configuration.
+// The service and method of a request as labels of metrics. A name that no rule spells out is
+// `other`, so that peers cannot add labels. The views are of the configuration.
 struct MethodLabels {
   std::string_view service;
   std::string_view method;
@@ -45,28 +45,29 @@ struct MethodLabels {
 
 struct Verdict {
   bool allowed = false;
-  // Index into Config::rules of the rule that decided; none: nothing matched.
+  // The index in Config::rules of the rule that decided, or nothing if no rule matched.
   std::optional<size_t> rule;
-  // Rules with enforce = false that would have decided, in order; the call went on past them.
+  // Matching rules with enforce = false before the one that decided, in order.
   std::vector<size_t> shadows;
-  // The service and the method alone decided: any request for them under this admission gets the
-  // same verdict, whatever its metadata.
+  // True if only the service and the method mattered. Any request for them under this admission
+  // then gets the same verdict, whatever its metadata.
   bool by_names_alone = true;
   MethodLabels labels;
 
-  // Policy::Decide() remembers such a verdict: it allows, and has nothing else to report.
+  // Whether Policy::Decide() may remember the verdict, which allows and has nothing else to report.
   bool repeatable() const { return allowed && by_names_alone && shadows.empty(); }
 };
 
-// The rules of one listener that fit one identity: made when a peer connects, asked for each of its
-// calls. It holds positions in the Policy that made it and views of that policy's configuration, so
-// it is meaningless to any other policy and must not be asked after its own is gone.
+// The rules of one listener that match one identity. It is made when a peer connects, and used for
+// each of the peer's calls. HAZARD: it has positions in the Policy that made it, and views of the
+// configuration of that policy, so it must not be used with another policy, nor outlive its own.
 class Admission {
  public:
-  // False: no enforced allow rule could ever match; the connection is closed before a byte is read.
+  // False if no enforced allow rule could ever match. The connection must then be closed before
+  // anything is read from it.
   bool admitted() const { return admitted_; }
 
-  // Whether Policy::Decide() will answer for this method from memory. Such names have been checked.
+  // Whether Policy::Decide() will answer for this method from memory. The names are valid then.
   bool Remembers(const ttrpc::RequestView& request) const {
     return remembered_ != nullptr && request.method == remembered_->method &&
            request.service == remembered_->service;
@@ -76,8 +77,8 @@ class Admission {
   friend class Policy;
   static constexpr size_t kWordBits = 64;
 
-  // The last repeatable verdict, since most peers call the same method again and again. The strings
-  // keep their memory for the next one.
+  // The last repeatable verdict, since most peers call the same method repeatedly. The memory of
+  // the strings is reused.
   struct Remembered {
     std::string service;
     std::string method;
@@ -89,11 +90,11 @@ class Admission {
 
   uint32_t listener_ = 0;
   bool admitted_ = false;
-  // By position among the listener's rules, see ForEachRule(). There is one of these for each
-  // connection, idle or not: up to kWordBits rules need no memory of their own.
+  // A bit for each rule of the listener, by its position in ForEachRule(). Since every connection
+  // has an Admission, up to kWordBits rules need no allocation.
   uint64_t first_ = 0;
   std::vector<uint64_t> rest_;
-  std::unique_ptr<Remembered> remembered_;  // null: it has allowed nothing yet
+  std::unique_ptr<Remembered> remembered_;  // null until a verdict is remembered
 };
 
 class Policy {
@@ -104,45 +105,46 @@ class Policy {
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
-  // `listener`: index into Config::listeners, or no_listener(). An identity whose uid or gid is -1
-  // fits no rule.
+  // `listener` is an index in Config::listeners, or no_listener(). An identity whose uid or gid is
+  // -1 matches no rule.
   //
-  // "Could ever match" is decided rule by rule: an enforced allow rule that fits the identity could
-  // match unless each of its method patterns is covered by a pattern of one enforced deny rule that
-  // stands before it, fits too, and asks for no metadata that the allow rule does not ask for.
-  // (Several deny rules that cover a pattern only between them do not count: the peer is admitted
-  // and its calls are denied.)
+  // An enforced allow rule that matches the identity could match a call unless earlier deny rules
+  // cover each of its method patterns. A deny rule covers a pattern if it is enforced, matches the
+  // identity, has a pattern that covers it, and requires no metadata that the allow rule does not
+  // require. A pattern that several deny rules cover only together does not count as covered: the
+  // peer is admitted, and its calls are denied.
   Admission Admit(size_t listener, const Identity& identity) const;
 
-  // INVALID_ARGUMENT if a metadata key that any rule of the listener names, enforced or not, stands
-  // in the request more than once, or not in lower case. `found`, which may have been used before,
-  // is what Check() asks for the values of such keys.
+  // Returns INVALID_ARGUMENT if the request has a metadata key that any rule of the listener names,
+  // enforced or not, more than once or not in lower case. Stores the values of such keys in
+  // `found`, for Check(). `found` may have been used before.
   ttrpc::Status CheckGuardedMetadata(const Admission& admission,
                                      std::span<const ttrpc::MetadataEntry> metadata,
                                      GuardedValues* found) const;
 
-  // First match wins. The service and method are those of a request whose names were checked, and
-  // its metadata has passed CheckGuardedMetadata(), which found `values`. Cost does not grow with
-  // the number of rules that spell out other methods; no memory is allocated but for shadows.
+  // Decides a call; the first match wins. The names of the request must be valid, and `values` must
+  // come from CheckGuardedMetadata() for its metadata. The cost does not grow with the number of
+  // rules that spell out other methods. Only shadows allocate memory.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request,
                 const GuardedValues& values) const;
 
-  // The same verdict as Check(), which is where it comes from; this is how a call is decided. If
-  // the verdict is repeatable, `admission` remembers it, and the next request for the same method
-  // costs two comparisons and no memory. A new admission remembers nothing, so a reload forgets.
+  // Returns the same verdict as Check(), and remembers a repeatable verdict in `admission`, so that
+  // the next request for the same method costs two comparisons and no memory. A reload makes new
+  // admissions, which remember nothing. The daemon decides every call with this function.
   Verdict Decide(Admission* admission, const ttrpc::RequestView& request,
                  const GuardedValues& values) const;
 
-  // As in the verdict about it: of the rules of the admission's listener.
+  // Returns the labels that the verdict about the request would have.
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;
 
   OverflowIds overflow() const { return overflow_; }
-  // In the place of a listener: the rules that name none decide, of a peer whose own is gone.
+  // Takes the place of a listener that was removed. Only rules without `listeners` apply to its
+  // peers.
   size_t no_listener() const { return own_.size() - 1; }
-  // What these rules need to know of a peer's groups. May outlive the policy.
+  // Selects the groups of a peer that these rules need. The filter may outlive the policy.
   const std::shared_ptr<const GroupFilter>& group_filter() const { return group_filter_; }
-  // How much the index holds: what is in proportion to the rules, their patterns and the listeners
-  // that they name, and not to rules times listeners.
+  // The size of the index, for tests. It is in proportion to the rules, their patterns and the
+  // listeners that they name, and not to the product of rules and listeners.
   size_t entries() const;
 
  private:
@@ -158,9 +160,10 @@ class Policy {
   std::shared_ptr<const GroupFilter> group_filter_;
   DenyCover deny_cover_;
   const GuardedKeys guarded_;
-  std::vector<std::vector<MetadataCondition>> conditions_;  // by index into Config::rules
+  std::vector<std::vector<MetadataCondition>> conditions_;  // by index in Config::rules
   std::unique_ptr<RuleIndex> common_;                       // the rules for every listener
-  // By listener, the rules that name it; null: there are none, as at no_listener().
+  // For each listener, the rules that name it. The last element is for no_listener(). Null if there
+  // are none.
   std::vector<std::unique_ptr<RuleIndex>> own_;
 };
 

@@ -17,11 +17,11 @@ namespace {
 
 using Action = RuleConfig::Action;
 
-// Each takes well below a microsecond, as a rule.
+// The limit on comparisons, most of which take much less than a microsecond.
 constexpr size_t kMostPairs = 10'000'000;
 
-// No system hands out ids from here on to accounts, while subordinate ids (subuid(5)) begin at
-// 100000 by default.
+// Systems assign only smaller ids to accounts, while subordinate ids (subuid(5)) begin at 100000 by
+// default.
 constexpr uint32_t kFirstSubordinate = 65536;
 
 struct Who {
@@ -44,7 +44,7 @@ bool MethodsMeet(const RuleConfig& a, const RuleConfig& b) {
   });
 }
 
-// Whether a call can have what both ask for.
+// Whether one call can meet the metadata conditions of both rules.
 bool MetadataMeets(const RuleConfig& a, const RuleConfig& b) {
   return std::all_of(a.metadata.begin(), a.metadata.end(), [&b](const auto& condition) {
     const auto other = b.metadata.find(condition.first);
@@ -52,7 +52,8 @@ bool MetadataMeets(const RuleConfig& a, const RuleConfig& b) {
   });
 }
 
-// Whether `rule` takes all calls to one of the patterns of `later`, as far as metadata goes.
+// Whether `rule` matches all calls to one of the patterns of `later`, judged by methods and
+// metadata.
 bool TakesAMethod(const RuleConfig& rule, const RuleConfig& later) {
   if (!std::includes(later.metadata.begin(), later.metadata.end(), rule.metadata.begin(),
                      rule.metadata.end())) {
@@ -100,7 +101,7 @@ class PairLinter {
   }
 
  private:
-  // Of the rules after `index` that allow, the first of which `matches` is true.
+  // Returns the first allow rule after `index` for which `matches` is true.
   template <typename Matches>
   std::optional<size_t> FindAllowAfter(size_t index, const Matches& matches) {
     for (size_t later = index + 1; later < config_.rules.size(); ++later) {
@@ -120,20 +121,20 @@ class PairLinter {
     });
     if (!later) return;
     const RuleConfig& narrow = config_.rules[*later];
-    Warn(rule, "names no listeners, and leads calls on listener " +
+    Warn(rule, "has no listeners, so it sends calls on listener " +
                    QuoteShort(config_.listeners[narrow.listeners.front()].name) + " to backend " +
                    QuoteShort(config_.backends[rule.backend].name) + " before " + Named(narrow) +
-                   " leads them to backend " + QuoteShort(config_.backends[narrow.backend].name) +
-                   "; name the listeners that it is for");
+                   " can send them to backend " +
+                   QuoteShort(config_.backends[narrow.backend].name) + "; add listeners to it");
   }
 
-  // Whether `allow` may decide a call that `deny` is for, were it not for users and groups.
+  // Whether `allow` may match a call that `deny` also matches, apart from users and groups.
   bool IsBehind(const RuleConfig& deny, const RuleConfig& allow) const {
     return ListenersMeet(deny, allow) && MetadataMeets(deny, allow) && MethodsMeet(deny, allow);
   }
 
-  // A client cannot choose which groups and uids it is given, but which of them it drops: groups by
-  // setgroups(2) in a user namespace of its own, its uid by a subordinate one.
+  // A client cannot choose the groups and uids that it is given, but it can drop them: groups by
+  // setgroups(2) in a user namespace of its own, and its uid by using a subordinate one.
   void CheckEvasion(size_t index) {
     const RuleConfig& rule = config_.rules[index];
     const Who& denied = who_[index];
@@ -143,9 +144,9 @@ class PairLinter {
                RangesMeet(denied.users, who_[other].users) && IsBehind(rule, allow);
       });
       if (later) {
-        Warn(rule, "denies by groups, which a client can drop, and " +
+        Warn(rule, "denies calls by group, but a client can drop a group, and then " +
                        Named(config_.rules[*later]) +
-                       " then allows it; allow what is wanted, by groups");
+                       " allows them; allow only the groups that need access instead");
       }
     }
     if (rule.users) {
@@ -154,10 +155,11 @@ class PairLinter {
                RangesMeet(denied.users, who_[other].users) && IsBehind(rule, allow);
       });
       if (later) {
-        Warn(rule, "denies by users, who can call with a subordinate uid, and " +
-                       Named(config_.rules[*later]) +
-                       " then allows them; allow what is wanted, by users or ranges such as "
-                       "\"1000-59999\"");
+        Warn(rule,
+             "denies calls by user, but a user can call with a subordinate uid, and then " +
+                 Named(config_.rules[*later]) +
+                 " allows them; allow only the users that need access instead, or a range such "
+                 "as \"1000-59999\"");
       }
     }
   }
@@ -166,7 +168,7 @@ class PairLinter {
     return "rule " + QuoteShort(rule.name) + " at " + rule.position.ToString();
   }
   void Warn(const RuleConfig& rule, const std::string& what) {
-    warnings_.push_back({rule.position, "rule " + QuoteShort(rule.name) + " " + what});
+    warnings_.push_back(ConfigWarning(rule.position, "rule " + QuoteShort(rule.name) + " " + what));
   }
 
   const Config& config_;

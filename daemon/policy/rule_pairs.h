@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Warnings of --check about two rules that do not do together what each seems to say. Pure; any
+// Warnings of --check about two rules, one of which defeats the purpose of the other. Pure; any
 // thread.
 #pragma once
 
@@ -12,13 +12,14 @@
 
 namespace proxyd {
 
-// A rule without `listeners` that leads calls on a listener to another backend than a later rule,
-// which names that listener; and a deny rule whose clients can drop what it denies them by, a group
-// or a uid, and are then allowed by a later rule.
-//
-// Pairs of rules are compared up to a limit, so that a configuration of very many rules is still
-// read in time; pairs beyond it are not warned about. `unreachable`: by rule, whether it can never
-// match, which has a warning of its own.
+// Warns in two cases:
+//  - A rule without `listeners` sends calls to one backend, before a later rule that names the
+//    listener can send them to another.
+//  - A deny rule denies by a group or a uid that a client can drop, and a later rule then allows
+//    that client.
+// The number of comparisons is limited, so that very many rules are still read in time; pairs
+// beyond the limit get no warning. `unreachable` says for each rule whether it can never match,
+// which has a warning of its own.
 std::vector<ConfigError> LintRulePairs(const Config& config, OverflowIds overflow,
                                        const std::vector<bool>& unreachable);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Snapshot: a configuration with its policy, as they were loaded together: replaced whole by a
-// reload, never changed. Any thread.
+// Snapshot: a configuration and its policy, which were loaded together. It never changes; a reload
+// replaces it as a whole. Any thread.
 #pragma once
 
 #include <memory>

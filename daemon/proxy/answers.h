@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The statuses that the proxy answers by itself. Values; any thread.
+// The statuses with which the proxy itself answers. The functions are pure.
 #pragma once
 
 #include <string>
@@ -31,7 +31,7 @@ inline ttrpc::Status DeadlineExceeded() {
   return {ttrpc::StatusCode::kDeadlineExceeded, "context deadline exceeded"};
 }
 
-// /SERVICE/METHOD
+// Returns /SERVICE/METHOD.
 inline std::string FullMethod(const ttrpc::RequestView& request) {
   return std::string("/").append(request.service).append("/").append(request.method);
 }
@@ -41,15 +41,15 @@ inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
           "uid " + std::to_string(uid) + " may not call " + FullMethod(request)};
 }
 
-// The client's own request may have been short enough, so that it has to be told what was added.
+// The client's own request may have been short enough, so the status names what the proxy added.
 inline ttrpc::Status TooLongToForward(size_t length, size_t limit, const BackendConfig& backend) {
   const ttrpc::Status status = ttrpc::MessageTooLong(length, limit);
   if (!backend.forward_identity) return status;
-  return {status.code(),
-          status.message() + " (with the caller's identity, which forward_identity adds)"};
+  return {status.code(), status.message() + " (including the identity that forward_identity adds)"};
 }
 
-// `what`: how it went wrong. The backend is named, its path is not.
+// `what` is the end of the sentence that begins with the backend. The status names the backend but
+// not its path.
 inline ttrpc::Status BackendStatus(ttrpc::StatusCode code, const BackendConfig& backend,
                                    std::string_view what) {
   return {code, "backend \"" + backend.name + "\" " + std::string(what)};
@@ -64,7 +64,7 @@ inline ttrpc::Status Disconnected(const BackendConfig& backend) {
 }
 
 inline ttrpc::Status TakesNoRequests(const BackendConfig& backend) {
-  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "takes no requests");
+  return BackendStatus(ttrpc::StatusCode::kUnavailable, backend, "has stopped reading");
 }
 
 }  // namespace proxyd

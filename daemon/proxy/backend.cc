@@ -17,7 +17,8 @@ using ttrpc::StatusCode;
 namespace {
 constexpr auto kFirstBackOff = std::chrono::milliseconds(50);
 constexpr auto kLongestBackOff = std::chrono::seconds(1);
-// Clients can make attempts fail and succeed in turn (a full backlog): that must not fill the log.
+// Clients can make attempts fail and succeed in turn (with a full backlog), and must not fill the
+// log.
 constexpr auto kLogEvery = std::chrono::seconds(1);
 }  // namespace
 
@@ -28,7 +29,7 @@ bool Backend::LeadsWhere(const BackendConfig& other) const {
 
 Backend::Backend(BackendConfig config, BackendCounters& counters)
     : config_(std::move(config)), counters_(counters), states_(config_.addresses.size()) {
-  // Another backend may have had the name before a reload.
+  // Another backend may have had the same name before a reload.
   counters_.tried = counters_.up = false;
   counters_.last_error.clear();
 }
@@ -48,11 +49,13 @@ bool Backend::MayTry(size_t address, Clock::time_point now) {
 Status Backend::CheckOwner(int socket) const {
   const auto owner = ttrpc::ReadUnixCredentials(socket, {.groups = false});
   if (!owner) return {StatusCode::kUnauthenticated, owner.error().message()};
-  // A configuration whose backend is one of our own listeners would feed each call to itself until
-  // descriptors run out.
-  if (owner->pid == ::getpid()) return {StatusCode::kUnauthenticated, "it is this daemon itself"};
+  // If a backend were one of our own listeners, each call would be forwarded to ourselves until no
+  // descriptors are left.
+  if (owner->pid == ::getpid())
+    return {StatusCode::kUnauthenticated, "this daemon itself listens there"};
   if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
-    return {StatusCode::kUnauthenticated, "uid " + std::to_string(owner->uid) + " listens there"};
+    return {StatusCode::kUnauthenticated,
+            "uid " + std::to_string(owner->uid) + " listens there, but it is not in users"};
   }
   return {};
 }
@@ -68,7 +71,7 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
     state.back_off = {};
     state.next_attempt = {};
   } else if (why.code() != StatusCode::kResourceExhausted && attempt.begun > state.failed) {
-    // Attempts begun together that fail one after another are one failure.
+    // Attempts that began together count as one failure.
     state.failed = now;
     state.back_off =
         std::clamp<Clock::duration>(state.back_off * 2, kFirstBackOff, kLongestBackOff);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Backend: one configured backend as a worker sees it: its addresses, which of them is worth trying
-// now, and who may listen there. An address that fails in a way that costs something (it does not
-// accept, it is somebody else's) is tried at most every 50 ms, doubling to 1 s. A Unix socket that
-// is not there is cheap, and tried by each call, as is any while descriptors are used up here. On
-// the worker's thread.
+// Backend: one configured backend as a worker sees it: its addresses, which of them may be tried
+// now, and who may listen there. An address whose failure is expensive (it does not accept, or
+// another user listens there) is tried at most every 50 ms, doubling to 1 s. A Unix socket that is
+// missing is cheap, so every call tries it. Running out of descriptors here does not delay attempts
+// either. It runs on the worker's thread.
 #pragma once
 
 #include <chrono>
@@ -24,50 +24,51 @@ class Backend : public RefCounted {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `counters` must outlive it.
+  // `counters` must outlive the backend.
   Backend(BackendConfig config, BackendCounters& counters);
 
   const BackendConfig& config() const { return config_; }
   BackendCounters& counters() const { return counters_; }
-  // Whether a backend that is configured like this is this one: connections to it may stay.
+  // Returns whether a backend with this configuration is the same one, so that connections may
+  // stay.
   bool LeadsWhere(const BackendConfig& other) const;
-  // Of such a one.
+  // `config` must describe the same backend, according to LeadsWhere().
   void SetConfig(const BackendConfig& config) { config_ = config; }
 
-  // The address (an index into config().addresses) with which a new connection begins; the others
-  // follow in their order, the first after the last.
+  // Returns the address (an index into config().addresses) that a new connection tries first. The
+  // others follow in order, the first one after the last.
   size_t NextAddress();
-  // Says, too, that it is being tried: while it fails, others wait for their turn meanwhile.
+  // A true result also marks the address as being tried: while it fails, others must wait.
   bool MayTry(size_t address, Clock::time_point now);
-  // OK if whoever called listen(2) on this socket is one of `users`, and not this very process;
-  // else UNAUTHENTICATED, which no failure to connect is.
+  // Returns OK if the user that called listen(2) on this socket is one of `users`, and the process
+  // is not this one. Otherwise returns UNAUTHENTICATED, which no failure to connect returns.
   ttrpc::Status CheckOwner(int socket) const;
 
   struct Attempt {
     size_t address;
     Clock::time_point begun;
   };
-  // How an attempt ended, with one of Connector's errors. A failure is logged when it differs from
-  // what the log has of the address, at most once a second.
+  // Records the end of an attempt; `why` is one of Connector's errors. A failure is logged if it
+  // differs from the one that was logged last for the address, at most once a second.
   void Failed(const Attempt& attempt, const ttrpc::Status& why, Clock::time_point now);
   void Succeeded(size_t address);
 
-  // Why it cannot be reached: how the last attempt that failed did, and at which address. Empty if
-  // that address was reached since.
+  // These return why the backend cannot be reached: the last failure, and its address. detail() is
+  // empty if that address was reached since.
   AuditReason reason() const;
   std::string detail() const;
 
-  // Whether some address, when it was last tried, was missing or refused, which may pass: whatever
-  // is to listen there is still starting.
+  // Returns whether an address was missing or refused when it was last tried. This may change,
+  // since the service may still be starting.
   bool MayAppear() const;
 
  private:
   struct AddressState {
     Clock::time_point next_attempt{};
-    Clock::time_point failed{};  // when a failure last counted
+    Clock::time_point failed{};  // when a failure last lengthened the back-off
     Clock::duration back_off{};
     ttrpc::Status last_failure;  // OK: the last attempt succeeded, or there was none
-    ttrpc::Status logged;        // the failure that the log has; OK: none, or that it passed
+    ttrpc::Status logged;        // the failure in the log; OK: none, or its end was logged too
     Clock::time_point log_again{};
   };
 
@@ -75,7 +76,7 @@ class Backend : public RefCounted {
   BackendCounters& counters_;
   std::vector<AddressState> states_;  // by address
   size_t next_ = 0;
-  size_t last_failed_ = 0;  // an address
+  size_t last_failed_ = 0;  // index of an address
 };
 
 }  // namespace proxyd

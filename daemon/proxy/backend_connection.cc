@@ -123,10 +123,10 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
     const auto added =
         abandoned_.try_emplace(call->backend_id, std::move(call->slot), late, this).first;
     others->InsertBefore(&added->second);
-    // It takes the place of the call, since the backend has worked on it for as long.
+    // The abandoned call takes the place of the call, since its work began at the same time.
     added->second.in_flight.start = call->start;
     call->in_flight.InsertBefore(&added->second.in_flight);
-    // Nobody waits for it, and the backend has not been asked for anything yet.
+    // Nobody waits for the connection, and the backend has not received anything yet.
     if (!counted_ && calls_.empty()) Retire();
   }
   call->in_flight.Leave();
@@ -138,7 +138,7 @@ void BackendConnection::ForgetAbandoned() {
   abandoned_.clear();
 }
 
-// After the message was handled: that may have been what abandoned its call.
+// Must run after the message was handled, since that may have abandoned the call.
 void BackendConnection::OnBackendDone(const ttrpc::MessageHeader& header) {
   if (!IsLastOfBackend(header)) return;
   backend_->counters().calls_in_flight -= abandoned_.erase(header.stream_id);
@@ -160,7 +160,7 @@ void BackendConnection::OnMessage(const ttrpc::MessageHeader& header, std::strin
 void BackendConnection::OnOversizedMessage(const ttrpc::MessageHeader& header) {
   context_.counters.Count(ProtocolError::kBackendMessageSize);
   if (Call* call = Find(header)) {
-    // The call is over for its peer. The backend learns of that only by the end of the connection.
+    // The call has ended for its peer. Only the end of the connection makes the backend stop.
     Retire();
     call->owner->OnBackendOversizedMessage(*call, header);
   }
@@ -179,7 +179,7 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
 std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason) {
   using ttrpc::StatusCode;
   if (reason == ttrpc::CloseReason::kProtocolError)
-    return BackendStatus(StatusCode::kUnavailable, backend, "broke the protocol");
+    return BackendStatus(StatusCode::kUnavailable, backend, "violated the protocol");
   if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
     return Disconnected(backend);
   return std::nullopt;

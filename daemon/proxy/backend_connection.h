@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BackendConnection: one connection to a backend. It is dialled when it is opened, numbers the
-// streams 1, 3, 5, … and gives each message of the backend to the owner of its call. It keeps the
-// slots of calls that nobody waits for any more until the backend is done with them, so that a
-// user's limit of calls bounds the work at the backend. On the worker's thread.
+// BackendConnection: one connection to a backend. It dials when it is opened, numbers its streams
+// 1, 3, 5, … and passes each message of the backend to the owner of the call. When nobody waits for
+// a call any more, it keeps the call's slot until the backend has finished, so that calls_per_user
+// limits the work at the backend. It runs on the worker's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -33,37 +33,36 @@ namespace proxyd {
 
 class BackendConnection;
 
-// The parts of a worker that connections to backends use. All of them must outlive
-// these connections.
+// The parts of a worker that backend connections use. All of them must outlive the connections.
 struct BackendContext {
   ttrpc::IoLoop& loop;
   WorkerCounters& counters;
-  const Ref<Generation>& generation;  // the latest
+  const Ref<Generation>& generation;  // the latest one
   const BackendLimits& limits;
   DeadlineQueue& write_deadlines;
   DeadlineQueue& abandoned_deadlines;  // for calls whose peer has left
   Reaper& reaper;
-  // A connection whose streams have come this far takes no more calls.
+  // A connection whose stream ids have reached this takes no more calls.
   uint32_t last_stream_id;
 
   uint32_t message_size() const { return generation->config().limits.message_size; }
 };
 
-// The owner of a connection learns what becomes of it; the messages go to the calls' owners. Each
-// function is called from a callback of the connection, which must not be destroyed in it.
+// The owner of a connection. Messages go to the owners of the calls instead. Each function is
+// called from a callback of the connection, so it must not destroy the connection.
 class BackendConnectionOwner {
  public:
-  // The send queue was full and is low again.
+  // The send queue was full, and is low again.
   virtual void OnBackendSendQueueLow() = 0;
-  // The connection's held() has changed.
+  // The value of connection().held() has changed.
   virtual void OnBackendHeldChanged() = 0;
-  // A call was removed or abandoned, or the connection was retired for abandoned calls.
+  // A call was removed or abandoned, or the connection was retired because of abandoned calls.
   virtual void OnBackendCallEnded(BackendConnection& connection) = 0;
-  // The connection could not be made.
+  // The connection could not be established.
   virtual void OnBackendUnreachable(BackendConnection& connection) = 0;
-  // The backend has taken no bytes for as long as it may.
+  // The backend has taken no bytes for the whole `write` timeout.
   virtual void OnBackendStuck(BackendConnection& connection) = 0;
-  // The connection was made, and is closed now.
+  // The connection was established, and is closed now.
   virtual void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) = 0;
 
  protected:
@@ -74,13 +73,15 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
  public:
   struct Options {
     Ref<Backend> backend;
-    // The user whose calls it carries: connections of one user, on both sides, share their turns.
+    // The user whose calls the connection carries. All connections of a user, to peers and
+    // backends, share the user's turns.
     uid_t uid;
-    BackendSlot slot = {};  // the user's, which is kept until it is closed
+    BackendSlot slot = {};  // the user's slot, held until the connection is closed
   };
 
-  // `context` and `owner` must outlive it. Null if the backend cannot be reached; a connection that
-  // is returned may still find that out, and queues what is sent meanwhile.
+  // `context` and `owner` must outlive the connection. Returns null if the backend cannot be
+  // reached. A connection that is still dialling queues what is sent, and may still fail to reach
+  // the backend.
   static std::unique_ptr<BackendConnection> Open(const BackendContext& context, Options options,
                                                  BackendConnectionOwner& owner);
   ~BackendConnection();
@@ -89,23 +90,23 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   ttrpc::Connection& connection() { return connection_; }
   const ttrpc::Connection& connection() const { return connection_; }
 
-  // Gives the call its backend_id. Not on a connection that takes no calls. The last that can be
-  // numbered retires it.
+  // Sets the call's backend_id. The connection must take calls. The last call that can be numbered
+  // retires the connection.
   void Add(Call* call);
-  // Queues the call's request, which is encoded in `size` bytes.
+  // Queues the call's request, whose encoded size is `size` bytes.
   void SendRequest(const Call& call, const ttrpc::RequestView& request, size_t size, uint8_t flags);
-  // The backend is done with it.
+  // Removes a call that the backend has finished.
   void Remove(Call& call) {
     calls_.Erase(call.backend_id);
     call.in_flight.Leave();
     --backend_->counters().calls_in_flight;
     owner_.OnBackendCallEnded(*this);
   }
-  // The backend may still work on it. Messages for it are dropped from now on; its slot stays
-  // taken until the last of them has come, or this is closed. Until then it is in the ring
-  // `others`.
+  // Removes a call that the backend may still work on. Its messages are dropped from now on. Its
+  // slot stays taken, and it is in the ring `others`, until its last message arrives or this is
+  // closed.
   void Abandon(Call* call, ttrpc::RingNode* others);
-  // `visit` takes a Call*, in no order, and must not end it.
+  // `visit` gets a Call*, in no particular order, and must not end the call.
   template <typename Visit>
   void ForEachCall(Visit visit) const {
     calls_.ForEach(visit);
@@ -113,14 +114,14 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   bool OwnedBy(const BackendConnectionOwner& owner) const { return &owner_ == &owner; }
   size_t calls() const { return calls_.size(); }
 
-  // No new calls; to be closed by its owner after the last.
+  // Takes no new calls. The owner closes the connection after its last call.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
-  // The next call is the last.
+  // Retires the connection after its next call.
   void RetireAfterNext() { next_is_last_ = true; }
   bool takes_calls() const { return !retired_ && !connection_.closed(); }
 
-  // Closes it now, connected or still dialling. The owner hears nothing more.
+  // Closes the connection now, even while it dials. The owner's functions are not called any more.
   void Close();
 
  private:
@@ -144,16 +145,16 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   BackendSlot slot_;
   ttrpc::Connection connection_;
   ttrpc::StreamMap<Call*> calls_;                          // by backend_id
-  std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // the same; few, if any
+  std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // by backend_id; few, if any
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;
   bool retired_ = false;
-  bool counted_ = false;            // among the backend's connections
-  std::unique_ptr<Dialer> dialer_;  // null if there was nothing to wait for
+  bool counted_ = false;            // whether it is included in the backend's counter
+  std::unique_ptr<Dialer> dialer_;  // null if the result was known at once
   Deadline write_deadline_;
 };
 
-// The answer to the calls of a backend connection that was closed; none: their peers are closed.
+// Returns the answer to the calls of a closed backend connection; none if their peers are closed.
 std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason);
 
 }  // namespace proxyd

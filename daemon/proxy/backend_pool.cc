@@ -112,7 +112,8 @@ void BackendPool::AnswerCallsOf(BackendConnection& connection, const Status& sta
                                 const AuditCause& cause) {
   connection.Retire();
   DropIfDone(connection);
-  // The last call drops the connection, which stays until this wake-up's callbacks have returned.
+  // The last call closes the connection, but its memory stays until this wake-up's callbacks
+  // return.
   std::vector<Call*> calls;
   connection.ForEachCall([&calls](Call* call) { calls.push_back(call); });
   for (Call* call : calls) call->owner->AnswerCall(*call, status, cause);

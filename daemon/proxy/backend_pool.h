@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BackendPool: the connections to backends that carry the calls of one owner, which is a peer or
-// what the peers of one user share. It finds a connection that takes calls, or opens it, drops a
-// retired one after its last call, and answers the calls of a lost one. On the worker's thread.
+// BackendPool: the backend connections of one owner, which is a peer, or what the peers of one user
+// share. It finds a connection that takes calls or opens one, closes a retired connection after its
+// last call, and answers the calls of a lost one. It runs on the worker's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -24,18 +24,19 @@
 
 namespace proxyd {
 
-// A connection for a call; null: the backend cannot be reached; or the limit that is reached.
+// A connection for a call, the limit that is reached, or null if the backend cannot be reached.
 using FoundBackend = std::variant<BackendConnection*, Limit>;
 
-// The owner of a pool. Each function may be called from a callback of one of its connections, in
-// which the pool must not be destroyed.
+// The owner of a pool. Each function may be called from a callback of a connection, so it must not
+// destroy the pool.
 class BackendPoolOwner {
  public:
-  // A connection's full send queue is low again, or a connection was dropped.
+  // A connection's send queue was full and is low again, or a connection was closed.
   virtual void OnBackendSendQueueLow() = 0;
-  // The pool's held() has changed.
+  // The value of held() has changed.
   virtual void OnBackendHeldChanged() = 0;
-  // A connection was lost to a backend that its peers must not outlive. Its calls are still on it.
+  // A connection was lost whose backend has on_disconnect = "close-peers". Its calls are still on
+  // it.
   virtual void OnBackendLost(BackendConnection& connection) = 0;
 
  protected:
@@ -44,29 +45,29 @@ class BackendPoolOwner {
 
 class BackendPool final : private BackendConnectionOwner {
  public:
-  // `context` and `owner` must outlive it. `uid` is the user whose calls it carries.
+  // `context` and `owner` must outlive the pool. `uid` is the user whose calls it carries.
   BackendPool(const BackendContext& context, uid_t uid, BackendPoolOwner& owner)
       : context_(context), owner_(owner), uid_(uid) {}
   BackendPool(const BackendPool&) = delete;
   BackendPool& operator=(const BackendPool&) = delete;
 
-  // The connection to this backend that takes calls. If there is none it is opened, and counted
-  // where `peer`, a connection of the user, is.
+  // Returns the connection to this backend that takes calls, or opens one. `peer` is a connection
+  // of the user, where a new connection is counted.
   FoundBackend ConnectionTo(const Ref<Backend>& backend, const ConnectionSlot& peer);
 
-  // The latest generation counts from here on: connections to backends that it does not have take
-  // no more calls.
+  // Applies the latest generation: connections to backends that it does not have take no more
+  // calls.
   void Reload();
-  // No more calls on any of the connections, which are dropped after their last.
+  // Takes no more calls on any connection. Each connection is closed after its last call.
   void Retire();
-  // Closes all connections now. Nothing follows from that for their calls.
+  // Closes all connections now, without any effect on their calls.
   void Close();
 
   bool Has(const BackendConnection& connection) const { return connection.OwnedBy(*this); }
   bool send_queue_full() const;
-  // Bytes of memory, as ttrpc::Connection's.
+  // The memory that all connections hold, in bytes; see ttrpc::Connection.
   size_t held() const;
-  // These three do for all connections what ttrpc::Connection's functions of that name do for one.
+  // These do for all connections what the functions of ttrpc::Connection do for one.
   std::optional<uint64_t> stuck_since() const;
   void PauseReading();
   void ResumeReading();
@@ -86,7 +87,7 @@ class BackendPool final : private BackendConnectionOwner {
 
   const BackendContext& context_;
   BackendPoolOwner& owner_;
-  // At most one for each backend takes calls; the others are retired.
+  // At most one connection to each backend takes calls. The others are retired.
   std::vector<std::unique_ptr<BackendConnection>> connections_;
   const uid_t uid_;
 };

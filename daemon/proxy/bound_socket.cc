@@ -29,7 +29,7 @@ ListeningSocketOptions OptionsOf(const Address& address, const SocketAccess& acc
   return options;
 }
 
-// A socket of any kind, of one of those that a section may have.
+// Converts an address of any section to the variant that holds all kinds.
 template <typename Variant>
 decltype(SocketConfig::address) Widened(const Variant& address) {
   return std::visit([](const auto& kind) -> decltype(SocketConfig::address) { return kind; },
@@ -51,7 +51,7 @@ Result<UniqueFd> ListenOnTcp(const TcpAddress& address) {
 
   UniqueFd socket(
       ::socket(where->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
-  // Without it, connections of the daemon before this one would delay its start by a minute.
+  // Without it, TCP connections of the previous daemon would delay this start by a minute.
   const int on = 1;
   if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(socket.get(), where, length) != 0 || ::listen(socket.get(), kTcpBacklog) != 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BoundSocket: a socket at which we can be reached ([[listener]], [admin], [metrics]), and what the
-// configuration says of it. Any thread.
+// BoundSocket: a listening socket of the daemon ([[listener]], [admin] or [metrics]), and its
+// configuration. It may be used on any thread.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +20,18 @@
 namespace proxyd {
 
 struct SocketConfig {
-  std::string label;  // as messages call it: `listener "NAME"`, `[admin]`
-  size_t index = 0;   // in Config::listeners
+  std::string label;  // its name in messages: `listener "NAME"`, `[admin]`
+  size_t index = 0;   // index into Config::listeners
   std::variant<ttrpc::Address, PassedSocket, TcpAddress> address;
-  SocketAccess access;  // only for a path
+  SocketAccess access;  // applies to a socket with a path only
 };
 
-// As the configuration has it. It tells a socket from all others.
+// The address as the configuration writes it. It identifies a socket, except that several passed
+// sockets may have the same name.
 std::string AddressOf(const SocketConfig& socket);
 
-// Null: no path, and so nobody to keep out by it. What is not given is what a new socket would
-// have.
+// Returns who may connect, with the defaults of a new socket where nothing is configured. Null if
+// the socket has no path: then file permissions do not apply.
 std::unique_ptr<ttrpc::ListeningSocketOptions> AccessOf(const SocketConfig& socket);
 
 std::vector<SocketConfig> SocketsOf(const std::vector<ListenerConfig>& listeners);
@@ -39,26 +40,27 @@ std::vector<SocketConfig> SocketsOf(const std::optional<MetricsConfig>& metrics)
 
 class BoundSocket {
  public:
-  // Listens already, non-blocking. Its end removes its path, which may block.
+  // `socket` listens already and is non-blocking. Destroying this removes its path, which may
+  // block.
   explicit BoundSocket(ttrpc::ListeningSocket socket) : socket_(std::move(socket)) {}
-  // A new one; `socket` is not passed to us.
+  // Creates a socket; its address must not be a systemd: one.
   static ttrpc::Result<BoundSocket> Make(const SocketConfig& socket);
 
-  // A new one where the path of another socket, which `files` identify, was removed; none: the path
-  // is still that socket's. See ListeningSocket::Recreate().
+  // Creates a socket in place of the one that `files` identify, if that one's path was removed.
+  // Returns none if the path is still that socket's. See ListeningSocket::Recreate().
   static ttrpc::Result<std::optional<BoundSocket>> Remake(
       const SocketConfig& socket, const ttrpc::ListeningSocket::Files& files);
 
   int fd() const;
-  // None: it has no path of its own.
+  // Returns none if the socket has no path that is ours.
   std::optional<ttrpc::ListeningSocket::Files> files() const;
-  // Only of a path; see ListeningSocket.
+  // Only for a socket with a path; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options);
 
  private:
   explicit BoundSocket(ttrpc::UniqueFd tcp) : socket_(std::move(tcp)) {}
 
-  std::variant<ttrpc::ListeningSocket, ttrpc::UniqueFd> socket_;  // Unix or TCP
+  std::variant<ttrpc::ListeningSocket, ttrpc::UniqueFd> socket_;  // a Unix socket, or one for TCP
 };
 
 }  // namespace proxyd

@@ -6,7 +6,7 @@
 namespace proxyd {
 
 namespace {
-// As many calls as a busy worker ends in one wake-up.
+// About as many calls as a busy worker ends in one wake-up.
 constexpr size_t kSpareCalls = 256;
 }  // namespace
 

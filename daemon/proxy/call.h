@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Call: one call in flight, which is a stream of its peer and a stream of a backend connection. The
-// peer owns it from when its request is forwarded until its end; the backend connection refers to
-// it meanwhile, and brings what the backend sends to the call's owner.
+// Call: one call in flight. It is a stream of its peer and a stream of a backend connection. The
+// peer owns it from the moment its request is forwarded until its end. Meanwhile the backend
+// connection points to it and passes the backend's messages to the call's owner.
 #pragma once
 
 #include <chrono>
@@ -33,87 +33,88 @@ namespace proxyd {
 class BackendConnection;
 struct Call;
 
-// The owner of calls, which is a peer, as its backend connections see it. Each function is called
-// from a callback of a backend connection, and may end the call.
+// The owner of calls, a peer, as its backend connections see it. Each function is called from a
+// callback of a backend connection, and may end the call.
 class CallOwner {
  public:
-  // A response or data of the backend.
+  // The backend sent a response or data.
   virtual void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                                 std::string_view data) = 0;
-  // A message of the backend that is longer than allowed, and was discarded.
+  // The backend sent a message that is too long and was discarded.
   virtual void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) = 0;
-  // The backend will not answer the call: the owner answers it. `cause` is for the audit.
+  // The backend will not answer the call, so the owner must. `cause` is for the audit.
   virtual void AnswerCall(Call& call, const ttrpc::Status& status, const AuditCause& cause) = 0;
-  // A backend was lost that its peers must not outlive (on_disconnect = "close-peers").
+  // A backend with on_disconnect = "close-peers" was lost.
   virtual void LoseBackend(const BackendConfig& backend) = 0;
-  // A connection that its calls may wait for can take more, or is gone.
+  // A connection that the calls may wait for has room again, or is gone.
   virtual void OnBackendSendQueueLow() = 0;
 
  protected:
   ~CallOwner() = default;
 };
 
-// What is told of a call, of its request. Its strings keep their memory for the next call.
+// CallLabel: the parts of a call's request that reports need. The strings keep their memory for the
+// next call.
 struct CallLabel {
   std::string service;
   std::string method;
   std::string traceparent;
-  bool end_wanted = false;  // by the audit
+  bool end_wanted = false;  // the audit wants a line at the end
 };
 
 struct Call {
   explicit Call(const StreamState& initial) : state(initial) {}
 
-  // Makes it as new, but for the memory of its label.
+  // Resets everything but the memory of the label.
   void Reset(const StreamState& initial);
 
-  uint32_t id = 0;  // the peer's
+  uint32_t id = 0;  // on the peer's side
   uint32_t backend_id = 0;
   CallOwner* owner = nullptr;
   BackendConnection* backend = nullptr;
   StreamState state;
-  Ref<Generation> generation;  // that allowed it
-  size_t rule = 0;             // of its configuration
+  Ref<Generation> generation;  // the one that allowed the call
+  size_t rule = 0;             // index into the rules of that generation
   MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
   CallInFlight in_flight;  // in the ring of its backend's calls
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   CallLabel label;
-  size_t bytes = 0;  // of memory, as they are counted for its user
+  size_t bytes = 0;  // memory, as charged to the user
   CallSlot slot;
-  AuditReservation audit_reservation;  // for the line of its end
+  AuditReservation audit_reservation;  // room for the line at its end
   std::unique_ptr<ttrpc::Timer> deadline;
 };
 
-// How a call ended.
+// The end of a call.
 struct CallEnd {
   ttrpc::StatusCode code;
   std::chrono::nanoseconds duration;  // since it was forwarded
-  AuditCause cause = {};              // of an end that was the proxy's doing
+  AuditCause cause = {};              // set if the proxy ended the call
 };
 
-// SpareCalls: calls come and go with every message, so that some are kept, with the memory of their
-// labels, for the next.
+// SpareCalls: a store of ended calls. Calls come and go with every message, so some are kept for
+// the next ones, with the memory of their labels.
 class SpareCalls {
  public:
   std::unique_ptr<Call> New(const StreamState& state);
-  // The call has ended. What it held on to is given back at once.
+  // Stores an ended call. Everything that it holds is released at once.
   void Recycle(std::unique_ptr<Call> call);
 
  private:
   std::vector<std::unique_ptr<Call>> spare_;
 };
 
-// AbandonedCall: what is left of a call that was answered, or whose peer has left, before its
-// backend was done with it. It holds the user's slot until then; its backend connection owns it.
-struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, while that is there
+// AbandonedCall: the rest of a call that was answered, or whose peer left, before its backend had
+// finished. It holds the user's slot until then. Its backend connection owns it.
+struct AbandonedCall : ttrpc::RingNode {  // in its peer's ring, until the peer leaves
   explicit AbandonedCall(CallSlot taken, void (*late)(void* connection), void* connection)
       : slot(std::move(taken)), deadline(late, connection) {}
 
   CallSlot slot;
   CallInFlight in_flight;
-  Deadline deadline;  // runs once its peer has left
+  Deadline deadline;  // runs once the peer has left
 };
 
 }  // namespace proxyd

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DaemonInfo: what the daemon knows of itself beside its peers, and where everything that can be
-// asked about it stands: the metrics, the status page and the admin service read from here. On the
-// loop's thread.
+// DaemonInfo: the state of the daemon that is not about a peer. The metrics, the status page and
+// the admin service read everything they show from here. It is used on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -16,28 +15,28 @@
 namespace proxyd {
 
 struct DaemonInfo {
-  // Both outlive it.
+  // Both must outlive this.
   Proxy& proxy;
   Reports& reports;
 
   std::chrono::system_clock::time_point started;
-  std::chrono::system_clock::time_point loaded;  // the configuration that counts
-  std::string digest;                            // of that configuration; see DigestOf()
+  std::chrono::system_clock::time_point loaded;  // when the present configuration was loaded
+  std::string digest;                            // its digest; see DigestOf()
   uint64_t reloads = 0;
   uint64_t reloads_refused = 0;
-  bool last_reload_successful = true;  // the start counts as one
+  bool last_reload_successful = true;  // the start counts as a reload
   bool draining = false;
-  std::chrono::system_clock::time_point drain_began{};  // while it drains
+  std::chrono::system_clock::time_point drain_began{};  // valid while draining
   bool sandboxed = false;
 
   const Config& config() const { return proxy.config(); }
 };
 
-// SHA-256 of the effective configuration as it is printed, in hexadecimal: the same for
-// configurations that mean the same.
+// Returns the SHA-256 of the effective configuration as it is printed, in hexadecimal.
+// Configurations with the same meaning have the same digest.
 std::string DigestOf(const Config& config);
 
-// How much there is of it: `N listeners, N rules, N backends`.
+// Returns the size of a configuration: `N listeners, N rules, N backends`.
 std::string SummaryOf(const Config& config);
 
 }  // namespace proxyd

@@ -23,7 +23,7 @@ void DeadlineQueue::SetDelay(std::chrono::nanoseconds delay) {
   Arm();
 }
 
-// For the one in front.
+// Starts the timer for the deadline in front.
 void DeadlineQueue::Arm() {
   if (delay_ == kNever || ring_.alone()) return;
   const auto at = static_cast<Deadline*>(ring_.next)->since_ + delay_;

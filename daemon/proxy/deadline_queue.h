@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DeadlineQueue: many deadlines that are all equally far away when they start, at the cost of one
-// timer: they stand in a ring, the one that started first in front. On the loop's thread.
+// DeadlineQueue: many deadlines of equal length, at the cost of one timer. They are in a ring, and
+// the one that started first is in front. It runs on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,11 @@
 
 namespace proxyd {
 
-// One deadline of its owner, in at most one queue. Destroyed, it is stopped.
+// A deadline of its owner, in at most one queue. Destroying it stops it.
 class Deadline : private ttrpc::RingNode {
  public:
-  // `expired` is called with `owner`, never from within a call here, and may destroy both.
+  // `expired` is called with `owner`, never from within a function of this file. It may destroy the
+  // owner and this.
   Deadline(void (*expired)(void* owner), void* owner) : expired_(expired), owner_(owner) {}
 
   bool active() const { return !alone(); }
@@ -30,16 +31,16 @@ class Deadline : private ttrpc::RingNode {
 
 class DeadlineQueue {
  public:
-  // `delay` 0: never. `loop` must outlive it.
+  // A `delay` of 0 means never. `loop` must outlive the queue.
   DeadlineQueue(ttrpc::IoLoop& loop, std::chrono::nanoseconds delay)
       : delay_(delay), timer_(loop, [this] { Expire(); }) {}
   DeadlineQueue(const DeadlineQueue&) = delete;
   DeadlineQueue& operator=(const DeadlineQueue&) = delete;
 
-  // (Re)starts it.
+  // Starts the deadline, or starts it again.
   void Start(Deadline* deadline);
   std::chrono::nanoseconds delay() const { return delay_; }
-  // For those that have started, too, from when they did.
+  // Also applies to deadlines that have started, counted from their start.
   void SetDelay(std::chrono::nanoseconds delay);
 
  private:
@@ -48,7 +49,7 @@ class DeadlineQueue {
 
   std::chrono::nanoseconds delay_;
   ttrpc::RingNode ring_;
-  // For whoever stood in front when it was started: it may fire too soon, never too late.
+  // Started for the deadline that is in front at that time: it may fire too early, never too late.
   ttrpc::Timer timer_;
 };
 

@@ -10,7 +10,7 @@ using ttrpc::UniqueFd;
 
 namespace {
 
-// Between two rounds. Many peers may wait for one backend that does not come.
+// The delay between two rounds. Many peers may wait for one backend that never appears.
 constexpr auto kFirstDelay = std::chrono::milliseconds(10);
 constexpr auto kLongestDelay = std::chrono::milliseconds(250);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Dialer: brings one connection to a backend about: tries its addresses in turn, each for at most
-// connect_timeout, those that have just failed not at all, and all of them again for as long as
-// `wait` lets it while one of them may still appear. It hands out a socket only after its owner was
-// checked. On the worker's thread.
+// Dialer: connects once to a backend. It tries the backend's addresses in turn, each for at most
+// connect_timeout, and skips those that have just failed. While an address may still appear, it
+// repeats this for as long as `wait` allows. A socket is returned only after its owner was checked.
+// It runs on the worker's thread.
 #pragma once
 
 #include <functional>
@@ -17,39 +17,39 @@
 
 namespace proxyd {
 
-// What is known of a connection that is being dialled.
+// The state of a connection that is being dialled.
 struct DialResult {
   enum class State {
-    kPending,      // an address, or the next round, is waited for
-    kConnected,    // and the socket's owner was checked
+    kPending,      // waiting for an address, or for the next round
+    kConnected,    // connected, and the socket's owner was checked
     kUnreachable,  // no address could be connected to
   };
   State state;
-  ttrpc::UniqueFd socket = {};  // valid if, and only if, connected
+  ttrpc::UniqueFd socket = {};  // valid if, and only if, the state is kConnected
 };
 
 class Dialer {
  public:
-  // `loop` must outlive it. `done` is called once if Start() returns kPending, with one of the two
-  // other states; it must not destroy the dialer.
+  // `loop` must outlive the dialer. If Start() returns kPending, `done` is called once with one of
+  // the other two states. It must not destroy the dialer.
   Dialer(ttrpc::IoLoop& loop, Ref<Backend> backend, std::function<void(DialResult)> done);
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
-  // As Stop().
+  // Stops dialling, as Stop() does.
   ~Dialer() = default;
 
-  // To be called once. Most often the result is known at once.
+  // Must be called once. Usually the result is known at once.
   DialResult Start();
-  // Gives up. `done` is not called any more.
+  // Stops dialling. `done` is not called any more.
   void Stop();
 
  private:
   using Outcome = ttrpc::Connector::Outcome;
 
-  // Each goes on as far as it can without waiting.
+  // These go on as far as they can without waiting.
   DialResult TryAddresses();
   DialResult EndRound();
-  // Records how the attempt ended. Returns its socket, or an invalid one if it failed.
+  // Records the end of the attempt. Returns its socket, or an invalid one if the attempt failed.
   ttrpc::UniqueFd Judge(Outcome outcome);
   void Report(DialResult result);
 
@@ -57,10 +57,10 @@ class Dialer {
   std::function<void(DialResult)> done_;
   ttrpc::Connector connector_;
   ttrpc::Timer next_round_;
-  Backend::Clock::duration delay_;  // before it
+  Backend::Clock::duration delay_;  // before the next round
   Backend::Clock::time_point give_up_;
-  size_t first_ = 0;  // the address with which each round begins
-  size_t tried_ = 0;  // addresses, in this round
+  size_t first_ = 0;  // the address that each round begins with
+  size_t tried_ = 0;  // addresses tried in this round
   Backend::Attempt attempt_ = {};
 };
 

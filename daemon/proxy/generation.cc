@@ -25,8 +25,8 @@ Generation::Generation(const Context& context, SnapshotPtr snapshot, const Gener
   MakeCounters();
 }
 
-// By address, as ListenerSet does with the sockets themselves: a peer belongs to the socket by
-// which it came, and must not get the rights of another one that now has the name.
+// Listeners are matched by address, like the sockets in ListenerSet. A peer belongs to the socket
+// that accepted it, and must not get the rights of another socket that now has the name.
 void Generation::TakeOverListeners(const Context& context, const Generation& before) {
   std::unordered_map<std::string, const Ref<ListenerState>*> by_address;
   for (const Ref<ListenerState>& listener : before.listeners_)
@@ -48,7 +48,7 @@ void Generation::TakeOverListeners(const Context& context, const Generation& bef
   for (size_t i = 0; i < listeners.size(); ++i) listeners_[i]->Set(listeners[i], i);
 }
 
-// Of one name there is one backend, which is the same one if it leads where the old one did.
+// Backends are matched by name. A backend is the same one if it leads where the old one did.
 void Generation::TakeOverBackends(const Generation& before) {
   std::unordered_map<std::string_view, const Ref<Backend>*> old;
   for (const Ref<Backend>& backend : before.backends_) old[backend->config().name] = &backend;
@@ -60,14 +60,15 @@ void Generation::TakeOverBackends(const Generation& before) {
       backends_.push_back(MakeRef<Backend>(backend, labeled_counters_.Backend(backend.name)));
     }
   }
-  // Only now, since `old` has views of their names.
+  // Must come last, since `old` has views of the backends' names.
   for (size_t i = 0; i < backends_.size(); ++i) {
     backends_[i]->SetConfig(config().backends[i]);
     has_.insert(backends_[i].get());
   }
 }
 
-// Where there are few pairs, whoever reads the counters sees from the start what there is to count.
+// If there are few pairs, all counters exist from the start, so that readers see zeros instead of
+// gaps.
 void Generation::MakeCounters() {
   const auto& listeners = config().listeners;
   const auto& rules = config().rules;

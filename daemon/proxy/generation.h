@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Generation: a snapshot of the configuration as one worker uses it, with what the worker keeps for
-// its backends and listeners. A reload makes the next one, which takes over what stays; all peers
-// move to it, and calls in flight keep the one that allowed them. On the worker's thread.
+// Generation: a snapshot of the configuration as one worker uses it, with the worker's state of its
+// backends and listeners. A reload creates the next one, which takes over what stays the same. All
+// peers move to it; calls in flight keep the one that allowed them. It runs on the worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -28,16 +28,16 @@ namespace proxyd {
 
 class Generation : public RefCounted {
  public:
-  // What a worker has for all its generations; outlives them.
+  // The parts of a worker that all its generations share. They must outlive the generations.
   struct Context {
     ttrpc::IoLoop& loop;
     LabeledCounters& labeled_counters;
   };
 
-  // The first.
+  // Creates the first generation.
   Generation(const Context& context, SnapshotPtr snapshot);
-  // The one after `before`: of backends and listeners that both have, it takes over what `before`
-  // keeps, which from here on is configured as here.
+  // Creates the generation after `before`. It takes over the state of each backend and listener
+  // that both have, and sets that state's configuration to the new one.
   Generation(const Context& context, SnapshotPtr snapshot, const Generation& before);
 
   const Snapshot& snapshot() const { return *snapshot_; }
@@ -45,27 +45,27 @@ class Generation : public RefCounted {
   const Policy& policy() const { return snapshot_->policy; }
   const Ref<Backend>& backend(size_t index) const { return backends_[index]; }
   const Ref<ListenerState>& listener(size_t index) const { return listeners_[index]; }
-  // Those of the generation before whose sockets are gone.
+  // The listeners of the previous generation that were removed.
   const std::vector<Ref<ListenerState>>& removed() const { return removed_; }
 
-  // Where to count. What a removed listener's peers do counts under the name that it had.
+  // Returns the counters to use. A removed listener's peers count under its last name.
   ListenerCounters& listener_counters(const ListenerState& listener) const;
-  // `rule`: none if none matched.
+  // `rule` is none if no rule matched.
   RuleCounters& rule_counters(const ListenerState& listener, std::optional<size_t> rule);
-  // `rule`: that allowed; its backend counts.
+  // `rule` is the one that allowed the call; its backend is the label.
   MethodCounters& method_counters(const ListenerState& listener, std::optional<size_t> rule,
                                   const MethodLabels& labels);
 
-  // Whether calls may still go to it.
+  // Returns whether calls may still go to this backend.
   bool Has(const Backend& backend) const;
-  // Whether these groups are all that its rules need to know.
+  // Returns whether these groups are all that the rules need to know.
   bool Knows(const PeerGroups& groups);
-  // If there are at most so many pairs of a listener and a rule, all have counters from the start;
-  // otherwise a pair gets them with its first decision.
+  // Up to this many pairs of a listener and a rule, all pairs have counters from the start. With
+  // more, a pair gets them with its first decision.
   static constexpr size_t kCountersFromStart = 1024;
 
  private:
-  // What MethodLabels are views of stays where it is.
+  // The pointers identify the texts of MethodLabels, which do not move.
   using MethodKey = std::tuple<size_t, size_t, const char*, const char*>;
 
   void TakeOverListeners(const Context& context, const Generation& before);
@@ -78,15 +78,15 @@ class Generation : public RefCounted {
 
   SnapshotPtr snapshot_;
   LabeledCounters& labeled_counters_;
-  std::vector<Ref<Backend>> backends_;         // by Config::backends
-  std::unordered_set<const Backend*> has_;     // the same
-  std::vector<Ref<ListenerState>> listeners_;  // by Config::listeners
+  std::vector<Ref<Backend>> backends_;         // indexed as Config::backends
+  std::unordered_set<const Backend*> has_;     // the same backends
+  std::vector<Ref<ListenerState>> listeners_;  // indexed as Config::listeners
   std::vector<Ref<ListenerState>> removed_;
-  // What Knows() said of the filters of peers: a few, those of the generations before.
+  // Results of Knows() for the filters of earlier generations, of which there are few.
   std::vector<std::pair<GroupFilterPtr, bool>> serving_filters_;
   std::vector<ListenerCounters*> listener_counters_;
-  // By listener and rule, "none" being 0. Most of a large configuration never meet, so that each is
-  // made when it first counts.
+  // By listener and rule; rule 0 is "none". Most pairs of a large configuration never occur, so
+  // counters are created when they first count.
   std::unordered_map<uint64_t, RuleCounters*> rule_counters_;
   std::map<MethodKey, MethodCounters*> method_counters_;
 };

@@ -24,7 +24,7 @@ using ttrpc::UniqueFd;
 
 namespace {
 
-// Nothing tells when there is a descriptor, or room for a thread.
+// Nothing reports that a descriptor, or room for a thread, is available again.
 constexpr auto kRetry = std::chrono::milliseconds(100);
 
 Result<PeerGroups> Reduce(int socket, std::vector<gid_t>* buffer, size_t most,
@@ -34,7 +34,7 @@ Result<PeerGroups> Reduce(int socket, std::vector<gid_t>* buffer, size_t most,
   return PeerGroups{.groups = filter->Reduce(*groups), .filter = filter};
 }
 
-// Its end of the connection is closed, or half closed, which means the same.
+// The client has closed its end, or half of it, which means the same.
 bool HasLeft(int socket) {
   pollfd end = {.fd = socket, .events = POLLRDHUP, .revents = 0};
   return ::poll(&end, 1, 0) == 1;
@@ -43,7 +43,7 @@ bool HasLeft(int socket) {
 }  // namespace
 
 struct GroupReader::Job {
-  UniqueFd socket;  // the thread's own
+  UniqueFd socket;  // the thread's own duplicate
   GroupFilterPtr filter;
   std::optional<Result<PeerGroups>> result;
 };
@@ -71,7 +71,7 @@ GroupReader::GroupReader(ttrpc::IoLoop& loop) : loop_(loop), next_(loop, [this] 
 
 GroupReader::~GroupReader() {
   if (!thread_.joinable()) return;
-  jobs_.reset();  // which is how the thread is told
+  jobs_.reset();  // makes the thread end
   thread_.join();
   Job* job = nullptr;
   if (busy_ && ::read(results_.get(), &job, sizeof job) == sizeof job) delete job;
@@ -132,12 +132,12 @@ void GroupReader::Next() {
   Request* const request = queue->second.front();
   if (HasLeft(request->socket_)) {
     Take(queue);
-    // One in a wake-up: who comes and goes in a flood is not to hold up the others of the loop.
+    // Only one per wake-up: a flood of clients that leave must not delay the rest of the loop.
     next_.Start(std::chrono::nanoseconds(0));
-    const DoneFunction done = request->done_;  // it may destroy the request
+    const DoneFunction done = request->done_;  // done() may destroy the request
     return done(Status(StatusCode::kCancelled, "the peer has left"));
   }
-  // The peer may close its own meanwhile, and another file get its number.
+  // The peer's descriptor may be closed meanwhile, and its number used for another file.
   UniqueFd socket;
   if (Start()) socket.reset(::fcntl(request->socket_, F_DUPFD_CLOEXEC, 0));
   if (!socket) return next_.Start(kRetry);
@@ -145,15 +145,15 @@ void GroupReader::Next() {
   job->socket = std::move(socket);
   job->filter = request->filter_;
   Job* const pointer = job.get();
-  // One pointer at a time always fits into a pipe.
+  // A pipe always has room for one pointer.
   if (::write(jobs_.get(), &pointer, sizeof pointer) != sizeof pointer) return next_.Start(kRetry);
-  static_cast<void>(job.release());  // the thread's, until it gives it back
+  static_cast<void>(job.release());  // the thread owns it until it returns it
   Take(queue);
   running_ = request;
   busy_ = true;
 }
 
-// The first of this user's queue leaves it.
+// Removes the first request of this user's queue.
 void GroupReader::Take(Queues::iterator queue) {
   last_user_ = queue->first;
   queue->second.front()->waiting_ = false;
@@ -167,7 +167,7 @@ void GroupReader::Receive() {
   const std::unique_ptr<Job> job(pointer);
   busy_ = false;
   if (Request* const request = std::exchange(running_, nullptr)) {
-    const DoneFunction done = request->done_;  // it may destroy the request
+    const DoneFunction done = request->done_;  // done() may destroy the request
     done(*std::move(job->result));
   }
   Next();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GroupReader: asks the kernel for the supplementary groups of peers, and keeps of them what the
-// rules distinguish. The kernel takes milliseconds to copy the 65536 groups that any process may
-// have, so those of a peer with many are read on a thread of their own, one peer at a time, users
-// in turn. On the loop's thread.
+// GroupReader: reads the supplementary groups of peers from the kernel, and keeps the ones that the
+// rules distinguish. Any process may have 65536 groups, which the kernel takes milliseconds to
+// copy. Long lists are therefore read on a separate thread, one peer at a time, with the users
+// taking turns. All functions are called on the loop's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -27,9 +27,10 @@ namespace proxyd {
 
 using GroupFilterPtr = std::shared_ptr<const GroupFilter>;
 
-// What is kept of a peer's groups, and by which filter; without one, they were not asked for yet.
+// The groups of a peer that were kept, and the filter that kept them. Without a filter, they were
+// not read yet.
 struct PeerGroups {
-  std::vector<gid_t> groups;  // ascending
+  std::vector<gid_t> groups;  // in ascending order
   GroupFilterPtr filter;
 };
 
@@ -37,10 +38,10 @@ class GroupReader {
  public:
   using DoneFunction = std::function<void(ttrpc::Result<PeerGroups>)>;
 
-  // Groups that are read at once: what takes about as long as accepting the connection.
+  // The most groups that are read at once: that takes about as long as accepting the connection.
   static constexpr size_t kMostAtOnce = 1024;
 
-  // The groups of one peer, to be read. Destroyed, it asks for nothing any more.
+  // A request for the groups of one peer. Destroying it cancels it.
   class Request {
    public:
     Request(const Request&) = delete;
@@ -56,22 +57,22 @@ class GroupReader {
     const int socket_;
     const GroupFilterPtr filter_;
     const DoneFunction done_;
-    bool waiting_ = true;                  // in the user's queue
-    std::list<Request*>::iterator place_;  // there
+    bool waiting_ = true;                  // whether it is in the user's queue
+    std::list<Request*>::iterator place_;  // its place in that queue
   };
 
-  // `loop` must outlive it, and it its requests.
+  // `loop` must outlive the reader, and the reader its requests.
   explicit GroupReader(ttrpc::IoLoop& loop);
-  // Waits for what is being read.
+  // Waits for the list that is being read.
   ~GroupReader();
   GroupReader(const GroupReader&) = delete;
   GroupReader& operator=(const GroupReader&) = delete;
 
-  // RESOURCE_EXHAUSTED: there are more than kMostAtOnce. UNAUTHENTICATED: the kernel does not give
-  // them.
+  // Errors: RESOURCE_EXHAUSTED if there are more than kMostAtOnce groups, UNAUTHENTICATED if the
+  // kernel does not report them.
   ttrpc::Result<PeerGroups> ReadNow(int socket, const GroupFilterPtr& filter);
-  // `socket` must stay open for as long as the request. `done` is called by the loop, and may
-  // destroy the request. CANCELLED: the peer has left meanwhile, and was not asked for.
+  // `socket` must stay open as long as the request lives. The loop calls `done`, which may destroy
+  // the request. The error is CANCELLED if the peer left before its turn.
   std::unique_ptr<Request> Read(uid_t uid, int socket, GroupFilterPtr filter, DoneFunction done);
 
  private:
@@ -86,11 +87,11 @@ class GroupReader {
 
   ttrpc::IoLoop& loop_;
   std::vector<gid_t> buffer_;
-  Queues waiting_;              // by user; none is empty
-  uid_t last_user_ = 0;         // whose turn was last
-  Request* running_ = nullptr;  // none, also if it has gone meanwhile
+  Queues waiting_;              // by user; no queue is empty
+  uid_t last_user_ = 0;         // the user whose turn was last
+  Request* running_ = nullptr;  // null if there is none, or it was cancelled
   bool busy_ = false;
-  ttrpc::UniqueFd jobs_;  // pipes that carry pointers to a Job, to the thread and back
+  ttrpc::UniqueFd jobs_;  // pipes that carry a Job* to the thread and back
   ttrpc::UniqueFd results_;
   ttrpc::EventPtr event_;
   ttrpc::Timer next_;

@@ -11,7 +11,7 @@ void LogPause(const std::string& label, int error_number) {
   if (error_number == 0) {
     spdlog::info("{}: accepting again", label);
   } else {
-    spdlog::warn("{}: cannot accept, connections wait: {}", label,
+    spdlog::warn("{}: cannot accept connections: {}; clients wait in the queue", label,
                  std::generic_category().message(error_number));
   }
 }

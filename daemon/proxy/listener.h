@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listener: a socket at which we can be reached, and the connections that are accepted on it. On
-// the loop's thread.
+// Listener: one listening socket of the daemon, and the connections that are accepted on it. It
+// runs on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -19,39 +19,41 @@
 namespace proxyd {
 
 struct ListenerCallbacks {
-  // The connection is non-blocking; `index` is that of the listener's SocketConfig.
+  // `connected` is non-blocking; `index` is the one in the listener's SocketConfig.
   std::function<void(size_t index, ttrpc::UniqueFd connected)> accepted;
-  // It cannot accept, and pauses, or does so no more, then with 0. May be null.
+  // The listener cannot accept and pauses because of `error_number`, or accepts again if that is 0.
+  // May be null.
   std::function<void(const std::string& label, int error_number)> paused;
 };
 
-// For ListenerCallbacks::paused.
+// Logs what ListenerCallbacks::paused reports.
 void LogPause(const std::string& label, int error_number);
 
 class Listener {
  public:
-  // `loop` and `callbacks` must outlive it.
+  // `loop` and `callbacks` must outlive the listener.
   Listener(ttrpc::IoLoop& loop, const ListenerCallbacks& callbacks, SocketConfig config,
            BoundSocket socket);
-  // Stops listening and removes the socket, unless it was taken.
+  // Stops listening. Removes the socket's path unless TakeSocket() was called.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // As it was last set.
+  // The configuration that was set last.
   const SocketConfig& config() const { return config_; }
-  // It has the same address in the configuration that counts now.
+  // Sets the configuration after a reload; the address must be the same.
   void Become(SocketConfig config) { config_ = std::move(config); }
 
-  // False: connections wait in the socket's queue. At first true.
+  // While false, connections wait in the socket's queue. Initially true.
   void SetAccepting(bool accepting);
-  // Sets who may connect from here on; see ListeningSocket.
+  // Changes who may connect from now on; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);
   }
   // See BoundSocket.
   std::optional<ttrpc::ListeningSocket::Files> files() const { return socket_.files(); }
-  // The caller can remove its path, which may block, on another thread. This is then to go.
+  // Lets the caller remove the path, which may block, on another thread. The listener must be
+  // destroyed afterwards.
   BoundSocket TakeSocket() { return std::move(socket_); }
 
  private:

@@ -27,7 +27,8 @@ ListenerSet::Change::~Change() {
   for (const Kept& kept : kept_) {
     if (!kept.undo) continue;
     if (const Status status = kept.listener->SetAccess(*kept.undo); !status.ok())
-      spdlog::error("{}: {}", kept.listener->config().label, status.message());
+      spdlog::error("{}: cannot restore its owner and mode: {}", kept.listener->config().label,
+                    status.message());
   }
 }
 
@@ -85,7 +86,9 @@ Status ListenerSet::MakeOne(const SocketConfig& config, PassedSockets* passed, N
   const std::string& name = from_manager->name;
   const auto [first, last] = passed->equal_range(name);
   if (first == last)
-    return {ttrpc::StatusCode::kNotFound, "no socket was passed with FileDescriptorName=" + name};
+    return {ttrpc::StatusCode::kNotFound,
+            "no socket was passed with FileDescriptorName=" + name +
+                "; set it in the .socket unit, then restart that unit and the service"};
   for (auto entry = first; entry != last; ++entry) {
     auto socket = ListeningSocket::Adopt(std::move(entry->second));
     if (!socket)
@@ -161,7 +164,7 @@ std::vector<BoundSocket> ListenerSet::Commit(Change change) {
 
 void ListenerSet::Listen(std::vector<std::unique_ptr<Listener>>* listeners, SocketConfig config,
                          BoundSocket socket) {
-  spdlog::info("{}: {}", config.label, AddressOf(config));
+  spdlog::info("{}: listening on {}", config.label, AddressOf(config));
   listeners->push_back(
       std::make_unique<Listener>(loop_, callbacks_, std::move(config), std::move(socket)));
   listeners->back()->SetAccepting(accepting_);

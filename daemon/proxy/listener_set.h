@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListenerSet: the listeners of a configuration, or of its [admin] or [metrics], and how they
-// become those of the next one. Sockets are kept by address, so that clients that wait in one that
-// stays notice nothing; one whose path was removed is made again. Sockets that the service manager
-// passed are kept when their listener goes, since it passes them only once: clients wait in them
-// until a listener is back. On the loop's thread.
+// ListenerSet: the sockets of all listeners of a configuration, or of [admin] or [metrics], and
+// their change at a reload. A socket whose address stays is kept, so that clients waiting in its
+// queue notice nothing; if its path was removed, it is created again. A socket from the service
+// manager is kept even when its listener is removed, since it is passed only once: clients wait in
+// its queue until a listener uses it again. It runs on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -23,19 +23,19 @@
 
 namespace proxyd {
 
-// By name: sockets that the service manager passed. There may be several of a name.
+// Sockets that the service manager passed, by name. Several may have the same name.
 using PassedSockets = std::multimap<std::string, ttrpc::UniqueFd>;
 
 class ListenerSet {
  public:
-  // A socket that there is already.
+  // A socket that is open already.
   struct Here {
     std::string address;
-    std::optional<ttrpc::ListeningSocket::Files> files;  // none: it has no path of its own
+    std::optional<ttrpc::ListeningSocket::Files> files;  // none if it has no path that is ours
   };
 
-  // Sockets that were made for a configuration and are not listened to yet. Their end removes them,
-  // which may block. Any thread.
+  // Sockets that were created for a configuration and do not accept yet. Destroying them removes
+  // their paths, which may block. Any thread may do this.
   class NewSockets {
    public:
     size_t size() const { return made_.size(); }
@@ -49,8 +49,8 @@ class ListenerSet {
     std::vector<Made> made_;
   };
 
-  // The part of becoming another configuration's that can fail, done. Unless it is committed, its
-  // end undoes it.
+  // Change: a prepared reload, of which nothing can fail any more. Destroying it without Commit()
+  // undoes it.
   class Change {
    public:
     Change(Change&&) = default;
@@ -62,7 +62,8 @@ class ListenerSet {
     struct Kept {
       Listener* listener;
       SocketConfig next;
-      std::unique_ptr<ttrpc::ListeningSocketOptions> undo;  // what its access was, if it changed
+      // The previous access, if it was changed.
+      std::unique_ptr<ttrpc::ListeningSocketOptions> undo;
     };
     Change() = default;
 
@@ -71,38 +72,39 @@ class ListenerSet {
     NewSockets made_;
   };
 
-  // `loop` must outlive it.
+  // `loop` must outlive the set.
   ListenerSet(ttrpc::IoLoop& loop, ListenerCallbacks callbacks);
   ListenerSet(const ListenerSet&) = delete;
   ListenerSet& operator=(const ListenerSet&) = delete;
 
-  // Where it listens.
+  // The addresses of all listeners.
   std::vector<std::string> addresses() const;
   // The argument of Make().
   std::vector<Here> here() const;
-  // Makes the sockets of `after`, or takes them out of `passed` where it names them, but for those
-  // that are `here` already and still have their path. The first that cannot be is the error,
-  // `LABEL: WHY`, and all is as it was, but for `passed`. Blocks; any thread.
+  // Creates the sockets of `after`, or takes them out of `passed` if they have a systemd: address.
+  // A socket that is `here` already and still has its path is left alone. The first failure is the
+  // error, `LABEL: WHY`; then nothing has changed except `passed`. It may block, and any thread may
+  // call it.
   static ttrpc::Result<NewSockets> Make(const std::vector<Here>& here,
                                         const std::vector<SocketConfig>& after,
                                         PassedSockets* passed);
-  // `made`: for `after`, with here() as it is now. Sets who may connect to the sockets that
-  // stay; errors as above.
+  // Prepares the change to `after`, for which `made` was created with the present here(). Changes
+  // who may connect to the sockets that stay. Errors have the form `LABEL: WHY`.
   ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after, NewSockets made);
-  // Both, for sockets of which none was passed. Blocks.
+  // Calls Make() and prepares the change, for sockets of which none was passed. It may block.
   ttrpc::Result<Change> Prepare(const std::vector<SocketConfig>& after);
 
-  // Listens as the prepared configuration says, and no more where that does not. Returns the
-  // sockets that are done with: destroying them removes their paths, which may block.
+  // Starts the prepared listeners and stops those that are gone. Returns the sockets that are no
+  // longer needed: destroying them removes their paths, which may block.
   [[nodiscard]] std::vector<BoundSocket> Commit(Change change);
-  // The same, and logs which listener there is no longer.
+  // Does the same, and logs each listener that was removed.
   [[nodiscard]] std::vector<BoundSocket> CommitAndLog(Change change);
-  // The same, but removes those sockets, too. Blocks.
+  // Does the same, and removes the sockets that are no longer needed. It may block.
   void CommitAndRemove(Change change) { static_cast<void>(CommitAndLog(std::move(change))); }
 
-  // False: connections wait. At first true.
+  // While false, connections wait in the sockets' queues. Initially true.
   void SetAccepting(bool accepting);
-  // Listens nowhere; removes the sockets.
+  // Closes all listeners and removes their sockets.
   void Clear();
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListenerState: a listener as the peers that came by its sockets know it. It follows the sockets
-// from one configuration to the next, whatever the listener is called there, and stays as it last
-// was when they are gone. On its worker's thread.
+// ListenerState: a listener as its peers know it. It follows the socket from one configuration to
+// the next, even if the listener is renamed. Once the listener is removed, the state keeps its last
+// values for the peers that stay. It lives on its worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ struct ListenerState : RefCounted {
         index(place),
         deadlines(MakeRef<PeerDeadlines>(loop, listener.timeouts)) {}
 
-  // What it is in the next configuration.
+  // Sets the listener's values in the next configuration.
   void Set(const ListenerConfig& listener, size_t place) {
     config = listener;
     index = place;
@@ -29,7 +29,7 @@ struct ListenerState : RefCounted {
   }
 
   ListenerConfig config;
-  std::optional<size_t> index;  // in the latest configuration; none: it was removed
+  std::optional<size_t> index;  // in the latest configuration; none if it was removed
   Ref<PeerDeadlines> deadlines;
   size_t peers = 0;
 };

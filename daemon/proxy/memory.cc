@@ -8,9 +8,9 @@
 namespace proxyd {
 
 namespace {
-// Often enough for those who watch, and too seldom for a load that comes and goes to notice.
+// Soon enough for an operator who watches, and too seldom to disturb a load that comes and goes.
 constexpr auto kPeriod = std::chrono::seconds(1);
-// What messages of one wake-up may take from the allocator without the kernel.
+// Memory that the messages of one wake-up may use without asking the kernel.
 constexpr uint64_t kKept = 4U << 20;
 }  // namespace
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory: gives memory back to the system once a worker has come down from a peak. The allocator
-// keeps what is freed, which is what the path of messages wants, and would keep a burst's hundreds
-// of MiB for good. On the worker's thread.
+// Memory: returns memory to the system after a worker's peak. The allocator keeps what is freed,
+// which makes messages fast, but it would keep the hundreds of MiB of a burst for good. It runs on
+// the worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,18 @@
 
 namespace proxyd {
 
-// When to do so. Pure.
+// MemoryPeak: decides when memory is returned. It is pure.
 class MemoryPeak {
  public:
-  // So much less than at the peak is worth the while.
+  // Memory is returned if at least this much less is used than at the peak.
   static constexpr uint64_t kWorthwhile = 8U << 20;
 
   void Note(uint64_t used);
-  // A period is over, and so much is used now. True: for all of it much less was used than at the
-  // peak, so that the difference can go back. The peak is then what was used in that period.
+  // Ends a period; `used` is the present use. Returns true if much less than the peak was used
+  // during the whole period, so that the difference can be returned. The period's peak is then the
+  // new peak.
   bool EndPeriod(uint64_t used);
-  // Somebody has to end the period.
+  // Returns whether EndPeriod() must be called after another period.
   bool pending() const { return peak_ >= kWorthwhile; }
 
  private:
@@ -34,8 +35,8 @@ class MemoryPeak {
 
 class Memory {
  public:
-  // `loop` must outlive it. `used`: how many bytes are, as far as is known. `give_back`: is told
-  // how many free bytes to keep.
+  // `loop` must outlive this. `used` returns the bytes in use, as far as they are known.
+  // `give_back` gets the number of free bytes to keep.
   Memory(ttrpc::IoLoop& loop, std::function<uint64_t()> used,
          std::function<void(uint64_t)> give_back)
       : used_(std::move(used)),
@@ -44,7 +45,7 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
-  // More is used than before.
+  // Must be called when more memory is used than before.
   void Note();
 
  private:
@@ -53,7 +54,7 @@ class Memory {
   std::function<uint64_t()> used_;
   std::function<void(uint64_t)> give_back_;
   MemoryPeak peak_;
-  ttrpc::Timer timer_;  // runs while there is a peak to come down from
+  ttrpc::Timer timer_;  // runs until memory was returned after a peak
 };
 
 }  // namespace proxyd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of a Peer, and where each of its messages goes.
+// The life cycle of a Peer, and the dispatch of its messages.
 #include "proxy/peer.h"
 
 #include <string>
@@ -17,14 +17,14 @@ using ttrpc::StatusCode;
 
 namespace {
 
-// How long a peer that is to be closed may take to read what was still sent to it.
+// How long a closing peer may take to read what was still sent to it.
 constexpr auto kLinger = std::chrono::seconds(30);
 
 ttrpc::ConnectionOptions OptionsOf(const PeerContext& context, uid_t uid) {
   ttrpc::ConnectionOptions options;
   options.group = uid;
   options.message_size = context.limits().message_size;
-  // A peer that has closed its side is gone: its calls are cancelled at once.
+  // A peer that has closed its side counts as gone: its calls are cancelled at once.
   options.deliver_before_close = false;
   options.bytes = &context.counters.peer_bytes;
   return options;
@@ -74,7 +74,7 @@ void Peer::OnMessage(const ttrpc::MessageHeader& header, std::string_view data) 
       timeouts_.RequestCame();
       OnRequest(header, data);
       if (calls_.empty() && !linger_) timeouts_.AwaitRequest();
-      CountCalls();  // which may close it
+      CountCalls();  // may close the peer
       break;
     case ttrpc::MessageType::kData:
       OnData(header, data);
@@ -121,7 +121,7 @@ void Peer::OnData(const ttrpc::MessageHeader& header, std::string_view data) {
       return StopIfFull(backend);
     case PeerData::kForwardThenClose:
       audit_.Payload(call, false, data);
-      // Go's server takes a payload and the close together for an error.
+      // Go's server treats a payload together with the close as an error.
       backend.Send(forwarded, data);
       backend.Send(close, {});
       return StopIfFull(backend);
@@ -147,7 +147,7 @@ void Peer::AwaitGroups() {
                                                 group_request_.reset();
                                                 if (!groups) return Close();
                                                 groups_ = *std::move(groups);
-                                                // Yet another generation may ask for more.
+                                                // Another reload in between may need more groups.
                                                 if (lacks_groups()) return AwaitGroups();
                                                 UpdateReading();
                                                 Reload();
@@ -169,7 +169,7 @@ bool Peer::ReadGroups() {
 
 void Peer::Reload() {
   if (!stale() || linger_ || group_request_ || gone_) return;
-  // The groups of a peer that has many were asked for before: see AwaitGroups().
+  // The groups of a peer with many were requested before: see AwaitGroups().
   if (!ReadGroups()) return Close();
   generation_ = context_.generation;
   const Policy& policy = generation_->policy();
@@ -195,16 +195,16 @@ void Peer::RetireOldBackends() {
     if (!in_use) context_.shared_backends.Leave(*this, *shared);
     return !in_use;
   });
-  UpdateReading();  // a queue of theirs may be what it was waiting for
+  UpdateReading();  // the peer may have waited for one of their queues
 }
 
-// The end.
+// Closing.
 
 void Peer::OnTimeout(PeerTimeout timeout) {
   ++context_.counters.timed_out;
   ++counted_in_->timeouts[static_cast<size_t>(timeout)];
   const std::string_view name = kPeerTimeoutNames[static_cast<size_t>(timeout)];
-  const std::string detail = "timeout " + std::string(name) + " has passed";
+  const std::string detail = "timeout " + std::string(name) + " expired";
   Close({.reason = AuditReason::kDeadline, .limit = {}, .detail = detail});
 }
 
@@ -230,13 +230,13 @@ void Peer::EndDrain() {
   CloseAfterFlush();
 }
 
-// The peer reads what was sent to it, if it does so in time; the backends' connections end now.
+// The peer may still read what was sent to it, for a while; its backend connections are closed now.
 void Peer::CloseAfterFlush() {
   if (linger_) return;
   backends_.Close();
   LeaveShared();
   UpdateHeld();
-  timeouts_.RequestCame();  // none is awaited any more
+  timeouts_.RequestCame();  // no further request is awaited
   connection_.CloseAfterFlush();
   linger_ = std::make_unique<ttrpc::Timer>(context_.loop, [this] { Close(); });
   linger_->Start(kLinger);
@@ -253,7 +253,7 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
     context_.counters.Count(ProtocolError::kPeerHeader);
     cause = {.reason = AuditReason::kMalformed,
              .limit = {},
-             .detail = "the first byte of a message's header is not zero"};
+             .detail = "the first byte of a message header is not zero"};
   }
   TearDown(cause);
 }
@@ -266,7 +266,7 @@ void Peer::TearDown(const AuditCause& cause) {
   EndAllCalls(StatusCode::kCancelled, cause);
   backends_.Close();
   LeaveShared();
-  // These might still fire before it is destroyed.
+  // These timers could still fire before the peer is destroyed.
   if (linger_) linger_->Stop();
   timeouts_.Stop();
   slot_.SetBuffered(0);

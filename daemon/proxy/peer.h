@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Peer: an authenticated client connection. It owns its calls and its backend connections. On its
-// worker's thread. Its parts, in the order in which a call comes to them:
+// Peer: an authenticated client connection. It owns its calls and its own backend connections, and
+// runs on its worker's thread. Its parts, in the order in which a call passes them:
 //
-// - peer.cc: its life; each message of the peer is given to the part that it is for
-// - peer_request.cc: a request is checked (request_check.h), takes what it needs, and is forwarded
-// - peer_answer.cc: what the backend sends goes back on the peer's own stream id; how a call ends
-// - peer_flow.cc: which sockets are read, and the memory that is held
+// - peer.cc has the life cycle, and passes each message of the peer to the part that handles it.
+// - peer_request.cc checks a request (request_check.h), takes what the call needs and forwards it.
+// - peer_answer.cc forwards the backend's messages under the peer's own stream ids, and ends calls.
+// - peer_flow.cc decides which sockets are read, and counts the memory that the peer holds.
 #pragma once
 
 #include <chrono>
@@ -48,29 +48,29 @@ class Peer;
 
 class PeerOwner {
  public:
-  // The peer holds more memory than before. It, or any other, may be closed on return.
+  // The peer holds more memory than before. Any peer, this one included, may be closed on return.
   virtual void OnPeerGrew(Peer& peer) = 0;
-  // The peer is closed, and nothing of it is called any more. It must not be destroyed before this
-  // wake-up's callbacks have returned.
+  // The peer is closed, and none of its functions is called any more. It must not be destroyed
+  // before the callbacks of this wake-up have returned.
   virtual void OnPeerClosed(Peer& peer) = 0;
 
  protected:
   ~PeerOwner() = default;
 };
 
-// What peers use of their worker. All of it must outlive them.
+// The parts of a worker that its peers use. All of them must outlive the peers.
 struct PeerContext {
   ttrpc::IoLoop& loop;
   Reports& reports;
   WorkerCounters& counters;
   const Accounting& accounting;
-  const Ref<Generation>& generation;  // the latest
+  const Ref<Generation>& generation;  // the latest one
   const bool& draining;
   GroupReader& group_reader;
   const BackendContext& backends;
   SharedBackends& shared_backends;
   SpareCalls& spare_calls;
-  // For the request at hand. Both are free again when its handling returns.
+  // Buffers for the request that is being handled. Both are free again when its handling returns.
   ttrpc::RequestView& request_buffer;
   GuardedValues& guarded_values;
   PeerOwner& owner;
@@ -78,7 +78,7 @@ struct PeerContext {
   const LimitsConfig& limits() const { return generation->config().limits; }
 };
 
-// A connection that was admitted.
+// An admitted connection.
 struct NewPeer {
   PeerIdentity identity;
   Ref<ListenerState> listener;
@@ -92,36 +92,36 @@ class Peer final : private ttrpc::ConnectionHandler,
                    private BackendPoolOwner,
                    private PeerTimeouts::Owner {
  public:
-  // `context` must outlive it.
+  // `context` must outlive the peer.
   Peer(const PeerContext& context, NewPeer peer, ttrpc::UniqueFd socket);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // `position` is its own in its owner's list.
+  // `position` is the peer's own position in its owner's list.
   void Start(std::list<Peer>::iterator position);
   std::list<Peer>::iterator position() const { return position_; }
 
-  // Goes on under the latest generation, or closes if no rule there admits it. It does so by itself
-  // before its next message is looked at.
+  // Moves to the latest generation, or closes the peer if no rule there admits it. The peer also
+  // does this itself before it handles its next message.
   void Reload();
-  // Is not read, nor reloaded, until its groups were read.
+  // Stops reading and reloading the peer until its groups have been read.
   void AwaitGroups();
-  // Whether the latest generation asks for groups that it does not know.
+  // Returns whether the latest generation needs groups of the peer that have not been read.
   bool lacks_groups() const;
   int socket() const { return connection_.fd(); }
 
-  // New calls are refused; it closes after its last.
+  // Closes the peer after its last call. New calls are refused.
   void Drain() {
     if (calls_.empty()) CloseAfterFlush();
   }
-  // Answers its calls, and closes.
+  // Answers all calls in flight, then closes the peer.
   void EndDrain();
-  // Closes it now. What it has not read is lost. `cause` is for the audit: none, if that is
-  // nobody's fault.
+  // Closes the peer now; bytes that it has not read are lost. `cause` is for the audit, and empty
+  // if nothing went wrong.
   void Close(const AuditCause& cause = {});
 
-  // For those that list peers and calls.
+  // For listings of peers and calls.
   const PeerIdentity& identity() const { return identity_; }
   const std::string& listener_name() const { return listener_->config.name; }
   std::chrono::steady_clock::time_point connected() const { return connected_; }
@@ -130,14 +130,15 @@ class Peer final : private ttrpc::ConnectionHandler,
   // For Pressure.
   const UserAccount& account() const { return slot_.account(); }
   size_t held() const { return slot_.buffered(); }
-  // While it is held up, neither it nor its backends are read, and what was read waits.
+  // While true, neither the peer nor its backends are read, and messages that were read already
+  // wait.
   void HoldUp(bool held_up);
-  // As ttrpc::Connection's, of its own connection and its backends'.
+  // Covers the peer's connection and its own backend connections; see ttrpc::Connection.
   std::optional<uint64_t> stuck_since() const;
   void CloseForLimit(Limit limit);
 
  private:
-  // From its own connection.
+  // Callbacks of the peer's connection.
   void OnMessage(const ttrpc::MessageHeader& header, std::string_view data) override;
   void OnOversizedMessage(const ttrpc::MessageHeader& header) override;
   void OnSendQueueLow() override { UpdateReading(); }
@@ -146,7 +147,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnWriteBlocked(bool blocked) override { timeouts_.OnWriteBlocked(blocked); }
   void OnClosed(ttrpc::CloseReason reason, int error_number) override;
 
-  // From its calls' backend connections, and from the pool of its own ones.
+  // Callbacks of the calls' backend connections, and of the pool of the peer's own ones.
   void OnBackendMessage(Call& call, const ttrpc::MessageHeader& header,
                         std::string_view data) override;
   void OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& header) override;
@@ -161,9 +162,9 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnTimeout(PeerTimeout timeout) override;
   bool reading_paused() const override { return linger_ || connection_.reading_paused(); }
 
-  // There is a generation that it has not come to yet.
+  // Returns whether the peer still belongs to an older generation.
   bool stale() const { return generation_ != context_.generation; }
-  // False if the kernel does not give them.
+  // Returns false if the kernel does not report the groups.
   bool ReadGroups();
   void CountAsPeer(ListenerCounters* counters);
   void RetireOldBackends();
@@ -173,27 +174,27 @@ class Peer final : private ttrpc::ConnectionHandler,
   // Requests.
   void OnRequest(const ttrpc::MessageHeader& header, std::string_view data);
   Outcome Check(const ttrpc::MessageHeader& header, std::string_view data);
-  // Counts a request for its user's rate, even if it is then refused or denied. False: it is over
-  // the rate.
+  // Counts a request towards its user's rate, even if it is refused or denied later. Returns false
+  // if the rate is exceeded.
   bool TakeRequest(const Outcome& outcome);
-  // What a call holds until its end.
+  // The slots that a call holds until its end.
   struct CallSlots {
     AuditReservation audit;
     CallSlot call;
   };
-  // These take a permitted request further, or make its outcome fail.
+  // These take a permitted request one step further, or make its outcome fail.
   void StartCall(const AuditedRequest& what, bool within_rate, Outcome* outcome);
   bool TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots, Outcome* outcome);
   std::optional<Limit> TakeSlot(CallSlot* slot);
-  // Sets its timeout and metadata, and returns its new encoded size.
+  // Sets the timeout and the metadata, and returns the new encoded size.
   std::optional<size_t> Rewrite(const RuleConfig& rule, ttrpc::RequestView* request,
                                 Outcome* outcome);
-  // Returns null after it made the outcome fail.
+  // Returns null if it made the outcome fail.
   BackendConnection* FindBackend(const RuleConfig& rule, const StreamState& state,
                                  Outcome* outcome);
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
-  // A timeout of 0 is none.
+  // A timeout of 0 means no deadline.
   void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
   FoundBackend BackendFor(const Ref<Backend>& backend, const StreamState& state);
   SharedBackend& Shared(const Ref<Backend>& backend);
@@ -202,10 +203,10 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnData(const ttrpc::MessageHeader& header, std::string_view data);
   void ForwardToPeer(const Call& call, ttrpc::MessageHeader header, std::string_view data);
 
-  // Answers and ends.
+  // Answers and ends of calls.
   void Answer(uint32_t id, const ttrpc::Status& status);
-  // Counts and reports the outcome of a message that is not forwarded, and answers it. `what`: the
-  // request; null if the message is none.
+  // Counts and reports the outcome of a message that is not forwarded, and answers it. `what` is
+  // the request; it is null if the message is not one.
   void Conclude(uint32_t id, const Outcome& outcome, const AuditedRequest* what);
   void Refuse(uint32_t id, Stage stage, ttrpc::Status status);
   void RefuseCall(Call& call, Stage stage, ttrpc::Status status);
@@ -231,9 +232,9 @@ class Peer final : private ttrpc::ConnectionHandler,
   PeerAudit audit_;
   PeerOutcomes outcomes_;
   PeerGroups groups_;
-  std::unique_ptr<GroupReader::Request> group_request_;  // while they are not known
+  std::unique_ptr<GroupReader::Request> group_request_;  // while the groups are being read
   Admission admission_;
-  ListenerCounters* counted_in_ = nullptr;  // among its peers
+  ListenerCounters* counted_in_ = nullptr;  // the counters that include this peer
   ttrpc::Connection connection_;
   ConnectionSlot slot_;
   std::list<Peer>::iterator position_;
@@ -241,14 +242,14 @@ class Peer final : private ttrpc::ConnectionHandler,
   PeerTimeouts timeouts_;
   bool held_up_ = false;
   bool gone_ = false;
-  size_t call_bytes_ = 0;     // memory of its calls in flight
-  size_t calls_counted_ = 0;  // of these, as they were last counted for its user
+  size_t call_bytes_ = 0;     // memory of the calls in flight
+  size_t calls_counted_ = 0;  // the part of call_bytes_ that was charged to the user
   ttrpc::StreamMap<std::unique_ptr<Call>> calls_;  // by the peer's id
   BackendPool backends_;
-  std::vector<SharedBackend*> shared_;                   // that it has joined
-  ttrpc::RingNode abandoned_;                            // its calls that backends still work on
-  std::unique_ptr<IdentityMetadata> identity_metadata_;  // made when first forwarded
-  std::unique_ptr<ttrpc::Timer> linger_;                 // while closing
+  std::vector<SharedBackend*> shared_;                   // those that this peer has joined
+  ttrpc::RingNode abandoned_;                            // ended calls that backends still work on
+  std::unique_ptr<IdentityMetadata> identity_metadata_;  // created when first forwarded
+  std::unique_ptr<ttrpc::Timer> linger_;                 // runs while the peer is closing
 };
 
 }  // namespace proxyd

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of Peer that brings the backends' messages to the peer, and that ends calls: each is
-// answered once, by its backend or by the proxy.
+// The part of Peer that forwards the backends' messages to the peer and ends calls. Each call gets
+// at most one answer, from its backend or from the proxy.
 #include <utility>
 
 #include "proxy/answers.h"
@@ -14,7 +14,7 @@ namespace proxyd {
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
-// From a backend.
+// Messages of a backend.
 
 void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std::string_view data) {
   call.response_bytes += data.size();
@@ -28,7 +28,7 @@ void Peer::OnBackendMessage(Call& call, const ttrpc::MessageHeader& header, std:
   }
   StatusCode code = StatusCode::kOk;
   std::string_view payload = data;
-  // A response that cannot be read is the peer's to judge: it goes as it came.
+  // A response that cannot be parsed is forwarded unchanged: the peer has to judge it.
   if (header.type == ttrpc::MessageType::kResponse) code = ttrpc::ReadResponse(data, &payload);
   audit_.Payload(call, true, payload);
   ForwardToPeer(call, header, data);
@@ -47,7 +47,7 @@ void Peer::OnBackendOversizedMessage(Call& call, const ttrpc::MessageHeader& hea
              {.reason = AuditReason::kLimit, .limit = kMessageSizeKey, .detail = status.message()});
 }
 
-// From the proxy itself.
+// Answers of the proxy itself.
 
 void Peer::Answer(uint32_t id, const Status& status) {
   const ttrpc::MessageHeader header = {
@@ -77,13 +77,13 @@ void Peer::RefuseCall(Call& call, Stage stage, Status status) {
 }
 
 void Peer::AnswerCall(Call& call, const Status& status, const AuditCause& cause) {
-  // The backend may still be at work on it: only the end of its connection stops it. A connection
-  // that others share stays, and the late reply is dropped.
+  // The backend may still work on the call, and only the end of its connection stops it. A shared
+  // connection stays open, and the late reply is dropped.
   if (backends_.Has(*call.backend)) call.backend->Retire();
   GiveUp(call, status, cause);
 }
 
-// The connection stays for other calls: if the deadline has passed, the backend was told it, too.
+// The connection stays open for other calls: the backend was given the deadline as well.
 void Peer::GiveUp(Call& call, const Status& status, const AuditCause& cause) {
   Answer(call.id, status);
   TellEnd(call, status.code(), cause);
@@ -93,7 +93,7 @@ void Peer::GiveUp(Call& call, const Status& status, const AuditCause& cause) {
 
 // Ends of calls.
 
-// The backend has ended it.
+// Ends a call that its backend has ended.
 void Peer::EndCall(Call& call, StatusCode code) {
   TellEnd(call, code, {});
   call.backend->Remove(call);
@@ -123,7 +123,7 @@ void Peer::EndAllCalls(StatusCode code, const AuditCause& cause) {
   call_bytes_ = calls_counted_ = 0;
 }
 
-// What backends that others share still work on has a deadline from here on.
+// Calls that shared backends still work on get a deadline now.
 void Peer::LeaveShared() {
   while (!abandoned_.alone()) {
     auto* const call = static_cast<AbandonedCall*>(abandoned_.next);

@@ -63,7 +63,7 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
   record->traceparent = TraceparentOf(what.request);
 }
 
-// Under the configuration that allowed it.
+// A call is described with the names of the configuration that allowed it.
 void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
   record->stream_id = call.id;
   record->kind = call.state.unary() ? "unary" : "stream";
@@ -127,7 +127,7 @@ void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict) cons
 }
 
 void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const {
-  // A shadow decision has the event that it would have had.
+  // A shadow decision has the event that an enforced one would have had.
   const bool allows = rule != nullptr && rule->action == RuleConfig::Action::kAllow;
   const AuditEvent event = allows ? AuditEvent::kCall : AuditEvent::kDeny;
   if (!Wants(event, rule)) return;
@@ -161,7 +161,7 @@ void PeerAudit::TellEnd(Call& call, const CallEnd& end) const {
   record.code = end.code;
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(end.duration);
   record.SetCause(end.cause);
-  // The room that was kept for the line has to be enough.
+  // The line must fit into the room that was reserved for it.
   if (!FitsAuditLineBound(record.detail)) record.detail = {};
   record.carried_out = true;
   reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_reservation));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PeerAudit: what is told of one peer, to the audit and to whoever looks on (Reports). It knows who
-// the peer is and which record each outcome deserves. Puts one together only if it is wanted. On
-// the worker's thread.
+// PeerAudit: what is reported about one peer, to the audit and to those who watch (see Reports). It
+// knows who the peer is and which record each outcome needs, and builds a record only if somebody
+// wants it. It is used on the worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -22,28 +22,30 @@
 namespace proxyd {
 
 struct PeerIdentity {
-  uint64_t id = 0;                           // never used again
-  const ListenerConfig* listener = nullptr;  // that it came by, as it is called now
+  uint64_t id = 0;  // never used again
+  // The listener that accepted it, under its present name.
+  const ListenerConfig* listener = nullptr;
   pid_t pid = 0;
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
   ProcessLabels labels = {};
 };
 
-// What every record of a peer has, also of one that was refused.
+// Sets what every record of a peer has, even the record of a refused one.
 void DescribePeer(const PeerIdentity& identity, AuditRecord* record);
 
-// A request as its line tells it.
+// A request, as its audit line shows it.
 struct AuditedRequest {
   const ttrpc::RequestView& request;
-  uint32_t id;    // of its stream
-  uint8_t flags;  // of its message
-  size_t bytes;   // of its data
+  uint32_t id;    // the id of its stream
+  uint8_t flags;  // the flags of its message
+  size_t bytes;   // the size of its data
 };
 
 class PeerAudit {
  public:
-  // `reports` and `identity` must outlive it; `config` too, or be replaced before it goes.
+  // `reports` and `identity` must outlive this, and so must `config` unless SetConfig() replaces
+  // it.
   PeerAudit(const Config& config, Reports& reports, const PeerIdentity& identity)
       : config_(&config), reports_(reports), identity_(identity) {}
 
@@ -52,38 +54,38 @@ class PeerAudit {
   void Connected() const { Connection(AuditEvent::kConnect, {}); }
   void Disconnected(const AuditCause& cause) const { Connection(AuditEvent::kDisconnect, cause); }
 
-  // How the proxy answers a request by itself.
+  // The proxy's own answer to a request.
   struct OwnAnswer {
-    std::optional<size_t> rule;  // that had allowed it, if any had
+    std::optional<size_t> rule;  // the rule that had allowed it, if any
     ttrpc::StatusCode code;
     const AuditCause& cause;
   };
 
-  // A message that is refused before its request could be read, or that belongs to none.
+  // Reports a refused message that belongs to no request, or whose request could not be parsed.
   void Refused(ttrpc::StatusCode code, const AuditCause& cause) const;
-  // A request that is refused.
+  // Reports a refused request.
   void Refused(const AuditedRequest& what, const OwnAnswer& answer) const;
-  // A message that is refused of a call in flight.
+  // Reports a refused message of a call in flight.
   void Refused(const Call& call, ttrpc::StatusCode code, const AuditCause& cause) const;
 
-  // The decisions that rules with enforce = false would have made, then the denial, if it is one.
+  // Reports the decisions that rules with enforce = false would have made, then the denial, if any.
   void Decided(const AuditedRequest& what, const Verdict& verdict) const;
 
-  // An allowed call that ended before it was forwarded; the answer has its rule.
+  // Reports an allowed call that ended before it was forwarded; the answer must have its rule.
   void Ended(const AuditedRequest& what, const OwnAnswer& answer) const;
-  // Takes up the room that was kept for the line.
+  // Reports the end of a forwarded call, in the room that was reserved for it.
   void Ended(Call& call, const CallEnd& end) const {
     if (call.label.end_wanted || reports_.watched()) TellEnd(call, end);
   }
 
-  // Room for the line of a call that this rule allows, if one is wanted. False: the audit has none,
-  // and the call is to be refused.
+  // Reserves room for the line of a call that this rule allows, if a line is wanted. False means
+  // that the audit has no room and the call must be refused.
   bool Reserve(const ttrpc::RequestView& request, size_t rule, AuditReservation* reservation) const;
 
-  // Notes in a new call what will be told of it.
+  // Stores in a new call what its audit line will need.
   void Label(const AuditedRequest& what, Call* call) const;
 
-  // A message of a call that is forwarded; nothing is done where nobody looks on.
+  // Reports a forwarded message of a call. Does nothing unless somebody watches payloads.
   void Payload(const Call& call, bool response, std::string_view payload) const {
     if (reports_.wants_payloads()) TellPayload(call, response, payload);
   }
@@ -100,7 +102,7 @@ class PeerAudit {
   void Connection(AuditEvent event, const AuditCause& cause) const;
   void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
 
-  const Config* config_;  // that new calls refer to
+  const Config* config_;  // the one that new calls refer to
   Reports& reports_;
   const PeerIdentity& identity_;
 };

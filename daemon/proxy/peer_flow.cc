@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of Peer that says which of its sockets are read, that counts the memory that it holds,
-// and that does what Pressure decides.
+// The part of Peer that decides which of its sockets are read, counts the memory that it holds and
+// carries out what Pressure decides.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -14,16 +14,16 @@ void Peer::StopIfFull(const ttrpc::Connection& queue) {
   if (queue.send_queue_full()) UpdateReading();
 }
 
-// While a send queue is full, what fills it is not read: the peer, if the queue is a backend's; the
-// backends, if it is the peer's. The proxy's own answers to a peer that does not read are bounded,
-// too, but far above, so that no reply stops requests.
+// While a send queue is full, the side that fills it is not read: the peer for a backend's queue,
+// the backends for the peer's. The proxy's own answers also fill the peer's queue. They stop the
+// peer at a much higher mark, so that a backend's reply alone does not stop requests.
 void Peer::UpdateReading() {
   bool backend_full = backends_.send_queue_full();
   for (const SharedBackend* shared : shared_) backend_full |= shared->send_queue_full();
   const size_t most =
       size_t{context_.limits().message_size} + 2 * ttrpc::ConnectionOptions().send_queue_high;
   const bool peer_full = connection_.send_queue_full();
-  // A connection that others share is read all the same: this peer's replies must not become more.
+  // Shared connections are read even then, so the peer must not cause more replies.
   const bool too_full = peer_full && (!shared_.empty() || connection_.send_queue_size() > most);
   if (held_up_ || group_request_ || backend_full || too_full) {
     connection_.PauseReading();
@@ -44,8 +44,8 @@ void Peer::UpdateHeld() {
   if (grew) context_.owner.OnPeerGrew(*this);
 }
 
-// Memory of calls is counted in steps: a few calls come and go with each wake-up. What is left out
-// is bounded by calls_per_user.
+// The memory of calls is charged in steps, since a few calls come and go with each wake-up. The
+// part that is not charged is bounded by calls_per_user.
 void Peer::CountCalls() {
   constexpr size_t kStep = 16384;
   const bool grew = call_bytes_ > calls_counted_;

@@ -7,7 +7,7 @@ namespace proxyd {
 
 namespace {
 
-// The counters and the audit event for a message that failed a check.
+// The counters and the audit event of a message that failed a check.
 struct Effects {
   AuditEvent event;
   std::optional<ProtocolError> error;
@@ -32,7 +32,7 @@ constexpr Effects EffectsOf(Stage stage) {
     case Stage::kLimit:
     case Stage::kForwardedSize:
       return {AuditEvent::kRefuse, std::nullopt};
-    // Nothing is wrong with these: a call that was allowed, and has ended already.
+    // The request itself was right: these are allowed calls that have ended already.
     case Stage::kDraining:
     case Stage::kAudit:
     case Stage::kDeadline:
@@ -116,7 +116,7 @@ RuleCounters& PeerOutcomes::RuleOf(const Verdict& verdict) {
   return generation_->rule_counters(listener_, verdict.rule);
 }
 
-// A call that is not allowed goes to no backend.
+// A call that is not allowed has no backend.
 MethodCounters& PeerOutcomes::MethodOf(const Verdict& verdict) {
   if (Remembers(verdict)) return *remembered_.method_counters;
   return generation_->method_counters(listener_, verdict.allowed ? verdict.rule : std::nullopt,

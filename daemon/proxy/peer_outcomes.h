@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PeerOutcomes: the one place where the outcome of a peer's message or call is counted and
-// reported: by the worker's counters, by those for each rule and method, and by the audit. Peer
-// calls it once for each and writes the answer. On the worker's thread.
+// PeerOutcomes: the one place where the outcome of a message or a call is counted and reported: in
+// the worker's counters, in those of each rule and method, and in the audit. Peer calls it once for
+// each outcome and sends the answer itself. It is used on the worker's thread.
 #pragma once
 
 #include <optional>
@@ -23,25 +23,27 @@ namespace proxyd {
 
 class PeerOutcomes {
  public:
-  // All of these must outlive it. `generation` is the peer's; Reset() must follow each change.
+  // All arguments must outlive this. `generation` is the peer's; Reset() must follow each change of
+  // it.
   PeerOutcomes(WorkerCounters& counters, const PeerAudit& audit, const Ref<Generation>& generation,
                const ListenerState& listener)
       : counters_(counters), audit_(audit), generation_(generation), listener_(listener) {}
 
   void Reset() { remembered_ = {}; }
 
-  // A verdict of the policy, and the rules with enforce = false that it went past. Whatever stops
-  // the request then is reported by Stopped().
+  // Counts and reports a verdict, including the rules with enforce = false that it passed. A later
+  // failure of the same request is reported by Stopped().
   void Decided(const AuditedRequest& what, const Verdict& verdict);
 
-  // A message that the proxy answers by itself. `what`: the request; null if it is none.
+  // Reports a message that the proxy answers itself. `what` is the request, or null if it is not
+  // one.
   void Stopped(const Outcome& outcome, const AuditedRequest* what);
-  // A message of a call in flight that is refused. The call's end follows.
+  // Reports a refused message of a call in flight. The end of the call is reported separately.
   void Refused(const Call& call, const Outcome& outcome);
-  // The connection is closed because the peer's user has reached this limit.
+  // Reports that the connection is closed because its user has reached this limit.
   void Closed(Limit limit, const AuditCause& cause);
 
-  // A request that is forwarded as this call. Its id, generation and rule are set.
+  // Reports that a request is forwarded as this call, whose id, generation and rule must be set.
   void Forwarded(const AuditedRequest& what, const Verdict& verdict, Call* call);
   void Ended(Call& call, const CallEnd& end);
 
@@ -55,8 +57,9 @@ class PeerOutcomes {
   const PeerAudit& audit_;
   const Ref<Generation>& generation_;
   const ListenerState& listener_;
-  // Where the last repeatable verdict counts: the admission repeats it without a search, and so
-  // does this. Labels are views of the generation's configuration: equal if their addresses are.
+  // The counters of the last repeatable verdict. The admission repeats a verdict without a search,
+  // and this does the same. Labels are views of one configuration: they are equal if their
+  // addresses are.
   struct {
     std::optional<size_t> rule;
     MethodLabels labels;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of Peer that takes a request from its message to a backend. CheckRequest() says whether
-// it may go; here it takes what it needs (audit, slots, a backend), is rewritten and forwarded.
+// The part of Peer that forwards requests. CheckRequest() decides whether a request may pass. This
+// code then reserves audit room and slots, rewrites the request, finds a backend and sends it
+// there.
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,7 +77,8 @@ void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outc
 bool Peer::TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots,
                      Outcome* outcome) {
   if (!audit_.Reserve(what.request, *outcome->verdict.rule, &slots->audit)) {
-    outcome->Fail(Stage::kAudit, {ttrpc::StatusCode::kUnavailable, "audit is failing"});
+    outcome->Fail(Stage::kAudit,
+                  {ttrpc::StatusCode::kUnavailable, "the audit cannot record this call"});
     return false;
   }
   const auto limit = within_rate ? TakeSlot(&slots->call) : Limit::kRequestsPerSecondPerUser;
@@ -124,7 +126,7 @@ BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& 
   return connection;
 }
 
-// Only the proxy may name a peer to a backend.
+// Only the proxy may identify a peer to a backend.
 void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request) {
   DropReservedMetadata(request);
   if (!backend.forward_identity) return;
@@ -137,12 +139,12 @@ void Peer::SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request
 
 namespace {
 
-// What a call in flight takes up, the entries in two maps of calls and the allocator's own share
-// included.
+// The memory of a call in flight, including its entries in two maps and the allocator's overhead.
 size_t MemoryOf(const Call& call) {
   constexpr size_t kAllocation = 16;
   constexpr size_t kEntries = 2 * 4 * (sizeof(uint64_t) + sizeof(void*));
-  constexpr size_t kTimer = sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // with libevent's part
+  constexpr size_t kTimer =
+      sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // includes libevent's part
   return sizeof(Call) + kAllocation + kEntries + call.label.service.capacity() +
          call.label.method.capacity() + call.label.traceparent.capacity() +
          (call.deadline ? kTimer : 0);
@@ -150,7 +152,7 @@ size_t MemoryOf(const Call& call) {
 
 }  // namespace
 
-// `size`: of the request as it is written.
+// `size` is the encoded size of the rewritten request.
 void Peer::Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call) {
   const ttrpc::RequestView& request = what.request;
   call->request_bytes = what.bytes;
@@ -177,7 +179,7 @@ FoundBackend Peer::BackendFor(const Ref<Backend>& backend, const StreamState& st
     return backends_.ConnectionTo(backend, slot_);
   if (state.unary()) return Shared(backend).Connection(slot_);
   const FoundBackend found = backends_.ConnectionTo(backend, slot_);
-  // A connection for a stream carries no other call, and is dropped after it.
+  // The connection of a streaming call carries no other call, and is closed after it.
   auto* const* connection = std::get_if<BackendConnection*>(&found);
   if (connection != nullptr && *connection != nullptr) (*connection)->RetireAfterNext();
   return found;

@@ -31,7 +31,7 @@ PeerTimeouts::PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner)
 void PeerTimeouts::AwaitFirstRequest() {
   const Duration first = deadlines_->first_request.delay();
   const Duration idle = deadlines_->idle.delay();
-  // It is without calls, too.
+  // A new peer has no calls either, so the idle timeout may end first.
   const bool idle_ends_first = idle.count() != 0 && (first.count() == 0 || idle < first);
   awaited_ = idle_ends_first ? PeerTimeout::kIdle : PeerTimeout::kFirstRequest;
   (idle_ends_first ? deadlines_->idle : deadlines_->first_request).Start(&request_);

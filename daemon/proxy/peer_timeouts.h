@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PeerTimeouts: what one peer is waited for: a request, the end of a message, that it takes bytes.
-// On its worker's thread.
+// PeerTimeouts: the timeouts of one peer. A peer must send a request, complete each message and
+// take the bytes that are sent to it in time. It is used on its worker's thread.
 #pragma once
 
 #include "config/config.h"
@@ -12,7 +12,7 @@
 
 namespace proxyd {
 
-// What the peers of one listener are waited for: [timeouts], with its overrides.
+// The deadlines of all peers of one listener: [timeouts], with the listener's overrides.
 struct PeerDeadlines : RefCounted {
   PeerDeadlines(ttrpc::IoLoop& loop, const TimeoutsConfig& timeouts)
       : first_request(loop, timeouts.first_request),
@@ -32,25 +32,25 @@ class PeerTimeouts {
   class Owner {
    public:
     virtual void OnTimeout(PeerTimeout timeout) = 0;
-    // Its messages do not come because we do not read them.
+    // Returns whether the peer's messages are late because the proxy does not read them.
     virtual bool reading_paused() const = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  // `owner` must outlive it.
+  // `owner` must outlive this.
   PeerTimeouts(Ref<PeerDeadlines> deadlines, Owner& owner);
 
-  // It is connected, and has sent no request.
+  // Starts the timeout of a new peer, which has not sent a request yet.
   void AwaitFirstRequest();
-  // None of its calls is in flight.
+  // Starts the idle timeout: the peer has no calls in flight.
   void AwaitRequest() {
     awaited_ = PeerTimeout::kIdle;
     deadlines_->idle.Start(&request_);
   }
   void RequestCame() { request_.Stop(); }
-  // As its connection tells.
+  // Called with what the peer's connection reports.
   void OnPartialMessage(bool partial);
   void OnWriteBlocked(bool blocked);
   void Stop();
@@ -58,12 +58,12 @@ class PeerTimeouts {
  private:
   void MessageLate();
 
-  Ref<PeerDeadlines> deadlines_;  // before what stands in it
+  Ref<PeerDeadlines> deadlines_;  // declared before the deadlines in it
   Owner& owner_;
   Deadline request_;
   Deadline message_;
   Deadline write_;
-  PeerTimeout awaited_ = PeerTimeout::kFirstRequest;  // by request_
+  PeerTimeout awaited_ = PeerTimeout::kFirstRequest;  // the timeout that request_ runs for
 };
 
 }  // namespace proxyd

@@ -15,15 +15,15 @@ namespace {
 
 constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
 
-// Of buffered_per_user: a peer that holds less holds little.
+// A peer that holds less than this part of buffered_per_user holds little.
 constexpr uint64_t kLightPart = 64;
 
-// What may be held above a limit while its owners have their time: a quarter, or one message.
+// The memory at which peers are closed at once: a quarter, or one message, above the limit.
 uint64_t WithSlack(uint64_t limit, const LimitsConfig& limits) {
   return limit + std::max<uint64_t>(limit / 4, limits.message_size);
 }
 
-// How much more than `limit`, if it is more than `from`.
+// Returns how far `held` exceeds `limit`, or 0 if it does not exceed `from`.
 uint64_t Excess(uint64_t held, uint64_t limit, uint64_t from) {
   return held > from ? held - limit : 0;
 }
@@ -39,7 +39,7 @@ Pressure::Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConf
 void Pressure::OnGrowth(Peer& peer) {
   const UserAccount& account = peer.account();
   if (account.buffered() <= limits_.buffered_per_user && !accounting_.Overfull(limits_)) return;
-  // Before anything else may destroy it.
+  // Must come first, since the rest may destroy the peer.
   if (accounting_.Buffered(account, limits_)) peer.HoldUp(true);
   OnGrowth(account);
 }
@@ -55,7 +55,7 @@ void Pressure::OnGrowth(const UserAccount& account) {
     held_up_.insert(account.uid());
     loop_.HoldGroup(account.uid());
   }
-  // This is not for waiting: others may all be about to grow.
+  // This cannot wait for the timer: all other peers may be about to grow too.
   if (in_vain_ || !TooMuch(account)) return;
   Close(kAnyone);
   in_vain_ = TooMuch(account);
@@ -95,14 +95,14 @@ void Pressure::Close(uint64_t stuck_before) {
                    .excess = Excess(accounting_.buffered(), limits_.buffered, from),
                    .light_below = per_user / kLightPart,
                    .stuck_before = stuck_before});
-  // None of them is destroyed before this wake-up's callbacks have returned.
+  // None of the peers is destroyed before this wake-up's callbacks have returned.
   for (const PressureClosing& closing : closings) peers[closing.peer]->CloseForLimit(closing.limit);
 }
 
 void Pressure::Look() {
   in_vain_ = false;
   accounting_.FindHeaviest();
-  // As a side effect the wake-up has a number of its own.
+  // Now() also numbers this wake-up, as a side effect.
   loop_.Now();
   const uint64_t patient = std::exchange(looks_[next_look_], loop_.wake_up());
   next_look_ = (next_look_ + 1) % kPatientLooks;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pressure: what happens to the peers of a worker whose users hold more memory than they may.
-// Nothing is received for such a user; what was received before goes on to its destination, unless
-// that makes the user hold still more. Peers of which nothing has moved for a second are then
-// closed until the rest fits. Costs nothing while nobody holds too much. On the worker's thread.
+// Pressure: what a worker does when users hold more memory than their limit. Nothing is received
+// for such a user. Bytes that were received before go on to their destination, unless that makes
+// the user hold still more. Peers that have not moved a byte for a second are closed until the rest
+// fits. It costs nothing while no limit is exceeded. It runs on the worker's thread.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class Peer;
 
 class Pressure {
  public:
-  // All but `limits` must outlive it.
+  // All arguments but `limits` must outlive this.
   Pressure(ttrpc::IoLoop& loop, Accounting& accounting, const LimitsConfig& limits,
            std::list<Peer>& peers);
   Pressure(const Pressure&) = delete;
@@ -33,13 +33,14 @@ class Pressure {
 
   void SetLimits(const LimitsConfig& limits) { limits_ = limits; }
 
-  // The peer holds more than before; it, or any other, may be closed on return.
+  // The peer holds more memory than before. Any peer, this one included, may be closed on return.
   void OnGrowth(Peer& peer);
-  // The user holds more than before, and not by a peer of its own. Peers may be closed on return.
+  // The user holds more memory than before, in a connection that peers share. Peers may be closed
+  // on return.
   void OnGrowth(const UserAccount& account);
 
  private:
-  // A second, for what is held to be written.
+  // The number of looks in the second for which held bytes may stay unwritten.
   static constexpr size_t kPatientLooks = 10;
 
   void Look();
@@ -52,12 +53,12 @@ class Pressure {
   LimitsConfig limits_;
   std::list<Peer>& peers_;
   ttrpc::Timer timer_;       // runs while anybody holds too much
-  std::set<uid_t> held_up_;  // for whom nothing is received
-  // The wake-ups of the last looks, the next to be overwritten being the first: what has not moved
-  // since is stuck.
+  std::set<uid_t> held_up_;  // users for whom nothing is received
+  // The wake-ups of the last looks; the oldest is the next to be overwritten. A peer that has not
+  // moved since the oldest is stuck.
   std::array<uint64_t, kPatientLooks> looks_{};
   size_t next_look_ = 0;
-  // Closing has not helped: what is held is nobody's of ours, and the peers are not searched again
+  // Closing peers has not helped, since they do not hold the memory. They are not searched again
   // before the next look.
   bool in_vain_ = false;
 };

@@ -61,7 +61,7 @@ class Plan {
   }
 
   const PressureView& view_;
-  std::vector<size_t> candidates_;  // the first to go in front
+  std::vector<size_t> candidates_;  // the first to be closed in front
   std::vector<bool> named_;
   uint64_t freed_ = 0;
   std::vector<PressureClosing> closings_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose connections are closed when more memory is held than may be. A pure function over values;
-// any thread.
+// WhomToClose: decides whose connections are closed when more memory is held than allowed. It is a
+// pure function.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +17,10 @@
 namespace proxyd {
 
 struct PressedUser {
-  uint64_t excess = 0;  // of what it holds, above its own limit
-  // The limit that it has to answer for, as Accounting::Buffered() says.
+  uint64_t excess = 0;  // bytes above the user's own limit
+  // The limit that this user exceeds, as Accounting::Buffered() returns it.
   std::optional<Limit> over = {};
-  bool root = false;  // is kept to its own limit alone
+  bool root = false;  // only the user's own limit applies
 };
 
 struct PressedPeer {
@@ -28,19 +28,20 @@ struct PressedPeer {
 
   size_t user = 0;  // index into the users
   uint64_t held = 0;
-  // A time of any kind, at which what it holds last moved; kMoving if none of it is stuck.
+  // A time in any unit when the bytes it holds last moved; kMoving if none of them is stuck.
   uint64_t stuck_since = kMoving;
 };
 
 struct PressureView {
   std::span<const PressedUser> users;
   std::span<const PressedPeer> peers;
-  uint64_t excess = 0;       // of what all of them hold, above the limit for all
+  uint64_t excess = 0;       // bytes of all users above the limit for all
   uint64_t light_below = 0;  // a peer that holds less holds little
-  // Peers that are stuck for less long, or not at all, are left alone. kAnyone: they come last.
+  // Only peers that have been stuck since before this time are closed. With kAnyone every peer may
+  // be closed, those that are not stuck last.
   uint64_t stuck_before = 0;
 };
-// As PressureView::stuck_before.
+// A value of PressureView::stuck_before.
 inline constexpr uint64_t kAnyone = std::numeric_limits<uint64_t>::max();
 
 struct PressureClosing {
@@ -48,11 +49,10 @@ struct PressureClosing {
   Limit limit;
 };
 
-// A user over its own limit loses peers until the rest fits. While all together are over theirs, so
-// do the users who hold most, and then the others, until the rest fits. Of a user who is over a
-// limit, peers that hold much go before those that hold little, which would free nothing; among
-// these, and among the others' peers, whoever has been stuck for longest goes first. Each peer is
-// named once.
+// A user over its own limit loses peers until the rest fits. While all users together exceed the
+// total limit, the users who hold most also lose peers, and after them the others. A user over a
+// limit loses peers that hold little last, since closing them frees nothing. Otherwise the peer
+// that has been stuck for longest goes first. No peer is named twice.
 std::vector<PressureClosing> WhomToClose(const PressureView& view);
 
 }  // namespace proxyd

@@ -11,7 +11,7 @@
 namespace proxyd {
 
 namespace {
-// After drain_timeout, for peers to take the answers that say so.
+// Peers get this long after drain_timeout to read the answers that end their calls.
 constexpr auto kLastMoment = std::chrono::seconds(1);
 
 uint64_t DescriptorLimit() {
@@ -32,9 +32,8 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
       drain_timer_(worker_.loop(),
                    [this] {
                      const InFlight left = in_flight();
-                     spdlog::warn(
-                         "drain timeout: what is left is answered and closed: {} calls of {} peers",
-                         left.calls, left.peers);
+                     spdlog::warn("drain timeout: closing {} peers with {} calls in flight",
+                                  left.peers, left.calls);
                      worker_.EndDrain();
                      last_moment_.Start(kLastMoment);
                    }),
@@ -48,7 +47,7 @@ ttrpc::Status Proxy::Listen(PassedSockets* passed) {
   if (!made) return made.error();
   auto change = listeners_.Prepare(sockets, *std::move(made));
   if (!change) return change.error();
-  static_cast<void>(listeners_.Commit(*std::move(change)));  // there was none before
+  static_cast<void>(listeners_.Commit(*std::move(change)));  // nothing was listening before
   return {};
 }
 

@@ -1,32 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Proxy: the daemon's work, put together. A unary call passes these files, in this order:
+// Proxy: the worker, the listeners and the accounting, put together.
 //
-// - listener.cc accepts a connection at a socket of the configuration.
-// - worker.cc asks the kernel who the peer is, and the policy whether a rule could allow it
-//   anything; its user gets a slot for the connection. group_reader.cc reads the groups.
-// - peer.cc is the peer's life. Each of its messages goes to the part that it is for.
-// - peer_request.cc takes a request from its message to a backend. request_check.cc says whether it
-//   may pass, in the order of the contract, which ends with the policy's verdict; the limits
-//   follow, and it becomes a call (call.h). request_rules.cc has what is asked of every request and
-//   changed in it.
-// - peer_outcomes.cc counts and reports what was decided.
-// - backend_pool.cc finds a connection to the rule's backend that takes calls, or opens one. The
-//   pool is the peer's own, or what the peers of one user share (shared_backends.cc).
-// - dialer.cc tries the addresses of the backend (backend.cc) and checks who listens there.
-// - backend_connection.cc numbers the call's stream, queues the request, encoded anew, and gives
-//   the response to the call's owner.
-// - peer_answer.cc sends the response on the peer's own stream id, and ends the call.
-// - peer_outcomes.cc counts and reports how the call ended; peer_audit.cc has the audit records.
+// A request passes the files of this directory in this order:
 //
-// A call that streams adds stream_state.cc, which says for each message what becomes of it. What a
-// reload changes is in listener_set.cc and bound_socket.cc (sockets), listener_state.h (what peers
-// know of theirs) and generation.cc (configuration, policy and counters as a worker uses them). A
-// peer that is slow or silent, or holds much memory, meets peer_timeouts.cc, peer_flow.cc and
-// pressure.cc.
+// - listener.cc accepts the client's connection on one of the configured sockets.
+// - worker.cc asks the kernel who the client is (group_reader.cc reads its groups) and asks the
+//   policy whether any rule could allow it a call. If none could, the connection is closed before
+//   anything is read from it. Otherwise it takes a connection slot of its user and becomes a Peer.
+// - peer.cc receives each message of the peer, already decoded, and passes it to the code that
+//   handles it.
+// - request_check.cc parses the request envelope and runs the checks of the contract in their
+//   order. The policy's decision is one of them. The first check that fails answers the request.
+// - peer_request.cc counts the request towards its user's rate, reserves room in the audit, takes a
+//   call slot of the user, sets the timeout and the metadata (request_rules.cc), finds a backend
+//   connection and creates the call (call.h).
+// - backend_pool.cc returns an open connection to the backend of the rule, or opens one. A pool
+//   belongs to one peer, or to all peers of one user (shared_backends.cc).
+// - dialer.cc connects to one of the backend's addresses (backend.cc) and checks which user listens
+//   there.
+// - backend_connection.cc gives the call a stream id on that connection and encodes the checked
+//   request into its send queue. When the response arrives, it finds the call and its peer.
+// - peer_answer.cc queues the response under the peer's own stream id and ends the call.
 //
-// Everything runs on the thread of the loop, except the reading of groups (group_reader.cc) and
-// what prepares a reload, which may run on another one (ListenerSet::Make).
+// Along the way, peer_outcomes.cc counts and reports each decision and the end of each call, and
+// peer_audit.cc builds the audit records. All that a wake-up of the loop has queued is written at
+// its end, with one system call for each connection.
+//
+// For every later message of a call, stream_state.cc decides whether to forward, drop or refuse it.
+// A reload passes through listener_set.cc and bound_socket.cc (the sockets), listener_state.h (a
+// listener as its peers know it) and generation.cc (the configuration, policy and counters that a
+// worker uses). peer_timeouts.cc limits how long a peer may be silent or slow. peer_flow.cc stops
+// reading where a send queue is full, and pressure.cc limits the memory of each user.
+//
+// Everything runs on the loop's thread, with two exceptions: group_reader.cc reads long lists of
+// groups on a thread of its own, and ListenerSet::Make() may be called on any thread.
 #pragma once
 
 #include <functional>
@@ -47,38 +55,38 @@ namespace proxyd {
 
 class Proxy {
  public:
-  // `base` and `reports` must outlive it.
+  // `base` and `reports` must outlive the proxy.
   Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports);
   ~Proxy();
 
-  // Listens everywhere; takes the sockets that systemd: addresses name out of `passed`. The first
-  // listener that cannot is the error: `listener "NAME": WHY`; then none listens.
+  // Listens on all configured sockets; those with a systemd: address are taken out of `passed`. If
+  // a listener fails, the error is `listener "NAME": WHY` and no listener is open.
   ttrpc::Status Listen(PassedSockets* passed);
 
-  // What ListenerSet::Make() needs of it.
+  // The argument of ListenerSet::Make().
   std::vector<ListenerSet::Here> here() const { return listeners_.here(); }
-  // What of a reload can fail, done, for Reload(), which cannot: see ListenerSet. Not while it
-  // drains.
+  // Does the part of a reload that can fail, so that Reload() cannot. See ListenerSet. Must not be
+  // called during a drain.
   ttrpc::Result<ListenerSet::Change> PrepareReload(const Config& after,
                                                    ListenerSet::NewSockets made) {
     return listeners_.Prepare(SocketsOf(after.listeners), std::move(made));
   }
-  // All of the configuration but [daemon]. `change`: prepared for it. Returns what
-  // ListenerSet::Commit() does.
+  // Applies all of the new configuration but [daemon]. `change` must have been prepared for it.
+  // Returns what ListenerSet::Commit() returns.
   [[nodiscard]] std::vector<BoundSocket> Reload(SnapshotPtr snapshot, ListenerSet::Change change);
 
-  // Removes the listeners at once, lets calls in flight finish for drain_timeout, answers what is
-  // left. Then, once, `done`.
+  // Removes the listeners at once and lets calls in flight finish within drain_timeout. The calls
+  // left after that are answered UNAVAILABLE and their peers closed. Then `done` is called, once.
   void Drain(std::function<void()> done);
 
-  // Peers and their calls, at this moment.
+  // The peers and calls at this moment.
   struct InFlight {
     size_t peers = 0;  // connected
     size_t calls = 0;
   };
   InFlight in_flight() const;
 
-  // Turns while its worker does.
+  // Runs as long as the worker does.
   ttrpc::IoLoop& loop() { return worker_.loop(); }
   const Config& config() const { return snapshot().config; }
   const Snapshot& snapshot() const { return worker_.generation()->snapshot(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reaper: keeps what has ended until this wake-up's callbacks have returned, since one of them may
-// be its own, and destroys it then, the oldest first. On the loop's thread.
+// Reaper: destroys ended objects, the oldest first, once the callbacks of this wake-up have
+// returned. One of those callbacks may be the object's own. It runs on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -17,20 +17,20 @@ namespace proxyd {
 
 class Reaper {
  public:
-  // `loop` must outlive it. `reaped` is called each time, after all that had ended is destroyed; it
-  // may destroy the reaper.
+  // `loop` must outlive the reaper. `reaped` is called after each round, when all ended objects
+  // have been destroyed. It may destroy the reaper.
   Reaper(ttrpc::IoLoop& loop, std::function<void()> reaped)
       : reaped_(std::move(reaped)), timer_(loop, [this] { Reap(); }) {}
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // `dead` is an owner, such as a unique_ptr. Nothing is destroyed from within the call.
+  // Takes `dead`, an owner such as a unique_ptr. Nothing is destroyed during the call.
   template <class Owner>
   void DestroyLater(Owner dead) {
     dead_.push_back(std::make_unique<Dead<Owner>>(std::move(dead)));
     ReapSoon();
   }
-  // Even if there is nothing to destroy.
+  // Starts a round even if there is nothing to destroy.
   void ReapSoon() {
     if (!timer_.active()) timer_.Start(std::chrono::nanoseconds(0));
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ref: what several of a worker's objects keep alive together, such as a backend that a reload took
-// out of the configuration and whose connections still carry calls. A plain count, since nothing of
-// a worker leaves its thread.
+// Ref: shared ownership among the objects of one worker. An example is a backend that a reload has
+// removed while its connections still carry calls. The count is a plain number, since nothing of a
+// worker leaves its thread.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace proxyd {
 
-// To be derived from by what is kept alive. Made by new, destroyed by the last Ref.
+// The base of objects with shared ownership. They are created by new and destroyed by the last Ref.
 class RefCounted {
  public:
   RefCounted(const RefCounted&) = delete;

@@ -20,7 +20,7 @@ Status CheckStreamId(const RequestMessage& message) {
 Status CheckFlags(uint8_t flags) {
   constexpr uint8_t kBoth = ttrpc::kFlagRemoteClosed | ttrpc::kFlagRemoteOpen;
   if ((flags & kBoth) != kBoth) return {};
-  return {StatusCode::kInvalidArgument, "remote closed and remote open exclude each other"};
+  return {StatusCode::kInvalidArgument, "remote closed and remote open cannot be combined"};
 }
 
 Status CheckStreams(uint8_t flags, const RuleConfig& rule, const ttrpc::RequestView& request) {
@@ -71,7 +71,7 @@ AuditCause Outcome::cause() const {
   if (limit) cause.limit = NameOf(*limit);
   if (stage == Stage::kTooLong || stage == Stage::kForwardedSize) cause.limit = kMessageSizeKey;
   if (!backend_detail.empty()) cause.detail = backend_detail;
-  // The record says all of this already: who may not call what.
+  // The record already says which user was denied which method.
   if (denied()) cause.detail = {};
   return cause;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckRequest: the checks of a request in the order of the contract: id, envelope, names,
-// metadata, flags, policy, streams, draining; the first that fails answers. A function over
-// values: of these it changes only the policy's memory of what was allowed last. What has to be
-// taken and not only looked at (slots, rates, a backend) follows in peer_request.cc, which puts its
-// refusals into the same Outcome.
+// CheckRequest: the checks of a request, in the order of the contract: id, envelope, names,
+// metadata, flags, policy, streams, draining. The first check that fails answers the request. It is
+// a function over values, and changes only the admission's memory of the method that was allowed
+// last. Anything that must be taken (slots, rates, a backend) follows in peer_request.cc, with the
+// same Outcome.
 #pragma once
 
 #include <sys/types.h>
@@ -26,12 +26,12 @@
 
 namespace proxyd {
 
-// The check that a peer's message failed, in the order of the checks.
+// The check that a message failed, in the order of the checks.
 enum class Stage {
-  // Messages that are refused whatever they contain.
-  kTooLong,  // its data is discarded
-  kData,     // data on an id without a call, or on a call whose peer side is closed
-  // CheckRequest().
+  // Failures that do not depend on the content of the message.
+  kTooLong,  // too long; its data was discarded
+  kData,     // data on an id without a call, or after the peer closed its side
+  // Checks of CheckRequest().
   kStreamId,
   kEnvelope,
   kNames,
@@ -40,35 +40,35 @@ enum class Stage {
   kPolicy,
   kStreams,
   kDraining,
-  // On the way to a backend.
-  kAudit,  // it refuses calls while it cannot write
+  // Failures on the way to a backend.
+  kAudit,  // the audit cannot write, and on_error is "refuse-calls"
   kLimit,
   kDeadline,
-  kForwardedSize,  // too long with what the proxy adds
-  kBackend,        // cannot be reached
+  kForwardedSize,  // too long with what the proxy added
+  kBackend,        // no connection to the backend
   kPassed,         // no check failed
 };
 
-// What becomes of a peer's message: it is refused, denied by the policy or permitted.
+// The outcome of a peer's message: refused, denied by the policy, or permitted.
 struct Outcome {
   Stage stage = Stage::kPassed;
-  ttrpc::Status status;  // the answer; OK: permitted, the answer will be the backend's
-  // From Stage::kPolicy on; for kMetadata and kFlags only its labels.
+  ttrpc::Status status;  // the answer; OK if the backend will answer
+  // Set from Stage::kPolicy on. For kMetadata and kFlags only its labels are set.
   Verdict verdict;
-  std::optional<Limit> limit;  // with Stage::kLimit
-  // With Stage::kBackend: what the answer does not say, since it is the operator's business.
+  std::optional<Limit> limit;  // set with Stage::kLimit
+  // Set with Stage::kBackend. The answer does not contain it, since it is for the operator only.
   AuditReason backend_reason = AuditReason::kBackendUnreachable;
   std::string backend_detail = {};
 
   bool permitted() const { return stage == Stage::kPassed; }
   bool denied() const { return stage == Stage::kPolicy; }
-  // The envelope could be read.
+  // The envelope could be parsed.
   bool decoded() const { return stage > Stage::kEnvelope; }
-  // The names are such as may be counted and reported.
+  // The names are valid, so that they may be counted and reported.
   bool named() const { return stage > Stage::kNames; }
-  // There is a verdict.
+  // The policy has given a verdict.
   bool decided() const { return stage >= Stage::kPolicy; }
-  // Why it is not permitted, as the audit has it. Its views are valid as long as this is unchanged.
+  // Returns the cause for the audit. Its views are valid as long as this outcome is unchanged.
   AuditCause cause() const;
 
   void Fail(Stage at, ttrpc::Status answer) {
@@ -84,7 +84,7 @@ struct Outcome {
     backend_reason = reason;
     backend_detail = std::move(detail);
   }
-  // Fails unless the result of the check is OK.
+  // Fails if `result`, the result of `check`, is not OK.
   bool Passes(Stage check, ttrpc::Status result) {
     if (result.ok()) return true;
     Fail(check, std::move(result));
@@ -92,29 +92,29 @@ struct Outcome {
   }
 };
 
-// A request as it came.
+// A request as it was received.
 struct RequestMessage {
   ttrpc::MessageHeader header;
   std::string_view data;
-  bool id_in_use;  // by a call of this peer
+  bool id_in_use;  // by another call of this peer
 };
 
-// The key of the limit that a message longer than it has reached. It is none of Limit: those are
-// about what a user has at a time.
+// The key of the limit that a too long message has reached. It is not in Limit, which has only what
+// a user may hold at a time.
 inline constexpr std::string_view kMessageSizeKey = "message_size";
 
-// What a request is checked against; borrowed for the call.
+// The values that a request is checked against, borrowed for the call.
 struct CheckContext {
   const Snapshot& snapshot;
-  Admission& admission;  // the peer's, of the snapshot's policy; it may remember the method
+  Admission& admission;  // the peer's; it may remember the method
   uid_t uid;             // the peer's
   UnknownFields unknown_fields;
   bool draining;
 };
 
-// Decodes into `request`, whose views are valid as long as the message's data is, and puts what it
-// looked for in the metadata into `guarded`. Both may have been used before and allocate nothing
-// then; they are unspecified unless the outcome is named().
+// Parses into `request`, whose views are valid as long as the message's data, and puts the metadata
+// that it looked up into `guarded`. Reused objects allocate nothing. Both are unspecified unless
+// the outcome is named().
 Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
                      ttrpc::RequestView* request, GuardedValues* guarded);
 

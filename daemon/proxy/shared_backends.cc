@@ -24,7 +24,7 @@ void SharedBackend::OnBackendHeldChanged() {
   if (grew) grew_(slot_.account());
 }
 
-// Only the peers that have calls on the connection lose anything.
+// Closes only the peers that have calls on the connection.
 void SharedBackend::OnBackendLost(BackendConnection& connection) {
   std::vector<CallOwner*> losers;
   connection.ForEachCall([&losers](const Call* call) { losers.push_back(call->owner); });
@@ -47,8 +47,8 @@ void SharedBackends::Leave(const CallOwner& peer, SharedBackend& shared) {
   *own = peers.back();
   peers.pop_back();
   if (!peers.empty()) return;
-  // What its calls left behind at the backend ends with it, and so does its share of memory, while
-  // there still is an account of the user.
+  // Retiring the connections also ends abandoned calls and releases their memory, which must happen
+  // while the user still has an account.
   shared.pool_.Retire();
   const auto found = all_.find({shared.slot_.account().uid(), &shared.backend()});
   context_.reaper.DestroyLater(std::move(found->second));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SharedBackends: the connections of a worker to backends with connections = "per-user". There is
-// one for each user and backend, which carries the unary calls of all of that user's peers. A peer
-// that does not read, or that leaves, does not hold up the others; what one user does has no effect
-// on another. On the worker's thread.
+// SharedBackends: a worker's connections to backends with connections = "per-user". Each user has
+// one for each backend, which carries the unary calls of all of the user's peers. A peer that does
+// not read or that leaves does not delay the others, and no user affects another. It runs on the
+// worker's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -23,20 +23,20 @@
 
 namespace proxyd {
 
-// SharedBackend: what the peers of one user share of one backend. It ends when the last of them has
-// left.
+// SharedBackend: what the peers of one user share of one backend. It is destroyed when its last
+// peer has left.
 class SharedBackend final : private BackendPoolOwner {
  public:
-  // The user holds more memory than before, though none of its peers does. Peers may be closed on
-  // return.
+  // The user holds more memory than before, in this object and not in a peer. Peers may be closed
+  // on return.
   using GrewFunction = std::function<void(const UserAccount& account)>;
 
-  // `context` and `grew` must outlive it, and the user's account its peers.
+  // `context` and `grew` must outlive this. The user's account must outlive the peers.
   SharedBackend(const BackendContext& context, Ref<Backend> backend, MemoryCharge slot,
                 const GrewFunction& grew);
 
   const Backend& backend() const { return *backend_; }
-  // A connection that takes calls, opened if there is none, for one of its peers.
+  // Returns a connection that takes calls, or opens one on behalf of `peer`.
   FoundBackend Connection(const ConnectionSlot& peer) { return pool_.ConnectionTo(backend_, peer); }
   bool Carries(const Call& call) const { return pool_.Has(*call.backend); }
   bool send_queue_full() const { return pool_.send_queue_full(); }
@@ -51,29 +51,29 @@ class SharedBackend final : private BackendPoolOwner {
   const GrewFunction& grew_;
   const Ref<Backend> backend_;
   MemoryCharge slot_;
-  std::vector<CallOwner*> peers_;  // that have joined
+  std::vector<CallOwner*> peers_;  // the peers that have joined
   BackendPool pool_;
 };
 
 class SharedBackends {
  public:
-  // `context` must outlive it.
+  // `context` must outlive this.
   SharedBackends(const BackendContext& context, SharedBackend::GrewFunction grew)
       : context_(context), grew_(std::move(grew)) {}
   SharedBackends(const SharedBackends&) = delete;
   SharedBackends& operator=(const SharedBackends&) = delete;
 
-  // Returns what the user of the connection `slot` shares of the backend. The peer belongs to it
-  // until it leaves, which it has to do before it is destroyed.
+  // Returns what the user of the connection `slot` shares of the backend. The peer must leave it
+  // before the peer is destroyed.
   SharedBackend& Join(CallOwner& peer, const ConnectionSlot& slot, const Ref<Backend>& backend);
-  // None of the peer's calls is on the backend any more.
+  // The peer must have no more calls on the backend.
   void Leave(const CallOwner& peer, SharedBackend& shared);
 
-  // The latest generation counts from here on: backends that it does not have take no more calls.
+  // Applies the latest generation: backends that it does not have take no more calls.
   void Reload();
 
  private:
-  // A backend that a reload replaced is another one.
+  // A backend that a reload replaced is a different key.
   using Key = std::pair<uid_t, const Backend*>;
 
   const BackendContext& context_;

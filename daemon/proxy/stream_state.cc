@@ -13,10 +13,10 @@ StreamState::StreamState(uint8_t request_flags)
 
 PeerData StreamState::OnPeerData(uint8_t flags) {
   const bool closes = (flags & kFlagRemoteClosed) != 0;
-  // The flag wins over a payload that contradicts it. Without the flag a payload of no bytes is an
-  // empty message.
+  // The flag wins over a payload that contradicts it. Without the flag, a payload of zero bytes is
+  // an empty message.
   const bool has_data = (flags & kFlagNoData) == 0;
-  // Go's clients may close a stream twice, and its server ignores the second time.
+  // Go's clients may close a stream twice, and Go's server ignores the second close.
   if (!peer_open_) return closes && !has_data && !unary_ ? PeerData::kDrop : PeerData::kRefuse;
   if (closes) peer_open_ = false;
   if (has_data) return closes ? PeerData::kForwardThenClose : PeerData::kForward;

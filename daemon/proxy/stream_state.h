@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StreamState: the state machine of one call between a peer and its backend. Pure: it is asked
-// about each message and says what becomes of it. A state lives from the request that was forwarded
-// until the call's end; messages on ids that have none are refused (from a peer) or dropped (from a
-// backend) by whoever looks them up.
+// StreamState: the state machine of one call between a peer and its backend. It is pure: it decides
+// for each message whether it is forwarded, dropped or refused. A state lives from the forwarded
+// request to the end of the call. Messages on other ids are refused (from a peer) or dropped (from
+// a backend) where they are looked up.
 //
-// What it guarantees to a backend: data only on a call whose rule lets it stream, nothing after the
-// peer's side has closed. To a peer: nothing after the backend's end of the call, no data on a
-// unary call.
+// A backend gets data only on a call whose rule allows streaming, and nothing after the peer's side
+// has closed. A peer gets nothing after the backend's end of the call, and no data on a unary call.
 #pragma once
 
 #include <cstdint>
@@ -16,29 +15,29 @@
 
 namespace proxyd {
 
-// What becomes of data from a peer.
+// PeerData: how data from a peer is handled.
 enum class PeerData {
-  kForward,           // as data, without flags
-  kForwardThenClose,  // as data without flags, then kClose
-  kClose,             // remote closed and no data, without a payload
-  kDrop,              // says nothing new: no data, and not closed, or of a stream closed already
-  kRefuse,            // the peer's side is closed: the call is answered
+  kForward,           // forwarded as data, without flags
+  kForwardThenClose,  // the same, followed by kClose
+  kClose,             // forwarded as remote closed with no data
+  kDrop,              // dropped: it has no data, and closes nothing that was open
+  kRefuse,            // refused: the peer's side is closed, and the proxy answers the call
 };
 
-// What becomes of a message from a backend.
+// BackendMessage: how a message from a backend is handled.
 enum class BackendMessage {
-  kForward,        // as it came
-  kForwardAndEnd,  // as it came; it ends the call
-  kRefuse,         // data on a unary call: the call is answered
+  kForward,        // forwarded unchanged
+  kForwardAndEnd,  // forwarded unchanged; it ends the call
+  kRefuse,         // refused: data on a unary call, which the proxy answers
 };
 
 class StreamState {
  public:
-  // From the flags of the request: neither remote closed nor remote open is a unary call.
+  // A request with neither remote closed nor remote open begins a unary call.
   explicit StreamState(uint8_t request_flags);
 
   PeerData OnPeerData(uint8_t flags);
-  // `header` is that of a response or of data.
+  // `header` belongs to a response or to data.
   BackendMessage OnBackendMessage(const ttrpc::MessageHeader& header) const;
 
   bool unary() const { return unary_; }
@@ -48,13 +47,13 @@ class StreamState {
   bool peer_open_;
 };
 
-// Whether a backend sends nothing more for a call after this message: a response, or data with
-// remote closed.
+// Returns whether this is the last message that a backend sends for a call: a response, or data
+// with remote closed.
 bool IsLastOfBackend(const ttrpc::MessageHeader& header);
 
-// The flags with which a request goes to the backend: remote closed and remote open as the peer
-// sent them, nothing that we do not know. An open without a payload says so: ttrpc-rust's server
-// would deliver an empty first message.
+// Returns the flags of the forwarded request: remote closed and remote open as the peer sent them,
+// and no unknown flags. An open stream without a payload also gets "no data", since ttrpc-rust's
+// server would otherwise deliver an empty first message.
 uint8_t RequestFlagsToBackend(uint8_t peer_flags, bool payload_empty);
 
 }  // namespace proxyd

@@ -15,9 +15,9 @@
 namespace proxyd {
 
 namespace {
-// What a peer takes up that does nothing, with its own backend connection, about.
+// An idle peer and its backend connection take roughly this much memory.
 constexpr uint64_t kMemoryOfAPeer = 4096;
-// What a reload does to peers, or the closing of a listener's; then the others have their turn.
+// The time that a reload, or closing a listener's peers, may take before other work gets its turn.
 constexpr auto kTurn = std::chrono::milliseconds(2);
 
 AuditCause NoCredentials(const ttrpc::Status& status) {
@@ -75,7 +75,7 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
           loop_, [this] { return MemoryUsed(); }, [](uint64_t keep) { ::malloc_trim(keep); }),
       reaper_(loop_, [this] { OnReaped(); }) {}
 
-// Peers and their connections to backends use what the worker has, the reaper included.
+// Peers and their backend connections use the members of the worker, including the reaper.
 Worker::~Worker() {
   newcomers_.clear();
   peers_.clear();
@@ -92,10 +92,10 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .slot = std::nullopt};
   const auto without_credentials = [&](const ttrpc::Status& status) {
     ++generation_->listener_counters(*state).no_credentials;
-    // Once a second: whatever makes the kernel withhold them, it may do so for each connection.
+    // At most once a second: the cause may affect every connection.
     if (loop_.Now() >= log_no_credentials_again_) {
       log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
-      spdlog::warn("listener \"{}\": a connection without credentials is closed: {}",
+      spdlog::warn("listener \"{}\": closed a connection without credentials: {}",
                    state->config.name, status.message());
     }
     RefusePeer(&peer, std::nullopt, NoCredentials(status));
@@ -112,7 +112,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
   }
   if (groups.error().code() != ttrpc::StatusCode::kResourceExhausted)
     return without_credentials(groups.error());
-  // How many there are that wait is bounded by this.
+  // The slot also bounds how many connections wait for their groups.
   if (!TakeSlot(&peer)) return;
   newcomers_.push_back({.peer = std::move(peer), .socket = std::move(socket), .request = nullptr});
   AwaitGroups(std::prev(newcomers_.end()));
@@ -123,13 +123,13 @@ void Worker::AwaitGroups(Newcomers::iterator newcomer) {
       newcomer->peer.identity.uid, newcomer->socket.get(), generation_->policy().group_filter(),
       [this, newcomer](ttrpc::Result<PeerGroups> groups) {
         if (groups) newcomer->peer.groups = *std::move(groups);
-        // A reload may have come between.
+        // A reload in between may need other groups.
         if (groups && !generation_->Knows(newcomer->peer.groups)) return AwaitGroups(newcomer);
         NewPeer peer = std::move(newcomer->peer);
         ttrpc::UniqueFd socket = std::move(newcomer->socket);
         newcomers_.erase(newcomer);
         if (groups) return Admit(std::move(peer), std::move(socket));
-        // Or it has left by itself.
+        // The client may also have left by itself.
         const bool left = groups.error().code() == ttrpc::StatusCode::kCancelled;
         ListenerCounters& counters = generation_->listener_counters(*peer.listener);
         ++(left ? counters.not_admitted : counters.no_credentials);
@@ -163,29 +163,29 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
   peer.admission =
       policy.Admit(peer.listener->index.value_or(policy.no_listener()),
                    {.uid = identity.uid, .gid = identity.gid, .groups = peer.groups.groups});
-  // A backend's address leads back here, by a socket that was passed to us: CheckOwner() sees
-  // whoever made it. Each call would call itself.
+  // A backend address may lead back to one of our listeners through a passed socket. CheckOwner()
+  // cannot see that, since another process created it. Each call would then call itself.
   const bool ourselves = identity.pid == ::getpid();
   if (ourselves || !peer.admission.admitted()) {
     ++counters.not_admitted;
     return RefusePeer(&peer, std::nullopt,
                       {.reason = AuditReason::kNotAdmitted,
                        .limit = {},
-                       .detail = ourselves ? "it is this daemon itself" : ""});
+                       .detail = ourselves ? "the client is this daemon itself" : ""});
   }
   if (!peer.slot && !TakeSlot(&peer)) return;
   ++counters_.peers;
   ++counters.admitted;
   peer.identity.id = ++last_peer_id_;
   peer.identity.labels = ReadProcessLabels(identity.pid);
-  // So that the user's name is known when somebody asks for it.
+  // Starts looking up the user's name, so that it is known when it is asked for.
   static_cast<void>(context_.reports.audit().UserName(identity.uid));
   peers_.emplace_back(peer_context_, std::move(peer), std::move(socket))
       .Start(std::prev(peers_.end()));
   memory_.Note();
 }
 
-// As far as peers have a part in it.
+// Only the memory that peers take.
 uint64_t Worker::MemoryUsed() const {
   return context_.accounting.buffered() + peers_.size() * kMemoryOfAPeer;
 }
@@ -222,7 +222,7 @@ size_t Worker::CloseSome(std::string_view listener, uint64_t last_peer) {
   const TurnClock turn;
   size_t closed = 0;
   for (auto next = peers_.begin(); next != peers_.end();) {
-    Peer& peer = *next++;  // it leaves the list
+    Peer& peer = *next++;  // Close() removes the peer from the list
     if (peer.identity().id > last_peer) break;
     if (peer.listener_name() != listener) continue;
     peer.Close();
@@ -253,13 +253,14 @@ void Worker::LogRemovedListeners() const {
     const size_t peers = listener->peers;
     std::string stay;
     if (peers > 0)
-      stay = "; " + std::to_string(peers) + (peers == 1 ? " peer stays" : " peers stay");
+      stay = "; " + std::to_string(peers) +
+             (peers == 1 ? " peer stays connected" : " peers stay connected");
     spdlog::info("listener \"{}\": removed{}", listener->config.name, stay);
   }
 }
 
-// A peer whose groups take long to read must not send a request meanwhile: it would have to be
-// decided under the old rules, or to wait for the kernel.
+// A peer with many groups must not send requests while they are read. They would have to be decided
+// under the old rules, or wait for the kernel.
 void Worker::AskForGroups() {
   for (Peer& peer : peers_) {
     if (!peer.lacks_groups()) continue;
@@ -271,7 +272,7 @@ void Worker::AskForGroups() {
 void Worker::Sweep() {
   const TurnClock turn;
   while (sweep_ != peers_.end()) {
-    Peer& peer = *sweep_++;  // it may leave the list
+    Peer& peer = *sweep_++;  // Reload() may remove the peer from the list
     peer.Reload();
     if (!turn.over()) continue;
     if (sweep_ != peers_.end()) sweeper_.Start(std::chrono::nanoseconds(0));
@@ -284,7 +285,7 @@ void Worker::Drain(std::function<void()> done) {
   drained_ = std::move(done);
   newcomers_.clear();
   for (Peer& peer : peers_) peer.Drain();
-  reaper_.ReapSoon();  // without peers, it would not run
+  reaper_.ReapSoon();  // it would not run without peers
 }
 
 void Worker::EndDrain() {
@@ -292,7 +293,7 @@ void Worker::EndDrain() {
 }
 
 void Worker::Close() {
-  while (!peers_.empty()) peers_.front().Close();  // which takes it off the list
+  while (!peers_.empty()) peers_.front().Close();  // removes the peer from the list
 }
 
 void Worker::OnPeerGrew(Peer& peer) {

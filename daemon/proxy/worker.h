@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Worker: an event loop with its peers. It decides whether a connection is admitted, and owns what
-// its peers share; nothing of a peer ever leaves it. On its own thread.
+// Worker: an event loop and its peers. It authenticates and admits each connection and owns what
+// its peers share. A peer never moves to another worker. It runs on its own thread.
 #pragma once
 
 #include <chrono>
@@ -38,17 +38,17 @@
 
 namespace proxyd {
 
-// What a worker shares with others; outlives it.
+// The objects that a worker shares with others. All of them must outlive the worker.
 struct WorkerContext {
   Reports& reports;
   Accounting& accounting;
-  // Go's client and server count streams in 31 bits. A backend connection that has come this far,
-  // well before their end, takes no more calls, and is closed after its last.
+  // Go's client and server count stream ids in 31 bits. A backend connection that has reached this
+  // id, well below their limit, takes no more calls and is closed after its last.
   uint32_t last_stream_id = 0x7f00'0001;
-  // RLIMIT_NOFILE.
+  // The limit of open descriptors, RLIMIT_NOFILE.
   uint64_t descriptors = UINT64_MAX;
-  // How long a backend may take for calls on a connection that others share, once their peer has
-  // left. Only the end of the connection stops it then.
+  // How long a backend may go on with calls on a shared connection after their peer has left.
+  // Closing the connection is the only way to stop it then.
   std::chrono::nanoseconds abandoned_for = std::chrono::seconds(60);
 };
 
@@ -59,39 +59,40 @@ class Worker final : private PeerOwner {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // A connection that was accepted on this listener (an index into Config::listeners):
-  // authenticates, then serves or closes it.
+  // Authenticates a connection that was accepted on this listener (an index into
+  // Config::listeners), then serves or closes it.
   void Accept(size_t listener, ttrpc::UniqueFd socket);
 
-  // From here on `snapshot` counts. Peers go on under it, or are closed if no rule admits them any
-  // more: each before its next message is looked at, the rest in the wake-ups to come.
+  // Replaces the configuration. Each peer moves to `snapshot`, or is closed if no rule admits it
+  // any more: before its next message is handled, or in one of the following wake-ups.
   void Reload(SnapshotPtr snapshot);
 
-  // No new calls; peers go after their last. `done` is called when none is left, perhaps at once.
+  // Refuses new calls and closes each peer after its last call. `done` is called when no peer is
+  // left, possibly at once.
   void Drain(std::function<void()> done);
-  // What is still in flight is answered, and everything closed as soon as that is written.
+  // Answers all calls in flight, and closes each peer once its answers are written.
   void EndDrain();
-  // Closes all peers now, whatever they have not read.
+  // Closes all peers now. Bytes that they have not read are lost.
   void Close();
 
   ttrpc::IoLoop& loop() { return loop_; }
-  // The latest, under which new peers come.
+  // The latest generation, which new peers belong to.
   const Ref<Generation>& generation() const { return generation_; }
   const LabeledCounters& labeled_counters() const { return labeled_counters_; }
   const std::list<Peer>& peers() const { return peers_; }
-  // Null if there is none with this id.
+  // Returns null if no peer has this id.
   Peer* FindPeer(uint64_t id);
-  // Whether there is, or still has peers, a listener of this name.
+  // Returns whether a listener of this name is configured or still has peers.
   bool KnowsListener(std::string_view name) const;
-  // Closes peers of listeners of this name, up to this id, for no longer than others may wait. How
-  // many; 0: there are none.
+  // Closes peers of the listeners of this name, with ids up to `last_peer`, until its turn of the
+  // loop is over. Returns how many were closed; 0 means that none are left.
   size_t CloseSome(std::string_view listener, uint64_t last_peer);
   uint64_t last_peer_id() const { return last_peer_id_; }
   WorkerCounters& counters() { return counters_; }
   const BackendLimits& backend_limits() const { return backend_limits_; }
 
  private:
-  // A connection whose groups are being read.
+  // A connection that waits for its groups to be read.
   struct Newcomer {
     NewPeer peer;
     ttrpc::UniqueFd socket;
@@ -134,12 +135,12 @@ class Worker final : private PeerOwner {
   const PeerContext peer_context_;
   Newcomers newcomers_;
   std::list<Peer> peers_;
-  // The first that may not have come to the generation yet.
+  // The first peer that may still belong to an older generation.
   std::list<Peer>::iterator sweep_ = peers_.end();
   ttrpc::Timer sweeper_;
   Pressure pressure_;
   Memory memory_;
-  Reaper reaper_;  // the last, so that what has ended goes before what it belongs to
+  Reaper reaper_;  // last, so that it destroys its objects before what they use
 };
 
 }  // namespace proxyd

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WorkerCounters: what a worker counts as a whole, without labels (see LabeledCounters for those).
-// Written by that worker alone.
+// WorkerCounters: what a worker counts as a whole. LabeledCounters has what it counts by listener,
+// backend, rule and method. Only the worker's own thread writes them.
 #pragma once
 
 #include <array>
@@ -14,16 +14,16 @@
 
 namespace proxyd {
 
-// Messages that have no business to be there, by what is wrong with them.
+// Messages that violate the protocol, by what is wrong with them.
 enum class ProtocolError {
-  kPeerHeader,          // reserved byte not zero: the connection is given up
-  kPeerMessageType,     // dropped
-  kPeerEnvelope,        // a request that is refused before any rule looks at it
-  kPeerStreamId,        // a request on an id that is even, or in use
-  kPeerData,            // data where none belongs
+  kPeerHeader,          // the reserved byte is not zero; the connection is closed
+  kPeerMessageType,     // unknown type, or a response; the message is dropped
+  kPeerEnvelope,        // a request that is refused before any rule is consulted
+  kPeerStreamId,        // a request on an id that is even or in use
+  kPeerData,            // data on an id without a call, or after the peer's close
   kPeerMessageSize,     // too long
-  kBackendHeader,       // as kPeerHeader
-  kBackendMessage,      // of no call: dropped, late replies among them
+  kBackendHeader,       // the same as kPeerHeader
+  kBackendMessage,      // for no call, such as a late reply; the message is dropped
   kBackendMessageSize,  // too long
   kBackendData,         // data on a unary call
 };
@@ -35,12 +35,12 @@ inline constexpr std::array<std::string_view, 10> kProtocolErrorNames = {
 
 struct WorkerCounters {
   uint64_t peers = 0;          // admitted
-  uint64_t peers_refused = 0;  // closed before a byte was read
+  uint64_t peers_refused = 0;  // closed before anything was read from them
   uint64_t calls = 0;          // forwarded
-  uint64_t denied = 0;         // by policy
-  uint64_t refused = 0;        // answered with an error of ours: malformed, misplaced, too long
-  uint64_t timed_out = 0;      // connections closed by a timeout, of peers and backends
-  uint64_t backends_timed_out = 0;                                     // of these, of backends
+  uint64_t denied = 0;         // by the policy
+  uint64_t refused = 0;    // answered with an error of the proxy: malformed, misplaced, too long
+  uint64_t timed_out = 0;  // connections of peers and backends that a timeout closed
+  uint64_t backends_timed_out = 0;                                     // the backends among them
   std::array<uint64_t, kLimits> limit_refusals{};                      // by Limit
   std::array<uint64_t, kProtocolErrorNames.size()> protocol_errors{};  // by ProtocolError
   ttrpc::ByteCounts peer_bytes;

@@ -17,7 +17,7 @@ namespace proxyd {
 
 namespace {
 
-// The thread's own: whoever began it may be gone when it ends.
+// The thread owns both arguments, since the Background may be destroyed before it ends.
 void WorkAndSend(std::unique_ptr<Background::Work> work, const ttrpc::UniqueFd& result) {
   work->Do();
   void* const pointer = work.get();
@@ -25,7 +25,7 @@ void WorkAndSend(std::unique_ptr<Background::Work> work, const ttrpc::UniqueFd& 
   do {
     written = ::write(result.get(), &pointer, sizeof pointer);
   } while (written < 0 && errno == EINTR);
-  if (written == sizeof pointer) static_cast<void>(work.release());  // the receiver's now
+  if (written == sizeof pointer) static_cast<void>(work.release());  // the receiver owns it
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Background: runs work that may block, on a disk or on the user database, on a thread of its own,
-// and returns to the loop with the result. All but Work::Do() is on the loop's thread.
+// and passes the result back to the loop. Everything but Work::Do() runs on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -17,19 +17,20 @@ class Background {
   class Work {
    public:
     virtual ~Work() = default;
-    virtual void Do() = 0;      // on the thread
-    virtual void Finish() = 0;  // on the loop, after Do(); never once the Background is gone
+    virtual void Do() = 0;  // runs on the other thread
+    // Runs on the loop's thread after Do(), unless the Background was destroyed meanwhile.
+    virtual void Finish() = 0;
   };
 
-  // `base` must outlive it.
+  // `base` must outlive this object.
   explicit Background(event_base* base);
-  // Does not wait for the thread, whose result is dropped.
+  // Does not wait for the thread; its result is dropped.
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  // Must not be called while it is busy. An error says which resource is missing; then nothing
-  // runs.
+  // Must not be called while busy(). If a resource is missing, the error names it and `work` does
+  // not run.
   ttrpc::Status Run(std::unique_ptr<Work> work);
   bool busy() const { return static_cast<bool>(result_); }
 
@@ -37,7 +38,7 @@ class Background {
   void Receive();
 
   event_base* base_;
-  // The pipe through which the thread returns its work; open while it is busy.
+  // The pipe through which the thread passes its work back; open while busy().
   ttrpc::UniqueFd result_;
   ttrpc::EventPtr event_;
 };

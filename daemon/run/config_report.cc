@@ -13,12 +13,12 @@ namespace proxyd {
 
 namespace {
 
-void Print(const std::vector<ConfigError>& messages, const char* prefix) {
-  for (const ConfigError& message : messages)
-    std::fprintf(stderr, "%s%s\n", prefix, message.ToString().c_str());
+void Print(const std::vector<ConfigError>& findings) {
+  for (const ConfigError& finding : findings)
+    std::fprintf(stderr, "%s\n", finding.ToString().c_str());
 }
 
-// The daemon's limit is the unit's. This process has one of its own, which says little.
+// The unit sets the daemon's limit. The limit of this process, often a shell's, says little.
 std::vector<ConfigError> CheckDescriptorsOfService(const Config& config) {
   const auto unit = FindServiceUnit(UnitDirectories());
   if (unit && unit->most_descriptors) return CheckDescriptors(config, *unit->most_descriptors);
@@ -27,7 +27,7 @@ std::vector<ConfigError> CheckDescriptorsOfService(const Config& config) {
 
 }  // namespace
 
-void ReportErrors(const std::vector<ConfigError>& errors) { Print(errors, ""); }
+void ReportErrors(const std::vector<ConfigError>& errors) { Print(errors); }
 
 int ReportPaths(const Config& config, PathsFor purpose) {
   const PathErrors paths = CheckPaths(config, purpose);
@@ -37,9 +37,9 @@ int ReportPaths(const Config& config, PathsFor purpose) {
 }
 
 int ReportChecks(const Config& config) {
-  Print(Lint(config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}), "warning: ");
-  Print(LintPlaces(config), "warning: ");
-  Print(CheckDescriptorsOfService(config), "warning: ");
+  Print(Lint(config, {.uid = ttrpc::OverflowUid(), .gid = ttrpc::OverflowGid()}));
+  Print(LintPlaces(config));
+  Print(CheckDescriptorsOfService(config));
   return ReportPaths(config, PathsFor::kCheck);
 }
 

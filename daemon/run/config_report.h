@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the daemon prints on stderr about its configuration, before there is a log: errors, and the
-// warnings of --check. Looks at the file system; the main thread.
+// Prints errors in the configuration, and the warnings of --check, on standard error while there is
+// no log yet. Reads the file system. On the main thread.
 #pragma once
 
 #include <vector>
@@ -12,13 +12,13 @@
 
 namespace proxyd {
 
-// Each on a line of its own.
+// Prints each error on a line of its own.
 void ReportErrors(const std::vector<ConfigError>& errors);
 
-// The errors of CheckPaths() and their remedy. Returns the exit status.
+// Prints the errors of CheckPaths() and what to do about them. Returns the exit status.
 int ReportPaths(const Config& config, PathsFor purpose);
 
-// What --check prints about a configuration that was loaded. Returns the exit status.
+// Prints what --check finds in a configuration that was loaded. Returns the exit status.
 int ReportChecks(const Config& config);
 
 }  // namespace proxyd

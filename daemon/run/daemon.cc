@@ -17,7 +17,7 @@ namespace proxyd {
 
 namespace {
 
-// How long the last line of a process that is to end at once may take.
+// How long a process that exits at once may take to write its last line.
 constexpr std::chrono::milliseconds kLastLine{100};
 
 ReloadSource SourceOf(const DaemonOptions& options) {
@@ -66,9 +66,9 @@ Daemon::Daemon(event_base* base, SnapshotPtr snapshot, Audit& audit, const Daemo
 ttrpc::Status Daemon::Start() {
   PassedSockets passed = Systemd::TakeSockets();
   if (ttrpc::Status status = Listen(&passed); !status.ok()) return status;
-  // A client that connected to one of these would wait for ever if it stayed open.
+  // A client that connects to one of these would wait without end if it stayed open.
   for (const auto& [name, socket] : passed)
-    spdlog::warn("the socket passed with FileDescriptorName={} is no listener's: closed", name);
+    spdlog::warn("socket with FileDescriptorName={}: closed; no listener uses it", name);
   if (ttrpc::Status status = HandleSignals(); !status.ok()) return status;
   LogStart();
   const std::string summary = SummaryOf(proxy_.config());
@@ -77,21 +77,21 @@ ttrpc::Status Daemon::Start() {
   return {};
 }
 
-// A bug report begins with this line.
+// A bug report should begin with this line.
 void Daemon::LogStart() const {
   spdlog::info("ttrpc-proxyd {}: configuration {}, digest {}, {}", TTRPC_PROXY_VERSION,
                proxy_.config().file, info_.digest, confinement_);
 }
 
-// The admin and metrics sockets come first, so that a client that finds a listener can ask about
-// it.
+// The admin and metrics sockets are prepared first, so that a client that finds a listener can ask
+// about it.
 ttrpc::Status Daemon::Listen(PassedSockets* passed) {
   auto admin = admin_.Prepare(proxy_.config());
   if (!admin) return admin.error();
   auto metrics = metrics_.Prepare(proxy_.config());
   if (!metrics) return metrics.error();
   if (ttrpc::Status status = proxy_.Listen(passed); !status.ok()) return status;
-  // There were none before.
+  // Commit() returns the sockets that it replaces, and at a start there are none.
   static_cast<void>(admin_.Commit(*std::move(admin)));
   static_cast<void>(metrics_.Commit(*std::move(metrics)));
   return {};
@@ -103,14 +103,13 @@ ttrpc::Status Daemon::HandleSignals() {
   signals_.On(SIGHUP, [this] { Reload(); });
   signals_.On(SIGUSR1, [this] { ReopenFiles(); });
   signals_.On(SIGUSR2, [] { spdlog::warn("upgrade in place is not supported yet"); });
-  if (signals_.failed())
-    return {ttrpc::StatusCode::kResourceExhausted, "signals cannot be waited for"};
+  if (signals_.failed()) return {ttrpc::StatusCode::kResourceExhausted, "cannot wait for signals"};
   Release(kRequestSignals);
   Release(kStopSignals);
   return {};
 }
 
-// The line is the first in the new file; what cannot be opened is an error after it.
+// The line that names the signal is the first one in the new file, before errors of opening it.
 void Daemon::ReopenFiles() {
   const Config& config = proxy_.config();
   std::string files;
@@ -119,20 +118,20 @@ void Daemon::ReopenFiles() {
   reserve_.Lend();
   ReopenLog();
   audit_.Reopen();
-  spdlog::info("SIGUSR1: {}{}", files.empty() ? "neither log nor audit is a file" : "opening again",
+  spdlog::info("SIGUSR1: {}{}", files.empty() ? "neither log nor audit is a file" : "reopening",
                files);
 }
 
 void Daemon::Drain(const std::string& asker) {
   const Proxy::InFlight left = proxy_.in_flight();
   if (std::exchange(info_.draining, true)) {
-    spdlog::warn("told to stop again: exiting with calls in flight: {} calls of {} peers",
-                 left.calls, left.peers);
+    spdlog::warn("second request to stop: exiting with {} calls of {} peers in flight", left.calls,
+                 left.peers);
     ShutDownLog(std::chrono::steady_clock::now() + kLastLine);
     ::_exit(EXIT_FAILURE);
   }
   info_.drain_began = std::chrono::system_clock::now();
-  spdlog::info("draining: asked by {}; {} peers, {} calls in flight", asker, left.peers,
+  spdlog::info("draining: requested by {}; {} peers, {} calls in flight", asker, left.peers,
                left.calls);
   systemd_.Stopping("draining");
   admin_.StopListening();
@@ -144,7 +143,7 @@ void Daemon::LogCounters() {
   const WorkerCounters& c = proxy_.counters();
   spdlog::info(
       "stopped: {} peers, {} refused; {} calls, {} denied, {} requests refused; dropped {} "
-      "messages of peers, {} of "
+      "messages from peers, {} from "
       "backends; {} protocol errors, {} timeouts; limits: {} refusals",
       c.peers, c.peers_refused, c.calls, c.denied, c.refused, c.of(ProtocolError::kPeerMessageType),
       c.of(ProtocolError::kBackendMessage),

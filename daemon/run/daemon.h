@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Daemon: the life of the process from its first socket until it has drained. It owns the parts
-// that serve, and connects them with signals and with systemd. On the thread that runs the loop.
+// Daemon: serves from the first socket until it has drained. It owns the parts that serve, and
+// connects them with signals and with systemd. On the loop's thread.
 #pragma once
 
 #include <functional>
@@ -30,24 +30,24 @@
 namespace proxyd {
 
 struct DaemonOptions {
-  std::string config_path;            // read again by each reload
-  std::optional<LogLevel> log_level;  // instead of the configuration's, also after a reload
-  std::optional<Sandbox> sandbox;     // none: not confined
+  std::string config_path;            // each reload reads it again
+  std::optional<LogLevel> log_level;  // overrides the configuration, also after a reload
+  std::optional<Sandbox> sandbox;     // none if the process is not confined
 };
 
 class Daemon final : private AdminActions {
  public:
-  // `base` and `audit` must outlive it. `ended` is called once, when it was told to stop and has
-  // drained.
+  // `base` and `audit` must outlive the daemon. `ended` is called once, after a drain has finished.
   Daemon(event_base* base, SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options,
          std::function<void()> ended);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Listens, and handles signals from here on. The error says which socket or resource is missing.
+  // Opens the sockets, and handles signals from then on. An error names the socket or the resource
+  // that is missing.
   ttrpc::Status Start();
 
-  // Logs what was counted since the start.
+  // Logs the counters since the start.
   void LogCounters();
 
  private:

@@ -24,7 +24,7 @@ void DescriptorReserve::Lend() {
 void DescriptorReserve::TakeBack() {
   timer_.Stop();
   while (held_.size() < kSize) {
-    // What it refers to does not matter: it only has to be one.
+    // Any file would do, since only the descriptor counts.
     ttrpc::UniqueFd one(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!one) return timer_.Start(kLentFor);
     held_.push_back(std::move(one));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DescriptorReserve: a few descriptors that peers cannot take. With them a daemon that has no
-// others left can still reload, and open its log again. On the loop's thread.
+// DescriptorReserve: holds a few descriptors that peers cannot take. A daemon that has no others
+// left can still reload with them, and open its log again. On the loop's thread.
 #pragma once
 
 #include <vector>
@@ -14,18 +14,18 @@ namespace proxyd {
 
 class DescriptorReserve {
  public:
-  // A reload's files, folders, sockets and look-ups of names need no more at a time.
+  // A reload needs no more at a time for its files, directories, sockets and name lookups.
   static constexpr size_t kSize = 16;
 
-  // `loop` must outlive it.
+  // `loop` must outlive the reserve.
   explicit DescriptorReserve(ttrpc::IoLoop& loop);
   DescriptorReserve(const DescriptorReserve&) = delete;
   DescriptorReserve& operator=(const DescriptorReserve&) = delete;
 
-  // Frees them for a second, or until TakeBack(). A peer may take them first, which is no worse
-  // than having no reserve.
+  // Frees the descriptors for a second, or until TakeBack(). A peer may take them first, which is
+  // no worse than having no reserve.
   void Lend();
-  // Takes later what cannot be had now.
+  // Reserves descriptors again. Where too few are free now, a timer tries again later.
   void TakeBack();
 
  private:

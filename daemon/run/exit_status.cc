@@ -12,15 +12,16 @@
 
 namespace proxyd {
 
-// What is not permitted now, such as giving a socket to another user or listening on a low port,
-// and what was not built in, stays so. An address in use or a lack of room may pass.
+// A missing right, such as that to give a socket to another user or to listen on a low port, is a
+// lasting failure, and so is a missing feature. An address in use or a full disk may pass.
 int ExitStatusOf(const ttrpc::Status& failure) {
   const bool lasts = failure.code() == ttrpc::StatusCode::kPermissionDenied ||
                      failure.code() == ttrpc::StatusCode::kUnimplemented;
   return lasts ? EX_CONFIG : EXIT_FAILURE;
 }
 
-// A client that waits at a socket unit has the service manager start us again without a pause.
+// The pause matters with a socket unit: a client that waits there makes the service manager start
+// the daemon again at once.
 int PauseBeforeRetry(int status) {
   if (status != EX_TEMPFAIL && status != EXIT_FAILURE) return status;
   const std::chrono::milliseconds pause = FailedStarts(FileOfFailedStarts()).Count();

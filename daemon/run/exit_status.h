@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The exit status of a daemon that could not start or go on, by which a service manager decides
-// whether to start it again, and the pause before it exits. The main thread.
+// The exit status of a daemon that cannot start or continue, and the pause before it exits. A
+// service manager decides by the status whether to start it again. On the main thread.
 #pragma once
 
 #include "ttrpc/status.h"
@@ -11,8 +11,9 @@ namespace proxyd {
 // EX_CONFIG if another start would fail in the same way, EXIT_FAILURE otherwise.
 int ExitStatusOf(const ttrpc::Status& failure);
 
-// Waits before the process exits with a status that has it started again, for longer with each
-// start that fails (FailedStarts). Returns `status`, or EXIT_SUCCESS if it was told to stop first.
+// Waits if a service manager will start the daemon again after `status`. Each failed start in a row
+// waits longer (FailedStarts). Returns `status`, or EXIT_SUCCESS if a stop signal arrives
+// meanwhile.
 int PauseBeforeRetry(int status);
 
 }  // namespace proxyd

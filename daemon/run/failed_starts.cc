@@ -37,7 +37,7 @@ void FailedStarts::Forget() const {
 }
 
 size_t FailedStarts::Read() const {
-  // O_NONBLOCK: a named pipe has no count, and its writer is not waited for.
+  // O_NONBLOCK keeps a named pipe, which holds no count, from blocking until it has a writer.
   const ttrpc::UniqueFd file(
       ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK));
   struct stat info {};
@@ -51,14 +51,14 @@ size_t FailedStarts::Read() const {
   return error == std::errc() && stop == end && *end == '\n' ? count : 0;
 }
 
-// A new file each time, so that no link leads to another one.
+// Each count is written to a new file, so that a link at the path cannot redirect the write.
 void FailedStarts::Write(size_t count) const {
   ::unlink(file_.c_str());
   const ttrpc::UniqueFd file(
       ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return;
   const std::string text = std::to_string(count) + "\n";
-  // A file that is cut short has no count.
+  // A file that was cut short would not hold a count.
   if (::write(file.get(), text.data(), text.size()) < 0) Forget();
 }
 

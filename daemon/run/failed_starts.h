@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FailedStarts: counts in a file how many starts of the daemon have failed in a row, and says how
-// long the next one that fails waits before its process ends. A service manager cannot make its own
-// pauses grow (systemd can from version 254 on). One process at a time.
+// FailedStarts: counts in a file how many starts of the daemon have failed in a row. The count sets
+// how long the next failed start waits before its process exits, since not every service manager
+// has pauses that grow (systemd has them from version 254 on). For one process at a time.
 #pragma once
 
 #include <chrono>
@@ -12,15 +12,15 @@ namespace proxyd {
 
 class FailedStarts {
  public:
-  // `file` need not exist; an existing file is replaced, never written to. If it is empty, nothing
-  // is counted and there are no pauses.
+  // `file` is a path, which need not exist; an existing file is replaced, never written to. If the
+  // path is empty, nothing is counted and there are no pauses.
   explicit FailedStarts(std::string file) : file_(std::move(file)) {}
 
-  // Counts one more, and returns the pause before the process ends: 0, 0.1, 0.5, 2, then 5 s. A
-  // file that holds no count counts as none; no error keeps the process from ending.
+  // Counts one more failure, and returns the pause before the process exits: 0, 0.1, 0.5, 2, then
+  // 5 s. A file that does not hold a count is read as 0, and a failed write is ignored.
   std::chrono::milliseconds Count() const;
 
-  // Called when a start has succeeded.
+  // Resets the count after a successful start.
   void Forget() const;
 
  private:
@@ -30,8 +30,8 @@ class FailedStarts {
   const std::string file_;
 };
 
-// `failed-starts` in the first folder of $RUNTIME_DIRECTORY, or empty if the service manager has
-// made none.
+// The path of `failed-starts` in the first directory of $RUNTIME_DIRECTORY, or an empty path if the
+// service manager has made no such directory.
 std::string FileOfFailedStarts();
 
 }  // namespace proxyd

@@ -22,7 +22,7 @@ namespace {
 
 using ttrpc::Status;
 
-// RuntimeDirectory= and LogsDirectory= of the unit.
+// systemd makes these for the unit, as its RuntimeDirectory= and LogsDirectory= name them.
 constexpr std::array<std::string_view, 2> kMadeBySystemd = {"/run/ttrpc-proxy",
                                                             "/var/log/ttrpc-proxy"};
 
@@ -30,21 +30,21 @@ int AccessError(const std::string& path, int mode) {
   return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-// The errno of making something in `directory`, or 0.
+// Returns the errno with which making a file in `directory` would fail, or 0.
 int ErrorOfMakingIn(const std::string& directory) {
   struct stat info {};
   if (::stat(directory.c_str(), &info) != 0) return errno;
   return S_ISDIR(info.st_mode) ? AccessError(directory, W_OK | X_OK) : ENOTDIR;
 }
 
-// Those that do not pass by themselves. Any other shows when the daemon does what was looked at.
+// Whether an error stays until somebody acts. The daemon reports any other when it meets it.
 bool IsLasting(int error) {
   constexpr std::array kLasting = {EACCES,  EISDIR, ELOOP, ENAMETOOLONG, ENOENT,
                                    ENOTDIR, ENXIO,  EPERM, EROFS};
   return std::find(kLasting.begin(), kLasting.end(), error) != kLasting.end();
 }
 
-// Also of a directory that is yet to be made: what it would be made in is looked at.
+// Whether `directory` is read-only. If it does not exist yet, its nearest ancestor counts.
 bool IsReadOnly(std::string directory) {
   for (;;) {
     const int error = AccessError(directory, W_OK);
@@ -53,14 +53,29 @@ bool IsReadOnly(std::string directory) {
   }
 }
 
+// Returns the setting that makes those of `directories` writable that are read-only, or "".
 std::string DropIn(const std::vector<std::string>& directories) {
   std::string paths;
   for (const std::string& directory : directories) {
     if (IsReadOnly(directory)) paths.append(paths.empty() ? "" : " ").append(directory);
   }
   if (paths.empty()) return {};
-  return "the service needs ReadWritePaths=" + paths +
-         " in a drop-in (systemctl edit ttrpc-proxy.service)";
+  return "ReadWritePaths=" + paths + " in a drop-in (systemctl edit ttrpc-proxy.service)";
+}
+
+// Returns what to do about a lasting error of using a path.
+std::string AdviceFor(int error) {
+  switch (error) {
+    case ENOENT:
+      return "create it";
+    case EACCES:
+    case EPERM:
+      return "change its owner or its mode";
+    case EROFS:
+      return "make it writable";
+    default:
+      return "use another path";
+  }
 }
 
 class PathChecker {
@@ -79,16 +94,20 @@ class PathChecker {
     std::move(errors.begin(), errors.end(), std::back_inserter(errors_));
   }
 
-  PathErrors Take() && { return {.errors = std::move(errors_), .drop_in = DropIn(directories_)}; }
+  PathErrors Take() && {
+    const std::string drop_in = DropIn(directories_);
+    return {.errors = std::move(errors_),
+            .drop_in = drop_in.empty() ? "" : "the service needs " + drop_in};
+  }
 
  private:
-  // Lines are appended to it. Where it exists its directory does not matter.
+  // The daemon appends to a file that exists, so its directory need not be writable.
   void File(const Place& place) {
     struct stat info {};
     if (::lstat(place.path.c_str(), &info) != 0) return Directory(place);
     int error = 0;
     if (S_ISLNK(info.st_mode)) {
-      error = ELOOP;  // it is not followed
+      error = ELOOP;  // the daemon does not follow links
     } else if (S_ISDIR(info.st_mode)) {
       error = EISDIR;
     } else if (S_ISSOCK(info.st_mode)) {
@@ -100,14 +119,14 @@ class PathChecker {
     if (Add(place.position, what, error)) Remember(FolderOf(place.path));
   }
 
-  // A start finds out for itself, and what is there may be gone until then.
+  // A start does not check for other files at the path: it fails when it binds the socket.
   void Socket(const Place& place) {
     struct stat info {};
     if (purpose_ == PathsFor::kCheck && ::lstat(place.path.c_str(), &info) == 0 &&
         !S_ISSOCK(info.st_mode)) {
       errors_.push_back({place.position, place.label +
-                                             ": what is there is not a socket, expected a socket "
-                                             "or nothing"});
+                                             ": the path exists and is not a socket; remove it or "
+                                             "use another path"});
       return;
     }
     Directory(place);
@@ -121,7 +140,7 @@ class PathChecker {
     if (Add(place.position, what, error)) Remember(directory);
   }
 
-  // When the service is started, if there is one.
+  // Whether systemd will make the directory when it starts the installed service.
   bool IsMadeBySystemd(const std::string& directory) const {
     return purpose_ == PathsFor::kCheck &&
            std::find(kMadeBySystemd.begin(), kMadeBySystemd.end(), directory) !=
@@ -138,13 +157,14 @@ class PathChecker {
     if (!IsLasting(error)) return false;
     const bool of_rights = error == EACCES || error == EPERM;
     if (of_rights && purpose_ == PathsFor::kCheck && ::geteuid() != 0) return false;
-    errors_.push_back({position, what + std::generic_category().message(error)});
+    errors_.push_back(
+        {position, what + std::generic_category().message(error) + "; " + AdviceFor(error)});
     return true;
   }
 
   const PathsFor purpose_;
   std::vector<ConfigError> errors_;
-  std::vector<std::string> directories_;  // of what cannot be written, each once
+  std::vector<std::string> directories_;  // those that cannot be written, each once
 };
 
 }  // namespace
@@ -160,7 +180,9 @@ Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed) {
   const Status status = CheckCovers(left, needed);
   if (status.ok()) return status;
   const std::string drop_in = DropIn(FoldersOutside(left, needed));
-  return drop_in.empty() ? status : Status(status.code(), status.message() + "; " + drop_in);
+  return drop_in.empty()
+             ? status
+             : Status(status.code(), status.message() + "; the service needs " + drop_in);
 }
 
 }  // namespace proxyd

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Path checks: whether the daemon can make its sockets and files where the configuration has them.
-// A directory that is missing or cannot be written stays so until somebody changes it, which makes
-// it an error of the configuration. Looks at the file system; any thread.
+// A directory that is missing or cannot be written stays so until somebody changes it, so it counts
+// as an error in the configuration. Reads the file system; any thread.
 #pragma once
 
 #include <string>
@@ -17,23 +17,23 @@ namespace proxyd {
 
 enum class PathsFor {
   kStart,  // this process is the daemon
-  // This process may have other rights than the daemon, and systemd makes the directories of an
-  // installed service only when it starts it.
+  // This process may have other rights than the daemon. The directories that systemd makes for an
+  // installed service may be missing, since they exist only while the service runs.
   kCheck,
 };
 
 struct PathErrors {
   std::vector<ConfigError> errors;
-  // `the service needs ReadWritePaths=DIRECTORY in a drop-in (…)`, or empty where nothing is
+  // `the service needs ReadWritePaths=DIRECTORY in a drop-in (…)`, or empty if no directory is
   // read-only.
   std::string drop_in;
 };
 
-// Looks at the log's and the audit's file, at the directory of each socket at a path, and whether
-// two of them are at one place (places.h).
+// Checks the log's and the audit's file and the directory of each socket at a path, and that no two
+// of them are at one place (places.h).
 PathErrors CheckPaths(const Config& config, PathsFor purpose);
 
-// CheckCovers(), whose error also names the drop-in without which a restart would fail.
+// Does the same as CheckCovers(). The error also names the drop-in that a restart would need.
 ttrpc::Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed);
 
 }  // namespace proxyd

@@ -42,10 +42,10 @@ void AddSocket(const SourcePosition& position, const std::string& owner, const A
                      .is_socket = true});
 }
 
-// The same for each spelling of a path, also of one that is not there yet.
+// Returns the same key for each spelling of a path, whether or not the path exists.
 std::string KeyOf(const Place& place) {
   struct stat info {};
-  // A file may have several names; whether there is a socket yet does not matter to its place.
+  // A file may have several names (hard links). A socket's place is its path, even if none exists.
   if (!place.is_socket && ::stat(place.path.c_str(), &info) == 0 && S_ISREG(info.st_mode))
     return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
   std::error_code error;
@@ -61,7 +61,7 @@ bool IsDeviceOrPipe(const Place& place) {
          (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode));
 }
 
-// Nobody but root, us and an entry's owner can rename or remove it there.
+// Whether only root, the daemon's user and an entry's owner can rename or remove it there.
 bool KeepsOthersEntries(const std::string& directory) {
   struct stat info {};
   return ::stat(directory.c_str(), &info) == 0 && (info.st_mode & S_ISVTX) != 0 &&
@@ -72,8 +72,8 @@ class PlaceLinter {
  public:
   void Check(const Place& place) {
     if (!place.is_socket) CheckFile(place);
-    // By its real name, up to the root: who may rename a directory on the way decides what is
-    // there.
+    // Check the real path up to the root: a user who may rename a directory on the way chooses what
+    // is at the place.
     std::error_code error;
     std::filesystem::path directory =
         std::filesystem::weakly_canonical(FolderOf(place.path), error);
@@ -96,22 +96,23 @@ class PlaceLinter {
     struct stat info {};
     if (::stat(place.path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
     const Status status = CheckWriters(place.path);
-    if (Denies(status))
-      warnings_.push_back({place.position, place.label + ": the file " + status.message()});
+    if (Denies(status)) Warn(place, "the file " + status.message());
   }
 
-  // Each once, since all that is in it has the same trouble.
+  // Reports a directory once for files and once for sockets, however many of them are in it.
   void CheckDirectory(const Place& place, const std::string& directory) {
     struct stat info {};
     if (::stat(directory.c_str(), &info) != 0) return;
     const Status status = CheckWriters(directory);
     if (!Denies(status) || !reported_.emplace(directory, place.is_socket).second) return;
-    warnings_.push_back(
-        {place.position,
-         place.label + ": directory " + directory + " " + status.message() +
-             (place.is_socket ? ": whoever locks the socket's lock file in it keeps "
-                                "the daemon from listening"
-                              : ": whoever may write it can replace the file")});
+    Warn(place, "directory " + directory + " " + status.message() +
+                    (place.is_socket ? "; otherwise another user can lock the socket's lock file "
+                                       "and keep the daemon from listening"
+                                     : "; otherwise another user can replace the file"));
+  }
+
+  void Warn(const Place& place, const std::string& what) {
+    warnings_.push_back(ConfigWarning(place.position, place.label + ": " + what));
   }
 
   std::set<std::pair<std::string, bool>> reported_;
@@ -145,8 +146,8 @@ std::vector<ConfigError> CheckPlaces(const Config& config) {
     if (IsDeviceOrPipe(place)) continue;
     const auto [first, is_new] = labels.emplace(KeyOf(place), place.label);
     if (is_new) continue;
-    errors.push_back({place.position, place.label + ": the same place as " + first->second +
-                                          ", expected one of its own"});
+    errors.push_back({place.position, place.label + " is at the same place as " + first->second +
+                                          "; use another path"});
   }
   return errors;
 }
@@ -157,9 +158,10 @@ std::vector<ConfigError> LintPlaces(const Config& config) {
   std::vector<ConfigError> warnings = std::move(linter).Take();
   struct stat info {};
   if (config.log.target == LogConfig::Target::kJournal && ::stat(kJournal, &info) != 0) {
-    warnings.push_back({{.file = config.file},
-                        std::string("[log] target is \"journal\", and no journald listens at ") +
-                            kJournal + " here"});
+    warnings.push_back(
+        ConfigWarning({.file = config.file},
+                      std::string("[log] target is \"journal\", but no journald listens at ") +
+                          kJournal + "; start journald or use another target"));
   }
   return warnings;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Places: the files and the sockets at paths that a configuration names. Two of them at one place,
-// however each is spelled, would be in each other's way, and whoever may write a place or its
-// directory can change what the daemon writes there, or keep it from starting. Looks at the file
-// system; any thread.
+// Places: the files and the sockets at paths that a configuration names. Two of them must not be at
+// one place, however each path is spelled. A user who may write a place or its directory can change
+// what the daemon writes there, or keep it from starting. Reads the file system; any thread.
 #pragma once
 
 #include <string>
@@ -21,13 +20,14 @@ struct Place {
   bool is_socket = false;
 };
 
-// The log's and the audit's file first.
+// Returns the files of the log and the audit first, then the sockets.
 std::vector<Place> PlacesOf(const Config& config);
 
-// Each place that another one has already, by whatever names. Devices and pipes may be shared.
+// Returns an error for each place that an earlier one has already, also under another name. Devices
+// and pipes may be shared.
 std::vector<ConfigError> CheckPlaces(const Config& config);
 
-// Warnings of --check: places that others may change, and a journal that nobody reads.
+// Returns warnings about places that other users may change, and about a missing journald.
 std::vector<ConfigError> LintPlaces(const Config& config);
 
 }  // namespace proxyd

@@ -25,11 +25,11 @@ namespace {
 
 void Destroy(const Snapshot* snapshot) {
   delete snapshot;
-  // Reading the next one took several times its memory, which the allocator would keep.
+  // Parsing the next snapshot took several times its size, which the allocator would keep.
   ::malloc_trim(0);
 }
 
-// A large policy takes some milliseconds, and the last call that it allowed may end on any loop.
+// Destroying a large policy takes milliseconds, and its last owner may be a call on the loop.
 void DestroyElsewhere(const Snapshot* snapshot) {
   const BlockedSignals blocked;
   try {
@@ -39,7 +39,7 @@ void DestroyElsewhere(const Snapshot* snapshot) {
   }
 }
 
-// A file may be on a disk that hangs, and is opened here for that.
+// Opens new files here, outside the loop, since their disk may hang.
 ttrpc::Status OpenTargets(const Config& before, PreparedReload* prepared) {
   const Config& after = prepared->snapshot->config;
   const bool audit_stays =
@@ -67,12 +67,12 @@ ttrpc::Status MakeSockets(const std::vector<ListenerSet::Here>& here,
   return {};
 }
 
-// Everything that can fail; the first that does is the error.
+// Does everything that can fail, and returns the first error.
 ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   const Config& config = prepared->snapshot->config;
   if (options.sandbox) {
     SandboxPlan needed = PlanSandbox(config);
-    // A backend that is not there yet is no reason to refuse: it may be within reach when it comes.
+    // A missing backend is no reason to refuse the reload: its socket may be accessible later.
     if (!options.sandbox->foreign_files)
       needed.foreign_files |= !Reaches(config, options.path, Missing::kIsReached);
     ttrpc::Status status = CheckCoversOrAdvise(StillLeft(*options.sandbox), needed);

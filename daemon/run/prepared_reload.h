@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PreparedReload: a new configuration with everything that it takes to apply it: its policy, its
-// sockets, its outputs. PrepareReload() makes one away from the loop, since reading files, asking
-// the user database and opening outputs may block. Any thread.
+// PreparedReload: a new configuration and everything that is needed to apply it: its policy, its
+// sockets and its outputs. PrepareReload() runs outside the loop, since reading files, asking the
+// user database and opening outputs may block. Any thread.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@
 
 namespace proxyd {
 
-// The sockets that there are, by who listens on them.
+// The sockets that exist, by the part of the daemon that listens on them.
 struct SocketsHere {
   std::vector<ListenerSet::Here> listeners = {};
   std::vector<ListenerSet::Here> admin = {};
@@ -28,26 +28,26 @@ struct SocketsHere {
 
 struct ReloadOptions {
   std::string path;
-  std::optional<LogLevel> log_level;   // instead of the configuration's
-  std::optional<SandboxPlan> sandbox;  // what the sandbox has left us; none: everything
+  std::optional<LogLevel> log_level;   // overrides the configuration
+  std::optional<SandboxPlan> sandbox;  // rights that the sandbox left; none if not confined
   SocketsHere here;
-  SnapshotPtr before;  // in force; outputs that stay the same are not opened again
+  SnapshotPtr before;  // in force; outputs that it shares are not opened again
 };
 
 struct PreparedReload {
-  // Each is one line. Without any, all that follows is there.
+  // Each is one line. If there are none, every following member is set.
   std::vector<std::string> errors;
-  std::vector<std::string> warnings;  // as --check has them
+  std::vector<std::string> warnings;  // the same as --check prints
   SnapshotPtr snapshot;
   std::string digest;
   std::string differences;          // see Differences()
-  ListenerSet::NewSockets sockets;  // of listeners
+  ListenerSet::NewSockets sockets;  // the listeners'
   ListenerSet::NewSockets admin_sockets;
   ListenerSet::NewSockets metrics_sockets;
-  std::unique_ptr<LogOutput> log;      // null: the log's target stays
-  std::unique_ptr<AuditTarget> audit;  // null: the audit's stays, or is the log
+  std::unique_ptr<LogOutput> log;      // null if the log's target stays
+  std::unique_ptr<AuditTarget> audit;  // null if the audit's target stays or is the log
 
-  // Its end may block.
+  // Destroying new sockets removes them, which may block.
   bool has_sockets() const {
     return sockets.size() + admin_sockets.size() + metrics_sockets.size() > 0;
   }
@@ -55,8 +55,8 @@ struct PreparedReload {
 
 PreparedReload PrepareReload(const ReloadOptions& options);
 
-// A snapshot with the overflow ids of this system. It is destroyed on another thread, so that its
-// last owner does not wait for that.
+// Returns a snapshot with the overflow ids of this system. Another thread destroys it, so that its
+// last owner need not wait.
 SnapshotPtr MakeSnapshot(Config config);
 
 }  // namespace proxyd

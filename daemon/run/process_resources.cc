@@ -20,11 +20,12 @@ void RaiseDescriptorLimit() {
     spdlog::warn("the limit of open descriptors could not be raised");
 }
 
-// Messages of some 64 KiB come and go with each wake-up. By default the allocator returns their
-// memory to the kernel each time and gets it back page by page, which took half of all the time.
+// Each wake-up allocates and frees messages of about 64 KiB. By default the allocator returns their
+// memory to the kernel each time and gets it back page by page, which took half of the processing
+// time.
 void KeepMemoryOfMessages() {
   constexpr int kKeptAtMost = 4 << 20;
-  constexpr int kMappedFrom = 1 << 20;  // larger ones are rare, and are returned at once
+  constexpr int kMappedFrom = 1 << 20;  // larger blocks are rare, and are returned at once
   ::mallopt(M_TRIM_THRESHOLD, kKeptAtMost);
   ::mallopt(M_MMAP_THRESHOLD, kMappedFrom);
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Descriptors and memory of the process, as the daemon wants the kernel and libc to manage them.
-// The main thread.
+// Sets how the kernel and libc manage the descriptors and the memory of the process. On the main
+// thread.
 #pragma once
 
 #include <cstdint>
 
 namespace proxyd {
 
-// How many descriptors the process may have, at most (RLIMIT_NOFILE).
+// Returns the most descriptors that the process may open (hard limit of RLIMIT_NOFILE).
 uint64_t MostDescriptors();
-// Raises the limit to that: each peer and each backend connection is a descriptor.
+// Raises the soft limit to that, since each peer and each backend connection takes a descriptor.
 void RaiseDescriptorLimit();
 
-// Has the allocator keep the memory of messages for the next ones.
+// Makes the allocator keep the memory of messages for later ones.
 void KeepMemoryOfMessages();
-// Returns to the kernel what the allocator holds and nobody uses.
+// Returns the allocator's unused memory to the kernel.
 void ReturnUnusedMemory();
 
 }  // namespace proxyd

@@ -13,7 +13,8 @@ namespace proxyd {
 
 class Reloader::ReadWork : public Background::Work {
  public:
-  // `dropped` is what was read before. It may hold sockets where this reading makes its own.
+  // `dropped` is the previous reading. It is destroyed first, since it may hold sockets at the
+  // paths where this reading makes its own.
   ReadWork(Reloader* reloader, ReloadOptions options, std::optional<PreparedReload> dropped)
       : reloader_(reloader), options_(std::move(options)), dropped_(std::move(dropped)) {}
   void Do() override {
@@ -29,8 +30,8 @@ class Reloader::ReadWork : public Background::Work {
   PreparedReload prepared_;
 };
 
-// Removes the sockets that a reload has left over, and writes its verdict, before its outcome is
-// reported.
+// Removes the sockets that a reload no longer needs, and writes its verdict. The outcome is
+// reported afterwards.
 class Reloader::EndWork : public Background::Work {
  public:
   EndWork(Reloader* reloader, Ending ending)
@@ -58,12 +59,13 @@ Reloader::Reloader(event_base* base, SnapshotPtr snapshot, ReloadSource source, 
 
 void Reloader::Reload() {
   if (parts_.info.draining) {
-    spdlog::warn("told to reload while draining: the configuration stays as it is");
+    spdlog::warn("reload refused while draining: the configuration is unchanged");
     return RefuseWhileDraining();
   }
   parts_.systemd.Reloading();
   parts_.reserve.Lend();
-  // A file that was changed before this request may have been read already, so it is read again.
+  // The reload that runs may have read a file before its latest change, so it reads all files
+  // again.
   if (std::exchange(reloading_, true)) {
     asked_again_ = true;
   } else {
@@ -92,7 +94,8 @@ void Reloader::Read(std::optional<PreparedReload> dropped) {
       background_.Run(std::make_unique<ReadWork>(this, std::move(options), std::move(dropped)));
   if (started.ok()) return;
   ReloadOutcome outcome;
-  outcome.errors.push_back(source_.config_path + ": cannot be read: " + started.message());
+  outcome.errors.push_back(source_.config_path + ": error: cannot be read: " + started.message() +
+                           "; reload again");
   Report(outcome);
 }
 
@@ -117,7 +120,7 @@ void Reloader::End(Ending ending) {
   if (ending.gone.empty() && !ending.unused.has_sockets() && source_.verdict_file.empty())
     return Report(outcome);
   ending.verdict = {.time = std::chrono::system_clock::now(),
-                    // A refusal for draining holds for whoever has asked until now.
+                    // A refusal for draining answers every request up to now.
                     .read = parts_.info.draining ? std::chrono::steady_clock::now() : read_,
                     .digest = parts_.info.digest,
                     .errors = outcome.errors,
@@ -125,7 +128,7 @@ void Reloader::End(Ending ending) {
   if (!background_.Run(std::make_unique<EndWork>(this, std::move(ending))).ok()) Report(outcome);
 }
 
-// All that can fail comes before anything that cannot be taken back.
+// Does everything that can fail before the first step that cannot be undone.
 ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>* gone) {
   const Config& after = prepared->snapshot->config;
   auto admin = parts_.admin.Prepare(after, std::move(prepared->admin_sockets));
@@ -137,7 +140,7 @@ ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>
 
   ApplyOutputs(prepared);
   if (snapshot_->config.daemon != after.daemon)
-    spdlog::warn("[daemon] is taken at the next start only");
+    spdlog::warn("changes in [daemon] take effect at the next start");
   *gone = parts_.proxy.Reload(prepared->snapshot, *std::move(listeners));
   snapshot_ = std::move(prepared->snapshot);
   for (BoundSocket& socket : parts_.admin.Commit(*std::move(admin)))
@@ -153,7 +156,7 @@ ttrpc::Status Reloader::Apply(PreparedReload* prepared, std::vector<BoundSocket>
 void Reloader::ApplyOutputs(PreparedReload* prepared) {
   const Config& before = snapshot_->config;
   const Config& after = prepared->snapshot->config;
-  // A level that the admin service has set stays, unless [log] changes.
+  // Keep a level that the admin service has set, unless [log] changes.
   if (prepared->log || before.log.level != after.log.level || before.log.format != after.log.format)
     SetUpLog(after.log, std::move(prepared->log));
   const bool audit_to_log = after.audit.target == AuditConfig::Target::kLog;
@@ -176,12 +179,12 @@ void Reloader::Report(const ReloadOutcome& outcome) {
     spdlog::info("reloaded: {}; {}", summary, differences_);
   } else if (!info.draining) {
     ++info.reloads_refused;
-    spdlog::error("reload refused: the configuration stays as it is");
+    spdlog::error("reload refused: the configuration is unchanged");
   }
   parts_.reserve.TakeBack();
   if (!info.draining)
     parts_.systemd.Ready(applied ? summary : summary + "; the last reload was refused");
-  // A reload that was asked for meanwhile answers all who wait for one.
+  // If another request came meanwhile, the next reload answers every caller that waits.
   const bool asked_again = std::exchange(asked_again_, false);
   if (asked_again && !info.draining) return Reload();
   parts_.admin.Reloaded(outcome);

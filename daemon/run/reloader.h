@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reloader: a reload from when it is asked for until its outcome is reported. The configuration is
-// read, and all that may block is prepared, on a thread of its own; applying it on the loop then
-// either succeeds or leaves everything as it was. On the loop's thread.
+// Reloader: runs a reload, from the request until the report of its outcome. Another thread reads
+// the configuration and prepares all that may block. The loop then applies it, which either
+// succeeds or leaves everything as it was. On the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -28,17 +28,17 @@
 
 namespace proxyd {
 
-// What every reload reads from, and what this start has fixed for all of them.
+// The input of every reload, fixed when the daemon starts.
 struct ReloadSource {
   std::string config_path;
-  std::optional<LogLevel> log_level;   // instead of the configuration's
-  std::optional<SandboxPlan> sandbox;  // what the sandbox left us; none: not confined
-  std::string verdict_file = {};       // gets each outcome; empty: none does
+  std::optional<LogLevel> log_level;   // overrides the configuration
+  std::optional<SandboxPlan> sandbox;  // rights that the sandbox left; none if not confined
+  std::string verdict_file = {};       // gets each outcome; if empty, no file is written
 };
 
 class Reloader {
  public:
-  // What a reload changes, and whom it keeps informed. All of them must outlive the reloader.
+  // The parts that a reload changes or informs. All of them must outlive the reloader.
   struct Parts {
     Proxy& proxy;
     AdminServer& admin;
@@ -49,19 +49,19 @@ class Reloader {
     DaemonInfo& info;
   };
 
-  // `base` must outlive it. `snapshot` is the one in force.
+  // `base` must outlive the reloader. `snapshot` is the configuration in force.
   Reloader(event_base* base, SnapshotPtr snapshot, ReloadSource source, const Parts& parts);
   Reloader(const Reloader&) = delete;
   Reloader& operator=(const Reloader&) = delete;
 
-  // Starts a reload, or has the one that runs read its files again. Refused while the daemon
-  // drains; the verdict file says so.
+  // Starts a reload, or makes the running one read its files again. While the daemon drains, the
+  // reload is refused, and the verdict file reports that.
   void Reload();
 
  private:
   class ReadWork;
   class EndWork;
-  // Work that is left for another thread once the outcome is known.
+  // Work for another thread, once the outcome is known.
   struct Ending {
     ReloadOutcome outcome;
     ReloadVerdict verdict = {};
@@ -80,10 +80,10 @@ class Reloader {
   SnapshotPtr snapshot_;
   const ReloadSource source_;
   const Parts parts_;
-  bool reloading_ = false;    // from when it is asked for until its outcome is reported
-  bool asked_again_ = false;  // meanwhile
+  bool reloading_ = false;                      // from the request until the report of the outcome
+  bool asked_again_ = false;                    // another request came meanwhile
   std::chrono::steady_clock::time_point read_;  // when the last reading began
-  std::string differences_;                     // from the configuration before
+  std::string differences_;                     // from the previous configuration
   Background background_;
 };
 

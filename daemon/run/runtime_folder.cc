@@ -16,9 +16,9 @@ namespace proxyd {
 
 namespace {
 
-// 0, or the errno of the failure.
+// Returns 0 or the errno of the failure.
 int WriteNew(const std::string& path, std::string_view text) {
-  // A new file each time, so that no link leads to another one.
+  // The text goes into a new file, so that a link at the path cannot redirect the write.
   ::unlink(path.c_str());
   const ttrpc::UniqueFd file(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -49,7 +49,7 @@ void WriteVerdict(const std::string& path, const ReloadVerdict& verdict) {
   if (error == 0 && ::rename(next.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return;
   ::unlink(next.c_str());
-  spdlog::warn("{}: the outcome of the reload cannot be written: {}", path,
+  spdlog::warn("{}: cannot write the outcome of the reload: {}", path,
                std::generic_category().message(error));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The directory that the service manager made for the daemon while it runs: what the daemon leaves
-// there for the next start, or for its users. Any thread.
+// The directory that the service manager makes for the running daemon. The daemon writes small
+// files there for its next start or for its users. Any thread.
 #pragma once
 
 #include <string>
@@ -11,14 +11,14 @@
 
 namespace proxyd {
 
-// `name` in the first directory of $RUNTIME_DIRECTORY, or empty if the service manager has made
-// none.
+// Returns the path of `name` in the first directory of $RUNTIME_DIRECTORY, or an empty path if the
+// service manager has made no such directory.
 std::string InRuntimeFolder(std::string_view name);
 
-// Puts a new file in the place of `path`, whole or not at all, mode 0600; logs a failure. Does
+// Replaces the file at `path` by a complete new one of mode 0600, or logs why it cannot. Does
 // nothing if `path` is empty. Blocks.
 void WriteVerdict(const std::string& path, const ReloadVerdict& verdict);
-// Removes it at the daemon's end: nobody waits for it any more.
+// Removes the file when the daemon ends, since no caller waits for it any more.
 void RemoveVerdict(const std::string& path);
 
 }  // namespace proxyd

@@ -32,7 +32,7 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// `LIMIT` or `SOFT:HARD`; nothing: it is neither.
+// Parses `LIMIT` or `SOFT:HARD`. Returns nothing if the value is neither.
 std::optional<uint64_t> ParseHardLimit(std::string_view value) {
   if (const size_t colon = value.find(':'); colon != value.npos) value.remove_prefix(colon + 1);
   if (value == "infinity") return std::numeric_limits<uint64_t>::max();
@@ -42,7 +42,7 @@ std::optional<uint64_t> ParseHardLimit(std::string_view value) {
   return error == std::errc() && last == end ? std::optional(limit) : std::nullopt;
 }
 
-// What is not a number leaves the limit as it is, as systemd does.
+// A value that is not a number leaves the limit as it is; systemd ignores it, too.
 void ReadUnitFile(const fs::path& path, ServiceUnit* unit) {
   constexpr std::string_view kKey = "LimitNOFILE";
   std::ifstream file(path);
@@ -62,7 +62,7 @@ void ReadUnitFile(const fs::path& path, ServiceUnit* unit) {
   }
 }
 
-// By name; of several with one name the first directory's counts.
+// Returns drop-ins by name. If several directories have one name, the first directory's counts.
 std::map<std::string, fs::path> DropIns(const std::vector<std::string>& directories) {
   std::map<std::string, fs::path> drop_ins;
   for (const std::string& directory : directories) {

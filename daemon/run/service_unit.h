@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServiceUnit: what the files of ttrpc-proxy.service and its drop-ins say about the process that it
-// starts. --check runs in a shell, whose own limits say nothing about the daemon's. Reads files;
-// any thread.
+// ServiceUnit: the settings that ttrpc-proxy.service and its drop-ins have for the daemon. --check
+// needs them because it runs in a shell, whose limits are not the daemon's. Reads files; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,15 @@
 namespace proxyd {
 
 struct ServiceUnit {
-  // The hard limit of LimitNOFILE=; nothing: the unit leaves it to systemd's default.
+  // The hard limit of LimitNOFILE=. Without a value, systemd's default applies.
   std::optional<uint64_t> most_descriptors;
 };
 
-// Where systemd looks for units, as $SYSTEMD_UNIT_PATH says or by default.
+// Returns the directories where systemd looks for units: those of $SYSTEMD_UNIT_PATH, or the
+// default.
 std::vector<std::string> UnitDirectories();
 
-// Nothing: there is no such unit in them.
+// Returns nothing if the unit is in none of the directories, or is masked.
 std::optional<ServiceUnit> FindServiceUnit(const std::vector<std::string>& directories);
 
 }  // namespace proxyd

@@ -45,7 +45,7 @@ bool WaitUnlessStopped(std::chrono::milliseconds time) {
   const sigset_t stops = SetOf(kStopSignals);
   const auto end = steady_clock::now() + time;
   for (;;) {
-    // Also once no time is left: a stop that came before counts.
+    // Poll at least once, even if no time remains: a stop that came before counts.
     const auto left = std::max(end - steady_clock::now(), steady_clock::duration::zero());
     const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
     const timespec timeout = {.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Signals: calls what the daemon does on a signal, as an event of the main loop. On the loop's
+// Signals: runs the daemon's action for a signal as an event of the main loop. On the loop's
 // thread.
 //
-// Before the loop runs, the kernel's default would end the process. Requests are held back from the
-// first statement of `main` on and are served once the loop runs. A stop ends the process at once,
-// since a user database may keep a start waiting for minutes; it is held back only while sockets
-// are made, which would be left behind.
+// Before the loop runs, the kernel's default would end the process. Request signals are blocked
+// from the first statement of `main` on, and are served once the loop runs. A stop signal ends the
+// process at once, since a user database may delay a start for minutes. Stop signals are blocked
+// only while the daemon makes sockets, which it would otherwise leave behind.
 #pragma once
 
 #include <signal.h>
@@ -25,28 +25,29 @@ namespace proxyd {
 inline constexpr std::array<int, 3> kRequestSignals = {SIGHUP, SIGUSR1, SIGUSR2};
 inline constexpr std::array<int, 2> kStopSignals = {SIGTERM, SIGINT};
 
-// Blocks them for this thread, and for those that it starts from then on.
+// Blocks the signals for this thread and for each thread that it starts from then on.
 void HoldBack(std::span<const int> signal_numbers);
-// Unblocks them for this thread, which at once handles what came meanwhile.
+// Unblocks the signals for this thread, which at once handles those that came meanwhile.
 void Release(std::span<const int> signal_numbers);
 
-// Has a stop end the process with status 0, as long as there is nothing to drain.
+// Makes a stop signal end the process with status 0. For use while there is nothing to drain.
 void ExitOnStop();
 
-// Waits, and returns false if a stop came first. Stops must be held back.
+// Waits for `time`. Returns false early if a stop signal arrives; these must be blocked.
 bool WaitUnlessStopped(std::chrono::milliseconds time);
 
 class Signals {
  public:
-  // `base` must outlive it.
+  // `base` must outlive this object.
   explicit Signals(event_base* base);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Replaces what the kernel would do. Once for each signal number.
+  // Runs `action` instead of the kernel's default. Must be called at most once for each signal
+  // number.
   void On(int signal_number, std::function<void()> action);
-  // Whether On() has failed for a signal, which would then be lost.
+  // Whether On() has failed for a signal, whose action would then not run.
   bool failed() const { return failed_; }
 
  private:

@@ -32,7 +32,8 @@ struct Free {
 
 constexpr std::chrono::seconds kRetryAfter{1};
 
-// As sd_notify(3), which would wait for a service manager that hangs. False: it takes nothing now.
+// Sends `state` without blocking; sd_notify(3) would wait for a service manager that hangs. Returns
+// false if the service manager accepts nothing now.
 bool Notify(const std::string& state) {
   const char* const variable = ::getenv("NOTIFY_SOCKET");
   const std::string_view path = variable != nullptr ? variable : "";
@@ -59,7 +60,7 @@ Systemd::Systemd(ttrpc::IoLoop& loop)
   FeedLater();
 }
 
-// Of states that were not taken only the newest counts.
+// Only the newest state is sent again, since it replaces those before it.
 void Systemd::Say(const std::string& state) {
   retry_.Stop();
   unsent_.clear();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Systemd: notifies systemd that the daemon is ready, reloads, stops, and that its loop still
-// turns, and takes the sockets that systemd passes to it. It does nothing where there is no
-// systemd, or where the program was built without libsystemd. On the loop's thread.
+// Systemd: notifies systemd that the daemon is ready, reloads or stops, feeds the watchdog, and
+// takes the sockets that systemd passes. It does nothing without systemd, or if the program was
+// built without libsystemd. On the loop's thread.
 #pragma once
 
 #include <map>
@@ -16,20 +16,20 @@ namespace proxyd {
 
 class Systemd {
  public:
-  // `loop` must outlive it. From here on the watchdog, if there is one, is fed at half its time for
-  // as long as the loop turns.
+  // `loop` must outlive this object. If systemd asks for a watchdog, it is fed at half its timeout
+  // from here on, for as long as the loop runs.
   explicit Systemd(ttrpc::IoLoop& loop);
   Systemd(const Systemd&) = delete;
   Systemd& operator=(const Systemd&) = delete;
 
-  // All listeners listen. `status` is a line for systemctl status.
+  // Notifies that all listeners listen. `status` is a line for systemctl status.
   void Ready(const std::string& status);
-  // From a reload's beginning until Ready().
+  // Notifies that a reload has begun, which lasts until Ready().
   void Reloading();
   void Stopping(const std::string& status);
 
-  // The sockets that were passed to this process, by FileDescriptorName=. The environment no longer
-  // names them afterwards.
+  // Returns the sockets that were passed to this process, by FileDescriptorName=, and removes them
+  // from the environment.
   static std::multimap<std::string, ttrpc::UniqueFd> TakeSockets();
 
  private:
@@ -38,7 +38,7 @@ class Systemd {
 
   ttrpc::Timer watchdog_;
   ttrpc::Timer retry_;
-  std::string unsent_;  // the last state, if the service manager did not take it yet
+  std::string unsent_;  // the last state, if the service manager has not accepted it yet
 };
 
 }  // namespace proxyd

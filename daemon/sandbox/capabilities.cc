@@ -15,14 +15,14 @@ using ttrpc::ErrnoStatus;
 using ttrpc::Status;
 using Capabilities = std::set<unsigned>;
 
-// More than any kernel has; libcap-ng knows how many this one has.
+// No kernel has this many; libcap-ng knows how many this one has.
 constexpr unsigned kMostCapabilities = 64;
 
 // Errors of capng_apply(3) for the bounding set.
 constexpr int kDropFailed = -2;
 constexpr int kNoSetpcap = -4;
 
-// Those that some configurations need: of each, what of the plan is for it.
+// The capabilities that some configurations need, each with the member of the plan that needs it.
 constexpr std::pair<unsigned, bool SandboxPlan::*> kNeeded[] = {
     {CAP_CHOWN, &SandboxPlan::owners},
     {CAP_DAC_OVERRIDE, &SandboxPlan::foreign_files},
@@ -38,7 +38,7 @@ Capabilities CapabilitiesFor(const SandboxPlan& plan) {
   return kept;
 }
 
-// Whether the process has none but those that some configuration needs.
+// Whether the process has only capabilities that some configuration needs.
 bool HasOnlyWhatMayBeNeeded() {
   SandboxPlan all;
   for (const auto& [capability, need] : kNeeded) all.*need = true;
@@ -50,7 +50,7 @@ bool HasOnlyWhatMayBeNeeded() {
   return true;
 }
 
-// Returns whether `set` had any others.
+// Drops every capability of `set` that is not in `kept`. Returns whether there was one.
 bool DropOthers(capng_type_t set, const Capabilities& kept) {
   bool dropped = false;
   for (unsigned capability = 0; capability < kMostCapabilities; ++capability) {
@@ -61,9 +61,9 @@ bool DropOthers(capng_type_t set, const Capabilities& kept) {
   return dropped;
 }
 
-// The bounding set is what a program of root's would get on execve(2). Where it cannot be lowered,
-// no_new_privs keeps them from coming back. The securebits stay: a root without rights of its own
-// would leave an upgrade in place none.
+// A program of root's would get the bounding set on execve(2). Where the set cannot be lowered,
+// no_new_privs keeps dropped capabilities from coming back. The securebits stay as they are, since
+// an upgrade in place needs the capabilities that root gets on execve(2).
 Status LowerBoundingSet(const Capabilities& kept) {
   if (!DropOthers(CAPNG_BOUNDING_SET, kept)) return {};
   const int result = capng_apply(CAPNG_SELECT_BOUNDS);
@@ -75,14 +75,14 @@ Status LowerBoundingSet(const Capabilities& kept) {
 
 Status DropCapabilities(const SandboxPlan& plan, std::vector<std::string>* warnings) {
   const Capabilities kept = CapabilitiesFor(plan);
-  // It reads /proc, too.
+  // capng_get_caps_process() reads /proc, so it can fail.
   if (capng_get_caps_process() != 0) return ErrnoStatus(errno, "reading capabilities");
   if (Status status = LowerBoundingSet(kept); !status.ok()) return status;
   const bool only_needed = HasOnlyWhatMayBeNeeded();
   bool dropped = false;
   for (const capng_type_t set : {CAPNG_EFFECTIVE, CAPNG_PERMITTED, CAPNG_INHERITABLE})
     dropped |= DropOthers(set, kept);
-  // A service manager that left us no more than this may well have left us no capset(2) either.
+  // A service manager that grants only needed capabilities may also deny capset(2).
   if (!dropped || capng_apply(CAPNG_SELECT_CAPS) == 0) return {};
   const int error = errno;
   const Status status = ErrnoStatus(error, "capset");

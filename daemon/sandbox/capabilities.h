@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The capabilities that the daemon keeps. Called while the process has one thread.
+// Drops the capabilities that the daemon does not need. To be called while the process has one
+// thread.
 #pragma once
 
 #include <functional>
@@ -12,18 +13,19 @@
 
 namespace proxyd {
 
-// Drops all that a configuration with this plan cannot use, for this thread and those that it
-// starts, for ever. Without CAP_SETPCAP the bounding set stays as it is.
+// Drops every capability that a configuration with this plan cannot use. This is permanent, for
+// this thread and those that it starts. Without CAP_SETPCAP the bounding set stays as it is.
 //
-// A service manager may have left us no capset(2) to drop the capabilities with that a plan may or
-// may not need. They then stay, and `warnings` gets one more.
+// A service manager may deny capset(2). If the process then has only capabilities that some
+// configuration needs, it keeps them, and a warning is added to `warnings`.
 ttrpc::Status DropCapabilities(const SandboxPlan& plan, std::vector<std::string>* warnings);
 
-// What of a plan no dropped capability stands in the way of, since this process has never had it.
+// Sets each member of a plan whose capability this process does not have. It never had that right,
+// so the sandbox takes nothing away.
 void AddWhatNeedsNone(SandboxPlan* plan);
 
-// What `look` returns without the right to pass over the permissions of files. False if that right
-// cannot be laid down.
+// Returns what `look` returns while the capabilities that override file permissions are not in
+// effect. Returns false if they cannot be put out of effect or restored.
 bool HoldsWithoutOverride(const std::function<bool()>& look);
 
 }  // namespace proxyd

@@ -18,7 +18,7 @@ using ttrpc::ErrnoStatus;
 using ttrpc::Status;
 using ttrpc::UniqueFd;
 
-// As <linux/landlock.h> has them in Linux 6.12, whatever is installed here.
+// These are the values of <linux/landlock.h> in Linux 6.12; the installed header may be older.
 constexpr uint64_t kTruncate = 1U << 14;
 constexpr uint64_t kIoctlDevice = 1U << 15;
 constexpr uint64_t kConnectTcp = 1U << 1;
@@ -33,7 +33,7 @@ struct RulesetAttributes {
 constexpr uint64_t kReadRights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteRights = LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 constexpr uint64_t kLogRights = LANDLOCK_ACCESS_FS_MAKE_REG | kWriteRights;
-// Of what may be left for a file that is no folder.
+// The rights that a rule may grant on a file that is not a directory.
 constexpr uint64_t kFileRights =
     LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | kWriteRights | kIoctlDevice;
 
@@ -54,7 +54,7 @@ uint64_t RightsOf(FileUse use) {
   return 0;
 }
 
-// All that this version of Landlock can take away: what it cannot is not asked for.
+// Returns every right that this version of Landlock can restrict; it rejects unknown ones.
 RulesetAttributes AttributesFor(long version) {
   RulesetAttributes attributes = {.files = LANDLOCK_ACCESS_FS_REFER - 1, .network = 0, .scoped = 0};
   if (version >= 2) attributes.files |= LANDLOCK_ACCESS_FS_REFER;
@@ -70,8 +70,8 @@ size_t SizeFor(long version) {
   return version >= 4 ? offsetof(RulesetAttributes, scoped) : offsetof(RulesetAttributes, network);
 }
 
-// A place that cannot be reached could not be used either. No descriptors or memory left is another
-// matter.
+// The daemon could not use a path with one of these errors anyway. Other errors, such as a lack of
+// descriptors or memory, are failures.
 bool IsUnreachable(int error) {
   return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Landlock: which files this thread, and those that it starts, can still open, make, remove and
-// execute, by Landlock. Also takes TCP connections away, and signals to other processes, where the
-// kernel's Landlock knows of them.
+// Landlock: restricts the files that this thread, and those that it starts, can still open, make,
+// remove and execute. Where the kernel's Landlock can, it also denies TCP connections and signals
+// to other processes.
 //
-// A rule is about the file or folder that is there, not about its name: one that is removed and
-// made anew is another. What is open already stays as it is.
+// A rule applies to the file or directory at a path, not to its name. A file that is removed and
+// made again is no longer covered. Descriptors that are open already stay usable.
 #pragma once
 
 #include <cstdint>
@@ -19,22 +19,22 @@ namespace proxyd {
 
 enum class FileUse {
   kRead,
-  kReadWrite,  // what is there
-  kExecute,    // and read
+  kReadWrite,  // existing files only
+  kExecute,    // execute and read
   kLog,        // make files and write to them
-  kSockets,    // make, rename and remove sockets and files, and read those
+  kSockets,    // make, rename and remove sockets and files, and read files
 };
 
 class Landlock {
  public:
-  // UNIMPLEMENTED: this kernel has no Landlock.
+  // Returns UNIMPLEMENTED if the kernel has no Landlock.
   static ttrpc::Result<Landlock> Make();
 
-  // Leaves `path`, and what is below if it is a folder. What is not there, or cannot be reached,
-  // is not left.
+  // Keeps `path` usable, and all below it if it is a directory. A path that does not exist or
+  // cannot be reached is skipped.
   ttrpc::Status Leave(const std::string& path, FileUse use);
 
-  // Holds this thread to it, for ever. It must have no_new_privs, or CAP_SYS_ADMIN.
+  // Restricts this thread permanently. The thread must have no_new_privs or CAP_SYS_ADMIN.
   ttrpc::Status Enforce();
 
  private:
@@ -42,7 +42,7 @@ class Landlock {
       : ruleset_(std::move(ruleset)), handled_(handled) {}
 
   ttrpc::UniqueFd ruleset_;
-  uint64_t handled_;  // rights that this kernel knows
+  uint64_t handled_;  // file rights that this kernel knows
 };
 
 }  // namespace proxyd

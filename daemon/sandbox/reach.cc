@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <variant>
 #include <vector>
 
 #include "sandbox/sandbox_plan.h"
@@ -17,14 +18,14 @@ namespace {
 
 using ttrpc::Address;
 
-// 0, or the errno of using `path` in that way.
+// Returns 0, or the errno with which an access of `mode` to `path` fails.
 int ErrorOf(const std::string& path, int mode) {
   return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 bool IsDenied(int error) { return error == EACCES || error == EPERM; }
 
-// What fails otherwise fails with any rights.
+// Any other error would remain even with more rights.
 bool MayUse(const std::string& path, int mode) { return !IsDenied(ErrorOf(path, mode)); }
 
 bool ReachesBackend(const Address& address, Missing missing) {
@@ -36,7 +37,21 @@ bool ReachesBackend(const Address& address, Missing missing) {
   return !IsDenied(error) && missing == Missing::kIsReached;
 }
 
+bool ReachesOldSocket(const Address* address) {
+  if (address == nullptr || address->kind() != Address::Kind::kUnixPath) return true;
+  return MayUse(address->name(), W_OK);
+}
+
 }  // namespace
+
+bool ReachesOldSockets(const Config& config) {
+  return std::all_of(config.listeners.begin(), config.listeners.end(),
+                     [](const ListenerConfig& listener) {
+                       return ReachesOldSocket(std::get_if<Address>(&listener.address));
+                     }) &&
+         (!config.admin || ReachesOldSocket(&config.admin->address)) &&
+         (!config.metrics || ReachesOldSocket(std::get_if<Address>(&config.metrics->address)));
+}
 
 bool Reaches(const Config& config, const std::string& config_path, Missing missing) {
   const SandboxPlan plan = PlanSandbox(config);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reach: whether this process may use, with the rights that it has now, the files, directories and
-// backends of a configuration. Looks at the file system; any thread.
+// Reach: whether the rights that this process has now are enough for the files, directories and
+// backends of a configuration. Reads the file system; any thread.
 #pragma once
 
 #include <string>
@@ -10,13 +10,19 @@
 
 namespace proxyd {
 
+// How to count a backend's socket that does not exist yet.
 enum class Missing {
-  kIsReached,     // whoever makes it later is expected to let us in
-  kIsNotReached,  // it is not known yet
+  kIsReached,     // its permissions are expected to let the daemon in
+  kIsNotReached,  // its permissions are not known yet
 };
 
-// False if permissions keep us from the log's or the audit's file, from a directory of our sockets,
-// from the configuration, or from a backend's socket. `missing`: of such sockets.
+// Returns false if permissions deny this process the log's or the audit's file, a directory of its
+// own sockets, the configuration, or a backend's socket.
 bool Reaches(const Config& config, const std::string& config_path, Missing missing);
+
+// False if permissions keep us from connecting to a socket that is already where one of ours will
+// be. Such a socket may be left over from another configuration, with another owner. Only a start
+// may ask, since the sockets that a running daemon finds there are its own.
+bool ReachesOldSockets(const Config& config);
 
 }  // namespace proxyd

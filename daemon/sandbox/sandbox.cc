@@ -33,16 +33,16 @@ namespace fs = std::filesystem;
 using ttrpc::ErrnoStatus;
 using ttrpc::Status;
 
-// What libc and the user database want to read. The latter is whatever NSS asks: files, their
-// extensions, caches and folders of services; the services themselves are asked through sockets.
+// libc and the user database read these. NSS reads files, their extensions, caches, and directories
+// of services; it asks the services themselves through sockets.
 constexpr const char* kRead[] = {
     "/etc",
     "/lib",
     "/lib32",
     "/lib64",
     "/usr",
-    // Not our own alone, since the kernel makes the inodes of a process's folder anew as it likes.
-    // What is secret in those of others is guarded as their memory is, and so out of reach.
+    // A rule for the process's own directory alone would not last, since the kernel may make its
+    // inodes again at any time. The secrets of other processes are as protected as their memory.
     "/proc",
     "/sys/devices/system/cpu",
     "/dev/random",
@@ -56,7 +56,7 @@ constexpr const char* kRead[] = {
     "/var/lib/sss",
 };
 
-// The dynamic loader, which the kernel executes in our program's stead.
+// Finds the dynamic loader, which the kernel executes first when it executes this program.
 int FindLoader(dl_phdr_info* program, size_t /*size*/, void* found) {
   for (size_t i = 0; i < program->dlpi_phnum; ++i) {
     const ElfW(Phdr)& header = program->dlpi_phdr[i];
@@ -65,7 +65,7 @@ int FindLoader(dl_phdr_info* program, size_t /*size*/, void* found) {
     *static_cast<std::string*>(found) =
         reinterpret_cast<const char*>(address);  // NOLINT(performance-no-int-to-ptr)
   }
-  return 1;  // the first is the program; none of the others
+  return 1;  // stop after the first object, which is the program
 }
 
 std::string LoaderPath() {
@@ -74,8 +74,8 @@ std::string LoaderPath() {
   return path;
 }
 
-// The folders of links on the way to `file` that lead to somewhere below: a link such as
-// `current -> release/42` may be switched before a reload.
+// Adds the directory of each link on the way to `file` whose target is below that directory. A link
+// such as `current -> release/42` may be switched before a reload.
 void AddFoldersOfLinks(const fs::path& file, std::vector<std::string>* folders) {
   std::error_code ignored;
   fs::path way;
@@ -88,11 +88,10 @@ void AddFoldersOfLinks(const fs::path& file, std::vector<std::string>* folders) 
   }
 }
 
-// The folders of the files that LoadConfig() reads, also where links lead. "" as a folder is the
-// working directory.
+// Returns the directories of the files that LoadConfig() reads, and those where links lead.
 std::vector<std::string> ConfigFolders(const std::string& config_path) {
   std::vector<std::string> folders;
-  std::error_code ignored;  // what is not there now, and stays out of reach
+  std::error_code ignored;  // a path that does not exist now stays inaccessible
   const auto add_folder_of = [&folders, &ignored](const fs::path& file) {
     folders.push_back((file.parent_path() / ".").string());
     folders.push_back(fs::weakly_canonical(file, ignored).parent_path().string());
@@ -107,8 +106,9 @@ std::vector<std::string> ConfigFolders(const std::string& config_path) {
   return folders;
 }
 
-// What systemd made for us (RuntimeDirectory=, LogsDirectory=), whether or not the configuration
-// has anything there yet: whoever installs us, and only then writes a rule, need not restart us.
+// Adds the directories that systemd made for the daemon (RuntimeDirectory=, LogsDirectory=), even
+// if the configuration does not use them yet. Rules that are written after the installation then
+// need no restart.
 void AddServiceFolders(const char* variable, std::vector<std::string>* folders) {
   const char* value = ::getenv(variable);
   std::istringstream list(value != nullptr ? value : "");
@@ -119,8 +119,8 @@ void AddServiceFolders(const char* variable, std::vector<std::string>* folders) 
   }
 }
 
-// The rights of files would let this process read it, and the sandbox, of which they know nothing,
-// does not.
+// Whether only the sandbox denies this process the file. faccessat(2) checks permissions alone and
+// does not know the sandbox.
 bool IsOutside(const fs::path& file) {
   const ttrpc::UniqueFd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   return !opened && errno == EACCES && ::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0;
@@ -177,20 +177,23 @@ Status ConfineFiles(const std::vector<FileNeed>& needs) {
   return rules->Enforce();
 }
 
-// What the configuration alone does not show. One without listeners serves nobody, and is about to
-// be replaced by a reload: whoever installs us, and only then writes a rule, need not restart us.
+// Adds the rights that the configuration alone does not show. A configuration without listeners is
+// probably that of a new installation, so it keeps all rights: the reload that replaces it then
+// needs no restart.
 void AddRights(const Config& config, const std::string& config_path, SandboxPlan* plan) {
   if (config.listeners.empty()) {
     plan->owners = plan->foreign_sockets = plan->foreign_files = true;
     return;
   }
-  const auto reaches = [&] { return Reaches(config, config_path, Missing::kIsNotReached); };
+  const auto reaches = [&] {
+    return Reaches(config, config_path, Missing::kIsNotReached) && ReachesOldSockets(config);
+  };
   if (!plan->foreign_files) plan->foreign_files = !HoldsWithoutOverride(reaches);
 }
 
 Status Named(const Status& status) { return {status.code(), "sandbox: " + status.message()}; }
 
-// The kernel does not have it. Anything else that is not OK is a failure.
+// Whether the kernel lacks a feature. Any other error is a failure.
 bool IsMissing(const Status& status) { return status.code() == ttrpc::StatusCode::kUnimplemented; }
 
 }  // namespace
@@ -202,7 +205,7 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   AddRights(config, config_path, &plan);
   Sandbox sandbox = {.left = plan, .warnings = {}};
   AddWhatNeedsNone(&sandbox.left);
-  // Without it, only who may do more than we want to keep may confine itself.
+  // Without no_new_privs, confining itself takes a capability that the daemon does not keep.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return Named(ErrnoStatus(errno, "no_new_privs"));
 

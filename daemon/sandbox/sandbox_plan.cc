@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/sandbox_plan.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,8 +27,11 @@ void AddFolderOf(const std::string& path, std::vector<std::string>* folders) {
 void AddSocket(const Address& address, const SocketAccess& access, SandboxPlan* plan) {
   if (address.kind() != Address::Kind::kUnixPath) return;
   AddFolderOf(address.name(), &plan->socket_folders);
-  if (access.owner && *access.owner != ::geteuid()) plan->owners = plan->foreign_sockets = true;
-  plan->owners |= access.group && *access.group != ::getegid();
+  const bool given_away = access.owner && *access.owner != ::geteuid();
+  plan->owners |= given_away || (access.group && *access.group != ::getegid());
+  plan->foreign_sockets |= given_away;
+  // A start connects to the socket that a killed daemon left behind, to see that nobody listens.
+  plan->foreign_files |= given_away || (access.mode & S_IWUSR) == 0;
 }
 
 bool IsIn(std::string_view folder, std::string_view other) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SandboxPlan: what a configuration needs of the system once the daemon runs, which is what the
-// sandbox leaves it (sandbox.h), and whether that is enough for another configuration. Pure but
-// for our own effective user and group; any thread.
+// SandboxPlan: the rights that a configuration needs once the daemon runs. The sandbox (sandbox.h)
+// grants a plan, and CheckCovers() compares it with the plan of another configuration. Pure except
+// for the process's effective user and group; any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -17,36 +17,39 @@
 
 namespace proxyd {
 
-// Folders are as the configuration spells them, in order, each once; what is below them is meant,
-// too.
+// Directories are as the configuration spells them, in its order and each once. A plan includes all
+// that is below them.
 struct SandboxPlan {
-  // Device and inode. The sandbox leaves a folder, not its name.
+  // Device and inode. The sandbox grants access to a directory, not to its name.
   using FolderId = std::pair<dev_t, ino_t>;
 
-  std::vector<std::string> log_folders = {};     // files are made here and appended to
-  std::vector<std::string> socket_folders = {};  // sockets and their lock files, too, which also go
+  // In the first the daemon makes files and appends to them. In the second it also makes and
+  // removes sockets and lock files.
+  std::vector<std::string> log_folders = {};
+  std::vector<std::string> socket_folders = {};
   bool vsock = false;
   bool tcp = false;
-  bool owners = false;           // sockets get an owner or a group that is not ours
-  bool foreign_sockets = false;  // sockets get another owner, and may be changed after
-  // Files, folders or backends that only their owners, other users, may use.
+  bool owners = false;           // sockets get an owner or a group that is not the daemon's
+  bool foreign_sockets = false;  // sockets of another owner, which the daemon may change later
+  // Files, directories or backends that only other users, their owners, may use.
   bool foreign_files = false;
-  std::map<std::string, FolderId> ids = {};  // of the folders, when they were left
+  std::map<std::string, FolderId> ids = {};  // the directories' ids when access was granted
 };
 
-// A configuration shows foreign files by the users of its backends; what else is foreign only the
-// file system shows (reach.h).
+// Returns the plan for `config`. It sets `foreign_files` only by the users of backends; other
+// foreign files are found in the file system (reach.h).
 SandboxPlan PlanSandbox(const Config& config);
 
-// Of a path as the configuration spells it: all before the last name in it.
+// Returns the directory part of a path as the configuration spells it.
 std::string FolderOf(const std::string& path);
 
-// The folders of `needed` that `left` does not cover, each once.
+// Returns the directories of `needed` that `left` does not cover, each once.
 std::vector<std::string> FoldersOutside(const SandboxPlan& left, const SandboxPlan& needed);
 
-// FAILED_PRECONDITION `needs a restart: FOLDER is outside the sandbox`, or `… vsock sockets are …`,
-// `… owners of sockets are …`, `… files of other users are …`: the first thing that `needed` has
-// and `left` has not. Compares names: a folder that is left by another name counts as outside.
+// Returns FAILED_PRECONDITION with the first thing that `needed` has and `left` has not: `DIRECTORY
+// is outside the sandbox`, or `vsock sockets are …`, `tcp sockets are …`,
+// `owners of sockets are …`, `files of other users are …`. Compares names: another name of a
+// granted directory counts as outside.
 ttrpc::Status CheckCovers(const SandboxPlan& left, const SandboxPlan& needed);
 
 }  // namespace proxyd

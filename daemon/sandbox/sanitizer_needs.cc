@@ -8,7 +8,7 @@ namespace proxyd {
 
 namespace {
 
-// `log_path=PATH` among options that colons part: the folder of PATH.
+// Returns the directory of PATH, from `log_path=PATH` in options that colons separate.
 std::string ReportFolder(std::string_view options) {
   constexpr std::string_view kKey = "log_path=";
   const size_t key = options.find(kKey);
@@ -23,7 +23,7 @@ std::string ReportFolder(std::string_view options) {
 std::vector<SanitizerNeed> SanitizerNeeds() {
   std::vector<SanitizerNeed> needs;
   if (!kWithSanitizers) return needs;
-  // The program that names the functions in a report.
+  // The symbolizer, which finds the names of functions for a report, is below /usr.
   needs.push_back({.path = "/usr", .executes = true});
   for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     const char* options = std::getenv(name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SanitizerNeeds: what a build with sanitizers needs of the sandbox beyond what the daemon does, so
-// that what they find is still told. In any other build: nothing.
+// SanitizerNeeds: the paths that a build with sanitizers needs beside the daemon's own, so that
+// sanitizers can write their reports. In any other build there are none.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ inline constexpr bool kWithSanitizers = false;
 
 struct SanitizerNeed {
   std::string path;
-  bool executes;  // programs; otherwise it makes files in this folder
+  bool executes;  // the build executes programs there; otherwise it makes files there
 };
 
 std::vector<SanitizerNeed> SanitizerNeeds();

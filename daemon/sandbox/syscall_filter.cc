@@ -22,7 +22,7 @@ namespace proxyd {
 
 namespace {
 
-// By name, since not each of them is there on each architecture.
+// The calls have names here because not every architecture has a number for each.
 constexpr const char* kDenied[] = {
     // other processes
     "kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev",
@@ -31,32 +31,32 @@ constexpr const char* kDenied[] = {
     "open_tree", "pivot_root", "umount", "umount2",
     // namespaces
     "setns", "unshare",
-    // the kernel's own machinery
+    // kernel internals
     "bpf", "create_module", "delete_module", "fanotify_init", "finit_module", "init_module",
     "io_uring_enter", "io_uring_register", "io_uring_setup", "kexec_file_load", "kexec_load",
     "lookup_dcookie", "nfsservctl", "perf_event_open", "sysfs", "syslog", "uselib", "userfaultfd",
     // keyrings
     "add_key", "keyctl", "request_key",
-    // the machine
+    // machine-wide settings
     "_sysctl", "acct", "adjtimex", "clock_adjtime", "clock_adjtime64", "clock_settime",
     "clock_settime64", "ioperm", "iopl", "modify_ldt", "pciconfig_iobase", "pciconfig_read",
     "pciconfig_write", "quotactl", "quotactl_fd", "reboot", "setdomainname", "sethostname",
     "settimeofday", "stime", "swapoff", "swapon", "vhangup", "vm86", "vm86old",
-    // files past their path
+    // files without a path
     "open_by_handle_at",
-    // another user: a daemon that runs stays who it is
+    // changes of user: a running daemon keeps its ids
     "setfsgid", "setfsgid32", "setfsuid", "setfsuid32", "setgid", "setgid32", "setgroups",
     "setgroups32", "setregid", "setregid32", "setresgid", "setresgid32", "setresuid", "setresuid32",
     "setreuid", "setreuid32", "setuid", "setuid32"};
 
-// Of new calls the numbers are the same everywhere, counted from one that all headers have: for a
-// libseccomp that does not know the name.
+// The name of a newer call may be unknown to libseccomp. Its number has the same distance from that
+// of landlock_create_ruleset(2), which all headers have, on every architecture.
 constexpr int NewCall(int number) { return SYS_landlock_create_ruleset - 444 + number; }
 constexpr int kFchmodat2 = NewCall(452);
 constexpr int kLsmSetSelfAttr = NewCall(460);
 constexpr int kOpenTreeAttr = NewCall(467);
 
-// Where clone(2) has its flags.
+// The index of the flags in the arguments of clone(2).
 #ifdef __s390__
 constexpr unsigned kCloneFlags = 1;
 #else
@@ -64,25 +64,25 @@ constexpr unsigned kCloneFlags = 0;
 #endif
 
 constexpr uint64_t kMfdNoexecSeal = 8;  // MFD_NOEXEC_SEAL, from Linux 6.3
-// More than any kernel has.
+// No kernel has this many socket families.
 constexpr int kFamilies = 64;
 
-// An argument of which all bits of `bits` are set.
+// Matches if all bits of `bits` are set in the argument.
 scmp_arg_cmp Has(unsigned argument, uint64_t bits) {
   return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = bits, .datum_b = bits};
 }
 
-// An argument that is an int: the kernel does not look at what stands above it in the register.
+// Matches an int argument. The kernel ignores the upper half of the register, so this does, too.
 scmp_arg_cmp Is(unsigned argument, uint32_t value) {
   return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = value};
 }
 
-// Rules, the first of which that cannot be added is what went wrong.
+// Collects rules. The first failure to add one is remembered, and Load() returns it.
 class Filter {
  public:
   using Conditions = std::initializer_list<scmp_arg_cmp>;
 
-  // Conditions: all of them; none: always.
+  // Denies the call if all conditions match, or always if there are none.
   void Deny(int number, Conditions conditions = {}, int error = EPERM) {
     if (error_ != 0) return;
     error_ = -seccomp_rule_add_array(context_.get(), SCMP_ACT_ERRNO(static_cast<uint32_t>(error)),
@@ -96,14 +96,14 @@ class Filter {
   void Set(scmp_filter_attr attribute, uint32_t value) {
     if (error_ == 0) error_ = -seccomp_attr_set(context_.get(), attribute, value);
   }
-  // 0 or an errno.
+  // Returns 0 or an errno.
   int Load() { return error_ != 0 ? error_ : -seccomp_load(context_.get()); }
 
  private:
   struct Release {
     void operator()(void* context) const { seccomp_release(context); }
   };
-  // A context that could not be made is refused by each of its functions.
+  // If seccomp_init() fails, the context is null, which every function of libseccomp rejects.
   const std::unique_ptr<void, Release> context_{seccomp_init(SCMP_ACT_ALLOW)};
   int error_ = 0;
 };
@@ -122,11 +122,11 @@ void DenyNamespaces(Filter* filter) {
                          CLONE_NEWPID, CLONE_NEWNET}) {
     filter->Deny("clone", {Has(kCloneFlags, static_cast<uint64_t>(flag))});
   }
-  // Its flags are in memory, out of a filter's sight. libc then takes clone(2).
+  // A filter cannot read the flags of clone3(2), which are in memory. libc falls back to clone(2).
   filter->Deny("clone3", {}, ENOSYS);
 }
 
-// A file of root's that lends its rights to whoever executes it would be a way out.
+// A set-user-ID or set-group-ID file of root's would be a way out of the sandbox.
 void DenySetIdBits(Filter* filter) {
   for (const uint64_t bit : {S_ISUID, S_ISGID}) {
     filter->Deny("chmod", {Has(1, bit)});
@@ -141,10 +141,10 @@ void DenySetIdBits(Filter* filter) {
     filter->Deny("mknod", {Has(1, bit)});
     filter->Deny("mknodat", {Has(2, bit)});
   }
-  filter->Deny("openat2", {}, ENOSYS);  // its mode is in memory
+  filter->Deny("openat2", {}, ENOSYS);  // a filter cannot read its mode, which is in memory
 }
 
-// ENOSYS of a kernel without seccomp, EINVAL of one without its filters.
+// A kernel without seccomp returns ENOSYS, and one without filters EINVAL.
 bool KernelFilters() {
   const uint32_t action = SECCOMP_RET_ERRNO;
   return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 ||
@@ -161,20 +161,20 @@ ttrpc::Status FilterSyscalls(const SandboxPlan& plan) {
   filter.Deny(kLsmSetSelfAttr);
   filter.Deny(kOpenTreeAttr);
   if (!kWithSanitizers) {
-    filter.Deny("ptrace");       // how LeakSanitizer looks at the other threads at the end
-    filter.Deny("personality");  // how ThreadSanitizer makes room for itself at the beginning
+    filter.Deny("ptrace");       // LeakSanitizer stops the other threads with it
+    filter.Deny("personality");  // ThreadSanitizer changes the memory layout with it
   }
   DenyNamespaces(&filter);
   DenySocketFamilies(plan, &filter);
   DenySetIdBits(&filter);
-  // Typing into the terminal that we were started from.
+  // These insert input into the terminal that the daemon was started from.
   filter.Deny("ioctl", {Is(1, TIOCSTI)});
   filter.Deny("ioctl", {Is(1, TIOCLINUX)});
-  // A file in memory is of no folder: Landlock lets it be executed.
+  // A file in memory is in no directory, so Landlock would permit executing it.
   filter.Deny("memfd_create",
               {{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = kMfdNoexecSeal, .datum_b = 0}});
 
-  // Calls of another architecture, such as i386's, have other numbers: all of them are denied.
+  // The system calls of another architecture, such as i386, have other numbers. All are denied.
   filter.Set(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
   filter.Set(SCMP_FLTATR_CTL_TSYNC, 1);
   filter.Set(SCMP_FLTATR_CTL_OPTIMIZE, 2);  // by a binary search

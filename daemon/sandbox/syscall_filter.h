@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The system calls that the daemon is denied, by seccomp: EPERM instead of what they would do. All
-// others are left, also those that are not known yet, since whatever it executes inherits the
-// filter.
+// Denies the daemon system calls by seccomp: they return EPERM. All other calls stay permitted,
+// even those of future kernels, since an upgraded daemon inherits the filter and may need them.
 #pragma once
 
 #include "sandbox/sandbox_plan.h"
@@ -10,8 +9,8 @@
 
 namespace proxyd {
 
-// Of all threads, for ever, and with it no_new_privs. Of `plan` it takes the socket families.
-// UNIMPLEMENTED: this kernel has no seccomp filters.
+// Applies the filter to all threads permanently, and sets no_new_privs. `plan` decides which socket
+// families stay permitted. Returns UNIMPLEMENTED if the kernel has no seccomp filters.
 ttrpc::Status FilterSyscalls(const SandboxPlan& plan);
 
 }  // namespace proxyd

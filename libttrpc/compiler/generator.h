@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What protoc-gen-cpp-ttrpc writes: from the descriptor of a file to the text of its `.ttrpc.h` and
-// `.ttrpc.cc`. Pure; any thread.
+// Generates the text of `.ttrpc.h` and `.ttrpc.cc` from the descriptor of a .proto file. Pure; any
+// thread.
 //
-// For each service: an abstract class with the service's name, which a server's programmer
-// implements; a client that implements it over a connection; a function that registers an
+// For each service the code contains an abstract class with the service's name, which a server
+// implements; a client that implements it over a connection; and a function that registers an
 // implementation with a server.
 #pragma once
 
@@ -15,17 +15,17 @@
 namespace ttrpc::compiler {
 
 struct Options {
-  std::string prefix;  // put before the name of each class and after `Register`
+  std::string prefix;  // precedes the name of each class, and follows `Register`
 };
 
-// Reads the plugin's parameter, `key=value,…`. Empty, or what is wrong with it.
+// Parses the plugin's parameter, `key=value,…`. Returns what is wrong with it, or an empty string.
 std::string ParseParameter(const std::string& parameter, Options* options);
 
-// "dir/foo.proto" -> "dir/foo.ttrpc".
+// Returns "dir/foo.ttrpc" for "dir/foo.proto".
 std::string OutputBase(const google::protobuf::FileDescriptor& file);
 
-// Of a file that has services. Empty, or why no code can be made for it: two of its names would be
-// the same in C++.
+// Checks a file that has services. Returns why no code can be generated, because two of its names
+// would be equal in C++, or an empty string.
 std::string CheckNames(const google::protobuf::FileDescriptor& file, const Options& options);
 std::string HeaderText(const google::protobuf::FileDescriptor& file, const Options& options);
 std::string SourceText(const google::protobuf::FileDescriptor& file, const Options& options);

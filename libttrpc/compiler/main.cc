@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// protoc-gen-cpp-ttrpc: protoc --cpp-ttrpc_out=[prefix=NAME:]DIR foo.proto gives foo.ttrpc.h and
+// protoc-gen-cpp-ttrpc: `protoc --cpp-ttrpc_out=[prefix=NAME:]DIR foo.proto` writes foo.ttrpc.h and
 // foo.ttrpc.cc, or nothing for a file without services.
 #include <google/protobuf/compiler/code_generator.h>
 #include <google/protobuf/compiler/plugin.h>

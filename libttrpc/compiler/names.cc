@@ -18,7 +18,7 @@ using google::protobuf::FileDescriptor;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
-// [lex.key] and the alternative tokens of C++20.
+// The keywords of C++20 ([lex.key]) and its alternative tokens.
 bool IsKeyword(const std::string& name) {
   static const std::set<std::string_view> kKeywords = {
       "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break",
@@ -32,26 +32,26 @@ bool IsKeyword(const std::string& name) {
       "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef",
       "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t",
       "while", "xor", "xor_eq",
-      // Macros of the C library that a program may well have.
+      // Macros of the C library that a program may include.
       "NULL", "errno", "assert", "stdin", "stdout", "stderr", "major", "minor", "unix", "linux"};
   return kKeywords.contains(name);
 }
 
 std::string Escaped(const std::string& name) { return IsKeyword(name) ? name + "_" : name; }
 
-// The names that protoc's C++ gives to what stands beside a service.
+// Collects the C++ names that protoc uses in the same namespace.
 void CollectMessages(const Descriptor& message, std::map<std::string, std::string>* names) {
   names->emplace(google::protobuf::compiler::cpp::ClassName(&message), "message " + message.name());
   for (int i = 0; i < message.nested_type_count(); ++i)
     CollectMessages(*message.nested_type(i), names);
 }
 
-// Empty, or why `name` cannot be `what`'s.
+// Reserves `name` for `what`. Returns an error if it is already taken, or an empty string.
 std::string Claim(const std::string& name, const std::string& what,
                   std::map<std::string, std::string>* names) {
   const auto [owner, is_new] = names->emplace(name, what);
   if (is_new) return {};
-  return what + " would be " + name + " in C++, as is " + owner->second + "; expected another name";
+  return what + " and " + owner->second + " would both be " + name + " in C++; rename one of them";
 }
 
 std::string CheckMethods(const ServiceDescriptor& service, const ServiceNames& names) {

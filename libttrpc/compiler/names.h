@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C++ names of what is generated. Pure; any thread.
+// The C++ names in generated code. Pure; any thread.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -10,14 +10,15 @@
 
 namespace ttrpc::compiler {
 
-// Of ASCII letters, digits and underscores, not beginning with a digit.
+// Returns true for a name of ASCII letters, digits and underscores that does not begin with a
+// digit.
 bool IsIdentifier(std::string_view text);
 
-// The names for one service. A name that C++ keeps for itself gets an underscore, as protoc's own
-// C++ names do; so does a method that is named like one of its classes, or like their member.
+// The names for one service. A name that C++ reserves gets an underscore, as in protoc's C++ names.
+// So does a method that has the name of one of its classes or of their member.
 class ServiceNames {
  public:
-  // `service` must outlive it.
+  // `service` must outlive the object.
   ServiceNames(const google::protobuf::ServiceDescriptor& service, const std::string& prefix);
 
   const std::string& interface() const { return interface_; }                  // Greeter

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams of all three kinds, server and client in one process: chat
+// Streams of all three kinds, with server and client in one process. Usage: chat
 #include <sys/socket.h>
 
 #include <cstdio>
@@ -26,7 +26,7 @@ class ChatServer final : public example::Chat {
     for (uint32_t n = request.from(); n > 0; --n) {
       example::Line line;
       line.set_text(std::to_string(n));
-      // Waits while the client does not read. An error: there is nobody to send to.
+      // Waits while the client does not read. An error means that the client is gone.
       if (Status sent = co_await replies.Send(line); !sent.ok()) co_return sent;
     }
     co_return Status();
@@ -39,7 +39,7 @@ class ChatServer final : public example::Chat {
       summary.set_lines(summary.lines() + 1);
       summary.set_bytes(summary.bytes() + static_cast<uint32_t>(line->text().size()));
     }
-    // The client may have gone away rather than closed its side.
+    // The client may have disconnected instead of closing its side.
     if (!requests.status().ok()) co_return requests.status();
     co_return summary;
   }
@@ -74,7 +74,7 @@ Task<Status> Talk(example::ChatClient* chat) {
   }
   const Result<example::Summary> summary = co_await listen.Finish();
   if (!summary) co_return summary.error();
-  std::printf("heard: %u lines, %u bytes\n", summary->lines(), summary->bytes());
+  std::printf("received: %u lines, %u bytes\n", summary->lines(), summary->bytes());
   co_return co_await repeat.Finish();
 }
 

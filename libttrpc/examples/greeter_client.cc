@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls example.Greeter and waits for the answer: greeter_client unix:///tmp/greeter.sock World
+// Calls example.Greeter and waits for the reply. Usage: greeter_client unix:///tmp/greeter.sock
+// World
 #include <chrono>
 #include <cstdio>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves example.Greeter: greeter_server unix:///tmp/greeter.sock
+// Serves example.Greeter. Usage: greeter_server unix:///tmp/greeter.sock
 #include <cstdio>
 
 #include "greeter.ttrpc.h"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves example.Greeter to root alone, and says who called: root_server unix:///tmp/root.sock
-// The socket's mode lets everybody connect, so that it is the handshaker that keeps others away.
+// Serves example.Greeter only to root, and tells the caller its ids. Usage: root_server
+// unix:///tmp/root.sock
+//
+// The socket's mode lets everybody connect, so only the handshaker keeps other users out.
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -21,7 +23,7 @@ class Greeter final : public example::Greeter {
  public:
   Task<Result<example::HelloReply>> SayHello(Context& context,
                                              const example::HelloRequest& request) override {
-    // The kernel's word, as the handshaker read it; never what the client says of itself.
+    // The kernel reported these ids to the handshaker. The client cannot choose them.
     const ttrpc::UnixCredentials& caller = *context.credentials();
     example::HelloReply reply;
     reply.set_message("Hello, " + request.name() + ", uid " + std::to_string(caller.uid) + " gid " +

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// example.Greeter over TLS, both sides of which know each other by certificates:
-//   tls_greeter serve ADDRESS FOLDER
-//   tls_greeter call ADDRESS FOLDER NAME
-// FOLDER has ca.pem and, of the side that runs, server.pem and server.key, or client.pem and
-// client.key. The server's certificate is made out for "greeter".
+// example.Greeter over TLS, where both sides identify each other by certificates. Usage:
+//   tls_greeter serve ADDRESS DIRECTORY
+//   tls_greeter call ADDRESS DIRECTORY NAME
+// DIRECTORY contains ca.pem and either server.pem and server.key, or client.pem and client.key. The
+// server's certificate must be issued for "greeter".
 #include <ttrpc/client.h>
 #include <ttrpc/event_loop.h>
 #include <ttrpc/server.h>
@@ -23,7 +23,7 @@ class Greeter final : public example::Greeter {
  public:
   ttrpc::Task<ttrpc::Result<example::HelloReply>> SayHello(
       ttrpc::Context& context, const example::HelloRequest& request) override {
-    // What the handshaker made of the connection.
+    // The session that TlsHandshaker made for the connection.
     const auto* session = static_cast<const example::TlsSession*>(context.session());
     example::HelloReply reply;
     reply.set_message("Hello, " + request.name() + ", says " + session->peer() + "'s certificate.");
@@ -90,8 +90,8 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   const bool serve = command == "serve" && argc == 4;
   if (!serve && !(command == "call" && argc == 5)) {
-    std::cerr << "usage: tls_greeter serve ADDRESS FOLDER\n"
-                 "       tls_greeter call ADDRESS FOLDER NAME\n";
+    std::cerr << "usage: tls_greeter serve ADDRESS DIRECTORY\n"
+                 "       tls_greeter call ADDRESS DIRECTORY NAME\n";
     return 64;
   }
   const ttrpc::Result<ttrpc::Address> address = ttrpc::Address::Parse(argv[2]);

@@ -22,10 +22,10 @@ namespace {
 using ttrpc::Status;
 using ttrpc::StatusCode;
 
-// Of what one side sends faster than the other takes it.
+// Bytes buffered when one side sends faster than the other reads.
 constexpr size_t kBuffered = 256U << 10;
 constexpr size_t kLow = 64U << 10;
-// How long the other side may take nothing once this one has ended.
+// How long the other side may stop reading once this side has ended.
 constexpr timeval kLinger = {10, 0};
 
 struct BuffereventDeleter {
@@ -39,7 +39,7 @@ std::string OpensslError(unsigned long error) {
   return text;
 }
 
-// co_await of the TLS handshake of a bufferevent, which must outlive it.
+// Waits for the TLS handshake of a bufferevent, which must outlive the object.
 class Handshaking {
  public:
   Handshaking(ttrpc::IoLoop& loop, bufferevent* tls) : tls_(tls), waiter_(loop) {
@@ -77,7 +77,7 @@ class Handshaking {
   std::optional<Status> outcome_;
 };
 
-// The common name in the other side's certificate, which has been verified.
+// Returns the common name in the other side's verified certificate.
 std::string PeerName(const SSL* ssl) {
   const X509* const certificate = ::SSL_get0_peer_certificate(ssl);
   if (certificate == nullptr) return {};
@@ -89,7 +89,7 @@ std::string PeerName(const SSL* ssl) {
 
 }  // namespace
 
-// All connections of a handshaker, each from the end of its handshake on.
+// All connections of a handshaker, each from the end of its handshake.
 class TlsHandshaker::Pumps {
  public:
   void Start(BuffereventPtr tls, BuffereventPtr plain) {
@@ -111,7 +111,7 @@ class TlsHandshaker::Pumps {
         ::bufferevent_setwatermark(side, EV_WRITE, kLow, 0);
         ::bufferevent_enable(side, EV_READ | EV_WRITE);
       }
-      Move(tls.get());  // what came with the end of the handshake
+      Move(tls.get());  // bytes that arrived with the end of the handshake
     }
 
     bufferevent* Other(const bufferevent* side) const {
@@ -125,7 +125,7 @@ class TlsHandshaker::Pumps {
         ::bufferevent_disable(from, EV_READ);
     }
 
-    // `side` sends no more: the other is given what there is, then both are closed.
+    // Handles the end of `side`: delivers the remaining bytes to the other side, then closes both.
     void End(bufferevent* side) {
       Move(side);
       ending = Other(side);
@@ -136,11 +136,11 @@ class TlsHandshaker::Pumps {
       if (::evbuffer_get_length(::bufferevent_get_output(ending)) == 0) Close();
     }
 
-    // Destroys this. libevent keeps a bufferevent that is freed in its own callback until that
-    // returns.
+    // Destroys this pump. libevent keeps a bufferevent that is freed in its own callback until the
+    // callback returns.
     void Close() {
       SSL* const ssl = ::bufferevent_openssl_get_ssl(tls.get());
-      // Says that this is the end, and does not wait for the other side to say so.
+      // Announces the end without waiting for the other side to confirm it.
       ::SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
       ::SSL_shutdown(ssl);
       owner->pumps_.erase(self);
@@ -159,7 +159,7 @@ class TlsHandshaker::Pumps {
     }
     static void OnEvent(bufferevent* side, short, void* arg) {
       auto* const pump = static_cast<Pump*>(arg);
-      // End of file, an error, or nothing was taken for too long.
+      // The event is the end of file, an error, or the timeout of a write.
       if (pump->ending == nullptr)
         pump->End(side);
       else
@@ -219,7 +219,7 @@ ttrpc::Task<ttrpc::Result<ttrpc::Handshaken>> TlsHandshaker::Handshake(ttrpc::Io
     ::SSL_set_tlsext_host_name(ssl, server_name_.c_str());
     ::SSL_set1_host(ssl, server_name_.c_str());
   }
-  // Both the socket and `ssl` are now the bufferevent's.
+  // The bufferevent now owns the socket and `ssl`.
   const BuffereventPtr::pointer made = ::bufferevent_openssl_socket_new(
       loop.base(), socket.get(), ssl,
       client_ ? BUFFEREVENT_SSL_CONNECTING : BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc over TLS, for either side: a handshaker that puts another transport in the socket's place.
-// The library is given one end of a socketpair; the other end and the socket are two bufferevents,
-// one of them speaking TLS, and what comes out of one goes into the other. On the loop's thread.
+// ttrpc over TLS, for either side: a handshaker that replaces the socket with another transport.
+// The library gets one end of a socketpair. The other end and the socket are two bufferevents, one
+// of which uses TLS; what one receives, the other sends. Use it on the loop's thread.
 //
-// Both sides show a certificate, and take only one that the given authority has signed. A pump
-// lives until the connection has ended on either side and what that side sent is delivered, or
-// until its handshaker is destroyed: so a server that ends should run its loop on after Shutdown()
-// until idle().
+// Both sides present a certificate and accept only one that the given authority has signed. A pump
+// lives until one side has ended the connection and its last bytes are delivered, or until its
+// handshaker is destroyed. After Shutdown(), a server should therefore run its loop until idle().
 #pragma once
 
 #include <ttrpc/handshaker.h>
@@ -22,20 +21,21 @@ namespace example {
 
 struct TlsOptions {
   TlsOptions() {}
-  // PEM files.
+  // Paths of PEM files.
   std::string certificate;
   std::string key;
   std::string authority;
   bool client = false;
-  // What the server's certificate must be made out for; a client's only, which must give it.
+  // The name that the server's certificate must be issued for. Required for a client, unused
+  // otherwise.
   std::string server_name;
 };
 
-// What handlers see of the connection: Context::session().
+// The session of a connection; handlers get it from Context::session().
 class TlsSession final : public ttrpc::HandshakeSession {
  public:
   explicit TlsSession(std::string peer) : peer_(std::move(peer)) {}
-  // The common name in the other side's certificate.
+  // Returns the common name in the other side's certificate.
   const std::string& peer() const { return peer_; }
 
  private:
@@ -44,13 +44,13 @@ class TlsSession final : public ttrpc::HandshakeSession {
 
 class TlsHandshaker final : public ttrpc::Handshaker {
  public:
-  // INVALID_ARGUMENT: what is wrong with the files.
+  // Returns INVALID_ARGUMENT with the file that cannot be used.
   static ttrpc::Result<std::unique_ptr<TlsHandshaker>> Create(const TlsOptions& options);
   ~TlsHandshaker() override;
 
   ttrpc::Task<ttrpc::Result<ttrpc::Handshaken>> Handshake(ttrpc::IoLoop& loop,
                                                           ttrpc::UniqueFd socket) override;
-  // No connection of it has bytes to deliver.
+  // Returns true if no connection has bytes to deliver.
   bool idle() const;
 
  private:

@@ -14,10 +14,11 @@ namespace ttrpc {
 
 namespace {
 
-// Of all acceptors of a loop in a wake-up; then those who are connected have their turn.
+// These limits apply to all acceptors of a loop in one wake-up. Then the connected peers have their
+// turn.
 constexpr auto kTimePerTurn = std::chrono::milliseconds(1);
 constexpr int kAcceptsPerTurn = 16;
-// Nothing tells when a descriptor is free, here or elsewhere in the system.
+// The pause is fixed because nothing signals that a descriptor has become free.
 constexpr auto kPause = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -44,7 +45,7 @@ Acceptor::~Acceptor() {
   if (destroyed_ != nullptr) *destroyed_ = true;
 }
 
-// Made active by hand, the event runs once behind all sockets that the same wake-up found ready. An
+// event_active() runs the event once, after all sockets that the same wake-up found ready. An
 // acceptor whose turn does not come then keeps its place, and the next wake-up finds its socket
 // ready again.
 void Acceptor::AcceptSoon() {
@@ -73,11 +74,11 @@ std::chrono::steady_clock::time_point Acceptor::Now() const {
   return callbacks_.clock ? callbacks_.clock() : std::chrono::steady_clock::now();
 }
 
-// False: there is none to be had now. May have destroyed this.
+// Returns false if there is no connection to accept now. May have destroyed this acceptor.
 bool Acceptor::AcceptOne() {
   UniqueFd peer(::accept4(socket_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!peer) {
-    // ECONNABORTED is about one connection, which is gone.
+    // ECONNABORTED concerns only one connection, which is gone.
     if (errno == EINTR || errno == ECONNABORTED) return true;
     if (errno != EAGAIN) Pause(errno);
     return false;
@@ -95,7 +96,7 @@ void Acceptor::Pause(int error_number) {
 }
 
 void Acceptor::GoOn() {
-  // The kernel may have no memory for it yet.
+  // The kernel may have no memory for the event yet.
   if (event_add(event_.get(), nullptr) != 0) pause_.Start(kPause);
 }
 

@@ -21,10 +21,10 @@ constexpr std::string_view kExpectedUnix = "unix:///ABSOLUTE/PATH or unix-abstra
 constexpr std::string_view kExpectedVsock = "vsock:CID:PORT";
 constexpr std::string_view kExpectedHybridVsock = "hvsock:///ABSOLUTE/PATH:PORT";
 
-// One byte of sun_path is the NUL that ends a path, or the NUL that begins an abstract name.
+// sun_path needs one byte for the NUL that ends a path or begins an abstract name.
 constexpr size_t kMaxNameLength = sizeof(sockaddr_un::sun_path) - 1;
 static_assert(kMaxNameLength == 107);
-// The number above it stands for any.
+// The next number, VMADDR_CID_ANY and VMADDR_PORT_ANY, stands for "any".
 constexpr uint32_t kMaxNumber = 0xffff'fffeU;
 static_assert(kMaxNumber == VMADDR_CID_ANY - 1);
 static_assert(kMaxNumber == VMADDR_PORT_ANY - 1);
@@ -37,25 +37,25 @@ bool StripPrefix(std::string_view* text, std::string_view prefix) {
   return true;
 }
 
-// What holds for a path and for an abstract name alike.
+// Checks what paths and abstract names have in common.
 Status CheckName(std::string_view name, std::string_view what, std::string_view expected) {
   if (name.empty()) {
-    return Invalid(std::string(what) + " is empty, expected " + std::string(expected));
+    return Invalid(std::string(what) + " is empty; use " + std::string(expected));
   }
   if (name.find('\0') != std::string_view::npos) {
     return Invalid(std::string(what) + " contains a NUL byte");
   }
   if (name.size() > kMaxNameLength) {
     return Invalid(std::string(what) + " has " + std::to_string(name.size()) +
-                   " bytes, expected at most " + std::to_string(kMaxNameLength));
+                   " bytes; use at most " + std::to_string(kMaxNameLength));
   }
   return {};
 }
 
 Status CheckPath(std::string_view path, std::string_view expected) {
   if (Status status = CheckName(path, "path", expected); !status.ok()) return status;
-  if (path.front() != '/') return Invalid("path is relative, expected " + std::string(expected));
-  if (path.back() == '/') return Invalid("path names a folder, expected that of a socket");
+  if (path.front() != '/') return Invalid("path is relative; use " + std::string(expected));
+  if (path.back() == '/') return Invalid("path ends in a slash; use the path of a socket");
   return {};
 }
 
@@ -64,7 +64,7 @@ Result<uint32_t> ParseNumber(std::string_view digits, const std::string& what) {
   const char* const end = digits.data() + digits.size();
   const auto [stopped, error] = std::from_chars(digits.data(), end, number);
   if (error != std::errc() || stopped != end || number > kMaxNumber) {
-    return Invalid(what + " is no number from 0 to " + std::to_string(kMaxNumber));
+    return Invalid(what + " is not a number from 0 to " + std::to_string(kMaxNumber));
   }
   return number;
 }
@@ -74,7 +74,7 @@ Result<uint32_t> ParseNumber(std::string_view digits, const std::string& what) {
 Result<Address> Address::ParseVsock(std::string_view numbers) {
   const size_t colon = numbers.find(':');
   if (colon == std::string_view::npos)
-    return Invalid("port is missing, expected " + std::string(kExpectedVsock));
+    return Invalid("port is missing; use " + std::string(kExpectedVsock));
   const auto cid = ParseNumber(numbers.substr(0, colon), "CID");
   if (!cid) return cid.error();
   const auto port = ParseNumber(numbers.substr(colon + 1), "port");
@@ -85,11 +85,11 @@ Result<Address> Address::ParseVsock(std::string_view numbers) {
   return address;
 }
 
-// A path may have colons of its own.
+// The last colon precedes the port, because a path may contain colons.
 Result<Address> Address::ParseHybridVsock(std::string_view rest) {
   const size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos)
-    return Invalid("port is missing, expected " + std::string(kExpectedHybridVsock));
+    return Invalid("port is missing; use " + std::string(kExpectedHybridVsock));
   const std::string_view path = rest.substr(0, colon);
   if (Status status = CheckPath(path, kExpectedHybridVsock); !status.ok()) return status;
   const auto port = ParseNumber(rest.substr(colon + 1), "port");
@@ -113,7 +113,7 @@ Result<Address> Address::Parse(std::string_view text) {
   if (StripPrefix(&name, kVsockScheme)) return ParseVsock(name);
   if (StripPrefix(&name, kHybridVsockScheme)) return ParseHybridVsock(name);
   return Invalid(
-      "unknown kind of address, expected unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
+      "unknown kind of address; use unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
       "vsock:CID:PORT or hvsock:///ABSOLUTE/PATH:PORT");
 }
 
@@ -128,7 +128,7 @@ std::string Address::ToString() const {
     case Kind::kHybridVsock:
       return std::string(kHybridVsockScheme) + name_ + ":" + std::to_string(port_);
   }
-  return {};  // there is no other kind
+  return {};  // all kinds are handled above
 }
 
 SocketAddress Address::ToSocketAddress() const {
@@ -146,8 +146,8 @@ SocketAddress Address::ToSocketAddress() const {
   unix_socket->sun_family = AF_UNIX;
   const size_t begin = kind_ == Kind::kUnixAbstract ? 1 : 0;
   std::copy(name_.begin(), name_.end(), unix_socket->sun_path + begin);
-  // Each has one NUL beside the name. An abstract address is the bytes that the length covers:
-  // padding would be a different address.
+  // The length includes one NUL byte besides the name. All bytes that it covers belong to an
+  // abstract address, so padding would make a different address.
   out.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
   return out;
 }

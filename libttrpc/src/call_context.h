@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CallContext: a call's own copy of its caller's Context. Interceptors are given the copy, since
-// the caller's may be destroyed before the call has ended. On the loop's thread.
+// CallContext: a call's own copy of its caller's Context. Interceptors receive the copy, because
+// the caller's context may be destroyed before the call has ended. Use it on the loop's thread.
 #pragma once
 
 #include <optional>
@@ -13,14 +13,14 @@ namespace ttrpc {
 
 class CallContext {
  public:
-  // Either of `caller` and this may be destroyed first. `loop` must outlive both.
+  // Either of `caller` and this object may be destroyed first. `loop` must outlive both.
   CallContext(Context& caller, IoLoop& loop);
   CallContext(const CallContext&) = delete;
   CallContext& operator=(const CallContext&) = delete;
 
-  // Cancelled with the caller's; the caller's is not cancelled with it.
+  // Returns the copy. It is cancelled when the caller's context is, but not the other way round.
   Context& context() { return context_; }
-  // False once the caller's context is cancelled or gone.
+  // Returns false once the caller's context is cancelled or destroyed.
   bool follows_caller() const { return caller_cancelled_ && caller_cancelled_->linked(); }
 
  private:

@@ -12,12 +12,12 @@ namespace ttrpc {
 
 namespace {
 
-// Interceptors, from `next` on.
+// Returns the chain of interceptors from `next` on.
 UnaryNext ChainOf(InterceptedCall* call, size_t next);
 
 }  // namespace
 
-// Runs from when it is made, so that a call is sent at once if its interceptors do not wait.
+// The call starts as soon as it is made, so that it is sent at once if no interceptor waits.
 class InterceptedCall : public RingNode {
  public:
   InterceptedCall(ClientCore& core, const MethodInfo& method, Context& context)
@@ -31,7 +31,7 @@ class InterceptedCall : public RingNode {
   }
 
   void Run(std::string request) {
-    // Its frames name this, and are destroyed before it.
+    // The frames of the chain refer to this object and are destroyed before it.
     tasks_.Spawn(Store(ChainOf(this, 0)(std::move(request))));
   }
 
@@ -44,7 +44,7 @@ class InterceptedCall : public RingNode {
     return index < interceptors_->unary.size() ? &interceptors_->unary[index] : nullptr;
   }
 
-  // What is at the end of the chain.
+  // Sends the call at the end of the chain.
   Task<Result<std::string>> Send(const std::string& request) {
     auto call = std::make_unique<UnaryCall>(loop_);
     if (alone()) {
@@ -65,7 +65,7 @@ class InterceptedCall : public RingNode {
   }
 
   const std::shared_ptr<const ClientInterceptors> interceptors_;
-  ClientCore& core_;  // while this is in its ring
+  ClientCore& core_;  // valid while this is in its ring
   IoLoop& loop_;
   const MethodInfo method_;
   CallContext context_;
@@ -99,8 +99,8 @@ std::unique_ptr<ClientStream> OpenUnintercepted(ClientCore& core, const MethodIn
 
 }  // namespace
 
-// The opening of a stream. Interceptors run while it is there, so that they may name what is in it;
-// any of them may destroy the client.
+// The opening of a stream. It lives while the interceptors run, so that they may refer to its
+// members. Any interceptor may destroy the client.
 class StreamOpening : private RingNode {
  public:
   StreamOpening(ClientCore& core, const MethodInfo& method, Context& context)
@@ -112,7 +112,7 @@ class StreamOpening : private RingNode {
     core.intercepted().InsertBefore(this);
   }
 
-  // Interceptors, from `first` on.
+  // Runs the interceptors from `first` on.
   std::unique_ptr<RawClientStream> Open(size_t first, std::optional<std::string> request) {
     if (first < interceptors_->stream.size()) {
       return interceptors_->stream[first](
@@ -121,17 +121,17 @@ class StreamOpening : private RingNode {
     }
     if (alone()) return FailedStream({StatusCode::kCancelled, "ttrpc: client destroyed"});
     auto stream = OpenUnintercepted(core_, method_, context_.context(), request);
-    // The copy ends with the opening; the stream goes on. An interceptor may have destroyed the
-    // caller's context.
+    // The copy ends with the opening, but the stream continues. An interceptor may have destroyed
+    // the caller's context.
     if (context_.follows_caller()) stream->FollowCancellation(caller_);
     return stream;
   }
 
  private:
   const std::shared_ptr<const ClientInterceptors> interceptors_;
-  ClientCore& core_;  // while this is in its ring
+  ClientCore& core_;  // valid while this is in its ring
   const MethodInfo& method_;
-  Context& caller_;  // while context_ follows it
+  Context& caller_;  // valid while context_ follows it
   CallContext context_;
 };
 

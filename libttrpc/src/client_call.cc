@@ -22,7 +22,8 @@ void ClientCall::Follow(Context& context) {
   context.loop_ = &loop_;
   if (context.cancelled()) return Fail(context.status());
   if (const auto deadline = context.deadline()) {
-    // Compared first: a deadline may lie further back than a difference can say.
+    // The comparison comes first, because the difference to a deadline far in the past may
+    // overflow.
     const Context::Clock::time_point now = Context::Clock::now();
     if (*deadline <= now) return Fail(DeadlineExceeded());
     const auto left = *deadline - now;
@@ -58,7 +59,7 @@ void ClientCall::Detach() {
   cancel_.reset();
 }
 
-// Unary.
+// Unary calls.
 
 Task<Result<std::string>> UnaryCall::Reply(std::unique_ptr<UnaryCall> call) {
   if (!call->ended()) co_await Until(call->waiter_);

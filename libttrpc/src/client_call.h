@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ClientCall: one call of a client, from when it is made to its end. Whoever made it owns it and
-// may destroy it at any time; the connection that carries it refers to it meanwhile. UnaryCall and
-// ClientStream are what a call can be. On the loop's thread.
+// ClientCall: one call of a client, from its creation to its end. Its creator owns it and may
+// destroy it at any time. The connection that carries it borrows it. UnaryCall and ClientStream
+// implement the two kinds of call. Use them on the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -23,32 +23,34 @@ namespace ttrpc {
 
 class ClientConnection;
 
-// In a ring while it waits for a connection.
+// A call is in the client's ring while it waits for a connection.
 class ClientCall : private RingNode {
  public:
   ClientCall(IoLoop& loop, uint8_t request_flags) : loop_(loop), request_flags_(request_flags) {}
   virtual ~ClientCall();
 
-  // Fails when the context says so. Before it is sent.
+  // Fails the call when `context` is cancelled or its deadline passes. Call this before the call is
+  // sent.
   void Follow(Context& context);
-  // Fails when this context is cancelled, in the place of the one before, unless it has ended.
+  // Fails the call when `context` is cancelled, instead of the context followed before. Has no
+  // effect if the call has ended.
   void FollowCancellation(Context& context);
 
   uint8_t request_flags() const { return request_flags_; }
-  // Has ended: nothing that comes will change it.
+  // Returns true once the outcome is final.
   virtual bool ended() const = 0;
 
-  // From whoever carries it.
+  // Receives a message from the connection that carries the call.
   virtual void OnMessage(const MessageHeader& header, std::string_view data) = 0;
-  // A message for it was longer than allowed, and is gone.
+  // Fails the call because a message for it was too long and was discarded.
   void OnOversizedMessage(const MessageHeader& header, uint32_t limit);
   virtual void OnQueueLow() {}
-  // It has been sent. `connection` outlives the call's time on it.
+  // Notes that the call was sent. `connection` is valid until Detach().
   virtual void OnSent(ClientConnection& connection, uint32_t id);
-  // Ends it; without effect if it has ended.
+  // Ends the call with `status`. Has no effect if it has ended.
   void Fail(Status status);
 
-  // The data of its request, while it waits for a connection.
+  // The encoded request, while the call waits for a connection.
   std::string& request() { return request_; }
   void Wait(RingNode* ring) { ring->InsertBefore(this); }
   static ClientCall* FirstOf(const RingNode& ring) {
@@ -57,9 +59,9 @@ class ClientCall : private RingNode {
   void StopWaiting() { Leave(); }
 
  protected:
-  // What Fail() means for the kind of call.
+  // Ends the kind of call that the subclass implements.
   virtual void OnFailed(Status status) = 0;
-  // Messages for it are dropped from now on, and no deadline matters.
+  // Stops receiving messages for the call and stops its deadline.
   void Detach();
 
   IoLoop& loop() const { return loop_; }
@@ -80,7 +82,7 @@ class UnaryCall final : public ClientCall {
  public:
   explicit UnaryCall(IoLoop& loop) : ClientCall(loop, 0), waiter_(loop) {}
 
-  // Waits for its end. Once.
+  // Waits for the end of the call. Call this once.
   static Task<Result<std::string>> Reply(std::unique_ptr<UnaryCall> call);
 
   bool ended() const override { return result_.has_value(); }
@@ -126,7 +128,7 @@ class ClientStream final : public ClientCall, public RawClientStream, private St
   std::optional<Status> end_;
   std::string reply_;
   StreamInbox inbox_;
-  Waiter sender_;  // in Send()
+  Waiter sender_;  // waits in Send()
 };
 
 }  // namespace ttrpc

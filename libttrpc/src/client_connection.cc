@@ -50,7 +50,7 @@ void ClientConnection::Close(const Status& reason) {
 }
 
 void ClientConnection::FailCalls(const Status& reason) {
-  // Each takes itself off the map.
+  // Copied first, because each call removes itself from the map.
   std::vector<ClientCall*> calls;
   calls_.ForEach([&calls](ClientCall* call) { calls.push_back(call); });
   for (ClientCall* call : calls) call->Fail(reason);
@@ -58,7 +58,7 @@ void ClientConnection::FailCalls(const Status& reason) {
 
 void ClientConnection::OnMessage(const MessageHeader& header, std::string_view data) {
   if (header.type != MessageType::kResponse && header.type != MessageType::kData) return;
-  // One that is not found was given up, or was never made.
+  // A call that is not found was abandoned or was never made.
   if (ClientCall* const* call = calls_.Find(header.stream_id)) (*call)->OnMessage(header, data);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ClientConnection: the calls of one connection to a server. It numbers them, finds the one that a
-// message belongs to, and fails those that are left when it ends. On the loop's thread.
+// ClientConnection: the calls on one connection to a server. It assigns their stream ids, finds the
+// call for each message, and fails the remaining calls when the connection ends. Use it on the
+// loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +24,19 @@ class ClientConnection final : private ConnectionHandler {
     uint32_t message_size;
     size_t stream_buffer;
     uint32_t last_stream_id;
-    // It is closed, and its calls have been told. Called within its own callback: it must not be
-    // destroyed there.
+    // Reports that the connection is closed and its calls have failed. Must not destroy the
+    // connection, because the connection itself makes the call.
     std::function<void(ClientConnection&)> on_closed;
-    // It has no more calls and takes none. As above.
+    // Reports that the connection has no calls and accepts no new ones. Must not destroy it either.
     std::function<void(ClientConnection&)> on_unused;
   };
 
   ClientConnection(IoLoop& loop, Handshaken handshaken, Options options);
-  // Fails its calls with `reason` at Close(), or UNAVAILABLE.
+  // Closes the connection and fails its calls with UNAVAILABLE `ttrpc: closed`.
   ~ClientConnection();
 
-  // Sends the call's request, `size` bytes that `write` puts where it is told to. takes_calls().
+  // Sends the call's request. `write` writes its `size` bytes to the place that it is given. Call
+  // this only if takes_calls().
   template <typename Write>
   void Start(ClientCall& call, size_t size, Write write) {
     const uint32_t id = Add(call);
@@ -45,7 +47,7 @@ class ClientConnection final : private ConnectionHandler {
     call.OnSent(*this, id);
   }
   void SendData(uint32_t id, uint8_t flags, std::string_view data);
-  // Nothing more is wanted of this call.
+  // Forgets the call: later messages for it are dropped.
   void Remove(uint32_t id);
 
   bool takes_calls() const { return !connection_.closed() && next_id_ <= options_.last_stream_id; }
@@ -53,10 +55,10 @@ class ClientConnection final : private ConnectionHandler {
   size_t calls() const { return calls_.size(); }
   ReadGate& gate() { return gate_; }
 
-  // Its calls are told by OnQueueLow() when it is low again.
+  // Once the queue is short again, each call's OnQueueLow() runs.
   bool queue_full() const { return connection_.send_queue_full(); }
 
-  // Closes now and fails its calls. No callback follows.
+  // Closes the connection at once and fails its calls with `reason`. No callback follows.
   void Close(const Status& reason);
 
  private:

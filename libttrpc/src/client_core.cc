@@ -20,7 +20,8 @@ ClientOptions Checked(ClientOptions options) {
   return options;
 }
 
-// A connected, non-blocking socket, or UNAVAILABLE `ADDRESS: WHY`. Whoever drops the task ends it.
+// Returns a connected, non-blocking socket, or UNAVAILABLE `ADDRESS: WHY`. Destroying the task ends
+// the attempt.
 Task<Result<UniqueFd>> ConnectTo(IoLoop& loop, Address address) {
   Waiter waiter(loop);
   std::optional<Connector::Outcome> outcome;
@@ -52,7 +53,7 @@ ClientCore::ClientCore(IoLoop& loop, std::optional<Address> address, ClientOptio
                     DialFailed({StatusCode::kUnavailable, "connect timeout"});
                   }),
       later_(loop, [this] { RunLater(); }) {
-  // One that hands the socket on.
+  // AllOf({}) passes the socket on unchanged.
   if (!options_.handshaker) options_.handshaker = AllOf({});
 }
 
@@ -93,7 +94,7 @@ void ClientCore::Start(ClientCall& call, const MethodInfo& method, Context& cont
   request_.method = method.method;
   request_.payload = request;
   if (const auto deadline = context.deadline()) {
-    // Of nothing left, a server would make no deadline at all.
+    // A timeout of 0 means no deadline to a server, so at least 1 ns is sent.
     const auto left = *deadline - Context::Clock::now();
     request_.timeout_nano = std::max<int64_t>(std::chrono::nanoseconds(left).count(), 1);
   }
@@ -109,7 +110,7 @@ void ClientCore::Start(ClientCall& call, const MethodInfo& method, Context& cont
   call.request().resize(size);
   EncodeRequest(request_, call.request().data());
   call.Wait(&waiting_);
-  // Which may send it, or fail it.
+  // AwaitConnection() may send the call or fail it.
   if (Status status = AwaitConnection(); !status.ok()) call.Fail(std::move(status));
 }
 
@@ -117,7 +118,7 @@ Status ClientCore::AwaitConnection() {
   if (connected() || dialling_) return {};
   if (closed_) return last_failure_.ok() ? ClosedStatus() : last_failure_;
   if (current_) {
-    // Its ids are used up; what it carries may end.
+    // The current connection has no ids left. Its calls may finish.
     retired_.push_back(std::move(current_));
     if (retired_.back()->calls() == 0) {
       retired_.back()->Close(ClosedStatus());
@@ -130,7 +131,7 @@ Status ClientCore::AwaitConnection() {
     return last_failure_;
   }
   if (Clock::now() >= next_attempt_) {
-    Dial(UniqueFd());  // which may be done already
+    Dial(UniqueFd());  // may have finished already
     if (connected() || dialling_) return {};
   }
   if (!options_.reconnect || !options_.reconnect->wait_for_ready) return last_failure_;
@@ -141,7 +142,7 @@ Status ClientCore::AwaitConnection() {
 void ClientCore::SendWaiting() {
   while (ClientCall* call = ClientCall::FirstOf(waiting_)) {
     if (!connected()) {
-      // Its ids are used up already.
+      // The new connection has no ids left already.
       if (Status status = AwaitConnection(); !status.ok()) FailWaiting(status);
       return;
     }
@@ -260,7 +261,7 @@ void ClientCore::RunLater() {
   const Status reason = std::move(to_tell_.front());
   to_tell_.pop_front();
   if (!to_tell_.empty()) later_.Start(std::chrono::nanoseconds(0));
-  // A copy, since it may destroy this.
+  // A copy is called, because on_close may destroy this.
   const auto on_close = options_.on_close;
   on_close(reason);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ClientCore: which connection a call goes over: the one that is there, or the one that is being
-// made, for which calls wait. On the loop's thread.
+// ClientCore: chooses the connection for each call. If a connection is still being made, calls wait
+// for it. Use it on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -20,13 +20,14 @@
 
 namespace ttrpc {
 
-// Chains outlive their client while a call's task does.
+// Shared, because the interceptors outlive the client while the task of a call does.
 struct ClientInterceptors {
   std::vector<UnaryInterceptor> unary;
   std::vector<StreamClientInterceptor> stream;
 };
 
-// What goes through interceptors. In its client's ring, which forgets it at its end.
+// Calls that run through interceptors. Each is in its client's ring; the client empties the ring
+// when it is destroyed.
 class InterceptedCall;
 class StreamOpening;
 
@@ -39,13 +40,13 @@ class ClientCore {
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
 
-  // Makes the first connection, over `socket` or to the address.
+  // Makes the first connection: over `socket`, or to the address if `socket` is empty.
   void Connect(UniqueFd socket);
   void Close(const Status& reason);
   bool closed() const { return closed_; }
   size_t calls() const;
 
-  // Sends a call, or lets it wait for a connection, or fails it.
+  // Sends the call, lets it wait for a connection, or fails it.
   void Start(ClientCall& call, const MethodInfo& method, Context& context,
              std::string_view request);
 
@@ -56,7 +57,7 @@ class ClientCore {
 
  private:
   bool connected() const { return current_ && current_->takes_calls(); }
-  // OK: there is a connection, or one is being made. Else why a call need not wait for one.
+  // Returns OK if a connection exists or is being made; otherwise the status that fails the call.
   Status AwaitConnection();
   void Dial(UniqueFd socket);
   Task<void> RunDial(UniqueFd socket);
@@ -64,7 +65,7 @@ class ClientCore {
   void DialFailed(const Status& why);
   void SendWaiting();
   void FailWaiting(const Status& reason);
-  // Of a connection that it cannot be destroyed in.
+  // Moves the connection to dead_, because it must not be destroyed within its own callback.
   void Bury(ClientConnection& connection);
   void OnClosed(ClientConnection& connection);
   void Ended(Status reason);
@@ -75,10 +76,10 @@ class ClientCore {
   ClientOptions options_;
   const std::shared_ptr<const ClientInterceptors> interceptors_;
   std::unique_ptr<ClientConnection> current_;
-  std::vector<std::unique_ptr<ClientConnection>> retired_;  // take no more calls
+  std::vector<std::unique_ptr<ClientConnection>> retired_;  // accept no new calls
   std::vector<std::unique_ptr<ClientConnection>> dead_;
   RingNode waiting_;      // ClientCalls
-  RingNode intercepted_;  // InterceptedCalls, StreamOpenings
+  RingNode intercepted_;  // InterceptedCalls and StreamOpenings
   RequestView request_;   // for the request at hand
 
   bool closed_ = false;
@@ -86,8 +87,8 @@ class ClientCore {
   std::chrono::nanoseconds back_off_{0};
   Clock::time_point next_attempt_{};
   Status last_failure_;
-  std::deque<Status> to_tell_;  // on_close
-  Timer dial_timer_;            // the attempt's end, or the next attempt
+  std::deque<Status> to_tell_;  // for on_close
+  Timer dial_timer_;            // ends an attempt, or starts the next one
   Timer later_;
   TaskGroup dial_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ClientStream of client_call.h, and the relaying of typed streams that client.h declares.
+// Implements ClientStream (client_call.h) and the relaying of typed streams (client.h).
 #include <optional>
 #include <utility>
 
@@ -15,21 +15,22 @@ namespace ttrpc {
 
 namespace {
 
-// Flags of the request. An open without a payload says so: ttrpc-rust's server would deliver an
-// empty first message.
+// Returns the flags of the request. kFlagNoData marks an open without a payload: otherwise
+// ttrpc-rust's server would deliver an empty first message.
 uint8_t RequestFlags(const MethodInfo& method) {
   return method.client_streams ? kFlagRemoteOpen | kFlagNoData : kFlagRemoteClosed;
 }
 
 Status StreamClosed() { return {StatusCode::kFailedPrecondition, "ttrpc: stream closed"}; }
 
-// Until either side has ended.
+// Relays requests until either side has ended.
 Task<void> RelayRequests(RawStream* requests, RawClientStream* call) {
   while (std::optional<std::string> message = co_await requests->Receive()) {
     const Status sent = co_await call->Send(std::move(*message));
     if (!sent.ok()) co_return;
   }
-  // One whose sender was lost has not been closed by it, and the server must not take it for whole.
+  // If the sender was lost, it did not close the stream, and the server must not take it for
+  // complete.
   if (requests->status().ok()) call->CloseSend();
 }
 
@@ -65,7 +66,7 @@ Task<Status> ClientStream::Send(std::string message) {
   while (!ended() && connection() == nullptr) co_await Until(sender_);
   if (Status status = CanSend(message.size()); !status.ok()) co_return status;
   connection()->SendData(id(), 0, message);
-  std::string().swap(message);  // assigning an empty one would keep the memory
+  std::string().swap(message);  // assigning an empty string would keep the memory
   while (!ended() && connection()->queue_full()) co_await Until(sender_);
   co_return end_ ? *end_ : Status();
 }
@@ -88,7 +89,7 @@ const Status& ClientStream::status() const { return inbox_.status(); }
 
 Task<Result<std::string>> ClientStream::Finish() {
   CloseSend();
-  // Not in the loop's condition: g++ 12 makes an endless loop's code of that.
+  // The co_await is not in the loop's condition, because g++ 12 compiles that to an endless loop.
   for (bool more = true; more;) {
     const std::optional<std::string> message = co_await inbox_.Next();
     more = message.has_value();
@@ -110,7 +111,7 @@ void ClientStream::OnResponse(std::string_view data) {
   if (Status parsed = ParseResponse(data, &response); !parsed.ok())
     return End({StatusCode::kInternal, parsed.message()});
   if (response.code == StatusCode::kOk) {
-    // Some servers end a stream in this way; one that carries a message has to be asked for it.
+    // Some servers end a stream with a response. If it carries a message, that is delivered first.
     if (!server_streams_) reply_ = response.payload;
     if (server_streams_ && !response.payload.empty()) inbox_.Push(std::string(response.payload));
   }
@@ -124,10 +125,10 @@ void ClientStream::OnData(const MessageHeader& header, std::string_view data) {
   if ((header.flags & kFlagRemoteClosed) != 0) End({});
 }
 
-// Ends.
+// Ending.
 
 void ClientStream::OnFailed(Status status) {
-  // What was received before the end is good.
+  // Messages that were received before the end can still be taken.
   End(std::move(status));
 }
 

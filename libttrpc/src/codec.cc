@@ -8,8 +8,8 @@
 namespace ttrpc {
 
 namespace {
-// The first buffer of an incomplete message; then it doubles. A peer that announces 4 MiB and sends
-// one byte costs this.
+// The size of the first buffer for an incomplete message; it then doubles. This is the cost of a
+// peer that announces 4 MiB and sends one byte.
 constexpr size_t kFirstCapacity = 64U << 10;
 }  // namespace
 
@@ -27,7 +27,7 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
   }
   if (malformed_) return {.event = Event::kMalformed, .header = {}, .data = {}};
   if (header_size_ == 0 && input->size() >= kMessageHeaderLength) {
-    // Nearly always the whole message is there.
+    // Nearly always, the whole message is in the input.
     const MessageHeader header = DecodeMessageHeader(input->data());
     if (header.length <= message_size_ && input->size() - kMessageHeaderLength >= header.length) {
       const std::string_view data = input->substr(kMessageHeaderLength, header.length);

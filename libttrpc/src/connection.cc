@@ -20,19 +20,18 @@ namespace ttrpc {
 
 namespace {
 
-// Of a connection, in one wake-up, or of a group of them while there are others. Then those have
-// their turn, so that a flood does not hold up a single call. So many messages, or so many times
-// kBytesPerUnit, or both together.
+// The share of one connection in one wake-up, or of a group while other groups have messages. It
+// bounds messages plus blocks of kBytesPerUnit bytes, so that a flood does not delay single calls.
 constexpr int kUnitsPerTurn = 64;
 constexpr size_t kBytesPerUnit = 8192;
-// Messages differ in what they cost their handler, and no count of them bounds it.
+// The time limit is separate, because the cost of handling a message varies.
 constexpr auto kTimePerTurn = std::chrono::milliseconds(1);
-// From here on a turn looks at the clock, each time that its messages have doubled.
+// A turn checks the clock after this many messages, and again each time their number has doubled.
 constexpr int kFirstLook = 8;
-// Blocks written by one system call. More wait for the next.
+// One system call writes at most this many blocks. Further blocks wait for the next call.
 constexpr size_t kBlocksPerWrite = 64;
 
-// What is held is told in such steps: small messages, which come and go, are not worth a word.
+// Changes of held() below this step are not reported, because small messages come and go.
 constexpr size_t kHeldStep = 4096;
 
 }  // namespace
@@ -43,8 +42,8 @@ struct Connection::Buffers {
   explicit Buffers(BlockPool& pool) : queue(pool) {}
 
   SendQueue queue;
-  // Received, not yet handed out: reading was paused, or other connections had their turn. Empty
-  // almost always.
+  // Received bytes that are not delivered yet, because reading is paused or it is another
+  // connection's turn. Nearly always empty.
   Backlog backlog;
 };
 
@@ -91,7 +90,7 @@ void Connection::Start() {
 
 void Connection::UpdateReadEvent() {
   const bool open = started_ && !closing_ && !closed();
-  // Who waits for its turn is not asked again and again whether it could read.
+  // A parked connection is not watched, since its readiness would be reported again and again.
   const bool parked = !parked_.alone();
   const bool reads = open && !paused_ && buffers_->backlog.empty() && !resume_scheduled_ && !parked;
   const bool awaits_end =
@@ -114,16 +113,16 @@ void Connection::UpdateReadEvent() {
       },
       this));
   if (event_add(read_event_.get(), nullptr) == 0) return;
-  // The kernel has no memory for it, or watches as much as it may. A connection that is not heard
-  // is lost, but the handler is not told from within a call.
+  // The kernel has no memory for the event or has reached its limit. A connection that cannot be
+  // read is lost. Resume() reports that, because the handler is never called from within a call.
   deaf_ = true;
   WaitForTurn();
 }
 
 void Connection::EndSeen() { Closed(CloseReason::kEndOfFile, 0); }
 
-// How much it may hand out now. 0: its group has had its turn, or others of it have waited for
-// longer.
+// Returns how many units the connection may deliver now. 0: its group has used its share, other
+// connections of the group have waited longer, or the wake-up has lasted long enough.
 int Connection::TurnLeft(bool has_waited) {
   const bool others = core_.OthersThan(turn_);
   if (turn_ == nullptr) return kUnitsPerTurn;
@@ -139,8 +138,8 @@ int Connection::TurnLeft(bool has_waited) {
   return turn_->left;
 }
 
-// Within a turn, after so many messages. Looking at the clock each time would cost more than most
-// messages do.
+// Returns true if the turn ends after `handled` messages. The clock is not checked each time,
+// because that would cost more than most messages do.
 bool Connection::TurnIsOver(int handled, int used) const {
   if (turn_ == nullptr) return false;
   const bool measured = turn_->began != ConnectionTurn::TimePoint();
@@ -159,7 +158,7 @@ void Connection::EndTurn(int used) {
   turn_->left = turn_->spent >= kTimePerTurn ? 0 : std::max(0, turn_->left - used);
 }
 
-// True: its group receives nothing, and it has been noted that this one would.
+// Returns true if the connection's group is held, and parks the connection.
 bool Connection::Held() {
   if (turn_ == nullptr || !turn_->held) return false;
   if (parked_.alone()) {
@@ -224,7 +223,7 @@ void Connection::HandOut(std::string_view input, size_t received, int most) {
     if (!input.empty() && TurnIsOver(handled, units(handled, input))) break;
   }
   handing_out_ = false;
-  // A read that brings no whole message has its price, too.
+  // A read that yields no whole message costs a unit as well.
   EndTurn(std::max(1, units(handled, input)));
   if (closed()) return DropInput();
   received_at_ = loop_.wake_up_;
@@ -237,7 +236,7 @@ void Connection::HandOut(std::string_view input, size_t received, int most) {
   }
   if (!buffers_->backlog.empty() && !paused_) WaitForTurn();
   UpdateReadEvent();
-  // Else what was queued is told after it was written.
+  // If a flush is scheduled, it reports held() after writing.
   if (!flush_scheduled_) TellHeld();
 }
 
@@ -256,7 +255,7 @@ void Connection::TellHeld() {
   handler_->OnHeldChanged();
 }
 
-// False: nothing more is to be handed out.
+// Returns false if nothing more can be delivered.
 bool Connection::HandOutOne(std::string_view* input) {
   const MessageDecoder::Decoded decoded = decoder_.Next(input);
   switch (decoded.event) {
@@ -275,7 +274,7 @@ bool Connection::HandOutOne(std::string_view* input) {
   return !closed() && !closing_;
 }
 
-// `rest` points into the loop's buffer, or into the backlog itself.
+// `rest` points into the loop's buffer or into the backlog itself.
 void Connection::KeepBacklog(std::string_view rest) {
   if (rest.empty()) {
     // Assigning an empty string would keep the memory.
@@ -288,7 +287,7 @@ void Connection::KeepBacklog(std::string_view rest) {
   }
 }
 
-// Nobody looks at what was received, or nobody will any more.
+// The received bytes are no longer in use.
 void Connection::DropInput() {
   Buffers::Backlog().swap(buffers_->backlog);
   backlog_begin_ = 0;
@@ -360,7 +359,7 @@ void Connection::Flush() {
     buffers_->queue.Clear();
     return;
   }
-  // While there is no socket, or it takes nothing, there is only more to hold.
+  // Without a writable socket, only held() can have changed.
   started_ && !writable_awaited_ ? Write() : TellHeld();
 }
 
@@ -373,7 +372,7 @@ void Connection::Write() {
     msghdr message = {};
     message.msg_iov = parts.data();
     message.msg_iovlen = buffers_->queue.Gather(parts);
-    // send(2) spares the kernel the walk over the parts, of which there nearly always is one.
+    // send(2) is cheaper than sendmsg(2), and there is nearly always only one part.
     const ssize_t n = message.msg_iovlen == 1
                           ? ::send(socket_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
                           : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
@@ -408,7 +407,7 @@ void Connection::Write() {
   TellHeld();
 }
 
-// False: the kernel has no memory for it.
+// Returns false if the kernel has no memory for the event.
 bool Connection::WaitForWritable() {
   if (!write_event_) {
     write_event_.reset(event_new(
@@ -424,8 +423,9 @@ bool Connection::WaitForWritable() {
   return writable_awaited_;
 }
 
-// Mostly, the other side is gone: what it sent may still be there to be read, and end of file after
-// it. If it is not gone, it must learn that nothing more comes, or that end would never come.
+// The other side is usually gone, and its last messages and the end of file can still be read. If
+// it is not gone, shutdown() makes it notice that nothing more follows; otherwise the end of file
+// would never come.
 void Connection::WriteFailed(int error_number) {
   write_failed_ = true;
   buffers_->queue.Clear();
@@ -456,8 +456,8 @@ void Connection::Close() {
   flush_scheduled_ = false;
   StopWaiting();
   parked_.Leave();
-  // What is closed may wait for long to be destroyed, and thousands may be closed at once: their
-  // memory goes now.
+  // A closed connection may live for a while before it is destroyed, and thousands may be closed at
+  // once. Their memory is freed now.
   if (!handing_out_) DropInput();
   if (end_awaited_) core_.ForgetEnd(this);
   end_awaited_ = false;

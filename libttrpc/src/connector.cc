@@ -19,12 +19,12 @@ namespace ttrpc {
 
 namespace {
 
-// A Unix socket whose accept queue is full says EAGAIN, and cannot be waited for.
+// connect(2) on a Unix socket whose accept queue is full returns EAGAIN, and no event signals when
+// there is room.
 constexpr auto kFirstRetry = std::chrono::milliseconds(1);
 constexpr auto kLongestRetry = std::chrono::milliseconds(50);
 
-// The kernel would give up an attempt after 2 s. How long it may take is for whoever began it to
-// say.
+// Disables the kernel's own limit of 2 s for an attempt, so that ConnectorOptions::timeout decides.
 void LetItTakeItsTime(int socket) {
   const timeval day = {.tv_sec = 24L * 60 * 60, .tv_usec = 0};
   (void)::setsockopt(socket, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &day, sizeof day);
@@ -44,8 +44,8 @@ Connector::Connector(IoLoop& loop, std::function<void(Outcome)> done)
       done_(std::move(done)),
       retry_(loop, [this] { Finish(Connect()); }),
       timeout_(loop, [this] {
-        Finish(Status(StatusCode::kDeadlineExceeded,
-                      answer_ ? "it does not answer" : "it does not accept connections"));
+        Finish(Status(StatusCode::kDeadlineExceeded, answer_ ? "timed out waiting for an answer"
+                                                             : "timed out waiting to be accepted"));
       }) {}
 
 Connector::~Connector() = default;
@@ -102,7 +102,7 @@ std::optional<Connector::Outcome> Connector::Connected() {
   if (address_->kind() != Address::Kind::kHybridVsock) return std::move(socket_);
   answer_ = std::make_unique<HybridVsockAnswer>();
   const std::string request = "CONNECT " + std::to_string(address_->port()) + "\n";
-  // A socket that is new takes a few bytes, or it is broken.
+  // A new socket always has room for a few bytes unless it is broken.
   const ssize_t sent = ::send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(request.size())) return Failure(sent < 0 ? errno : EPIPE);
   Await(EV_READ | EV_PERSIST, &Connector::OnReadable);
@@ -112,7 +112,7 @@ std::optional<Connector::Outcome> Connector::Connected() {
 Connector::Outcome Connector::Failure(int error_number) const {
   StatusCode code = StatusCode::kUnknown;
   if (address_->is_unix()) {
-    // Once it is connected, it is the port that answers, or its machine's monitor in its name.
+    // Once the socket is connected, an error comes from the port or from the machine's monitor.
     const bool absent = error_number == ENOENT || error_number == ECONNREFUSED;
     if (absent && !answer_) code = StatusCode::kNotFound;
     if (answer_) code = StatusCode::kUnavailable;
@@ -144,14 +144,14 @@ void Connector::OnWritable() {
 }
 
 void Connector::OnReadable() {
-  // Looked at before it is taken: what follows the answer is for whoever gets the socket.
+  // MSG_PEEK first: bytes after the answer belong to the socket's next owner.
   std::array<char, HybridVsockAnswer::kMaxLength> bytes;
   const ssize_t seen = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_PEEK);
   if (seen < 0) {
     if (errno == EAGAIN || errno == EINTR) return;
     return Finish(Failure(errno));
   }
-  if (seen == 0) return Finish(Status(StatusCode::kUnavailable, "it refuses the port"));
+  if (seen == 0) return Finish(Status(StatusCode::kUnavailable, "the port was refused"));
   const size_t taken = answer_->Take({bytes.data(), static_cast<size_t>(seen)});
   if (::recv(socket_.get(), bytes.data(), taken, 0) < 0) return Finish(Failure(errno));
   switch (answer_->state()) {
@@ -160,7 +160,7 @@ void Connector::OnReadable() {
     case HybridVsockAnswer::State::kAccepted:
       return Finish(std::move(socket_));
     case HybridVsockAnswer::State::kWrong:
-      return Finish(Status(StatusCode::kUnknown, "it does not answer with OK"));
+      return Finish(Status(StatusCode::kUnknown, "the answer is not OK"));
   }
 }
 

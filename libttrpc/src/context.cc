@@ -18,7 +18,7 @@ const HandshakeSession* Context::session() const {
 
 void Context::set_timeout(std::chrono::nanoseconds timeout) {
   const Clock::time_point now = Clock::now();
-  // A peer may choose it: what lies behind the end of time is the end of time.
+  // A peer may choose the timeout, so the sum must not overflow.
   deadline_ = timeout < Clock::time_point::max() - now ? now + timeout : Clock::time_point::max();
 }
 
@@ -26,13 +26,14 @@ Context::~Context() {
   while (hooks_ != nullptr) hooks_->Unlink();
 }
 
-// By value: the context may go while its hooks are told, and the reason be the context's own.
+// `reason` is passed by value, because it may be this context's own status, and a hook may destroy
+// the context.
 void Context::Cancel(Status reason) {
   if (cancelled() || reason.ok()) return;
   status_ = reason;
-  // Each callback may destroy any hook, its own included, and the context itself: its coroutine may
-  // be the one that has the call. The list is ours from here on; hooks that are made meanwhile come
-  // too late.
+  // HAZARD: each callback may destroy any hook, including its own, and the context, since its
+  // coroutine may own the call. The list therefore moves to the stack. Hooks made meanwhile are not
+  // called.
   CancelHook* hooks = std::exchange(hooks_, nullptr);
   if (hooks != nullptr) hooks->link_ = &hooks;
   while (hooks != nullptr) {

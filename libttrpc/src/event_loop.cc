@@ -17,7 +17,7 @@ EventLoop::EventLoop() : base_(event_base_new()) {
 EventLoop::~EventLoop() = default;
 
 void EventLoop::RunVoid(Task<void> task) {
-  // Ends the loop when the task has, as its last act; but not a loop that is yet to run.
+  // Ends the loop as its last act after the task has ended, unless the loop is not running yet.
   struct State {
     bool ended = false;
     bool looping = false;
@@ -34,14 +34,14 @@ void EventLoop::RunVoid(Task<void> task) {
   tasks.Spawn(Ender::Run(std::move(task), &state, base_.get()));
   while (!state.ended) {
     state.looping = true;
-    // It runs already: within it, nothing would ever end the task.
+    // A negative result means that the loop is already running: the task could never end.
     if (event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY) < 0) std::abort();
   }
 }
 
 void EventLoop::RunForever() { event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY); }
 
-// Not loopbreak: what the caller sent just now is still to be written.
+// loopbreak would drop messages that the caller has just sent; loopexit writes them first.
 void EventLoop::Stop() { event_base_loopexit(base_.get(), nullptr); }
 
 }  // namespace ttrpc

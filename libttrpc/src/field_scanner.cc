@@ -10,10 +10,11 @@ namespace ttrpc {
 namespace {
 constexpr const char* kTruncated = "truncated field";
 constexpr const char* kBadVarint = "truncated or over-long varint";
-// Tags and lengths have 32 bits; protobuf's own parser takes no more bytes for them, zeros neither.
+// Tags and lengths have 32 bits. protobuf's own parser accepts no more bytes for them, not even
+// zeros.
 constexpr size_t kMaxShortVarint = 5;
-// Nine bytes carry 63 bits, so that a tenth holds the last one. protobuf's C++ parser ignores what
-// is above it; Go's and Rust's refuse it.
+// Nine bytes carry 63 bits, so the tenth holds only the last bit. protobuf's C++ parser ignores the
+// other bits of the tenth; Go's and Rust's parsers refuse them.
 constexpr size_t kMaxVarint = 10;
 constexpr uint8_t kMaxTenthByte = 1;
 }  // namespace
@@ -21,7 +22,7 @@ constexpr uint8_t kMaxTenthByte = 1;
 bool FieldScanner::Next(Field* field) {
   if (rest_.empty()) return false;
 
-  // A tag is read as 64 bits: cut to 32, some numbers would pass for others.
+  // The tag is read as 64 bits, because truncated to 32 it could look like another field number.
   uint64_t tag = 0;
   if (!ReadShortVarint(&tag)) return Fail(kBadVarint);
   if (tag > std::numeric_limits<uint32_t>::max()) return Fail("field number out of range");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FieldScanner: the fields of one protobuf message, one after another, in place. Private to the
-// envelopes. It knows the wire format only; what a field means, and whether it may be there, is its
-// caller's.
+// FieldScanner: iterates over the fields of one protobuf message in place. Private to the
+// envelopes. It knows only the wire format; its caller decides what a field means and whether it is
+// allowed.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,14 @@ struct Field {
 
 class FieldScanner {
  public:
-  // `data` must outlive the scanner and every Field it gives. At most INT_MAX bytes.
+  // `data` must outlive the scanner and every Field that it returns. At most INT_MAX bytes.
   explicit FieldScanner(std::string_view data) : rest_(data) {}
 
-  // True: `field` is the next one. False: the end (error() is null) or bytes that are no protobuf
-  // message.
+  // Sets `field` to the next field and returns true. Returns false at the end (error() is null) and
+  // at bytes that are not a protobuf message.
   bool Next(Field* field);
 
-  // What is wrong with the bytes, in words that hold nothing of them; null while nothing is.
+  // Returns what is wrong with the bytes, without quoting them; null if nothing is.
   const char* error() const { return error_; }
 
  private:
@@ -38,7 +38,7 @@ class FieldScanner {
     return false;
   }
 
-  // One byte, as nearly every tag and length is, needs no parser.
+  // Fast path: nearly every tag and length is one byte.
   bool ReadVarint(uint64_t* value) {
     if (!rest_.empty() && static_cast<signed char>(rest_.front()) >= 0) {
       *value = static_cast<unsigned char>(rest_.front());

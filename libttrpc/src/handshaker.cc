@@ -18,7 +18,7 @@ class UnixCredentialsHandshaker final : public Handshaker {
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
     Result<UnixCredentials> credentials = ReadUnixCredentials(socket.get(), options_);
     if (!credentials) co_return credentials.error();
-    if (!check_) co_return Status(StatusCode::kPermissionDenied, "nobody may go on");
+    if (!check_) co_return Status(StatusCode::kPermissionDenied, "no peer is allowed");
     if (Status status = check_(*credentials); !status.ok()) co_return status;
     Handshaken handshaken(std::move(socket));
     handshaken.credentials = std::move(*credentials);
@@ -30,12 +30,12 @@ class UnixCredentialsHandshaker final : public Handshaker {
   const UnixCredentialsOptions options_;
 };
 
-// Keeps the sessions of all, and is the last one to whoever asks.
+// Keeps the sessions of all handshakers, and shows the last one.
 class Sessions final : public HandshakeSession {
  public:
   void Add(std::unique_ptr<HandshakeSession> session) { sessions_.push_back(std::move(session)); }
   ~Sessions() override {
-    // A transport stands on the one that was there before it.
+    // A transport uses the one that was made before it, so the last one is destroyed first.
     while (!sessions_.empty()) sessions_.pop_back();
   }
   const HandshakeSession* shown() const override { return sessions_.back()->shown(); }
@@ -76,17 +76,18 @@ std::string IdsText(uid_t uid, gid_t gid) {
 
 Status CheckIds(const UnixCredentials& credentials, uid_t uid, gid_t gid) {
   if (credentials.uid == uid && credentials.gid == gid) return {};
-  return {StatusCode::kPermissionDenied, IdsText(credentials.uid, credentials.gid) +
-                                             " is at the other end, expected " + IdsText(uid, gid)};
+  return {StatusCode::kPermissionDenied, "the peer is " +
+                                             IdsText(credentials.uid, credentials.gid) +
+                                             "; expected " + IdsText(uid, gid)};
 }
 
 Status CheckGroup(const UnixCredentials& credentials, gid_t gid) {
   const auto& groups = credentials.groups;
   if (credentials.gid == gid || std::find(groups.begin(), groups.end(), gid) != groups.end())
     return {};
-  return {StatusCode::kPermissionDenied, IdsText(credentials.uid, credentials.gid) +
-                                             " is at the other end, expected a member of gid " +
-                                             std::to_string(gid)};
+  return {StatusCode::kPermissionDenied, "the peer is " +
+                                             IdsText(credentials.uid, credentials.gid) +
+                                             "; expected a member of gid " + std::to_string(gid)};
 }
 
 }  // namespace
@@ -108,7 +109,7 @@ std::unique_ptr<Handshaker> RequireUidGid(uid_t uid, gid_t gid) {
 std::unique_ptr<Handshaker> RequireRoot() { return RequireUidGid(0, 0); }
 
 std::unique_ptr<Handshaker> RequireSameUser() {
-  // Asked at each handshake: a process may change its ids after it was set up.
+  // The ids are read at each handshake, because a process may change them after its setup.
   return RequireUnixCredentials([](const UnixCredentials& credentials) {
     return CheckIds(credentials, ::geteuid(), ::getegid());
   });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HybridVsockAnswer: what the monitor of a virtual machine says to `CONNECT PORT\n` on the Unix
-// socket that it has for the machine's ports: `OK …\n`. What follows is the port's. No I/O; one
-// thread.
+// HybridVsockAnswer: recognizes the answer `OK …\n` of a virtual machine's monitor to `CONNECT
+// PORT\n`, on the Unix socket that it provides for the machine's ports. The bytes after it come
+// from the port. No I/O; one thread.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@ class HybridVsockAnswer {
  public:
   enum class State { kIncomplete, kAccepted, kWrong };
 
-  // Of Firecracker and of Cloud Hypervisor an answer has at most 14 bytes: `OK 4294967295\n`. One
-  // that goes on beyond this is wrong.
+  // Answers of Firecracker and Cloud Hypervisor have at most 14 bytes: `OK 4294967295\n`. A longer
+  // answer than this limit is wrong.
   static constexpr size_t kMaxLength = 32;
 
-  // Takes what of `bytes` belongs to the answer, and nothing of what follows; returns how much.
+  // Consumes the part of `bytes` that belongs to the answer and returns its length.
   size_t Take(std::string_view bytes);
   State state() const { return state_; }
 

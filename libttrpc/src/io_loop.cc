@@ -15,7 +15,7 @@ namespace ttrpc {
 
 namespace {
 constexpr auto kLongestWakeUp = std::chrono::milliseconds(10);
-// In units of ConnectionTurn::left.
+// The unit is that of ConnectionTurn::left.
 constexpr int kBetweenLooksAtTheClock = 64;
 }  // namespace
 
@@ -37,7 +37,7 @@ IoLoopCore::IoLoopCore(IoLoop& loop)
     : loop_(loop),
       ends_(::epoll_create1(EPOLL_CLOEXEC)),
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {
-  // Made active by hand, this one runs behind all that the same wake-up found ready.
+  // event_active() runs this event after all sockets that the same wake-up found ready.
   flush_event_.reset(event_new(
       loop.base(), -1, 0,
       [](evutil_socket_t, short, void* self) {
@@ -46,12 +46,13 @@ IoLoopCore::IoLoopCore(IoLoop& loop)
         RunAll<&Connection::Flush>(&core->to_flush_, &core->flushing_);
       },
       this));
-  // A timer of no time, unlike that, lets the loop look for sockets that became ready meanwhile.
+  // This event is a timer without delay instead, so that the loop first looks for sockets that have
+  // become ready.
   resume_event_.reset(event_new(
       loop.base(), -1, 0,
       [](evutil_socket_t, short, void* self) {
         auto* core = static_cast<IoLoopCore*>(self);
-        // If nothing was sent, this is what tells one wake-up from the next.
+        // If nothing was sent, only this line counts the wake-up.
         ++core->loop_.wake_up_;
         RunAll<&Connection::Resume>(&core->to_resume_, &core->resuming_);
       },
@@ -65,7 +66,7 @@ IoLoopCore::IoLoopCore(IoLoop& loop)
   ends_event_.reset(event_new(
       loop.base(), ends_.get(), EV_READ | EV_PERSIST,
       [](evutil_socket_t ends, short, void*) {
-        // One by one: what is done about one may close others.
+        // One event at a time, because handling one may close the connections of others.
         epoll_event end;
         while (::epoll_wait(ends, &end, 1, 0) == 1) {
           static_cast<Connection*>(end.data.ptr)->EndSeen();
@@ -91,7 +92,7 @@ void IoLoopCore::ScheduleWoken(Waiter* waiter) {
 }
 
 void IoLoopCore::ResumeWoken() {
-  // Those that are woken meanwhile have their turn after this one.
+  // Waiters that are woken meanwhile are resumed in the next round.
   RingNode now;
   if (woken_.alone()) return;
   woken_.InsertBefore(&now);
@@ -165,7 +166,7 @@ IoLoop::~IoLoop() = default;
 void IoLoop::ReadClock() {
   now_ = clock_();
   now_of_ = wake_up_;
-  // Whether or not anything is sent, this wake-up has an end.
+  // The wake-up gets an end even if nothing is sent.
   core_->EndWakeUp();
 }
 

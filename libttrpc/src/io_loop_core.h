@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IoLoopCore: what an IoLoop keeps for its connections and acceptors: the buffer they read into,
-// the lists of those that have something to write or to deliver, and the turns of their groups.
-// On the loop's thread.
+// IoLoopCore: the state of an IoLoop for its connections and acceptors: the buffer they read into,
+// the lists of connections with something to write or to deliver, and the turns of their groups.
+// Use it on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -18,27 +18,27 @@
 
 namespace ttrpc {
 
-// How much connections that belong together may still deliver in this wake-up, which of them wait
-// for the next, and whether any of them may receive at all.
+// The turn of a group of connections: how much they may still deliver in this wake-up, how many of
+// them wait for the next one, and whether they may receive at all.
 struct ConnectionTurn {
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  uint64_t wake_up = 0;  // of which `left` and `spent` are true
-  int left = 0;          // messages, and as many blocks of bytes
+  uint64_t wake_up = 0;  // the wake-up that `left` and `spent` belong to
+  int left = 0;          // messages plus blocks of bytes
   std::chrono::nanoseconds spent{0};
-  TimePoint began;  // when the connection at hand did; the epoch if nobody measures
+  TimePoint began;  // start of the current connection; the epoch if it is not measured
   uint32_t waiting = 0;
-  uint32_t connections = 0;  // that share it
-  bool held = false;         // they receive nothing
-  RingNode parked;           // those that would have
+  uint32_t connections = 0;  // that share this turn
+  bool held = false;         // no connection of the group may receive
+  RingNode parked;           // connections that have something to receive
 };
 
 class IoLoopCore {
  public:
-  // As much as a Unix socket holds by default, so that one read empties it.
+  // A Unix socket holds this much by default, so that one read empties it.
   static constexpr size_t kReadBufferSize = 256U << 10;
 
-  // `loop` owns this.
+  // `loop` owns this object.
   explicit IoLoopCore(IoLoop& loop);
   IoLoopCore(const IoLoopCore&) = delete;
   IoLoopCore& operator=(const IoLoopCore&) = delete;
@@ -48,25 +48,27 @@ class IoLoopCore {
   BlockPool& block_pool() { return block_pool_; }
 
   void ScheduleFlush(Connection* connection);
-  // Without a connection: for a wake-up whose time was asked for, to come to its end.
+  // Ends the current wake-up without a connection, because its time was asked for.
   void EndWakeUp();
   void ScheduleResume(Connection* connection);
-  // Of what was scheduled, nothing concerns this connection any more.
+  // Removes the connection from all lists.
   void Forget(const Connection* connection);
   void ScheduleWoken(Waiter* waiter);
 
-  // A wake-up must end even where nobody takes turns: timers, signals and newcomers wait for it.
-  // True if this one has lasted long enough. The clock is read once for each turn's worth.
+  // Returns true if this wake-up has lasted long enough. It has to end even if no groups take
+  // turns, because timers, signals and new connections wait for it. The clock is read once per
+  // turn's worth of messages.
   bool LongEnough();
   void CountHandedOut(int units) { handed_out_ += units; }
 
-  // The turn that all connections of this group share, until each of them has given it back.
+  // Returns the turn that all connections of a group share, until each of them has left the group.
   ConnectionTurn* JoinGroup(uint64_t group);
   void LeaveGroup(uint64_t group);
-  // Null if it has no connection.
+  // Returns null if the group has no connection.
   ConnectionTurn* FindGroup(uint64_t group);
   static void Unpark(ConnectionTurn* turn);
-  // A connection with this turn (or null) has messages. True if one with another one had, lately.
+  // Notes that a connection with this turn (or null) has messages. Returns true if a connection
+  // with another turn recently had some.
   bool OthersThan(const ConnectionTurn* turn) {
     if (turn != last_turn_) {
       last_turn_ = turn;
@@ -75,12 +77,13 @@ class IoLoopCore {
     return loop_.wake_up_ < others_until_;
   }
 
-  // Calls EndSeen() once the other side is gone, whatever it left to be read; ForgetEnd() comes
-  // before the socket is closed. If the kernel has no room, the end shows when reading goes on.
+  // Calls EndSeen() once the other side has closed, even if it left something to read. Call
+  // ForgetEnd() before the socket is closed. If the kernel has no memory, the end is noticed when
+  // reading resumes.
   void AwaitEnd(Connection* connection);
   void ForgetEnd(const Connection* connection);
 
-  // Acceptors whose sockets are ready, next first. The event is the Acceptors' to make and run.
+  // Acceptors whose sockets are ready, the next one first. The Acceptors make and run the event.
   RingNode& accepting() { return accepting_; }
   EventPtr& accept_event() { return accept_event_; }
 
@@ -90,13 +93,14 @@ class IoLoopCore {
   template <void (Connection::*Run)()>
   static void RunAll(std::vector<Connection*>* waiting, std::vector<Connection*>* running);
 
-  // In wake-ups. A group that is alone need not stop for others: turns cost batches.
+  // Counted in wake-ups. A group that is alone need not stop for others, because turns make batches
+  // smaller.
   static constexpr uint64_t kLately = 1024;
 
   IoLoop& loop_;
-  int handed_out_ = 0;                         // since the clock was last looked at
-  uint64_t long_wake_up_ = 0;                  // the last that was found to be long
-  const ConnectionTurn* last_turn_ = nullptr;  // only compared
+  int handed_out_ = 0;                         // since the clock was last read
+  uint64_t long_wake_up_ = 0;                  // the last wake-up that was found to be long
+  const ConnectionTurn* last_turn_ = nullptr;  // only compared, never dereferenced
   uint64_t others_until_ = kLately;
   std::unordered_map<uint64_t, ConnectionTurn> groups_;
   BlockPool block_pool_;
@@ -106,12 +110,13 @@ class IoLoopCore {
   RingNode woken_;  // Waiters, in the order in which they were woken
   RingNode accepting_;
   EventPtr accept_event_;
-  // An epoll of our own, of sockets that are not to be read. libevent's EV_CLOSED does not do: it
-  // reports an error on the socket, which is how it ends if the other side left something unread,
-  // to readers and writers only, and would turn the loop without end.
+  // A separate epoll for sockets that must not be read. libevent's EV_CLOSED does not work: if the
+  // other side left unread data, the socket reports an error, which libevent passes only to readers
+  // and writers, so that the loop would spin.
   UniqueFd ends_;
   EventPtr ends_event_;
-  // Each list has a twin that is being run; a connection that goes meanwhile is nulled in both.
+  // Each list has a twin that is being run. A connection that closes meanwhile is replaced by null
+  // in both.
   std::vector<Connection*> to_flush_, flushing_;
   std::vector<Connection*> to_resume_, resuming_;
   std::unique_ptr<char[]> read_buffer_;

@@ -17,7 +17,7 @@ namespace ttrpc {
 
 namespace {
 
-// How often the lock file may vanish while it is being locked: each time somebody else gave it up.
+// The lock file may disappear this often while it is being locked: its holder then removed it.
 constexpr int kLockTries = 100;
 
 Status InUse(const std::string& address) {
@@ -28,7 +28,7 @@ UniqueFd NewSocket() {
   return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// The address of a name in an open folder, however long the folder's own path is.
+// Builds the address of a name in an open directory, whose own path may be of any length.
 socklen_t AddressIn(int folder, const std::string& name, sockaddr_un* address) {
   *address = {};
   address->sun_family = AF_UNIX;
@@ -37,28 +37,28 @@ socklen_t AddressIn(int folder, const std::string& name, sockaddr_un* address) {
   return sizeof *address;
 }
 
-// Short enough for AddressIn(), and not to be guessed.
+// Returns a name that is short enough for AddressIn() and cannot be guessed.
 std::string TemporaryName() {
   uint64_t random = 0;
-  // Should it ever fail, bind(2) tells whether the name is taken.
+  // If getrandom(2) fails, bind(2) still reports a name that is taken.
   if (::getrandom(&random, sizeof random, 0) < 0) random = static_cast<uint64_t>(::getpid());
   char name[32];
   std::snprintf(name, sizeof name, ".ttrpc-%016llx", static_cast<unsigned long long>(random));
   return name;
 }
 
-// The name by which calls that only take a path reach an open file.
+// Returns a path to an open file, for system calls that accept only a path.
 std::string PathOf(const UniqueFd& file) { return "/proc/self/fd/" + std::to_string(file.get()); }
 
-// Owner and mode of the socket that was just bound. By descriptor: whoever may write to the folder
-// could put a link to a file of root's in its place.
+// Sets owner and mode of the new socket by descriptor, because anyone who may write to the
+// directory could replace the name with a link to a file of root.
 Status SetOwnerAndMode(const ListeningSocketOptions& options, const UniqueFd& file) {
   const std::string address = options.address.ToString();
   struct stat there {};
   if (::fstat(file.get(), &there) != 0) return ErrnoStatus(errno, address);
   const uid_t owner = options.owner.value_or(there.st_uid);
   const gid_t group = options.group.value_or(there.st_gid);
-  // Who may not change owners need not try, where they are right.
+  // Changing the owner needs a privilege, so it is skipped if owner and group are already right.
   const bool right = owner == there.st_uid && group == there.st_gid;
   if (!right && ::fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
     return ErrnoStatus(errno, address + ": owner and group");
@@ -69,7 +69,7 @@ Status SetOwnerAndMode(const ListeningSocketOptions& options, const UniqueFd& fi
   return {};
 }
 
-// A path in a folder that is removed again unless it was renamed.
+// A path in a directory. The destructor removes it unless it was renamed.
 class TemporaryPath {
  public:
   TemporaryPath(int folder, std::string name) : folder_(folder), name_(std::move(name)) {}
@@ -186,7 +186,7 @@ Result<std::optional<ListeningSocket>> ListeningSocket::Recreate(
   const int folder = place->folder.get();
   if (IdOf(folder, place->name) == files.socket_) return std::optional<ListeningSocket>();
   if (Status status = CheckFree(*place, options.address.ToString()); !status.ok()) return status;
-  // The other socket still holds this lock, which counts only while the file has its name.
+  // The older socket still holds this lock, which counts only while the file has its name.
   UnlinkIfStill(folder, place->lock_name, files.lock_);
   Result<ListeningSocket> socket = CreateAtPath(options);
   if (!socket) return socket.error();
@@ -203,7 +203,7 @@ void ListeningSocket::UnlinkIfStill(int folder, const std::string& name, FileId 
   if (IdOf(folder, name) == id) ::unlinkat(folder, name.c_str(), 0);
 }
 
-// The lock counts only on the file that still has the name: its last holder removes it.
+// The lock counts only if the file still has its name, because the last holder removes the file.
 Status ListeningSocket::TakeLock(Place* place, const std::string& address) {
   const int folder = place->folder.get();
   const std::string what = address + ": lock file " + place->lock_name;
@@ -222,17 +222,19 @@ Status ListeningSocket::TakeLock(Place* place, const std::string& address) {
   return InUse(address);
 }
 
-// Nothing there, or a socket on which nobody listens any more.
+// Returns OK if the path is free: no file, or a socket on which nobody listens any more.
 Status ListeningSocket::CheckFree(const Place& place, const std::string& address) {
-  // What is looked at and what is connected to is one file: ECONNREFUSED is also the answer of a
-  // file that is no socket. And its own path may be too long behind the folder's prefix.
+  // The descriptor makes sure that the file that is examined is the one that is connected to:
+  // connecting to a file that is not a socket also returns ECONNREFUSED. It also avoids a path that
+  // is too long.
   const UniqueFd file(
       ::openat(place.folder.get(), place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return errno == ENOENT ? Status() : ErrnoStatus(errno, address);
   struct stat there {};
   if (::fstat(file.get(), &there) != 0) return ErrnoStatus(errno, address);
   if (!S_ISSOCK(there.st_mode)) {
-    return {StatusCode::kFailedPrecondition, address + " is not a socket, and is left alone"};
+    return {StatusCode::kFailedPrecondition,
+            address + " is not a socket; remove the file or use another path"};
   }
   const UniqueFd probe = NewSocket();
   if (!probe) return ErrnoStatus(errno, address);
@@ -242,11 +244,11 @@ Status ListeningSocket::CheckFree(const Place& place, const std::string& address
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&raw), sizeof raw) == 0) {
     return InUse(address);
   }
-  // Anything else, such as EAGAIN (its backlog is full) or EPROTOTYPE, comes from somebody.
+  // Other errors, such as EAGAIN (backlog full) or EPROTOTYPE, come from a socket that is in use.
   return errno == ECONNREFUSED ? Status() : InUse(address);
 }
 
-// Under a name that nobody knows until owner and mode are set and it listens.
+// Nobody knows the temporary name until owner and mode are set and the socket listens.
 Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int socket,
                                       Place* place) {
   const std::string address = options.address.ToString();
@@ -254,8 +256,8 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
   const std::string name = TemporaryName();
   sockaddr_un raw;
   const socklen_t length = AddressIn(folder, name, &raw);
-  // What bind(2) makes has the mode of the socket's own inode, less the umask: nobody but us, from
-  // the start.
+  // bind(2) creates the file with the mode of the socket's inode, less the umask. From the start,
+  // only this user can connect.
   if (::fchmod(socket, 0600) != 0) return ErrnoStatus(errno, address);
   if (::bind(socket, reinterpret_cast<const sockaddr*>(&raw), length) != 0) {
     return ErrnoStatus(errno, address);
@@ -266,7 +268,7 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
   struct stat made {};
   if (!file || ::fstat(file.get(), &made) != 0) return ErrnoStatus(errno, address);
   if (!S_ISSOCK(made.st_mode)) {
-    return {StatusCode::kAborted, address + ": somebody else changes the folder"};
+    return {StatusCode::kAborted, address + ": another process is changing the directory"};
   }
   if (Status status = SetOwnerAndMode(options, file); !status.ok()) return status;
   if (::listen(socket, options.backlog) != 0) return ErrnoStatus(errno, address);
@@ -277,7 +279,8 @@ Status ListeningSocket::BindAndRename(const ListeningSocketOptions& options, int
 
 Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
   const std::string address = options.address.ToString();
-  Status not_ours{StatusCode::kFailedPrecondition, address + " is not ours any more"};
+  Status not_ours{StatusCode::kFailedPrecondition,
+                  address + " was removed or replaced by another process"};
   if (!place_) return not_ours;
   const UniqueFd file(
       ::openat(place_->folder.get(), place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
@@ -286,7 +289,8 @@ Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
     return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
   }
   if (FileId{there.st_dev, there.st_ino} != place_->socket_id) return not_ours;
-  // First without what the old owner and group lose, then without what the new ones do not get.
+  // The bits that the old owner and group lose are removed first; SetOwnerAndMode() then adds the
+  // new ones.
   const mode_t both = there.st_mode & options.mode & 07777U;
   if (::chmod(PathOf(file).c_str(), both) != 0) return ErrnoStatus(errno, address + ": mode");
   return SetOwnerAndMode(options, file);
@@ -306,10 +310,10 @@ ListeningSocket::~ListeningSocket() { CloseAndUnlink(); }
 void ListeningSocket::CloseAndUnlink() {
   if (socket_ && place_) {
     const int folder = place_->folder.get();
-    // The socket is still open: its inode's number belongs to nobody else yet.
+    // The socket is still open, so no other file can have its inode number yet.
     UnlinkIfStill(folder, place_->name, place_->socket_id);
-    // While the lock is still held: who opened the file before finds, once it has the lock, that
-    // the name is gone.
+    // The lock is still held. A process that opened the lock file before finds, once it has the
+    // lock, that the name is gone.
     UnlinkIfStill(folder, place_->lock_name, place_->lock_id);
   }
   place_.reset();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MessageQueue: messages, first in, first out. It holds no memory while it is empty and little has
-// passed: most streams have nothing waiting, and a std::deque costs half a kibibyte from the
-// beginning. No I/O; one thread at a time.
+// MessageQueue: a first-in, first-out queue of messages that normally holds no memory while it is
+// empty. Most streams have nothing queued, and a std::deque allocates half a kibibyte at once. No
+// I/O; one thread at a time may use it.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@ class MessageQueue {
  public:
   bool empty() const { return begin_ == messages_.size(); }
   void push_back(std::string message) {
-    // What was taken makes room, once it is the greater part: each message moves at most once for
-    // each that was taken.
+    // Removed entries are dropped once they are the larger part, so that each message moves at most
+    // once for each one removed.
     if (messages_.size() == messages_.capacity() && begin_ * 2 > messages_.size()) {
       messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(begin_));
       begin_ = 0;
     }
     messages_.push_back(std::move(message));
   }
-  // Not if it is empty.
+  // Must not be called if the queue is empty.
   std::string pop_front() {
     std::string message = std::move(messages_[begin_++]);
     if (empty()) {
@@ -39,7 +39,7 @@ class MessageQueue {
   static constexpr size_t kKeptCapacity = 4;
 
   std::vector<std::string> messages_;
-  size_t begin_ = 0;  // those before it were taken
+  size_t begin_ = 0;  // the entries before it were removed
 };
 
 }  // namespace ttrpc

@@ -35,7 +35,7 @@ std::vector<std::string_view> Metadata::Values(std::string_view key) const {
 }
 
 void Metadata::Set(std::string_view key, std::string_view value) {
-  // The value may be one of those that go.
+  // `value` may be a view of a value that Remove() destroys.
   std::string kept(value);
   std::string wanted = Folded(key);
   Remove(wanted);

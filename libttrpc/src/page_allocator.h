@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PageAllocator: takes what is large from the system and gives it back there. An allocator for
-// buffers that many connections may have at once and that live for long: from the common heap, the
-// small objects between them would keep each one's place from being used again. Any thread.
+// PageAllocator: takes large buffers directly from the system and returns them to it. It is for
+// buffers that many connections may have at once and that live long: on the common heap, small
+// objects between them would keep their memory from being used again. Any thread.
 #pragma once
 
 #include <sys/mman.h>
@@ -43,8 +43,8 @@ class PageAllocator {
   friend bool operator==(const PageAllocator&, const PageAllocator&) { return true; }
 
  private:
-  // Some pages. The kernel bounds how many such pieces there are, 65,530 by default: of this size
-  // they are a GiB.
+  // The size from which pages are used. The kernel allows 65,530 mappings by default, which is one
+  // GiB in pieces of this size.
   static constexpr size_t kLarge = 16U << 10;
 };
 

@@ -27,13 +27,13 @@ enum RequestField : uint32_t {
 };
 enum EntryField : uint32_t { kKey = 1, kValue = 2 };
 
-// All our fields have numbers below 16: one byte of tag.
+// All field numbers are below 16, so a tag is one byte.
 constexpr uint8_t Tag(uint32_t number, WireType type) {
   return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(type));
 }
 
-// What is wrong, in words that hold nothing of the data; null while nothing is. Scanning makes no
-// Status until it has to.
+// An error text, which never quotes the data; null if nothing is wrong. A plain pointer, because
+// scanning makes a Status only if it fails.
 using Error = const char*;
 constexpr Error kUnknownField = "unknown field ";  // its number follows
 constexpr Error kTooManyEntries = "too many metadata entries, expected at most 1024";
@@ -48,7 +48,7 @@ bool IsUtf8(std::string_view text) {
                                                              static_cast<int>(text.size()));
 }
 
-// Marks field `number` as seen; false if it was.
+// Marks field `number` as seen. Returns false if it was seen before.
 bool FirstTime(uint32_t number, uint32_t* seen) {
   const uint32_t bit = 1U << number;
   const bool first = (*seen & bit) == 0;
@@ -56,11 +56,11 @@ bool FirstTime(uint32_t number, uint32_t* seen) {
   return first;
 }
 
-// What is said of a field that is a string or bytes.
+// The error texts for a string or bytes field.
 struct BytesField {
   Error wrong_type;
   Error repeated;
-  Error not_utf8;  // null: may be any bytes
+  Error not_utf8;  // null: any bytes are allowed
 };
 
 constexpr BytesField kServiceField = {"service has the wrong wire type", "service repeated",
@@ -89,11 +89,11 @@ Error TakeTimeout(const Field& field, uint32_t* seen, int64_t* out) {
   return nullptr;
 }
 
-// Where scanning stands, for what an error has to say.
+// The state of a scan that an error message needs.
 struct Scan {
   UnknownFieldAction unknown_fields;
   uint32_t unknown_number = 0;
-  bool in_entry = false;  // the bytes of an entry are no protobuf message
+  bool in_entry = false;  // the bytes of an entry are not a protobuf message
 };
 
 Error TakeUnknown(const Field& field, Scan* scan) {

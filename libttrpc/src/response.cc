@@ -21,7 +21,7 @@ enum ResponseField : uint32_t { kStatus = 1, kResponsePayload = 2 };
 enum StatusField : uint32_t { kCode = 1, kMessage = 2, kDetails = 3 };
 enum AnyField : uint32_t { kTypeUrl = 1, kAnyValue = 2 };
 
-// All our fields have numbers below 16: one byte of tag.
+// All field numbers are below 16, so a tag is one byte.
 constexpr uint8_t BytesTag(uint32_t number) {
   return static_cast<uint8_t>(number << 3 | static_cast<uint32_t>(WireType::kBytes));
 }
@@ -52,7 +52,7 @@ StatusDetail ParseDetail(std::string_view data) {
 
 size_t BytesFieldSize(size_t size) { return 1 + CodedOutputStream::VarintSize64(size) + size; }
 
-// As protobuf does, a field that has its default value is left out.
+// Like protobuf, leaves out a field that has its default value.
 size_t OptionalFieldSize(std::string_view bytes) {
   return bytes.empty() ? 0 : BytesFieldSize(bytes.size());
 }
@@ -81,8 +81,7 @@ uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
   return out + bytes.size();
 }
 
-// Most responses are a payload of less than 128 bytes and nothing else: one byte of tag, one of
-// length.
+// Most responses are only a payload of less than 128 bytes: one byte of tag, one of length.
 bool IsSmallPayload(std::string_view data) {
   return data.size() >= 2 && data.size() - 2 < 0x80 &&
          static_cast<uint8_t>(data[0]) == BytesTag(kResponsePayload) &&

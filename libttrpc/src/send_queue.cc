@@ -7,12 +7,12 @@
 namespace ttrpc {
 
 namespace {
-// While many queues have a block each, one begins with a small one and has each next four times as
-// large: when thousands of connections get a short message within one wake-up, each of them touches
-// this much and no whole block. A round number for glibc, with its own bytes.
+// When the pool is exhausted, a queue starts with a small block, and each further one is four times
+// as large. Thousands of connections that get a short message in one wake-up then touch this much
+// memory each, instead of a whole block. With glibc's overhead it is a round number.
 constexpr size_t kSmallBlock = 248;
 constexpr size_t kGrowth = 4;
-// More entries than this are not kept by an empty queue.
+// An empty queue keeps no more entries than this.
 constexpr size_t kKeptBlocks = 16;
 }  // namespace
 
@@ -76,7 +76,7 @@ void SendQueue::Consume(size_t n) {
     sent_ = 0;
   }
   sent_ += n;
-  // A queue that never empties must not keep the entries of all the blocks it ever had.
+  // A queue that never becomes empty must not keep the entries of all the blocks that it ever had.
   if (first_ >= kKeptBlocks && first_ * 2 >= blocks_.size()) {
     blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;

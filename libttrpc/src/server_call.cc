@@ -32,7 +32,7 @@ void ServerCall::StartDeadline(IoLoop& loop, int64_t timeout_nano) {
   const auto expire = [this] {
     context_.Cancel({StatusCode::kDeadlineExceeded, "context deadline exceeded"});
   };
-  // A negative one has passed.
+  // A negative timeout has already passed.
   context_.set_timeout(std::chrono::nanoseconds(timeout_nano));
   if (timeout_nano < 0) return expire();
   deadline_ = std::make_unique<Timer>(loop, expire);
@@ -43,7 +43,7 @@ void ServerCall::OnData(const MessageHeader&, std::string_view) { Refuse(NotActi
 
 void ServerCall::OnConnectionLost() {
   connection_ = nullptr;
-  // To a handler that has answered, it makes no difference any more.
+  // A handler that has answered is not cancelled, because the loss no longer matters.
   if (!answered_) context_.Cancel(PeerGone());
 }
 
@@ -115,7 +115,7 @@ ServerStream::ServerStream(ServerConnection& connection, uint32_t id, const Meth
 void ServerStream::OnData(const MessageHeader& header, std::string_view data) {
   const bool has_data = (header.flags & kFlagNoData) == 0;
   if (remote_closed_) {
-    // A close without data says what is known.
+    // A repeated close without data is harmless.
     if (has_data) Refuse(NotActive());
     return;
   }
@@ -154,7 +154,7 @@ Status ServerStream::Lost() const {
   return context_status();
 }
 
-// What Send() waits for; few streams do.
+// Waits in Send(). Not a member, because few streams need it.
 class ServerStream::QueueLow {
  public:
   explicit QueueLow(ServerStream& stream) : stream_(stream), waiter_(stream.core().loop()) {
@@ -180,7 +180,7 @@ Task<Status> ServerStream::Send(std::string message) {
   const size_t limit = core().options().message_size;
   if (message.size() > limit) co_return MessageTooLong(message.size(), limit);
   connection()->SendData(id(), 0, message);
-  std::string().swap(message);  // assigning an empty one would keep the memory
+  std::string().swap(message);  // assigning an empty string would keep the memory
   while (Lost().ok() && connection()->queue_full()) co_await QueueLow(*this);
   co_return Lost();
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ServerCall: one call that a server serves, from its request until its handler has ended. The
-// handler's task owns it, so that it outlives the connection if it has to; what the handler then
-// sends goes nowhere. Its connection counts it for as long: a client that is answered, or refused,
-// before handlers end must not have more of them at work than it may have calls. On the loop's
-// thread.
+// handler's task owns it, so that it may outlive its connection; messages that the handler sends
+// after that are dropped. The connection counts the call until the handler has ended: clients must
+// not run more handlers than they may have calls by abandoning them. Use it on the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +27,7 @@ class ServerCore;
 
 class ServerCall : private ReplySink {
  public:
-  // The connection tells it when it goes (OnConnectionLost). `method` must outlive it.
+  // The connection calls OnConnectionLost() before it is destroyed. `method` must outlive the call.
   ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method);
   virtual ~ServerCall();
   ServerCall(const ServerCall&) = delete;
@@ -37,28 +36,29 @@ class ServerCall : private ReplySink {
   Context& context() { return context_; }
   const MethodInfo& method() const { return method_; }
   ReplySink& sink() { return *this; }
-  // The client has its reply or its refusal, or is gone.
+  // Returns true if the client has its reply or its refusal, or has disconnected.
   bool answered() const { return connection_ == nullptr || answered_; }
-  // The context ends with the client's deadline.
+  // Cancels the context when the client's deadline passes.
   void StartDeadline(IoLoop& loop, int64_t timeout_nano);
 
-  // From the connection.
+  // Receives data from the connection.
   virtual void OnData(const MessageHeader& header, std::string_view data);
   virtual void OnQueueLow() {}
-  // What hangs on the context is told at once, and may have destroyed this on return.
+  // Cancels the context. Its hooks run at once and may have destroyed this call on return.
   virtual void OnConnectionLost();
-  // Answers and cancels it, with the same effect. What the handler does after that is not told.
+  // Answers the call with `status` and cancels its context. Later messages of the handler are
+  // dropped.
   virtual void Refuse(const Status& status);
 
-  // The handler has ended: sends what is still to be sent.
+  // Sends the handler's status, or the end of a successful call, unless the call is answered.
   void Ended(const Status& status);
 
  protected:
-  // What ends a call that went well, but for a reply that was written.
+  // Sends the end of a successful call that has not sent a reply.
   virtual void SendEnd();
   virtual void OnAnswered() {}
   ServerCore& core() const { return core_; }
-  // Not for a call that was answered.
+  // Do not call this once the call is answered.
   ServerConnection* connection() const { return connection_; }
   const Status& context_status() const { return context_.status(); }
   uint32_t id() const { return id_; }
@@ -66,7 +66,7 @@ class ServerCall : private ReplySink {
  private:
   Status Write(const google::protobuf::MessageLite& reply) override;
   Status WriteBytes(std::string_view reply) override;
-  // OK: a reply of so many bytes is not too long.
+  // Returns OK if a reply of `payload_size` bytes is not too long.
   Status CheckReply(size_t payload_size) const;
   void SetAnswered();
 
@@ -81,7 +81,7 @@ class ServerCall : private ReplySink {
 
 class ServerStream final : public ServerCall, public RawStream, private StreamInbox::Owner {
  public:
-  // Not read yet is what the request carried: `first`, if any.
+  // `first` is the message that the request carried, if any. The handler receives it first.
   ServerStream(ServerConnection& connection, uint32_t id, const MethodInfo& method,
                std::optional<std::string_view> first);
 
@@ -98,7 +98,7 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
   void SendEnd() override;
   void OnAnswered() override;
   void OnStreamBufferFull() override;
-  // Why nothing can be sent any more; OK if it can.
+  // Returns why nothing can be sent any more, or OK.
   Status Lost() const;
 
   class QueueLow;
@@ -108,7 +108,7 @@ class ServerStream final : public ServerCall, public RawStream, private StreamIn
 
   bool remote_closed_;
   StreamInbox inbox_;
-  Waiter* sender_ = nullptr;  // in Send()
+  Waiter* sender_ = nullptr;  // waits in Send()
   CancelHook cancelled_;
 };
 

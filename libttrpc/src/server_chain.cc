@@ -41,7 +41,7 @@ Task<Result<std::string>> Invoke(Target<Method::Stream> target, Context& context
   co_return reply.Take(status);
 }
 
-// A call on its way through the interceptors from `next` on. The call outlives it.
+// A call that runs through the interceptors from `next` on. The call outlives the chain.
 struct UnaryChain {
   const ServerOptions& options;
   ServerCall& call;
@@ -71,8 +71,8 @@ struct StreamChain {
   }
 };
 
-// A coroutine, so that what the outermost interceptor throws instead of returning its task becomes
-// a status.
+// A coroutine, so that an exception of the outermost interceptor becomes a status even if it is
+// thrown instead of returning a task.
 Task<Result<std::string>> Start(UnaryChain& chain, std::string request) {
   co_return co_await chain.From(0)(std::move(request));
 }
@@ -83,7 +83,7 @@ Task<Result<std::string>> Start(StreamChain& chain, RawStream& stream) {
 
 }  // namespace
 
-// A handler need not be a coroutine: it may throw before there is a task that would keep it.
+// A handler that is not a coroutine may throw before there is a task to catch the exception.
 Task<void> Run(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
                std::string_view request) {
   Status status;

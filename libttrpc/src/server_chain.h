@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a server runs a call's handler: directly, or through its interceptors. Each task owns its
-// call. On the loop's thread.
+// Runs the handler of a server's call, directly or through interceptors. Each task owns its call.
+// Use it on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace ttrpc::server_chain {
 
-// A method of an implementation.
+// A method and the implementation that it is called on.
 template <typename Handler>
 struct Target {
   Target(Handler h, void* s) : handler(h), service(s) {}
@@ -23,12 +23,12 @@ struct Target {
   void* service;
 };
 
-// `request` is good until the task first waits.
+// `request` is valid until the task first waits.
 Task<void> Run(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
                std::string_view request);
 Task<void> Run(std::unique_ptr<ServerStream> stream, Method::Stream handler, void* service);
 
-// `options` outlive the task.
+// `options` must outlive the task.
 Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerCall> call,
                           Target<Method::Unary> target, std::string request);
 Task<void> RunIntercepted(const ServerOptions& options, std::unique_ptr<ServerStream> stream,

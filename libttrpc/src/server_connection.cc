@@ -16,15 +16,17 @@ namespace {
 ConnectionOptions OptionsOf(const ServerOptions& server) {
   ConnectionOptions options;
   options.message_size = server.message_size;
-  // Whatever stops reading is full, so that low is told after it.
+  // A queue that stops reading must count as full, because only a full queue reports that it is
+  // short again.
   options.send_queue_high = std::min(options.send_queue_high, server.send_buffer);
   options.send_queue_low = std::min(options.send_queue_low, server.send_buffer / 2);
-  // A peer that has gone away is told to its handlers, whatever it left to be read.
+  // Handlers learn at once that a client has disconnected, even if it left messages to read.
   options.deliver_before_close = false;
   return options;
 }
 
-// Statuses of our own that quote nothing are no longer: sent whatever the limit is.
+// The library's own statuses without quotations are shorter than this. They are sent whatever the
+// limit is.
 constexpr size_t kShortStatus = 256;
 
 Status Invalid(const char* what) { return {StatusCode::kInvalidArgument, what}; }
@@ -77,7 +79,7 @@ void ServerConnection::OnMessage(const MessageHeader& header, std::string_view d
   } else if (header.type == MessageType::kData) {
     OnData(header, data);
   }
-  // Others mean nothing yet.
+  // Other types are ignored.
 }
 
 void ServerConnection::OnOversizedMessage(const MessageHeader& header) {
@@ -139,7 +141,8 @@ Status ServerConnection::StartCall(const MessageHeader& header, const RequestVie
     core_.RunUnary(std::move(call), method.unary, implementation, payload);
     return {};
   }
-  // A client that streams may send its first message with its request. An empty one is none.
+  // A streaming client may send its first message with the request. An empty payload is not a
+  // message.
   std::optional<std::string_view> first;
   if (!method.client_streams || !payload.empty()) first = payload;
   auto stream = std::make_unique<ServerStream>(*this, header.stream_id, info, first);
@@ -172,7 +175,7 @@ char* ServerConnection::BeginReply(uint32_t id, size_t payload_size) {
 }
 
 void ServerConnection::SendStatus(uint32_t id, const Status& status) {
-  // It may quote what the client sent, or be a handler's, of any length.
+  // The status may quote the client or come from a handler, so it may have any length.
   const size_t size = EncodedResponseSize(status);
   const size_t limit = std::max<size_t>(core_.options().message_size, kShortStatus);
   if (size > limit) return SendStatus(id, MessageTooLong(size, limit));
@@ -187,7 +190,7 @@ void ServerConnection::SendData(uint32_t id, uint8_t flags, std::string_view dat
   LimitQueue();
 }
 
-// A client that takes no replies gets no more of them made.
+// A client that does not read its replies gets no further requests served.
 void ServerConnection::LimitQueue() {
   if (connection_.send_queue_size() <= core_.options().send_buffer) return;
   if (!std::exchange(holds_gate_, true)) gate_.Hold();

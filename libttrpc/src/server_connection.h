@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServerConnection: one connection of a server. It reads requests, finds their methods, starts
-// their handlers and sends what these answer. On the loop's thread.
+// ServerConnection: one connection of a server. It reads requests, finds their methods, starts the
+// handlers and sends their replies. Use it on the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -25,17 +25,17 @@ class ServerCore;
 
 class ServerConnection final : private ConnectionHandler {
  public:
-  // `core`, which owns it, must outlive it.
+  // `core` owns the connection and must outlive it.
   ServerConnection(ServerCore& core, UniqueFd socket, std::shared_ptr<const HandshakenPeer> peer);
-  // Close().
+  // Calls Close().
   ~ServerConnection();
 
-  // `position`: where it stands in the core's list.
+  // `position` is its place in the core's list.
   void Start(std::list<ServerConnection>::iterator position);
   std::list<ServerConnection>::iterator position() const { return position_; }
-  // Closes after its last call, or now if it has none.
+  // Closes after the last call, or at once if there is none.
   void Drain();
-  // Closes now, and cancels the contexts of its calls. The core is not told.
+  // Closes at once and cancels the contexts of the calls. The core is not notified.
   void Close();
   bool closed() const { return connection_.closed(); }
 
@@ -44,11 +44,12 @@ class ServerConnection final : private ConnectionHandler {
   bool queue_full() const { return connection_.send_queue_full(); }
   size_t calls() const { return calls_.size(); }
 
-  // For a call that is there. The place of the reply's bytes, which the caller writes at once.
+  // Returns the place for the reply, which the caller writes at once. `id` must be a call in
+  // flight.
   char* BeginReply(uint32_t id, size_t payload_size);
   void SendStatus(uint32_t id, const Status& status);
   void SendData(uint32_t id, uint8_t flags, std::string_view data);
-  // It has ended.
+  // Removes a call whose handler has ended.
   void Remove(uint32_t id);
 
  private:
@@ -59,7 +60,7 @@ class ServerConnection final : private ConnectionHandler {
 
   void OnRequest(const MessageHeader& header, std::string_view data);
   void OnData(const MessageHeader& header, std::string_view data);
-  // Null: there is none, or only its handler that has not ended.
+  // Returns null if there is no such call, or it is already answered.
   ServerCall* Unanswered(uint32_t id);
   Status StartCall(const MessageHeader& header, const RequestView& request);
   void Prepare(ServerCall& call, const RequestView& request);
@@ -70,10 +71,10 @@ class ServerConnection final : private ConnectionHandler {
   const std::shared_ptr<const HandshakenPeer> peer_;  // null: no handshaker
   Connection connection_;
   ReadGate gate_;
-  StreamMap<ServerCall*> calls_;  // whose handlers run
+  StreamMap<ServerCall*> calls_;  // calls whose handlers run
   std::list<ServerConnection>::iterator position_;
   bool draining_ = false;
-  bool holds_gate_ = false;  // the client takes no replies
+  bool holds_gate_ = false;  // because the client does not read its replies
 };
 
 }  // namespace ttrpc

@@ -23,7 +23,7 @@ struct ServerCore::Handshaking {
           core.Bury(position);
         }) {}
   std::list<Handshaking>::iterator position;
-  bool buried = false;  // too late, whatever it finds
+  bool buried = false;  // the result is ignored
   Timer timer;
   TaskGroup task;
 };
@@ -43,7 +43,8 @@ Status ServerCore::Register(ServiceDescription service) {
   const auto [entry, is_new] =
       services_.try_emplace(service.name, Service{service.implementation, {}});
   if (!is_new)
-    return {StatusCode::kAlreadyExists, "service " + std::string(service.name) + " is registered"};
+    return {StatusCode::kAlreadyExists,
+            "service " + std::string(service.name) + " is already registered"};
   for (const Method& method : service.methods)
     entry->second.methods.try_emplace(method.name, service.name, method);
   return {};
@@ -78,9 +79,9 @@ void ServerCore::StartListening(std::unique_ptr<Listening> listening) {
   AcceptorCallbacks callbacks;
   callbacks.accepted = [this](UniqueFd socket) { Accept(std::move(socket)); };
   callbacks.paused = [this](int error_number) {
-    Trouble(error_number == 0 ? Status(StatusCode::kUnknown, "accepting again")
+    Trouble(error_number == 0 ? Status(StatusCode::kUnknown, "accepting connections again")
                               : Status(StatusCode::kResourceExhausted,
-                                       "cannot accept, connections wait: " +
+                                       "cannot accept connections: " +
                                            std::generic_category().message(error_number)));
   };
   const int fd = listening->made ? listening->made->fd() : listening->given.get();
@@ -164,7 +165,7 @@ void ServerCore::Reap() {
   dead_connections_.clear();
   if (!closed_ || !done_ || connections() > 0 || !tasks_.empty()) return;
   give_up_.Stop();
-  // May destroy this.
+  // `done` may destroy this.
   const auto done = std::exchange(done_, nullptr);
   done();
 }
@@ -175,7 +176,7 @@ void ServerCore::Shutdown(std::chrono::nanoseconds timeout, std::function<void()
   listening_.clear();
   while (!handshakes_.empty()) Bury(handshakes_.begin());
   for (auto next = connections_.begin(); next != connections_.end();) {
-    // It may leave the list.
+    // Drain() may remove the connection from the list.
     ServerConnection& connection = *next++;
     connection.Drain();
   }
@@ -187,7 +188,7 @@ void ServerCore::Close() {
   closed_ = true;
   listening_.clear();
   while (!handshakes_.empty()) Bury(handshakes_.begin());
-  // Before the connections, which would tell the handlers.
+  // First, because closing the connections would cancel the handlers' contexts.
   tasks_.Clear();
   while (!connections_.empty()) {
     connections_.front().Close();

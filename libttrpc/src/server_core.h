@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServerCore: what a server is made of: services, listening sockets, connections, and the tasks of
-// its handlers. On the loop's thread.
+// ServerCore: the state of a server: services, listening sockets, connections, and the tasks of the
+// handlers. Use it on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -53,19 +53,19 @@ class ServerCore {
   const ServerOptions& options() const { return options_; }
   size_t connections() const { return connections_.size() + handshakes_.size(); }
   size_t calls() const;
-  // For the request at hand.
+  // Buffer for the request that is being parsed.
   RequestView& request_buffer() { return request_; }
 
-  // Runs the handler, in part before it returns: `request` is good until then.
+  // Runs the handler until it first waits or ends. `request` is valid until then.
   void RunUnary(std::unique_ptr<ServerCall> call, Method::Unary handler, void* service,
                 std::string_view request);
   void RunStream(std::unique_ptr<ServerStream> stream, Method::Stream handler, void* service);
 
-  // Its call is about to be gone.
+  // Notes that a call is being destroyed.
   void OnHandlerEnded() {
     if (closed_) ReapSoon();
   }
-  // A connection is closed: destroys it once this wake-up's callbacks have returned.
+  // Destroys a closed connection once the callbacks of this wake-up have returned.
   void Bury(ServerConnection& connection);
 
  private:
@@ -84,7 +84,7 @@ class ServerCore {
   const ServerOptions options_;
   std::unordered_map<std::string_view, Service> services_;
   RequestView request_;
-  bool closed_ = false;  // takes no more connections
+  bool closed_ = false;  // accepts no new connections
   std::function<void()> done_;
   std::list<std::unique_ptr<Listening>> listening_;
   std::list<Handshaking> handshakes_, dead_handshakes_;

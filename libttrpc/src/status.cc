@@ -63,7 +63,7 @@ std::string Status::ToString() const {
 }
 
 Status status_internal::OkIsNoError() {
-  return {StatusCode::kInternal, "ttrpc: an OK status is no error"};
+  return {StatusCode::kInternal, "ttrpc: an OK status is not an error"};
 }
 
 std::ostream& operator<<(std::ostream& out, const Status& status) {
@@ -91,7 +91,7 @@ StatusCode CodeOfErrno(int error_number) {
 
 Status ErrnoStatus(int error_number, std::string_view what) {
   std::string message(what);
-  // generic_category().message() is thread-safe where strerror() is not.
+  // generic_category().message() is thread-safe; strerror() is not.
   message.append(": ").append(std::generic_category().message(error_number));
   return {CodeOfErrno(error_number), std::move(message)};
 }

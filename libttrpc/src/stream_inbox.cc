@@ -7,9 +7,9 @@
 namespace ttrpc {
 
 namespace {
-// As long as Go's client and server wait for a stream.
+// Go's client and server wait just as long for a stream.
 constexpr auto kPatience = std::chrono::seconds(1);
-// What a message costs beside its bytes: one of none is kept, too, and could be sent without end.
+// Each message costs more than its bytes, so that empty messages cannot be queued without limit.
 constexpr size_t kMessageCost = sizeof(std::string);
 
 size_t CostOf(const std::string& message) { return message.size() + kMessageCost; }
@@ -72,7 +72,7 @@ void StreamInbox::Push(std::string message) {
   waiter_.Wake();
   if (holds_ || !Overfull()) return;
   holds_ = true;
-  // The gate may look any moment, on account of another stream: that does not count yet.
+  // Another stream may make the gate check at any moment. That check must not fail this stream.
   taken_ = true;
   gate_->overfull_.InsertBefore(this);
   gate_->Hold();
@@ -86,7 +86,7 @@ void StreamInbox::End(Status status) {
   }
   waiter_.Wake();
   LeaveGate();
-  // What is left can only become less.
+  // Without a gate, the queue can only become shorter.
   if (gate_ != nullptr) std::exchange(gate_, nullptr)->Give(bytes_);
 }
 

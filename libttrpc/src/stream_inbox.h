@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StreamInbox: what was received of one stream and not yet taken, and how receiving ended.
-// ReadGate: whether a connection is read. A stream that nobody reads holds up the others of its
-// connection for two seconds at most, then it fails. On the loop's thread.
+// StreamInbox: the messages of a stream that were received and not yet taken, and how receiving
+// ended. ReadGate: decides whether a connection is read. A stream that nobody reads delays the
+// others on its connection for at most two seconds, then it fails. Use them on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -21,14 +21,14 @@ class StreamInbox;
 
 class ReadGate {
  public:
-  // `connection` is not used before Hold(); both must outlive it. `stream_buffer`: bytes that a
-  // stream may keep before the connection waits for it.
+  // `connection` is not used before Hold(). It and `loop` must outlive the gate. A stream may
+  // buffer `stream_buffer` bytes before the connection waits for it.
   ReadGate(IoLoop& loop, Connection& connection, size_t stream_buffer);
   ReadGate(const ReadGate&) = delete;
   ReadGate& operator=(const ReadGate&) = delete;
 
-  // The connection is read while nobody holds it. For reasons other than streams, which hold it by
-  // themselves.
+  // Stops and resumes reading. The connection is read while there are no holds. Streams hold the
+  // gate by themselves; these functions are for other reasons.
   void Hold();
   void Release();
 
@@ -37,11 +37,12 @@ class ReadGate {
 
   void Look();
   void Keep(size_t bytes) { kept_ += bytes; }
-  // Made room for all: those that were only too much together may be so no more.
+  // Frees buffer space, and releases streams that only waited because all streams together had too
+  // much.
   void Give(size_t bytes);
   bool overfull() const { return kept_ > kStreamBuffers * stream_buffer_; }
 
-  // How many full streams' worth all streams of a connection may keep together.
+  // All streams of a connection together may buffer this many times stream_buffer_.
   static constexpr size_t kStreamBuffers = 4;
 
   Connection& connection_;
@@ -54,8 +55,8 @@ class ReadGate {
 
 class StreamInbox : private RingNode {
  public:
-  // What is to be done when it has been full for too long: its owner ends the stream, and calls
-  // End() with the status. It must not destroy the inbox from there.
+  // The owner ends a stream that was full for too long, and calls End() with the status. It must
+  // not destroy the inbox in this call.
   class Owner {
    public:
     virtual void OnStreamBufferFull() = 0;
@@ -64,23 +65,23 @@ class StreamInbox : private RingNode {
     ~Owner() = default;
   };
 
-  // `owner` must outlive it, and it must outlive the coroutine that waits in Next().
+  // `owner` must outlive the inbox, and the inbox must outlive a coroutine that waits in Next().
   StreamInbox(IoLoop& loop, Owner& owner);
   ~StreamInbox();
 
-  // Before the first message. `gate` must stay there until End(), or until this is destroyed.
+  // Call this before the first message. `gate` must be valid until End() or the destructor.
   void Attach(ReadGate& gate) { gate_ = &gate; }
   void Push(std::string message);
-  // Nothing more will come: OK, the other side has closed. The first one counts. What was received
-  // before can still be taken.
+  // Ends receiving; OK means that the other side has closed. Only the first status counts. Messages
+  // that were received before can still be taken.
   void End(Status status);
 
   bool ended() const { return ended_; }
   bool empty() const { return messages_.empty(); }
-  // How it ended; OK as long as it has not.
+  // Returns how receiving ended, or OK if it has not.
   const Status& status() const { return status_; }
 
-  // co_await inbox.Next(): the next message, or none at the end. One at a time.
+  // `co_await inbox.Next()` returns the next message, or none at the end. One waiter at a time.
   auto Next() {
     class Awaiter {
      public:
@@ -106,11 +107,11 @@ class StreamInbox : private RingNode {
   ReadGate* gate_ = nullptr;
   Owner& owner_;
   MessageQueue messages_;
-  size_t bytes_ = 0;  // with what it costs to keep them
+  size_t bytes_ = 0;  // including the overhead of each message
   Status status_;
   bool ended_ = false;
-  bool holds_ = false;  // the gate
-  bool taken_ = false;  // something, since the gate looked last; or it has not looked
+  bool holds_ = false;  // holds the gate
+  bool taken_ = false;  // a message was taken since the gate's last check, if any
   Waiter waiter_;
 };
 

@@ -27,7 +27,7 @@ void TaskGroup::Spawn(Task<void> task) {
 }
 
 void TaskGroup::Clear() {
-  // Each leaves the list as it is destroyed, and may take others along.
+  // Each task leaves the list when it is destroyed, and may destroy others.
   while (first_ != nullptr) {
     std::coroutine_handle<task_internal::Promise<void>>::from_promise(*first_).destroy();
   }

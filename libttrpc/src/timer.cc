@@ -13,16 +13,16 @@ void Timer::Start(std::chrono::nanoseconds delay) {
     event_.reset(event_new(
         loop_.base(), -1, 0,
         [](evutil_socket_t, short, void* self) {
-          // A copy, since the callback may destroy the timer.
+          // A copy is called, because the callback may destroy the timer.
           const auto callback = static_cast<Timer*>(self)->callback_;
           callback();
         },
         this));
   }
-  // event_add() counts from the loop's cached time, which is as old as whatever ran in this wake-up
-  // before: without this, a short delay could be over at once.
+  // event_add() counts from the loop's cached time, which may be old by now. Without this update, a
+  // short delay could be over at once.
   event_base_update_cache_time(loop_.base());
-  // Upwards, for the same reason.
+  // Rounded up for the same reason.
   const auto micros =
       std::chrono::ceil<std::chrono::microseconds>(std::max(delay, std::chrono::nanoseconds(0)))
           .count();

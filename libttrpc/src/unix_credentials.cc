@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads what the kernel recorded about the other side of a Unix socket. A credential is whole or
-// there is none: every way out but the last is an error.
+// Reads what the kernel recorded about the other side of a Unix socket. Credentials are complete or
+// missing: every exit but the last is an error.
 #include "ttrpc/unix_credentials.h"
 
 #include <fcntl.h>
@@ -24,9 +24,9 @@
 namespace ttrpc {
 namespace {
 
-// Covers nearly every user without a second call.
+// Nearly every user has fewer groups, so that one call is enough.
 constexpr size_t kUsualGroups = 32;
-// The kernel's default for both, DEFAULT_OVERFLOWUID.
+// The kernel's default for both ids, DEFAULT_OVERFLOWUID.
 constexpr uint32_t kDefaultOverflowId = 65534;
 
 Status Unauthenticated(std::string_view what) {
@@ -37,8 +37,7 @@ Status UnauthenticatedErrno(int error_number, std::string_view option) {
   return Unauthenticated(ErrnoStatus(error_number, option).message());
 }
 
-// A listening socket carries our own credentials in the place of a peer's: it must never pass for
-// a connection.
+// A listening socket reports this process's own credentials, and must never pass for a connection.
 Status CheckConnection(int socket) {
   int listening = 1;
   socklen_t length = sizeof(listening);
@@ -55,23 +54,23 @@ Status ReadIds(int socket, UnixCredentials* credentials) {
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ids, &length) != 0) {
     return UnauthenticatedErrno(errno, "SO_PEERCRED");
   }
-  if (length != sizeof(ids)) return Unauthenticated("SO_PEERCRED gave too little");
-  // So it answers for a socket that is not connected, or not of the Unix family.
-  if (ids.uid == static_cast<uid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no uid");
-  if (ids.gid == static_cast<gid_t>(-1)) return Unauthenticated("SO_PEERCRED gave no gid");
+  if (length != sizeof(ids)) return Unauthenticated("SO_PEERCRED returned too few bytes");
+  // The kernel returns -1 for a socket that is not connected or is not a Unix socket.
+  if (ids.uid == static_cast<uid_t>(-1)) return Unauthenticated("SO_PEERCRED returned no uid");
+  if (ids.gid == static_cast<gid_t>(-1)) return Unauthenticated("SO_PEERCRED returned no gid");
   credentials->pid = ids.pid;
   credentials->uid = ids.uid;
   credentials->gid = ids.gid;
   return {};
 }
 
-// Asks for the groups into `size` places. True: `*size` of them were given. False: it failed; with
-// errno ERANGE `*size` is how many there are.
+// Reads the groups into `*size` entries, sets `*size` to their number and returns true. On failure
+// returns false; with errno ERANGE, `*size` is the number of groups that there are.
 bool GetGroups(int socket, gid_t* groups, size_t* size) {
   auto length = static_cast<socklen_t>(*size * sizeof(gid_t));
   const bool done = ::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0;
   const size_t given = length / sizeof(gid_t);
-  if (done && given > *size) {  // never; the caller indexes by it
+  if (done && given > *size) {  // cannot happen; checked because the caller indexes by it
     errno = EOVERFLOW;
     return false;
   }
@@ -79,8 +78,8 @@ bool GetGroups(int socket, gid_t* groups, size_t* size) {
   return done;
 }
 
-// No pidfd is no failure: the pid is a label. ENOPROTOOPT: an old kernel; EINVAL or ESRCH: the peer
-// is gone; EMFILE: its descriptor would be one too many.
+// A missing pidfd is not an error, since the pid is a label. ENOPROTOOPT: old kernel; EINVAL or
+// ESRCH: the peer is gone; EMFILE: no descriptor is left.
 UniqueFd ReadPidfd(int socket) {
   int fd = -1;
   socklen_t length = sizeof(fd);
@@ -102,13 +101,13 @@ uint32_t ReadOverflowId(const char* path) {
 }  // namespace
 
 // The groups of a connected socket never change, so a second call with the size that the first one
-// named is enough.
+// returned is enough.
 Result<std::span<const gid_t>> ReadUnixGroups(int socket, std::vector<gid_t>* buffer, size_t most) {
   if (buffer->size() < kUsualGroups) buffer->resize(kUsualGroups);
   size_t size = std::min(buffer->size(), most);
   if (GetGroups(socket, buffer->data(), &size)) return std::span<const gid_t>(buffer->data(), size);
   if (errno != ERANGE) return UnauthenticatedErrno(errno, "SO_PEERGROUPS");
-  if (size > kMaxUnixGroups) return Unauthenticated("SO_PEERGROUPS named too many groups");
+  if (size > kMaxUnixGroups) return Unauthenticated("SO_PEERGROUPS returned too many groups");
   if (size > most) {
     return Status(StatusCode::kResourceExhausted,
                   "the peer has " + std::to_string(size) + " supplementary groups");

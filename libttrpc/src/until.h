@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// co_await Until(waiter): until it is woken. On the loop's thread.
+// `co_await Until(waiter)` waits until the waiter is woken. Use it on the loop's thread.
 #pragma once
 
 #include <coroutine>
@@ -11,7 +11,7 @@ namespace ttrpc {
 
 class Until {
  public:
-  // `waiter` must outlive it, and nobody else may wait for it.
+  // `waiter` must outlive this object, and no other coroutine may wait for it.
   explicit Until(Waiter& waiter) : waiter_(waiter) {}
   ~Until() { waiter_.Cancel(); }
   bool await_ready() const noexcept { return false; }

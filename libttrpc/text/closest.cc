@@ -4,15 +4,18 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "text/escape.h"
+
 namespace text {
 namespace {
 
-// Words that are longer are not compared: the table grows with the square of their length.
+// Longer words are not compared, because the table grows with the square of their length.
 constexpr size_t kMostLetters = 64;
 
-// How many changes lead from one word to the other (the restricted Damerau-Levenshtein distance).
+// Returns the restricted Damerau-Levenshtein distance of two words: the number of changes that lead
+// from one to the other.
 size_t Changes(std::string_view from, std::string_view to) {
-  // Row i, column j: from the first i letters of `from` to the first j of `to`.
+  // changes[i][j] is the distance of the first i letters of `from` and the first j letters of `to`.
   std::vector<std::vector<size_t>> changes(from.size() + 1, std::vector<size_t>(to.size() + 1));
   for (size_t i = 0; i <= from.size(); ++i) changes[i][0] = i;
   for (size_t j = 0; j <= to.size(); ++j) changes[0][j] = j;
@@ -31,18 +34,24 @@ size_t Changes(std::string_view from, std::string_view to) {
 
 std::string Closest(std::string_view typed, const std::vector<std::string>& words) {
   std::string closest;
-  // A third of the letters may be wrong, and one of a short word.
+  // A third of the letters may be wrong; in a short word, one letter.
   size_t most = std::max<size_t>(1, typed.size() / 3);
   if (typed.size() > kMostLetters) return closest;
   for (const std::string& word : words) {
     if (word.size() > kMostLetters) continue;
     const size_t changes = Changes(typed, word);
-    // Of two that are as close, the first.
+    // The first of several words at the same distance wins.
     if (changes > most || (changes == most && !closest.empty())) continue;
     most = changes;
     closest = word;
   }
   return closest;
+}
+
+std::string DidYouMean(std::string_view typed, const std::vector<std::string>& words,
+                       const std::string& otherwise) {
+  const std::string closest = Closest(typed, words);
+  return closest.empty() ? otherwise : "did you mean " + Quote(closest) + "?";
 }
 
 }  // namespace text

@@ -7,7 +7,7 @@
 namespace text {
 namespace {
 
-constexpr size_t kMaxQuoted = 128;  // bytes: longer than any sensible address, short for a line
+constexpr size_t kMaxQuoted = 128;  // bytes: longer than any address, short enough for a line
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::string_view kEllipsis = "\xE2\x80\xA6";     // U+2026
@@ -15,13 +15,13 @@ constexpr std::string_view kEllipsis = "\xE2\x80\xA6";     // U+2026
 struct Character {
   uint32_t code_point = 0;
   size_t length = 1;   // bytes taken
-  bool valid = false;  // false: one byte that begins no character
+  bool valid = false;  // false: one byte that does not begin a character
 };
 
 bool IsContinuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U; }
 
-// The character at the front of `text`, which is not empty. Over-long forms, surrogates and what is
-// beyond U+10FFFF are not characters.
+// Decodes the first character of `text`, which must not be empty. Over-long forms, surrogates and
+// values above U+10FFFF are not characters.
 Character Decode(std::string_view text) {
   const auto lead = static_cast<uint8_t>(text[0]);
   if (lead < 0x80) return {lead, 1, true};
@@ -45,8 +45,8 @@ Character Decode(std::string_view text) {
   return {code_point, length, true};
 }
 
-// Controls (C0, DEL, C1: a terminal takes U+009B for an escape sequence), separators that some
-// viewers take for the end of a line, and marks that change the order in which text is shown.
+// Returns true for controls (C0, DEL and C1, since a terminal reads U+009B as an escape sequence),
+// separators that some viewers show as line breaks, and marks that change the text direction.
 bool MayDoHarm(uint32_t code_point) {
   return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F) || code_point == 0x061C ||
          code_point == 0x200E || code_point == 0x200F ||
@@ -61,11 +61,11 @@ void AppendHex(uint32_t value, int digits, std::string* out) {
   }
 }
 
-// How one kind of reader wants what must not reach it unchanged.
+// How an output format escapes what must not appear in it unchanged.
 struct Style {
   enum class NotUtf8 { kKept, kReplaced, kHex };
   bool quotes;                   // `"` and `\` are escaped
-  std::string_view short_forms;  // controls that a letter stands for
+  std::string_view short_forms;  // controls that are written as a letter
   bool escapes;                  // characters that MayDoHarm() are escaped
   bool short_hex;                // those are \xXX, not \u00XX
   NotUtf8 not_utf8;
@@ -104,16 +104,17 @@ void AppendNotUtf8(char byte, Style::NotUtf8 how, std::string* out) {
   }
 }
 
-// As much of `value` as fits into `limit` bytes without cutting a character in two.
+// Returns the longest part of `value` that fits into `limit` bytes without splitting a character.
 std::string_view Cut(std::string_view value, size_t limit) {
   if (value.size() <= limit) return value;
   size_t end = limit;
-  // A character has at most three continuation bytes; more is not UTF-8 and may be cut anywhere.
+  // A character has at most three continuation bytes. Text with more is not UTF-8 and may be split
+  // anywhere.
   for (int i = 0; i < 3 && end > 0 && IsContinuation(value[end]); ++i) --end;
   return value.substr(0, end);
 }
 
-// Most of what is written is plain: taken in whole runs.
+// Plain bytes need no escape. Most text is plain and is copied in whole runs.
 bool IsPlain(char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';  // char may be signed
 }
@@ -183,7 +184,7 @@ size_t JsonStringBound(std::string_view value, size_t limit) {
 }
 
 size_t JsonStringSize(std::string_view value, size_t limit) {
-  // Most values are plain and short: nothing is escaped or cut.
+  // Fast path: most values are plain and short, so nothing is escaped or cut.
   if (value.size() <= limit && std::all_of(value.begin(), value.end(), IsPlain))
     return value.size() + 2;
   std::string quoted;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Escapes text that somebody else chose, for a configuration, a log, a JSON value or a terminal. No
-// control character survives, except in AppendUtf8(), so that a value cannot break a line, forge
-// one or control the reader's terminal. These functions are pure; any thread may call them.
+// Escapes text from untrusted sources for a configuration, a log, a JSON value or a terminal.
+// Except in AppendUtf8(), no control character survives, so that a value cannot break or forge a
+// line or control the reader's terminal. These functions are pure; any thread may call them.
 #pragma once
 
 #include <cstddef>
@@ -11,35 +11,36 @@
 
 namespace text {
 
-// As a basic string of TOML, which reads back the same.
+// Returns a TOML basic string that reads back as `value`.
 std::string Quote(std::string_view value);
-// The same for messages: a long value is cut, between characters, and ends in `…`.
+// Like Quote(), for messages: a long value is cut between characters and ends in `…`.
 std::string QuoteShort(std::string_view value);
-// As in a quoted string, but without the quotes, and with `"` and `\` as they are.
+// Escapes like Quote(), without the quotes, and leaves `"` and `\` unchanged.
 std::string OneLine(std::string_view value);
 
-// As a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
+// Returns a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 std::string JsonQuoted(std::string_view value);
-// The same, appended. A value of more than `limit` bytes is cut before the character that would go
-// beyond it, and ends in `…`.
+// Appends the result of JsonQuoted(). A value of more than `limit` bytes is cut before the
+// character that would exceed the limit, and ends in `…`.
 void AppendJsonString(std::string_view value, size_t limit, std::string* out);
-// The most bytes that AppendJsonString() appends.
+// Returns an upper bound of the bytes that AppendJsonString() appends.
 size_t JsonStringBound(std::string_view value, size_t limit);
-// How many bytes AppendJsonString() appends.
+// Returns the exact number of bytes that AppendJsonString() appends.
 size_t JsonStringSize(std::string_view value, size_t limit);
 
-// Appends the value itself, as UTF-8, for an output that takes any text. Bytes that are not UTF-8
-// become U+FFFD. A long value is cut as above.
+// Appends the value as UTF-8 without escapes, for an output that accepts any text. Bytes that are
+// not UTF-8 become U+FFFD. Cuts like AppendJsonString().
 void AppendUtf8(std::string_view value, size_t limit, std::string* out);
 
-// For people who read a log: control characters as \n, \t, …, \u00XX, and bytes that are not UTF-8
-// as \xXX. Cut as above. A backslash stays as it is: the aim is that lines hold, not that values
-// can be read back.
+// Appends the value for readers of a log: control characters as \n, \t, …, \u00XX, and bytes that
+// are not UTF-8 as \xXX. Cuts like AppendJsonString(). A backslash is left unchanged: lines must
+// stay intact, but values need not be readable back.
 void AppendPlainText(std::string_view value, size_t limit, std::string* out);
 
-// For a line on a terminal: control characters, and bytes that are not UTF-8, as \xXX or \uXXXX.
+// Escapes a line for a terminal: control characters, and bytes that are not UTF-8, become \xXX or
+// \uXXXX.
 std::string Printable(std::string_view value);
-// The same for text of several lines: each but the first is indented.
+// Like Printable(), for several lines. Each line but the first is indented.
 std::string PrintableLines(std::string_view value);
 
 }  // namespace text

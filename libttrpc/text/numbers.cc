@@ -16,7 +16,8 @@ using ttrpc::StatusCode;
 
 Status Invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 
-// One `1.5s` off the front; none if there is none there, or it is too long.
+// Removes one part such as `1.5s` from the front of `text`. Returns none if there is none or it is
+// too long.
 std::optional<nanoseconds> TakePart(std::string_view* text) {
   uint64_t whole = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), whole);
@@ -28,7 +29,7 @@ std::optional<nanoseconds> TakePart(std::string_view* text) {
     if (fraction.empty()) return std::nullopt;
     text->remove_prefix(1 + fraction.size());
   }
-  // Smaller units come first, so that ms is tried before m.
+  // Smaller units come first, so that "ms" is tried before "m".
   for (const Unit& unit : kTimeUnits) {
     if (!text->starts_with(unit.name)) continue;
     text->remove_prefix(unit.name.size());
@@ -76,19 +77,19 @@ Result<nanoseconds> ParseDuration(std::string_view text) {
   std::string_view rest = text;
   do {
     const std::optional<nanoseconds> part = TakePart(&rest);
-    if (!part) return Invalid("expected a duration such as 250ms, 2s or 1m30s, at most 8760h");
+    if (!part) return Invalid("not a duration; use one such as 250ms, 2s or 1m30s, at most 8760h");
     sum += *part;
-    if (sum > kMaxDuration) return Invalid("expected a duration of at most 8760h");
+    if (sum > kMaxDuration) return Invalid("longer than 8760h; use a shorter duration");
   } while (!rest.empty());
-  if (sum == nanoseconds(0)) return Invalid("expected a duration that is longer than nothing");
+  if (sum == nanoseconds(0)) return Invalid("zero; use a longer duration");
   return sum;
 }
 
 Result<uint32_t> ParseSize(std::string_view text, uint32_t longest) {
   const auto size = ParseQuantity(text, std::span(kSizeUnits).first(3));
-  if (!size) return Invalid("expected a number of bytes such as 65536, 64KiB or 4MiB");
+  if (!size) return Invalid("not a size; use a number of bytes such as 65536, 64KiB or 4MiB");
   if (*size == 0 || *size > longest) {
-    return Invalid("expected from 1 to " + std::to_string(longest) + " bytes");
+    return Invalid("out of range; use 1 to " + std::to_string(longest) + " bytes");
   }
   return static_cast<uint32_t>(*size);
 }
@@ -101,7 +102,7 @@ void AppendNumber(uint64_t number, std::string* out) {
 
 void AppendTime(std::chrono::system_clock::time_point time, std::string* out) {
   namespace chrono = std::chrono;
-  // Not gmtime_r(), which takes the C library's lock on time zones for each line.
+  // gmtime_r() is avoided because it takes the C library's time zone lock for each line.
   const auto day = chrono::floor<chrono::days>(time);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss clock(chrono::floor<chrono::microseconds>(time - day));

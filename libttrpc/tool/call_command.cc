@@ -28,10 +28,11 @@ namespace {
 
 using google::protobuf::MethodDescriptor;
 
-// Tells a server that cannot be reached from one that went away.
+// Notes that a connection was made, to distinguish a server that cannot be reached from one that
+// closed the connection.
 class NoteConnected final : public Handshaker {
  public:
-  // `connected` must outlive it.
+  // `connected` must outlive the handshaker.
   explicit NoteConnected(bool* connected) : connected_(connected) {}
 
   Task<Result<Handshaken>> Handshake(IoLoop&, UniqueFd socket) override {
@@ -46,7 +47,7 @@ class NoteConnected final : public Handshaker {
 
 class Caller {
  public:
-  // All must outlive it. `descriptor`: null with --raw.
+  // All arguments must outlive the Caller. `descriptor` is null with --raw.
   Caller(EventLoop& loop, const Options& options, const Schema* schema,
          const MethodDescriptor* descriptor)
       : loop_(loop),
@@ -58,7 +59,7 @@ class Caller {
             descriptor == nullptr ? options.raw_server_streams : descriptor->server_streaming()),
         codec_(schema == nullptr ? nullptr : &schema->pool(), options.style) {}
 
-  // Gives the exit status.
+  // Returns the exit status.
   Task<int> Run();
 
  private:
@@ -69,7 +70,7 @@ class Caller {
   Task<Status> CallStream(Context& context, std::optional<std::string> request, Requests& requests);
   Task<void> SendAll(Context& context, RawClientStream& stream, Requests& requests);
   Status Print(const std::string& reply);
-  // Something of our own, rather than the call, has failed: that decides the exit status.
+  // Notes a failure of the program itself rather than of the call. It decides the exit status.
   Status Fail(int exit_status, Status why);
   Status Explained(const Status& status) const;
   int Report(const Status& ended);
@@ -79,9 +80,9 @@ class Caller {
   const MethodDescriptor* descriptor_;
   MethodInfo method_;
   JsonCodec codec_;
-  bool connected_ = false;
-  bool answered_ = false;           // by a reply; not by a status alone
-  std::optional<int> exit_status_;  // of Fail()
+  bool connected_ = false;          // connected to the server
+  bool answered_ = false;           // by a reply; a status alone does not count
+  std::optional<int> exit_status_;  // set by Fail()
   Status failure_;
   std::unique_ptr<Client> client_;
 };
@@ -99,7 +100,7 @@ Task<int> Caller::Run() {
   Context context;
   Prepare(&context);
   Status status;
-  // Not by `?:`, in which g++ 12 destroys what a co_await gives.
+  // An `if`, because g++ 12 destroys the result of a co_await inside `?:`.
   if (method_.unary()) {
     status = co_await CallUnary(context, std::move(*request));
   } else {
@@ -152,7 +153,7 @@ Task<Status> Caller::CallStream(Context& context, std::optional<std::string> req
   while (const std::optional<std::string> reply = co_await stream->Receive()) {
     if (Status status = Print(*reply); !status.ok()) co_return status;
   }
-  // The call is over, whatever there may still be to read.
+  // The call has ended, so the rest of the input does not matter.
   sender.Clear();
   const Result<std::string> reply = co_await stream->Finish();
   if (!reply) co_return reply.error();
@@ -168,7 +169,7 @@ Task<void> Caller::SendAll(Context& context, RawClientStream& stream, Requests& 
     }
     if (!*request) break;
     const Status sent = co_await stream.Send(std::move(**request));
-    // One that is too long ends nothing by itself.
+    // A message that is too long does not end the stream by itself.
     if (!sent.ok() && stream.status().ok()) context.Cancel(sent);
     if (!sent.ok()) co_return;
   }
@@ -197,7 +198,7 @@ Status Caller::Fail(int exit_status, Status why) {
   return why;
 }
 
-// A server says nothing to a user whom it does not admit.
+// A server closes the connection without a word if it does not admit the user.
 Status Caller::Explained(const Status& status) const {
   const bool lost = status == Status(StatusCode::kUnavailable, "ttrpc: closed");
   if (!lost || answered_ || client_ == nullptr || !client_->closed()) return status;
@@ -219,7 +220,7 @@ int Caller::Report(const Status& ended) {
   } else if (!status.ok()) {
     text = options_.status_as_json ? StatusAsJson(status, &codec_) : StatusAsText(status, &codec_);
   }
-  // Whoever is not told in words has the exit status.
+  // If standard error cannot be written, the exit status still reports the outcome.
   (void)Write(STDERR_FILENO, text);
   return exit_status;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `ttrpc call`: one call, from what -d says to what is printed.
+// `ttrpc call`: makes one call with the input of -d and prints the replies.
 #pragma once
 
 #include "options.h"
@@ -8,7 +8,7 @@
 
 namespace ttrpc::tool {
 
-// `schema` is null with --raw. Gives the exit status.
+// `schema` is null with --raw. Returns the exit status.
 int RunCall(const Options& options, const Schema* schema);
 
 }  // namespace ttrpc::tool

@@ -5,8 +5,12 @@
 #include <vector>
 
 #include "method_name.h"
+#include "text/escape.h"
 
 namespace ttrpc::tool {
+
+using text::QuoteShort;
+
 namespace {
 
 using google::protobuf::DebugStringOptions;
@@ -21,7 +25,7 @@ std::string Definition(const Descriptor& descriptor) {
   return descriptor.DebugStringWithOptions(options);
 }
 
-// Empty: there is none of that name.
+// Returns an empty string if nothing has that name.
 std::string DefinitionOf(const DescriptorPool& pool, const std::string& name) {
   if (const auto* service = pool.FindServiceByName(name)) return Definition(*service);
   if (const auto* method = pool.FindMethodByName(name)) return Definition(*method);
@@ -82,9 +86,11 @@ Result<std::string> Describe(const Schema& schema, std::string_view symbol) {
     name = method->service + "." + method->method;
   }
   std::string text = DefinitionOf(schema.pool(), name);
-  // Known to every schema, whether it imports them or not.
+  // Protobuf's own types are known even if the schema does not import them.
   if (text.empty()) text = DefinitionOf(*DescriptorPool::generated_pool(), name);
-  if (text.empty()) return Status(StatusCode::kNotFound, "nothing is called " + name);
+  if (text.empty())
+    return Status(StatusCode::kNotFound, "the schema does not define " + QuoteShort(name) +
+                                             "; list its services with ttrpc list");
   return text;
 }
 

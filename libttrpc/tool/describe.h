@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `ttrpc list` and `ttrpc describe` print. No I/O; any thread.
+// The output of `ttrpc list` and `ttrpc describe`. No I/O; any thread.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -13,17 +13,18 @@
 
 namespace ttrpc::tool {
 
-// `unary`, `client streaming`, `server streaming` or `bidirectional streaming`.
+// Returns `unary`, `client streaming`, `server streaming` or `bidirectional streaming`.
 std::string_view KindOf(const google::protobuf::MethodDescriptor& method);
 
-// The services, a line for each.
+// Returns the names of all services, one per line.
 std::string ListServices(const Schema& schema);
-// The methods of one, a line for each: `package.Service/Method`, spaces, its kind.
+// Returns the methods of a service, one per line: `package.Service/Method`, spaces, its kind.
+// Returns NOT_FOUND if there is no such service.
 Result<std::string> ListMethods(const Schema& schema, std::string_view service);
 
-// Definitions as a .proto file has them, with the comments if the schema has any. `symbol`: a
-// service, method, message, enum, enum value, field, oneof or extension; empty: all services.
-// NOT_FOUND: there is none of that name.
+// Returns definitions in .proto syntax, with comments if the schema has any. `symbol` names a
+// service, method, message, enum, enum value, field, oneof or extension; an empty symbol stands for
+// all services. Returns NOT_FOUND if nothing has that name.
 Result<std::string> Describe(const Schema& schema, std::string_view symbol);
 
 }  // namespace ttrpc::tool

@@ -16,15 +16,16 @@ namespace {
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptorProto;
 
-// Files by name, from any number of sets.
+// Files by name, from any number of descriptor sets.
 class Database final : public google::protobuf::DescriptorDatabase {
  public:
-  // Gives what is wrong with the set, empty if nothing is.
+  // Returns what is wrong with the set, or an empty string.
   std::string AddSet(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) return path + ": " + std::strerror(errno);
+    if (!in) return path + ": error: " + std::strerror(errno);
     google::protobuf::FileDescriptorSet set;
-    if (!set.ParseFromIstream(&in)) return path + ": is no descriptor set (protoc -o writes one)";
+    if (!set.ParseFromIstream(&in))
+      return path + ": error: not a descriptor set; write one with protoc -o";
     for (FileDescriptorProto& file : *set.mutable_file()) {
       const auto there = files_.find(file.name());
       if (there == files_.end()) {
@@ -37,15 +38,15 @@ class Database final : public google::protobuf::DescriptorDatabase {
     return "";
   }
 
-  // Lines for each import that is in no set, nor one of protobuf's own files.
+  // Returns a line for each import that is neither in a set nor one of protobuf's own files.
   std::vector<std::string> Missing() const {
     std::vector<std::string> lines;
     for (const auto& [name, file] : files_) {
       for (const std::string& import : file.proto.dependency()) {
         if (files_.contains(import) || IsProtobufs(import)) continue;
         std::string line = file.set;
-        line.append(": ").append(name).append(" imports ").append(import);
-        line += ", which is in no descriptor set (protoc --include_imports adds it)";
+        line.append(": error: ").append(name).append(" imports ").append(import);
+        line += ", which is in no descriptor set; add it with protoc --include_imports";
         lines.push_back(std::move(line));
       }
     }
@@ -68,7 +69,7 @@ class Database final : public google::protobuf::DescriptorDatabase {
     if (own != nullptr) own->CopyTo(out);
     return own != nullptr;
   }
-  // All files are asked for by name, and before any symbol is.
+  // Look-ups by symbol are not needed, because all files are loaded by name first.
   bool FindFileContainingSymbol(const std::string&, FileDescriptorProto*) override { return false; }
   bool FindFileContainingExtension(const std::string&, int, FileDescriptorProto*) override {
     return false;
@@ -81,12 +82,13 @@ class Database final : public google::protobuf::DescriptorDatabase {
   };
 
   static std::string Differs(const std::string& path, const File& there) {
-    return path + ": " + there.proto.name() + " is not the one that is in " + there.set;
+    return path + ": error: " + there.proto.name() + " differs from the one in " + there.set +
+           "; give only one of them";
   }
   static bool IsProtobufs(const std::string& name) {
     return DescriptorPool::generated_pool()->FindFileByName(name) != nullptr;
   }
-  // One may have been written with comments and the other without.
+  // Comments are ignored, because one set may have been written with them and the other without.
   static bool Same(FileDescriptorProto a, FileDescriptorProto b) {
     a.clear_source_code_info();
     b.clear_source_code_info();
@@ -103,7 +105,7 @@ class Collector final : public DescriptorPool::ErrorCollector {
   void AddError(const std::string& file, const std::string& element,
                 const google::protobuf::Message*, ErrorLocation,
                 const std::string& message) override {
-    lines_->push_back(file + ": " + element + ": " + message);
+    lines_->push_back(file + ": error: " + element + ": " + message);
   }
 
  private:

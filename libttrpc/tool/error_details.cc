@@ -74,7 +74,7 @@ DescriptorPool* Build() {
   google::protobuf::io::Tokenizer tokenizer(&text, nullptr);
   google::protobuf::FileDescriptorProto file;
   google::protobuf::compiler::Parser().Parse(&tokenizer, &file);
-  // Not the name of the original: a schema may have that.
+  // The name differs from the original, because a schema may contain the original.
   file.set_name("ttrpc/error_details.proto");
   auto* pool = new DescriptorPool(DescriptorPool::generated_pool());
   pool->BuildFile(file);

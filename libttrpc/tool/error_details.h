@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The types that servers commonly put into a status' details: google.rpc's, which no ttrpc schema
-// imports, since nothing in it mentions them. Names and numbers alone, from their documentation.
+// The types of google.rpc that servers commonly put into the details of a status. ttrpc schemas do
+// not import them, because no message refers to them. Names and numbers are taken from their
+// documentation.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
 
 namespace ttrpc::tool {
 
-// Lives as long as the program.
+// Valid until the program ends.
 const google::protobuf::DescriptorPool& ErrorDetailTypes();
 
 }  // namespace ttrpc::tool

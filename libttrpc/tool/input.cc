@@ -28,18 +28,18 @@ class Text final : public Input {
   std::string text_;
 };
 
-// Regular files and the like are always ready, and no epoll takes them.
+// Regular files and the like are always ready, and epoll does not accept them.
 bool MayHaveToWait(int fd) {
   const UniqueFd probe(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
   return ::epoll_ctl(probe.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-// The descriptor stays as blocking as it is: its open file may be the terminal that we share with a
-// shell. It is read once each time it is ready.
+// The descriptor is not made non-blocking, because the open file may be a terminal that a shell
+// shares. It is read once each time it is ready.
 class File final : public Input {
  public:
-  // `owned` is empty if the descriptor is not ours to close.
+  // `owned` is empty if the descriptor must not be closed.
   File(EventLoop& loop, std::string name, int fd, UniqueFd owned)
       : name_(std::move(name)), owned_(std::move(owned)), fd_(fd), waiter_(loop.io()) {
     if (MayHaveToWait(fd)) event_.reset(::event_new(loop.base(), fd, EV_READ, &Ready, this));
@@ -88,7 +88,7 @@ class File final : public Input {
   UniqueFd owned_;
   int fd_;
   Waiter waiter_;
-  EventPtr event_;  // null: never to be waited for
+  EventPtr event_;  // null: reads never wait
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where requests are read from. Reading never holds up the loop: whoever types may take a while,
-// and replies are printed meanwhile. On the loop's thread.
+// The source of requests. Reading never blocks the loop: input from a terminal may take a while,
+// and replies are printed meanwhile. Use it on the loop's thread.
 #pragma once
 
 #include <memory>
@@ -17,12 +17,12 @@ class Input {
  public:
   virtual ~Input() = default;
 
-  // The next bytes as they come; empty: that was all. The input must outlive the task.
+  // Waits for the next bytes. Returns an empty string at the end. The input must outlive the task.
   virtual Task<Result<std::string>> Read() = 0;
 };
 
-// What -d was given: the text itself, the file of `@FILE`, or standard input: `-`, or `@`, `@-` as
-// other tools have it. `loop` must outlive it.
+// Opens what -d names: the text itself, a file for `@FILE`, or standard input for `-`, `@` or `@-`.
+// `loop` must outlive the input.
 Result<std::unique_ptr<Input>> OpenInput(EventLoop& loop, const std::string& data);
 
 }  // namespace ttrpc::tool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Invalid: the error of input that a tool cannot use. Any thread.
+// Invalid: makes the status for unusable input. Any thread.
 #pragma once
 
 #include <string>

@@ -29,8 +29,8 @@ using UtilStatus = google::protobuf::util::Status;
 
 constexpr std::string_view kPrefix = "type.googleapis.com";
 
-// What an Any holds may hold an Any, and so on: that deep they are looked into. Protobuf bounds how
-// deep messages are, but to it the contents of an Any are bytes.
+// An Any may contain another one, and so on. This is the depth to which they are decoded. Protobuf
+// limits the depth of messages, but treats the contents of an Any as bytes.
 constexpr int kDeepestAny = 16;
 
 std::string NameOf(const std::string& url) { return url.substr(url.rfind('/') + 1); }
@@ -38,9 +38,8 @@ std::string UrlOf(const std::string& name) { return std::string(kPrefix) + "/" +
 
 }  // namespace
 
-// Finds types by what comes after the last slash of their URL: containerd's, for one, often have
-// nothing before it. First in the schema's pool, then among protobuf's own, and
-// those of google.rpc.
+// Finds types by the part of their URL after the last slash, because containerd's URLs often have
+// nothing else. It searches the schema's pool, then protobuf's own types and those of google.rpc.
 class JsonCodec::Resolver final : public TypeResolver {
  public:
   explicit Resolver(const DescriptorPool* pool) {
@@ -56,7 +55,7 @@ class JsonCodec::Resolver final : public TypeResolver {
     return nullptr;
   }
 
-  // The URL's type is BytesValue, but its field is called `@value`.
+  // Shows the type of `url` as a BytesValue whose field is called `@value`.
   void Hide(const std::string& url) { hidden_.push_back(url); }
   void HideNothing() { hidden_.clear(); }
 
@@ -126,7 +125,7 @@ Result<std::string> JsonCodec::ToBytes(const Descriptor& type, std::string_view 
 Result<std::string> JsonCodec::ToJson(const Descriptor& type, const std::string& bytes) {
   const std::unique_ptr<Message> message(factory_.GetPrototype(&type)->New());
   if (!message->ParsePartialFromString(bytes)) {
-    return Invalid("is no message of type " + type.full_name());
+    return Invalid("not a message of type " + type.full_name());
   }
   resolver_->HideNothing();
   MakeAnysPrintable(message.get(), 0);
@@ -164,7 +163,7 @@ Result<std::string> JsonCodec::Print(const Message& message, const JsonPrintOpti
   return json;
 }
 
-// Whether there was any Any.
+// Returns true if the message contains an Any.
 bool JsonCodec::MakeAnysPrintable(Message* message, int depth) {
   if (message->GetDescriptor()->full_name() == Any::descriptor()->full_name()) {
     MakeAnyPrintable(message, depth);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JsonCodec: messages between their bytes and JSON, by descriptors alone. JSON is protobuf's own
-// mapping of it. No I/O; one thread.
+// JsonCodec: converts messages between bytes and JSON, using only descriptors. The JSON is
+// protobuf's own mapping. No I/O; one thread.
 #pragma once
 
 #include <google/protobuf/any.pb.h>
@@ -18,30 +18,30 @@
 namespace ttrpc::tool {
 
 struct JsonStyle {
-  bool proto_names = false;  // field_name rather than fieldName
-  bool defaults = false;     // fields, too, that have their default value
-  bool compact = false;      // a message is one line
+  bool proto_names = false;  // field_name instead of fieldName
+  bool defaults = false;     // include fields that have their default value
+  bool compact = false;      // each message on one line
 };
 
 class JsonCodec {
  public:
-  // `pool` must outlive it. Null: only protobuf's own types are known, and
-  // ErrorDetailTypes().
+  // `pool` must outlive the codec. If it is null, only protobuf's own types and ErrorDetailTypes()
+  // are known.
   JsonCodec(const google::protobuf::DescriptorPool* pool, JsonStyle style);
   ~JsonCodec();
   JsonCodec(const JsonCodec&) = delete;
   JsonCodec& operator=(const JsonCodec&) = delete;
 
-  // INVALID_ARGUMENT: it is no JSON, or none of this message.
+  // Returns INVALID_ARGUMENT if the text is not JSON or does not fit the type.
   Result<std::string> ToBytes(const google::protobuf::Descriptor& type, std::string_view json);
 
-  // INVALID_ARGUMENT: the bytes are no message of this type. JSON ends in a newline. An Any in it,
-  // whatever comes before the last slash of its URL, is decoded if its type is known; else its
-  // bytes stand, in base64, in its `@value`.
+  // Returns JSON that ends in a newline. An Any is decoded if its type is known, whatever precedes
+  // the last slash of its URL; otherwise its bytes are in `@value`, in base64. Returns
+  // INVALID_ARGUMENT if the bytes are not a message of this type.
   Result<std::string> ToJson(const google::protobuf::Descriptor& type, const std::string& bytes);
 
-  // The same of what an Any holds, on one line and without the newline. Never fails: what is not as
-  // its type would have it is shown as if the type were not known.
+  // Returns the contents of an Any as JSON on one line, without a newline. Never fails: contents
+  // that do not match their type are shown as if the type were unknown.
   std::string AnyToJson(const google::protobuf::Any& any);
 
  private:

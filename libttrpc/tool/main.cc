@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc: calls methods of ttrpc servers, and shows what a schema says of them. How it went is told
-// by the exit status: see man/ttrpc.1.
+// ttrpc: calls methods of ttrpc servers and shows the definitions in a schema. The exit status
+// reports the outcome; see man/ttrpc.1.
 #include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <sysexits.h>
@@ -21,8 +21,8 @@
 namespace ttrpc::tool {
 namespace {
 
-// A socket must not take the place of a standard stream that is closed. What takes it can neither
-// be read, as standard input, nor written: that is found out as it would be with a closed one.
+// Fills closed standard streams, so that no socket takes their place. Standard input becomes
+// unreadable and the others become unwritable, so that using them still fails.
 void FillStandardStreams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) != -1) continue;
@@ -65,7 +65,7 @@ int Run(const Options& options) {
 
 int Main(int argc, char** argv) {
   FillStandardStreams();
-  // What protobuf has to say comes as an error of the function that was called.
+  // Protobuf's messages are returned by the functions that are called, so its log is not needed.
   google::protobuf::SetLogHandler(nullptr);
   Options options;
   if (const auto status = ParseCommandLine(argc, argv, &options)) return *status;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A method's name as users write it. No I/O; any thread.
+// The name of a method as users write it. No I/O; any thread.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ struct MethodName {
   std::string method;
 };
 
-// `package.Service/Method`, `/package.Service/Method` or `package.Service.Method`.
-// INVALID_ARGUMENT: it is none of these.
+// Parses `package.Service/Method`, `/package.Service/Method` or `package.Service.Method`. Returns
+// INVALID_ARGUMENT for other text.
 Result<MethodName> ParseMethodName(std::string_view text);
 
 }  // namespace ttrpc::tool

@@ -23,21 +23,22 @@ using text::ParseSize;
 namespace {
 
 constexpr char kExitStatus[] =
-    "Exit status: 0 OK; 64 bad command line; 65 bad input or schema; 69 cannot connect; 74 output\n"
-    "cannot be written; 100 + N the call ended with status code N (107: PERMISSION_DENIED).";
+    "Exit status: 0 the call ended with OK; 64 wrong command line; 65 wrong schema or input;\n"
+    "69 no connection; 74 output cannot be written; 100 + N the call ended with status code N\n"
+    "(107: PERMISSION_DENIED).";
 
-// What CLI11 fills in before it is looked at.
+// The words of the command line as CLI11 stores them, before they are parsed further.
 struct Words {
   std::string address;
   std::string method;
-  std::string stream;
+  std::optional<std::string> stream;
   std::vector<std::string> metadata;
   std::optional<std::string> timeout;
   std::optional<std::string> connect_timeout;
   std::optional<std::string> message_size;
 };
 
-// Each option takes one value, and may be given again.
+// Adds an option that takes one value and may be repeated.
 void AddList(CLI::App* app, const std::string& name, std::vector<std::string>* values,
              const std::string& help) {
   app->add_option(name, *values, help)
@@ -47,59 +48,61 @@ void AddList(CLI::App* app, const std::string& name, std::vector<std::string>* v
 
 void AddSchemaOptions(CLI::App* app, SchemaSources* schema) {
   AddList(app, "--proto", &schema->protos,
-          "read this .proto file, and what it imports; repeatable");
+          "read this .proto file and its imports; may be repeated");
   AddList(app, "-I,--import-path", &schema->import_paths,
-          "look for .proto files in this folder (default: the current one); repeatable");
+          "look for .proto files in this directory (default: the current one); may be repeated");
   AddList(app, "--descriptor-set", &schema->descriptor_sets,
-          "read this descriptor set, as protoc -o writes it; repeatable");
+          "read this descriptor set, as written by protoc -o; may be repeated");
   app->get_option("--descriptor-set")
       ->excludes(app->get_option("--proto"))
       ->excludes(app->get_option("--import-path"));
 }
 
 CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
-  CLI::App* call = app->add_subcommand("call", "Call a method, print its replies as JSON.");
+  CLI::App* call = app->add_subcommand("call", "Call a method and print its replies as JSON.");
   call->footer(kExitStatus);
   call->add_option("ADDRESS", words->address,
                    "unix:///PATH, unix-abstract:NAME, vsock:CID:PORT or hvsock:///PATH:PORT")
       ->required();
   call->add_option("METHOD", words->method, "package.Service/Method")->required();
-  call->add_option(
-          "-d,--data", options->data,
-          "the request, or several one after another: JSON, @FILE, or - for standard input")
+  call->add_option("-d,--data", options->data,
+                   "the request, or several in a row: JSON, @FILE, or - for standard input")
       ->type_name("DATA");
   AddSchemaOptions(call, &options->schema);
-  CLI::Option* raw = call->add_flag("--raw", options->raw, "bytes in and out, without any schema");
+  CLI::Option* raw =
+      call->add_flag("--raw", options->raw, "send and print bytes, without a schema");
   raw->excludes(call->get_option("--proto"))->excludes(call->get_option("--descriptor-set"));
   call->add_option("--stream", words->stream,
-                   "with --raw: who streams, client, server or both; messages are length-delimited")
+                   "with --raw: the side that streams (client, server or both); its messages are "
+                   "length-delimited")
       ->needs(raw)
-      ->type_name("WHO")
-      ->check(CLI::IsMember({"client", "server", "both"}));
-  call->add_option("--metadata", words->metadata, "send this with the call; repeatable")
+      ->type_name("SIDE");
+  call->add_option("--metadata", words->metadata,
+                   "send this metadata with the call; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  call->add_option("--timeout", words->timeout, "how long the call may take: 250ms, 2s, 1m30s")
+  call->add_option("--timeout", words->timeout,
+                   "the longest time for the call, such as 250ms, 2s or 1m30s")
       ->type_name("DURATION");
   call->add_option("--connect-timeout", words->connect_timeout,
-                   "how long connecting may take (default: 10s)")
+                   "the longest time to connect (default: 10s)")
       ->type_name("DURATION");
   call->add_option("--max-message-size", words->message_size,
-                   "of a message sent or received, in bytes, KiB or MiB (default: 4MiB)")
+                   "the longest message to send or receive, in bytes, KiB or MiB (default: 4MiB)")
       ->type_name("SIZE");
-  call->add_flag("--json", options->status_as_json, "a status other than OK is printed as JSON");
+  call->add_flag("--json", options->status_as_json, "print a status other than OK as JSON");
   call->add_flag("--proto-names", options->style.proto_names,
-                 "replies have field_names, not fieldNames");
+                 "print field_names instead of fieldNames");
   call->add_flag("--defaults", options->style.defaults,
-                 "replies have fields with default values, too");
-  call->add_flag("--compact", options->style.compact, "replies are one line each");
+                 "print fields that have their default value");
+  call->add_flag("--compact", options->style.compact, "print each reply on one line");
   return call;
 }
 
 CLI::App* AddLook(CLI::App* app, const std::string& name, const std::string& help,
                   Options* options) {
   CLI::App* look = app->add_subcommand(name, help);
-  look->footer("Exit status: 0 fine; 64 bad command line; 65 bad schema, or nothing of that name.");
+  look->footer("Exit status: 0 success; 64 wrong command line; 65 wrong schema, or no such name.");
   AddSchemaOptions(look, &options->schema);
   return look;
 }
@@ -111,7 +114,8 @@ Status In(const std::string& where, const Status& what) {
 Status ReadMetadata(const std::vector<std::string>& words, Options* options) {
   for (const std::string& word : words) {
     const size_t end = word.find('=');
-    if (end == std::string::npos || end == 0) return Invalid("--metadata: expected KEY=VALUE");
+    if (end == std::string::npos || end == 0)
+      return Invalid("--metadata is not of the form KEY=VALUE");
     options->metadata.emplace_back(word.substr(0, end), word.substr(end + 1));
   }
   return {};
@@ -143,6 +147,11 @@ Status ReadWords(const Words& words, Options* options) {
   Result<MethodName> method = ParseMethodName(words.method);
   if (!method) return method.error();
   options->method = std::move(*method);
+  if (words.stream && *words.stream != "client" && *words.stream != "server" &&
+      *words.stream != "both") {
+    return Invalid("--stream is " + text::QuoteShort(*words.stream) +
+                   "; use client, server or both");
+  }
   options->raw_client_streams = words.stream == "client" || words.stream == "both";
   options->raw_server_streams = words.stream == "server" || words.stream == "both";
   if (Status status = ReadMetadata(words.metadata, options); !status.ok()) return status;
@@ -154,18 +163,42 @@ int Refuse(const std::string& why) {
   return EX_USAGE;
 }
 
-// Prints what CLI11 makes of a command line that it does not take, or that asks for help.
-int Report(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<std::string> rest = app.remaining();
-  if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !rest.empty()) {
-    if (rest.front().starts_with('-')) return Refuse("unknown option " + rest.front());
-    const std::string closest = text::Closest(rest.front(), {"call", "list", "describe"});
-    return Refuse("unknown command " + text::QuoteShort(rest.front()) +
-                  (closest.empty() ? ", expected call, list or describe"
-                                   : "; did you mean " + text::Quote(closest) + "?"));
+std::vector<std::string> OptionNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
+  return names;
+}
+
+// Returns what is wrong with a command line that CLI11 refuses, and what to do about it.
+std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string use_command = "use call, list or describe";
+  const std::vector<CLI::App*> commands = app.get_subcommands();
+  const bool in_command = !commands.empty() && app.remaining().empty();
+  const CLI::App& owner = in_command ? *commands.front() : app;
+  const std::string help =
+      "see \"ttrpc " + (in_command ? owner.get_name() + " --help\"" : std::string("--help\""));
+  const std::vector<std::string> rest = owner.remaining();
+  const bool extras = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  if (rest.empty() || (in_command && !extras)) {
+    if (commands.empty()) return "no command; " + use_command;
+    return error.what() + ("; " + help);
+  }
+  const std::string& word = rest.front();
+  const std::string quoted = text::QuoteShort(word);
+  if (word.starts_with('-'))
+    return "unknown option " + quoted + "; " + text::DidYouMean(word, OptionNames(owner), help);
+  if (in_command) return "unexpected argument " + quoted + "; " + help;
+  return "unknown command " + quoted + "; " +
+         text::DidYouMean(word, {"call", "list", "describe"}, use_command);
+}
+
+// Prints the help or version that was asked for, or what is wrong with the command line.
+int Report(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() != 0) return Refuse(Explained(app, error));
   std::ostringstream shown;
-  if (app.exit(error, shown) != 0) return EX_USAGE;
+  static_cast<void>(app.exit(error, shown));
   const Status written = Write(STDOUT_FILENO, shown.str());
   if (written.ok()) return EXIT_SUCCESS;
   std::fprintf(stderr, "ttrpc: %s\n", written.message().c_str());
@@ -180,10 +213,11 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   app.set_version_flag("--version", "ttrpc " TTRPC_VERSION);
   app.require_subcommand(1);
   CLI::App* call = AddCall(&app, options, &words);
-  CLI::App* list = AddLook(&app, "list", "List services, or the methods of one.", options);
+  CLI::App* list =
+      AddLook(&app, "list", "List the services of a schema, or the methods of one.", options);
   list->add_option("SERVICE", options->symbol, "package.Service");
   CLI::App* describe = AddLook(&app, "describe", "Print definitions from the schema.", options);
-  describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum, …");
+  describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum or other name");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -193,9 +227,10 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
                      : list->parsed() ? Options::Command::kList
                                       : Options::Command::kDescribe;
   if (options->schema.empty() && !options->raw) {
-    return Refuse(call->parsed() ? "call needs --proto, --descriptor-set or --raw"
-                                 : app.get_subcommands().front()->get_name() +
-                                       " needs --proto or --descriptor-set");
+    return Refuse(call->parsed()
+                      ? "call needs a schema; use --proto or --descriptor-set, or --raw for none"
+                      : app.get_subcommands().front()->get_name() +
+                            " needs a schema; use --proto or --descriptor-set");
   }
   if (!call->parsed()) return std::nullopt;
   const Status status = ReadWords(words, options);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line. man/ttrpc.1 says what everything in it means, and a test compares the two.
+// The command line. man/ttrpc.1 describes it, and a test compares the two.
 #pragma once
 
 #include <chrono>
@@ -23,12 +23,12 @@ struct Options {
 
   Command command = Command::kCall;
   SchemaSources schema;
-  std::string symbol;  // of list and describe; may be empty
+  std::string symbol;  // for list and describe; may be empty
 
-  // Of call alone.
-  std::optional<Address> address;  // always there
+  // Only for call.
+  std::optional<Address> address;  // always set
   MethodName method;
-  std::optional<std::string> data;  // what -d was given
+  std::optional<std::string> data;  // the argument of -d
   bool raw = false;
   bool raw_client_streams = false;
   bool raw_server_streams = false;
@@ -40,8 +40,8 @@ struct Options {
   JsonStyle style;
 };
 
-// 64 if the command line is bad, 0 if all it asked for was help or the version: then it has been
-// printed. None: go on with `options`.
+// Returns 64 if the command line is wrong, 0 if help or the version was printed, and none if the
+// program should continue with `options`.
 std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* options);
 
 }  // namespace ttrpc::tool

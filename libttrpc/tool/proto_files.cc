@@ -14,21 +14,21 @@ namespace {
 
 using google::protobuf::compiler::DiskSourceTree;
 
-// Turns what is wrong into lines, with the names that files have on disk.
+// Formats errors as lines, with the names that the files have on disk.
 class FileErrorCollector final : public google::protobuf::compiler::MultiFileErrorCollector {
  public:
-  // Both must outlive it.
+  // Both must outlive the collector.
   FileErrorCollector(DiskSourceTree* tree, std::vector<std::string>* lines)
       : tree_(tree), lines_(lines) {}
 
-  // Lines and columns count from 0, -1 stands for the whole file.
+  // `line` and `column` count from 0. A line of -1 stands for the whole file.
   void AddError(const std::string& file, int line, int column,
                 const std::string& message) override {
     std::string disk = file;
     tree_->VirtualFileToDiskFile(file, &disk);
     std::string text = disk + ":";
     if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
-    lines_->push_back(text + " " + message);
+    lines_->push_back(text + " error: " + message);
   }
 
  private:
@@ -52,7 +52,7 @@ class ProtoSchema final : public Schema {
       if (name) {
         names.push_back(*name);
       } else {
-        errors->push_back(path + ": " + name.error().message());
+        errors->push_back(path + ": error: " + name.error().message());
       }
     }
     const bool built = Build(&database_, database_.GetValidationErrorCollector(), names);
@@ -60,7 +60,7 @@ class ProtoSchema final : public Schema {
   }
 
  private:
-  // The file's name as import statements would have it.
+  // Returns the file's name as an import statement would spell it.
   Result<std::string> NameOf(const std::string& path, bool default_paths) {
     std::string name;
     std::string shadow;
@@ -68,8 +68,9 @@ class ProtoSchema final : public Schema {
       case DiskSourceTree::SUCCESS:
         return name;
       case DiskSourceTree::SHADOWED:
-        return Status(StatusCode::kInvalidArgument,
-                      "is hidden by " + shadow + ", which an earlier -I has under the same name");
+        return Status(
+            StatusCode::kInvalidArgument,
+            "hidden by " + shadow + ", which an earlier -I finds; change the order of -I");
       case DiskSourceTree::CANNOT_OPEN:
         return InAnImportPath(path, errno);
       case DiskSourceTree::NO_MAPPING:
@@ -79,7 +80,8 @@ class ProtoSchema final : public Schema {
     const std::filesystem::path disk(path);
     if (!std::filesystem::exists(disk, error)) return InAnImportPath(path, ENOENT);
     if (!default_paths) {
-      return Status(StatusCode::kInvalidArgument, "is in no folder that -I names");
+      return Status(StatusCode::kInvalidArgument,
+                    "not below any -I directory; add its directory with -I");
     }
     const auto below = std::filesystem::absolute(disk, error)
                            .lexically_proximate(std::filesystem::current_path(error));
@@ -88,7 +90,7 @@ class ProtoSchema final : public Schema {
     return disk.filename().string();
   }
 
-  // A name that is seen from an import path, as in an import statement.
+  // Accepts a name relative to an import path, as in an import statement.
   Result<std::string> InAnImportPath(const std::string& name, int error_number) {
     std::string disk;
     if (tree_.VirtualFileToDiskFile(name, &disk)) return name;
@@ -99,7 +101,7 @@ class ProtoSchema final : public Schema {
   FileErrorCollector collector_;
   google::protobuf::DescriptorPoolDatabase own_{
       *google::protobuf::DescriptorPool::generated_pool()};
-  // Protobuf's own files come with the program, if no import path has them.
+  // Protobuf's own files are built in. They are used if no import path has them.
   google::protobuf::compiler::SourceTreeDescriptorDatabase database_{&tree_, &own_};
 };
 
@@ -110,7 +112,7 @@ std::unique_ptr<Schema> Schema::LoadProtoFiles(const SchemaSources& sources,
   for (const std::string& path : sources.import_paths) {
     std::error_code error;
     if (!std::filesystem::is_directory(path, error))
-      errors->push_back("-I " + path + ": no folder");
+      errors->push_back(path + ": error: not a directory; give -I a directory");
   }
   if (!errors->empty()) return nullptr;
   auto schema = std::make_unique<ProtoSchema>(sources, errors);

@@ -39,7 +39,7 @@ Task<Result<std::string>> Requests::Only() {
   if (!second) co_return second.error();
   if (*second) {
     co_return Status(StatusCode::kInvalidArgument,
-                     "the method takes one message, and the input has more");
+                     "the input has several messages; this method takes one");
   }
   co_return std::move(**first);
 }

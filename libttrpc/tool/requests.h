@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Requests: what is read, cut into messages and encoded, one by one as they come. On the loop's
-// thread.
+// Requests: splits the input into messages and encodes them one by one as they arrive. Use it on
+// the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -20,19 +20,20 @@ namespace ttrpc::tool {
 
 class Requests {
  public:
-  // From a message as it stands in the input to its bytes.
+  // Encodes a message of the input.
   using Encode = std::function<Result<std::string>(std::string message)>;
 
-  // `input` null: there are none.
+  // A null `input` contains no messages.
   Requests(std::unique_ptr<Input> input, std::unique_ptr<MessageSplitter> splitter, Encode encode)
       : input_(std::move(input)), splitter_(std::move(splitter)), encode_(std::move(encode)) {}
 
-  // The next one; none at the end. INVALID_ARGUMENT `message N: WHAT`, or that the input cannot be
-  // read; not to be called again then. Must outlive the task.
+  // Waits for the next message. Returns none at the end. Returns INVALID_ARGUMENT `message N: WHAT`
+  // for a message that cannot be used, or another status if the input cannot be read; do not call
+  // this again then. The object must outlive the task.
   Task<Result<std::optional<std::string>>> Next();
 
-  // The only one, for a method that takes one; an empty message if there is none at all.
-  // INVALID_ARGUMENT: there are more.
+  // Returns the only message, for a method that takes one, or an empty message if there is none.
+  // Returns INVALID_ARGUMENT if there are more.
   Task<Result<std::string>> Only();
 
  private:

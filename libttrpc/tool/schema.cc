@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
+#include <string>
+#include <vector>
+
+#include "text/closest.h"
+#include "text/escape.h"
 
 namespace ttrpc::tool {
 
@@ -18,13 +22,14 @@ void Collect(const FileDescriptor* file, std::set<const FileDescriptor*>* seen) 
   for (int i = 0; i < file->dependency_count(); ++i) Collect(file->dependency(i), seen);
 }
 
-std::string Joined(const std::vector<std::string>& names) {
-  std::string joined;
-  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
-  return joined.empty() ? "none" : joined;
+// `what` is missing; `name` is the name that was looked for among `names`.
+Status NotFound(const std::string& what, std::string_view name,
+                const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& other : names) list += (list.empty() ? "use " : ", ") + other;
+  if (list.empty()) list = "it has none";
+  return {StatusCode::kNotFound, what + "; " + text::DidYouMean(name, names, list)};
 }
-
-Status NotFound(std::string what) { return {StatusCode::kNotFound, std::move(what)}; }
 
 }  // namespace
 
@@ -65,7 +70,7 @@ Result<const ServiceDescriptor*> Schema::FindService(std::string_view name) cons
   if (service != nullptr) return service;
   std::vector<std::string> names;
   for (const ServiceDescriptor* other : Services()) names.push_back(other->full_name());
-  return NotFound("no service " + std::string(name) + "; there are: " + Joined(names));
+  return NotFound("the schema has no service " + text::QuoteShort(name), name, names);
 }
 
 Result<const MethodDescriptor*> Schema::FindMethod(std::string_view service,
@@ -77,8 +82,9 @@ Result<const MethodDescriptor*> Schema::FindMethod(std::string_view service,
   std::vector<std::string> names;
   names.reserve(static_cast<size_t>((*found)->method_count()));
   for (int i = 0; i < (*found)->method_count(); ++i) names.push_back((*found)->method(i)->name());
-  return NotFound("service " + std::string(service) + " has no method " + std::string(method) +
-                  "; it has: " + Joined(names));
+  return NotFound(
+      "service " + text::QuoteShort(service) + " has no method " + text::QuoteShort(method), method,
+      names);
 }
 
 }  // namespace ttrpc::tool

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Schema: what is known of services and messages, from .proto files or from descriptor sets. ttrpc
-// servers cannot be asked for it. Reads files when it is loaded; one thread.
+// Schema: the known services and messages, from .proto files or descriptor sets, because ttrpc
+// servers cannot be asked for them. Reads files while it is loaded; one thread.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -17,13 +17,13 @@
 namespace ttrpc::tool {
 
 struct SchemaSources {
-  // .proto files, as protoc takes them: on disk below one of the import paths, or named as seen
-  // from there. Where none is given these are the current folder and, for a file that is not below
-  // it, its own.
+  // .proto files, either as paths on disk below an import path, or named relative to one. The
+  // default import path is the current directory and, for a file that is not below it, the file's
+  // own directory.
   std::vector<std::string> protos = {};
   std::vector<std::string> import_paths = {};
-  // FileDescriptorSets, as `protoc --descriptor_set_out` writes them. What one of them imports may
-  // be in another; protobuf's own files need not be in any.
+  // FileDescriptorSets, as `protoc --descriptor_set_out` writes them. Imports may be in another
+  // set. Protobuf's own files are built in.
   std::vector<std::string> descriptor_sets = {};
 
   bool empty() const { return protos.empty() && descriptor_sets.empty(); }
@@ -33,14 +33,14 @@ class Schema {
  public:
   virtual ~Schema() = default;
 
-  // Null: `errors` says all that is wrong, a line for each: `FILE:LINE:COLUMN: WHAT` where it is
-  // known where. What is worth a warning is in it too.
+  // Returns null on failure, and fills `errors` with all findings, one per line: `FILE:LINE:COLUMN:
+  // error: WHAT`, without the position if it is unknown.
   static std::unique_ptr<Schema> Load(const SchemaSources& sources,
                                       std::vector<std::string>* errors);
 
-  // In the order of their names; those of imported files, too.
+  // Returns all services, including those of imported files, in the order of their names.
   std::vector<const google::protobuf::ServiceDescriptor*> Services() const;
-  // NOT_FOUND: there is none; the message names those that there are.
+  // Return NOT_FOUND if there is no such service or method; the message suggests or lists others.
   Result<const google::protobuf::ServiceDescriptor*> FindService(std::string_view name) const;
   Result<const google::protobuf::MethodDescriptor*> FindMethod(std::string_view service,
                                                                std::string_view method) const;
@@ -49,20 +49,20 @@ class Schema {
 
  protected:
   Schema() = default;
-  // `database` must outlive this; it is asked for the files and all that they import.
+  // Loads `files` and all their imports from `database`, which must outlive the schema.
   bool Build(google::protobuf::DescriptorDatabase* database,
              google::protobuf::DescriptorPool::ErrorCollector* collector,
              const std::vector<std::string>& files);
 
  private:
-  // Load() for either kind of source (proto_files.cc, descriptor_sets.cc).
+  // Implement Load() for the two kinds of sources (proto_files.cc, descriptor_sets.cc).
   static std::unique_ptr<Schema> LoadProtoFiles(const SchemaSources& sources,
                                                 std::vector<std::string>* errors);
   static std::unique_ptr<Schema> LoadDescriptorSets(const std::vector<std::string>& paths,
                                                     std::vector<std::string>* errors);
 
   std::unique_ptr<google::protobuf::DescriptorPool> pool_;
-  std::vector<const google::protobuf::FileDescriptor*> files_;  // with what they import
+  std::vector<const google::protobuf::FileDescriptor*> files_;  // including imported files
 };
 
 }  // namespace ttrpc::tool

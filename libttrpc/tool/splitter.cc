@@ -8,9 +8,7 @@
 namespace ttrpc::tool {
 namespace {
 
-Status TooLong() {
-  return Invalid("is longer than " + std::to_string(kLongestInput >> 20) + " MiB");
-}
+Status TooLong() { return Invalid("longer than " + std::to_string(kLongestInput >> 20) + " MiB"); }
 
 constexpr std::string_view kSpace = " \t\r\n";
 
@@ -24,12 +22,12 @@ class Json final : public MessageSplitter {
       return Take(*length);
     }
     if (unread().size() > kLongestInput) return TooLong();
-    if (ended() && !unread().empty()) return Invalid("ends before it is complete");
+    if (ended() && !unread().empty()) return Invalid("incomplete at the end of the input");
     return std::optional<std::string>();
   }
 
  private:
-  // The length of the value at the front, if all of it is there.
+  // Returns the length of the first value if all of it is there.
   std::optional<size_t> Scan() {
     const std::string_view text = unread();
     while (scanned_ < text.size()) {
@@ -47,7 +45,7 @@ class Json final : public MessageSplitter {
       } else if (c == '{' || c == '[') {
         ++depth_;
       } else if (c == '}' || c == ']') {
-        // One that closes nothing is for the parser to complain about.
+        // A bracket that closes nothing is left for the parser to report.
         if (depth_ <= 1) return EndOfValue();
         --depth_;
       } else if (depth_ == 0) {
@@ -59,7 +57,7 @@ class Json final : public MessageSplitter {
     return std::nullopt;
   }
 
-  // Whether the string was the value, and has ended.
+  // Returns true if the string has ended and was the whole value.
   bool ScanInString(char c) {
     if (std::exchange(escaped_, false)) return false;
     escaped_ = c == '\\';
@@ -79,7 +77,7 @@ class Json final : public MessageSplitter {
 
   static constexpr std::string_view kAfterWord = " \t\r\n{}[]\",:";
 
-  size_t scanned_ = 0;  // bytes of the value at the front
+  size_t scanned_ = 0;  // bytes of the first value
   size_t depth_ = 0;
   bool in_string_ = false;
   bool escaped_ = false;
@@ -107,7 +105,7 @@ class Delimited final : public MessageSplitter {
 
  private:
   Result<std::optional<std::string>> NotYet() const {
-    if (ended() && !unread().empty()) return Invalid("ends before it is complete");
+    if (ended() && !unread().empty()) return Invalid("incomplete at the end of the input");
     return std::optional<std::string>();
   }
 

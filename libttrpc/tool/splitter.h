@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MessageSplitter: cuts what is read, in pieces of any size, into messages. Pure; any thread.
-// Bounded: what is kept is at most one message that is not complete, and what was added last.
+// MessageSplitter: splits input, which arrives in pieces of any size, into messages. It stores at
+// most one incomplete message and the piece that was added last. Pure; any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 
 namespace ttrpc::tool {
 
-// Of one message as it stands in the input. JSON takes more room than what it says; the longest
-// message that ttrpc can carry has just under 16 MiB.
+// The limit for one message in the input, in bytes. JSON is longer than the message that it
+// encodes, and the longest ttrpc message has just under 16 MiB.
 constexpr size_t kLongestInput = 64U << 20;
 
 class MessageSplitter {
@@ -24,11 +24,12 @@ class MessageSplitter {
   virtual ~MessageSplitter() = default;
 
   void Add(std::string_view bytes);
-  // No more will come.
+  // Marks the end of the input.
   void End() { ended_ = true; }
 
-  // The next message; none: more must be added, or it is the end. INVALID_ARGUMENT: the input ends
-  // within a message, or has one that is too long; there will be no more messages then.
+  // Returns the next message, or none if more input is needed or the input has ended. Returns
+  // INVALID_ARGUMENT if the input ends within a message or a message is too long; no messages
+  // follow then.
   virtual Result<std::optional<std::string>> Next() = 0;
 
  protected:
@@ -39,20 +40,20 @@ class MessageSplitter {
 
  private:
   std::string buffer_;
-  size_t begin_ = 0;  // what is before it has been taken
+  size_t begin_ = 0;  // everything before it has been taken
   bool ended_ = false;
 };
 
-// JSON values one after another, with or without white space between them. Only where each ends is
-// found out here: what is between two brackets may be nonsense. A number, or a word such as `true`,
-// ends where the next character is seen, or the input's end.
+// Splits a sequence of JSON values, with or without white space between them. It only finds where
+// each value ends; the contents may be invalid. A number or a word such as `true` ends at the next
+// character or at the end of the input.
 std::unique_ptr<MessageSplitter> JsonSplitter();
 
-// Messages of any bytes, each after its length as a varint: protobuf's own "delimited" form.
+// Splits protobuf's "delimited" form: each message follows its length as a varint.
 std::unique_ptr<MessageSplitter> DelimitedSplitter();
 void AppendDelimited(std::string_view message, std::string* out);
 
-// All of the input is one message.
+// Treats the whole input as one message.
 std::unique_ptr<MessageSplitter> WholeSplitter();
 
 }  // namespace ttrpc::tool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing that is not buffered: what was printed has been seen, even if a signal ends the program.
+// Unbuffered output: everything that was printed is visible even if a signal ends the program.
 #pragma once
 
 #include <string_view>
@@ -9,8 +9,8 @@
 
 namespace ttrpc::tool {
 
-// All of it, waiting as long as it takes. What fails is said to be standard output: nobody is told
-// of standard error.
+// Writes all bytes and waits as long as it takes. An error names standard output, because an error
+// of standard error cannot be reported.
 Status Write(int fd, std::string_view bytes);
 
 }  // namespace ttrpc::tool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a call's end is told: in words or as JSON, and by the exit status. No I/O; any thread.
+// Reports the end of a call: as text or JSON, and as the exit status. No I/O; any thread.
 #pragma once
 
 #include <string>
@@ -10,17 +10,18 @@
 
 namespace ttrpc::tool {
 
-// Beside EX_USAGE (64), EX_DATAERR (65), EX_UNAVAILABLE (69) and EX_IOERR (74).
+// The base for status codes, above EX_USAGE (64), EX_DATAERR (65), EX_UNAVAILABLE (69) and EX_IOERR
+// (74).
 constexpr int kExitOfStatus = 100;
 
-// 0 if OK, else kExitOfStatus and the code; a code that is none of ttrpc's counts as UNKNOWN.
+// Returns 0 if OK, otherwise kExitOfStatus + code. An unknown code counts as UNKNOWN.
 int ExitStatus(StatusCode code);
 
-// `CODE: message`, and a line for each detail.
+// Returns `CODE: message` and one line for each detail.
 std::string StatusAsText(const Status& status, JsonCodec* codec);
 
-// `{"code": 5, "status": "NOT_FOUND", "message": "…", "details": […]}` over several lines; details
-// stand there if there are any.
+// Returns `{"code": 5, "status": "NOT_FOUND", "message": "…", "details": […]}` on several lines.
+// `details` is left out if there are none.
 std::string StatusAsJson(const Status& status, JsonCodec* codec);
 
 }  // namespace ttrpc::tool

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the load generator against the echo backend, directly and through each proxy; prints tables.
 
-run.sh builds what this needs and starts it. Everything it starts ends with it, and its files lie in
-one temporary folder. README.md says how to read what comes out.
+run.sh builds the programs and starts this one. All started processes end with it, and its files are
+in a temporary directory. README.md explains the tables.
 """
 
 import json
@@ -22,7 +22,7 @@ from harness import measure, options_parser, parse_options
 from proxies import DEFAULT_ONLY, DESCRIPTORS, PROXIES, before_proxy
 
 BASELINE = "nginx"
-BEFORE = "before"  # another build of ttrpc-proxyd, by --before
+BEFORE = "before"  # another build of ttrpc-proxyd, given by --before
 IDLE_PAIRS = 2000
 
 WORKLOADS = [
@@ -37,7 +37,7 @@ WORKLOADS = [
 
 @dataclass
 class Subject:
-    """A proxy, or nothing (`direct`), and what was measured of it."""
+    """A proxy, or none (`direct`), and its results."""
 
     name: str
     socket: Path
@@ -82,10 +82,11 @@ class Bench:
         subject.process = process
 
     def measure_idle(self, subject):
-        """Memory of a fresh process: idle, and for each pair of connections that made one call."""
+        """Measures a fresh process: idle memory, and memory for each pair of used connections."""
         self.start_proxy(subject)
         subject.idle_kib = settled_kib(subject.process)
-        # The first calls bring in code and grow the heap's first arena; that is not per connection.
+        # The first calls load code and grow the heap's first arena, which is not memory of a
+        # connection.
         load = [self.load, "--socket", subject.socket]
         self.env.generate(load, subject.name, ["--calls", "100"], 5)
         before = settled_kib(subject.process)
@@ -117,8 +118,8 @@ class Bench:
         for subject in proxies:
             self.start_proxy(subject)
         for number in range(self.options.rounds):
-            # Each round starts with another one, so that none always follows the same neighbour's
-            # warm caches or the same pause.
+            # Each round starts with another subject, so that none always runs right after the same
+            # one.
             turn = number % len(subjects)
             for workload in WORKLOADS:
                 progress(f"round {number + 1} of {self.options.rounds}: {workload.name}")
@@ -152,8 +153,8 @@ def print_speed(subjects, baseline):
 
 
 def print_before(ours, before):
-    """Every figure of this build against the one of the other, round by round."""
-    print("\nttrpc-proxyd against the build before it: median of the ratios by round (range)\n")
+    """Prints every result of this build divided by the other build's, round by round."""
+    print("\nttrpc-proxyd compared with the other build: median of the ratios by round (range)\n")
     keys = ["calls_per_second", "p50_us", "p99_us"]
     rows = [
         [workload.name, *(ratio_text(ratios(ours, before, workload, key)) for key in keys)]
@@ -181,7 +182,7 @@ def print_memory(subjects):
 
 
 def print_proxy_targets(by_name):
-    """What ttrpc-proxyd is to reach; lines whose other side was not run are left out."""
+    """Prints the targets of ttrpc-proxyd, without those against proxies that were not run."""
     ours = by_name.get("ttrpc-proxyd")
     if not ours:
         return
@@ -201,7 +202,7 @@ def print_proxy_targets(by_name):
     idle, pair = ours.idle_kib / 1024, ours.pair_bytes / 1024
     checks.append(("idle MiB", "<=", 8, idle, f"{idle:.1f}"))
     checks.append(("each idle pair KiB", "<=", 3, pair, f"{pair:.2f}"))
-    print_targets("ttrpc-proxyd against its targets", checks)
+    print_targets("ttrpc-proxyd compared with its targets", checks)
 
 
 def report(subjects, options, elapsed):
@@ -242,7 +243,7 @@ def main():
         "--before",
         type=Path,
         metavar="PROGRAM",
-        help="another build of ttrpc-proxyd, measured in the same rounds and compared with this one",
+        help="another build of ttrpc-proxyd, to be compared with this one in the same rounds",
     )
     options = parse_options(parser, names, DEFAULT_ONLY)
     if options.before:

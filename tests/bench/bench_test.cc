@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The parts of the benchmark that could be wrong without anyone seeing it in a table.
+// Tests parts of the benchmark whose mistakes would not show in a table.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -57,7 +57,7 @@ TEST_P(PayloadPatternTest, HasItsSizeAndIsAProtobufMessage) {
   EXPECT_TRUE(reader.ok());
 }
 
-// Or a server that decodes and encodes could not send back what it was sent.
+// The shortest form is what a server sends back after decoding and encoding the message.
 TEST_P(PayloadPatternTest, HasTheShortestForm) {
   const PayloadPattern pattern(GetParam());
   std::string payload;

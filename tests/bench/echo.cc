@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-echo: the backend of the benchmark. Answers bench.Echo/Echo with the payload it got,
-// anything else with UNIMPLEMENTED. Runs until it is killed. One thread.
+// ttrpc-bench-echo: the backend of the benchmark. It answers bench.Echo/Echo with the payload that
+// it received, and any other method with UNIMPLEMENTED. It runs until it is killed. One thread.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -23,7 +23,7 @@ namespace bench {
 namespace {
 
 constexpr int kEvents = 64;
-// A caller that does not take its replies is not read any further.
+// A caller with more unread replies than this is not read.
 constexpr size_t kHighWater = 4U << 20;
 
 class EchoServer {
@@ -58,9 +58,9 @@ class EchoServer {
     Interest interest;
   };
 
-  // A tag is otherwise the connection's descriptor. One wake-up reports each descriptor at most
-  // once, so that a tag never means a connection which was closed before it in the same wake-up
-  // unless the listener came in between; accepted ones then just find nothing to read.
+  // Every other tag is the descriptor of a connection. One wake-up reports each descriptor at most
+  // once, so a tag cannot mean a connection that was closed earlier in the wake-up, unless the
+  // listener accepted another one in between. That connection then finds nothing to read.
   static constexpr uint64_t kListenerTag = ~uint64_t{0};
 
   void AcceptAll() {
@@ -118,7 +118,7 @@ class EchoServer {
   ttrpc::UniqueFd listener_;
   ttrpc::UniqueFd epoll_;
   Interest listener_interest_;
-  std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor
+  std::vector<std::unique_ptr<Connection>> connections_;  // indexed by descriptor
 };
 
 int Run(int argc, char** argv) {

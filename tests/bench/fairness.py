@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One user's calls, one at a time, without and beside the flood of another user; prints tables.
+"""Measures one user's calls, one at a time, alone and beside another user's flood; prints tables.
 
-run.sh --fairness builds what this needs and starts it. README.md says how to read what comes out.
+run.sh --fairness builds the programs and starts this one. README.md explains the tables.
 """
 
 import json
@@ -24,19 +24,19 @@ FLOODED = Workload("flooded", 1, 1, 64)
 WORKLOADS = [QUIET, FLOODED]
 FLOOD_CONNECTIONS, FLOOD_IN_FLIGHT = 64, 64
 
-# Of nobody, on any machine we know.
+# No user has these ids on any machine we know.
 CALLER, FLOODER = 30001, 30002
 
-# The caller and its backend have little to do and do it at once: what is left to wait for is the proxy.
+# The caller and its backend have little work and run first, so that the proxy causes any delay.
 PROMPT = -20
 
-FLOOD_LEAD = 0.3  # seconds in which the flood rises
-FLOOD_TAIL = 1.0  # it is to be there until the last call was measured
+FLOOD_LEAD = 0.3  # seconds in which the flood grows
+FLOOD_TAIL = 1.0  # seconds by which the flood outlasts the last measured call
 NAMES = ["direct", "ttrpc-proxyd", "nginx"]
 
 
 def ttrpc_proxyd_for_two(env, listen, backend):
-    """One listener; a backend for each user."""
+    """Configures one listener and a backend for each user."""
     config = env.folder / "ttrpc-proxyd.toml"
     text = ttrpc_proxyd_config(listen, backend, ("root", FLOODER), "the flood")
     text += f"""
@@ -56,7 +56,7 @@ backend = "caller's"
 
 
 def nginx_for_two(env, listen, backend):
-    """It cannot tell users: a socket for each."""
+    """nginx cannot distinguish users, so each has a socket."""
     return nginx(env, (listen, backend), (caller_socket(listen), caller_socket(backend)))
 
 
@@ -67,12 +67,12 @@ def caller_socket(path):
 class Fairness(Bench):
     def __init__(self, env, options):
         super().__init__(env, options)
-        env.folder.chmod(0o711)  # other users are to reach the sockets in it
+        env.folder.chmod(0o711)  # other users must reach the sockets in it
         self.proxies = {"ttrpc-proxyd": ttrpc_proxyd_for_two, "nginx": nginx_for_two}
-        self.floods = {}  # by subject, calls per second of each
+        self.floods = {}  # by subject, the calls per second of each flood
 
     def start_backends(self):
-        """One for each user: how a backend shares its time is not what is measured."""
+        """Starts a backend for each user, so that they compete only for the proxy."""
         self.start_backend()
         echo = self.env.build / "tests/bench/ttrpc-bench-echo"
         socket = caller_socket(self.backend)
@@ -87,7 +87,7 @@ class Fairness(Bench):
         return self.env.start("flood", command, LOAD_CPU, stdout=subprocess.PIPE)
 
     def end_flood(self, subject, flood):
-        """Of the flood, too, each reply is checked; this is where that shows."""
+        """Stops the flood, and fails if one of its replies was wrong."""
         if flood.poll() is not None:
             raise BenchError(f"{subject.name}: the flood did not last\n{self.env.log_of('flood')}")
         output, _ = flood.communicate(timeout=30)
@@ -138,7 +138,7 @@ class Fairness(Bench):
 
 
 def growth(subject, key):
-    """By round: beside the flood, to without it."""
+    """Returns the ratio of flooded to quiet for each round."""
     pairs = zip(subject.rounds[FLOODED.name], subject.rounds[QUIET.name])
     return [beside[key] / without[key] for beside, without in pairs]
 
@@ -147,8 +147,8 @@ def report(subjects, floods, options, elapsed):
     print(
         f"{options.rounds} interleaved rounds of {options.seconds} s, {os.cpu_count()} CPUs,"
         f" {elapsed:.0f} s in all.\n"
-        f"What is measured has CPU 1 for itself, all else is on CPU 0; the caller and its backend go"
-        f" first there.\n"
+        f"The measured process has CPU 1 for itself, and all others share CPU 0, where the caller"
+        f" and its backend run first.\n"
         f"One user calls over 1 connection, 1 call at a time; the flood is another user's"
         f" {FLOOD_CONNECTIONS} connections x {FLOOD_IN_FLIGHT} calls in flight.\n"
         f"Medians over the rounds; ratios by round: median (lowest-highest).\n"
@@ -173,7 +173,7 @@ def report(subjects, floods, options, elapsed):
         values = ratios(ours, theirs, FLOODED, "p99_us")
         text = ratio_text(values)
         checks.append(("p99 flooded : nginx flooded", "<=", 0.5, statistics.median(values), text))
-    print_targets("ttrpc-proxyd against its targets", checks)
+    print_targets("ttrpc-proxyd compared with its targets", checks)
     if options.json:
         values = {s.name: {"rounds": s.rounds, "floods": floods[s.name]} for s in subjects}
         Path(options.json).write_text(json.dumps(values, indent=1) + "\n")
@@ -181,7 +181,8 @@ def report(subjects, floods, options, elapsed):
 
 def main():
     parser = options_parser(__doc__.splitlines()[0], NAMES, NAMES)
-    # Or it would be the scheduler that is measured, by whose turns everything waits for a CPU.
+    # Without pinning, the scheduler would decide who waits for a CPU, and would be what is
+    # measured.
     parser.set_defaults(pin=True)
     options = parse_options(parser, NAMES, NAMES)
     begin = time.monotonic()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The load generator must notice: a backend that does one thing wrong, and what it says about that.
+"""Tests that the load generator notices a backend that does one thing wrong, and reports it.
 
 Usage: faults_test.py TTRPC-BENCH-LOAD
 """
@@ -28,7 +28,7 @@ def varint(value):
 
 
 def payload_of(request):
-    """The generator writes service, method, payload in this order, each with a length of a byte."""
+    """Finds the payload: service, method and payload come in this order, with one-byte lengths."""
     position = 0
     for _ in range(2):
         position += 2 + request[position + 1]
@@ -52,7 +52,7 @@ def read_exactly(connection, count):
 
 
 class Backend:
-    """Takes one connection; sends what answer(number, stream_id, payload, earlier) gives."""
+    """Accepts one connection, and answers by answer(number, stream_id, payload, earlier)."""
 
     def __init__(self, path, answer):
         self._listener = socket.socket(socket.AF_UNIX)
@@ -84,7 +84,7 @@ class Backend:
 
 
 def run(answer, calls=10):
-    """Exit status and standard error of a generator with two calls in flight."""
+    """Returns the exit status and the standard error of a generator with two calls in flight."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "backend.sock")
         backend = Backend(path, answer)
@@ -98,7 +98,7 @@ def run(answer, calls=10):
 
 class FaultsTest(unittest.TestCase):
     def expect_failure(self, message, fault):
-        """`fault` answers the fifth request; the others are answered as they should be."""
+        """Returns a function that answers the fifth request by `fault`, and others correctly."""
 
         def answer(number, stream_id, payload, earlier):
             if number == 4:

@@ -14,9 +14,9 @@ namespace bench {
 namespace {
 
 constexpr int kEvents = 64;
-constexpr int kWakeUpMilliseconds = 100;  // so that a proxy which answers nothing is noticed
+constexpr int kWakeUpMilliseconds = 100;  // also if a proxy answers nothing
 constexpr uint64_t kNanoseconds = 1'000'000'000;
-// A given number of calls is to be done in this time.
+// The limit on the time for a given number of calls.
 constexpr uint64_t kLongestCount = 60 * kNanoseconds;
 
 uint64_t Now() {
@@ -58,7 +58,7 @@ uint32_t Generator::NextStreamId(Connection& connection) {
   return std::exchange(connection.next_stream_id, connection.next_stream_id + 2);
 }
 
-// The calls that follow on a connection are answered after the server has read these.
+// The server answers the next calls on a connection after it has read these.
 void Generator::IssueWaits(Connection& connection) {
   for (uint32_t i = 0; i < options_.waits; ++i) {
     AppendRequest(connection.out.bytes(), NextStreamId(connection), kWaitMethod, ++counter_,
@@ -114,7 +114,8 @@ void Generator::Serve(size_t index, uint32_t events) {
     if (read == InBuffer::ReadResult::kEnd) {
       Fail("connection closed, " + std::to_string(in_flight_) + " calls in flight");
     }
-    // One look at the clock for what one read brought: the calls it starts leave in one write.
+    // The time is read once for all messages of one read(2). The calls that they start leave in one
+    // write.
     const uint64_t now = Now();
     while (const auto message = connection.in.NextMessage()) {
       HandleReply(connection, *message, now);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Generator: calls bench.Echo/Echo in a closed loop over many connections, each with a fixed number
-// of calls in flight, and holds each reply against its request, byte for byte. A reply that is
-// wrong, unasked for or missing ends the process. One thread.
+// of calls in flight. It compares each reply with its request, byte by byte. A wrong, unexpected or
+// missing reply ends the process. One thread.
 #pragma once
 
 #include <cstddef>
@@ -22,30 +22,30 @@ struct LoadOptions {
   uint32_t connections = 1;
   uint32_t in_flight = 1;  // for each connection
   size_t payload = 64;
-  double seconds = 1;  // measured, after the warm-up
+  double seconds = 1;  // how long calls are measured, after the warm-up
   double warmup = 0.2;
-  uint32_t calls = 0;      // for each connection; not 0: make that many, whatever the time
-  uint64_t status = 0;     // that each call must end with; not 0: without a payload
-  uint32_t waits = 0;      // calls of Wait, for each connection, before any other
-  double lost_after = 10;  // seconds without any reply, after which calls in flight count as lost
+  uint32_t calls = 0;      // for each connection; if not 0, exactly this many calls are made
+  uint64_t status = 0;     // status that each call must end with; if not 0, no payload is expected
+  uint32_t waits = 0;      // calls of Wait on each connection, made before any other
+  double lost_after = 10;  // seconds without a reply after which calls in flight are lost
 };
 
 struct LoadResult {
-  uint64_t calls = 0;    // whose reply came in the measured time
-  double seconds = 0;    // measured
-  Histogram latency;     // of these calls, in nanoseconds
-  uint64_t checked = 0;  // replies checked, the warm-up's too
+  uint64_t calls = 0;    // calls whose reply came in the measured time
+  double seconds = 0;    // how long calls were measured
+  Histogram latency;     // latencies of these calls in nanoseconds
+  uint64_t checked = 0;  // replies checked, including the warm-up
 };
 
 class Generator {
  public:
   explicit Generator(const LoadOptions& options);
 
-  // Connects, makes the calls, waits for the last reply. Once.
+  // Connects, makes the calls, and waits for the last reply. May be called once.
   const LoadResult& Run();
 
  private:
-  // One call in flight. Stream id 0 (which is never used) means none.
+  // A call in flight. Stream id 0, which is never used, marks a free slot.
   struct Slot {
     uint32_t stream_id = 0;
     uint64_t counter = 0;
@@ -75,7 +75,7 @@ class Generator {
   PayloadPattern pattern_;
   ttrpc::UniqueFd epoll_;
   std::vector<Connection> connections_;
-  uint64_t counter_ = 0;  // one for all connections: a reply on the wrong one does not match
+  uint64_t counter_ = 0;  // for all connections: a reply on a wrong one does not match
   uint64_t in_flight_ = 0;
   uint64_t measure_from_ = 0;
   uint64_t measure_until_ = 0;

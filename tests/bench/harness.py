@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two benchmarks share: processes that end with us, looks at their memory, ratios, tables."""
+"""Code that the benchmarks share: processes and their memory, ratios, tables, options."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ STOP_SECONDS = 3
 
 
 class BenchError(Exception):
-    """No result: something did not start, or a call was lost or answered wrongly."""
+    """There is no result: something did not start, or a call was lost or answered wrongly."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Workload:
         return f"{size} payloads, {self.connections} connections x {self.in_flight} in flight"
 
     def arguments(self, options):
-        """For a load generator."""
+        """Returns the arguments for a load generator."""
         words = ["--connections", self.connections, "--in-flight", self.in_flight]
         words += ["--payload", self.payload]
         return words + ["--seconds", options.seconds, "--warmup", options.warmup]
 
 
-LOAD_CPU, SUBJECT_CPU = 0, 1  # with --pin; what is measured has the second for itself
+LOAD_CPU, SUBJECT_CPU = 0, 1  # for --pin: the measured process has CPU 1 for itself
 
 # ---- Processes ---------------------------------------------------------------------------------
 
 
 class Environment:
-    """The temporary folder, and every process started in it."""
+    """The temporary directory, and every process started in it."""
 
     def __init__(self, folder, build, pin):
         self.folder = Path(folder)
@@ -68,13 +68,13 @@ class Environment:
         return preexec
 
     def start(self, name, command, cpu, niceness=0, **streams):
-        """The log of a process is NAME.log in the folder, unless `streams` says otherwise."""
+        """Starts a process, whose log is NAME.log in the directory unless `streams` has another."""
         try:
             with open(self.folder / f"{name}.log", "ab") as log:
                 process = subprocess.Popen(
                     [str(word) for word in command],
                     cwd=self.folder,
-                    start_new_session=True,  # so that workers can be stopped with their master
+                    start_new_session=True,  # to stop workers together with their master
                     preexec_fn=self._preexec(cpu, niceness),
                     **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **streams},
                 )
@@ -103,7 +103,7 @@ class Environment:
         self._running.remove(process)
 
     def generate(self, load, name, arguments, seconds, niceness=0):
-        """One run of a load generator, on `name`, to its end; gives its result."""
+        """Runs a load generator against `name` until it ends, and returns its result."""
         command = [*load, *arguments]
         process = self.start("load", command, LOAD_CPU, niceness, stdout=subprocess.PIPE)
         try:
@@ -117,10 +117,10 @@ class Environment:
         return json.loads(output)
 
     def hold(self, load, name, arguments):
-        """The same, but it stays until it is stopped, with its connections and calls."""
+        """Starts a load generator that keeps its connections and calls until it is stopped."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         holder = self.start("load", [*load, *arguments, "--hold"], LOAD_CPU, **pipes)
-        if not holder.stdout.readline():  # printed when all is answered; the process ends if not
+        if not holder.stdout.readline():  # a line comes when all calls are answered
             self.lost(name)
         return holder
 
@@ -157,7 +157,7 @@ def accepts(path):
 
 
 def tree(pid):
-    """A process and what it has started."""
+    """Returns the ids of a process and of all that it has started."""
     pids = [pid]
     for known in pids:
         try:
@@ -177,7 +177,7 @@ def resident_kib(process):
 
 
 def settled_kib(process):
-    """Resident memory once two looks at it agree, or after two seconds."""
+    """Returns resident memory once two samples agree, or after two seconds."""
     last = -1
     for _ in range(20):
         now = resident_kib(process)
@@ -207,13 +207,13 @@ def median(subject, workload, key):
 
 
 def ratios(subject, other, workload, key):
-    """By round: what both did within the same seconds."""
+    """Returns the ratio of two subjects for each round, in which both ran one after the other."""
     pairs = zip(subject.rounds[workload.name], other.rounds[workload.name])
     return [mine[key] / theirs[key] for mine, theirs in pairs]
 
 
 def print_targets(title, checks):
-    """Each check: what, relation, bound, value, the value as a text."""
+    """Prints checks: what, relation, bound, value, the value as a text."""
     print(f"\n{title}\n")
     rows = []
     for what, relation, bound, value, text in checks:
@@ -231,16 +231,16 @@ def ratio_text(values):
 
 def options_parser(description, names, default):
     parser = argparse.ArgumentParser(prog="run.sh", description=description)
-    parser.add_argument("--build", default="build-bench", help="meson build folder")
+    parser.add_argument("--build", default="build-bench", help="meson build directory")
     without = [name for name in names if name not in default]
     without = f" (default: no {', '.join(without)})" if without else ""
-    parser.add_argument("--only", help=f"comma-separated, of: {', '.join(names)}{without}")
+    parser.add_argument("--only", help=f"comma-separated names from: {', '.join(names)}{without}")
     parser.add_argument("--quick", action="store_true", help="short rounds; numbers are rough")
-    parser.add_argument("--rounds", type=int, help="default 10, with --quick 3")
-    parser.add_argument("--seconds", type=float, help="measured in each; default 0.7 or 0.25")
-    parser.add_argument("--warmup", type=float, help="before that; default 0.1 or 0.05")
-    parser.add_argument("--pin", action="store_true", help="what is measured on CPU 1, the rest on 0")
-    parser.add_argument("--json", metavar="FILE", help="write what each round measured")
+    parser.add_argument("--rounds", type=int, help="how many rounds; default 10, with --quick 3")
+    parser.add_argument("--seconds", type=float, help="measured in a round; default 0.7 or 0.25")
+    parser.add_argument("--warmup", type=float, help="seconds before that; default 0.1 or 0.05")
+    parser.add_argument("--pin", action="store_true", help="measured process on CPU 1, rest on 0")
+    parser.add_argument("--json", metavar="FILE", help="write the results of each round")
     return parser
 
 
@@ -257,11 +257,11 @@ def parse_options(parser, names, default):
 
 
 def measure(options, workloads, descriptors, run):
-    """Gives run(environment), or exits; nothing that was started is left."""
+    """Returns run(environment), or exits. All started processes are stopped in any case."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limit = descriptors if hard == resource.RLIM_INFINITY else min(descriptors, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    # A signal becomes an exception, so that `finally` below stops what runs.
+    # A signal becomes an exception, so that `finally` below stops the processes.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda n, _: sys.exit(128 + n))
     measured = options.rounds * len(options.only) * len(workloads)

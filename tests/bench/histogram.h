@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Histogram: latencies in nanoseconds, in buckets that grow with the value: 128 for each power of
-// two, so that a quantile is off by less than 0.4 %. A value; one thread at a time.
+// Histogram: latencies in nanoseconds, in buckets that grow with the value. There are 128 for each
+// power of two, so that a quantile is off by less than 0.4 %. A value; one thread at a time.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ class Histogram {
   uint64_t total() const { return total_; }
   uint64_t max() const { return max_; }
 
-  // The middle of the bucket that holds the value of rank `fraction` × total; 0 when empty.
+  // Returns the middle of the bucket that holds the value of rank `fraction` × total, or 0 if the
+  // histogram is empty.
   double Quantile(double fraction) const {
     const auto rank = static_cast<uint64_t>(fraction * static_cast<double>(total_));
     uint64_t seen = 0;
@@ -40,7 +41,8 @@ class Histogram {
   static constexpr unsigned kBits = 7;
   static constexpr uint64_t kPerPower = 1U << kBits;
 
-  // Values below 2 × kPerPower have a bucket each; above, the top kBits + 1 bits name the bucket.
+  // Each value below 2 × kPerPower has a bucket of its own. Above, the top kBits + 1 bits of a
+  // value choose the bucket.
   static size_t Index(uint64_t value) {
     const unsigned width = static_cast<unsigned>(std::bit_width(value));
     const unsigned shift = width > kBits + 1 ? width - (kBits + 1) : 0;

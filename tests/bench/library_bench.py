@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs load generators against echo servers written with each ttrpc library, and with gRPC.
 
-library/run.sh builds what this needs and starts it. Everything it starts ends with it, and its files
-lie in one temporary folder. README.md says how to read what comes out.
+library/run.sh builds the programs and starts this one. All started processes end with it, and its
+files are in a temporary directory. README.md explains the tables.
 """
 
 import json
@@ -25,10 +25,10 @@ BASELINE = "go"
 DESCRIPTORS = 16384
 IDLE_CONNECTIONS = 2000
 PENDING_CONNECTIONS = 10
-PENDING_CALLS = 1000  # on each
+PENDING_CALLS = 1000  # on each connection
 WORKLOADS = [Workload("1x1", 1, 1, 64), Workload("16x8", 16, 8, 64)]
 
-# Where run.sh puts them, below the build folder; each takes the path of its socket last.
+# run.sh puts these below the build directory. The path of the socket is the last argument of each.
 SERVERS = {
     "none": ["tests/bench/ttrpc-bench-echo", "--socket"],
     "libttrpc": ["tests/bench/library/ttrpc-bench-server"],
@@ -42,7 +42,7 @@ USUAL_LOAD = "tests/bench/ttrpc-bench-load"
 CLIENT = "tests/bench/library/ttrpc-bench-client"
 LINKED = {"libttrpc": "shared", "libttrpc-static": "static"}
 COUNTED_LIBRARIES = ("libttrpc", "grpc-c++")
-# What every C++ program has.
+# Every C++ program has these libraries.
 RUNTIME = re.compile(r"/(ld-linux[^/]*|lib(c|m|gcc_s|stdc\+\+))\.so[^/]*$")
 
 # ---- Measuring -----------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ RUNTIME = re.compile(r"/(ld-linux[^/]*|lib(c|m|gcc_s|stdc\+\+))\.so[^/]*$")
 
 @dataclass
 class Subject:
-    """A server, and what was measured of it."""
+    """A server and its results."""
 
     name: str
     socket: Path
@@ -61,11 +61,11 @@ class Subject:
     loaded_kib: int = None
     connection_bytes: float = None
     pending_bytes: float = None
-    libraries: dict = None  # mapped bytes, by path
+    libraries: dict = None  # mapped bytes by path
 
 
 def mapped_libraries(process):
-    """The shared libraries of a process beyond C's and C++'s own: bytes of all their mappings."""
+    """Returns the mapped bytes of a process's shared libraries, except those of C and C++."""
     libraries = {}
     for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
         words = line.split()
@@ -82,7 +82,7 @@ class Bench:
         self.options = options
 
     def start(self, subject):
-        """A fresh process, once it accepts."""
+        """Starts a process and waits until it accepts connections."""
         subject.socket.unlink(missing_ok=True)
         program, *words = SERVERS[subject.name]
         command = [self.env.build / program, *words, subject.socket]
@@ -93,8 +93,8 @@ class Bench:
             raise BenchError(f"{error}\n{self.env.log_of(subject.name)}") from None
 
     def growth(self, subject, arguments):
-        """By how many bytes a process that has seen some calls grows under a load that stays."""
-        # The first calls bring in code and grow the heap's first arena; that belongs to no one call.
+        """Returns by how many bytes a process grows while a load generator holds its calls."""
+        # The first calls load code and grow the heap's first arena, which is not memory of a call.
         self.env.generate(subject.load, subject.name, ["--calls", "100"], 5)
         before = settled_kib(subject.process)
         holder = self.env.hold(subject.load, subject.name, arguments)
@@ -110,7 +110,7 @@ class Bench:
         if subject.name in COUNTED_LIBRARIES:
             subject.libraries = mapped_libraries(subject.process)
         self.env.stop(subject.process)
-        if subject.name == "none":  # does not know the method
+        if subject.name == "none":  # this server has no method Wait
             return
         self.start(subject)
         calls = ["--connections", PENDING_CONNECTIONS, "--waits", PENDING_CALLS, "--calls", 1]
@@ -119,7 +119,7 @@ class Bench:
         self.env.stop(subject.process)
 
     def client_pending_bytes(self, subject):
-        """Growth of a libttrpc client for each call that it waits for."""
+        """Returns the growth of a libttrpc client for each pending call."""
         command = [self.env.build / CLIENT, subject.socket, PENDING_CONNECTIONS, PENDING_CALLS]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         client = self.env.start("load", command, LOAD_CPU, **pipes)
@@ -152,7 +152,8 @@ class Bench:
         for subject in subjects:
             self.start(subject)
         for number in range(self.options.rounds):
-            # Each round starts with another one, so that none always follows the same neighbour.
+            # Each round starts with another subject, so that none always runs right after the same
+            # one.
             turn = number % len(subjects)
             for workload in WORKLOADS:
                 progress(f"round {number + 1} of {self.options.rounds}: {workload.name}")
@@ -214,7 +215,7 @@ def print_memory(subjects, client_bytes):
 
 
 def print_library_targets(by_name, client_bytes):
-    """What libttrpc is to reach; lines whose other side was not run are left out."""
+    """Prints the targets of libttrpc, without those against servers that were not run."""
     ours = by_name.get("libttrpc")
     if not ours:
         return

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-load: command line of the load generator. Prints one JSON object on standard output;
-// exits 1, with nothing printed there, when a single reply was wrong or missing. One thread.
+// ttrpc-bench-load: the command line of the load generator. It prints one JSON object on standard
+// output. If a single reply is wrong or missing, it prints nothing there and exits 1. One thread.
 #include <grp.h>
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ void Print(const bench::LoadResult& result) {
   (void)std::fflush(stdout);
 }
 
-// Whoever started us keeps our standard input open for as long as the connections should stay.
+// The parent process keeps this standard input open for as long as the connections should stay.
 void WaitForEndOfInput() {
   char ignored[64];
   while (::read(STDIN_FILENO, ignored, sizeof(ignored)) > 0) {

@@ -8,12 +8,12 @@ namespace {
 
 constexpr char kDataTag = 0x0a;  // field 1, bytes
 
-// How many different starts the noise has; prime, so that it falls in step with no batch size.
+// The noise has this many different starts, a prime number, so that no batch size divides it.
 constexpr size_t kNoiseStarts = 251;
 
 using CounterBytes = std::array<char, sizeof(uint64_t)>;
 
-// Only ever compared on the same machine.
+// The bytes are only compared on the same machine, so their order does not matter.
 CounterBytes BytesOf(uint64_t counter) {
   CounterBytes bytes;
   std::memcpy(bytes.data(), &counter, bytes.size());
@@ -27,7 +27,7 @@ PayloadPattern::PayloadPattern(size_t size) : size_(size), prefix_(1, kDataTag) 
     prefix_.push_back(static_cast<char>((rest & 0x7f) | (rest >= 0x80 ? 0x80 : 0)));
   }
   noise_.reserve(size - kMinSize + kNoiseStarts);
-  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64; the same noise in each run
+  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64, which gives the same noise in each run
   for (size_t i = 0; i < size - kMinSize + kNoiseStarts; ++i) {
     state ^= state << 13;
     state ^= state >> 7;

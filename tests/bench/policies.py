@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What large configurations cost ttrpc-proxyd: to check, to start, to reload; prints a table.
+"""Measures how ttrpc-proxyd checks, starts with and reloads large configurations; prints a table.
 
-run.sh --policies builds what this needs and starts it. README.md says how to read what comes out.
+run.sh --policies builds what this needs and starts it. README.md explains the table.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from pathlib import Path
 
 from harness import print_table, progress
 
-# Listeners, rules, and whether each rule names one listener or is for all of them.
+# Each row has the number of listeners, that of rules, and whether each rule names one listener.
 SIZES = [(1, 1000, True), (1, 10_000, True), (1000, 1000, False), (1000, 10_000, True)]
 SIZES += [(1000, 10_000, False)]
-PATIENCE = 120  # seconds; what takes longer is broken
+PATIENCE = 120  # seconds; anything slower is a failure
 
 
 def configuration(folder, listeners, rules, named):
@@ -39,7 +39,7 @@ def configuration(folder, listeners, rules, named):
 
 
 class Daemon:
-    """Within `with`: the daemon at work, which says when it is ready."""
+    """The running daemon, for a `with` block; it notifies when it is ready."""
 
     def __init__(self, program, folder):
         self.ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -64,7 +64,7 @@ class Daemon:
             pass
 
     def loop_seconds(self):
-        """Of the processor, spent on the thread of the loop."""
+        """Returns the processor time of the loop's thread."""
         pid = self.process.pid
         return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
@@ -75,7 +75,7 @@ class Daemon:
         raise KeyError(key)
 
     def reload(self):
-        """Seconds until it is ready again, and those of them that the loop worked."""
+        """Returns the seconds until the daemon is ready again, and the loop's processor time."""
         before = self.loop_seconds()
         begin = time.monotonic()
         self.process.send_signal(signal.SIGHUP)
@@ -111,8 +111,8 @@ def measure(program, size, reloads):
 
 def main():
     parser = argparse.ArgumentParser(prog="run.sh --policies", description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default="build-bench", help="meson build folder")
-    parser.add_argument("--reloads", type=int, default=5, help="of which the slowest is shown")
+    parser.add_argument("--build", default="build-bench", help="meson build directory")
+    parser.add_argument("--reloads", type=int, default=5, help="how many; the slowest is shown")
     options = parser.parse_args()
     program = str(Path(options.build, "daemon/ttrpc-proxyd").resolve())
     rows = []

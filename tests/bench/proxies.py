@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How each proxy is configured and started.
+"""Configures and starts each proxy.
 
-Each function takes the environment, the socket to listen on and the socket to forward to, writes
-the proxy's configuration if it has one, and gives its command line; it stays in the foreground.
+Each function takes the environment, the socket to listen on and the socket to forward to. It writes
+the proxy's configuration, if there is one, and returns a command line that stays in the foreground.
 """
 
 import os
 
-DESCRIPTORS = 16384  # systemd-socket-proxyd takes six for each pair
-CAPACITY = 4096  # connections that each proxy is configured to take
+DESCRIPTORS = 16384  # systemd-socket-proxyd needs six for each pair
+CAPACITY = 4096  # how many connections each proxy is configured for
 
 
 def ttrpc_proxyd_config(listen, backend, users=("root",), rule="these may echo"):
@@ -104,7 +104,7 @@ backend echo
 
 
 def socket_proxyd(_env, listen, backend):
-    # systemd-socket-activate turns into the proxy at the first connection.
+    # systemd-socket-activate executes the proxy at the first connection.
     return [
         "systemd-socket-activate",
         f"--listen={listen}",

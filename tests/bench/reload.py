@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls through ttrpc-proxyd while it is told to reload, and while it is not; prints a table.
+"""Measures calls through ttrpc-proxyd with and without reloads; prints a table.
 
-run.sh --reload builds what this needs and starts it. README.md says how to read what comes out.
+run.sh --reload builds the programs and starts this one. README.md explains the table.
 """
 
 import json
@@ -26,7 +26,7 @@ NAME = "ttrpc-proxyd"
 
 
 class Reloader:
-    """Within `with`: writes another good file and sends SIGHUP, again and again."""
+    """For a `with` block: writes another good file and sends SIGHUP, again and again."""
 
     def __init__(self, env, process, texts):
         self.env = env
@@ -50,7 +50,7 @@ class Reloader:
             self.count += 1
             following = config.with_suffix(".next")
             self.env.write(following, self.texts[self.count % len(self.texts)])
-            following.rename(config)  # it may be read at any time
+            following.rename(config)  # in one step, since the daemon may read it at any time
             self.process.send_signal(signal.SIGHUP)
 
 
@@ -60,10 +60,11 @@ class Reload(Bench):
         rounds = {w.name: [] for w in WORKLOADS}
         subject = Subject(NAME, self.env.folder / f"{NAME}.sock", rounds=rounds)
         self.start_proxy(subject)
-        # Another rule, and one more user: the policy is made anew, the calls are still allowed.
+        # The second text has another rule and one more user. The policy changes, but the calls stay
+        # allowed.
         texts = [
             ttrpc_proxyd_config(subject.socket, self.backend),
-            ttrpc_proxyd_config(subject.socket, self.backend, rule="these, too", users=("root", 30001)),
+            ttrpc_proxyd_config(subject.socket, self.backend, rule="others", users=("root", 30001)),
         ]
         reloads = 0
         for number in range(self.options.rounds):
@@ -76,18 +77,18 @@ class Reload(Bench):
                     self.measure_round(subject, workload)
                 reloads += reloader.count
         log = (self.env.folder / f"{NAME}.log").read_text(errors="replace")
-        told = sum("reload" in line for line in log.splitlines())
-        return subject, reloads, told
+        logged = sum("reload" in line for line in log.splitlines())
+        return subject, reloads, logged
 
 
-def report(subject, reloads, told, options, elapsed):
+def report(subject, reloads, logged, options, elapsed):
     checked = sum(r["checked"] for rounds in subject.rounds.values() for r in rounds)
     print(
         f"{options.rounds} rounds of {options.seconds} s each way, {os.cpu_count()} CPUs,"
         f" {elapsed:.0f} s in all. {STEADY.title()}.\n"
         f"{checked:,} replies, each byte as expected: no call failed.\n"
-        f"{reloads} times SIGHUP with another good file, {RELOADS_PER_SECOND} a second;"
-        f" {told} lines of the daemon's log speak of a reload.\n"
+        f"{reloads} SIGHUPs with another good file, {RELOADS_PER_SECOND} a second;"
+        f" {logged} lines of the daemon's log report a reload.\n"
     )
     keys = ["calls_per_second", "p50_us", "p99_us", "p999_us", "max_us"]
     rows = [[w.name] + [f"{median(subject, w, key):,.0f}" for key in keys] for w in WORKLOADS]
@@ -107,10 +108,10 @@ def main():
     parser = options_parser(__doc__.splitlines()[0], [NAME], [NAME])
     options = parse_options(parser, [NAME], [NAME])
     begin = time.monotonic()
-    subject, reloads, told = measure(
+    subject, reloads, logged = measure(
         options, WORKLOADS, DESCRIPTORS, lambda env: Reload(env, options).run(options.only)
     )
-    report(subject, reloads, told, options, time.monotonic() - begin)
+    report(subject, reloads, logged, options, time.monotonic() - begin)
     return 0
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The benchmark in one command, as root: installs the proxies that are missing, builds, measures,
-# prints tables. `run.sh --help` lists the options; README.md tells how to read the result.
-# First may stand which benchmark it is: --library: ttrpc libraries against each other; --fairness: one
-# user beside another one's flood; --reload: under load; --policies: large configurations.
+# Runs a benchmark as root: installs the proxies that are missing, builds, measures, and prints
+# tables. `run.sh --help` lists the options; README.md explains the tables. The first argument may
+# choose another benchmark: --library compares ttrpc libraries; --fairness measures one user's calls
+# beside another user's flood; --reload measures calls during reloads; --policies measures large
+# configurations.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -18,7 +19,7 @@ case ${1-} in
   --policies) script=policies.py && shift ;;
 esac
 
-# Only --build matters here; the script reads all of the options.
+# This script only needs --build; the benchmark reads all options.
 build=$root/build-bench
 previous=
 for word in "$@"; do
@@ -42,7 +43,7 @@ install_missing() {
   command -v go >/dev/null || packages="$packages golang-go"
   command -v systemd-socket-activate >/dev/null || packages="$packages systemd"
   [ -n "$packages" ] || return 0
-  # Their packages would start system services, which nobody asked for here.
+  # The packages would start system services, which this policy-rc.d prevents.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e $policy ]; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -62,7 +63,8 @@ nginx_has_stream() {
 }
 
 build_go_proxy() {
-  # The newest ttrpc needs a newer Go than Debian 12 has (one of 1.21 or later fetches it itself).
+  # The newest ttrpc needs a newer Go than Debian 12 has. A Go from 1.21 on fetches a newer one
+  # itself.
   modules=go.mod
   case $(go env GOVERSION) in
     go1.19* | go1.20*) modules=go-1.19.mod ;;
@@ -73,7 +75,7 @@ build_go_proxy() {
 
 install_missing
 if [ ! -d "$build" ]; then
-  # As a distribution builds it: the others are measured as theirs were built.
+  # A distribution builds with these options, and the other proxies were built by one.
   meson setup "$build" "$root" --buildtype=release -Db_lto=true -Dtests=false -Dbench=true >&2
 fi
 build=$(cd "$build" && pwd)

@@ -20,7 +20,7 @@
 namespace bench {
 namespace {
 
-constexpr int kBacklog = 4096;  // a proxy may connect thousands of times at once
+constexpr int kBacklog = 4096;  // a proxy may open thousands of connections at once
 constexpr time_t kConnectSeconds = 10;
 constexpr size_t kFirstCapacity = 16U << 10;
 constexpr size_t kLargestRead = 1U << 20;
@@ -68,7 +68,7 @@ ttrpc::UniqueFd ListenUnix(const std::string& path) {
 
 ttrpc::UniqueFd ConnectUnix(const std::string& path) {
   ttrpc::UniqueFd fd = NewSocket();
-  // connect(2) on a Unix socket obeys the send timeout while the listener's queue is full.
+  // While the listener's queue is full, connect(2) on a Unix socket waits for the send timeout.
   const timeval timeout{.tv_sec = kConnectSeconds, .tv_usec = 0};
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
     FailErrno("setsockopt");
@@ -90,7 +90,7 @@ void RaiseDescriptorLimit() {
 
 void InBuffer::MakeRoom() {
   const size_t held = end_ - begin_;
-  // A buffer that the last read filled was too small; a message must fit as a whole.
+  // The last read filled the buffer, so the buffer grows. A message must fit as a whole.
   size_t capacity = std::max(capacity_, kFirstCapacity);
   if (end_ == capacity_ && capacity < kLargestRead) capacity = std::max(capacity, 2 * capacity_);
   capacity = std::max(capacity, wanted_);

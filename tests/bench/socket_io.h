@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Unix sockets and the bytes on their way in and out, for the benchmark's two ends. As plain and as
-// fast as can be, so that what is between them sets the numbers. Trouble ends the process with a
-// message: a benchmark that lost something has no result. One thread.
+// Unix sockets with their input and output, for the two ends of the benchmark. They are as plain
+// and as fast as possible, so that the numbers show what is between the ends. An error ends the
+// process with a message, since a benchmark that lost something has no result. One thread.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +17,17 @@
 
 namespace bench {
 
-// Prints to standard error and exits 1.
+// Prints `what` on standard error and exits 1.
 [[noreturn]] void Fail(const std::string& what);
-// The same, with what errno says.
+// Does the same, and adds the text of errno.
 [[noreturn]] void FailErrno(const std::string& what);
 
-// Both give a non-blocking socket. Connecting waits (for ten seconds at most) while the listener's
+// Both return a non-blocking socket. ConnectUnix() waits, at most ten seconds, while the listener's
 // queue is full.
 ttrpc::UniqueFd ListenUnix(const std::string& path);
 ttrpc::UniqueFd ConnectUnix(const std::string& path);
 
-// Lets this process have as many descriptors as it may.
+// Raises the limit on descriptors to the most that is permitted.
 void RaiseDescriptorLimit();
 
 struct Message {
@@ -35,15 +35,16 @@ struct Message {
   std::string_view data;
 };
 
-// What was read from one socket and not yet handled. The invariant: begin_ <= end_ <= capacity_.
+// Bytes that were read from a socket and not handled yet. The invariant is begin_ <= end_ <=
+// capacity_.
 class InBuffer {
  public:
   enum class ReadResult { kRead, kNothing, kEnd };
 
-  // One read(2).
+  // Calls read(2) once.
   ReadResult ReadFrom(int fd);
 
-  // The next whole message, if there is one; its data is valid until the next ReadFrom.
+  // Returns the next whole message, if there is one. Its data is valid until the next ReadFrom().
   std::optional<Message> NextMessage();
 
  private:
@@ -53,16 +54,17 @@ class InBuffer {
   size_t capacity_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
-  size_t wanted_ = 0;  // length of the message at begin_, once its header is here
+  size_t wanted_ = 0;  // length of the message at begin_, once its header was read
 };
 
-// What one socket has yet to take.
+// Bytes that a socket has not taken yet.
 class OutBuffer {
  public:
-  std::string& bytes() { return bytes_; }  // append to it
+  std::string& bytes() { return bytes_; }  // append output here
   size_t pending() const { return bytes_.size() - sent_; }
 
-  // Writes until all is gone or the socket takes no more. False when the other side is gone.
+  // Writes until the buffer is empty or the socket takes no more. Returns false if the other side
+  // is gone.
   [[nodiscard]] bool Flush(int fd);
 
  private:
@@ -70,10 +72,10 @@ class OutBuffer {
   size_t sent_ = 0;
 };
 
-// What epoll(7) should report for a socket; makes the system call only for a change.
+// The events that epoll(7) reports for a socket. A system call is made only for a change.
 class Interest {
  public:
-  // `tag` comes back in epoll_event.data.u64.
+  // epoll_event.data.u64 contains `tag`.
   void Set(int epoll_fd, int fd, uint32_t events, uint64_t tag);
 
  private:

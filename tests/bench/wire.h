@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The few protobuf bytes around a payload that the benchmark's two ends exchange, written with
-// support/wire.h and not with libttrpc's envelopes, which are part of what is measured. Values, no
-// I/O; any thread.
+// The protobuf fields around a payload that the two ends of the benchmark exchange. They are
+// written with support/wire.h and not with libttrpc's envelopes, which are part of what is
+// measured. Values, no I/O; any thread.
 #pragma once
 
 #include <cstddef>
@@ -18,19 +18,20 @@ inline constexpr std::string_view kService = "bench.Echo";
 inline constexpr std::string_view kMethod = "Echo";
 inline constexpr std::string_view kWaitMethod = "Wait";  // never answers
 
-// One field of a protobuf message; `bytes` points into what the reader was given.
+// One field of a protobuf message. `bytes` points into the reader's input.
 struct Field {
   uint32_t number = 0;
   uint64_t varint = 0;
   std::string_view bytes;
 };
 
-// Reads varint and length-delimited fields, all that ttrpc's envelopes are made of.
+// Reads varint and length-delimited fields; ttrpc's envelopes have no others.
 class FieldReader {
  public:
   explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
 
-  // False at the end, and at the first byte that does not read: ok() tells which.
+  // Returns false at the end, and at the first byte that cannot be parsed; ok() distinguishes the
+  // two.
   [[nodiscard]] bool Next(Field& field);
   bool ok() const { return ok_; }
 
@@ -41,7 +42,7 @@ class FieldReader {
   bool ok_ = true;
 };
 
-// Each appends one whole message: header and envelope.
+// Each of these appends one whole message: header and envelope.
 void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method, uint64_t counter,
                    const PayloadPattern& pattern);
 void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload);
@@ -49,7 +50,7 @@ void AppendStatus(std::string& out, uint32_t stream_id, uint64_t code, std::stri
 void AppendUnimplemented(std::string& out, uint32_t stream_id);
 void AppendData(std::string& out, uint32_t stream_id, uint8_t flags, std::string_view data);
 
-// A request of any kind, where AppendRequest() makes one that is measured.
+// A request of any kind. AppendRequest() makes only those that are measured.
 struct OutgoingRequest {
   uint32_t stream_id = 0;
   uint8_t flags = 0;
@@ -65,7 +66,7 @@ struct Request {
   std::string_view method;
   std::string_view payload;
 };
-// False if the envelope does not read. The views point into `data`.
+// Returns false if the envelope cannot be parsed. The views point into `data`.
 [[nodiscard]] bool ParseRequest(std::string_view data, Request& request);
 
 struct Reply {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generator by itself, on files that stand in memory.
+// The generator on its own, with files in memory.
 #include "generator.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@ using google::protobuf::FileDescriptor;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// One file, whatever its name.
+// Contains one file, whatever name is asked for.
 class OneFile final : public google::protobuf::compiler::SourceTree {
  public:
   explicit OneFile(std::string text) : text_(std::move(text)) {}
@@ -71,19 +71,17 @@ TEST(ParameterTest, Prefix) {
 TEST(ParameterTest, ErrorsSayWhatWasExpected) {
   Options options;
   EXPECT_EQ(ParseParameter("suffix=X", &options),
-            "unknown parameter \"suffix=X\", expected prefix=NAME");
+            "unknown parameter \"suffix=X\"; use prefix=NAME");
   EXPECT_EQ(ParseParameter("prefix=A,plugins", &options),
-            "unknown parameter \"plugins\", expected prefix=NAME");
-  EXPECT_EQ(ParseParameter("prefix", &options),
-            "prefix is \"\", expected the beginning of a C++ name");
-  EXPECT_EQ(ParseParameter("prefix=", &options),
-            "prefix is \"\", expected the beginning of a C++ name");
+            "unknown parameter \"plugins\"; use prefix=NAME");
+  EXPECT_EQ(ParseParameter("prefix", &options), "prefix is \"\"; use the beginning of a C++ name");
+  EXPECT_EQ(ParseParameter("prefix=", &options), "prefix is \"\"; use the beginning of a C++ name");
   EXPECT_EQ(ParseParameter("prefix=2A", &options),
-            "prefix is \"2A\", expected the beginning of a C++ name");
+            "prefix is \"2A\"; use the beginning of a C++ name");
   EXPECT_EQ(ParseParameter("prefix=a::b", &options),
-            "prefix is \"a::b\", expected the beginning of a C++ name");
+            "prefix is \"a::b\"; use the beginning of a C++ name");
   EXPECT_EQ(ParseParameter("prefix=x=y", &options),
-            "prefix is \"x=y\", expected the beginning of a C++ name");
+            "prefix is \"x=y\"; use the beginning of a C++ name");
 }
 
 TEST(OutputTest, StandsBesideTheMessages) {
@@ -102,7 +100,7 @@ TEST(NamesTest, WireNamesAreNeverChanged) {
   EXPECT_THAT(source, HasSubstr("{\"a.b.class\", \"delete\", false, false}"));
   EXPECT_THAT(source, HasSubstr("description(\"a.b.class\", &service, {});"));
   EXPECT_THAT(source, HasSubstr("\"delete\", ::ttrpc::service_internal::Unary<"));
-  // With the prefix it is no keyword.
+  // The name with its prefix is not a keyword.
   EXPECT_THAT(HeaderText(*file, options), HasSubstr("class Xclass {"));
   EXPECT_THAT(HeaderText(*file, options), Not(HasSubstr("class_")));
   EXPECT_THAT(HeaderText(*file, Options()), HasSubstr("class class_ {"));
@@ -123,19 +121,19 @@ TEST(NamesTest, EachMethodNameThatWouldClashGetsAnUnderscore) {
 TEST(NamesTest, ClashesAreErrors) {
   EXPECT_EQ(Check("service Foo { rpc A(M) returns (M); }"), "");
   EXPECT_EQ(Check("service Foo {}\nservice FooClient {}"),
-            "service FooClient would be FooClient in C++, as is the client of service Foo; "
-            "expected another name");
+            "service FooClient and the client of service Foo would both be FooClient in C++; "
+            "rename one of them");
   EXPECT_EQ(Check("service Foo {}\nmessage FooClient {}"),
-            "the client of service Foo would be FooClient in C++, as is message FooClient; "
-            "expected another name");
+            "the client of service Foo and message FooClient would both be FooClient in C++; "
+            "rename one of them");
   EXPECT_EQ(Check("service Foo {}\nenum RegisterFoo { ZERO = 0; }"),
-            "the function for service Foo would be RegisterFoo in C++, as is enum RegisterFoo; "
-            "expected another name");
-  EXPECT_EQ(Check("service Outer_Inner {}\nmessage Outer { message Inner {} }"),
-            "service Outer_Inner would be Outer_Inner in C++, as is message Inner; "
-            "expected another name");
+            "the function for service Foo and enum RegisterFoo would both be RegisterFoo in C++; "
+            "rename one of them");
+  EXPECT_EQ(
+      Check("service Outer_Inner {}\nmessage Outer { message Inner {} }"),
+      "service Outer_Inner and message Inner would both be Outer_Inner in C++; rename one of them");
   EXPECT_EQ(Check("service Foo { rpc new(M) returns (M); rpc new_(M) returns (M); }"),
-            "method Foo.new_ would be new_ in C++, as is method Foo.new; expected another name");
+            "method Foo.new_ and method Foo.new would both be new_ in C++; rename one of them");
   EXPECT_EQ(Check("service Foo {}\nmessage FooClient {}", "My"), "");
 }
 

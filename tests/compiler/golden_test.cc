@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real protoc with the real plugin, which PROTOC and PROTOC_GEN_CPP_TTRPC name: whole files are
-// held against golden/, and what it says of wrong input to the letter. To write golden/ anew:
+// Runs the real protoc with the real plugin (PROTOC and PROTOC_GEN_CPP_TTRPC) and compares whole
+// files with golden/, and messages about wrong input to the letter. To update golden/:
 //   UPDATE_GOLDEN=1 meson test -C BUILD compiler
-// (TTRPC_COMPILER_TESTS is this file's folder.)
+// TTRPC_COMPILER_TESTS is the directory of this file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -31,7 +31,7 @@ std::string Read(const fs::path& path) {
   return text.str();
 }
 
-// All files below it, by their paths from there.
+// Returns all files below a directory, by their relative paths.
 std::map<std::string, std::string> Tree(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -57,11 +57,11 @@ class GoldenTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(out_); }
 
-  // Into out_ / `below`; `out` is what stands before the folder in --cpp-ttrpc_out.
+  // Generates code into out_ / `below`. `out` precedes the directory in --cpp-ttrpc_out.
   Outcome Protoc(const fs::path& protos, const std::string& out, const std::string& files,
                  const std::string& below = "") {
     fs::create_directories(out_ / below);
-    // All of it is ours: there is nothing to quote.
+    // The command contains only trusted paths, so nothing needs to be quoted.
     const std::string command =
         "\"$PROTOC\" --plugin=protoc-gen-cpp-ttrpc=\"$PROTOC_GEN_CPP_TTRPC\" -I " +
         protos.string() + " --cpp-ttrpc_out=" + out + (out_ / below).string() + " " + files +
@@ -76,7 +76,7 @@ class GoldenTest : public testing::Test {
     return outcome;
   }
 
-  // protoc's words on a file of this text.
+  // Returns protoc's output for a file with this text.
   std::string Refused(const std::string& text, const std::string& out = "") {
     const fs::path protos = out_ / "protos";
     fs::create_directories(protos);
@@ -116,18 +116,18 @@ TEST_F(GoldenTest, WholeFiles) {
     ASSERT_NE(it, made.end()) << name << " was not made";
     EXPECT_EQ(it->second, text) << name;
   }
-  // None for a file without services, and no other.
+  // Files without services produce nothing, and no other files are made.
   EXPECT_EQ(made.size(), golden.size());
   EXPECT_EQ(golden.size(), 8U);
 }
 
 TEST_F(GoldenTest, TellsWhatIsWrong) {
   EXPECT_EQ(Refused("service Foo {}", "plugins=ttrpc:"),
-            "--cpp-ttrpc_out: foo.proto: unknown parameter \"plugins=ttrpc\", expected "
-            "prefix=NAME\n");
-  EXPECT_EQ(Refused("service Foo {}\nmessage FooClient {}"),
-            "--cpp-ttrpc_out: foo.proto: the client of service Foo would be FooClient in C++, as "
-            "is message FooClient; expected another name\n");
+            "--cpp-ttrpc_out: foo.proto: unknown parameter \"plugins=ttrpc\"; use prefix=NAME\n");
+  EXPECT_EQ(
+      Refused("service Foo {}\nmessage FooClient {}"),
+      "--cpp-ttrpc_out: foo.proto: the client of service Foo and message FooClient would both "
+      "be FooClient in C++; rename one of them\n");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// man/ttrpc-proxyd.8 has each warning and each error that the daemon may log, and each metric.
+// man/ttrpc-proxyd.8 has each warning and each error that the daemon may log, and each metric. The
+// pages list each diagnostic once.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -8,7 +9,9 @@
 #include <iterator>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "support/all_matches.h"
 
@@ -23,7 +26,7 @@ std::string Read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The text of the page, one line.
+// Returns the text of the page as one line.
 std::string Page() {
   std::string page = Read(std::string(SOURCE_FOLDER) + "/man/ttrpc-proxyd.8");
   page = std::regex_replace(page, std::regex(R"(\\\(dq)"), "\"");
@@ -43,7 +46,7 @@ std::set<std::string> InSources(const std::string& pattern) {
   return found;
 }
 
-// What of a message is the same each time.
+// Returns the longest part of a message without placeholders.
 std::string LongestWords(const std::string& format) {
   std::string longest;
   for (const std::string& part : AllMatches("}" + format + "{", "\\}([^{}]+)\\{")) {
@@ -74,10 +77,33 @@ TEST(DaemonManPage, HasEachWarningAndErrorOfTheLog) {
   EXPECT_GT(formats.size(), 15U);
   for (const std::string& format : formats) {
     const std::string words = LongestWords(format);
-    // "{}" and "{}: {}" say what stands in a status or in an error of the configuration.
+    // "{}" and "{}: {}" log a status or an error of the configuration, which have texts of their
+    // own.
     if (words.size() <= 2) continue;
     EXPECT_NE(page.find(words), std::string::npos) << format;
   }
+}
+
+// Returns the items of the page's section DIAGNOSTICS as they are written.
+std::vector<std::string> DiagnosticsOf(const std::string& page) {
+  std::vector<std::string> items;
+  const size_t begin = page.find("\n.Sh DIAGNOSTICS\n");
+  if (begin == std::string::npos) return items;
+  std::istringstream in(page.substr(begin, page.find("\n.Sh ", begin + 1) - begin));
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(".It ")) items.push_back(line);
+  }
+  return items;
+}
+
+TEST(ManPages, ListEachDiagnosticOnce) {
+  std::set<std::string> listed;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(SOURCE_FOLDER) + "/man")) {
+    for (const std::string& item : DiagnosticsOf(Read(entry.path())))
+      EXPECT_TRUE(listed.insert(item).second) << entry.path() << ": " << item;
+  }
+  EXPECT_GT(listed.size(), 50U);
 }
 
 TEST(DaemonManPage, HasEachMetric) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gate of each request, explain, the loader and tap have one idea of a name: what can be called
-// can be explained, named in a rule and tapped, and nothing else can.
+// The check of requests, explain, the loader and tap agree on names: a name that can be called can
+// also be explained, named in a rule and tapped, and no other name can.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -26,7 +26,7 @@ class NoNames final : public NameResolver {
   std::optional<gid_t> Group(const std::string&) override { return std::nullopt; }
 };
 
-// A deny rule with these keys.
+// Whether a deny rule with these keys loads.
 bool Loads(const std::string& keys) {
   NoNames names;
   const LoadedConfig loaded = ParseConfig(
@@ -57,7 +57,7 @@ void ExpectOneIdea(const std::string& service, const std::string& method) {
   const bool can_be_called = GateTakes(service, method);
   EXPECT_EQ(ExplainTakes(text), can_be_called);
   EXPECT_EQ(TapTakes(text), LoaderTakes(text));
-  // A star is what a pattern has more than a name.
+  // A pattern may have a star, and otherwise looks like a name.
   EXPECT_EQ(LoaderTakes(text) && text.find('*') == text.npos, can_be_called);
 }
 

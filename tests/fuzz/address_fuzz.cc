@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An address that is read is written so that it reads back the same, and fits what bind(2) takes.
-// Input: the text.
+// The text of a parsed address parses to the same address, and the address fits bind(2). The input
+// is an address as text.
 #include <linux/vm_sockets.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whatever stands in an audit, and peers choose part of it, what ttrpc-proxyctl learns of it is a
-// configuration that allows what was seen. Input: the audit.
+// Peers choose a part of the audit. From any audit ttrpc-proxyctl learns a configuration that is
+// valid and allows the calls in it. The input is the audit.
 #include <map>
 #include <set>
 #include <string>
@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr size_t kMostCalls = 64;  // or the search for few rules takes long
+constexpr size_t kMostCalls = 64;  // the search for few rules would be slow with more
 
 class NoNames final : public proxyd::NameResolver {
  public:
@@ -23,7 +23,8 @@ class NoNames final : public proxyd::NameResolver {
   std::optional<gid_t> Group(const std::string&) override { return std::nullopt; }
 };
 
-// A table for each of the names; those that no configuration can have make it none.
+// Returns a table for each of the names. A name that no configuration can have makes the text
+// invalid.
 std::string Tables(const char* kind, const std::set<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -67,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::map<std::string, size_t> index;
   for (const proxyd::ListenerConfig& listener : loaded.config->listeners)
     index.emplace(listener.name, index.size());
-  // As of a peer without groups, whose uid nothing stands for.
+  // The peer has no groups, and the overflow ids are the usual ones.
   const proxyd::Snapshot snapshot(*std::move(loaded.config), {.uid = 65534, .gid = 65534});
   for (const auto& [call, count] : reader.calls()) {
     const proxyd::Explanation explanation =

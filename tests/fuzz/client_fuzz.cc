@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The receiving side of ttrpc::Client: whatever a server sends, each call ends once, all have ended
-// once the connection has, and calls may be dropped and cancelled at any moment. Input: operations
-// (see Run()), a byte each, with what they need after them.
+// The receiving side of ttrpc::Client. Whatever a server sends, each call ends once, and all have
+// ended when the connection has. Calls may be dropped and cancelled at any time. The input is a
+// list of operations (see Run()), a byte each, with their arguments after them.
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,14 +26,14 @@ constexpr MethodInfo kKinds[] = {MethodInfo("f.S", "Down", false, true),
                                  MethodInfo("f.S", "Up", true, false),
                                  MethodInfo("f.S", "Both", true, true)};
 
-// No script fills a stream's buffer that is larger.
+// No script can fill a stream's buffer of this size.
 constexpr size_t kLongScript = size_t{1} << 16;
 
-// One call that somebody waits for. Its tasks go with it.
+// A call and the tasks that wait for it. Destroying it destroys the tasks.
 struct Call {
   Context context;
   std::unique_ptr<ttrpc::RawClientStream> stream;
-  int waiting = 0;  // tasks that have not ended
+  int waiting = 0;  // how many tasks have not ended
   std::optional<ttrpc::Status> end;
   ttrpc::TaskGroup tasks;
 };
@@ -50,7 +50,7 @@ Task<void> ReceiveAll(Call& call) {
   ++call.waiting;
   size_t received = 0;
   while (const auto message = co_await call.stream->Receive()) ++received;
-  // And stays so.
+  // After its end the stream stays ended.
   FUZZ_CHECK(!co_await call.stream->Receive());
   --call.waiting;
 }
@@ -77,8 +77,8 @@ class Session {
     end_->Close();
     TurnToTheEnd();
     if (small_buffers_ && !AtTheEnd()) {
-      // A full stream that nobody reads keeps the connection from being read, and so from seeing
-      // its end, for longer than a script may take.
+      // A full stream that nobody reads keeps the connection from being read. The connection then
+      // notices its end later than a script may take.
       for (const auto& call : calls_) {
         if (call->stream) call->context.Cancel();
       }
@@ -168,7 +168,7 @@ class Session {
       std::erase_if(calls_, [call](const auto& owned) { return owned.get() == call; });
       return;
     }
-    // One at a time waits on a stream.
+    // A stream permits one waiting task at a time.
     if (!call->stream || call->waiting > 0) return;
     if (operation == 12) call->tasks.Spawn(ReceiveAll(*call));
     if (operation == 13) call->tasks.Spawn(SendOne(*call, std::string(script_.Counted())));
@@ -203,7 +203,7 @@ class Session {
                         response.SerializeAsString(), &bytes);
     end_->Write(bytes);
   }
-  // One whose ids are used up is closed before its calls have ended.
+  // A connection without free ids closes before its calls have ended.
   bool AtTheEnd() const {
     return Waiting() == 0 && (!client_ || (client_->closed() && client_->calls() == 0));
   }

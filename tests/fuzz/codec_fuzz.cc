@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stream of bytes gives the same messages however it is cut. Input: a size limit, the lengths of
-// the pieces (counted, used in turn), the stream.
+// A stream of bytes gives the same messages however it is cut. The input is a size limit, the
+// lengths of the pieces (preceded by their number, and used in turn), and the stream.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -20,7 +20,7 @@ struct Message {
 
 using Event = ttrpc::MessageDecoder::Event;
 
-// False once nothing more will come.
+// Returns false if no more messages will come.
 bool Take(ttrpc::MessageDecoder* decoder, std::string_view piece, std::vector<Message>* messages) {
   for (;;) {
     const size_t before = piece.size();
@@ -35,7 +35,7 @@ bool Take(ttrpc::MessageDecoder* decoder, std::string_view piece, std::vector<Me
   }
 }
 
-// Odd pieces are received into the decoder's own buffer, if it has one to offer.
+// Odd pieces go into the decoder's own buffer, if it offers one.
 std::vector<Message> DecodeInPieces(uint32_t limit, std::string_view lengths,
                                     std::string_view stream) {
   std::vector<Message> messages;
@@ -51,7 +51,7 @@ std::vector<Message> DecodeInPieces(uint32_t limit, std::string_view lengths,
       stream.remove_prefix(length);
       if (!Take(&decoder, {}, &messages)) break;
     } else {
-      // Of its own, so that the sanitizer sees whether it is read after it is gone.
+      // A copy shows, under a sanitizer, whether a piece is read after it is freed.
       const std::string piece(stream.substr(0, length));
       stream.remove_prefix(length);
       if (!Take(&decoder, piece, &messages)) break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A configuration is read or has errors with positions; what is printed of one that is read reads
-// back the same. Input: files, with a NUL byte between them.
+// A configuration is parsed, or has errors with positions. The printed form of a parsed one parses
+// to the same. The input is files with a NUL byte between them.
 #include <map>
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the fuzz targets share: how an invariant is asserted, and how a script is read out of the
-// fuzzer's bytes. From the front, so that a seed is the script itself.
+// Helpers of the fuzz targets: the assertion of an invariant, and a reader of scripts. A script is
+// read from the front of the fuzzer's bytes, so that a seed is the script itself.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <string_view>
 
-// Ends the program, which the fuzzer takes for a finding.
+// Aborts the program, which the fuzzer reports as a finding.
 #define FUZZ_CHECK(condition)                                                             \
   do {                                                                                    \
     if (!(condition)) {                                                                   \
@@ -27,20 +27,20 @@ class Script {
   Script(const uint8_t* data, size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
 
   bool done() const { return rest_.empty(); }
-  // 0 at the end.
+  // Returns 0 at the end.
   uint8_t Byte() {
     const std::string_view byte = Bytes(1);
     return byte.empty() ? uint8_t{0} : static_cast<uint8_t>(byte.front());
   }
-  // Fewer at the end.
+  // Returns fewer bytes at the end.
   std::string_view Bytes(size_t count) {
     const std::string_view front = rest_.substr(0, std::min(count, rest_.size()));
     rest_.remove_prefix(front.size());
     return front;
   }
-  // A byte that says how many, then as many.
+  // Returns as many bytes as the first byte says.
   std::string_view Counted() { return Bytes(Byte()); }
-  // Up to the next `end`, which is taken too.
+  // Returns the bytes before the next `end`, which is consumed.
   std::string_view Until(char end) {
     const std::string_view front = Bytes(std::min(rest_.find(end), rest_.size()));
     Bytes(1);

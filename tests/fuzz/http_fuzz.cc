@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The head of an HTTP request: where it ends does not depend on what follows, and what is answered
-// is what may be. Input: what was received.
+// The head of an HTTP request: its end does not depend on what follows, and the answer is one of
+// those that are permitted. The input is the received bytes.
 #include <algorithm>
 #include <string>
 
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const size_t end = proxyd::EndOfHead(text);
   if (end == text.npos) {
-    // Nor does any part of it have an end.
+    // No part of the text has an end of the head either.
     for (size_t cut = 0; cut < size; cut += 1 + size / 16)
       FUZZ_CHECK(proxyd::EndOfHead(text.substr(0, cut)) == text.npos);
     return 0;
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   proxyd::HttpRequest request;
   const int status = proxyd::ParseHttpRequest(head, proxyd::HostCheck::kLoopback, &request).status;
   FUZZ_CHECK(status == 200 || status == 400 || status == 405 || status == 421);
-  // Where any host will do, nothing else of it is judged otherwise.
+  // Without the check of the host, all other parts have the same result.
   proxyd::HttpRequest other;
   const int any = proxyd::ParseHttpRequest(head, proxyd::HostCheck::kAny, &other).status;
   FUZZ_CHECK(any == status || status == 421);
@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view line = head.substr(0, head.find('\n'));
   FUZZ_CHECK(line.starts_with(request.method));
   FUZZ_CHECK(request.path.empty() || line.find(request.path) != text.npos);
-  // Of HTTP/1.1 it has one host, and that is ours.
+  // A request of HTTP/1.1 has one Host, which is the daemon's own.
   std::string lower(head);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An answer is the same however it is cut, is bounded, and nothing after it is taken. Input: the
-// length of the pieces, the stream.
+// The parsed answer does not depend on how it is cut, is bounded, and no byte after it is consumed.
+// The input is the length of the pieces and the stream.
 #include <algorithm>
 #include <string_view>
 

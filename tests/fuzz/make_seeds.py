@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seeds of tests/fuzz: tests/fuzz/make_seeds.py. What it writes is committed."""
+"""Writes the seeds of tests/fuzz, which are committed: tests/fuzz/make_seeds.py"""
 import pathlib
 import struct
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pattern matches what a matcher that tries everything says. Input: the pattern, a newline, the
-// text.
+// A pattern matches exactly if a matcher that tries everything says so. The input is the pattern, a
+// newline, and the text.
 #include <string>
 #include <vector>
 
@@ -10,7 +10,7 @@
 
 namespace {
 
-// matches[p] says whether pattern[p, …) matches what is left of the text; from its end.
+// matches[p] says whether pattern[p, …) matches the rest of the text, which is read from its end.
 bool TryEverything(std::string_view pattern, std::string_view text) {
   std::vector<bool> matches(pattern.size() + 1);
   std::vector<bool> later;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The raw other end of a connection under test: takes messages out of a script, writes what fits,
-// reads what is there. Never waits.
+// The raw other end of a connection under test. It takes messages from a script, writes as much as
+// fits, and reads what has arrived. It never waits.
 #pragma once
 
 #include <event2/event.h>
@@ -23,14 +23,14 @@
 
 namespace fuzz {
 
-// The first is ours, the second the library's.
+// Returns a pair of sockets: the first for the test, the second for the library.
 inline std::pair<ttrpc::UniqueFd, ttrpc::UniqueFd> Sockets() {
   int fds[2];
   FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
   return {ttrpc::UniqueFd(fds[0]), ttrpc::UniqueFd(fds[1])};
 }
 
-// Whatever is ready, and what that makes ready.
+// Runs the loop for the events that are ready, and once more for those that follow from them.
 inline void Turn(ttrpc::EventLoop& loop, int turns = 2) {
   for (int i = 0; i < turns; ++i) event_base_loop(loop.base(), EVLOOP_NONBLOCK);
 }
@@ -42,7 +42,7 @@ class RawEnd {
   void Write(std::string_view bytes) {
     if (socket_) (void)::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
-  // Hands each message that has come to `take`, which has a header and data.
+  // Calls `take` with each message that has arrived; a message has a header and data.
   template <typename Take>
   void Read(Take take) {
     char buffer[65536];

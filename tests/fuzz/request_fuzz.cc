@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A request that is read is what protobuf reads, and is written as protobuf writes it; what is
-// written reads back the same. Input: the envelope.
+// A request is parsed as protobuf parses it, and encoded as protobuf encodes it; the encoded form
+// parses to the same. The input is the envelope.
 #include <string>
 
 #include "fuzz.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where both read a response, we read what protobuf reads; a status that was read is written so
-// that it reads back the same. Input: the envelope.
+// If both libttrpc and protobuf accept a response, they parse it to the same. An encoded status
+// parses to the same status. The input is the envelope.
 #include <string>
 
 #include "fuzz.h"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Fuzzes every target for a while: tests/fuzz/run.sh [--seconds N] [TARGET…]
+# Runs the fuzz targets for a while: tests/fuzz/run.sh [--seconds N] [TARGET…]
 #
-# Builds with clang 19 into build-fuzz, then runs each target (all, or those named) for N seconds
-# (default 10), two at a time, from its seeds and from what earlier runs found there. An input that
-# breaks an invariant is left in build-fuzz/findings; a target passes if there is none. The last
-# line is `N passed, N failed, N skipped`.
+# It builds with clang 19 in build-fuzz. Then it runs each target (all, or the given ones) for N
+# seconds (default 10), two at a time, from its seeds and from the inputs that earlier runs found.
+# An input that breaks an invariant is saved in build-fuzz/findings; a target passes if it has none.
+# The last line is `N passed, N failed, N skipped`.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -51,15 +51,14 @@ fuzz() { # TARGET
   local corpus=$build/corpus/$1 arguments=()
   mkdir -p "$corpus" "$build/findings"
   if [[ -e tests/fuzz/$1.dict ]]; then arguments+=("-dict=tests/fuzz/$1.dict"); fi
-  # The seeds themselves are part of what is run. A limit on memory catches what grows with what a
-  # peer sends.
+  # The seeds themselves are run, too. The memory limit finds what grows with the input of a peer.
   "$build/tests/fuzz/$1_fuzz" "${arguments[@]}" -max_total_time="$seconds" -timeout=20 \
     -rss_limit_mb=1024 -malloc_limit_mb=64 -max_len=4096 -print_final_stats=1 \
     -artifact_prefix="$build/findings/$1-" "$corpus" "tests/fuzz/seeds/$1" \
     >"$build/fuzz-$1.log" 2>&1
 }
 
-run() { # TARGET: leaves its exit status in a file
+run() { # TARGET; writes its exit status to a file
   fuzz "$1"
   echo $? >"$build/fuzz-$1.status"
 }

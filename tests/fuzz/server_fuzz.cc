@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The receiving side of ttrpc::Server: whatever a peer sends, each stream gets at most one end for
-// each thing that may be answered, no handler outlives its context, and nothing is left once the
-// peer has gone. Input: operations (see Run()), a byte each, with what they need after them.
+// The receiving side of ttrpc::Server. Whatever a peer sends, each stream gets at most one end for
+// each thing that may be answered, no handler outlives its context, and nothing remains once the
+// peer has gone. The input is a list of operations (see Run()), a byte each, with their arguments
+// after them.
 #include <google/protobuf/message_lite.h>
 
 #include <map>
@@ -32,7 +33,7 @@ struct Handlers {
   int running = 0;
 };
 
-// Counted for as long as its handler's frame is there.
+// Counts a handler for as long as its frame exists.
 class Running {
  public:
   explicit Running(void* handlers) : handlers_(static_cast<Handlers*>(handlers)) {
@@ -58,7 +59,7 @@ Task<Status> Hang(void* handlers, Context& context, std::string_view, ReplySink&
   co_return context.status();
 }
 
-// Goes on although it was cancelled.
+// This handler continues although it was cancelled.
 Task<Status> Late(void* handlers, Context& context, std::string_view, ReplySink& reply) {
   const Running running(handlers);
   co_await context.Cancelled();
@@ -157,7 +158,7 @@ class Peer {
   }
 
  private:
-  // Few, so that they meet.
+  // There are few ids, so that operations often use the same one.
   uint32_t Id() {
     const uint8_t byte = script_.Byte();
     return byte < 250 ? byte % 16U : 0xffff'ffffU - (255U - byte);
@@ -202,7 +203,7 @@ class Peer {
                    header.flags == (ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData));
         ends = header.flags != 0;
       }
-      // What was sent raw may be whole messages, too.
+      // Raw bytes may form whole messages as well.
       if (ends && !raw_) FUZZ_CHECK(++ended_[header.stream_id] <= sent_[header.stream_id]);
     });
   }

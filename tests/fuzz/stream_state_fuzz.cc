@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The daemon's stream machine, driven from both sides: what reaches a backend is what the protocol
-// allows after this request. Input: the request's flags, then for each message who sends it and
-// which kind (a byte), and its flags (a byte).
+// The daemon's stream state machine, driven from both sides. A backend receives only what the
+// protocol permits after this request. The input is the request's flags, then two bytes for each
+// message: its sender and kind, and its flags.
 #include "fuzz.h"
 #include "proxy/stream_state.h"
 #include "ttrpc/wire/message.h"
@@ -17,20 +17,20 @@ constexpr uint8_t kClosed = ttrpc::kFlagRemoteClosed;
 constexpr uint8_t kOpen = ttrpc::kFlagRemoteOpen;
 constexpr uint8_t kNoData = ttrpc::kFlagNoData;
 
-// What the backend knows of the stream.
+// The backend's view of the stream.
 struct Backend {
-  bool open;  // it may get data
+  bool open;  // it may receive data
   int closes = 0;
 };
 
-// Whether the peer's side is open, which shows in what becomes of its data.
+// Whether the peer's side is open, which shows in how its data is treated.
 bool PeerOpen(StreamState state) { return state.OnPeerData(0) == PeerData::kForward; }
 
 void SendFromPeer(uint8_t flags, StreamState* state, Backend* backend) {
   const bool was_open = PeerOpen(*state);
   FUZZ_CHECK(was_open == backend->open);
   const PeerData what = state->OnPeerData(flags);
-  // A stream that is closed once more goes on.
+  // A stream that is closed a second time continues.
   const bool closes_again = !state->unary() && (flags & (kClosed | kNoData)) == (kClosed | kNoData);
   FUZZ_CHECK((what == PeerData::kRefuse) == (!was_open && !closes_again));
   if (!was_open && closes_again) FUZZ_CHECK(what == PeerData::kDrop);
@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           state.OnBackendMessage({.type = ttrpc::MessageType::kData, .flags = flags});
       FUZZ_CHECK((what == BackendMessage::kRefuse) == unary);
       if (!unary) FUZZ_CHECK((what == BackendMessage::kForwardAndEnd) == ((flags & kClosed) != 0));
-      // What a backend sends does not open or close the peer's side.
+      // A message from the backend neither opens nor closes the peer's side.
       FUZZ_CHECK(PeerOpen(state) == open);
     } else {
       FUZZ_CHECK(state.OnBackendMessage({.type = ttrpc::MessageType::kResponse, .flags = flags}) ==

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The library as its users get it: tests/install/run.sh [--build DIR]
+# Tests the installed library as its users have it: tests/install/run.sh [--build DIR]
 #
-# Installs DIR (default: build; it must be built) below a folder of its own. Outside the tree, builds
-# the greeter of libttrpc/examples with the installed generator and what pkg-config says, and
-# builds it once more in a meson project that has this tree as its subproject. Runs both ends. The
-# last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+# It installs DIR (default: build; it must be built) below a temporary directory. Outside the tree
+# it builds the greeter of libttrpc/examples with the installed generator and the flags of
+# pkg-config. It builds the greeter again in a meson project that has this tree as its subproject.
+# It runs both ends. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if
+# none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -14,7 +15,7 @@ build=$top/build
 if [[ ${1-} == --build ]]; then build=$(realpath "$2"); fi
 
 work=$(mktemp -d)
-# Stops the server that `greets` may have left behind.
+# Stops a server that `greets` has left running.
 finish() {
   if [[ -n ${server-} ]]; then kill "$server" 2>/dev/null; fi
   rm -rf "$work"
@@ -24,7 +25,7 @@ trap finish EXIT
 # shellcheck source=tests/support/checks.sh
 . "$top/tests/support/checks.sh"
 
-option() { # NAME: a built-in option of the build, as a path below $root
+option() { # NAME prints a built-in option of the build, as a path below $root
   meson introspect "$build" --buildoptions |
     python3 -c 'import json, sys
 print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1]))' "$1"
@@ -47,10 +48,10 @@ shared_library() {
 
 version() { pkgconfig --modversion libttrpc; }
 
-# The names of tests/libttrpc/exports.txt, and none that templates leave behind.
+# The library exports the names in tests/libttrpc/exports.txt, and none that templates leave behind.
 symbols() { "$top/tests/libttrpc/exports_test.sh" "$libdir/libttrpc.so"; }
 
-# Each can be included on its own, outside the tree.
+# Each header can be included alone, outside the tree.
 each_header() (
   local flags header
   mkdir "$work/headers" && cd "$work/headers" || return
@@ -71,7 +72,7 @@ man_pages() {
   done
 }
 
-# A configuration that is there already is somebody's.
+# An installation keeps an existing configuration.
 configuration() {
   local file
   file=$root$(realpath -m "$prefix/$(option sysconfdir)")/ttrpc-proxy/config.toml
@@ -80,7 +81,7 @@ configuration() {
   install_all && same "the file" '# mine' "$(<"$file")"
 }
 
-# Each shell knows each option that --help shows, and nobody else's.
+# Each shell completes every option that --help shows, and no other.
 completions() {
   local share program command wanted
   share=$root$prefix/$(option datadir)
@@ -100,8 +101,8 @@ completions() {
 }
 long_options() { grep -oE -- '--[a-z][a-z-]+' | sort -u; }
 
-# offers WANTED WORD…: what bash makes of a line with the cursor at its end. Only a shell that
-# completes has compopt.
+# offers WANTED WORD… checks what bash completes at the end of a line. compopt exists only while a
+# shell completes.
 offers() {
   # shellcheck disable=SC2016
   same "after '${*:2}'" "$1" "$(PATH=$bin:$PATH bash -c '
@@ -127,7 +128,7 @@ pkgconfig() {
   PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@"
 }
 
-# With nothing but what `pkg-config libttrpc` names: the lite runtime of protobuf.
+# These programs use only the flags of `pkg-config libttrpc`, with the lite runtime of protobuf.
 generate() (
   mkdir "$work/greeter" && cd "$work/greeter" || return
   cp "$top"/libttrpc/examples/greeter* . && echo 'option optimize_for = LITE_RUNTIME;' >>greeter.proto
@@ -138,7 +139,7 @@ generate() (
     xargs -n 1 -P "$(nproc)" c++ -std=c++20 -Wall -Wextra -Werror "${flags[@]}" -c
 )
 
-link_all() ( # FOLDER ARGUMENT…
+link_all() ( # DIRECTORY ARGUMENT…
   local folder=$work/greeter/$1 program
   shift
   mkdir "$folder" && cd "$work/greeter" || return
@@ -163,7 +164,7 @@ link_static() {
   ! ldd "$work/greeter/static/greeter_server" | grep libttrpc
 }
 
-# program NAME: the one that libttrpc(3) shows as NAME.cc.
+# program NAME prints the program that libttrpc(3) shows as NAME.cc.
 program() {
   awk -v name="$1.cc" '
     /^\.Ss / { here = $2 == name }
@@ -173,7 +174,7 @@ program() {
   ' "$top/man/libttrpc.3"
 }
 
-# As a reader would, with full protobuf.
+# These programs are built as a reader would do it, with full protobuf.
 man_programs() (
   mkdir "$work/man" && cd "$work/man" && cp "$top/libttrpc/examples/greeter.proto" . || return
   PATH=$bin:$PATH protoc --cpp_out=. --cpp-ttrpc_out=. greeter.proto || return
@@ -187,16 +188,40 @@ man_programs() (
   done
 )
 
-readme() (
-  cd "$work/greeter" && awk '/^```/ { cpp = /cpp$/; next } cpp' "$top/README.md" >readme.cc ||
-    return
-  local flags
-  read -ra flags <<<"$(pkgconfig --cflags libttrpc)"
-  grep -q example::GreeterClient readme.cc &&
-    c++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only "${flags[@]}" readme.cc
-)
+# cpp_block N prints the Nth block of C++ in the library's README.
+cpp_block() {
+  awk -v wanted="$1" '/^```/ { inside = /cpp$/; blocks += inside; next }
+    inside && blocks == wanted' "$top/libttrpc/README.md"
+}
 
-# greets SERVER CLIENT: one process calls the other.
+# The README shows the code of the examples, which the checks before this one compile and run.
+library_readme() {
+  local examples=$top/libttrpc/examples handler
+  same "the server" "$(sed -n '/^#include/,$p' "$examples/greeter_server.cc")" "$(cpp_block 1)" &&
+    same "the client" "$(sed -n '/^#include/,$p' "$examples/greeter_client.cc")" "$(cpp_block 2)" ||
+    return
+  handler=$(cpp_block 3)
+  [[ -n $handler && $(<"$examples/chat.cc") == *"$handler"* ]] ||
+    { echo "not in chat.cc: $handler" && return 1; }
+}
+
+# README.md shows what `explain` prints for its configuration. The user and the group in it need not
+# exist here.
+readme_explains() {
+  local config=$work/shims.toml method printed
+  awk '/^```/ { inside = /toml$/; next } inside' "$top/README.md" |
+    sed 's/"monitoring"/"991"/' >"$config"
+  method=$(sed -n 's/^# ttrpc-proxyctl explain --user prometheus --method //p' "$top/README.md")
+  printed=$("$bin/ttrpc-proxyctl" explain --config "$config" --user 990 --group 990 \
+    --groups 990,991 --method "$method" | sed 's/uid 990 ([^)]*),/uid 990,/') || return
+  printed=${printed//"$config"//etc/ttrpc-proxy/conf.d/shims.toml}
+  same "explain" \
+    "$(awk '/^```/ { inside = 0 } inside; /^# ttrpc-proxyctl explain/ { inside = 1 }' \
+      "$top/README.md" | sed 's/uid 990 ([a-z]*),/uid 990,/')" \
+    "$printed"
+}
+
+# greets SERVER CLIENT runs both programs, and the client calls the server.
 greets() {
   local address=unix://$work/greeter.sock line status=0
   exec 3< <(exec "$1" "$address")
@@ -215,13 +240,13 @@ greets() {
   return "$status"
 }
 
-# The build finds neither an installed library nor an installed generator: it makes its own.
+# The build finds neither an installed library nor an installed generator, so it makes its own.
 subproject() (
   cp -r "$top/tests/install/subproject" "$work/project" &&
     cp "$top"/libttrpc/examples/greeter* "$work/project" && mkdir "$work/project/subprojects" &&
     ln -s "$top" "$work/project/subprojects/ttrpc-proxy" || return
   cd "$work/project" || return
-  # Where it stands changes from run to run, and is no reason to compile anew.
+  # The directory differs from run to run; without this option ccache would compile again.
   export CCACHE_NOHASHDIR=1
   meson setup out --wrap-mode=forcefallback -Dbuildtype=plain && ninja -C out
 )
@@ -244,7 +269,8 @@ check "greets, static and shared" greets "$work/greeter/static/greeter_server" \
   "$work/greeter/shared/greeter_client"
 check "programs of the man page" man_programs
 check "greets, programs of the man page" greets "$work/man/server" "$work/man/client"
-check "example of README.md" readme
+check "code in libttrpc/README.md" library_readme
+check "explain in README.md" readme_explains
 check "builds as a subproject" subproject
 check "greets, subproject" greets "$work/project/out/greeter_server" \
   "$work/project/out/greeter_client"

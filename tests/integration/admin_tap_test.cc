@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an admin sees who taps: what is decided and what happens, as it does.
+// Taps of the admin service: a client that taps sees decisions and other events as they happen.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -67,7 +67,7 @@ address = "unix:///nowhere/other-back.sock"
 name = "other"
 address = "unix-abstract:)";
 
-// With a second listener, rule and backend.
+// The daemon has a second listener, rule and backend.
 class AdminTapNamesTest : public AdminTapTest {
  protected:
   void StartWithMore() {
@@ -85,14 +85,14 @@ TEST_F(AdminTapNamesTest, ATapForWhatIsNotThereEndsWithTheNamesThatThereAre) {
   listener.add_listeners("nosuch");
   const ttrpc::Status none = EndOf(listener);
   EXPECT_EQ(none.code(), StatusCode::kNotFound);
-  EXPECT_EQ(none.message(), "no listener \"nosuch\"; there are: \"front\", \"other\"");
+  EXPECT_EQ(none.message(), "no listener \"nosuch\"; use \"front\" or \"other\"");
   v1::TapRequest rule;
   rule.add_rules("");
   EXPECT_EQ(EndOf(rule).code(), StatusCode::kNotFound);
-  EXPECT_THAT(EndOf(rule).message(), ::testing::HasSubstr(", \"elsewhere\""));
+  EXPECT_THAT(EndOf(rule).message(), ::testing::HasSubstr(" \"elsewhere\""));
   v1::TapRequest backend;
   backend.add_backends("front");
-  EXPECT_EQ(EndOf(backend).message(), "no backend \"front\"; there are: \"back\", \"other back\"");
+  EXPECT_EQ(EndOf(backend).message(), "no backend \"front\"; use \"back\" or \"other back\"");
   v1::TapRequest admin;
   admin.add_listeners("[admin]");
   auto tap = Tap(admin);
@@ -180,14 +180,14 @@ TEST_F(AdminTapTest, ATapThatIsTooSlowLosesAndIsTold) {
   request.set_payload_bytes(64 << 10);
   request.add_events("message");
   auto tap = Tap(request);
-  // Nothing of it is taken while the loop does not turn.
+  // The client takes no events while its loop does not run.
   RawPeer peer = Peer();
   const std::string payload(60 << 10, 'x');
   constexpr uint32_t kCalls = 400;
   for (uint32_t i = 0; i < kCalls; ++i)
     ASSERT_EQ(peer.Exchange(Request(2 * i + 1, {.payload = payload})),
               Response(2 * i + 1, payload));
-  // Makes room, so that there is a next event to say what was lost before it.
+  // This makes room for a next event, which reports how many were lost before it.
   uint64_t taken = 0;
   uint64_t dropped = 0;
   const auto take = [&] {
@@ -220,7 +220,7 @@ TEST_F(AdminTapTest, WhatATapCannotHave) {
   taps.reserve(8);
   for (int i = 0; i < 8; ++i) taps.push_back(Tap({}));
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, {}).Finish()).code(), StatusCode::kResourceExhausted);
-  // Those of a client that goes end with it.
+  // The taps of a client end when it disconnects.
   Dial();
   Await([](const auto& status) { return status.taps() == 0; });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The admin service: what it shows, what it does, whom it lets in, and that it is audited.
+// The admin service: what it shows and does, whom it admits, and which calls it audits.
 #include "harness/admin_test.h"
 
 #include <gtest/gtest.h>
@@ -157,7 +157,7 @@ TEST_F(AdminTest, ReloadAnswersWhenItCounts) {
   const auto reloaded = Call(&v1::AdminClient::Reload);
   ASSERT_TRUE(reloaded);
   EXPECT_THAT(reloaded->warnings(),
-              testing::Contains(HasSubstr("backend \"back\" is used by no rule")));
+              testing::Contains(HasSubstr("warning: no rule uses backend \"back\"; remove it")));
   EXPECT_EQ(Status().reloads(), 1U);
   EXPECT_NE(Status().config_digest(), digest);
   Peer().ExpectEnd();
@@ -170,10 +170,9 @@ TEST_F(AdminTest, AReloadThatIsRefusedSaysWhy) {
   const auto refused = Call(&v1::AdminClient::Reload);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(
-      refused.error().message(),
-      testing::MatchesRegex(".*config.toml:[0-9:]+ level is \"loud\", .*\n.*config.toml:[0-9:]+ "
-                            "call is 1, .*"));
+  EXPECT_THAT(refused.error().message(),
+              testing::MatchesRegex(".*config.toml:[0-9:]+ error: level is \"loud\"; use .*\n"
+                                    ".*config.toml:[0-9:]+ error: call is 1; use .*"));
   EXPECT_EQ(Status().reloads_refused(), 1U);
   EXPECT_EQ(Status().config_digest(), digest);
   RawPeer peer = Peer();
@@ -188,11 +187,11 @@ TEST_F(AdminTest, DrainLetsCallsEnd) {
   ASSERT_TRUE(Call(&v1::AdminClient::Drain));
   EXPECT_TRUE(Status().draining()) << "an open connection stays";
   daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("draining: asked by uid 0, pid ") != line.npos &&
-           line.ends_with(" by [admin]; 1 peers, 1 calls in flight");
+    return line.find("draining: requested by uid 0, pid ") != line.npos &&
+           line.ends_with(" through [admin]; 1 peers, 1 calls in flight");
   });
   EXPECT_GT(Status().drain_time(), Status().start_time());
-  ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "it is no order to exit at once";
+  ASSERT_TRUE(Call(&v1::AdminClient::Drain)) << "a second Drain must not exit at once";
   EXPECT_EQ(Call(&v1::AdminClient::Reload).error().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(peer.Send(Echo(3)));
   EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kUnavailable, "draining"));
@@ -208,7 +207,7 @@ TEST_F(AdminTest, DrainOfAnIdleDaemonIsAnswered) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// For a collector of text files, which has process_* of its own and takes no second ones.
+// A collector of text files has its own process_* metrics and rejects duplicates.
 TEST_F(AdminTest, MetricsComeInPartsWithoutThoseOfTheProcess) {
   StartWithAdmin();
   const v1::GetMetricsRequest request;
@@ -271,7 +270,7 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   EXPECT_TRUE(allowed->allowed());
   request.set_listener("nosuch");
   EXPECT_EQ(Call(&v1::AdminClient::Explain, request).error().message(),
-            "no listener \"nosuch\"; there are: \"front\"");
+            "no listener \"nosuch\"; use \"front\"");
   WriteConfig({.head = Head(),
                .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"other\"\n" +
                         "address = \"unix://" + (folder_ / "other.sock") + "\"\n"});
@@ -280,10 +279,10 @@ TEST_F(AdminTest, ExplainsOnTheOnlyListenerIfNoneIsNamed) {
   const auto which = Call(&v1::AdminClient::Explain, request);
   ASSERT_FALSE(which);
   EXPECT_EQ(which.error().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(which.error().message(), "name a listener; there are: \"front\", \"other\"");
+  EXPECT_EQ(which.error().message(), "the request names no listener; use \"front\" or \"other\"");
 }
 
-// Names as long as they may be; all of these calls do not fit into a message.
+// The names have the greatest length, so that a list of all these calls exceeds one message.
 TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
   constexpr uint32_t kCalls = 8000;
   StartWithAdmin({.head = "[limits]\ncalls_per_connection = 8192\ncalls_per_user = 8192\n",
@@ -303,7 +302,7 @@ TEST_F(AdminTest, AListIsCutBeforeItIsTooLongForAMessage) {
   EXPECT_EQ(calls->total(), kCalls);
   EXPECT_LT(calls->calls_size(), static_cast<int>(kCalls));
   EXPECT_GT(calls->calls_size(), 6000);
-  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest are there";
+  EXPECT_EQ(calls->calls(0).stream_id(), 1U) << "the oldest calls are missing";
   request.set_limit(100);
   const auto few = Call(&v1::AdminClient::ListCalls, request);
   ASSERT_TRUE(few);
@@ -326,7 +325,7 @@ TEST_F(AdminTest, ClosesAPeerWithItsCalls) {
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request).error().code(), StatusCode::kNotFound);
 }
 
-// Who may.
+// Only the configured users may use the service.
 
 TEST_F(AdminTest, OthersAreClosedWithoutAByteAndAudited) {
   StartWithAdmin({.head = "[audit]\ncalls = \"none\"\n"});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A shared library to be preloaded (LD_PRELOAD) into the daemon: code that has turned against it.
-// Told by attack_page.h, it attacks from the thread of the loop or from that of the log, when that
-// next waits for something. It can also make the kernel one without some system call.
+// A shared library to be preloaded (LD_PRELOAD) into the daemon, which plays an attacker's code.
+// When attack_page.h asks for it, the code attacks from the loop's or the log's thread as soon as
+// that thread waits for something. It can also make one system call seem missing in the kernel.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -76,7 +76,7 @@ AttackPage* page = nullptr;
 
 std::string Elsewhere(const char* name) { return std::string(page->elsewhere) + "/" + name; }
 
-// An errno, or 0, for what a system call returned.
+// Returns the errno of a system call that returned `result`, or 0.
 int ErrorOf(long result) { return result < 0 ? errno : 0; }
 
 int CloseOrError(long fd) {
@@ -89,14 +89,14 @@ int Open(const std::string& path, int flags, mode_t mode = 0600) {
   return CloseOrError(::open(path.c_str(), flags | O_CLOEXEC, mode));
 }
 
-// Whatever ends the child but its exit is ENOSYS: the machine does not have it.
+// Returns the child's exit status. Any other end counts as ENOSYS: the machine lacks the feature.
 int WaitFor(pid_t child) {
   int status = 0;
   if (child < 0 || ::waitpid(child, &status, 0) != child) return errno;
   return WIFEXITED(status) ? WEXITSTATUS(status) : ENOSYS;
 }
 
-// What would change us for good.
+// Runs a function in a child, since it would change this process permanently.
 template <typename Function>
 int InChild(const Function& function) {
   const pid_t child = ::fork();
@@ -168,7 +168,7 @@ int JoinNamespace() {
   return error;
 }
 
-// getpid(2), as a program of another architecture asks for it.
+// Calls getpid(2) in the way of a program of another architecture.
 int OtherArchitecture() {
 #ifdef __x86_64__
   return InChild([] {
@@ -206,7 +206,7 @@ int ConnectTcp() {
 }
 
 int LookUpNames() {
-  // NOLINTBEGIN: nobody else here asks at the same time
+  // NOLINTBEGIN: no other thread calls these functions
   errno = 0;
   const bool found = ::getpwnam("daemon") != nullptr && ::getgrnam("daemon") != nullptr;
   // NOLINTEND
@@ -275,7 +275,7 @@ int AttackFiles(Attack attack) {
 int AttackProcesses(Attack attack) {
   switch (attack) {
     case Attack::kTrace:
-      // It is let go again when its tracer ends.
+      // The victim is released when its tracer ends.
       return InChild([] { return ErrorOf(::ptrace(PTRACE_SEIZE, page->victim, 0, 0)); });
     case Attack::kReadMemory:
       return ReadMemory();
@@ -288,7 +288,7 @@ int AttackProcesses(Attack attack) {
   }
 }
 
-// Those that would do harm are made to fail when they are let through.
+// Harmful attacks use arguments with which they fail even if they are permitted.
 int AttackSystem(Attack attack) {
   switch (attack) {
     case Attack::kMount:
@@ -376,7 +376,7 @@ int UseWhatIsLeft(Attack attack) {
   }
 }
 
-// Each is of one kind; -1 says that it is of another.
+// Each function handles one kind of attack, and returns -1 for the others.
 int Try(Attack attack) {
   for (auto* const kind :
        {AttackFiles, AttackProcesses, AttackSystem, OpenSockets, UseWhatIsLeft}) {
@@ -395,7 +395,7 @@ void AttackIf(AttackThread thread) {
   page->done = true;
 }
 
-// libc's own, or that of a sanitizer before it.
+// Returns the next definition, which is libc's or a sanitizer's.
 template <typename Function>
 Function* Next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));

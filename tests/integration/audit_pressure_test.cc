@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The audit is no weapon: neither a flood of denials nor a target that takes nothing holds up a
+// The audit cannot be used as a weapon: neither a flood of denials nor a blocked target delays a
 // call, unless the configuration says that calls are to be refused then.
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -33,8 +33,8 @@ constexpr size_t kBatch = 128;
 
 class AuditPressureTest : public ProxyTest {
  protected:
-  // Sends calls together, and takes their answers. How many of them were refused because of the
-  // audit; the others must have been answered by the backend.
+  // Sends calls together and receives their answers. Returns how many were refused because of the
+  // audit; the backend must have answered the others.
   static size_t CallMany(RawPeer& peer) {
     std::string bytes;
     for (uint32_t i = 0; i < kBatch; ++i) {
@@ -49,14 +49,14 @@ class AuditPressureTest : public ProxyTest {
         break;
       }
       if (*answer == Response(answer->stream_id, "")) continue;
-      EXPECT_THAT(answer,
-                  IsStatus(answer->stream_id, StatusCode::kUnavailable, "audit is failing"));
+      EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kUnavailable,
+                                   "the audit cannot record this call"));
       ++refused;
     }
     return refused;
   }
 
-  // How many were answered until the first was refused, or until `done`.
+  // Returns how many calls were answered until the first was refused, or until `done`.
   static size_t CallUntil(RawPeer& peer, const std::function<bool()>& done) {
     size_t answered = 0;
     size_t refused = 0;
@@ -118,7 +118,7 @@ TEST_F(AuditPressureTest, FloodOfDenialsIsHeldToTheRate) {
   EXPECT_EQ(lines + suppressed, kDenials);
 }
 
-// A named pipe that is open, and that nobody reads.
+// The audit writes to a named pipe that is open and that nobody reads.
 class BlockedTargetTest : public AuditPressureTest {
  protected:
   void StartWithPipe(const std::string& on_error) {
@@ -130,7 +130,7 @@ class BlockedTargetTest : public AuditPressureTest {
                    on_error + "\"\n",
            .server = {.script = EchoLong}});
   }
-  // Reads it to the daemon's end, to which this comes in TearDown().
+  // Reads the pipe until the daemon has ended, which TearDown() waits for.
   void StartReading() {
     reader_ = std::thread([this] {
       char bytes[65536];
@@ -163,7 +163,7 @@ TEST_F(BlockedTargetTest, LosesLinesAndNoCallIsHeldUp) {
            line.find(" lines were lost") != std::string::npos;
   });
   EXPECT_EQ(CallMany(peer), 0U);
-  // Said once, not for each line.
+  // The failure is logged once, not once for each line.
   EXPECT_EQ(daemon_
                 ->WaitForLines(1,
                                [](const std::string& line) {
@@ -177,7 +177,7 @@ TEST_F(BlockedTargetTest, RefusesCallsIfAskedToUntilItIsReadAgain) {
   StartWithPipe("refuse-calls");
   RawPeer peer = Peer();
   EXPECT_GT(CallUntilRefused(peer), 1000U) << "it has a queue";
-  // A line takes less room than was kept for it: a few more calls fit.
+  // A line takes less room than was reserved for it, so a few more calls fit.
   EXPECT_TRUE(Eventually([&peer] { return CallMany(peer) == kBatch; }));
   RawPeer another = Peer();
   std::optional<WireMessage> answer;
@@ -185,13 +185,13 @@ TEST_F(BlockedTargetTest, RefusesCallsIfAskedToUntilItIsReadAgain) {
     answer = another.Exchange(Echo(1));
     return answer != Response(1, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "the audit cannot record this call"));
   StartReading();
   EXPECT_TRUE(Eventually([&peer] { return CallMany(peer) == 0; }));
   ExpectEcho(another, 3);
 }
 
-// It must not wait for a reader, either.
+// The start must not wait for a reader either.
 TEST_F(AuditPressureTest, PipeThatNobodyHasOpenedEndsTheStart) {
   const std::string path = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
@@ -201,7 +201,7 @@ TEST_F(AuditPressureTest, PipeThatNobodyHasOpenedEndsTheStart) {
   EXPECT_THAT(result.err, ::testing::HasSubstr(path));
 }
 
-// A service's stderr is a socket of journald's, which may hang. It carries the audit, too.
+// A service's standard error is a socket of journald, which may hang. The audit goes there, too.
 TEST_F(AuditPressureTest, BlockedLogHoldsUpNoCall) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -225,20 +225,20 @@ TEST_F(AuditPressureTest, BlockedLogHoldsUpNoCall) {
   ASSERT_TRUE(read_until("ready: "));
 
   RawPeer peer = Peer();
-  constexpr size_t kMoreThanFits = 20U << 20;  // what waits and what is being written: 8 MiB each
+  constexpr size_t kMoreThanFits = 20U << 20;  // 8 MiB wait, and 8 MiB are being written
   for (size_t bytes = 0; bytes < kMoreThanFits; bytes += kBatch * 500) {
     ASSERT_EQ(CallMany(peer), 0U);
     ASSERT_FALSE(HasFailure());
   }
   EXPECT_TRUE(read_until(" lines were lost"));
-  // Blocked again, it does not hold up the end either.
+  // The log is blocked again, and the daemon still ends.
   for (int i = 0; i < 10; ++i) EXPECT_EQ(CallMany(peer), 0U);
   peer.Close();
   daemon_->Signal(SIGTERM);
-  EXPECT_EQ(daemon_->WaitForExit(), 0) << "with a log that nobody reads";
+  EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon waits for a log that nobody reads";
 }
 
-// A file system of a few pages, for whose folder the test is to care.
+// A file system of a few pages, mounted on a directory of the test.
 class SmallDisk {
  public:
   explicit SmallDisk(std::string path) : path_(std::move(path)) {
@@ -250,10 +250,10 @@ class SmallDisk {
   SmallDisk& operator=(const SmallDisk&) = delete;
 
   std::string file() const { return path_ + "/audit.log"; }
-  // The audit's file is left the rest.
+  // Leaves only the rest to the audit's file.
   void Fill(size_t bytes) { std::ofstream(path_ + "/filler") << std::string(bytes, 'x'); }
   void MakeRoom() {
-    // By a larger disk: as much as is asked for.
+    // The disk grows to a size that is always sufficient.
     EXPECT_EQ(::mount("none", path_.c_str(), "tmpfs", MS_REMOUNT, "size=256m"), 0);
   }
 
@@ -270,7 +270,7 @@ class FullDiskTest : public AuditPressureTest {
                    "\"\non_error = \"" + on_error + "\"\n",
            .server = {.script = EchoLong}});
   }
-  // Ends the daemon. Lines about calls that were answered by the backend.
+  // Ends the daemon. Returns how many lines are about calls that the backend answered.
   size_t CallsInTheFile() {
     AuditPressureTest::TearDown();
     size_t count = 0;
@@ -294,7 +294,7 @@ TEST_F(FullDiskTest, LosesLinesAndNoCallIsHeldUp) {
   EXPECT_EQ(CallMany(peer), 0U);
   disk_->MakeRoom();
   answered += kBatch;
-  answered += CallUntil(peer, [this] { return Logged("is written again"); });
+  answered += CallUntil(peer, [this] { return Logged("audit: writing "); });
   peer.Close();
   const size_t written = CallsInTheFile();
   EXPECT_GT(written, 0U);
@@ -308,11 +308,11 @@ TEST_F(FullDiskTest, RefusesCallsIfAskedToAndLosesNoLine) {
   size_t answered = CallUntilRefused(peer);
   EXPECT_EQ(CallMany(peer), kBatch);
   disk_->MakeRoom();
-  // No calls meanwhile: they would be refused, but each with a line, and only so many are kept.
-  daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("is written again") != std::string::npos;
-  });
-  // The line comes a moment before calls go on.
+  // No calls are made meanwhile: each refusal would need a line, and the number of lines is
+  // limited.
+  daemon_->WaitForLines(
+      1, [](const std::string& line) { return line.find("audit: writing ") != std::string::npos; });
+  // The daemon logs the line a moment before it accepts calls again.
   EXPECT_TRUE(Eventually([&peer, &answered] {
     const size_t refused = CallMany(peer);
     answered += kBatch - refused;

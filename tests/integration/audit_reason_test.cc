@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why something was refused, denied or ended, and who it was, as the audit line says it. Each of
-// these looks to its client like others that have another reason.
+// Audit lines name the reason why something was refused, denied or ended, and the user. A client
+// cannot distinguish some of these cases, so the line must.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -22,7 +22,7 @@ const Call kHold = {.method = "Hold"};
 
 class AuditReasonTest : public ProxyTest {
  protected:
-  // The first line with this event and reason; an empty object if there is none in time.
+  // Returns the first line with this event and reason, or an empty object if none comes in time.
   json WaitFor(const std::string& event, const std::string& reason) {
     const auto lines = daemon_->WaitForLines(1, [&event, &reason](const std::string& line) {
       if (!line.starts_with("{")) return false;
@@ -44,7 +44,7 @@ TEST_F(AuditReasonTest, ARefusedConnectionSaysWhyAndWho) {
   EXPECT_EQ(stranger.value("comm", ""), comm);
   EXPECT_FALSE(stranger.contains("peer"));
   EXPECT_FALSE(stranger.contains("limit"));
-  EXPECT_FALSE(stranger.contains("user")) << "it has no name";
+  EXPECT_FALSE(stranger.contains("user")) << "the uid has no name";
 
   RawPeer first = Peer();
   ExpectEcho(first, 1);
@@ -98,10 +98,10 @@ TEST_F(AuditReasonTest, WhatCannotBeReadIsMalformed) {
               HasSubstr("unmarshal request error: "));
 }
 
-// The client hears no more than the backend's name.
+// The client learns only the name of the backend.
 TEST_F(AuditReasonTest, ABackendThatCannotBeReachedSaysWhy) {
   Start({.head = kAll});
-  backend_.reset();  // with its socket
+  backend_.reset();  // removes its socket, too
   RawPeer peer = Peer();
   EXPECT_THAT(peer.Exchange(Echo(1)),
               IsStatus(1, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
@@ -115,7 +115,7 @@ TEST_F(AuditReasonTest, ABackendOfSomebodyElseSaysWhose) {
   RawPeer peer = Peer();
   peer.Exchange(Echo(1));
   EXPECT_EQ(WaitFor("call", "backend_owner").value("detail", ""),
-            "unix://" + back_path() + ": uid 0 listens there");
+            "unix://" + back_path() + ": uid 0 listens there, but it is not in users");
 }
 
 TEST_F(AuditReasonTest, ALostBackendSaysSo) {
@@ -140,11 +140,10 @@ TEST_F(AuditReasonTest, ADeadlineSaysSo) {
 TEST_F(AuditReasonTest, APeerThatKeepsNoTimeoutSaysSo) {
   Start({.head = kAll + "[timeouts]\nfirst_request = \"10ms\"\n"});
   Peer().ExpectEnd();
-  EXPECT_EQ(WaitFor("disconnect", "deadline").value("detail", ""),
-            "timeout first_request has passed");
+  EXPECT_EQ(WaitFor("disconnect", "deadline").value("detail", ""), "timeout first_request expired");
 }
 
-// What ended well has no reason.
+// A call that succeeded has no reason.
 TEST_F(AuditReasonTest, WhatABackendAnsweredHasNone) {
   Start({.head = kAll});
   RawPeer peer = Peer();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one user does to the audit is that user's own trouble: with on_error = "refuse-calls" each
-// call that a backend saw has its line, and no user's lines have another's calls refused.
+// A user who floods the audit affects no other user. With on_error = "refuse-calls" each call that
+// reached a backend has its line, and one user's lines never cause another user's calls to be
+// refused.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -33,7 +34,7 @@ action = "allow"
 backend = "back"
 )";
 
-// Ends before any backend sees it, with a line that is as long as its sender can make it.
+// This call is refused before it reaches a backend. Its line is as long as a client can make it.
 const Call kOverAtOnce = {.timeout_nano = -1,
                           .metadata = {{"traceparent", std::string(2048, '\x01')}}};
 const Call kHold = {.method = "Hold"};
@@ -46,7 +47,7 @@ BackendReply EchoAllButHold(const WireMessage& message) {
 
 class AuditSharesTest : public ProxyTest {
  protected:
-  // With an audit that goes into a named pipe, which nobody reads before StartReading().
+  // The audit goes into a named pipe, which nobody reads before StartReading().
   void StartWithPipe(const std::string& keys) {
     const std::string path = folder_ / "pipe";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
@@ -74,7 +75,7 @@ class AuditSharesTest : public ProxyTest {
     EXPECT_EQ(::write(pipe_.get(), "", 1), 1);
     reader_.join();
   }
-  // All that the audit wrote; ends the daemon.
+  // Ends the daemon. Returns everything that the audit wrote.
   std::vector<json> Lines() {
     TearDown();
     std::vector<json> lines;
@@ -89,7 +90,7 @@ class AuditSharesTest : public ProxyTest {
     }));
   }
 
-  // Sends a batch of calls and takes their answers; how many a backend gave.
+  // Sends a batch of calls and receives their answers. Returns how many a backend answered.
   static size_t CallMany(RawPeer& peer, const Call& call) {
     std::string bytes;
     for (uint32_t i = 0; i < kBatch; ++i) bytes += Encode(Request(2 * i + 1, call));
@@ -105,7 +106,7 @@ class AuditSharesTest : public ProxyTest {
     }
     return answered;
   }
-  // Until most of them are refused.
+  // Makes calls until most of them are refused.
   static size_t CallUntilRefused(RawPeer& peer, const Call& call) {
     size_t answered = 0;
     EXPECT_TRUE(Eventually([&] {
@@ -128,7 +129,7 @@ TEST_F(AuditSharesTest, CallsThatEndAtOnceTakeNobodysPlace) {
   for (uint32_t i = 0; i < kHeld; ++i) EXPECT_TRUE(other.Send(Request(2 * i + 1, kHold)));
   backend_->WaitForMessages(0, kHeld);
 
-  // More than the queue and the pipe hold, were each a line.
+  // The queue and the pipe could not hold one line for each of these calls.
   RawPeer flooding = Peer({.uid = kFlooding, .gid = kFlooding});
   for (int i = 0; i < 80; ++i) EXPECT_EQ(CallMany(flooding, kOverAtOnce), 0U);
   RawPeer root = Peer();
@@ -155,7 +156,7 @@ TEST_F(AuditSharesTest, WhoFillsTheQueueIsRefusedAloneAndEachCallOfABackendHasIt
   EXPECT_EQ(CallMany(root, {}), kBatch);
   EXPECT_EQ(CallMany(other, {}), kBatch);
   const size_t more = CallMany(flooding, kLongName);
-  EXPECT_LT(more, kBatch) << "what the others took is less for it";
+  EXPECT_LT(more, kBatch) << "what the others used is not left for it";
 
   StartReading();
   const std::vector<json> lines = Lines();
@@ -164,7 +165,7 @@ TEST_F(AuditSharesTest, WhoFillsTheQueueIsRefusedAloneAndEachCallOfABackendHasIt
   EXPECT_EQ(CountOf(lines, 0, "OK"), kBatch);
 }
 
-// The line of a call is decided when the call is allowed.
+// Whether a call gets a line is decided when the call is allowed.
 TEST_F(AuditSharesTest, ReloadNeitherTakesTheLineOfACallNorMakesOneOfNothing) {
   StartWithPipe("on_error = \"refuse-calls\"\n");
   RawPeer audited = Peer({.uid = kOther, .gid = kOther});
@@ -204,19 +205,21 @@ TEST_F(AuditSharesTest, LinesOverTheBytesAreCountedAndReportedButThoseOfForwarde
   const std::vector<json> lines = Lines();
   const auto took =
       std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - start);
-  EXPECT_EQ(CountOf(lines, kFlooding, "OK"), kBatches * kBatch) << "a backend had them";
+  EXPECT_EQ(CountOf(lines, kFlooding, "OK"), kBatches * kBatch)
+      << "a backend answered each of these";
   size_t suppressed = 0;
   size_t ours = 0;
   size_t bytes = 0;
   for (const json& line : lines) {
     if (line.value("uid", uid_t{0}) != kFlooding || line.value("code", "") == "OK") continue;
-    EXPECT_FALSE(line.contains("traceparent")) << "it is none";
+    EXPECT_FALSE(line.contains("traceparent")) << "it is malformed";
     suppressed += line.value("suppressed", size_t{0});
     if (line.contains("suppressed")) continue;
     bytes += line.dump().size();
     ++ours;
   }
-  EXPECT_EQ(ours + suppressed, kBatches * kBatch + 2) << "with its connect and its disconnect";
+  EXPECT_EQ(ours + suppressed, kBatches * kBatch + 2)
+      << "the two more are its connect and its disconnect";
   EXPECT_LE(bytes, kRate * static_cast<size_t>(took.count() + 1));
   EXPECT_EQ(CountOf(lines, kOther, "OK"), kBatch);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The audit lines: which events leave one, when, and what stands in it.
+// Audit lines: which events write one, when, and what it contains.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,7 +45,7 @@ class AuditTest : public ProxyTest {
     return events.empty() ? json::object() : events[0];
   }
 
-  // The events of all lines there are, after the daemon's end.
+  // Ends the daemon. Returns the events of all lines.
   std::vector<std::string> EventsInAll() {
     daemon_->Signal(SIGTERM);
     EXPECT_EQ(daemon_->WaitForExit(), 0);
@@ -185,11 +185,11 @@ TEST_F(AuditTest, RefusedMessagesAreLinesAtOnce) {
   }
 }
 
-// Whatever kind of call it was: what is told of it must say which.
+// The line of refused data must name the call, whichever kind of call it was.
 TEST_F(AuditTest, RefusedDataNamesItsCall) {
   StartWithAudit("calls = \"denied\"\n");
   RawPeer peer = Peer();
-  for (uint32_t id = 1; id < 6; id += 2) {  // the second and third in memory of the first
+  for (uint32_t id = 1; id < 6; id += 2) {  // the second and the third reuse memory of the first
     EXPECT_TRUE(peer.Send(Request(id, kHold)));
     EXPECT_THAT(peer.Exchange(Data(id, "x")),
                 IsStatus(id, StatusCode::kInvalidArgument, "StreamID is no longer active"));
@@ -268,8 +268,8 @@ backend = "back"
 audit = "all"
 
 [[rule]]
-name = "denied and told"
-methods = ["/test.Told/*"]
+name = "denied and audited"
+methods = ["/test.Audited/*"]
 action = "deny"
 audit = "denied"
 )");
@@ -277,7 +277,7 @@ audit = "denied"
   ExpectEcho(peer, 1);
   ExpectDenied(peer);
   EXPECT_EQ(peer.Exchange(Request(3, {.service = "test.Watched"})), Response(3, ""));
-  ExpectDenied(peer, {.service = "test.Told"});
+  ExpectDenied(peer, {.service = "test.Audited"});
   peer.Close();
   EXPECT_EQ(EventsInAll(), (std::vector<std::string>{"call", "deny"}));
 }
@@ -285,7 +285,7 @@ audit = "denied"
 TEST_F(AuditTest, RuleOverridesDownwardsToo) {
   StartWithAudit("calls = \"all\"\n", R"(
 [[rule]]
-name = "not told"
+name = "not audited"
 methods = ["/test.Denied/*"]
 action = "deny"
 audit = "none"
@@ -305,7 +305,7 @@ TEST_F(AuditTest, WhatIsNoTraceparentIsLeftOut) {
   Call call = kDenied;
   call.metadata = {{"traceparent", evil}};
   ExpectDenied(peer, call);
-  EXPECT_FALSE(WaitForEvent("deny").contains("traceparent")) << "it is none";
+  EXPECT_FALSE(WaitForEvent("deny").contains("traceparent")) << "it is malformed";
   call.metadata = {{"traceparent", std::string(1 << 20, 'x')}};
   ExpectDenied(peer, call);
   const std::vector<json> lines = WaitForEvents("deny", 2);
@@ -329,7 +329,7 @@ backend = "back"
   RawPeer peer = Peer();
   for (int i = 0; i < kDenials; ++i) ExpectDenied(peer);
   RawPeer other = Peer({.uid = 1234, .gid = 1});
-  ExpectDenied(other);  // has lines of its own left
+  ExpectDenied(other);  // still has a rate of its own
   const auto told = daemon_->WaitForLines(1, [](const std::string& line) {
     return IsAuditLine(line) && json::parse(line).contains("suppressed");
   });
@@ -406,12 +406,12 @@ TEST_F(AuditFileTest, TargetThatFailsLosesLinesOnly) {
   RawPeer peer = Peer();
   ExpectDenied(peer);
   daemon_->WaitForLines(1, [](const std::string& line) {
-    return line.find("audit") != std::string::npos;  // it is said, in the log
+    return line.find("audit") != std::string::npos;  // the log reports the failure
   });
   ExpectEcho(peer, 1);
 }
 
-// Lines are written after the calls that they are about: the failure shows a little later.
+// A line is written after the call that it is about, so the failure shows a little later.
 TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
   StartWithAudit("target = \"file:/dev/full\"\non_error = \"refuse-calls\"\n");
   RawPeer peer = Peer();
@@ -421,8 +421,9 @@ TEST_F(AuditFileTest, TargetThatFailsRefusesCallsIfAskedTo) {
     answer = peer.Exchange(Echo(1));
     return answer != Response(1, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "audit is failing"));
-  EXPECT_THAT(peer.Exchange(Echo(3)), IsStatus(3, StatusCode::kUnavailable, "audit is failing"));
+  EXPECT_THAT(answer, IsStatus(1, StatusCode::kUnavailable, "the audit cannot record this call"));
+  EXPECT_THAT(peer.Exchange(Echo(3)),
+              IsStatus(3, StatusCode::kUnavailable, "the audit cannot record this call"));
 }
 
 TEST_F(AuditFileTest, FileThatCannotBeOpenedIsABadConfiguration) {

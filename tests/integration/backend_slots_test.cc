@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections to backends: they count for their user and in all, so that nobody takes what others
-// need to be served.
+// Connections to backends count against limits for each user and in all, so that no user takes
+// connections that others need.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -42,7 +42,7 @@ TEST_F(BackendSlotsTest, OfAUser) {
   ExpectEchoSoon(three, 3);
 }
 
-// A call that hangs keeps the connection that it is on.
+// A hanging call keeps its connection open.
 TEST_F(BackendSlotsTest, ARetiredConnectionCountsUntilItIsClosed) {
   StartLimited("backend_connections_per_user = 2\n");
   RawPeer peer = Peer(Someone(kAlice));
@@ -71,7 +71,7 @@ TEST_F(BackendSlotsTest, OneThatIsBeingDialledCounts) {
   waiting.WaitUntilTaken();
   RawPeer other = Peer(Someone(kAlice));
   EXPECT_THAT(other.Exchange(Echo(1)), IsOverLimit(1, "backend_connections_per_user = 1"));
-  // It goes with the last call that waits for it.
+  // The connection closes with the last call that waits for it.
   EXPECT_TRUE(waiting.Send(Request(3, {.timeout_nano = 1'000'000})));
   EXPECT_THAT(waiting.Receive(), IsStatus(3, StatusCode::kDeadlineExceeded, ::testing::_));
   EXPECT_THAT(other.Exchange(Echo(3)), IsOverLimit(3, "backend_connections_per_user = 1"));
@@ -97,7 +97,7 @@ TEST_F(BackendSlotsTest, SharedOnesAndThoseOfStreamsCount) {
   backend_->WaitForMessages(2, 1);
 }
 
-// Of 128 descriptors 40 are left for backends, 4 of them to root. Each stream takes one.
+// Backends may use 40 of 128 descriptors, and root has 4 of these. Each stream takes one.
 TEST_F(BackendSlotsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   WriteConfig({.head = "[limits]\nconnections = 24\nconnections_reserved = 4\n",
                .backend = "connections = \"per-user\"\n",
@@ -126,7 +126,7 @@ TEST_F(BackendSlotsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   ExpectEchoSoon(bob, 103);
 }
 
-// All that one account can open, to as many backends as there are, leaves root its own.
+// One account opens as many connections to as many backends as it can, and root still gets one.
 TEST_F(BackendSlotsTest, AUserWithManyBackendsDoesNotShutRootOut) {
   constexpr int kBackends = 8;
   std::string rules;

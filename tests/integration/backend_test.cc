@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The daemon and its backends: reaching them, checking whose they are, losing them.
+// The daemon and its backends: connecting, checking the owner, and losing the connection.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ TEST_F(BackendTest, WrongOwnerIsRefusedAndGetsNothing) {
   ExpectUnreachable(peer, 1);
   EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
   StartBackend();
-  // An owner that was wrong is no cheap failure: the next attempt may wait for its turn.
+  // A wrong owner is not a cheap failure, so the next attempt may be delayed.
   uint32_t id = 3;
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   std::optional<WireMessage> answer;
@@ -77,7 +77,7 @@ TEST_F(BackendTest, AbstractBackend) {
   }
 }
 
-// Anyone may take an abstract name that is free.
+// Any user may bind an abstract name that is free.
 TEST_F(BackendTest, SquattedAbstractNameGetsNothing) {
   const std::string name = "ttrpc-proxy-squatted-" + std::to_string(::getpid());
   RecordingBackend squatter("@" + name, {.owner = {.uid = 1234, .gid = 1234}});
@@ -87,8 +87,8 @@ TEST_F(BackendTest, SquattedAbstractNameGetsNothing) {
   EXPECT_EQ(squatter.WaitForEnd(0), std::vector<WireMessage>());
 }
 
-// It would feed each call to itself until descriptors run out. The configuration cannot tell when
-// the path is another one.
+// The daemon would forward each call to itself until descriptors run out. The configuration cannot
+// show this if the path is another one.
 TEST_F(BackendTest, BackendThatIsTheDaemonItselfIsRefused) {
   std::filesystem::create_directory_symlink(folder_.path(), folder_ / "link");
   Start({.backend = "address = \"unix://" + (folder_ / "link/front.sock") + "\"\n"});
@@ -103,7 +103,7 @@ class FullBacklogTest : public BackendTest {
     backend_.reset();
     listener_ = Bind(back_path());
     ASSERT_EQ(::listen(listener_.get(), 0), 0);
-    // One connection fits into a backlog of 0.
+    // A backlog of 0 holds one connection.
     waiting_ = Connect(back_path());
     ASSERT_TRUE(waiting_);
   }
@@ -126,7 +126,7 @@ TEST_F(FullBacklogTest, PlaceThatBecomesFreeIsTaken) {
   RawPeer denied = Peer();
   EXPECT_TRUE(peer.Send(Echo(1)));
   peer.WaitUntilTaken();
-  // The daemon waits for the backend, and for nothing else.
+  // Only calls to the backend wait for it; a denial does not.
   EXPECT_THAT(denied.Exchange(Request(1, {.service = "test.Other"})),
               IsStatus(1, StatusCode::kPermissionDenied, "uid 0 may not call /test.Other/Do"));
   const ttrpc::UniqueFd first(::accept(listener_.get(), nullptr, nullptr));
@@ -181,7 +181,7 @@ TEST_F(DisconnectTest, IdleBackendConnectionThatIsLostIsDialledAnew) {
   ExpectEcho(peer, 1);
   backend_->Close(0);
   backend_->WaitForEnd(0);
-  // The daemon may see the next request before the loss: then that call fails with it.
+  // The daemon may read the next request before it notices the loss. That call then fails, too.
   const std::optional<WireMessage> answer = peer.Exchange(Echo(3));
   if (answer != Response(3, "echo")) {
     EXPECT_THAT(answer, IsStatus(3, StatusCode::kUnavailable, "backend \"back\" disconnected"));
@@ -264,7 +264,7 @@ TEST_F(DisconnectTest, ResetByAPeerClosesItsBackendConnection) {
     EXPECT_TRUE(peer.Send(Encode({Echo(1), Request(3, kHold)})));
     backend_->WaitForMessages(0, 2);
     EXPECT_TRUE(WaitUntilReadable(peer.fd()));
-  }  // closed with an answer that it has not read
+  }  // closed with an answer that was not read
   EXPECT_EQ(backend_->WaitForEnd(0).size(), 2U);
 }
 

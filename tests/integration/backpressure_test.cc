@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sides that do not read. A stall is seen as a write that makes no progress for a while: were it
-// declared too early, a test would prove less, not fail. What the daemon takes meanwhile is
-// bounded, nobody else notices, nothing is lost, and a write that is blocked never stops a reader.
+// Peers and backends that do not read. A stall is a write that makes no progress for a while; if
+// that is detected too early, a test proves less but does not fail. Meanwhile the daemon holds only
+// a bounded amount, others are not affected, nothing is lost, and a blocked write never stops a
+// reader.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -15,7 +16,8 @@ namespace {
 constexpr std::chrono::milliseconds kStall{300};
 constexpr size_t kMessages = 64;
 constexpr size_t kMessageSize = 512 << 10;
-// Much more than the sockets' buffers and a queue's high-water mark, much less than all.
+// This is much more than the sockets' buffers and a queue's high-water mark, and much less than
+// all.
 constexpr size_t kMostThatIsHeld = 16 << 20;
 
 WireMessage Numbered(uint32_t stream_id, size_t number) {
@@ -28,17 +30,18 @@ std::string AllNumbered(uint32_t stream_id) {
   return bytes;
 }
 
-// Writes until nothing goes any more; returns what is left.
+// Writes until the socket accepts no more. Returns the rest.
 std::string_view FillUp(int fd, std::string_view bytes) {
   size_t sent = 0;
-  EXPECT_FALSE(SendAll(fd, bytes, &sent, kStall)) << "there is no end to what is taken";
+  EXPECT_FALSE(SendAll(fd, bytes, &sent, kStall)) << "the socket accepts everything";
   EXPECT_LT(sent, kMostThatIsHeld);
   return bytes.substr(sent);
 }
 
 class BackpressureTest : public ProxyTest {
  protected:
-  // The backend reads its first connections only when told to; `other_` is one that does.
+  // If not `backend_reads`, the backend does not read its first connections yet; `other_` uses
+  // another one.
   void StartWithPeer(bool backend_reads) {
     Start({.rules = std::string(kDefaultRules) + R"(
 [[rule]]
@@ -142,7 +145,7 @@ TEST_F(BackpressureTest, BackendStillReceivesWhileItsPeerDoesNotRead) {
   ExpectBackendReceivedAll();
 }
 
-// The proxy's own answers count as well, and they are longer than what causes them.
+// The proxy's own answers count as well, and they are longer than the messages that cause them.
 TEST_F(BackpressureTest, FloodOfRefusedMessagesFromAPeerThatDoesNotRead) {
   constexpr size_t kRefused = 400'000;
   StartWithPeer(true);
@@ -162,13 +165,13 @@ TEST_F(BackpressureTest, FloodOfRefusedMessagesFromAPeerThatDoesNotRead) {
   }
 }
 
-// A stalled peer that goes takes what was held for it along.
+// When a stalled peer disconnects, everything that was held for it is dropped.
 TEST_F(BackpressureTest, StalledPeerThatGoesClosesItsBackendConnection) {
   StartWithPeer(false);
   FillUp(peer_->fd(), bytes_);
   FillUp(backend_fd_.get(), bytes_);
   peer_->Close();
-  // The other end is gone once nothing can be written to it any more.
+  // The other end has closed once a write fails.
   EXPECT_FALSE(SendAll(backend_fd_.get(), bytes_));
   ExpectOthersAreServed();
 }

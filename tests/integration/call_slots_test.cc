@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [limits] calls_per_user bounds the work at the backend: the daemon's own answer to a call, or the
-// end of its peer, does not give the call's slot back.
+// [limits] calls_per_user bounds the work at the backend: a call keeps its slot after the daemon
+// has answered it itself, and after its peer has gone.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -16,14 +16,15 @@ constexpr int64_t kMillisecond = 1'000'000;
 
 class CallSlotsTest : public ProxyTest {
  protected:
-  // Its deadline passes before it is answered.
+  // The deadline of the call passes before the backend answers it.
   static void Expire(RawPeer& peer, uint32_t id) {
     EXPECT_THAT(peer.Exchange(Request(id, {.method = "Hold", .timeout_nano = kMillisecond})),
                 IsStatus(id, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
   }
 };
 
-// 64 at most, though each is answered after a moment: the handlers go on.
+// The daemon answers each call at its deadline. The handlers at the backend continue, so that only
+// 64 calls get there.
 TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   StartLimited("calls_per_user = 64\n");
   RawPeer peer = Peer(Someone(kAlice));
@@ -45,7 +46,7 @@ TEST_F(CallSlotsTest, HandlersThatIgnoreTheirDeadlinesAreNoMoreThanTheLimit) {
   }
   EXPECT_EQ(refused, kCalls - 64);
   EXPECT_EQ(backend_->WaitForMessages(0, 64).size(), 64U);
-  // Others have their own.
+  // Other users have slots of their own.
   RawPeer other = Peer(Someone(kBob));
   ExpectEcho(other, 1);
 }
@@ -63,7 +64,7 @@ TEST_F(CallSlotsTest, ALateReplyGivesTheSlotBack) {
   EXPECT_THAT(peer.Exchange(Echo(10003)), IsOverLimit(10003, "calls_per_user = 2"));
 }
 
-// It counts what the peer itself waits for.
+// The limit counts only calls that the peer itself waits for.
 TEST_F(CallSlotsTest, CallsPerConnectionAreThoseThatThePeerHas) {
   StartLimited("calls_per_connection = 1\n");
   RawPeer peer = Peer(Someone(kAlice));
@@ -104,7 +105,7 @@ TEST_F(CallSlotsTest, OfASharedConnectionAPeerThatLeavesKeepsItsSlots) {
   EXPECT_TRUE(backend_->Send(0, Response(3, "late")));
   ExpectEchoSoon(staying, 5);
   EXPECT_EQ(backend_->connections(), 1U);
-  // The last of them takes the connection with it, and so the slots.
+  // The last call closes the connection, which frees the slots.
   staying.HalfClose();
   staying.ExpectEnd();
   backend_->WaitForEnd(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line, the configuration's files and the exit statuses: 0, 1, 64 and 78; 75 is in
+// The command line, the configuration's files, and the exit statuses 0, 1, 64 and 78; 75 is in
 // startup_test.cc.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -39,7 +39,7 @@ class CommandLineTest : public ProxyTest {
       EXPECT_THAT(result.err, HasSubstr(message));
       EXPECT_EQ(result.out, "");
     }
-    EXPECT_FALSE(std::filesystem::exists(front_path())) << "it listened all the same";
+    EXPECT_FALSE(std::filesystem::exists(front_path())) << "the daemon listened nevertheless";
   }
 };
 
@@ -54,7 +54,7 @@ TEST_F(CommandLineTest, VersionAndHelp) {
   }
 }
 
-// What was cut off is not to be taken for the whole.
+// A reader must not take cut output for the whole.
 TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   WriteConfig({});
   for (const std::string option : {"--version", "--help", "--print-config"}) {
@@ -71,7 +71,8 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   EXPECT_EQ(closed.err, "ttrpc-proxyd: standard output: Bad file descriptor\n");
 }
 
-// Also what libraries say that the daemon uses, here since there are too few descriptors.
+// Messages of libraries that the daemon uses count as well. Here they are about a lack of
+// descriptors.
 TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
   WriteConfig({.head = "[daemon]\nsandbox = false\n"});
   size_t lines = 0;
@@ -82,7 +83,7 @@ TEST_F(CommandLineTest, WhateverAStartThatFailsSaysIsALineOfTheLog) {
     EXPECT_EQ(result.out, "");
     std::istringstream err(result.err);
     for (std::string line; std::getline(err, line); ++lines) {
-      if (line.starts_with(folder_.path())) continue;  // it could not even be read
+      if (line.starts_with(folder_.path())) continue;  // the configuration could not be read
       EXPECT_THAT(line, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z (info|warn|error) "))
           << descriptors;
     }
@@ -104,22 +105,42 @@ TEST_F(CommandLineTest, TheManPageHasEachOptionThatThereIsAndNoOther) {
   EXPECT_EQ(documented, options);
 }
 
+TEST_F(CommandLineTest, TheManPagesExamplesOfAnOptionRunAsPrinted) {
+  WriteConfig({});
+  std::filesystem::copy_file(config_path(), folder_ / "new.toml");
+  const std::set<std::string> commands =
+      AllMatches(ReadFile(DAEMON_MAN_PAGE), "\n(ttrpc-proxyd [^\n]*--config new\\.toml)(?=\n)");
+  EXPECT_EQ(commands.size(), 2U);
+  for (const std::string& command : commands) {
+    const CommandResult result =
+        RunCommand({.args = {"sh", "-c", "PATH=\"${TTRPC_PROXYD%/*}:$PATH\" && " + command},
+                    .directory = folder_.path()});
+    EXPECT_EQ(result.status, 0) << command << ": " << result.err;
+  }
+}
+
 TEST_F(CommandLineTest, BadCommandLineExits64) {
   WriteConfig({});
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"--no-such-option"},
-                                             {"--config"},
-                                             {"--config", config_path(), "superfluous"},
-                                             {"--config", config_path(), "--log-level", "loud"}}) {
+  using Row = std::pair<std::vector<std::string>, std::string>;
+  for (const auto& [args, err] : std::vector<Row>{
+           {{"--no-such-option"},
+            "unknown option \"--no-such-option\"; see \"ttrpc-proxyd --help\""},
+           {{"--chek=1"}, "unknown option \"--chek\"; did you mean \"--check\"?"},
+           {{"--config"}, "--config: 1 required FILE missing; see \"ttrpc-proxyd --help\""},
+           {{"--config", config_path(), "superfluous"},
+            "unexpected argument \"superfluous\"; see \"ttrpc-proxyd --help\""},
+           {{"--log-level", "loud"},
+            "--log-level is \"loud\"; use trace, debug, info, warn or error"},
+           {{"--log-level", "wran"}, "--log-level is \"wran\"; did you mean \"warn\"?"}}) {
     const CommandResult result = RunDaemon(args);
     EXPECT_EQ(result.status, kBadCommandLine) << args.back();
-    EXPECT_NE(result.err, "");
+    EXPECT_EQ(result.err, "ttrpc-proxyd: " + err + "\n");
     EXPECT_EQ(result.out, "");
   }
 }
 
 TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
-  // As many as the machine surely has descriptors for.
+  // Any machine has enough descriptors for these limits.
   WriteConfig({.head = "[limits]\nconnections = 300\n",
                .rules = "[[rule]]\nname = \"unary\"\nusers = [\"root\"]\n"
                         "methods = [\"/test.Unary/*\"]\naction = \"allow\"\nbackend = \"back\"\n"});
@@ -129,7 +150,8 @@ TEST_F(CommandLineTest, CheckOfAGoodConfigurationIsSilentAndListensNowhere) {
   EXPECT_FALSE(std::filesystem::exists(front_path()));
 }
 
-// By --check and at the start, which here then fails for another reason.
+// --check prints the warning, and so does a start, which here then fails because the path is in
+// use.
 class DescriptorWarningTest : public CommandLineTest {
  protected:
   void SetUp() override {
@@ -138,7 +160,7 @@ class DescriptorWarningTest : public CommandLineTest {
     socket_ = Bind(front_path());
     ASSERT_EQ(::listen(socket_.get(), 1), 0);
   }
-  // In a shell whose limit is 1000.
+  // Runs the daemon in a shell whose limit is 1000.
   CommandResult Run(const std::string& option) const {
     return RunCommand(
         {.args = {"sh", "-c", "ulimit -n 1000; exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\"",
@@ -151,33 +173,33 @@ class DescriptorWarningTest : public CommandLineTest {
     WriteFile(file, text);
   }
 
-  const std::string takes_ =
-      "connections is 16384, which with as many connections to backends takes 32838 descriptors";
+  const std::string needs_ =
+      "config.toml: warning: connections = 16384 in [limits] needs 32838 file descriptors with as "
+      "many connections to backends, but ";
   ttrpc::UniqueFd socket_;
 };
 
 TEST_F(DescriptorWarningTest, AStartKnowsItsLimit) {
   const CommandResult result = Run("--log-level=warn");
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr(takes_ + ", expected at most the 1000 that the system allows"));
+  EXPECT_THAT(result.err, HasSubstr(needs_ + "the daemon may open only 1000; "));
 }
 
 TEST_F(DescriptorWarningTest, ACheckKnowsNoOtherThanTheUnits) {
   const CommandResult alone = Run("--check");
   EXPECT_EQ(alone.status, 0);
   EXPECT_THAT(alone.err,
-              HasSubstr(takes_ + "; how many the daemon may have is not known here, this "
-                                 "process may have 1000 (ulimit -n, LimitNOFILE=)"));
+              HasSubstr(needs_ + "this process may open only 1000 (the limit of the daemon is "
+                                 "unknown); lower it, or raise LimitNOFILE= (ulimit -n)\n"));
   WriteUnit("ttrpc-proxy.service", "[Service]\nExecStart=/x\nLimitNOFILE=65536\n");
   EXPECT_THAT(Run("--check").err, Not(HasSubstr("descriptors")));
   WriteUnit("ttrpc-proxy.service.d/less.conf", "[Service]\nLimitNOFILE=1024:2048\n");
   const CommandResult with_drop_in = Run("--check");
   EXPECT_EQ(with_drop_in.status, 0);
-  EXPECT_THAT(with_drop_in.err,
-              HasSubstr(takes_ + ", expected at most the 2048 that the system allows"));
+  EXPECT_THAT(with_drop_in.err, HasSubstr(needs_ + "the daemon may open only 2048; "));
 }
 
-// What a start refuses, --check refuses, too.
+// --check refuses what a start refuses.
 class PlaceCheckTest : public CommandLineTest {
  protected:
   void ExpectRefusedByBoth(const std::string& error) {
@@ -187,7 +209,7 @@ class PlaceCheckTest : public CommandLineTest {
       EXPECT_THAT(result.err, HasSubstr(error)) << option;
     }
   }
-  // The warnings of a configuration that is right.
+  // Returns the warnings about a configuration that has no errors.
   std::string Warnings() const {
     const CommandResult result = Check();
     EXPECT_EQ(result.status, 0) << result.err;
@@ -203,8 +225,8 @@ TEST_F(PlaceCheckTest, APlaceThatIsSpelledInTwoWays) {
     WriteConfig({.rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"again\"\naddress = \"unix://" + place + "\"\n"});
     ExpectRefusedByBoth("listener \"again\" unix://" + place +
-                        ": the same place as listener \"front\" unix://" + front_path() +
-                        ", expected one of its own");
+                        " is at the same place as listener \"front\" unix://" + front_path() +
+                        "; use another path\n");
   }
 }
 
@@ -213,7 +235,7 @@ TEST_F(PlaceCheckTest, OneFileForLogAndAudit) {
   const auto write = [&](const std::string& audit) {
     WriteConfig({.head = "[log]\ntarget = \"file:" + file +
                          "\"\n[audit]\ntarget = \"file:" + audit + "\"\n"});
-    return "[audit] target file:" + audit + ": the same place as [log] target file:" + file;
+    return "[audit] target file:" + audit + " is at the same place as [log] target file:" + file;
   };
   ExpectRefusedByBoth(write(file));
   ExpectRefusedByBoth(write(folder_ / "./log"));
@@ -250,21 +272,22 @@ TEST_F(PlaceCheckTest, SomethingElseInASocketsPlace) {
   EXPECT_EQ(result.status, kBadConfiguration);
   EXPECT_THAT(result.err,
               HasSubstr("listener \"front\" unix://" + front_path() +
-                        ": what is there is not a socket, expected a socket or nothing"));
+                        ": the path exists and is not a socket; remove it or use another path\n"));
 }
 
 TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
   const std::string file = folder_ / "audit";
-  const std::string label = "warning: " + config_path() + ": [audit] target file:" + file + ": ";
+  const std::string label = config_path() + ": warning: [audit] target file:" + file + ": ";
   WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
   WriteFile(file, "");
   EXPECT_THAT(Warnings(), Not(HasSubstr("[audit]")));
   ASSERT_EQ(::chown(file.c_str(), 1234, 0), 0);
-  EXPECT_THAT(Warnings(), HasSubstr(label + "the file is owned by uid 1234, expected uid 0\n"));
+  EXPECT_THAT(Warnings(),
+              HasSubstr(label + "the file is owned by uid 1234; make root its owner\n"));
   ASSERT_EQ(::chown(file.c_str(), 0, 1234), 0);
   ASSERT_EQ(::chmod(file.c_str(), 0660), 0);
   EXPECT_THAT(Warnings(),
-              HasSubstr(label + "the file can be written by gid 1234, expected chmod g-w"));
+              HasSubstr(label + "the file is writable by gid 1234; change that with chmod g-w\n"));
 }
 
 TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
@@ -277,21 +300,21 @@ TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
   EXPECT_THAT(Warnings(), Not(HasSubstr(path)));
   ASSERT_EQ(::chmod(path.c_str(), 01777), 0);
   const std::string directory =
-      "directory " + path + " can be written by others, expected chmod o-w: ";
+      "directory " + path + " is writable by others; change that with chmod o-w; ";
   EXPECT_THAT(Warnings(),
               HasSubstr("listener \"l\" " + socket + ": " + directory +
-                        "whoever locks the socket's lock file in it keeps the daemon from "
-                        "listening\n"));
+                        "otherwise another user can lock the socket's lock file and keep the "
+                        "daemon from listening\n"));
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/audit: " + directory +
-                                    "whoever may write it can replace the file\n"));
-  // Whoever may rename a folder on the way decides what is there.
+                                    "otherwise another user can replace the file\n"));
+  // A user who may rename a directory on the way decides what is at the path.
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
   std::filesystem::create_directory(other / "sub");
   WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/sub/audit\"\n"});
   EXPECT_THAT(Warnings(), HasSubstr("[audit] target file:" + path + "/sub/audit: " + directory));
 }
 
-// Whoever may open it, on the machine, could stop the daemon.
+// Any user of the machine could stop the daemon through it.
 TEST_F(PlaceCheckTest, AnAdminServiceForEverybodyIsWarnedAbout) {
   WriteConfig({.head = "[admin]\naddress = \"unix://" + (folder_ / "admin.sock") +
                        "\"\nusers = [\"*\"]\n"});

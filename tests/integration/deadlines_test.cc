@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Deadlines: which one a call gets, what the backend is told of it, and who enforces it.
+// Deadlines: which one a call gets, which timeout the backend receives, and who enforces it.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -13,7 +13,7 @@ constexpr int64_t kMillisecond = 1'000'000;
 
 class DeadlinesTest : public ProxyTest {
  protected:
-  // The timeout that reaches the backend for one that the peer gives.
+  // Expects that the backend receives the timeout `forwarded` for a call with `given`.
   void ExpectForwarded(int64_t given, int64_t forwarded, const std::string& service) {
     RawPeer peer = Peer();
     EXPECT_EQ(peer.Exchange(Request(1, {.service = service, .timeout_nano = given})),
@@ -93,7 +93,7 @@ TEST_F(DeadlinesTest, DeadlineEndsAStreamInBothDirections) {
   Start();
   RawPeer peer = Peer();
   const Call call = {.service = "test.Stream", .method = "Hold", .timeout_nano = 50 * kMillisecond};
-  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));  // keeps the backend connection
+  EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));  // keeps the backend connection open
   EXPECT_TRUE(peer.Send(Request(3, call, kOpen)));
   EXPECT_THAT(peer.Receive(),
               IsStatus(3, StatusCode::kDeadlineExceeded, "context deadline exceeded"));
@@ -104,9 +104,9 @@ TEST_F(DeadlinesTest, DeadlineEndsAStreamInBothDirections) {
   EXPECT_EQ(peer.Receive(), Response(1, "in time"));
 }
 
-// Its own clock has the first word: 20 ms lie between its deadline and our answer. The other call's
-// deadline, which passes between the two, is the daemon's; it comes first, so that a slow machine
-// does not change the order.
+// The client's own clock decides first: the daemon answers 20 ms after the client's deadline. The
+// deadline of the other call, which passes between these two, is the daemon's own. That call is
+// sent first, so that a slow machine does not change the order.
 TEST_F(DeadlinesTest, ADeadlineOfTheClientsOwnIsEnforcedLater) {
   Start({.rules = std::string(kDefaultRules) + R"(
 [[rule]]
@@ -130,7 +130,7 @@ call_max = "60ms"
       << "the backend gets no grace";
 }
 
-// The backend was told of it, and need not see its client go.
+// The backend received the timeout, so its connection need not be closed to cancel the call.
 TEST_F(DeadlinesTest, ADeadlineLeavesTheBackendConnectionToOtherCalls) {
   Start({.head = "[timeouts]\ncall_max = \"1s\"\n"});
   RawPeer peer = Peer();

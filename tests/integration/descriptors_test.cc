@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A daemon that has no descriptors left: who connects waits, who is connected goes on, a backend
-// that cannot be dialled is unavailable, and all is well again once one is free.
+// A daemon without free descriptors: new clients wait, connected peers continue, and a backend that
+// cannot be dialled is unavailable. Everything works again once a descriptor is free.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -15,7 +15,8 @@ namespace {
 using std::chrono::milliseconds;
 
 bool SaysThatItCannotAccept(const std::string& line) {
-  return line.find("cannot accept, connections wait") != std::string::npos;
+  return line.find("cannot accept connections: Too many open files; clients wait") !=
+         std::string::npos;
 }
 bool SaysThatItAcceptsAgain(const std::string& line) {
   return line.find("accepting again") != std::string::npos;
@@ -31,7 +32,7 @@ class DescriptorsTest : public ProxyTest {
     ASSERT_TRUE(daemon_->WaitUntilReady());
   }
 
-  // Peers that only sit there, until one is not accepted any more: that is the last one.
+  // Connects idle peers until the daemon cannot accept one.
   void Exhaust() {
     const size_t said = Said();
     while (Said() == said) {
@@ -43,7 +44,7 @@ class DescriptorsTest : public ProxyTest {
   }
   size_t Said() const { return daemon_->WaitForLines(0, SaysThatItCannotAccept).size(); }
 
-  // Served, once the daemon has seen that others are gone.
+  // Expects an answer once the daemon has noticed that others are gone.
   static void ExpectServedSoon(RawPeer& peer) {
     std::optional<WireMessage> answer;
     EXPECT_TRUE(Eventually([&peer, &answer] {
@@ -75,9 +76,9 @@ TEST_F(DescriptorsTest, WithoutAnyPeersWaitAndTheProcessorRests) {
   }
   ExpectEcho(served, 3);
 
-  // Nothing must come for as long as this takes.
+  // Nothing may arrive during this time.
   constexpr milliseconds kWhile{1000};
-  constexpr milliseconds kTriesOnly{200};  // spinning takes all of it
+  constexpr milliseconds kTriesOnly{200};  // a busy loop would use all of it
   const milliseconds before = ProcessorTimeOf(daemon_->pid());
   bool timed_out = false;
   EXPECT_EQ(ReadUpTo(waiting[0].fd(), 1, &timed_out, kWhile), "");
@@ -86,11 +87,12 @@ TEST_F(DescriptorsTest, WithoutAnyPeersWaitAndTheProcessorRests) {
   EXPECT_EQ(Said(), 1U);
   EXPECT_TRUE(daemon_->WaitForLines(0, SaysThatItAcceptsAgain).empty());
 
-  // All were connected before: the daemon takes them in that order.
+  // These peers connected earlier, so the daemon accepts them now, in that order.
   idle_.clear();
   daemon_->WaitForLines(1, SaysThatItAcceptsAgain);
   for (RawPeer& peer : waiting) {
-    EXPECT_TRUE(peer.Receive().has_value());  // perhaps before there was one for its backend
+    // This call may have failed if no descriptor was free for its backend.
+    EXPECT_TRUE(peer.Receive().has_value());
     ExpectServedSoon(peer);
   }
   ExpectEcho(served, 5);
@@ -109,7 +111,7 @@ TEST_F(DescriptorsTest, WithoutOneABackendIsUnavailable) {
   ExpectServedSoon(peer);
 }
 
-// What it needs for that is kept from peers.
+// The daemon reserves the descriptors that a reload needs.
 TEST_F(DescriptorsTest, WithoutAnyItReloads) {
   StartWith({.rlim_cur = kLimit, .rlim_max = kLimit});
   RawPeer served = Peer();
@@ -125,7 +127,7 @@ TEST_F(DescriptorsTest, WithoutAnyItReloads) {
   daemon_->WaitForLines(1, [](const std::string& line) {
     return line.find("reloaded: 2 listeners") != std::string::npos;
   });
-  EXPECT_LE(DescriptorsOf(daemon_->pid()), before) << "it is exhausted no more";
+  EXPECT_LE(DescriptorsOf(daemon_->pid()), before) << "the reload kept descriptors";
   ExpectEcho(served, 3);
   idle_.clear();
   RawPeer peer(other);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The daemon on its way to a backend: the port of a virtual machine, several addresses, one that is
-// not there yet, and that nobody else waits meanwhile.
+// Dialling a backend: a port of a virtual machine, several addresses, and a socket that does not
+// exist yet. No other peer waits meanwhile.
 #include <gtest/gtest.h>
 #include <linux/vm_sockets.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ class DiallingTest : public ProxyTest {
     EXPECT_THAT(peer.Exchange(Echo(id)),
                 IsStatus(id, StatusCode::kUnavailable, "backend \"back\" cannot be reached"));
   }
-  // The log says so of this address.
+  // Expects the log to name this address and this reason.
   void ExpectFailed(const std::string& address, const std::string& why) const {
     const std::string text = "backend \"back\" (" + address + ") cannot be reached: " + why;
     daemon_->WaitForLines(
@@ -32,11 +32,11 @@ class DiallingTest : public ProxyTest {
   }
 };
 
-// ---- Hybrid vsock: a Unix socket of a virtual machine's monitor.
+// ---- Hybrid vsock: a Unix socket of a virtual machine monitor.
 
 class HybridVsockTest : public DiallingTest {
  protected:
-  // A monitor that reads the request for the port, and then does this.
+  // Starts a monitor that reads the request for the port, and then calls `answer`.
   void StartMonitor(std::function<bool(int fd)> answer, const std::string& keys = "",
                     const Identity& owner = {}) {
     Start({.backend = "address = \"" + address() + "\"\n" + keys,
@@ -83,7 +83,7 @@ TEST_F(HybridVsockTest, PortThatIsRefused) {
   StartMonitor([](int) { return false; });
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "it refuses the port");
+  ExpectFailed(address(), "the port was refused");
 }
 
 TEST_F(HybridVsockTest, AnswerThatIsNoneOrHasNoEnd) {
@@ -94,7 +94,7 @@ TEST_F(HybridVsockTest, AnswerThatIsNoneOrHasNoEnd) {
     });
     RawPeer peer = Peer();
     ExpectUnreachable(peer, 1);
-    ExpectFailed(address(), "it does not answer with OK");
+    ExpectFailed(address(), "the answer is not OK");
     EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
     peer.Close();
     TearDown();
@@ -105,21 +105,21 @@ TEST_F(HybridVsockTest, SilenceEndsWithTheConnectTimeout) {
   StartMonitor([](int fd) { return SendAll(fd, "OK"); }, "connect_timeout = \"100ms\"\n");
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "it does not answer");
+  ExpectFailed(address(), "timed out waiting for an answer");
   EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
 }
 
-// Not even the request for the port.
+// The monitor receives nothing, not even the request for the port.
 TEST_F(HybridVsockTest, MonitorOfAnotherUserGetsNothing) {
   Start({.backend = "address = \"" + address() + "\"\n",
          .server = {.owner = {.uid = 1234, .gid = 0}}});
   RawPeer peer = Peer();
   ExpectUnreachable(peer, 1);
-  ExpectFailed(address(), "uid 1234 listens there");
+  ExpectFailed(address(), "uid 1234 listens there, but it is not in users");
   EXPECT_EQ(backend_->WaitForEnd(0), std::vector<WireMessage>());
 }
 
-// The machine boots: its monitor is there, the agent in it is not yet.
+// While the machine boots, its monitor listens but the agent in it does not.
 TEST_F(HybridVsockTest, PortThatIsRefusedIsWaitedFor) {
   auto refusals = std::make_shared<std::atomic<int>>(0);
   StartMonitor([refusals](int fd) { return ++*refusals > 2 && SendAll(fd, "OK 1073741824\n"); },
@@ -131,8 +131,8 @@ TEST_F(HybridVsockTest, PortThatIsRefusedIsWaitedFor) {
 
 // ---- vsock
 
-// On any machine: without vsock, with no one at that address, or with the loopback and nobody at
-// that port.
+// This holds on any machine: without vsock, without anyone at that address, and with a loopback
+// where nobody uses that port.
 TEST_F(DiallingTest, VsockThatCannotBeReached) {
   Start({.backend = "address = \"vsock:1:4294967294\"\nconnect_timeout = \"100ms\"\n"});
   RawPeer peer = Peer();
@@ -177,7 +177,7 @@ class AddressesTest : public DiallingTest {
   void Listen(const std::string& name) {
     servers_[name] = std::make_unique<RecordingBackend>(folder_ / name);
   }
-  // A peer's first call, and which backend got it.
+  // Makes the first call of a new peer, and returns which backend received it.
   std::string Served() {
     std::map<std::string, size_t> before;
     for (const auto& [name, server] : servers_) before[name] = server->connections();
@@ -239,7 +239,7 @@ TEST_F(AddressesTest, OneOfSomebodyElseIsPassedOver) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
   EXPECT_EQ(servers_["a"]->WaitForEnd(0), std::vector<WireMessage>());
-  ExpectFailed(address("a"), "uid 1234 listens there");
+  ExpectFailed(address("a"), "uid 1234 listens there, but it is not in users");
 }
 
 TEST_F(AddressesTest, OneThatDoesNotAcceptIsPassedOverAfterItsTimeout) {
@@ -250,14 +250,14 @@ TEST_F(AddressesTest, OneThatDoesNotAcceptIsPassedOverAfterItsTimeout) {
   ASSERT_TRUE(waiting);
   Listen("b");
   EXPECT_EQ(Served(), "b");
-  ExpectFailed(address("a"), "it does not accept connections");
+  ExpectFailed(address("a"), "timed out waiting to be accepted");
 }
 
 // ---- wait
 
 class WaitTest : public DiallingTest {
  protected:
-  // With `keys`, and nobody at the backend's address.
+  // Starts the daemon with these keys and without a backend.
   void StartAlone(const std::string& keys, const std::string& head = "") {
     Start({.head = head, .backend = keys});
     backend_.reset();
@@ -341,8 +341,8 @@ TEST_F(WaitTest, DrainEndsIt) {
   peer.ExpectEnd();
 }
 
-// It takes no bytes, but nobody can say that of a socket which is not there. The other call's
-// deadline tells the time.
+// A socket that does not exist cannot stall a write. The deadline of the other call measures the
+// time.
 TEST_F(WaitTest, WriteTimeoutDoesNotCount) {
   StartAlone("wait = \"20s\"\n", "[timeouts]\nwrite = \"20ms\"\n");
   RawPeer peer = Peer();
@@ -380,15 +380,15 @@ TEST_F(WaitTest, QueuedBytesCountForTheirUser) {
   for (uint32_t id = 1; id < 9; id += 2)
     bytes += Encode(Request(id, {.payload = std::string(60 << 10, 'x')}));
   peer.Send(bytes);
-  // It is more than twice the limit: what comes in one read closes it, of several the later ones
-  // are refused first.
+  // The requests are more than twice the limit. The peer is closed for what comes in one read; of
+  // several reads the later ones are refused first.
   while (const std::optional<WireMessage> answer = peer.Receive()) {
     EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kResourceExhausted,
                                  "limit buffered_per_user = 64KiB reached"));
   }
 }
 
-// ---- Dead backends cost nobody else anything.
+// ---- Dead backends do not affect other peers.
 
 TEST_F(DiallingTest, OthersAreServedWhileDeadOnesAreDialled) {
   const auto table = [](const std::string& name, const std::string& keys) {
@@ -396,7 +396,8 @@ TEST_F(DiallingTest, OthersAreServedWhileDeadOnesAreDialled) {
            "[[rule]]\nname = \"" + name + "\"\nusers = [\"root\"]\nmethods = [\"/test." + name +
            "/*\"]\naction = \"allow\"\nbackend = \"" + name + "\"\n";
   };
-  // One whose accept queue is full, one that never answers, one far away, one that is not there.
+  // One backend has a full accept queue, one never answers, one is far away, and one does not
+  // exist.
   const ttrpc::UniqueFd full = Bind(folder_ / "full");
   ASSERT_EQ(::listen(full.get(), 0), 0);
   const ttrpc::UniqueFd waiting = Connect(folder_ / "full");
@@ -415,12 +416,12 @@ TEST_F(DiallingTest, OthersAreServedWhileDeadOnesAreDialled) {
     id += 2;
   }
   silent.WaitForConnections(1);
-  // Neither the peer that called them nor any other is held up.
+  // The peer that called them is not held up, nor is any other.
   RawPeer other = Peer();
   for (; id < 100; id += 2) {
     EXPECT_TRUE(peer.Send(Echo(id)));
     auto answer = peer.Receive();
-    // Where there is no vsock at all, that is said at once.
+    // On a machine without vsock that call fails at once.
     if (answer && answer->stream_id == 5) answer = peer.Receive();
     EXPECT_EQ(answer, Response(id, "echo"));
     ExpectEcho(other, id);

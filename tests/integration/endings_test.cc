@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Peers that do not take what they are sent, at the daemon's own end.
+// The daemon ends even if peers do not read what it sends.
 #include <gtest/gtest.h>
 
 #include <csignal>

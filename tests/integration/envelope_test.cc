@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Envelopes that are refused, and those that are allowed to look unusual: through the daemon, with
-// the backend's record as the proof.
+// Envelopes that are refused, and unusual ones that are allowed. They go through the daemon, and
+// the backend's record is the proof.
 #include <gtest/gtest.h>
 
 #include <ostream>
@@ -17,7 +17,7 @@ constexpr uint32_t kPayload = 3;
 constexpr uint32_t kTimeoutNano = 4;
 constexpr uint32_t kMetadata = 5;
 
-// What makes all but the field under test right: without it, the case is an allowed call.
+// These fields complete every envelope: without the field under test, it is an allowed call.
 std::string Names() { return BytesField(kService, "test.Unary") + BytesField(kMethod, "Do"); }
 
 std::string Entry(std::string_view fields) { return BytesField(kMetadata, fields); }
@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"EntryTag", Names() + Entry("\x8a")},
         {"EntryKey", Names() + Entry(Tag(1, 2) + Varint(9) + "key")},
         {"EntryValue", Names() + Entry(BytesField(1, "key") + Tag(2, 2))},
-        // The key would be whole if it were not for the end of its entry.
+        // The key is whole, but it reaches beyond the end of its entry.
         {"EntryReachesOut", Names() + Tag(kMetadata, 2) + Varint(2) + BytesField(1, "key")},
     }),
     CaseName);
@@ -145,7 +145,8 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     CaseName);
 
-// What is checked is what is forwarded: unusual but valid encodings reach the backend canonically.
+// The proxy forwards what it has checked: unusual but valid encodings reach the backend in
+// canonical form.
 class CanonicalEnvelopeTest : public ProxyTest {};
 
 TEST_F(CanonicalEnvelopeTest, UnusualEncodingsAreWrittenAnew) {
@@ -153,13 +154,13 @@ TEST_F(CanonicalEnvelopeTest, UnusualEncodingsAreWrittenAnew) {
       .payload = "p", .timeout_nano = int64_t{3600} * 1'000'000'000, .metadata = {{"k", "v"}}};
   const std::string nanos = Varint(static_cast<uint64_t>(call.timeout_nano));
   const std::vector<std::string> encodings = {
-      // backwards
+      // fields in reverse order
       MetadataField("k", "v") + Tag(kTimeoutNano, 0) + nanos + BytesField(kPayload, "p") +
           BytesField(kMethod, "Do") + BytesField(kService, "test.Unary"),
-      // lengths and numbers longer than need be
+      // lengths and numbers with more bytes than needed
       Names() + Tag(kPayload, 2) + PaddedVarint(1, 5) + "p" + Tag(kTimeoutNano, 0) +
           PaddedVarint(static_cast<uint64_t>(call.timeout_nano), 10) + MetadataField("k", "v"),
-      // a value before its key
+      // value before key
       Names() + BytesField(kPayload, "p") + Tag(kTimeoutNano, 0) + nanos +
           Entry(BytesField(2, "v") + BytesField(1, "k")),
   };

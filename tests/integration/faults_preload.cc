@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A shared library to be preloaded (LD_PRELOAD) into the daemon: it stands between the program and
-// libc's system calls and lets those fail that the page of fault_page.h names, without making them.
-// A call that fails here had no effect, as with the kernel. Any thread.
+// A shared library to be preloaded (LD_PRELOAD) into the daemon. It replaces libc's system calls
+// and makes those fail that the page of fault_page.h names. A call that fails here is not made, so
+// it has no effect, as in the kernel. Any thread.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,8 +39,8 @@ FaultPage* page = nullptr;
 constexpr size_t kAll = SIZE_MAX;
 
 struct Fate {
-  bool fails = false;  // errno says how
-  size_t most = kAll;  // bytes that it takes
+  bool fails = false;  // errno if it fails
+  size_t most = kAll;  // bytes that the call may handle
 };
 
 Fate FateOf(FaultCall call) {
@@ -59,13 +59,13 @@ Fate FateOf(FaultCall call) {
   return {.fails = true, .most = 0};
 }
 
-// libc's own, or that of a sanitizer before it.
+// Returns the next definition, which is libc's or a sanitizer's.
 template <typename Function>
 Function* Next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
-// The first blocks of a call, with `most` bytes in all.
+// The first blocks of a call, with at most `most` bytes in all.
 class Blocks {
  public:
   Blocks(const iovec* blocks, size_t count, size_t most) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// System calls that fail. For each call that the daemon makes while it carries a conversation, each
-// error that it may give, and each time that it is made, in turn: what must not show does not, what
-// costs a connection costs that one, nothing arrives that was not sent, and the daemon holds what
-// it held before.
+// System calls that fail. The tests take each call that the daemon makes during a conversation,
+// each error that it may return, and each time that it is made. A fault costs at most what its row
+// permits, nothing arrives that was not sent, and afterwards the daemon holds as many descriptors
+// as before.
 #include "harness/faults.h"
 
 #include <gtest/gtest.h>
@@ -21,17 +21,17 @@
 namespace integration {
 namespace {
 
-// What a fault may do to the conversation that it falls into.
+// The most that a fault may cost the conversation.
 enum class Cost {
   kNothing,
-  kCall,        // UNAVAILABLE
-  kConnection,  // or that; or a connection that ends
+  kCall,        // a call may fail with UNAVAILABLE
+  kConnection,  // a call may fail, or a connection may end
 };
 
 struct Row {
   const char* name;
   Cost cost;
-  std::vector<int> errors;  // 0: short
+  std::vector<int> errors;  // errno; 0: a short read or write
 };
 
 struct CallRows {
@@ -42,8 +42,7 @@ struct CallRows {
 
 void PrintTo(const CallRows& rows, std::ostream* out) { *out << rows.name; }
 
-// Which errors the kernel may give is in the manual pages; those with which it answers a mistake of
-// the program are left out.
+// The errors are those of the manual pages, except those that report a mistake in the program.
 const std::vector<CallRows> kCalls = {
     {"accept",
      FaultCall::kAccept,
@@ -73,7 +72,7 @@ const std::vector<CallRows> kCalls = {
       {"loses", Cost::kConnection, {EPIPE, ECONNRESET, ENOMEM, ENOBUFS}}}},
     {"epoll_ctl", FaultCall::kEpollAdd, {{"loses", Cost::kConnection, {ENOMEM, ENOSPC}}}},
     {"epoll_wait", FaultCall::kEpollWait, {{"none", Cost::kNothing, {EINTR}}}},
-    // The log's and the audit's.
+    // The log and the audit use write(2).
     {"write",
      FaultCall::kWrite,
      {{"none", Cost::kNothing, {0, EINTR, EAGAIN, EPIPE, ENOSPC, EIO}}}},
@@ -84,7 +83,7 @@ constexpr uint32_t kSmallId = 1;
 constexpr uint32_t kLargeId = 7;
 constexpr uint32_t kStreamId = 9;
 
-// Bytes that show where they belong.
+// Returns bytes that differ by their position, so that a shift shows.
 std::string Pattern(size_t size, unsigned seed) {
   std::string out(size, '\0');
   for (size_t i = 0; i < size; ++i) {
@@ -93,7 +92,7 @@ std::string Pattern(size_t size, unsigned seed) {
   return out;
 }
 
-// What is sent together, and what comes back then.
+// Messages that are sent together, and the answers to them.
 struct Exchange {
   std::vector<WireMessage> sent;
   std::vector<WireMessage> answers;
@@ -109,8 +108,8 @@ Exchange UnaryCalls(const std::vector<uint32_t>& ids, size_t size) {
   return exchange;
 }
 
-// Small, several at once (so that a write has several blocks), larger than all buffers on the way
-// (so that it comes in parts), and a stream.
+// The conversation has small messages, several at once (so that a write has several blocks), one
+// that is larger than all buffers on the way (so that it comes in parts), and a stream.
 std::vector<Exchange> Conversation() {
   const Call open = {.service = "test.Stream", .method = "Echo", .payload = "open"};
   const std::string data = Pattern(100'000, kStreamId);
@@ -150,10 +149,10 @@ class FaultsTest : public ProxyTest {
 
   virtual std::string on_disconnect() const { return "close-peers"; }
 
-  // It keeps all that it gets: now and then it must forget.
+  // The backend records everything that it receives, so it is restarted now and then.
   void RestartBackend() { StartBackend({.script = EchoAll}); }
 
-  // As far as it goes. False: the connection ended.
+  // Converses as far as the fault permits. Returns false if the connection ended.
   bool Converse(RawPeer& peer, Cost cost) {
     for (const Exchange& exchange : conversation_) {
       if (!peer.Send(Encode(exchange.sent)) && cost != Cost::kConnection) {
@@ -168,7 +167,7 @@ class FaultsTest : public ProxyTest {
           case Outcome::kEnd:
             return false;
           case Outcome::kUnavailable:
-            if (stream) return true;  // its data would find none
+            if (stream) return true;  // the stream has ended, so the rest would be refused
         }
       }
     }
@@ -177,7 +176,8 @@ class FaultsTest : public ProxyTest {
 
   enum class Outcome { kWhole, kUnavailable, kEnd };
 
-  // One of the pending answers, in their order if nothing fails; or UNAVAILABLE for one of them.
+  // Receives one of the pending answers. They come in order if nothing fails; otherwise one of them
+  // may be UNAVAILABLE.
   static Outcome Answered(RawPeer& peer, std::vector<WireMessage>* pending, Cost cost) {
     bool timed_out = false;
     std::string bytes = ReadUpTo(peer.fd(), kHeaderLength, &timed_out);
@@ -214,7 +214,7 @@ class FaultsTest : public ProxyTest {
     return false;
   }
 
-  // Of all that was sent, some has reached the backend: in order, whole, and once.
+  // The backend received a part of what was sent: in order, complete, and each message once.
   void ExpectOnlyWhatWasSent(size_t first_connection) {
     size_t next = 0;
     for (size_t i = first_connection; i < backend_->connections(); ++i) {
@@ -230,7 +230,7 @@ class FaultsTest : public ProxyTest {
     }
   }
 
-  // While it waits before it tries the backend again, it says so.
+  // While the daemon waits before it dials the backend again, calls are UNAVAILABLE.
   void ExpectServed() {
     RawPeer peer = Peer();
     std::optional<WireMessage> answer;
@@ -241,7 +241,7 @@ class FaultsTest : public ProxyTest {
     EXPECT_EQ(answer, Response(1, "echo"));
   }
 
-  // Once all has gone that came.
+  // Waits until the daemon has closed what it opened.
   void ExpectDescriptors(size_t count) {
     size_t now = 0;
     EXPECT_TRUE(Eventually([this, count, &now] {
@@ -251,7 +251,7 @@ class FaultsTest : public ProxyTest {
         << " descriptors instead of " << count;
   }
 
-  // A new peer's conversation with this fault. False: the fault did not come.
+  // Runs the conversation of a new peer with this fault. Returns false if the fault did not occur.
   bool RunWith(const Fault& fault, Cost cost) {
     const size_t before = DescriptorsOf(daemon_->pid());
     const size_t first_connection = backend_->connections();
@@ -262,7 +262,7 @@ class FaultsTest : public ProxyTest {
       EXPECT_TRUE(whole || cost == Cost::kConnection);
     }
     ExpectDescriptors(before);
-    // Those of the log's thread come when they come.
+    // The calls of the log's thread may come later.
     EXPECT_TRUE(Eventually([this] { return faults_->seen() != 0; }))
         << "the daemon makes no such call";
     faults_->Disarm();
@@ -280,15 +280,15 @@ class FaultsTest : public ProxyTest {
   std::optional<Faults> faults_;
 };
 
-using Case = std::tuple<CallRows, std::string>;  // with what on_disconnect
+using Case = std::tuple<CallRows, std::string>;  // and the value of on_disconnect
 
 class FaultOfEachCallTest : public FaultsTest, public ::testing::WithParamInterface<Case> {
  protected:
   std::string on_disconnect() const override { return std::get<1>(GetParam()); }
 
-  // The first, the second, … until one comes no more.
+  // Makes the first such call fail, then the second, and so on until no call is left.
   void RunInTurn(Fault fault, Cost cost) {
-    constexpr uint32_t kMost = 1000;  // a conversation takes some tens of calls of each kind
+    constexpr uint32_t kMost = 1000;  // a conversation makes tens of calls of each kind
     RestartBackend();
     RawPeer bystander = Peer();
     ExpectEcho(bystander, 1);
@@ -335,7 +335,7 @@ constexpr uint32_t kReadsAndWrites = FaultBit(FaultCall::kRecv) | FaultBit(Fault
 
 class ManyFaultsTest : public FaultsTest {
  protected:
-  // Whatever becomes of the daemon's writes, each call must have its line in the audit, whole.
+  // Each call must have a whole line in the audit, whichever writes failed.
   void ExpectAuditLines(size_t calls) {
     const auto is_call = [](const std::string& line) {
       if (!line.starts_with("{")) return false;
@@ -369,10 +369,10 @@ TEST_F(ManyFaultsTest, EveryCallIsShort) {
   ExpectAuditLines(10);
 }
 
-// Already at its start. It then either says what is wrong and exits 1, or is as good as ever.
+// The fault occurs during the start. The daemon either reports what is wrong and exits 1, or works.
 class FaultAtStartTest : public ProxyTest {
  protected:
-  // False: the fault did not come.
+  // Returns false if the fault did not occur.
   bool RunWith(const Fault& fault) {
     faults_->Arm(fault);
     daemon_ =
@@ -410,7 +410,7 @@ TEST_F(FaultAtStartTest, IsSaidOrDoesNotMatter) {
       ASSERT_FALSE(HasFailure());
       ++first;
     }
-    EXPECT_GT(first, 1U) << "it makes no such call";
+    EXPECT_GT(first, 1U) << "the daemon makes no such call";
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A shared library to be preloaded (LD_PRELOAD) into the daemon: it makes one library call wait for
-// the test, so that a start can be looked at in the middle. $TEST_GATE is a named pipe and
-// $TEST_GATE_CALL the call, `getpwnam_r` of the user "gated" or `listen`. The call reads one byte
-// from the pipe; the user exists, with uid 0, if it is `y`. Any thread.
+// A shared library to be preloaded (LD_PRELOAD) into the daemon. It makes one library call wait for
+// the test, so that the test can act in the middle of a start. $TEST_GATE is a named pipe, and
+// $TEST_GATE_CALL is the call: `getpwnam_r` of the user "gated", or `listen`. The call reads one
+// byte from the pipe; the user exists, with uid 0, if it is `y`. Any thread.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 namespace {
 
-// libc's own, or that of a sanitizer before it.
+// Returns the next definition, which is libc's or a sanitizer's.
 template <typename Function>
 Function* Next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Supplementary groups: how often the kernel is asked for them, and peers that have as many as a
-// process may, which must cost nobody else anything.
+// Supplementary groups: how often the daemon reads them from the kernel. Peers that have as many
+// groups as a process may have do not affect others.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -26,7 +26,7 @@ const std::string kForRoot =
     "[[rule]]\nname = \"root\"\nusers = [0]\nmethods = [\"/test.Unary/*\"]\naction = \"allow\"\n"
     "backend = \"back\"\n";
 
-// A user with groups from 100000 on.
+// Returns a user with this many groups, from 100000 on.
 Identity Member(size_t groups) {
   Identity member = {.uid = 40001, .gid = 40001, .groups = std::vector<gid_t>(groups)};
   std::iota(member.groups.begin(), member.groups.end(), 100000);
@@ -50,7 +50,7 @@ class GroupsTest : public ProxyTest {
         DaemonSurroundings{.environment = faults_->environment()});
     ASSERT_TRUE(daemon_->WaitUntilReady());
   }
-  // The kernel is asked so often while `action` runs.
+  // Returns how often the daemon asks the kernel while `action` runs.
   template <typename Action>
   uint32_t Asked(const Action& action) {
     faults_->Arm({.calls = FaultBit(FaultCall::kGetsockopt), .first = UINT32_MAX});
@@ -63,7 +63,7 @@ class GroupsTest : public ProxyTest {
   std::unique_ptr<Faults> faults_;
 };
 
-// Of a connection: that it is one, who is at the other end, and its groups.
+// The daemon asks whether a descriptor is a connection, who is at its other end, and their groups.
 TEST_F(GroupsTest, TheKernelIsAskedOnceAndOnlyWhereARuleNamesGroups) {
   const std::string few = ForGroups("few", "100001, 100002", "/test.Unary/*");
   StartCounting(few + kForRoot);
@@ -74,14 +74,14 @@ TEST_F(GroupsTest, TheKernelIsAskedOnceAndOnlyWhereARuleNamesGroups) {
                           IsStatus(1, StatusCode::kPermissionDenied, ::testing::_));
             }),
             3U);
-  // Fewer, and what they tell apart was told apart before.
+  // The rules name fewer groups, and the daemon has already compared these.
   EXPECT_EQ(Asked([&] {
               ReloadTo(ForGroups("one", "100002", "/test.Other/*"));
               EXPECT_THAT(peers[0].Exchange(Echo(3)),
                           IsStatus(3, StatusCode::kPermissionDenied, ::testing::_));
             }),
             0U);
-  // Others: how many there are, and which.
+  // The rules name other groups, so the daemon asks for their number and for the groups.
   EXPECT_EQ(Asked([&] {
               ReloadTo(ForGroups("other", "100005", "/test.Other/*"));
               EXPECT_THAT(peers[0].Exchange(Echo(5)),
@@ -106,7 +106,7 @@ TEST_F(GroupsTest, AsManyAsAProcessMayHaveDecideLikeAnyOthers) {
   Peer(Member(65535)).ExpectEnd();
 }
 
-// What they send meanwhile waits: it is decided under the new rules, never under the old.
+// Requests that arrive meanwhile wait. The new rules decide about them, never the old ones.
 TEST_F(GroupsTest, AReloadThatNamesOtherGroupsDecidesWhatItsPeersSendNext) {
   Start({.rules = ForGroups("first", "100000", "/test.Unary/*") + kForRoot});
   constexpr size_t kPeers = 40;
@@ -122,7 +122,7 @@ TEST_F(GroupsTest, AReloadThatNamesOtherGroupsDecidesWhatItsPeersSendNext) {
     EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kPermissionDenied, ::testing::_));
     EXPECT_EQ(peer.Receive(), Response(5, "o"));
   }
-  // None of them has it.
+  // None of the peers has this group.
   ReloadTo(ForGroups("third", "99999", "/test.Other/*") + kForRoot);
   for (RawPeer& peer : peers) peer.ExpectEnd();
   ExpectEcho(root, 5);

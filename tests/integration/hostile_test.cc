@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes that no honest peer sends, or not in that way. In each test the backend's record is the
-// proof: what should not reach it has not, and what should has, whole and once.
+// Bytes that no honest peer sends. In each test the backend's record is the proof: it contains what
+// should have arrived, complete and once, and nothing else.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint32_t kFourMiB = 4U << 20;
 
-// Two calls that take all kinds of message. They reach the backend as they are: the ids begin at 1
-// and the envelopes are canonical.
+// Returns two calls with all types of messages. They reach the backend unchanged: the ids begin at
+// 1 and the envelopes are canonical.
 std::vector<WireMessage> Conversation() {
   return {Request(1, {.payload = "echo", .metadata = {{"key", "value"}}}),
           Request(3, {.service = "test.Stream", .method = "Hold", .payload = "open"}, kOpen),
@@ -29,7 +29,7 @@ std::vector<WireMessage> FirstOf(const std::vector<WireMessage>& messages, size_
 
 class HostileTest : public ProxyTest {
  protected:
-  // The peer's connection works, and the backend got `before` on it and nothing else.
+  // Expects that the peer's connection works, and that the backend received only `before` on it.
   void ExpectOnlyThisReachedTheBackend(RawPeer& peer, std::vector<WireMessage> before) {
     ExpectEcho(peer, 1001);
     const auto reached = backend_->WaitForMessages(0, before.size() + 1);
@@ -82,7 +82,8 @@ TEST_F(HostileTest, BackendMessagesSplitAtEveryOffset) {
     SCOPED_TRACE(offset);
     EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"}, kClosed)));
     backend_->WaitForMessages(0, offset);
-    const auto id = static_cast<uint32_t>(2 * offset - 1);  // numbered upwards, whatever the peer's
+    // The daemon numbers its streams upwards from 1, independently of the peer's ids.
+    const auto id = static_cast<uint32_t>(2 * offset - 1);
     const std::string bytes = Encode(AnswersOn(id));
     EXPECT_TRUE(backend_->Send(0, bytes.substr(0, offset)));
     WaitUntilTaken(backend_->Duplicate(0).get());
@@ -95,7 +96,7 @@ TEST_F(HostileTest, PeerMessagesCutAtEveryLength) {
   Start();
   const std::vector<WireMessage> messages = Conversation();
   const std::string bytes = Encode(messages);
-  size_t whole = 1;  // messages that are whole within the cut; the first one is sent before it
+  size_t whole = 1;  // complete messages in the first part; the first one is sent before it
   size_t edge = Encode(FirstOf(messages, 1)).size();
   const size_t first = edge;
   size_t next_edge = edge + Encode(messages[1]).size();
@@ -113,7 +114,7 @@ TEST_F(HostileTest, PeerMessagesCutAtEveryLength) {
   }
 }
 
-// A connection that never completes its first request must not even be dialled for.
+// The daemon must not even dial for a connection that never completes its first request.
 TEST_F(HostileTest, FirstRequestCutAtEveryLengthDialsNobody) {
   Start();
   const std::string bytes = Encode(Echo(1));
@@ -174,7 +175,7 @@ TEST_F(HostileTest, StreamUnderARuleThatDoesNotAllowItIsNotForwarded) {
 TEST_F(HostileTest, RemoteClosedWithRemoteOpenIsNotForwarded) {
   Start();
   RawPeer peer = Peer();
-  const std::string text = "remote closed and remote open exclude each other";
+  const std::string text = "remote closed and remote open cannot be combined";
   EXPECT_THAT(peer.Exchange(Request(1, {.service = "test.Stream"}, kClosed | kOpen)),
               IsStatus(1, StatusCode::kInvalidArgument, text));
   EXPECT_THAT(peer.Exchange(Request(3, Call(), kClosed | kOpen | kNoData)),
@@ -202,7 +203,7 @@ TEST_F(HostileTest, FourMiBExactlyPassesBothWays) {
   call.payload.resize(call.payload.size() + kFourMiB - EncodeCall(call).size());
   const WireMessage request = Request(1, call);
   ASSERT_EQ(request.data.size(), kFourMiB);
-  // The echo of a payload is shorter than the request was, by the names.
+  // The echo of a payload is shorter than the request, which also has the names.
   EXPECT_EQ(peer.Exchange(request), Response(1, call.payload));
   EXPECT_EQ(backend_->WaitForMessages(0, 1), std::vector{request});
   EXPECT_TRUE(peer.Send(Request(3, {.service = "test.Stream", .method = "Hold"}, kOpen)));
@@ -213,7 +214,7 @@ TEST_F(HostileTest, FourMiBExactlyPassesBothWays) {
   EXPECT_EQ(peer.Receive(), data);
 }
 
-// Identity is never left out to make room.
+// The proxy never leaves out the identity to make room.
 TEST_F(HostileTest, FourMiBExactlyWithForwardIdentityIsResourceExhausted) {
   Start({.backend = "forward_identity = true\n"});
   RawPeer peer = Peer();
@@ -239,7 +240,7 @@ TEST_F(HostileTest, FourMiBAndOneByteIsDiscardedAndTheConnectionStays) {
   const std::string text = "message length 4194305 exceed maximum message size of 4194304";
   EXPECT_THAT(peer.Exchange(RawRequest(1, std::string(kFourMiB + 1, 'x'))),
               IsStatus(1, StatusCode::kResourceExhausted, text));
-  // Its data is made of messages: if the proxy lost step, they would be forwarded.
+  // The data consists of messages. If the proxy lost its position, it would forward them.
   std::string calls;
   while (calls.size() < kFourMiB + 1) calls += Encode(Request(3, Call()));
   calls.resize(kFourMiB + 1);
@@ -306,8 +307,8 @@ backend = "back"
   ExpectOnlyThisReachedTheBackend(peer, {Request(1, longest)});
 }
 
-// Id, envelope, names, metadata, flags, policy, streams, draining: each request fails two
-// neighbours of that list.
+// The order of the checks is: id, envelope, names, metadata, flags, policy, streams, draining. Each
+// request here fails two checks that follow each other.
 TEST_F(HostileTest, FirstFailedCheckAnswers) {
   Start({.rules = std::string(kDefaultRules) + R"(
 [[rule]]
@@ -331,7 +332,7 @@ backend = "back"
   answers(Request(1, {.metadata = twice}, kOpen | kClosed), invalid,
           "metadata guarded must appear once and in lower case");
   answers(Request(1, {.service = "test.Other"}, kOpen | kClosed), invalid,
-          "remote closed and remote open exclude each other");
+          "remote closed and remote open cannot be combined");
   answers(Request(1, {.service = "test.Other"}, kOpen), StatusCode::kPermissionDenied,
           "uid 0 may not call /test.Other/Do");
   RawPeer idle = Peer();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [metrics] over TCP, where every account of this machine may connect: what is answered, that
-// nothing anybody sends there costs more than its bounds, and that the calls of peers go on.
+// [metrics] over TCP, where every account of the machine may connect. The tests check the replies,
+// that no client exceeds its bounds, and that the calls of peers continue.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-// As http_server.h has them.
+// These are the constants of http_server.h.
 constexpr size_t kConnections = 16;
 constexpr size_t kRequestBytes = 8192;
 constexpr std::chrono::seconds kTimeout{10};
@@ -41,7 +41,7 @@ sockaddr_in Loopback(uint16_t port) {
   return address;
 }
 
-// One that nobody uses, as far as the kernel can tell.
+// Returns a port that is free now.
 uint16_t FreePort() {
   const ttrpc::UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = Loopback(0);
@@ -62,7 +62,7 @@ class HttpTest : public ProxyTest {
                    std::to_string(port_) + "\"\n"});
   }
 
-  // `window`, if given: bytes that the kernel takes for us before we read them.
+  // `window`, if given, is how many bytes the kernel takes for the client before it reads.
   ttrpc::UniqueFd Dial(int window = 0) const {
     ttrpc::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (window != 0) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
@@ -71,7 +71,7 @@ class HttpTest : public ProxyTest {
     return fd;
   }
 
-  // All that comes until the other side ends.
+  // Reads until the other side ends.
   static std::string ReadAll(const ttrpc::UniqueFd& fd) {
     bool timed_out = false;
     std::string reply = ReadUpTo(fd.get(), 4U << 20, &timed_out);
@@ -87,7 +87,7 @@ class HttpTest : public ProxyTest {
 
   size_t Descriptors() const { return DescriptorsOf(daemon_->pid()); }
 
-  // Connections that the daemon has taken, and that ask nothing.
+  // Returns connections that the daemon has accepted and that send no request.
   std::vector<ttrpc::UniqueFd> TakeAllPlaces() {
     const size_t before = Descriptors();
     std::vector<ttrpc::UniqueFd> silent;
@@ -101,12 +101,12 @@ class HttpTest : public ProxyTest {
 
 std::string Line(const std::string& reply) { return reply.substr(0, reply.find('\r')); }
 
-// The body, which must be as long as the head says.
+// Returns the body, which must be as long as the head says.
 std::string Body(const std::string& reply) {
   const size_t end = reply.find("\r\n\r\n");
   const size_t length = reply.find("Content-Length: ");
   if (end == reply.npos || length == reply.npos || length > end) {
-    ADD_FAILURE() << "no head: " << reply.substr(0, 200);
+    ADD_FAILURE() << "the reply has no head: " << reply.substr(0, 200);
     return {};
   }
   std::string body = reply.substr(end + 4);
@@ -149,7 +149,8 @@ TEST_F(HttpTest, OtherMethodsAreRefused) {
   }
 }
 
-// A page from elsewhere could have its own name lead here, and read what it gets.
+// A page of another site could let its own name resolve to the loopback, and read the reply (DNS
+// rebinding).
 TEST_F(HttpTest, AnswersOnlyToItsOwnNames) {
   const auto line = [this](const std::string& headers) {
     return Line(Ask("GET /healthz HTTP/1.1\r\n" + headers + "\r\n"));
@@ -163,8 +164,8 @@ TEST_F(HttpTest, AnswersOnlyToItsOwnNames) {
     EXPECT_EQ(line("Host: " + std::string(host) + "\r\n"), "HTTP/1.1 421 Misdirected Request")
         << host;
   EXPECT_THAT(Body(Ask("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
-              AllOf(StartsWith("Misdirected Request: over TCP the host must be "),
-                    HasSubstr("put [metrics] on a Unix socket")));
+              AllOf(StartsWith("Misdirected Request: over TCP the Host must be "),
+                    HasSubstr("serve [metrics] on a Unix socket")));
   EXPECT_EQ(line("hOST:evil.example\r\n"), "HTTP/1.1 421 Misdirected Request");
   EXPECT_EQ(line("Host: localhost\r\nHost: evil.example\r\n"), "HTTP/1.1 400 Bad Request");
   EXPECT_EQ(line("Accept: */*\r\n"), "HTTP/1.1 400 Bad Request") << "no host";
@@ -211,8 +212,8 @@ TEST_F(HttpTest, HalfCloseWithinTheRequestIsOne) {
   EXPECT_EQ(ReadAll(fd), "");
 }
 
-// What was sent behind it must not cost the reply, most of which the daemon's kernel still holds
-// when the daemon has written it.
+// Further requests must not cost the reply: the daemon's kernel still holds most of it after the
+// daemon has written it.
 TEST_F(HttpTest, OneRequestIsAnsweredAndWholly) {
   std::string many;
   for (int i = 0; i < 1000; ++i) many += Get("/");
@@ -255,7 +256,7 @@ TEST_F(HttpTest, WhoLeavesWithoutReadingHarmsNobody) {
   EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
 }
 
-// Any account can connect: one that fills all places and says nothing keeps no scraper out.
+// Any account can connect. One that takes all places and sends nothing must not keep a scraper out.
 TEST_F(HttpTest, WhoSaysNothingMakesRoom) {
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
@@ -269,10 +270,10 @@ TEST_F(HttpTest, WhoSaysNothingMakesRoom) {
   }
   EXPECT_LT(steady_clock::now() - start, kTimeout);
   EXPECT_LE(Descriptors(), full);
-  EXPECT_EQ(ReadAll(silent[0]), "") << "the oldest goes first";
+  EXPECT_EQ(ReadAll(silent[0]), "") << "the oldest connection is not the first to close";
 }
 
-// Nor does one that asks, and then does not end, or does not take its reply.
+// The same holds for a client that has sent a request and then stays, or does not read its reply.
 TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
   const auto start = steady_clock::now();
   const size_t before = Descriptors();
@@ -289,7 +290,7 @@ TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
   EXPECT_LT(steady_clock::now() - start, kTimeout);
 }
 
-// Those who come while nobody makes room wait for it; they get no places beside the others.
+// New clients wait while no connection can be closed for them, so the server keeps its limit.
 TEST_F(HttpTest, ThereAreNeverMoreThanThereArePlaces) {
   const size_t before = Descriptors();
   std::vector<ttrpc::UniqueFd> clients;
@@ -299,23 +300,23 @@ TEST_F(HttpTest, ThereAreNeverMoreThanThereArePlaces) {
   for (size_t i = 0; i < kConnections; ++i) {
     clients.push_back(Dial(1024));
     EXPECT_TRUE(SendAll(clients.back().get(), Get("/")));
-    // One may just be accepted, for which the place is then made.
+    // The server accepts a connection before it closes another for it.
     EXPECT_LE(Descriptors(), before + kConnections + 1);
   }
 }
 
-// Clients that ask nothing, ask slowly or do not read all go after the same time.
+// Clients that send nothing, send slowly or do not read are all closed after the same time.
 TEST_F(HttpTest, EachConnectionHasItsTime) {
   RawPeer peer = Peer();
-  ExpectEcho(peer, 1);  // it has what it needs before anything is counted
+  ExpectEcho(peer, 1);  // opens its connections before any are counted
   const auto start = steady_clock::now();
   std::vector<ttrpc::UniqueFd> silent = TakeAllPlaces();
   EXPECT_TRUE(SendAll(silent[0].get(), "GET / HT"));
   EXPECT_TRUE(SendAll(silent[1].get(), Get("/").substr(0, 30)));
-  EXPECT_TRUE(SendAll(silent[2].get(), Get("/")));  // is answered, and never ends
+  EXPECT_TRUE(SendAll(silent[2].get(), Get("/")));  // gets its reply, and never closes
   for (uint32_t i = 1; i < 500; ++i) ExpectEcho(peer, 1 + 2 * i);
   EXPECT_EQ(ReadAll(silent[0]), "");
-  // The daemon's loop looks at the clock once in a while.
+  // The daemon's loop updates its time only now and then.
   EXPECT_GE(steady_clock::now() - start, kTimeout - std::chrono::milliseconds(100));
   EXPECT_EQ(ReadAll(silent[1]), "");
   EXPECT_THAT(Body(ReadAll(silent[2])), EndsWith("</html>\n"));
@@ -326,7 +327,7 @@ TEST_F(HttpTest, SoManyASecond) {
   constexpr int kRequests = 50;
   const auto start = steady_clock::now();
   for (int i = 0; i < kRequests; ++i) EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
-  // The first tick's are free.
+  // The requests of the first tick do not wait.
   const auto least = std::chrono::milliseconds(1000) * (kRequests - 20) / kRequestsASecond;
   EXPECT_GE(steady_clock::now() - start, least);
 }
@@ -356,7 +357,7 @@ TEST_F(HttpTest, SaysThatItDrains) {
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(1, 1);
-  // Its socket goes at once, so that another daemon can have the address; connections stay.
+  // The socket closes at once, so that another daemon can use the address; connections stay open.
   const size_t before = Descriptors();
   const ttrpc::UniqueFd ready = Dial();
   const ttrpc::UniqueFd health = Dial();
@@ -380,7 +381,7 @@ TEST_F(HttpTest, SaysThatItDrains) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// A proxy in front of the Unix socket passes on whatever it was called by.
+// A proxy in front of the Unix socket forwards any Host.
 class UnixHttpTest : public ProxyTest {
  protected:
   std::string Ask(const std::string& request) const {
@@ -422,7 +423,7 @@ TEST_F(UnixHttpTest, OnlyTheLargestUsersHaveSeriesOfTheirOwn) {
   EXPECT_THAT(status, Not(HasSubstr("40003")));
 }
 
-// Nobody has called it, so that nobody knows whether it is up.
+// No call has used the backend yet, so its state is unknown.
 TEST_F(UnixHttpTest, ABackendIsUpOrDownOnceItWasTried) {
   StartWith("");
   EXPECT_THAT(Body(Ask(Get("/metrics"))), Not(HasSubstr("ttrpc_proxy_backend_up{")));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Metadata: what the proxy says of a peer, what a peer cannot say of itself, and what passes as it
-// is.
+// Metadata: what the proxy adds about a peer, what a peer cannot set itself, and what passes
+// unchanged.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 
 class IdentityTest : public ProxyTest {
  protected:
-  // The metadata of the last of `count` messages on a backend connection.
+  // Returns the metadata of the last of `count` messages on a backend connection.
   Metadata ReachedMetadata(size_t connection, size_t count) {
     const std::vector<WireMessage> messages = backend_->WaitForMessages(connection, count);
     Metadata metadata;
@@ -34,7 +34,7 @@ Metadata Of(uid_t uid, gid_t gid) {
           {"ttrpc-proxy-uid", std::to_string(uid)}};
 }
 
-// Ours stand together, before or after the peer's own.
+// The proxy's entries are next to each other, before or after the peer's own.
 void ExpectOursAndOthers(Metadata metadata, const Metadata& ours, const Metadata& others) {
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with("ttrpc-proxy-"); };
   Metadata found;
@@ -102,7 +102,7 @@ TEST_F(IdentityTest, ForwardIdentityIsAddedToStreams) {
   ExpectOursAndOthers(ReachedMetadata(0, 1), Of(0, 0), {});
 }
 
-// Rules that look at metadata.
+// These rules have conditions on metadata.
 class GuardedMetadataTest : public ProxyTest {
  protected:
   void Start() {
@@ -149,7 +149,7 @@ TEST_F(GuardedMetadataTest, OtherValueOrNoneIsDenied) {
   EXPECT_EQ(backend_->WaitForMessages(0, 1), std::vector{Request(1, {.service = "test.Open"})});
 }
 
-// Whatever rule would match: a server behind might look at the other one.
+// The refusal does not depend on the rule that would match: a server might read the other entry.
 TEST_F(GuardedMetadataTest, RepeatedOrNotInLowerCaseIsInvalidArgument) {
   Start();
   RawPeer peer = Peer();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What ttrpc-proxyctl (the program that the environment variable TTRPC_PROXYCTL names) makes of the
-// audit of a run: rules under which the same run passes, and nothing else.
+// ttrpc-proxyctl (the program that the environment variable TTRPC_PROXYCTL names) derives rules
+// from the audit of a run. They allow the same run, and nothing else.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Far more than the run needs.
+// These rules allow far more than the run needs.
 constexpr char kWideRules[] = R"(
 [[rule]]
 name = "wide"
@@ -26,7 +26,7 @@ backend = "back"
 streams = true
 )";
 
-// Each line is what one user does.
+// Each row is the call of one user.
 struct Caller {
   Identity identity;
   std::vector<Call> calls;
@@ -63,7 +63,7 @@ class LearnTest : public ProxyTest {
       stream_id += 2;
     }
   }
-  // One message in, one out, and both sides closed.
+  // Sends one message, receives one, and closes both sides.
   static void ExpectStreamPasses(RawPeer& peer, const std::string& method) {
     EXPECT_TRUE(peer.Send(
         Encode({Request(1, {.service = "test.Stream", .method = method}, kOpen), CloseStream(1)})));
@@ -75,7 +75,7 @@ class LearnTest : public ProxyTest {
   }
 };
 
-// Closes streams when the peer does, and answers everything else.
+// Closes a stream when the peer does, and echoes everything else.
 BackendReply CloseOrEcho(const WireMessage& message) {
   if (message.type != kData) return EchoDo(message);
   return {.bytes = Encode(CloseStream(message.stream_id))};

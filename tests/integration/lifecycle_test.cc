@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From start to end: the listener's socket, and how the daemon drains and exits.
+// The life of the daemon from start to end: the listener's socket, and how the daemon drains and
+// exits.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +30,7 @@ class ListenerTest : public ProxyTest {
     EXPECT_EQ(daemon_->WaitForExit(), 0);
   }
 
-  // A start that must fail because of what stands at the listener's path.
+  // Expects a start to fail because of the file at the listener's path.
   void ExpectStartFails() {
     const CommandResult result = RunDaemon({"--config", config_path()});
     EXPECT_EQ(result.status, 1);
@@ -86,6 +87,23 @@ TEST_F(ListenerTest, SocketOfAKilledDaemonIsReplaced) {
   StartDaemon();
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
+}
+
+// The daemon has to find out whether anybody listens there, without root's power over all files.
+TEST_F(ListenerTest, SocketOfAKilledDaemonAndAnotherOwnerIsReplaced) {
+  Start({.listener = "owner = \"daemon\"\n"});
+  const auto start_after_kill = [this] {
+    daemon_->Signal(SIGKILL);
+    ASSERT_EQ(daemon_->WaitForExit(), 128 + SIGKILL);
+    ASSERT_TRUE(std::filesystem::exists(front_path()));
+    StartDaemon();
+    RawPeer peer = Peer();
+    ExpectEcho(peer, 1);
+  };
+  start_after_kill();
+  // The configuration may have given it another owner before.
+  WriteConfig({});
+  start_after_kill();
 }
 
 TEST_F(ListenerTest, LiveSocketOfAnotherDaemonIsNotStolen) {
@@ -150,7 +168,8 @@ TEST_F(ListenerTest, AbstractListenerWorks) {
 
 class DrainTest : public ProxyTest {
  protected:
-  // Two peers, the second with a call in flight; SIGTERM; the first is closed.
+  // Starts with two peers, the second with a call in flight, and sends SIGTERM, which closes the
+  // first.
   void StartDraining(const Scene& scene = {}) {
     Start(scene);
     RawPeer idle = Peer();
@@ -176,7 +195,7 @@ TEST_F(DrainTest, CallInFlightFinishesAndTheSocketIsGoneAtOnce) {
   EXPECT_EQ(backend_->WaitForEnd(1).size(), 1U);
 }
 
-// Also those of [admin] and [metrics]: the next daemon can start while this one drains.
+// The sockets of [admin] and [metrics] close, too, so that the next daemon can start meanwhile.
 TEST_F(DrainTest, AnotherDaemonCanStartMeanwhile) {
   const std::string head = "[daemon]\ndrain_timeout = \"1h\"\n[admin]\naddress = \"unix://" +
                            (folder_ / "admin.sock") + "\"\n[metrics]\naddress = \"unix://" +
@@ -216,10 +235,8 @@ TEST_F(DrainTest, DrainTimeoutEndsTheRest) {
   busy_->ExpectEnd();
   EXPECT_EQ(daemon_->WaitForExit(), 0);
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("draining: asked by SIGTERM; 2 peers, 1 calls in flight\n"));
-  EXPECT_THAT(
-      daemon_->log(),
-      HasSubstr("drain timeout: what is left is answered and closed: 1 calls of 1 peers\n"));
+              HasSubstr("draining: requested by SIGTERM; 2 peers, 1 calls in flight\n"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("drain timeout: closing 1 peers with 1 calls in flight\n"));
 }
 
 TEST_F(DrainTest, TheLogSaysWhatStarts) {
@@ -246,7 +263,7 @@ TEST_F(DrainTest, TheLogAnswersASignalToOpenFilesAgain) {
   daemon_->Signal(SIGHUP);
   daemon_->WaitForLines(1, says("; [audit] changed"));
   daemon_->Signal(SIGUSR1);
-  daemon_->WaitForLines(1, says("SIGUSR1: opening again " + audit));
+  daemon_->WaitForLines(1, says("SIGUSR1: reopening " + audit));
 }
 
 TEST_F(DrainTest, DrainTimeoutEndsAPeerThatDoesNotRead) {
@@ -277,7 +294,7 @@ TEST_F(DrainTest, InterruptDrainsToo) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// Whoever reads its log may go.
+// The program that reads the daemon's log may end before the daemon.
 TEST_F(DrainTest, ABrokenPipeDoesNotEndIt) {
   Start();
   RawPeer peer = Peer();

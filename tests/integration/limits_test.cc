@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [limits]: what each user may have, how what is too much is refused, and that it is there again
-// once it is given back.
+// [limits]: how much each user may have, how the rest is refused, and that room is free again once
+// it is given back.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -20,12 +20,12 @@ class LimitsTest : public ProxyTest {
                  BackendScript script = EchoDo) {
     StartLimited(limits, {.listener = listener, .server = {.script = std::move(script)}});
   }
-  // Who is let in stays; the daemon answers it.
+  // Expects that a new peer is admitted and served, and keeps its connection.
   void ExpectServed(const Identity& identity) {
     ExpectEcho(peers_.emplace_back(Peer(identity)), 1);
   }
   void ExpectClosed(const Identity& identity) { Peer(identity).ExpectEnd(); }
-  // Until the daemon has seen that somebody is gone, who is next may still be refused.
+  // A new peer may still be refused until the daemon has noticed that another one is gone.
   void ExpectServedSoon(const Identity& identity) {
     for (;;) {
       RawPeer peer = Peer(identity);
@@ -34,7 +34,7 @@ class LimitsTest : public ProxyTest {
       ASSERT_FALSE(HasFailure());
     }
   }
-  // Audit lines.
+  // Waits for this many refusals in the audit.
   void ExpectRefusals(size_t count) const {
     daemon_->WaitForLines(count, [](const std::string& line) {
       return line.find("\"event\":\"refuse\"") != std::string::npos &&
@@ -62,7 +62,7 @@ TEST_F(LimitsTest, ConnectionsInAll) {
   ExpectServedSoon(Someone(kBob));
 }
 
-// An account has its subordinate uids, and can have all that others may have.
+// An account may use its subordinate uids, each with limits of its own.
 TEST_F(LimitsTest, FiftyUidsDoNotShutRootOut) {
   StartWith("connections = 120\nconnections_reserved = 20\n");
   for (uid_t uid = 100000; uid < 100050; ++uid) {
@@ -96,7 +96,7 @@ TEST_F(LimitsTest, CallsOnAConnection) {
   EXPECT_TRUE(peer.Send(Encode({Request(1, {}), Request(3, {})})));
   EXPECT_THAT(peer.Exchange(Request(5, {})), IsStatus(5, StatusCode::kResourceExhausted,
                                                       "limit calls_per_connection = 2 reached"));
-  // Another connection has its own.
+  // Another connection has calls of its own.
   RawPeer other = Peer();
   EXPECT_TRUE(other.Send(Request(1, {})));
   EXPECT_EQ(backend_->WaitForMessages(1, 1).size(), 1U);
@@ -118,12 +118,12 @@ TEST_F(LimitsTest, CallsOfAUserOnAllConnections) {
   const std::string reached = "limit calls_per_user = 2 reached";
   EXPECT_THAT(two.Exchange(Request(3, {})), IsStatus(3, StatusCode::kResourceExhausted, reached));
   EXPECT_THAT(one.Exchange(Request(3, {})), IsStatus(3, StatusCode::kResourceExhausted, reached));
-  // Others have their own.
+  // Other users have calls of their own.
   RawPeer bob = Peer(Someone(kBob));
   EXPECT_TRUE(bob.Send(Request(1, {})));
   EXPECT_EQ(backend_->WaitForMessages(2, 1).size(), 1U);
   ExpectRefusals(2);
-  // One that ends, or goes, gives back what it had.
+  // A call that ends, or whose peer disconnects, makes room for another.
   EXPECT_TRUE(backend_->Send(0, Response(1, "one")));
   EXPECT_EQ(one.Receive(), Response(1, "one"));
   two.Close();
@@ -153,19 +153,19 @@ TEST_F(LimitsTest, RequestsASecondOfAUser) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   EXPECT_GE(served, 5U);
   EXPECT_LE(served, 5U + static_cast<uint32_t>(took.count() * 5) + 1);
-  // Not others.
+  // Other users are not affected.
   RawPeer bob = Peer(Someone(kBob));
   ExpectEcho(bob, 1);
 }
 
-// What is denied counts, and is denied all the same.
+// Denied requests count, and are still answered with the denial.
 TEST_F(LimitsTest, DeniedRequestsCountTowardsTheRate) {
   StartWith("requests_per_second_per_user = 1\n");
   RawPeer peer = Peer(Someone(kAlice));
   const WireMessage denied = Request(1, {.service = "other.S"});
   const std::string text = "uid 40001 may not call /other.S/Do";
   EXPECT_THAT(peer.Exchange(denied), IsStatus(1, StatusCode::kPermissionDenied, text));
-  // More than a machine that is slow can have let pass in the meantime.
+  // This is more than the rate permits while even a slow machine sends it.
   std::string flood;
   for (uint32_t id = 1; id < 2000; id += 2) flood += Encode(Request(id, {.service = "other.S"}));
   EXPECT_TRUE(peer.Send(flood));
@@ -177,9 +177,9 @@ TEST_F(LimitsTest, DeniedRequestsCountTowardsTheRate) {
                                "limit requests_per_second_per_user = 1 reached"));
 }
 
-// Memory.
+// Memory
 
-// The daemon's, in bytes.
+// Returns the resident memory of the daemon in bytes.
 size_t ResidentMemory(pid_t pid) {
   std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
   size_t total = 0;
@@ -188,7 +188,7 @@ size_t ResidentMemory(pid_t pid) {
   return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// All but the last byte of a request.
+// Returns a request without its last byte.
 std::string MostOfARequest(size_t payload) {
   std::string bytes = Encode(Request(1, {.payload = std::string(payload, 'x')}));
   bytes.pop_back();
@@ -197,7 +197,7 @@ std::string MostOfARequest(size_t payload) {
 
 class MemoryTest : public LimitsTest {
  protected:
-  // AddressSanitizer keeps what was freed, a quarter of a gibibyte of it, unless it is told not to.
+  // AddressSanitizer by default keeps a quarter of a gibibyte of freed memory.
   void SetUp() override {
     const char* options = std::getenv("ASAN_OPTIONS");
     if (options != nullptr) options_ = options;
@@ -212,7 +212,7 @@ class MemoryTest : public LimitsTest {
     }
   }
 
-  // Connects and sends what is kept; how far it gets does not matter.
+  // Connects a peer and sends bytes that the daemon must hold; it need not take all of them.
   void Burden(uid_t uid, std::string_view bytes) {
     RawPeer& peer = peers_.emplace_back(Peer(Someone(uid)));
     SendAll(peer.fd(), bytes, nullptr, std::chrono::milliseconds(50));
@@ -233,12 +233,12 @@ TEST_F(MemoryTest, WhoHoldsTooMuchIsClosedAndOthersAreServed) {
   }
   EXPECT_LT(ResidentMemory(daemon_->pid()), before + (30U << 20));
   ExpectRefusals(1);
-  // One that is left and is completed is served, or was closed; it is not left waiting.
+  // After the heavy peers have gone, a new one of that user is served.
   peers_.clear();
   ExpectServedSoon(Someone(kAlice));
 }
 
-// What is held may also be a message that nobody lets be finished, or replies that nobody takes.
+// The daemon may also hold a message that cannot be completed, or replies that no peer reads.
 TEST_F(MemoryTest, RepliesThatNobodyTakesCount) {
   StartWith("message_size = \"1MiB\"\nbuffered_per_user = \"4MiB\"\n", "",
             [](const WireMessage& message) -> BackendReply {
@@ -254,7 +254,7 @@ TEST_F(MemoryTest, RepliesThatNobodyTakesCount) {
   EXPECT_LT(ResidentMemory(daemon_->pid()), before + (30U << 20));
 }
 
-// An account that has subordinate uids is none of its users alone.
+// A user may hold memory under each of its subordinate uids.
 TEST_F(MemoryTest, FiftyUidsDoNotGrowTheDaemonAndRootIsServed) {
   StartWith("message_size = \"1MiB\"\nbuffered_per_user = \"2MiB\"\nbuffered = \"8MiB\"\n");
   const size_t before = ResidentMemory(daemon_->pid());

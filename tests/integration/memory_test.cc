@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory that users can make the daemon take: how much at most, who loses what it holds, and
-// that it goes back to the system.
+// The memory that users can make the daemon hold: how much it is at most, which peers are closed
+// for it, and that it is returned to the system.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,14 +27,14 @@ size_t ResidentMemory(pid_t pid) {
   return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// Messages of a type that nobody knows: each is dropped.
+// Returns messages of an unknown type, each of which is dropped.
 std::string UnknownMessages(size_t count) {
   std::string bytes;
   for (size_t i = 0; i < count; ++i) bytes += EncodeHeader(0, 1, 9, 0);
   return bytes;
 }
 
-// All but the last byte of a request.
+// Returns a request without its last byte.
 std::string MostOfARequest(size_t payload) {
   std::string bytes = Encode(Request(1, {.payload = std::string(payload, 'x')}));
   bytes.pop_back();
@@ -65,7 +65,7 @@ class MemoryOfUsersTest : public AdminTest {
   }
 };
 
-// Far more is sent than may be held: it stays in the sockets.
+// Far more is sent than the daemon may hold. The rest stays in the sockets.
 TEST_F(MemoryOfUsersTest, ManyConnectionsOfAUserTakeNoMoreThanItsLimitAndItGoesBack) {
   constexpr size_t kPerUser = 16 * kMiB;
   constexpr size_t kPeers = 400;
@@ -114,8 +114,8 @@ TEST_F(MemoryOfUsersTest, CallsInFlightCount) {
   EXPECT_EQ(Buffered(kAlice), 0U);
 }
 
-// A user over its limit is not read, not even where it holds little; it goes on when there is room
-// again.
+// A user over its limit is not read, even on connections that hold little. Reading continues when
+// there is room again.
 TEST_F(MemoryOfUsersTest, WhoIsOverItsLimitIsNotRead) {
   StartWith("buffered_per_user = \"2MiB\"\nmessage_size = \"1MiB\"\n");
   const std::string most = MostOfARequest(900 << 10);
@@ -126,14 +126,14 @@ TEST_F(MemoryOfUsersTest, WhoIsOverItsLimitIsNotRead) {
     RawPeer& peer = peers_.emplace_back(Peer(Someone(kAlice)));
     SendAll(peer.fd(), most, nullptr, kBriefly);
   }
-  // One of them is closed after a second, since nothing of it moves; the others stay.
+  // One of these peers is closed after a second, since none of its bytes move; the others stay.
   ExpectEcho(light, 3);
   ExpectEcho(bob, 1);
   EXPECT_EQ(CountClosed(peers_), 1U);
-  EXPECT_TRUE(Closed(peers_[0])) << "it has been stuck for longest";
+  EXPECT_TRUE(Closed(peers_[0])) << "this peer was stuck for longest";
 }
 
-// Many users hold a little each, and keep all together over the limit.
+// Many users hold a little each, which together exceeds the limit.
 TEST_F(MemoryOfUsersTest, ACrowdOfLightUsersLosesWhatIsStuckAndWhoReadsKeepsItsCalls) {
   constexpr uid_t kCrowd = 200;
   StartWith("buffered_per_user = \"4MiB\"\nbuffered = \"8MiB\"\nmessage_size = \"1MiB\"\n");
@@ -144,7 +144,7 @@ TEST_F(MemoryOfUsersTest, ACrowdOfLightUsersLosesWhatIsStuckAndWhoReadsKeepsItsC
     RawPeer& peer = peers_.emplace_back(Peer(Someone(100000 + i)));
     EXPECT_TRUE(peer.Send(most));
   }
-  // The crowd is there before the call: what comes later may be closed at once instead of it.
+  // The crowd must exist before the call: a later member might be closed instead.
   EXPECT_TRUE(Await([](const auto& status) { return status.buffered() > 7 * kMiB; }));
   const std::string payload(300 << 10, 'x');
   for (uint32_t id = 3; id < 20; id += 2) {
@@ -153,7 +153,7 @@ TEST_F(MemoryOfUsersTest, ACrowdOfLightUsersLosesWhatIsStuckAndWhoReadsKeepsItsC
   EXPECT_TRUE(Await([](const auto& status) { return status.buffered() <= 8 * kMiB; }));
   const size_t closed = CountClosed(peers_);
   EXPECT_GT(closed, 0U);
-  EXPECT_LT(closed, kCrowd / 2) << "no more than it takes";
+  EXPECT_LT(closed, kCrowd / 2) << "more peers were closed than necessary";
   for (size_t i = 0; i < closed; ++i) EXPECT_TRUE(Closed(peers_[i])) << i;
   ExpectEcho(bob, 21);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hostile neighbours: what may stand where a backend should, and peers whose process is no longer
-// what it was when it connected.
+// Hostile neighbours: unexpected objects at a backend's path, and peers whose process has changed
+// since it connected.
 #include <gtest/gtest.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
@@ -22,11 +22,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uid_t kStranger = 1234;  // whom no rule admits
+constexpr uid_t kStranger = 1234;  // a user that no rule admits
 
 class OddBackendTest : public ProxyTest {
  protected:
-  // A backend of its own for each path, since a failure makes the daemon wait before it tries
+  // Each path has a backend of its own, since after a failure the daemon waits before it dials
   // again.
   void StartWith(const std::vector<std::string>& paths) {
     std::string more = kDefaultRules;
@@ -75,7 +75,8 @@ TEST_F(OddBackendTest, WhatIsNoStreamSocketIsUnavailable) {
   EXPECT_EQ(ReadFile(file), "");
 }
 
-// Whoever called listen(2) on it was not this daemon, which can only tell by whom it gets.
+// Another process called listen(2) on this socket, so its owner is not the daemon. The daemon
+// recognizes itself only as the client of the connection that it accepts.
 TEST_F(OddBackendTest, OwnSocketThatWasPassedIsNoBackend) {
   const std::string path = folder_ / "passed.sock";
   const ttrpc::UniqueFd passed = Bind(path);
@@ -95,7 +96,7 @@ TEST_F(OddBackendTest, OwnSocketThatWasPassedIsNoBackend) {
   EXPECT_THAT(daemon_->log(), ::testing::HasSubstr("stopped: 1 peers, 1 refused;"));
 }
 
-// A process that connects, sends and is gone, all of it while the daemon is stopped.
+// A process that connects, sends and exits, all of it while the daemon is stopped.
 class GonePeerTest : public ProxyTest {
  protected:
   void Start() {
@@ -109,7 +110,8 @@ class GonePeerTest : public ProxyTest {
     ProxyTest::TearDown();
   }
 
-  // Its pid. Other threads of ours hold locks that this child never gets: system calls only.
+  // Returns the pid of the child. Other threads may hold locks that the child never gets, so it
+  // only makes system calls.
   pid_t ConnectSendAndExit(uid_t uid) {
     const std::string path = front_path();
     const std::string bytes = Encode(Echo(1));
@@ -127,7 +129,7 @@ class GonePeerTest : public ProxyTest {
     return pid;
   }
 
-  // The line about the peer with this pid.
+  // Returns the audit line about the peer with this pid.
   json Line(pid_t pid) const {
     const auto lines = daemon_->WaitForLines(1, [pid](const std::string& line) {
       return line.starts_with("{") && json::parse(line).value("pid", 0) == pid;
@@ -135,7 +137,7 @@ class GonePeerTest : public ProxyTest {
     return lines.empty() ? json::object() : json::parse(lines[0]);
   }
 
-  // Each of them is who it was: root, or a stranger.
+  // Expects that the daemon knows each peer by its user, root or a stranger.
   void ExpectWhoTheyWere(pid_t root, pid_t stranger) {
     daemon_->Signal(SIGCONT);
     EXPECT_EQ(Line(root).value("event", ""), "connect");
@@ -144,7 +146,8 @@ class GonePeerTest : public ProxyTest {
     EXPECT_EQ(Line(stranger).value("uid", -1), int{kStranger});
     RawPeer other = Peer();
     ExpectEcho(other, 1);
-    // Whether root's call was made depends on what the daemon saw first; the other's was not.
+    // Whether root's call was made depends on what the daemon saw first. The stranger's call was
+    // not made.
     for (size_t i = 0; i + 1 < backend_->connections(); ++i) {
       EXPECT_THAT(backend_->WaitForEnd(i),
                   ::testing::AnyOf(std::vector<WireMessage>(), std::vector{Echo(1)}));
@@ -160,7 +163,7 @@ TEST_F(GonePeerTest, IsWhoItWasWhenItConnected) {
   ExpectWhoTheyWere(root, stranger);
 }
 
-// Another process with the pid of one that is gone, and another user's.
+// A process of another user that has the pid of one that has ended.
 class Successor {
  public:
   Successor(pid_t pid, uid_t uid) {
@@ -200,7 +203,7 @@ TEST_F(GonePeerTest, IsNotWhoHasItsPidNow) {
 
 class PidNamespaceTest : public ProxyTest {};
 
-// A daemon in one of its own sees nobody's pid: 0, also that of its backend.
+// A daemon in a pid namespace of its own sees the pid 0 for every peer and backend.
 TEST_F(PidNamespaceTest, PeerAndBackendWithoutAPidAreWhoTheyAre) {
   WriteConfig({.head = "[audit]\ncalls = \"all\"\n", .backend = "forward_identity = true\n"});
   StartBackend();

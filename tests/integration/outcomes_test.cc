@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client sees: one test for each row of that table of the contract, in its order.
+// The table "What a client sees" of the contract, with one test for each row, in its order.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -94,8 +94,8 @@ TEST_F(OutcomesTest, DataForUnknownOrFinishedStreamIsInvalidArgument) {
   EXPECT_EQ(backend_->WaitForMessages(0, 2), (std::vector{Echo(1), Echo(3)}));
 }
 
-// The peer's side of a call is closed by a unary request, by a request with remote closed, and by
-// data with remote closed.
+// A unary request, a request with remote closed, and data with remote closed each close the peer's
+// side of a call.
 TEST_F(OutcomesTest, DataAfterRemoteClosedIsTheAnswerOfThatCall) {
   const std::vector<std::vector<WireMessage>> openings = {
       {Request(1, {.method = "Hold"})},
@@ -105,7 +105,7 @@ TEST_F(OutcomesTest, DataAfterRemoteClosedIsTheAnswerOfThatCall) {
   Start();
   for (size_t i = 0; i < openings.size(); ++i) {
     RawPeer peer = Peer();
-    EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));  // keeps the backend connection
+    EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));  // keeps the backend connection open
     EXPECT_TRUE(peer.Send(Encode(openings[i])));
     backend_->WaitForMessages(i, 1 + openings[i].size());
     EXPECT_THAT(peer.Exchange(Data(1, "more")),
@@ -123,7 +123,7 @@ TEST_F(OutcomesTest, MessageOverTheLimitIsResourceExhausted) {
   const std::string oversized(65537, 'x');
   EXPECT_THAT(peer.Exchange(RawRequest(1, oversized)),
               IsStatus(1, StatusCode::kResourceExhausted, text));
-  EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));  // keeps the backend connection
+  EXPECT_TRUE(peer.Send(Request(3, {.method = "Hold"})));  // keeps the backend connection open
   EXPECT_TRUE(peer.Send(Request(5, {.service = "test.Stream", .method = "Hold"}, kOpen)));
   EXPECT_TRUE(peer.Send(Data(5, oversized)));
   EXPECT_THAT(peer.Receive(), IsStatus(5, StatusCode::kResourceExhausted, text));
@@ -157,19 +157,19 @@ TEST_F(OutcomesTest, UnknownTypeAndResponseFromAPeerAreDropped) {
             (std::vector{Request(1, {.method = "Hold"}), Echo(3)}));
 }
 
-// message_size is the one limit that there is so far; here it is what the proxy adds that goes over
-// it.
+// The limit here is message_size. The request exceeds it because of the identity that the proxy
+// adds.
 TEST_F(OutcomesTest, LimitReachedIsResourceExhausted) {
   Start({.head = "[limits]\nmessage_size = \"1KiB\"\n", .backend = "forward_identity = true\n"});
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
   Call call = {.payload = std::string(1000, 'x')};
   call.payload.resize(1024 - (EncodeCall(call).size() - 1000));
-  EXPECT_THAT(peer.Exchange(Request(3, call)),
-              IsStatus(3, StatusCode::kResourceExhausted,
-                       ::testing::MatchesRegex(
-                           "message length 1[0-9]+ exceed maximum message size of 1024 "
-                           ".with the caller's identity, which forward_identity adds.")));
+  EXPECT_THAT(
+      peer.Exchange(Request(3, call)),
+      IsStatus(3, StatusCode::kResourceExhausted,
+               ::testing::MatchesRegex("message length 1[0-9]+ exceed maximum message size of 1024 "
+                                       ".including the identity that forward_identity adds.")));
   ExpectEcho(peer, 5);
   EXPECT_EQ(backend_->WaitForMessages(0, 2).size(), 2U);
 }
@@ -239,7 +239,7 @@ TEST_F(OutcomesTest, BackendHeaderByteNotZeroIsUnavailable) {
     const std::optional<WireMessage> answer = peer.Receive();
     ASSERT_TRUE(answer.has_value());
     EXPECT_THAT(answer, IsStatus(answer->stream_id, StatusCode::kUnavailable,
-                                 "backend \"back\" broke the protocol"));
+                                 "backend \"back\" violated the protocol"));
   }
   backend_->WaitForEnd(0);
   ExpectEcho(peer, 5);

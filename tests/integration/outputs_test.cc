@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Outputs that hang or are not there: a pipe that nobody reads, a journald that hangs or is
-// missing. Calls, reloads and the end do not wait for them.
+// Outputs that hang or do not exist: a pipe that nobody reads, and a journald that hangs or is
+// missing. Calls, reloads and the end of the daemon do not wait for them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -25,9 +25,10 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr char kAll[] = "[audit]\ncalls = \"all\"\n";
-constexpr uint32_t kManyCalls = 1500;  // whose lines are more than a pipe or a queue holds
+constexpr uint32_t kManyCalls = 1500;  // their lines exceed what a pipe or a queue holds
 
-// While it lives, this thread and the daemons that it starts see `folder` as /run/systemd/journal.
+// While this object exists, its thread and the daemons that it starts see `folder` as
+// /run/systemd/journal.
 class JournalFolder {
  public:
   explicit JournalFolder(const std::string& folder)
@@ -41,7 +42,7 @@ class JournalFolder {
     EXPECT_EQ(::mount(folder.c_str(), "/run/systemd/journal", nullptr, MS_BIND, nullptr), 0);
   }
   ~JournalFolder() {
-    EXPECT_EQ(::unshare(CLONE_FS), 0);  // from threads that have begun here
+    EXPECT_EQ(::unshare(CLONE_FS), 0);  // other threads share the file system context
     EXPECT_EQ(::setns(before_.get(), CLONE_NEWNS), 0);
     EXPECT_EQ(::fchdir(directory_.get()), 0);
   }
@@ -70,7 +71,7 @@ class OutputsTest : public ProxyTest {
     const JournalFolder here(journal_folder());
     return RunDaemon({"--config", config_path()});
   }
-  // Reads entries until one has `text`.
+  // Reads entries until one contains `text`.
   static void AwaitEntry(int journal, std::string_view text) {
     std::string entry(65536, '\0');
     while (WaitUntilReadable(journal)) {
@@ -87,7 +88,7 @@ class OutputsTest : public ProxyTest {
     daemon_->Signal(SIGTERM);
     EXPECT_EQ(daemon_->WaitForExit(), status);
   }
-  // A reload that changes this much is through once a listener that it adds is there.
+  // Reloads, and waits until the listener that the new configuration adds exists.
   void ReloadWithOther(Scene scene) {
     scene.rules += "[[listener]]\nname = \"other\"\naddress = \"unix://" + other_path() + "\"\n";
     WriteConfig(scene);
@@ -104,7 +105,8 @@ class OutputsTest : public ProxyTest {
 
 constexpr char kJournal[] = "[log]\ntarget = \"journal\"\n";
 
-// Standard error of a service is often a pipe. The audit goes there, too.
+// The standard error of a service is often a pipe, here one that nobody reads. The audit goes
+// there, too.
 class UnreadPipeTest : public OutputsTest {
  protected:
   void SetUp() override {
@@ -201,10 +203,10 @@ TEST_F(OutputsTest, JournalThatHangsAndASecondSignal) {
 }
 
 constexpr char kNoJournal[] =
-    "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
+    "cannot connect to the journal: /run/systemd/journal/socket: No such file or directory; start "
     "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"";
 
-// systemd.exec(5): the journal reads standard error, takes the priority off each line and has the
+// systemd.exec(5): the journal reads standard error, takes the priority off each line, and adds the
 // time itself.
 TEST_F(OutputsTest, LinesOnTheStreamOfTheJournalHaveAPriorityAndNoTime) {
   int ends[2];
@@ -247,14 +249,15 @@ TEST_F(OutputsTest, LinesOnTheStreamOfTheJournalHaveAPriorityAndNoTime) {
 TEST_F(OutputsTest, NoJournalEndsTheStart) {
   const CommandResult result = RunWithJournal({.head = kJournal});
   EXPECT_EQ(result.status, 1);
-  // One line, as the log would have it.
-  EXPECT_THAT(result.err, ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error there is no journal"));
+  // The error has the form of a line of the log.
+  EXPECT_THAT(result.err,
+              ContainsRegex("^[0-9]{4}-[0-9-]+T[0-9:.]+Z error cannot connect to the journal"));
   EXPECT_THAT(result.err, EndsWith(std::string(" error ") + kNoJournal + "\n"));
   EXPECT_EQ(result.out, "");
   const CommandResult json =
       RunWithJournal({.head = std::string(kJournal) + "format = \"json\"\n"});
   EXPECT_THAT(json.err, ContainsRegex("^.\"time\":\"[^\"]+Z\",\"level\":\"error\",\"message\":\""
-                                      "there is no journal"));
+                                      "cannot connect to the journal"));
 }
 
 TEST_F(OutputsTest, NoJournalRefusesAReload) {
@@ -263,7 +266,7 @@ TEST_F(OutputsTest, NoJournalRefusesAReload) {
     Start();
   }
   WriteConfig({.head = kJournal});
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr(kNoJournal));
   RawPeer peer = Peer();
   ExpectEcho(peer, 1);
@@ -284,14 +287,14 @@ TEST_F(OutputsTest, JournalThatGoesAwayRefusesCallsIfAskedTo) {
     answer = peer.Exchange(Echo(id += 2));
     return answer != Response(id, "echo");
   }));
-  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "audit is failing"));
-  // It is found again, without a restart of ours.
+  EXPECT_THAT(answer, IsStatus(id, StatusCode::kUnavailable, "the audit cannot record this call"));
+  // The daemon finds the journal again without a restart.
   std::filesystem::remove(journal_path());
   journal = Bind(journal_path(), SOCK_DGRAM);
   AwaitEntry(journal.get(), "TTRPC_PROXY_EVENT=call");
 }
 
-// The service manager is an output, too. What it did not take is said once it takes it.
+// The service manager may hang like any output. It gets the latest state once it reads again.
 TEST_F(OutputsTest, ServiceManagerThatHangsHoldsUpNoReload) {
   const std::string path = folder_ / "notify";
   const ttrpc::UniqueFd manager = Bind(path, SOCK_DGRAM);

@@ -42,7 +42,7 @@ class PerUserTest : public ProxyTest {
     scene.rules = kRules;
     Start(std::move(scene));
   }
-  // Until the daemon has handled what this user's peers sent before.
+  // Returns when the daemon has handled what this user's peers sent before.
   void Hold(RawPeer& peer, uint32_t stream_id, size_t connection, size_t messages) {
     EXPECT_TRUE(peer.Send(Request(stream_id, {.method = "Hold"})));
     backend_->WaitForMessages(connection, messages);
@@ -94,7 +94,7 @@ TEST_F(PerUserTest, ACallThatStreamsGetsAConnectionOfItsOwn) {
   EXPECT_TRUE(backend_->Send(1, Encode({Data(1, "down"), CloseStream(1)})));
   EXPECT_EQ(peer.Receive(), Data(3, "down"));
   EXPECT_EQ(peer.Receive(), CloseStream(3));
-  backend_->WaitForEnd(1);  // it goes with its call
+  backend_->WaitForEnd(1);  // a stream's connection closes with its call
   EXPECT_TRUE(backend_->Send(2, CloseStream(1)));
   EXPECT_EQ(peer.Receive(), CloseStream(5));
   backend_->WaitForEnd(2);
@@ -115,13 +115,14 @@ TEST_F(PerUserTest, APeerThatLeavesTakesNothingFromItsSisters) {
   EXPECT_EQ(staying.Receive(), Response(1, "in time"));
   ExpectEcho(staying, 5);
   staying.Close();
-  backend_->WaitForEnd(0);  // nobody is left to want it
+  backend_->WaitForEnd(0);  // the last peer of the user has gone
   RawPeer next = Peer(kUser);
   ExpectEcho(next, 1);
   EXPECT_EQ(backend_->connections(), 2U);
 }
 
-// What it leaves unread grows until the user's memory is full; then it goes, and only it.
+// The data that this peer does not read grows until the user's memory is full. Then only this peer
+// is closed.
 TEST_F(PerUserTest, APeerThatDoesNotReadIsClosedAndNoOther) {
   const std::string large(512 << 10, 'x');
   const auto script = [&large](const WireMessage& message) {
@@ -148,7 +149,7 @@ TEST_F(PerUserTest, APeerThatDoesNotReadIsClosedAndNoOther) {
     const auto reply = sister.Exchange(Echo(id));
     ASSERT_TRUE(reply.has_value()) << "the sister is closed";
     if (*reply == Response(id, "echo")) continue;
-    // New calls of the user, whoever makes them.
+    // Meanwhile any new call of the user is refused.
     ASSERT_THAT(reply, IsStatus(id, StatusCode::kResourceExhausted,
                                 "limit buffered_per_user = 4MiB reached"));
   }
@@ -206,7 +207,7 @@ TEST_F(PerUserTest, AnOversizedReplyEndsItsCallAndTheConnectionAfterItsLast) {
   Hold(two, 1, 0, 2);
   EXPECT_TRUE(backend_->Send(0, Response(1, std::string(2000, 'x'))));
   EXPECT_THAT(one.Receive(), IsStatus(1, StatusCode::kResourceExhausted, HasSubstr("1024")));
-  ExpectEcho(one, 3);  // on a fresh connection
+  ExpectEcho(one, 3);  // on a new connection
   EXPECT_EQ(backend_->connections(), 2U);
   EXPECT_TRUE(backend_->Send(0, Response(3, "last")));
   EXPECT_EQ(two.Receive(), Response(1, "last"));
@@ -227,7 +228,8 @@ TEST_F(PerUserTest, DataOnAUnaryCallEndsThatCallAlone) {
   EXPECT_EQ(backend_->connections(), 1U);
 }
 
-// Whoever sent to it waits; a sister that calls another backend does not, and nothing is lost.
+// Peers that called this backend wait. A peer that calls another backend does not, and nothing is
+// lost.
 TEST_F(PerUserTest, ABackendThatDoesNotReadHoldsUpItsOwnPeersOnly) {
   RecordingBackend elsewhere(folder_ / "elsewhere.sock");
   WriteConfig({.backend = "connections = \"per-user\"\n",
@@ -247,7 +249,8 @@ TEST_F(PerUserTest, ABackendThatDoesNotReadHoldsUpItsOwnPeersOnly) {
   for (uint32_t i = 0; i < kCalls; ++i)
     requests += Encode(Request(2 * i + 1, {.method = "Do", .payload = payload}));
   size_t sent = 0;
-  // A stall is seen as no progress for a while: too early, it would prove less, not fail.
+  // A stall is a lack of progress for a while. If it is detected too early, the test proves less
+  // but does not fail.
   EXPECT_FALSE(SendAll(peer.fd(), requests, &sent, std::chrono::milliseconds(300)));
   EXPECT_LT(sent, size_t{16} << 20);
   for (uint32_t id = 1; id < 20; id += 2) {

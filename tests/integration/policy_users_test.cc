@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who may do what, with peers that really are other users: effective ids, supplementary groups, and
-// an id that the daemon's user namespace does not map.
+// Permissions of peers that really are other users: effective ids, supplementary groups, and an id
+// that the daemon's user namespace does not map.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -9,7 +9,7 @@
 namespace integration {
 namespace {
 
-// Rules are numbered by the order in which a test writes them down.
+// Rules are numbered in the order in which a test has them.
 std::string Rule(const std::string& keys) {
   static int rules = 0;
   return "\n[[rule]]\nname = \"rule " + std::to_string(++rules) + "\"\n" + keys;
@@ -39,10 +39,10 @@ class PolicyUsersTest : public ProxyTest {
   void ExpectClosed(const Identity& identity) {
     SCOPED_TRACE(identity.uid);
     RawPeer peer = Peer(identity);
-    peer.ExpectEnd();  // without having sent anything
+    peer.ExpectEnd();  // before it has sent anything
   }
 
-  // No call but those of ExpectAllowed() may have reached the backend.
+  // Expects that only the calls of ExpectAllowed() have reached the backend.
   void ExpectReached(size_t calls) {
     EXPECT_EQ(backend_->connections(), calls);
     for (size_t i = 0; i < calls; ++i) EXPECT_EQ(backend_->WaitForEnd(i), std::vector{Echo(1)});
@@ -51,10 +51,10 @@ class PolicyUsersTest : public ProxyTest {
 
 TEST_F(PolicyUsersTest, UserByNameAndByNumber) {
   Start({.rules = Allow("users = [\"daemon\", 1234]")});
-  ExpectAllowed({.uid = 1, .gid = 1});  // daemon's number on every Debian
+  ExpectAllowed({.uid = 1, .gid = 1});  // the uid of the user "daemon" on every Debian system
   ExpectAllowed({.uid = 1234, .gid = 99});
   ExpectClosed({.uid = 1235, .gid = 1234, .groups = {1234, 1}});
-  ExpectClosed({.uid = 0, .gid = 0});  // root is a user like any other
+  ExpectClosed({.uid = 0, .gid = 0});  // root needs a rule like any other user
   ExpectReached(2);
 }
 
@@ -165,7 +165,7 @@ enforce = false
                   Allow("users = [1234, 4321]\nenforce = false", "/*/*")});
   ExpectAllowed({.uid = 1234, .gid = 1});
   ExpectDenied({.uid = 1234, .gid = 1}, "test.Other");
-  ExpectClosed({.uid = 4321, .gid = 1});  // only a rule that is not enforced would let it in
+  ExpectClosed({.uid = 4321, .gid = 1});  // only a rule that is not enforced would admit it
   ExpectReached(1);
 }
 
@@ -196,13 +196,14 @@ TEST_F(PolicyUsersTest, MethodsAreMatchedWholeAndByPart) {
 
 TEST_F(PolicyUsersTest, ConnectionWorksOnForItsUserAfterTheSocketIsPassedOn) {
   Start({.rules = Allow("users = [1234]")});
-  // Connected by one user, used by another (this thread is root): identity is the connector's.
+  // One user connected, and another uses the connection (this thread is root). The identity is the
+  // first user's.
   ExpectAllowed({.uid = 1234, .gid = 1});
   RawPeer peer = Peer({.uid = 1234, .gid = 1});
   RunAs({.uid = 4321, .gid = 1}, [&peer] { ExpectEcho(peer, 1); });
 }
 
-// An unmapped peer shows as the overflow id.
+// An unmapped peer has the overflow id.
 TEST_F(PolicyUsersTest, UnmappedUserIsNotAdmittedByStar) {
   Start({.rules = Allow("users = [\"*\"]"), .user_namespace = UserNamespace::kOnlyRoot});
   ExpectAllowed({.uid = 0, .gid = 0});
@@ -241,7 +242,7 @@ TEST_F(PolicyUsersTest, UnmappedGroupsAreNotAdmittedByStar) {
   ExpectReached(1);
 }
 
-// What is remembered of an allowed call must not let through what the rules tell from it.
+// A cached decision about an allowed call must not allow a call that the rules treat differently.
 TEST_F(PolicyUsersTest, AnAllowedCallOpensNoWayForOthers) {
   Start({.rules =
              Rule("users = [0]\nmethods = [\"/test.Unary/Do\"]\nmetadata = { \"mode\" = \"bad\" }\n"

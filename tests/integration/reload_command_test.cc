@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `ttrpc-proxyctl reload --pid`, as the unit has it: it ends as the reload did, with an admin
-// service or without. The test plays the service manager's part, which names the runtime directory
-// to both.
+// `ttrpc-proxyctl reload --pid`, as in the unit: its exit status is the outcome of the reload, with
+// and without an admin service. The test plays the service manager, which passes the runtime
+// directory to both programs.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,13 +37,14 @@ class ReloadCommandTest : public AdminTest {
   }
   void ExpectTaken(const CommandResult& result) const {
     EXPECT_EQ(result.status, 0) << result.err;
-    EXPECT_EQ(result.out, "The configuration is reloaded.\n");
+    EXPECT_EQ(result.out, "Configuration reloaded.\n");
   }
   void ExpectRefused(const CommandResult& result, const std::string& why) const {
     EXPECT_EQ(result.status, 1);
     EXPECT_EQ(result.out, "");
     EXPECT_THAT(result.err, HasSubstr(why));
-    EXPECT_THAT(result.err, HasSubstr("the configuration is not taken: all stays as it was\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("reload refused; the daemon keeps its current configuration\n"));
   }
   std::string environment() const { return "RUNTIME_DIRECTORY=" + runtime_.path(); }
   std::string verdict() const { return runtime_ / "reload"; }
@@ -56,7 +57,7 @@ TEST_F(ReloadCommandTest, EndsAsTheReloadDid) {
   ExpectTaken(ReloadCommand());
   WriteConfig({.head = "[limits]\nconnections = \"many\"\n"});
   ExpectRefused(ReloadCommand(), config_path() + ":2:15: ");
-  // The sandbox, and a missing directory.
+  // The reload needs a directory outside the sandbox, then one that does not exist.
   const TempDir other;
   const auto at = [](const std::string& path) {
     return Scene{.rules = std::string(kDefaultRules) +
@@ -85,13 +86,13 @@ TEST_F(ReloadCommandTest, AsksTheAdminServiceWhereThereIsOne) {
       1, [](const std::string& line) { return line.find("\"method\":\"Reload\"") != line.npos; });
   WriteConfig({.head = Head() + "[limits]\nconnections = \"many\"\n"});
   ExpectRefused(ReloadCommand(address), config_path() + ":");
-  // At another address it is found by its pid alone. Each refusal counts.
+  // An admin service at another address is found by the pid. Each refusal counts.
   ExpectRefused(ReloadCommand(), config_path() + ":");
   EXPECT_EQ(Status().reloads(), 1U);
   EXPECT_EQ(Status().reloads_refused(), 2U);
 }
 
-// A caller that is none of its users may still send the signal.
+// A caller that the admin service does not admit may still send the signal.
 TEST_F(ReloadCommandTest, AnAdminServiceThatLetsNobodyInIsPassedBy) {
   StartInService({.head = Head("users = [40001]\n")});
   ExpectTaken(ReloadCommand("--address unix://" + admin_path()));
@@ -131,7 +132,7 @@ TEST_F(ReloadCommandTest, IsRefusedWhileTheDaemonDrains) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// A verdict from before does not count, nor does one that a user could have written.
+// An older verdict does not count, nor does one that another user could have written.
 TEST_F(ReloadCommandTest, WaitsForItsOwnVerdict) {
   StartInService();
   WriteFile(verdict(), "read_us=1\nresult=refused\nerror=old\n");
@@ -140,7 +141,7 @@ TEST_F(ReloadCommandTest, WaitsForItsOwnVerdict) {
   const CommandResult late = ReloadCommand("--timeout 100ms");
   daemon_->Signal(SIGCONT);
   EXPECT_EQ(late.status, 1);
-  EXPECT_THAT(late.err, HasSubstr("the daemon has written no verdict to " + verdict()));
+  EXPECT_THAT(late.err, HasSubstr("the daemon did not write a result to " + verdict()));
   WriteFile(verdict(), "read_us=9000000000000000\nresult=refused\nerror=foreign\n");
   ASSERT_EQ(::chown(verdict().c_str(), 40001, 40001), 0);
   ExpectTaken(ReloadCommand());

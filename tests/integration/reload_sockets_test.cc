@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SIGHUP, and whose peers are whose: a peer belongs to the socket by which it came, whatever the
-// listener there is called; one whose socket is gone keeps to the rules that name no listener.
+// SIGHUP and the rules for existing peers. A peer belongs to the socket by which it connected, even
+// if its listener is renamed. A peer whose socket was removed stays under the rules that name no
+// listener.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -22,7 +23,7 @@ std::string Listener(const std::string& name, const std::string& path,
   return "[[listener]]\nname = \"" + name + "\"\naddress = \"unix://" + path + "\"\n" + keys;
 }
 
-// `where`: names of listeners in quotes; empty: the rule names none.
+// `where` has names of listeners in quotes; if it is empty, the rule names none.
 std::string Allow(const std::string& name, const std::string& where, const std::string& method,
                   const std::string& backend = "back") {
   return "[[rule]]\nname = \"" + name + "\"\nusers = [0, 40001]\nmethods = [\"" + method +
@@ -84,22 +85,22 @@ TEST_F(ReloadSocketsTest, PeersOfARemovedListenerGoOnByTheRulesThatNameNone) {
   RecordingBackend elsewhere(folder_ / "elsewhere.sock");
   ReloadTo(Allow("front's", "\"front\"", "/*/*") + Allow("all's", "", "/test.Unary/*"), head,
            "address = \"unix://" + folder_ / "elsewhere.sock" + "\"\n");
-  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"gone\": removed; 1 peer stays\n"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("listener \"gone\": removed; 1 peer stays connected\n"));
   backend_->WaitForEnd(0);  // the old backend is retired
   EXPECT_THAT(peer.Exchange(Other(3)), IsDenied(3));
-  // With the time-outs and the unknown fields that the listener had.
+  // The peer keeps the timeouts and the `unknown_fields` of its former listener.
   const WireMessage odd = RawRequest(5, EncodeCall({.payload = "x"}) + VarintField(1000, 1));
   EXPECT_EQ(peer.Exchange(odd), Response(5, "x"));
   ASSERT_EQ(elsewhere.WaitForMessages(0, 1).size(), 1U);
   EXPECT_EQ(elsewhere.WaitForMessages(0, 1)[0],
             Request(1, {.payload = "x", .timeout_nano = 77'000'000'000}));
   EXPECT_EQ(Call(&v1::AdminClient::ListPeers)->peers(0).listener(), "gone");
-  // One of this name is another socket's.
+  // A new listener of this name has another socket, so its rules do not apply to the old peer.
   ReloadTo(Listener("gone", pub(), keys) + Allow("gone's", "\"gone\"", "/*/*") +
                Allow("all's", "", "/test.Unary/*"),
            head, "address = \"unix://" + folder_ / "elsewhere.sock" + "\"\n");
   EXPECT_THAT(peer.Exchange(Other(7)), IsDenied(7));
-  // Nothing admits it any more.
+  // No rule admits the peer any more.
   ReloadTo(Allow("front's", "\"front\"", "/*/*"), head);
   peer.ExpectEnd();
   EXPECT_THAT(ReadFile(audit), HasSubstr("\"event\":\"deny\",\"listener\":\"gone\""));
@@ -131,7 +132,7 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   const auto none = Call(&v1::AdminClient::ClosePeer, request);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), StatusCode::kNotFound);
-  EXPECT_EQ(none.error().message(), "no such listener: gone");
+  EXPECT_EQ(none.error().message(), "no listener \"gone\"; use \"front\"");
   EXPECT_EQ(loop_.Run(admin_->Tap(context_, of_gone).Finish()).code(), StatusCode::kNotFound);
   request.set_listener("front");
   EXPECT_EQ(Call(&v1::AdminClient::ClosePeer, request)->closed(), 1U);
@@ -142,7 +143,7 @@ TEST_F(ReloadSocketsTest, CloseEndsThePeersOfAListenerThatIsGoneOrHere) {
   });
 }
 
-// Somebody cleaned up the folder.
+// Another program has deleted the files of the sockets.
 TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
   const std::string metrics = folder_ / "metrics.sock";
   const std::string head = "[metrics]\naddress = \"unix://" + metrics + "\"\n";
@@ -158,7 +159,7 @@ TEST_F(ReloadSocketsTest, SocketsWhoseFilesWereRemovedComeBack) {
   EXPECT_TRUE(std::filesystem::is_socket(metrics));
   RawPeer again(pub(), kUser);
   ExpectEcho(again, 1);
-  ExpectEcho(peer, 3);  // it is the same listener's
+  ExpectEcho(peer, 3);  // the listener has not changed
   Dial();
   EXPECT_EQ(Status().listeners_size(), 2);
 }
@@ -169,9 +170,9 @@ TEST_F(ReloadSocketsTest, WhatTookAPathRefusesTheReload) {
   ASSERT_TRUE(std::filesystem::remove(pub()));
   WriteFile(pub(), "precious");
   WriteConfig({.head = Head(), .rules = rules});
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr("listener \"pub\": unix://" + pub() +
-                                        " is not a socket, and is left alone"));
+                                        " is not a socket; remove the file or use another path"));
   EXPECT_EQ(ReadFile(pub()), "precious");
   EXPECT_EQ(Status().reloads_refused(), 1U);
 }

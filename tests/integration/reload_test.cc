@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SIGHUP: what a new configuration changes, for whom, and what it leaves alone.
+// SIGHUP: what a new configuration changes, for which peers, and what stays.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -34,10 +34,10 @@ class ReloadTest : public ProxyTest {
   }
   void ExpectRefused(const Scene& scene, const std::string& why) {
     WriteConfig(scene);
-    Reload("reload refused: the configuration stays as it is");
+    Reload("reload refused: the configuration is unchanged");
     EXPECT_THAT(daemon_->log(), HasSubstr(why));
   }
-  // With a listener more.
+  // Returns a scene with one more listener.
   Scene WithListener(const std::string& name, const std::string& path,
                      const std::string& keys = "") const {
     return {.rules = std::string(kDefaultRules) + "[[listener]]\nname = \"" + name +
@@ -73,7 +73,7 @@ TEST_F(ReloadTest, APeerThatNoRuleAdmitsAnyMoreIsClosedWithItsCalls) {
   ReloadTo({.rules = AllowRule("group", "groups = [40002]", "/test.Unary/*")});
   user.ExpectEnd();
   backend_->WaitForEnd(0);
-  ExpectEcho(member, 3);  // by its supplementary groups
+  ExpectEcho(member, 3);  // a rule for its supplementary groups admits it
   Peer(kUser).ExpectEnd();
 }
 
@@ -107,8 +107,8 @@ TEST_F(ReloadTest, ListenersComeAndGoAndKeepTheirPeers) {
   ExpectEcho(front, 3);
   ReloadTo({});
   EXPECT_FALSE(std::filesystem::exists(other_path()));
-  ExpectEcho(other, 3);  // a removed listener's peers stay
-  // It is back, at another socket: no rule is for those who stayed.
+  ExpectEcho(other, 3);  // peers of a removed listener stay
+  // A listener of that name returns at another socket. No rule admits the peers of the old one.
   Scene back = WithListener("other", other_path());
   back.rules = AllowRule("front", "listeners = [\"front\"]\nusers = [0]", "/test.Unary/*") +
                AllowRule("other", "listeners = [\"other\"]\nusers = [0]", "/test.Other/*") +
@@ -135,7 +135,7 @@ TEST_F(ReloadTest, AListenerThatIsRenamedKeepsItsSocketAndPeers) {
 }
 
 TEST_F(ReloadTest, OwnerGroupAndModeAreAppliedToTheSocketThatIsThere) {
-  // So that the sandbox leaves it the right to set owners.
+  // An owner in the first configuration makes the sandbox keep the right to set owners.
   Start({.listener = "owner = \"daemon\"\n"});
   struct stat before {};
   ASSERT_EQ(::lstat(front_path().c_str(), &before), 0);
@@ -162,7 +162,7 @@ TEST_F(ReloadTest, ABackendElsewhereTakesTheNextCallAndTheOldOneItsLast) {
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(1, 1);
   ReloadTo({.backend = "address = \"unix://" + folder_ / "elsewhere.sock" + "\"\n"});
-  backend_->WaitForEnd(0);  // of the idle one
+  backend_->WaitForEnd(0);  // the connection without calls
   ExpectEcho(peer, 3);
   ExpectEcho(idle, 3);
   EXPECT_EQ(elsewhere.connections(), 2U);
@@ -178,20 +178,20 @@ TEST_F(ReloadTest, ABadFileChangesNothingAndSaysWhereItIsWrong) {
   ExpectEcho(peer, 1);
   const size_t descriptors = Descriptors();
   WriteFile(config_path(), "[limits]\nconnections = \"many\"\n[[listener]]\nnaem = \"x\"\n");
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(), HasSubstr(config_path() + ":2:15: "));
   EXPECT_THAT(daemon_->log(), HasSubstr(config_path() + ":4:1: "));
   ASSERT_EQ(::unlink(config_path().c_str()), 0);
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   ExpectEcho(peer, 3);
   RawPeer other = Peer();
   ExpectEcho(other, 1);
-  EXPECT_LE(Descriptors(), descriptors + 2) << "of the second peer";
+  EXPECT_LE(Descriptors(), descriptors + 2) << "the second peer has two more";
 }
 
-// Each step that can fail comes before any that cannot be taken back.
+// A reload does each step that can fail before any step that cannot be undone.
 TEST_F(ReloadTest, WhatCannotBeDoneChangesNothing) {
-  // The sandbox would leave it no right to set owners, and refuse all of these for that.
+  // The sandbox would take away the right to set owners, and each reload would fail for that.
   Start({.head = "[daemon]\nsandbox = false\n"});
   RawPeer peer = Peer();
   const std::string access = "mode = \"0600\"\nowner = \"1234\"\n";
@@ -201,8 +201,10 @@ TEST_F(ReloadTest, WhatCannotBeDoneChangesNothing) {
       "[[listener]]\nname = \"lost\"\naddress = \"unix://" + (folder_ / "no/such/s") + "\"\n";
   const std::string passed = "[[listener]]\nname = \"lost\"\naddress = \"systemd:none\"\n";
   ExpectRefused({.listener = access, .rules = other + lost}, "listener \"lost\": ");
-  ExpectRefused({.listener = access, .rules = other + passed},
-                "listener \"lost\": no socket was passed with FileDescriptorName=none");
+  ExpectRefused(
+      {.listener = access, .rules = other + passed},
+      "listener \"lost\": no socket was passed with FileDescriptorName=none; set it in the "
+      ".socket unit, then restart that unit and the service\n");
   ExpectRefused({.head = "[audit]\ntarget = \"file:" + (folder_ / "no/such/audit") + "\"\n",
                  .listener = access,
                  .rules = other},
@@ -255,7 +257,7 @@ TEST_F(ReloadTest, AuditAndLogGoWhereTheyAreToGo) {
   WriteConfig({.head = "[log]\ntarget = \"file:" + log +
                        "\"\n[audit]\ncalls = \"all\"\ntarget = \"file:" + audit + "\"\n"});
   daemon_->Signal(SIGHUP);
-  // What is said of it is said where it is to be said from then on.
+  // The outcome of the reload is logged to the new target.
   for (;;) {
     RawPeer peer = Peer();
     ExpectEcho(peer, 1);
@@ -281,7 +283,7 @@ TEST_F(ReloadTest, AsManyAsYouLike) {
   }
   Reload("reloaded: ");
   ExpectEcho(peer, 1001);
-  // That may have been the last but one.
+  // This may have been the outcome of the last reload but one, and another may still run.
   EXPECT_TRUE(Eventually([&] { return Descriptors() == descriptors; })) << Descriptors();
 }
 
@@ -293,7 +295,7 @@ TEST_F(ReloadTest, NotWhileItDrains) {
   RawPeer idle = Peer();
   daemon_->Signal(SIGTERM);
   idle.ExpectEnd();
-  Reload("told to reload while draining: the configuration stays as it is");
+  Reload("reload refused while draining: the configuration is unchanged");
   EXPECT_FALSE(std::filesystem::exists(front_path()));
   backend_->Send(0, Response(1, "last"));
   EXPECT_EQ(peer.Receive(), Response(1, "last"));
@@ -303,7 +305,7 @@ TEST_F(ReloadTest, NotWhileItDrains) {
 TEST_F(ReloadTest, WhatOnlyAStartTakesIsSaid) {
   Start();
   ReloadTo({.head = "[daemon]\ndrain_timeout = \"1h\"\n"});
-  EXPECT_THAT(daemon_->log(), HasSubstr("[daemon] is taken at the next start only"));
+  EXPECT_THAT(daemon_->log(), HasSubstr("changes in [daemon] take effect at the next start"));
 }
 
 }  // namespace

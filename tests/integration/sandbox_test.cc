@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sandbox, attacked from within: code in the daemon tries what the daemon has no use for. What
-// the daemon does use goes on, also across a reload; a reload that takes more is refused.
+// Attacks on the sandbox from within: code in the daemon tries what the daemon does not need. All
+// that the daemon needs works, also across a reload. A reload that needs more is refused.
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
@@ -25,31 +25,31 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// What refuses it.
+// The part of the sandbox that refuses an attack.
 enum class By { kLandlock, kFilter, kSeveral };
 
 enum class Open {
-  kAlways,   // it succeeds where nothing confines it
-  kSomehow,  // there it fails for another reason, or depends on the machine
+  kAlways,   // succeeds without the sandbox
+  kSomehow,  // fails for another reason, or depends on the machine
 };
 
 struct Row {
   Attack attack;
   const char* name;
   By by;
-  int error;  // with which it is refused
+  int error;  // the errno of the refusal
   Open without_sandbox = Open::kAlways;
 };
 
 const std::vector<Row> kAttacks = {
     {Attack::kReadFile, "read a file", By::kLandlock, EACCES},
-    {Attack::kListFolder, "list a folder", By::kLandlock, EACCES},
+    {Attack::kListFolder, "list a directory", By::kLandlock, EACCES},
     {Attack::kWriteFile, "write a file", By::kLandlock, EACCES},
     {Attack::kWriteUserDatabase, "write to the user database", By::kLandlock, EACCES},
     {Attack::kMakeFile, "make a file", By::kLandlock, EACCES},
     {Attack::kTruncateFile, "truncate a file", By::kLandlock, EACCES},
     {Attack::kRemoveFile, "remove a file", By::kLandlock, EACCES},
-    {Attack::kMakeFolder, "make a folder", By::kLandlock, EACCES},
+    {Attack::kMakeFolder, "make a directory", By::kLandlock, EACCES},
     {Attack::kMakeLink, "make a link", By::kLandlock, EACCES},
     {Attack::kMakeFifo, "make a fifo", By::kLandlock, EACCES},
     {Attack::kMakeDevice, "make a device", By::kSeveral, EACCES},
@@ -93,7 +93,7 @@ const std::vector<Row> kAttacks = {
     {Attack::kAlgorithms, "open a socket of the crypto API", By::kFilter, EPERM, Open::kSomehow},
 };
 
-// What a daemon does, or may come to do.
+// A daemon does these, now or in a later version.
 const std::vector<std::pair<Attack, const char*>> kLeft = {
     {Attack::kExecuteItself, "execute itself"}, {Attack::kLookUpNames, "look names up"},
     {Attack::kLoadLibrary, "load a library"},   {Attack::kUnixSocket, "open a Unix socket"},
@@ -106,7 +106,7 @@ long LandlockVersion() {
   return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-// What this kernel's Landlock does not know yet, and what sanitizers do themselves.
+// Returns the attacks that this kernel's Landlock, or a build with sanitizers, cannot refuse.
 std::set<Attack> NotRefused() {
   std::set<Attack> attacks;
   if (LandlockVersion() < 6) attacks.insert(Attack::kSignal);
@@ -115,7 +115,7 @@ std::set<Attack> NotRefused() {
   return attacks;
 }
 
-// Of each thread of a process, a field of /proc/PID/task/TID/status.
+// Returns the values of a field of /proc/PID/task/TID/status, for all threads.
 std::set<std::string> StatusOfThreads(pid_t pid, const std::string& field) {
   std::set<std::string> values;
   const std::string folder = "/proc/" + std::to_string(pid) + "/task";
@@ -128,7 +128,7 @@ std::set<std::string> StatusOfThreads(pid_t pid, const std::string& field) {
   return values;
 }
 
-// Where nobody listened a moment ago.
+// Returns a port where nobody listens.
 std::string FreePort() {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
@@ -154,7 +154,7 @@ class SandboxTest : public ProxyTest {
   }
   void Attack(AttackThread thread) {
     attacker_.Run(thread, [this, thread] {
-      // The loop gets a peer; the log gets a line.
+      // A peer wakes the loop, and a line wakes the log.
       if (thread == AttackThread::kMain) Peer().Close();
       if (thread == AttackThread::kLog) daemon_->Signal(SIGHUP);
     });
@@ -171,7 +171,7 @@ class SandboxTest : public ProxyTest {
   }
   void ExpectLeft() {
     for (const auto& [attack, name] : kLeft) EXPECT_EQ(attacker_.ErrorOf(attack), 0) << name;
-    // Another daemon starts, confines itself once more and finds that its place is taken.
+    // The attack starts another daemon, which confines itself again and finds its address in use.
     EXPECT_EQ(attacker_.ErrorOf(Attack::kStartAgain), EXIT_FAILURE);
     daemon_->WaitForLines(++started_again_, [](const std::string& line) {
       return line.ends_with("front.sock is in use");
@@ -193,9 +193,9 @@ class SandboxTest : public ProxyTest {
   }
   void ExpectRefused(const Scene& scene, const std::string& outside) {
     WriteConfig(scene);
-    Reload("reload refused: the configuration stays as it is");
+    Reload("reload refused: the configuration is unchanged");
     EXPECT_THAT(daemon_->log(),
-                HasSubstr("error needs a restart: " + outside + " outside the sandbox"));
+                HasSubstr("error needs a restart: " + outside + " outside the sandbox\n"));
   }
   void Restart(Scene scene) {
     daemon_.reset();
@@ -228,7 +228,7 @@ TEST_F(SandboxTest, AttacksFromEachThreadAreRefused) {
   ExpectEcho(peer, 1);
 }
 
-// That they are attacks at all.
+// Without the sandbox the attacks succeed, which shows that they are attacks.
 TEST_F(SandboxTest, WithoutItTheySucceed) {
   StartAttacked({.head = "[daemon]\nsandbox = false\n"});
   ASSERT_TRUE(daemon_->WaitUntilReady());
@@ -252,7 +252,7 @@ TEST_F(SandboxTest, AKernelWithoutLandlockIsSaidAndTheRestHolds) {
     }
   }
   ExpectLeft();
-  // No folder is outside of what does not confine.
+  // Without Landlock no directory is outside the sandbox.
   ExpectReloads({.rules = Listener(other_ / "more.sock")});
 }
 
@@ -289,17 +289,17 @@ TEST_F(SandboxTest, CapabilitiesThatTheConfigurationNeedsAreKept) {
   Restart({.listener = "group = \"daemon\"\n"});
   ExpectCapabilities("0000000000000001");
   Restart({.listener = "owner = \"daemon\"\n"});
-  ExpectCapabilities("0000000000000009");
+  ExpectCapabilities("000000000000000b");
   Restart({.backend = "users = [\"root\", 1234]\n"});
   ExpectCapabilities("0000000000000002");
-  // It is not known yet who may use it.
+  // The socket does not exist yet, so its permissions are unknown.
   Restart({.backend = "address = \"unix://" + (other_ / "later.sock") + "\"\n"});
   ExpectCapabilities("0000000000000002");
   ASSERT_TRUE(std::filesystem::create_directory(other_ / "shut"));
   RecordingBackend behind(other_ / "shut/back.sock");
   Restart({.backend = "address = \"unix://" + (other_ / "shut/back.sock") + "\"\n"});
   ExpectCapabilities(kNoCapabilities);
-  // As a shim makes its folder, which not even root gets through without a right to.
+  // A shim makes its directory with this mode, which even root cannot enter without a capability.
   ASSERT_EQ(::chmod((other_ / "shut").c_str(), 0600), 0);
   Restart({.backend = "address = \"unix://" + (other_ / "shut/back.sock") + "\"\n"});
   ExpectCapabilities("0000000000000002");
@@ -307,7 +307,7 @@ TEST_F(SandboxTest, CapabilitiesThatTheConfigurationNeedsAreKept) {
   ExpectEcho(peer, 1);
 }
 
-// Who installs the daemon starts it with one that serves nobody, and then writes rules.
+// A new installation starts the daemon without listeners, and adds rules later.
 TEST_F(SandboxTest, AConfigurationWithoutListenersMayBecomeAny) {
   WriteFile(config_path(), "");
   StartDaemon();
@@ -345,9 +345,9 @@ TEST_F(SandboxTest, AFamilyThatABackendUsesIsLeft) {
   EXPECT_EQ(attacker_.ErrorOf(test::Attack::kInet), EPERM);
 }
 
-// For metrics: it may listen, and connect nowhere.
+// Metrics over TCP need a listening socket, but no connections to others.
 TEST_F(SandboxTest, WithMetricsOverTcpNobodyIsConnectedTo) {
-  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock knows nothing of TCP";
+  if (LandlockVersion() < 4) GTEST_SKIP() << "this kernel's Landlock cannot restrict TCP";
   StartAttacked({.head = "[metrics]\naddress = \"tcp:127.0.0.1:" + FreePort() + "\"\n"});
   ASSERT_TRUE(daemon_->WaitUntilReady());
   Attack(AttackThread::kMain);
@@ -362,10 +362,10 @@ TEST_F(SandboxTest, AReloadWithinItWorks) {
   const auto head = [](const std::string& path) {
     return "[audit]\ncalls = \"all\"\ntarget = \"file:" + path + "\"\n";
   };
-  // An owner, so that it keeps the rights to give sockets others.
+  // An owner in the configuration keeps the rights to give sockets other owners.
   Start({.head = head(audit), .listener = "owner = \"daemon\"\n"});
-  // A name that was not looked up before, a folder that was not there, an owner, and then a mode
-  // for what is no longer ours.
+  // The reload needs a name that was not resolved before, a new directory, an owner, and then a
+  // mode for a socket that another user owns.
   const std::string below = folder_ / "below";
   ASSERT_TRUE(std::filesystem::create_directory(below));
   const std::string rules = Listener(below + "/more.sock") + "owner = \"daemon\"\n";
@@ -378,7 +378,7 @@ TEST_F(SandboxTest, AReloadWithinItWorks) {
   RawPeer peer(below + "/more.sock");
   ExpectEcho(peer, 1);
 
-  // Files are made anew, here and below.
+  // The log and the audit make new files, here and below.
   std::filesystem::rename(audit, audit + ".1");
   daemon_->Signal(SIGUSR1);
   EXPECT_TRUE(Eventually([&audit] { return std::filesystem::exists(audit); }));
@@ -411,7 +411,7 @@ TEST_F(SandboxTest, WithoutItAReloadGoesAnywhere) {
   ExpectEcho(peer, 1);
 }
 
-// A configuration that is a link, beside which there are links.
+// The configuration is a link, and so are files beside it.
 TEST_F(SandboxTest, TheConfigurationIsReadWhereItsLinksLead) {
   const TempDir linked;
   WriteConfig({});
@@ -426,7 +426,7 @@ TEST_F(SandboxTest, TheConfigurationIsReadWhereItsLinksLead) {
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("cannot be opened")));
 }
 
-// `current` is switched from one release to the next; where it leads to is as it was at the start.
+// `current` is switched from one release to the next, but the sandbox is that of the start.
 TEST_F(SandboxTest, TheConfigurationMayBeBehindALinkThatIsSwitched) {
   const TempDir elsewhere;
   const std::string link = other_ / "current";
@@ -450,9 +450,9 @@ TEST_F(SandboxTest, TheConfigurationMayBeBehindALinkThatIsSwitched) {
   Reload("reloaded: 1 listeners, 2 rules, 1 backends; ");
   write(elsewhere.path(), "");
   lead(elsewhere.path());
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("needs a restart: " + elsewhere.path() + " is outside the sandbox"));
+              HasSubstr("needs a restart: " + elsewhere.path() + " is outside the sandbox\n"));
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("Permission denied")));
 }
 
@@ -461,14 +461,14 @@ TEST_F(SandboxTest, AFileOfTheConfigurationThatIsALinkIsSaidToNeedARestart) {
   std::filesystem::create_directory(folder_ / "conf.d");
   WriteFile(other_ / "more.toml", "[timeouts]\nidle = \"1h\"\n");
   std::filesystem::create_symlink(other_ / "more.toml", folder_ / "conf.d/more.toml");
-  Reload("reload refused: the configuration stays as it is");
+  Reload("reload refused: the configuration is unchanged");
   EXPECT_THAT(daemon_->log(),
-              HasSubstr("needs a restart: " + other_.path() + " is outside the sandbox"));
+              HasSubstr("needs a restart: " + other_.path() + " is outside the sandbox\n"));
   std::filesystem::remove(folder_ / "conf.d/more.toml");
   Reload("reloaded: ");
 }
 
-// Landlock is about the folder that was there, not about its name.
+// A rule of Landlock is for the directory that existed, not for its name.
 TEST_F(SandboxTest, AFolderThatWasMadeAgainIsOutside) {
   const std::string below = other_ / "below";
   ASSERT_TRUE(std::filesystem::create_directory(below));

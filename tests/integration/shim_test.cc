@@ -58,7 +58,7 @@ backend = "back"
     StopShim();
   }
 
-  // All requests that are sent here begin with the container's id.
+  // Every request here begins with the container's id.
   Call TaskCall(const std::string& method) const {
     return {.service = kTask, .method = method, .payload = BytesField(1, id_)};
   }
@@ -71,8 +71,8 @@ backend = "back"
   std::string socket_;
 
  private:
-  // It wants a bundle with a configuration and a fifo `log`, and an address for its events, which
-  // nobody needs to listen on.
+  // The shim needs a bundle with a configuration and a fifo `log`, and an address for its events,
+  // where nobody needs to listen.
   void StartShim() {
     const std::string bundle = folder_ / "bundle";
     std::filesystem::create_directory(bundle);
@@ -93,7 +93,7 @@ backend = "back"
     }
   }
 
-  // A shim without containers ends when it is told to.
+  // A shim without containers ends on request.
   void StopShim() {
     if (socket_.empty()) return;
     RawPeer direct(socket_);
@@ -103,7 +103,7 @@ backend = "back"
   }
 
   std::string id_;
-  ttrpc::UniqueFd log_;  // a fifo that nobody reads would end the shim
+  ttrpc::UniqueFd log_;  // the shim would end if nobody read this fifo
 };
 
 TEST_F(ShimTest, ConnectOfRootIsAnsweredByTheShim) {
@@ -121,7 +121,7 @@ TEST_F(ShimTest, UserWhoMayOnlyLookGetsTheShimsOwnStateAndNoShutdown) {
   RawPeer user = Peer({.uid = 1234, .gid = 1234});
   const std::optional<WireMessage> state = user.Exchange(Request(1, TaskCall("State")));
   EXPECT_EQ(state, AskShim("State"));
-  // There is no container: the shim says so, and nobody else could.
+  // Only the shim can answer that there is no container.
   EXPECT_THAT(state, IsStatus(1, StatusCode::kNotFound, ::testing::HasSubstr("container")));
   for (const char* method : {"Shutdown", "Connect", "Kill", "Exec"}) {
     EXPECT_THAT(user.Exchange(Request(3, TaskCall(method))),
@@ -153,7 +153,7 @@ TEST_F(ShimTest, ShutdownOfRootEndsTheShimAndThePeer) {
   ASSERT_TRUE(root.Exchange(Request(1, TaskCall("Connect"))).has_value());
   RawPeer direct(socket_);
   ASSERT_TRUE(root.Send(Request(3, TaskCall("Shutdown"))));
-  // Whether its answer comes before its end is the shim's affair.
+  // The shim may answer before it ends, or not.
   while (root.Receive().has_value()) continue;
   while (direct.Receive().has_value()) continue;
   ::unlink(socket_.c_str());

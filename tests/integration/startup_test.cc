@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The start of the daemon: signals that come before it is ready, names that do not resolve yet,
-// places that cannot be written, and what is left where a start fails.
+// The start of the daemon: signals that arrive before it is ready, names that do not resolve yet,
+// paths that cannot be written, and what a failed start leaves behind.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -41,7 +41,7 @@ class StartTest : public ProxyTest {
                                               DaemonSurroundings{.environment = environment});
   }
 
-  // Starts a daemon that is held in `call`, and returns once it is.
+  // Starts a daemon and returns when it is held in `call`.
   void StartGated(const std::string& call) {
     const std::string path = folder_ / "gate";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
@@ -49,14 +49,14 @@ class StartTest : public ProxyTest {
     environment.push_back("TEST_GATE=" + path);
     environment.push_back("TEST_GATE_CALL=" + call);
     StartIn(environment);
-    // Waits for the reader.
+    // open(2) waits until the daemon reads.
     gate_.reset(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     ASSERT_TRUE(gate_.valid());
   }
-  // For this call, and for some that follow.
+  // Opens the gate for this call and for several that follow.
   void OpenGate() const { EXPECT_EQ(::write(gate_.get(), "yyyyyyyy", 8), 8); }
 
-  // Sockets, and lock files beside them.
+  // Returns the names of sockets and of the lock files beside them.
   std::vector<std::string> Left() const {
     std::vector<std::string> left;
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
@@ -79,14 +79,15 @@ TEST_F(StartTest, RequestsWaitUntilItIsReady) {
     return line.find("reloaded: ") != line.npos;
   };
   daemon_->WaitForLines(1, reloaded);
-  Reload("reloaded: ");  // whatever else waited would have been done before
+  Reload("reloaded: ");  // any other pending request is done before this one
   const std::string log = daemon_->log();
-  EXPECT_EQ(Count(log, "reloaded: "), 2U) << "once for all that came before it was ready";
+  EXPECT_EQ(Count(log, "reloaded: "), 2U)
+      << "there is one reload for all requests before it was ready";
   EXPECT_EQ(Count(log, "upgrade in place is not supported yet"), 1U);
   EXPECT_LT(log.find(" ready: "), log.find("reloaded: "));
 }
 
-// Whatever the start waits for may take minutes.
+// Resolving a name may take minutes.
 TEST_F(StartTest, AStopWhileNamesAreResolvedEndsItAtOnce) {
   for (const int number : {SIGTERM, SIGINT}) {
     WriteConfig({.listener = kGatedUser});
@@ -110,7 +111,7 @@ TEST_F(StartTest, AStopWhileSocketsAreMadeLeavesNone) {
   EXPECT_THAT(Left(), ::testing::IsEmpty());
 }
 
-// It serves nobody: an interrupted --check must not be taken for one that found nothing.
+// A caller must not take an interrupted --check for one that found nothing.
 TEST_F(StartTest, ACheckIsEndedByEachSignal) {
   WriteConfig({.listener = kGatedUser});
   const std::string path = folder_ / "gate";
@@ -159,7 +160,7 @@ TEST_F(UnresolvedNamesTest, FailedStartsAreCountedAndAStartEndsThat) {
   EXPECT_EQ(second.status, kTryAgain);
   EXPECT_THAT(second.err, HasSubstr("exiting in 100 ms, to be started again\n"));
   EXPECT_EQ(ReadFile(counter()), "2\n");
-  // Nobody tries these again.
+  // No service manager tries these again.
   EXPECT_EQ(Run(runtime(), "--check").status, kTryAgain);
   WriteFile(config_path(), "nonsense = 1\n");
   EXPECT_EQ(Run(runtime()).status, kBadConfiguration);
@@ -191,7 +192,7 @@ TEST_F(UnresolvedNamesTest, AStartThatFailsAtRunTimeIsCountedToo) {
 
 class PlacesTest : public StartTest {
  protected:
-  // The daemon, where the folder `other_` is read-only to it.
+  // Runs the daemon with `other_` mounted read-only.
   CommandResult RunReadOnly(const std::string& option) const {
     return RunCommand({.args = {"unshare", "--mount", "sh", "-c",
                                 "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && "
@@ -218,29 +219,32 @@ TEST_F(PlacesTest, AReadOnlyDirectoryNamesTheDropIn) {
   for (const std::string section : {"log", "audit"}) {
     WriteConfig({.head = "[" + section + "]\ntarget = \"file:" + path + "/file\"\n"});
     for (const char* option : {"--log-level=info", "--check"}) {
-      ExpectBad(RunReadOnly(option), config_path() + ": [" + section + "] target file:" + path +
-                                         "/file: directory " + path +
-                                         " cannot be written: Read-only file system\n" + drop_in);
+      ExpectBad(RunReadOnly(option),
+                config_path() + ": error: [" + section + "] target file:" + path +
+                    "/file: directory " + path +
+                    " cannot be written: Read-only file system; make it writable\n" + drop_in);
     }
     EXPECT_EQ(Run("--check").status, 0) << "it is not read-only here";
   }
-  // It is one of a directory that is yet to be made, and of several sockets, too.
+  // A directory that does not exist yet counts like its parent. Every read-only one is named.
   for (const std::string section : {"admin", "metrics"}) {
     WriteConfig({.head = "[" + section + "]\naddress = \"unix://" + path + "/no/s\"\n",
                  .rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"more\"\naddress = \"unix://" + path + "/m\"\n"});
     const CommandResult result = RunReadOnly("--check");
-    EXPECT_THAT(result.err, HasSubstr("listener \"more\" unix://" + path + "/m: directory " + path +
-                                      " cannot be written: Read-only file system\n"));
-    EXPECT_THAT(result.err, HasSubstr("[" + section + "] unix://" + path + "/no/s: directory " +
-                                      path + "/no cannot be written: No such file or directory\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("listener \"more\" unix://" + path + "/m: directory " + path +
+                          " cannot be written: Read-only file system; make it writable\n"));
+    EXPECT_THAT(result.err,
+                HasSubstr("[" + section + "] unix://" + path + "/no/s: directory " + path +
+                          "/no cannot be written: No such file or directory; create it\n"));
     ExpectBad(result, "in a drop-in (systemctl edit ttrpc-proxy.service)");
     EXPECT_THAT(result.err, HasSubstr("ReadWritePaths=" + path));
     EXPECT_THAT(result.err, HasSubstr(path + "/no"));
   }
 }
 
-// Whoever bound a writable file there meant that.
+// A writable file may be bind-mounted into a directory that is read-only.
 TEST_F(PlacesTest, AFileThatCanBeWrittenNeedsNoDirectory) {
   ASSERT_EQ(::mkfifo((other_ / "pipe").c_str(), 0600), 0);
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (other_ / "pipe") + "\"\n"});
@@ -257,18 +261,21 @@ TEST_F(PlacesTest, WhatNoStartCanWriteIsABadConfiguration) {
   };
   const std::string path = other_.path();
   for (const auto& [name, end] : std::vector<std::pair<std::string, std::string>>{
-           {"no/file", "directory " + path + "/no cannot be written: No such file or directory"},
-           {"file/file", "directory " + path + "/file cannot be written: Not a directory"},
-           {"folder", "the file cannot be written: Is a directory"},
-           {"link", "the file cannot be written: Too many levels of symbolic links"},
-           {"socket", "the file cannot be written: No such device or address"}}) {
+           {"no/file",
+            "directory " + path + "/no cannot be written: No such file or directory; create it"},
+           {"file/file",
+            "directory " + path + "/file cannot be written: Not a directory; use another path"},
+           {"folder", "the file cannot be written: Is a directory; use another path"},
+           {"link",
+            "the file cannot be written: Too many levels of symbolic links; use another path"},
+           {"socket", "the file cannot be written: No such device or address; use another path"}}) {
     WriteConfig({.head = log(name)});
     for (const char* option : {"--log-level=info", "--check"})
       ExpectBad(Run(option), "[log] target file:" + (other_ / name) + ": " + end);
   }
 }
 
-// The daemon sees what the service manager left of the file system, also at a reload.
+// A reload meets the same read-only mounts of the service manager as a start.
 TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
   // A daemon gets the mounts of the thread that starts it, and ends with that thread.
   std::thread([this] {
@@ -281,7 +288,7 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
     Start();
     const auto reload = [this](const std::string& file) {
       WriteConfig({.head = "[audit]\ntarget = \"file:" + file + "\"\n"});
-      Reload("reload refused: the configuration stays as it is");
+      Reload("reload refused: the configuration is unchanged");
     };
     const std::string drop_in = " in a drop-in (systemctl edit ttrpc-proxy.service)\n";
     const TempDir writable;
@@ -301,17 +308,18 @@ TEST_F(PlacesTest, AReloadThatNeedsADropInNamesIt) {
   }).join();
 }
 
-// What a user may not write root may, and the daemon is root, as a rule.
+// --check run by a user cannot know what the daemon, which is usually root, may write.
 TEST_F(PlacesTest, AUsersCheckDoesNotJudgeByItsOwnRights) {
   WriteConfig({.head = "[audit]\ntarget = \"file:" + (other_ / "audit") + "\"\n"});
   ASSERT_EQ(::chmod(other_.path().c_str(), 0700), 0);
   ASSERT_EQ(::chown(folder_.path().c_str(), 40001, 40001), 0);
   RunAs({.uid = 40001, .gid = 40001}, [this] {
     EXPECT_EQ(Run("--check").status, 0);
-    // A start of theirs does.
+    // A start by that user does judge by them.
     ExpectBad(Run("--log-level=info"), "[audit] target file:" + (other_ / "audit") +
                                            ": directory " + other_.path() +
-                                           " cannot be written: Permission denied");
+                                           " cannot be written: Permission denied; change its "
+                                           "owner or its mode");
   });
 }
 

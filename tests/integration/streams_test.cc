@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls of every kind through the daemon: flags, numbers and order, both ways.
+// Calls of every kind through the daemon: flags, numbers and order, in both directions.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -13,12 +13,12 @@ const Call kHold = {.method = "Hold"};
 
 class StreamsTest : public ProxyTest {
  protected:
-  // The next message on the backend's first connection, counted from 0.
+  // Returns the message with this number, from 0, of the backend's first connection.
   WireMessage Reached(size_t index) const {
     const auto messages = backend_->WaitForMessages(0, index + 1);
     return messages.size() > index ? messages[index] : WireMessage();
   }
-  // The daemon answers this unary call itself while the backend is at work on it.
+  // Makes the daemon itself answer this unary call while the backend works on it.
   void GiveUp(RawPeer& peer, uint32_t id) {
     EXPECT_THAT(peer.Exchange(Data(id, "?")),
                 IsStatus(id, StatusCode::kInvalidArgument, "StreamID is no longer active"));
@@ -34,7 +34,7 @@ TEST_F(StreamsTest, Unary) {
   EXPECT_EQ(Reached(1), Request(3, Call()));
 }
 
-// It needs no rule with streams = true: the peer sends nothing after its request.
+// This needs no rule with streams = true, since the peer sends nothing after its request.
 TEST_F(StreamsTest, ServerStreaming) {
   Start();
   RawPeer peer = Peer();
@@ -105,8 +105,8 @@ TEST_F(StreamsTest, ServerEndsBeforeThePeer) {
   EXPECT_EQ(Reached(2), Echo(5));
 }
 
-// An open without a payload says so to the backend, whichever way the peer said it; one with a
-// payload carries it.
+// The backend receives an open without a payload in one form, whichever form the peer used. An open
+// with a payload is forwarded with it.
 TEST_F(StreamsTest, OpenWithAndWithoutPayload) {
   Start();
   RawPeer peer = Peer();
@@ -223,7 +223,8 @@ TEST_F(StreamsTest, AStreamThatIsClosedTwiceGoesOn) {
   EXPECT_EQ(peer.Receive(), CloseStream(3));
 }
 
-// A backend connection on which a call was given up serves those that it has, and no new ones.
+// A backend connection on which the daemon answered a call itself finishes its calls and takes no
+// new ones.
 TEST_F(StreamsTest, RetiredBackendConnectionFinishesItsCallsAndCloses) {
   Start();
   RawPeer peer = Peer();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The daemon as systemd runs it: sockets that were made before it, and what it says of itself. The
-// test plays systemd's part.
+// The daemon under systemd: sockets that exist before it, and its notifications. The test plays
+// systemd.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,7 +15,7 @@
 namespace integration {
 namespace {
 
-// Where a service says what it has to say.
+// The socket to which a service sends its notifications.
 class NotifySocket {
  public:
   explicit NotifySocket(const std::string& path) : socket_(Bind(path, SOCK_DGRAM)), path_(path) {
@@ -23,7 +23,7 @@ class NotifySocket {
   }
   std::string environment() const { return "NOTIFY_SOCKET=" + path_; }
 
-  // The next message; the test fails if none comes.
+  // Returns the next message; the test fails if none comes.
   std::string Next() const {
     if (!WaitUntilReadable(socket_.get())) return "none";
     char bytes[4096];
@@ -49,14 +49,14 @@ ttrpc::UniqueFd Listening(const std::string& path) {
 
 class SystemdTest : public ProxyTest {
  protected:
-  // A configuration with a listener "passed" at systemd:shims beside the usual one.
+  // The configuration has a listener "passed" at systemd:shims beside the usual one.
   void StartIn(const DaemonSurroundings& surroundings) {
     WriteConfig({.rules = std::string(kDefaultRules) +
                           "[[listener]]\nname = \"passed\"\naddress = \"systemd:shims\"\n"});
     StartBackend();
     daemon_ = std::make_unique<DaemonProcess>(Args(), surroundings);
   }
-  // What the daemon writes before it exits 1.
+  // Expects that the daemon writes `why` and exits 1.
   void ExpectFailure(const DaemonSurroundings& surroundings, const std::string& why) {
     StartIn(surroundings);
     EXPECT_EQ(daemon_->WaitForExit(), 1);
@@ -73,18 +73,19 @@ TEST_F(SystemdTest, ServesTheSocketsThatItIsPassed) {
   const std::string second = folder_ / "second.sock";
   const ttrpc::UniqueFd one = Listening(passed_path());
   const ttrpc::UniqueFd two = Listening(second);
-  // Who connects before there is a daemon waits.
+  // A client that connects before the daemon runs waits.
   RawPeer early(passed_path());
   EXPECT_TRUE(early.Send(Echo(1)));
   StartIn({.sockets = {{"shims", one.get()}, {"shims", two.get()}}});
   EXPECT_EQ(early.Receive(), Response(1, "echo"));
   RawPeer peer(second);
   ExpectEcho(peer, 1);
-  // By the kernel's word, as on any other.
+  // The kernel authenticates the peer, as on any other socket.
   RawPeer(passed_path(), {.uid = 40001, .gid = 40001}).ExpectEnd();
 }
 
-// They are the service manager's: whoever connects after the daemon's end waits for the next.
+// The service manager owns passed sockets: a client that connects after the daemon's end waits for
+// the next daemon.
 TEST_F(SystemdTest, PassedSocketsStayWhenItDrains) {
   const ttrpc::UniqueFd socket = Listening(passed_path());
   StartIn({.sockets = {{"shims", socket.get()}}});
@@ -97,7 +98,7 @@ TEST_F(SystemdTest, PassedSocketsStayWhenItDrains) {
   EXPECT_EQ(waiting.Receive(), Response(1, "echo"));
 }
 
-// The socket is passed once. A reload that removes its listener is no reason to lose it.
+// systemd passes the socket only once, so the daemon keeps it when a reload removes its listener.
 TEST_F(SystemdTest, AListenerThatAReloadRemovedCanComeBack) {
   const ttrpc::UniqueFd socket = Listening(passed_path());
   StartIn({.sockets = {{"shims", socket.get()}}});
@@ -117,10 +118,12 @@ TEST_F(SystemdTest, AListenerThatAReloadRemovedCanComeBack) {
 }
 
 TEST_F(SystemdTest, WhatCannotBeAListenerIsRefused) {
-  ExpectFailure({}, "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  const std::string missing =
+      "listener \"passed\": no socket was passed with FileDescriptorName=shims; set it in the "
+      ".socket unit, then restart that unit and the service\n";
+  ExpectFailure({}, missing);
   const ttrpc::UniqueFd other = Listening(folder_ / "other.sock");
-  ExpectFailure({.sockets = {{"other", other.get()}}},
-                "listener \"passed\": no socket was passed with FileDescriptorName=shims");
+  ExpectFailure({.sockets = {{"other", other.get()}}}, missing);
   const ttrpc::UniqueFd datagrams = Bind(folder_ / "datagrams.sock", SOCK_DGRAM);
   ExpectFailure({.sockets = {{"shims", datagrams.get()}}},
                 "listener \"passed\": systemd:shims: not a Unix stream socket");
@@ -135,8 +138,8 @@ TEST_F(SystemdTest, ASocketThatIsNoListenersIsClosedAloud) {
   StartIn({.sockets = {{"other", other.get()}, {"shims", socket.get()}}});
   ASSERT_TRUE(daemon_->WaitUntilReady());
   EXPECT_THAT(daemon_->log(),
-              ::testing::HasSubstr("the socket passed with FileDescriptorName=other "
-                                   "is no listener's: closed"));
+              ::testing::HasSubstr("socket with FileDescriptorName=other: closed; no listener "
+                                   "uses it\n"));
 }
 
 TEST_F(SystemdTest, SaysThatItIsReadyOnceAllListenersListenAndThatItStops) {
@@ -152,7 +155,7 @@ TEST_F(SystemdTest, SaysThatItIsReadyOnceAllListenersListenAndThatItStops) {
   EXPECT_EQ(daemon_->WaitForExit(), 0);
 }
 
-// systemd waits for READY=1, whatever came of it.
+// systemd waits for READY=1 after every outcome.
 TEST_F(SystemdTest, SaysThatItReloadsAndWhatCameOfIt) {
   const NotifySocket notify(folder_ / "notify.sock");
   const ttrpc::UniqueFd socket = Listening(passed_path());
@@ -163,7 +166,7 @@ TEST_F(SystemdTest, SaysThatItReloadsAndWhatCameOfIt) {
   daemon_->Signal(SIGHUP);
   EXPECT_THAT(notify.Next(), ::testing::MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[1-9][0-9]+"));
   EXPECT_EQ(notify.Next(), "READY=1\nSTATUS=2 listeners, 2 rules, 1 backends");
-  ExpectEcho(peer, 3);  // the passed socket's peers are kept, and so is the socket
+  ExpectEcho(peer, 3);  // the daemon keeps the passed socket and its peers
   RawPeer other(passed_path());
   ExpectEcho(other, 1);
   WriteFile(config_path(), "nothing");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [timeouts] of connections: who is closed for keeping the daemon waiting, and who is not. What
-// must not happen is shown by what happens in its place, never by waiting.
+// [timeouts] of connections: which peers are closed for being slow, and which are not. A test shows
+// that something does not happen by another event that does, never by waiting.
 #include <gtest/gtest.h>
 
 #include "harness/proxy_test.h"
@@ -15,7 +15,7 @@ class TimeoutsTest : public ProxyTest {
     Start({.head = "[audit]\ncalls = \"all\"\n[timeouts]\n" + timeouts,
            .server = {.script = std::move(script), .reading = reading}});
   }
-  // Half of a request.
+  // Returns half a request.
   static std::string Half() { return Encode(Echo(1)).substr(0, kHeaderLength + 3); }
 };
 
@@ -43,7 +43,7 @@ TEST_F(TimeoutsTest, AMessageThatIsNotCompletedIsTheEnd) {
   peer.ExpectEnd();
 }
 
-// However many bytes keep coming.
+// Single bytes that keep coming do not extend the time.
 TEST_F(TimeoutsTest, BytesOneByOneDoNotHelp) {
   StartWith("partial_message = \"200ms\"\n");
   RawPeer peer = Peer();
@@ -63,8 +63,8 @@ TEST_F(TimeoutsTest, WhoHasNoCallIsIdle) {
   EXPECT_TRUE(busy.Send(Request(1, {})));
   backend_->WaitForMessages(0, 1);
   RawPeer idle = Peer();
-  idle.ExpectEnd();  // which also comes before its first request
-  // It has a call: it may wait.
+  idle.ExpectEnd();  // idle also applies before the first request
+  // This peer has a call in flight, so it may wait.
   EXPECT_TRUE(backend_->Send(0, Response(1, "late")));
   EXPECT_EQ(busy.Receive(), Response(1, "late"));
   busy.ExpectEnd();
@@ -109,28 +109,28 @@ TEST_F(TimeoutsTest, ABackendThatTakesNoBytesIsGivenUpAndItsCallsAreAnswered) {
   const std::string payload(1 << 20, 'x');
   EXPECT_TRUE(peer.Send(Request(1, {.payload = payload})));
   EXPECT_TRUE(peer.Send(Request(3, {.payload = payload})));
-  const std::string text = "backend \"back\" takes no requests";
+  const std::string text = "backend \"back\" has stopped reading";
   EXPECT_THAT(peer.Receive(), IsStatus(1, StatusCode::kUnavailable, text));
   EXPECT_THAT(peer.Receive(), IsStatus(3, StatusCode::kUnavailable, text));
-  // The peer stays, and its next call dials anew.
+  // The peer stays, and its next call dials again.
   StartBackend();
   ExpectEcho(peer, 5);
 }
 
-// It is we who do not read it, since its backend does not read.
+// The daemon itself does not read the message, since the peer's backend does not read.
 TEST_F(TimeoutsTest, AMessageThatWeDoNotReadIsNotLate) {
   Start({.head = "[timeouts]\npartial_message = \"100ms\"\n",
          .server = {.script = Silent, .reading = false}});
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.service = "test.Stream"}, kOpen)));
   backend_->WaitForConnections(1);
-  // More than fits between: the daemon stops in the midst of a message.
+  // This is more than the buffers hold, so the daemon stops reading within a message.
   constexpr size_t kMessages = 16;
   const std::string data(1 << 20, 'x');
   std::thread writer([&] {
     for (size_t i = 0; i < kMessages; ++i) EXPECT_TRUE(peer.Send(Data(1, data)));
   });
-  // Longer than a message may take.
+  // The end of this peer shows that the time for a message has passed.
   RawPeer impatient = Peer();
   EXPECT_TRUE(impatient.Send(Half()));
   impatient.ExpectEnd();

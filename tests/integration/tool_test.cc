@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The `ttrpc` command (the program that the environment variable TTRPC names) through the daemon.
+// The `ttrpc` command (the program that the environment variable TTRPC names), used through the
+// daemon.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -54,7 +55,7 @@ TEST_F(ToolTest, WhatTheDaemonDeniesIsTold) {
          "PERMISSION_DENIED: uid 0 may not call /test.Other/Do\n");
 }
 
-// It is disconnected before a byte of it is read; the daemon itself cannot say so.
+// The daemon disconnects this user before it reads a byte, so it cannot send a reason.
 TEST_F(ToolTest, AUserWhoIsNotAdmittedIsToldWhatItMayBe) {
   Start({.rules = ""});
   Expect(Call("test.Unary/Do", {}), 114, "",

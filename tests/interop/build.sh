@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Builds the peers into $out: finds or installs the toolchains, fetches the pinned libraries and generators with
-# their own tools, and leaves the source tree alone. A toolchain that cannot be had leaves its reason in
-# missing[KIND]; everything else that goes wrong is an error.
+# Builds the peers in $out. It finds or installs the toolchains, fetches the pinned libraries and
+# generators with their own tools, and does not change the source tree. If a toolchain is not
+# available, missing[KIND] has the reason; every other failure is an error.
 
 # run.sh sets `here`, `build` and `out`, and reads what is declared here.
 # shellcheck disable=SC2034,SC2154
 declare -A peer=() missing=() version=()
-# What the examples of ttrpc-rust do, in three pairs: the word after the dash is the suite of both ends.
+# The examples of ttrpc-rust are three pairs. The word after the dash is the suite of both ends.
 example_kinds=(example-sync example-async example-stream)
 
-# Installs packages, as few and as late as possible.
+# Installs only the packages that are needed, and only when they are.
 install_packages() {
 	[[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
 	echo "installing $*"
@@ -28,10 +28,10 @@ go_version() { go env GOVERSION | sed 's/^go//; s/[^0-9.].*//'; }
 
 cargo_version() { cargo --version | sed 's/^cargo \([0-9.]*\).*/\1/'; }
 
-# The inputs of a build in one word, to leave alone what is already there.
+# Hashes the inputs of a build, so that an up-to-date build is not repeated.
 fingerprint() { cat "$@" | sha256sum | cut -d ' ' -f 1; }
 
-# build_go KIND SOURCES TAG: a copy of the sources with the module file of that release.
+# build_go KIND SOURCES TAG builds a copy of the sources with the module file of that release.
 build_go() {
 	local kind=$1 sources=$here/go/$2 tag=$3 folder=$out/$1-$3 stamp
 	stamp="$(go_version) $(fingerprint "$here"/go/*.go "$sources"/*.go "$sources/$tag".* "$here"/proto/*.proto)"
@@ -62,7 +62,7 @@ build_go() {
 	echo "$stamp" >"$folder/stamp"
 }
 
-# Ours is built with everything else, by meson.
+# meson builds our own peer together with everything else.
 find_cpp() {
 	peer[cpp]=$build/tests/interop/cpp/interop-peer
 	[[ -x ${peer[cpp]} ]] || missing[cpp]="no ${peer[cpp]}"
@@ -89,7 +89,7 @@ build_all_go() {
 build_rust() {
 	local wanted=1.85
 	if ! have cargo || ! at_least $wanted "$(cargo_version)"; then
-		# Debian 12's `cargo` is too old, the one that it builds browsers with is not.
+		# Debian 12's package `cargo` is too old, but cargo-web, which builds its browsers, is not.
 		install_packages cargo-web || install_packages cargo || true
 	fi
 	if ! have cargo || ! at_least $wanted "$(cargo_version)"; then

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What a pair shows that is not what the checks expect by themselves, each with its reason. The checks expect
-# what contract.md promises through the proxy; `direct` rows tell what the upstream pair does without it, and a
-# row for both is a server's own answer, which the proxy hands on unchanged.
+# Outcomes of pairs that differ from what the checks expect by default, each with its reason. By
+# default the checks expect what contract.md promises through the proxy. `direct` rows describe the
+# upstream pair alone. A row for both is a server's own answer, which the proxy forwards unchanged.
 #
 # expect VIA CLIENT SERVER CHECK OUTCOME REASON
 #   VIA is direct, proxy or both; CLIENT, SERVER and CHECK are patterns; the first row that matches wins.
@@ -64,7 +64,8 @@ expect direct '*' go12@v1.2.7 early-end 'end of stream, open|end of stream, then
 expect direct '*' go12@v1.2.7 early-status 'RESOURCE_EXHAUSTED, open|RESOURCE_EXHAUSTED, then closed' \
 	'Go 1.2.7 dies when data for an ended stream reaches it'
 
-# Prints --expect arguments, one a line, for VIA CLIENT SERVER and the checks on standard input.
+# Reads checks from standard input, and prints --expect arguments for VIA CLIENT SERVER, one on each
+# line.
 expect_arguments() {
 	local via=$1 client=$2 server=$3 check row row_via row_client row_server row_check outcome
 	while read -r check; do

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Each real client against each real server, through the real ttrpc-proxyd, or without it (--direct), which shows
-# what the upstream pair does by itself; then the calls of upstream's Rust examples, and upstream's Go tests. Ends
-# with `N passed, N failed, N skipped`, counting checks; a pair whose toolchain is missing is one skip. Exit status 1
-# when anything failed.
+# Runs each real client with each real server through the real ttrpc-proxyd, or without it
+# (--direct), which shows what the upstream pair does alone. Then it runs the calls of upstream's
+# Rust examples, and upstream's Go tests. The last line is `N passed, N failed, N skipped` and
+# counts checks; a pair without its toolchain is one skip. The exit status is 1 if anything failed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,17 +13,17 @@ usage() {
 	cat <<EOF
 usage: run.sh [--direct] [--rows all|cpp] [--build DIR] [--proxyd PATH] [--client KIND] [--server KIND]
               [--upstream] [--build-only]
-  --rows    cpp: only pairs of which one is our own library
-  --build   the build folder; peers go to DIR/interop (default: \$BUILD, or build beside the sources)
+  --rows    cpp: only pairs with libttrpc at one end
+  --build   the build directory; peers are built in DIR/interop (default: \$BUILD, or build beside the sources)
   --proxyd  the daemon under test (default: \$PROXYD, or DIR/daemon/ttrpc-proxyd)
-  --upstream  only what upstream has of its own: its Go tests, and the calls of its Rust examples
+  --upstream  only upstream's own Go tests, and the calls of its Rust examples
   KIND is cpp, go12, go11, rust-async or rust-sync
 EOF
 	exit 64
 }
 
 via=proxy build=${BUILD:-$here/../../build} proxyd=${PROXYD:-} build_only='' rows=all
-# What is to run: all of it, unless an option chooses.
+# Everything runs unless an option chooses a part.
 pairs=1 upstream=1
 kinds=(cpp go12 go11 rust-async rust-sync)
 clients=("${kinds[@]}") servers=("${kinds[@]}")
@@ -62,7 +62,7 @@ if [[ $via == proxy && ! -x $proxyd ]]; then
 	exit 1
 fi
 
-# Sockets have short paths only in a folder of our own.
+# A temporary directory keeps the paths of sockets short.
 work=$(mktemp -d "${TMPDIR:-/tmp}/interop.XXXXXX")
 running=()
 cleanup() {
@@ -72,15 +72,16 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# start NAME COMMAND...: runs it for a bounded time and waits for the word `ready` in what it prints; everything
-# it prints goes to $work/NAME.log. Sets `started`.
+# start NAME COMMAND... runs a command for a limited time and waits until it prints the word
+# `ready`. All its output goes to $work/NAME.log. Sets `started`.
 start() {
 	local name=$1 fifo=$work/$1.fifo line found=
 	shift
 	rm -f "$fifo"
 	mkfifo "$fifo"
 	: >"$work/$name.log"
-	# In the foreground, lest it passes a signal on twice, which a daemon takes for `now`.
+	# In the background, timeout would pass a signal on twice, and the daemon exits at once on the
+	# second.
 	timeout --foreground -k 5 300 "$@" >"$fifo" 2>&1 &
 	started=$!
 	running+=("$started")
@@ -98,7 +99,7 @@ start() {
 	[[ -n $found ]] || return 1
 }
 
-# stop PID: ends one that `start` began; its exit status.
+# stop PID ends a process that `start` began, and returns its exit status.
 stop() {
 	local status=0
 	kill "$1" 2>/dev/null || true
@@ -130,7 +131,7 @@ EOF
 
 passed=0 failed=0 skipped=0
 
-# The suite that both ends know.
+# Prints the suite that both ends support.
 suite_of() {
 	case " $1 $2 " in
 	*" example-"*) echo "${1#example-}" ;;
@@ -139,7 +140,7 @@ suite_of() {
 	esac
 }
 
-# run_client CLIENT SERVER ADDRESS SUITE: appends one line a check to $work/results.
+# run_client CLIENT SERVER ADDRESS SUITE appends one line for each check to $work/results.
 run_client() {
 	local client=$1 server=$2 address=$3 suite=$4 name=$2 arguments planned reported=0 line status=0
 	[[ $server != go12 ]] || name=go12@${version[go12]}
@@ -172,7 +173,8 @@ start_server() {
 	server_pid=$started
 }
 
-# Without the daemon each check gets a server of its own, since some upstream servers die of some checks.
+# Without the daemon each check gets a server of its own, since some checks kill some upstream
+# servers.
 pair_directly() {
 	local check
 	for check in $("${peer[$1]}" list --suite "$3"); do
@@ -180,11 +182,11 @@ pair_directly() {
 		run_client "$1" "$2" "unix://$work/server.sock" "$check"
 		stop "$server_pid" || true
 	done
-	# What kills the server is for ourselves to survive, not for upstream's clients.
+	# Only our own client must survive a killed server.
 	[[ $1 == cpp ]] || return 0
 	for check in $("${peer[$1]}" list --suite killed); do
 		start_server "$2" || return 0
-		# Without the shell's own words about it.
+		# The shell would report the killed process.
 		{ run_client "$1" "$2" "unix://$work/server.sock" "$check" && stop "$server_pid"; } 2>/dev/null || true
 	done
 }
@@ -209,7 +211,7 @@ pair_through_proxy() {
 	fi
 }
 
-# count_results CLIENT SERVER SUITE: a line of the table, and what failed.
+# count_results CLIENT SERVER SUITE prints a line of the table, and the failed checks.
 count_results() {
 	local good bad
 	good=$(grep -c '^ok ' "$work/results" || true)

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Upstream's own Go tests, with the daemon between their clients and their servers. The sources are the pinned
-# module, fetched and verified by Go's own tools; the one change is how a client connects. Each test is a process
-# of its own, so that one that hangs stops no other.
+# Upstream's own Go tests, with the daemon between their clients and their servers. The sources are
+# the pinned module, fetched and verified by Go's own tools. The only change is how a client
+# connects. Each test is a process of its own, so that one that hangs does not stop the others.
 
 # run.sh sets `here`, `out`, `work` and `proxyd`, and counts what is written to $work/results.
 # shellcheck disable=SC2154
 readonly upstream_version=v1.2.10 upstream_seconds=60
-# Upstream's tests make 33 calls that reach a server. Fewer would mean that a client went past the daemon.
+# Upstream's tests make 33 calls that reach a server. Fewer would mean that a client bypassed the
+# daemon.
 readonly upstream_calls=30
 
-# through_daemon PACKAGE FILE: makes the only call of net.Dial in a test file of that package go to the daemon.
+# through_daemon PACKAGE FILE makes the only call of net.Dial in a test file of that package dial
+# the daemon.
 through_daemon() {
 	local places
 	places=$(grep -c 'net\.Dial("unix", addr)' "$2" || true)
@@ -23,7 +25,7 @@ through_daemon() {
 	sed "s/^package .*/package $1/" "$here/go/upstream/dial.go" >"$(dirname "$2")/dial_test.go"
 }
 
-# Upstream's tests are built in a copy of the module, with the versions of its own go.sum.
+# Upstream's tests are built in a copy of the module, with the versions in its own go.sum.
 build_upstream() {
 	local folder=$out/upstream-$upstream_version module=github.com/containerd/ttrpc sources stamp
 	if [[ -n ${missing[go12]:-} ]]; then
@@ -55,7 +57,8 @@ build_upstream() {
 	echo "Go $(go_version): the tests of ttrpc $upstream_version"
 }
 
-# upstream_rule TEST FRONT ADDRESS: a listener of that test's own, and its server as the backend.
+# upstream_rule TEST FRONT ADDRESS prints a listener for that test, with the test's server as the
+# backend.
 upstream_rule() {
 	cat <<EOF
 
@@ -79,8 +82,8 @@ streams   = true
 EOF
 }
 
-# Reads lines `PROGRAM TEST`. Upstream's core tests listen on abstract names, the others on files in the
-# working directory.
+# Reads lines `PROGRAM TEST`. Upstream's core tests listen on abstract names, the others on files in
+# the working directory.
 write_upstream_configuration() {
 	local program test
 	printf '[audit]\ncalls  = "all"\ntarget = "file:%s"\n' "$work/audit.json"
@@ -92,7 +95,8 @@ write_upstream_configuration() {
 	done
 }
 
-# upstream_test PROGRAM TEST: one line in $work/results, and the end of the test's output if it failed.
+# upstream_test PROGRAM TEST writes one line to $work/results, and prints the end of a failed test's
+# output.
 upstream_test() {
 	local log=$work/test.log status=0
 	(cd "$work" && UPSTREAM_FRONTS=$work/fronts "${alone[@]}" timeout -k 5 $upstream_seconds \
@@ -107,7 +111,7 @@ upstream_test() {
 
 upstream_through_proxy() {
 	local program test calls status=0 alone=() daemon_pid
-	# Abstract names belong to a network namespace; in one of its own, two runs do not meet.
+	# Abstract names belong to a network namespace. In a new one, two runs do not conflict.
 	if start alone unshare --net bash -c 'echo "ready $$" && exec sleep 300'; then
 		alone=(nsenter "--net=/proc/$(sed -n 's/^ready //p' "$work/alone.log")/ns/net" --)
 	fi

@@ -30,11 +30,11 @@ class AcceptorTest : public testing::Test {
     callbacks_.paused = [this](int error_number) { paused_.push_back(error_number); };
   }
 
-  // Another one; that before it stays open.
+  // Makes another listening socket. The previous one stays open.
   void MakeListening() {
     if (listening_) others_.push_back(std::move(listening_));
     listening_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    // The kernel chooses a name.
+    // The kernel chooses an abstract name.
     const sockaddr_un any{.sun_family = AF_UNIX, .sun_path = {}};
     EXPECT_EQ(
         ::bind(listening_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof(sa_family_t)), 0);
@@ -87,7 +87,7 @@ TEST_F(AcceptorTest, OthersHaveTheirTurnInAFlood) {
   EXPECT_EQ(accepted_.size(), 40U);
 }
 
-// What one connection costs is for whoever connects to choose.
+// A client can influence what accepting its connection costs.
 TEST_F(AcceptorTest, AWakeUpEndsWithItsTimeHoweverFewItHasAccepted) {
   std::chrono::steady_clock::time_point now;
   callbacks_.clock = [&now] { return now; };
@@ -104,7 +104,7 @@ TEST_F(AcceptorTest, AWakeUpEndsWithItsTimeHoweverFewItHasAccepted) {
   EXPECT_EQ(accepted_.size(), 8U);
 }
 
-// So that there is one budget however many sockets are flooded, and each has its share.
+// Acceptors share one budget however many sockets are flooded, and each gets its share.
 TEST_F(AcceptorTest, AcceptorsOfALoopShareItsTimeAndTakeTurns) {
   std::chrono::steady_clock::time_point now;
   std::string order;
@@ -142,7 +142,7 @@ TEST_F(AcceptorTest, OutOfDescriptorsItPausesSaysSoOnceAndGoesOn) {
   const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   RunReady();
-  // It waits for its timer in the socket's place: twice, and says it once.
+  // It waits for its timer instead of the socket, twice, and reports the pause once.
   EXPECT_EQ(paused_, std::vector<int>{EMFILE});
   EXPECT_EQ(EventsWaitedFor(), events);
   event_base_loop(loop_.base(), EVLOOP_ONCE);
@@ -179,7 +179,7 @@ TEST_F(AcceptorTest, ItsCallbacksMayDestroyIt) {
   const UniqueFd two = Dial();
   RunReady();
   EXPECT_EQ(accepted_.size(), 1U);
-  // What was not accepted stays in the queue, for whoever accepts next.
+  // Connections that were not accepted stay in the queue for the next acceptor.
   AcceptorCallbacks next;
   next.accepted = [this](UniqueFd socket) { accepted_.push_back(std::move(socket)); };
   acceptor.emplace(loop_.io(), listening_.get(), std::move(next));

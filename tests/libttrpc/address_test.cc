@@ -82,7 +82,7 @@ TEST(AddressTest, PathAndAbstractNameDiffer) {
 
 TEST(AddressTest, RefusesOtherKinds) {
   EXPECT_EQ(ErrorOf(""),
-            "unknown kind of address, expected unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
+            "unknown kind of address; use unix:///ABSOLUTE/PATH, unix-abstract:NAME, "
             "vsock:CID:PORT or hvsock:///ABSOLUTE/PATH:PORT");
   for (std::string_view text :
        {"/run/x", "unix:/run/x", "unix:x", "UNIX:///x", " unix:///x", "tcp:127.0.0.1:1", "http://x",
@@ -92,35 +92,34 @@ TEST(AddressTest, RefusesOtherKinds) {
 }
 
 TEST(AddressTest, RefusesNumbersThatAreNone) {
-  EXPECT_EQ(ErrorOf("vsock:"), "port is missing, expected vsock:CID:PORT");
-  EXPECT_EQ(ErrorOf("vsock:3"), "port is missing, expected vsock:CID:PORT");
+  EXPECT_EQ(ErrorOf("vsock:"), "port is missing; use vsock:CID:PORT");
+  EXPECT_EQ(ErrorOf("vsock:3"), "port is missing; use vsock:CID:PORT");
   for (std::string_view cid : {"", "x", "-1", "+1", " 1", "1 ", "0x3", "4294967295", "4294967296",
                                "18446744073709551617"}) {
     EXPECT_EQ(ErrorOf("vsock:" + std::string(cid) + ":1024"),
-              "CID is no number from 0 to 4294967294")
+              "CID is not a number from 0 to 4294967294")
         << cid;
   }
   for (std::string_view port : {"", "x", "-1", "1:2", "4294967295"}) {
-    EXPECT_EQ(ErrorOf("vsock:3:" + std::string(port)), "port is no number from 0 to 4294967294")
+    EXPECT_EQ(ErrorOf("vsock:3:" + std::string(port)), "port is not a number from 0 to 4294967294")
         << port;
   }
-  EXPECT_EQ(ErrorOf("hvsock:///x:-1"), "port is no number from 0 to 4294967294");
-  EXPECT_EQ(ErrorOf("hvsock:///x:"), "port is no number from 0 to 4294967294");
-  EXPECT_EQ(ErrorOf("hvsock:///x"), "port is missing, expected hvsock:///ABSOLUTE/PATH:PORT");
+  EXPECT_EQ(ErrorOf("hvsock:///x:-1"), "port is not a number from 0 to 4294967294");
+  EXPECT_EQ(ErrorOf("hvsock:///x:"), "port is not a number from 0 to 4294967294");
+  EXPECT_EQ(ErrorOf("hvsock:///x"), "port is missing; use hvsock:///ABSOLUTE/PATH:PORT");
 }
 
 TEST(AddressTest, RefusesWhatIsNoPathOfASocket) {
   EXPECT_THAT(ErrorOf("unix://"), HasSubstr("path is empty"));
-  EXPECT_THAT(ErrorOf("unix://run/x"),
-              HasSubstr("path is relative, expected unix:///ABSOLUTE/PATH"));
-  EXPECT_THAT(ErrorOf("unix:///"), HasSubstr("path names a folder"));
-  EXPECT_THAT(ErrorOf("unix:///run/"), HasSubstr("path names a folder"));
+  EXPECT_THAT(ErrorOf("unix://run/x"), HasSubstr("path is relative; use unix:///ABSOLUTE/PATH"));
+  EXPECT_THAT(ErrorOf("unix:///"), HasSubstr("path ends in a slash"));
+  EXPECT_THAT(ErrorOf("unix:///run/"), HasSubstr("path ends in a slash"));
 }
 
 TEST(AddressTest, RefusesWhatIsNoPathOfAHybridSocket) {
-  EXPECT_EQ(ErrorOf("hvsock://:1"), "path is empty, expected hvsock:///ABSOLUTE/PATH:PORT");
-  EXPECT_EQ(ErrorOf("hvsock://x:1"), "path is relative, expected hvsock:///ABSOLUTE/PATH:PORT");
-  EXPECT_THAT(ErrorOf("hvsock:///x/:1"), HasSubstr("path names a folder"));
+  EXPECT_EQ(ErrorOf("hvsock://:1"), "path is empty; use hvsock:///ABSOLUTE/PATH:PORT");
+  EXPECT_EQ(ErrorOf("hvsock://x:1"), "path is relative; use hvsock:///ABSOLUTE/PATH:PORT");
+  EXPECT_THAT(ErrorOf("hvsock:///x/:1"), HasSubstr("path ends in a slash"));
 }
 
 TEST(AddressTest, RefusesEmptyAbstractName) {
@@ -139,14 +138,13 @@ TEST(AddressTest, HoldsAsMuchAsASockaddr) {
   const std::string name(106, 'x');
   for (const std::string prefix : {"unix:///", "unix-abstract:/", "unix://@/"}) {
     EXPECT_EQ(MustParse(prefix + name).name().size(), 107U);
-    EXPECT_THAT(ErrorOf(prefix + name + "x"), HasSubstr("has 108 bytes, expected at most 107"));
+    EXPECT_THAT(ErrorOf(prefix + name + "x"), HasSubstr("has 108 bytes; use at most 107"));
   }
   EXPECT_EQ(MustParse("hvsock:///" + name + ":1").name().size(), 107U);
-  EXPECT_THAT(ErrorOf("hvsock:///" + name + "x:1"),
-              HasSubstr("has 108 bytes, expected at most 107"));
+  EXPECT_THAT(ErrorOf("hvsock:///" + name + "x:1"), HasSubstr("has 108 bytes; use at most 107"));
 }
 
-// As the kernel gets it, byte by byte.
+// Returns the bytes that the kernel receives.
 std::string Bytes(const SocketAddress& address) {
   return {reinterpret_cast<const char*>(address.get()), address.length};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A real server of example.Chat, on a thread of its own, for the tests of the `ttrpc` command.
+// A real server of example.Chat on its own thread, for the tests of the `ttrpc` command.
 #pragma once
 
 #include <memory>
@@ -8,16 +8,16 @@
 
 namespace ttrpc::tool {
 
-// What it does, beside echoing:
+// The methods echo their request, with these exceptions:
 //   Say    text "metadata": lists the call's metadata; "hang": waits until the call is cancelled;
 //          "long": replies with `number` bytes of text
-//   Count  `number` notes, numbered; text "fail": then fails
-//   Sum    adds the numbers up; text "stop": replies at once
-//   Talk   echoes; text "bye": ends with OK; "fail": fails
-//   Fail   with that code and message, and three details
+//   Count  sends `number` numbered notes; text "fail": then fails
+//   Sum    adds the numbers; text "stop": replies at once
+//   Talk   echoes each note; text "bye": ends with OK; "fail": fails
+//   Fail   fails with the given code and message, and three details
 class ChatServer {
  public:
-  // The test fails if it cannot listen there.
+  // The test fails if the server cannot listen on this path.
   explicit ChatServer(const std::string& socket_path);
   ~ChatServer();
   ChatServer(const ChatServer&) = delete;

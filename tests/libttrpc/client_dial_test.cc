@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a client connects, shakes hands and connects again, with a listening socket of the test's.
+// A client that connects, shakes hands and reconnects to a listening socket of the test.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ class ClientDialTest : public ClientFixture {
     ASSERT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     ASSERT_EQ(::listen(listening_.get(), backlog), 0);
   }
-  // A connection that waits to be accepted becomes the server.
+  // The accepted connection becomes the server.
   bool Accept() {
     UniqueFd accepted(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!accepted) return false;
@@ -59,7 +59,7 @@ class ClientDialTest : public ClientFixture {
   std::vector<Status> told_;
 };
 
-// Handshakes as a test wants them.
+// A handshaker that follows the test's script.
 class TestHandshaker final : public Handshaker {
  public:
   struct Script {
@@ -67,7 +67,7 @@ class TestHandshaker final : public Handshaker {
     Waiter waiter;
     std::optional<Status> refusal;
     int begun = 0;
-    int frames = 0;  // that are there
+    int frames = 0;  // frames that exist
   };
   explicit TestHandshaker(Script* script) : script_(script) {}
 
@@ -123,7 +123,7 @@ TEST_F(ClientDialTest, NobodyListens) {
 
 TEST_F(ClientDialTest, AFullAcceptQueueIsWaitedFor) {
   Listen(0);
-  // One connection fits into a queue of none.
+  // A queue of length 0 holds one connection.
   Dial();
   auto first = std::move(client_);
   Dial();
@@ -146,7 +146,7 @@ TEST_F(ClientDialTest, AFullAcceptQueueIsNotWaitedForForEver) {
   EXPECT_TRUE(client_->closed());
 }
 
-// The port of a virtual machine, behind the Unix socket of its monitor.
+// Tests with a port of a virtual machine behind the Unix socket of its monitor.
 class HybridVsockDialTest : public ClientDialTest {
  protected:
   HybridVsockDialTest() : monitor_(*Address::Parse("unix://" + (folder_ / "s"))) {
@@ -155,7 +155,7 @@ class HybridVsockDialTest : public ClientDialTest {
     EXPECT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     EXPECT_EQ(::listen(listening_.get(), 10), 0);
   }
-  // Accepts, and reads what is asked for.
+  // Accepts the connection and reads the request for the port.
   void DialPort(ClientOptions options = {}) {
     client_ = Client::Dial(loop_.io(), port(), std::move(options));
     socket_.reset(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -189,7 +189,7 @@ TEST_F(HybridVsockDialTest, PortThatIsRefused) {
   DialPort();
   Running<Result<std::string>> call(Call(""));
   socket_.reset();
-  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: " + port().ToString() + ": it refuses the port");
+  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: " + port().ToString() + ": the port was refused");
 }
 
 TEST_F(HybridVsockDialTest, SilenceIsNotWaitedForForEver) {
@@ -198,7 +198,7 @@ TEST_F(HybridVsockDialTest, SilenceIsNotWaitedForForEver) {
   DialPort(std::move(options));
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: connect timeout");
   char byte = 0;
-  EXPECT_EQ(::recv(socket_.get(), &byte, 1, 0), 0) << "it is closed";
+  EXPECT_EQ(::recv(socket_.get(), &byte, 1, 0), 0) << "the socket is closed";
 }
 
 TEST_F(ClientDialTest, ADialCanBeGivenUp) {
@@ -243,7 +243,7 @@ TEST_F(ClientDialTest, CallsWaitForTheHandshake) {
   server_->End(3);
   EXPECT_EQ(WaitTold(first), "OK ");
   EXPECT_EQ(WaitTold(finishing), "OK ");
-  // It was closed before there was anything to send over.
+  // The stream was closed before it had a connection.
   EXPECT_EQ(Wait(sending), Status(StatusCode::kFailedPrecondition, "ttrpc: stream closed"));
 }
 
@@ -265,14 +265,14 @@ TEST_F(ClientDialTest, AMessageSentDuringTheHandshakeFollowsTheRequest) {
 TEST_F(ClientDialTest, AHandshakeThatFails) {
   Listen();
   TestHandshaker::Script script(loop_.io());
-  script.refusal.emplace(StatusCode::kPermissionDenied, "uid 7 is at the other end");
+  script.refusal.emplace(StatusCode::kPermissionDenied, "the peer is uid 7");
   ClientOptions options;
   options.handshaker = std::make_unique<TestHandshaker>(&script);
   Dial(std::move(options));
   ASSERT_TRUE(Accept());
   Running<Result<std::string>> call(Call(""));
   script.waiter.Wake();
-  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: handshake: uid 7 is at the other end");
+  EXPECT_EQ(WaitTold(call), "UNAVAILABLE: handshake: the peer is uid 7");
   EXPECT_EQ(Next(), "closed");
   EXPECT_EQ(script.frames, 0);
 }
@@ -299,7 +299,7 @@ TEST_F(ClientDialTest, AHandshakeIsDroppedWithItsClient) {
   Dial(std::move(options));
   ASSERT_TRUE(Accept());
   Running<Result<std::string>> call(Call(""));
-  // Woken, and destroyed before it is resumed.
+  // The call is woken, and destroyed before it is resumed.
   script.waiter.Wake();
   client_.reset();
   EXPECT_EQ(script.frames, 0);
@@ -334,12 +334,12 @@ TEST_F(ClientDialTest, ReconnectsForTheNextCall) {
   ASSERT_TRUE(Accept());
   for (int round = 0; round < 3; ++round) {
     Running<Result<std::string>> lost(Call("lost"));
-    // From the second round on, the connection has carried a call that was given up.
+    // From the second round on, the connection has already carried an abandoned call.
     EXPECT_EQ(Next(), (round == 0 ? "1" : "3") + std::string(" request/0 [test.Bytes|Unary|lost]"));
     server_->Close();
     EXPECT_EQ(WaitTold(lost), "UNAVAILABLE: ttrpc: closed");
     EXPECT_FALSE(client_->closed());
-    EXPECT_FALSE(Accept()) << "not before it is needed";
+    EXPECT_FALSE(Accept()) << "connects only when needed";
     Running<Result<std::string>> call(Call("again"));
     ASSERT_TRUE(Accept());
     EXPECT_EQ(Next(), "1 request/0 [test.Bytes|Unary|again]");
@@ -434,7 +434,7 @@ TEST_F(ClientDialTest, UsedUpIdsGiveWayToAFreshConnection) {
   EXPECT_EQ(WaitTold(third), "OK C");
   EXPECT_EQ(WaitTold(second), "OK B");
   EXPECT_EQ(WaitTold(first), "OK A");
-  EXPECT_EQ(Next(*old), "closed") << "after its last call";
+  EXPECT_EQ(Next(*old), "closed") << "closes after the last call";
   RunReady();
   EXPECT_TRUE(told_.empty()) << "the client closed it itself";
 }

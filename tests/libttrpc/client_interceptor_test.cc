@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Interceptors of a client, and what relays a call through it.
+// A client's interceptors, and the relay of calls through a client.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -125,7 +125,7 @@ TEST_F(ClientInterceptorTest, StreamsAreInterceptedAsTheyAreOpened) {
   EXPECT_EQ(Told(loop_.Run(refused->Finish())), "ABORTED: a");
 }
 
-// Interceptors that use the context before and after the call.
+// The interceptors use the context before and after the call.
 ClientOptions UsingTheContext() {
   ClientOptions options;
   options.unary_interceptors = {[](Context& context, const MethodInfo&, std::string request,
@@ -156,7 +156,7 @@ TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheCall) {
   context->set_timeout(std::chrono::milliseconds(5));
   Running<Result<std::string>> late(client_->Call(kUnary, *context, "x"));
   context.reset();
-  EXPECT_EQ(WaitTold(late), "DEADLINE_EXCEEDED: OK") << "as nobody has cancelled the context";
+  EXPECT_EQ(WaitTold(late), "DEADLINE_EXCEEDED: OK") << "the context was not cancelled";
 }
 
 TEST_F(ClientInterceptorTest, TheCallersContextMayGoBeforeTheStream) {
@@ -209,7 +209,7 @@ TEST_F(ClientInterceptorTest, WhatTheyChangeHoldsForTheirCallOnly) {
   EXPECT_TRUE(context_.metadata().empty());
 }
 
-// What a handler would be given: the other ends of a relay.
+// The streams that a handler would get, at the other ends of a relay.
 class Ends final : public RawStream {
  public:
   explicit Ends(IoLoop& loop) : waiter_(loop) {}
@@ -311,13 +311,13 @@ TEST_F(ClientInterceptorTest, ARelayCanBeDropped) {
       client_internal::Relay(client_->OpenStream(kBidi, context_, std::nullopt), &ends, &ends));
   waiting.Drop();
   EXPECT_EQ(client_->calls(), 0U);
-  // While it sends.
+  // The client is destroyed while the relay sends.
   server_->StopReading();
   ends.to_receive.assign(200, std::string(1 << 16, 'x'));
   Running<Result<std::string>> sending(
       client_internal::Relay(client_->OpenStream(kBidi, context_, std::nullopt), &ends, &ends));
   RunReady();
-  EXPECT_FALSE(ends.to_receive.empty()) << "it takes no more than can be sent";
+  EXPECT_FALSE(ends.to_receive.empty()) << "reads no more than it can send";
   sending.Drop();
   EXPECT_EQ(client_->calls(), 0U);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Client and server of ours over a socketpair, on one loop, with services written by hand.
+// A client and a server of the library over a socketpair on one loop, with hand-written services.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -28,7 +28,7 @@ constexpr MethodInfo kCount("test.Bytes", "Count", false, true);
 constexpr MethodInfo kJoin("test.Bytes", "Join", true, false);
 constexpr MethodInfo kChat("test.Bytes", "Chat", true, true);
 
-// What handlers were told.
+// The events that the handlers recorded.
 struct Log {
   std::vector<Status> ended;
 };
@@ -58,7 +58,7 @@ Task<Status> SayMetadata(void*, Context& context, std::string_view key, ReplySin
   co_return reply.WriteBytes(all);
 }
 
-// As many messages as the request has bytes.
+// Sends as many messages as the request has bytes.
 Task<Status> Count(void*, Context&, RawStream& stream, ReplySink&) {
   const auto request = co_await stream.Receive();
   if (!request) co_return Status(StatusCode::kInternal, "no request");
@@ -103,7 +103,7 @@ class ClientServerTest : public testing::Test {
     client_ = Client::Over(loop_.io(), UniqueFd(fds[1]), std::move(client));
   }
 
-  // The reply, or how it failed.
+  // Returns the reply, or how the call failed.
   std::string Call(const MethodInfo& method, std::string request) {
     const Result<std::string> reply =
         loop_.Run(client_->Call(method, context_, std::move(request)));
@@ -154,7 +154,7 @@ TEST_F(ClientServerTest, CallsRunSideBySideAndMayBeDropped) {
   context_.Cancel();
   EXPECT_EQ(loop_.Run(std::move(first)).error(),
             Status(StatusCode::kCancelled, "context canceled"));
-  // The next is not even sent.
+  // A call with a cancelled context is not sent at all.
   EXPECT_EQ(Call(kEcho, "x"), "CANCELLED: context canceled");
 }
 
@@ -163,7 +163,7 @@ TEST_F(ClientServerTest, DeadlinesEndTheCallAndTellTheHandler) {
   context_.set_timeout(milliseconds(20));
   EXPECT_EQ(Call(kHang, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
   EXPECT_EQ(Call(kEcho, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
-  // So long ago that no duration says how long.
+  // The difference to this deadline exceeds the range of a duration.
   context_.set_deadline(Context::Clock::time_point::min());
   EXPECT_EQ(Call(kEcho, ""), "DEADLINE_EXCEEDED: context deadline exceeded");
   context_.set_deadline(std::nullopt);
@@ -302,7 +302,7 @@ TEST_F(ClientServerTest, InterceptorsSeeAndChangeCalls) {
   const auto wrap = [](std::string mark) {
     return [mark](Context&, const MethodInfo& method, std::string request,
                   UnaryNext next) -> Task<Result<std::string>> {
-      // The closure is the options', which outlive the call.
+      // The closure belongs to the options, which outlive the call.
       return [](std::string m, std::string name, std::string body,
                 UnaryNext go) -> Task<Result<std::string>> {
         Result<std::string> reply = co_await go(m + "(" + body);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client's streams against a server that is nothing but bytes.
+// The client's streams, with a server that only handles bytes.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -19,7 +19,7 @@ class ClientStreamTest : public ClientFixture {
   Stream Open(const MethodInfo& method, std::optional<std::string> request = std::nullopt) {
     return client_->OpenStream(method, context_, std::move(request));
   }
-  // The next message in quotes, or how the stream has ended.
+  // Returns the next message in quotes, or how the stream has ended.
   std::string Receive(RawClientStream& stream) {
     Running<Received> running(stream.Receive());
     const Received message = Wait(running);
@@ -62,10 +62,10 @@ TEST_F(ClientStreamTest, TheFlagsTellTheKind) {
   client.reset();
   EXPECT_EQ(client_->calls(), 1U);
   RunReady();
-  EXPECT_FALSE(server_->has_message()) << "a stream that is given up is not told to the server";
+  EXPECT_FALSE(server_->has_message()) << "abandoning a stream sends nothing";
 }
 
-// The ways in which a server may end a stream.
+// The following tests cover the ways in which a server may end a stream.
 TEST_F(ClientStreamTest, EndsWithAClose) {
   Start();
   auto stream = Open(kServerStream, "");
@@ -244,8 +244,7 @@ TEST_F(ClientStreamTest, TheClientMayGoFirst) {
   EXPECT_EQ(Finish(*stream), "CANCELLED: ttrpc: client destroyed");
 }
 
-// Both sides write and neither takes what the other wrote: what is sent has to wait, what comes is
-// read all the same.
+// Both sides write and neither reads. Sending has to wait, and receiving must continue.
 TEST_F(ClientStreamTest, AFullSocketDoesNotStopReading) {
   Start();
   auto stream = Open(kBidi);
@@ -294,7 +293,7 @@ TEST_F(ClientStreamTest, AnUnreadStreamAmongBusyOnesFailsAlone) {
   EXPECT_EQ(Receive(*read), "OK");
   EXPECT_EQ(WaitTold(call), "OK served");
   EXPECT_EQ(unread->status(), Status(StatusCode::kResourceExhausted, "ttrpc: stream buffer full"));
-  // What was kept can still be taken.
+  // Messages that were buffered can still be received.
   EXPECT_EQ(Receive(*unread), '"' + std::string(100, 'u') + '"');
 }
 
@@ -310,7 +309,7 @@ TEST_F(ClientStreamTest, AStreamThatIsReadSlowlyLosesNothing) {
   EXPECT_EQ(Receive(*stream), "OK");
 }
 
-// Without leak or use after free: the sanitizers tell.
+// The sanitizers report leaks and uses after free.
 TEST_F(ClientStreamTest, TasksCanBeDroppedWhereverTheyWait) {
   Start();
   {
@@ -320,7 +319,7 @@ TEST_F(ClientStreamTest, TasksCanBeDroppedWhereverTheyWait) {
     reading.Drop();
     Running<Result<std::string>> finishing(stream->Finish());
     finishing.Drop();
-    // Dropped between being woken and being resumed.
+    // This task is dropped after it is woken and before it is resumed.
     auto woken = Open(kBidi);
     Running<Received> late(woken->Receive());
     server_->Data(3, "x");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client's unary calls against a server that is nothing but bytes.
+// The client's unary calls, with a server that only handles bytes.
 #include "ttrpc/client.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ TEST_F(ClientTest, CallsAreSentWhenTheyAreMadeAndAnsweredInAnyOrder) {
   server_->Reply(1, "");
   server_->Fail(3, 5, "nothing");
   EXPECT_EQ(Told(loop_.Run(std::move(second))), "NOT_FOUND: nothing");
-  // These have ended before anyone waited for them.
+  // These calls ended before anything waited for them.
   EXPECT_EQ(Told(loop_.Run(std::move(first))), "OK ");
   EXPECT_EQ(Told(loop_.Run(std::move(third))), "OK three");
 }
@@ -86,7 +86,7 @@ TEST_F(ClientTest, MetadataAndTimeoutTravelWithTheCall) {
 TEST_F(ClientTest, ADetailedErrorComesWhole) {
   Start();
   Running<Result<std::string>> call(Call(""));
-  // An empty detail is one, too; a field that is not known is skipped.
+  // An empty detail counts, and an unknown field is skipped.
   server_->Send(MessageType::kResponse, 1, 0,
                 Field(1, std::string("\x08\x07") + Field(2, "no") +
                              Field(3, Field(1, "type/a") + Field(2, "bytes")) + Field(3, "") +
@@ -173,7 +173,7 @@ TEST_F(ClientTest, TheLastMessageBeforeTheEndIsDelivered) {
 TEST_F(ClientTest, AResetFailsTheCalls) {
   Start();
   Running<Result<std::string>> cut(Call("")), lost(Call(""));
-  // Half a message, then an end with something unread: ECONNRESET.
+  // The server sends half a message and closes with unread data, which causes ECONNRESET.
   server_->StopReading();
   RunReady();
   server_->Write(std::string_view("\0\0\0\x09\0\0\0\x01\x02\0\x12\x07", 12));
@@ -200,10 +200,10 @@ TEST_F(ClientTest, CloseFailsCallsAndTellsNobodyElse) {
   Start(std::move(options));
   Running<Result<std::string>> call(Call(""));
   client_->Close();
-  EXPECT_FALSE(call.done()) << "told by the loop, later";
+  EXPECT_FALSE(call.done()) << "the loop resumes it later";
   EXPECT_EQ(WaitTold(call), "UNAVAILABLE: ttrpc: closed");
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: ttrpc: closed");
-  EXPECT_EQ(Next(), "closed") << "what was not written is lost";
+  EXPECT_EQ(Next(), "closed") << "unwritten messages are lost";
   RunReady();
 }
 
@@ -218,7 +218,7 @@ TEST_F(ClientTest, OnCloseMayDestroyTheClient) {
   Running<Result<std::string>> call(Call(""));
   server_->Close();
   RunUntil([&told] { return told; });
-  EXPECT_TRUE(call.done()) << "its calls are told first";
+  EXPECT_TRUE(call.done()) << "its calls fail first";
   EXPECT_EQ(client_, nullptr);
   RunReady();
 }
@@ -266,7 +266,7 @@ TEST_F(ClientTest, AWaitingCallCanBeDroppedByAnother) {
   };
   Running<Result<std::string>> first(Dropper::Run(Call(""), &second));
   second.emplace(Call(""));
-  // Both are woken in the same turn; the first then destroys the second.
+  // Both are woken in the same turn. The first then destroys the second.
   server_->Reply(1, "one");
   server_->Reply(3, "two");
   EXPECT_EQ(WaitTold(first), "OK one");
@@ -303,7 +303,7 @@ TEST_F(ClientTest, CancellingAContextEndsItsCallsOnly) {
   Running<Result<std::string>> first(Call("")), second(Call(""));
   Running<Result<std::string>> third(client_->Call(kUnary, other, ""));
   context_.Cancel({StatusCode::kAborted, "enough"});
-  EXPECT_FALSE(first.done()) << "told by the loop, later";
+  EXPECT_FALSE(first.done()) << "the loop resumes it later";
   EXPECT_EQ(WaitTold(first), "ABORTED: enough");
   EXPECT_EQ(WaitTold(second), "ABORTED: enough");
   EXPECT_EQ(Told(loop_.Run(Call(""))), "ABORTED: enough");
@@ -326,7 +326,7 @@ TEST_F(ClientTest, IdsRunOutOnAConnectionThatCannotBeMadeAnew) {
   Start(std::move(options));
   Running<Result<std::string>> first(Call("")), last(Call(""));
   EXPECT_EQ(Told(loop_.Run(Call(""))), "UNAVAILABLE: ttrpc: stream ids exhausted");
-  EXPECT_EQ(client_->calls(), 2U) << "these go on";
+  EXPECT_EQ(client_->calls(), 2U) << "these calls continue";
   server_->Reply(3, "last");
   server_->Reply(1, "first");
   EXPECT_EQ(WaitTold(last), "OK last");
@@ -342,7 +342,7 @@ TEST_F(ClientTest, AnswersBesideAFullSocketAreRead) {
   Start();
   server_->StopReading();
   std::vector<Task<Result<std::string>>> calls;
-  // More than the sockets and the queue hold.
+  // These requests exceed the capacity of the sockets and the queue.
   calls.reserve(16);
   for (int i = 0; i < 16; ++i) calls.push_back(Call(std::string(1 << 20, 'x')));
   RunReady();

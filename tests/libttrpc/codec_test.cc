@@ -25,7 +25,8 @@ struct Seen {
   friend bool operator==(const Seen&, const Seen&) = default;
 };
 
-// Everything that the decoder gives for this input, which it must take whole unless it gives up.
+// Returns all events that the decoder reports for the input. It must consume the input unless the
+// input is malformed.
 std::vector<Seen> Drain(MessageDecoder& decoder, std::string_view input) {
   std::vector<Seen> seen;
   while (true) {
@@ -129,7 +130,7 @@ TEST(MessageDecoderTest, TheRestMayBeReceivedIntoItsTail) {
       ASSERT_TRUE(Drain(decoder, {}).empty());
     }
   }
-  EXPECT_GT(rounds, 1U) << "the buffer grows with what came, not with what was announced";
+  EXPECT_GT(rounds, 1U) << "the buffer grows with received bytes, not with the length";
   EXPECT_EQ(Drain(decoder, {}),
             (std::vector<Seen>{{Event::kMessage, 9, MessageType::kData, 0, data}}));
   EXPECT_TRUE(decoder.Tail().empty());
@@ -149,10 +150,10 @@ TEST(MessageDecoderTest, TakesExactlyTheLimitAndNoMore) {
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 1}, exact)).at(0).data, exact);
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 3}, exact + "y")).at(0).event, Event::kOversized);
   EXPECT_EQ(Drain(decoder, Message({.stream_id = 5}, "z")).at(0).data, "z")
-      << "in step after discarding";
+      << "the decoder stays in step";
 }
 
-// What was begun under one limit is taken or discarded under it, in every piece.
+// A message that began under one limit is judged by that limit, however it is split.
 TEST(MessageDecoderTest, AnotherLimitCountsFromTheNextHeader) {
   const std::string bytes = Message({.stream_id = 1, .type = MessageType::kData}, "12345");
   for (size_t cut = kMessageHeaderLength; cut < bytes.size(); ++cut) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of Connection share: a handler that records what it is told, and a connection
-// whose other end the test has. On the loop's thread.
+// Helpers for the tests of Connection: a handler that records its events, and a connection whose
+// other end belongs to the test. Use them on the loop's thread.
 #pragma once
 
 #include <event2/event.h>
@@ -28,7 +28,7 @@ struct EventBaseDeleter {
 
 using ::test::Message;
 
-// Records what it is told, and does what a test adds to it.
+// Records events, and runs the actions that a test adds.
 class Recorder final : public ConnectionHandler {
  public:
   void OnMessage(const MessageHeader& header, std::string_view data) override {
@@ -41,7 +41,7 @@ class Recorder final : public ConnectionHandler {
   void OnPartialMessage(bool is_partial) override { partial.push_back(is_partial); }
   void OnWriteBlocked(bool is_blocked) override { blocked.push_back(is_blocked); }
   void OnClosed(CloseReason reason, int) override {
-    EXPECT_FALSE(closed.has_value()) << "told twice";
+    EXPECT_FALSE(closed.has_value()) << "OnClosed() was called twice";
     closed = reason;
   }
 
@@ -61,12 +61,12 @@ class ConnectionFixture : public ::testing::Test {
     now_ = IoLoop::TimePoint(std::chrono::hours(1));
   }
 
-  // What the loop takes for the time. It stands still unless a test moves it, so that no turn ends
-  // because the machine is slow.
+  // The loop's clock. It stands still unless a test advances it, so that no turn ends because the
+  // machine is slow.
   static IoLoop::TimePoint Now() { return now_; }
   static void Advance(std::chrono::nanoseconds time) { now_ += time; }
 
-  // A connection at one end of a pair; the test has the other, which is blocking.
+  // Connects one end of a socketpair. The test gets the other end, which is blocking.
   std::unique_ptr<Connection> Connect(const ConnectionOptions& options = {}) {
     int fds[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -77,14 +77,14 @@ class ConnectionFixture : public ::testing::Test {
     return connection;
   }
 
-  // Turns the loop until `done`, or until a generous deadline fails the test.
+  // Turns the loop until `done` returns true. A generous deadline fails the test.
   void RunUntil(const std::function<bool()>& done) {
     bool late = false;
     Timer deadline(loop_, [&late] { late = true; });
     deadline.Start(std::chrono::seconds(30));
     while (!done()) {
       ASSERT_FALSE(late);
-      RunReady();  // not waiting: `done` may have its own part to do at the other end
+      RunReady();  // must not wait, because `done` may act at the other end
     }
   }
   void RunReady() { event_base_loop(base_.get(), EVLOOP_NONBLOCK); }
@@ -93,7 +93,7 @@ class ConnectionFixture : public ::testing::Test {
     ASSERT_EQ(send(far_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
-  // What can be read without waiting.
+  // Reads what is available without waiting.
   std::string ReadAll() {
     std::string all(1 << 20, '\0');
     const ssize_t n = recv(far_.get(), all.data(), all.size(), MSG_DONTWAIT);
@@ -102,7 +102,7 @@ class ConnectionFixture : public ::testing::Test {
   }
   size_t messages() const { return recorder_.messages.size(); }
 
-  // Not the epoch, by which a turn says that nobody measures it.
+  // The start time differs from the epoch, which marks a turn that is not measured.
   static inline IoLoop::TimePoint now_;
 
   std::unique_ptr<event_base, EventBaseDeleter> base_;

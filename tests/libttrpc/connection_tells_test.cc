@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a Connection tells of itself, for whoever sets it limits.
+// The events and numbers that Connection reports for code that enforces limits.
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <sys/socket.h>
@@ -30,7 +30,7 @@ TEST_F(ConnectionTellsTest, TellsOfAMessageThatHasBegunAndWhetherItIsStillThere)
   Write(one.substr(0, 3));
   RunReady();
   EXPECT_EQ(recorder_.partial, Told{true});
-  // More of the same message is not another.
+  // More bytes of the same message are not reported again.
   Write(one.substr(3, 9));
   RunReady();
   EXPECT_EQ(recorder_.partial, Told{true});
@@ -63,12 +63,12 @@ TEST_F(ConnectionTellsTest, TellsWhenTheOtherSideTakesNoBytes) {
   connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
   RunReady();
   EXPECT_EQ(recorder_.blocked, Told{true});
-  // More to send is no reason to say it again.
+  // Queueing more is not reported again.
   connection->Send({.stream_id = 1}, "more");
   RunReady();
   RunReady();
   EXPECT_EQ(recorder_.blocked, Told{true});
-  // That some was taken is.
+  // Progress by the other side is reported again.
   RunUntil([this] {
     ReadAll();
     return recorder_.blocked.size() > 1;
@@ -85,13 +85,13 @@ TEST_F(ConnectionTellsTest, TellsWhenTheOtherSideTakesNoBytes) {
 
 TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   const auto connection = Connect();
-  // Small messages, whole ones and written ones are not held.
+  // Small, complete or written messages do not count as held.
   Write(Message({.stream_id = 1}, std::string(100000, 'x')));
   connection->Send({.stream_id = 1}, std::string(100000, 'x'));
   RunReady();
   EXPECT_EQ(connection->held(), 0U);
   EXPECT_EQ(recorder_.held_changes, 0);
-  // Part of a message.
+  // An incomplete message counts.
   const std::string bytes = Message({.stream_id = 1}, std::string(100000, 'x'));
   Write(bytes.substr(0, 60000));
   RunReady();
@@ -102,7 +102,7 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   RunReady();
   EXPECT_EQ(connection->held(), 0U);
   EXPECT_EQ(recorder_.held_changes, 2);
-  // What the other side does not take, however it came to be there.
+  // Unsent bytes count, however they came to be queued.
   ReadAll();
   connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
   RunReady();
@@ -115,7 +115,7 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
     ReadAll();
     return connection->held() == 0;
   });
-  // What is not handed out.
+  // Undelivered messages count.
   recorder_.on_message = [&connection] { connection->PauseReading(); };
   Write(Message({.stream_id = 1}, "") + Message({.stream_id = 1}, std::string(50000, 'x')));
   RunReady();
@@ -124,11 +124,11 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   EXPECT_EQ(connection->held(), 0U);
 }
 
-// A closed connection may live on for long.
+// A closed connection may exist for a long time.
 TEST_F(ConnectionTellsTest, ClosedItHasGivenBackItsMemory) {
   const auto used = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
   constexpr size_t kLittle = 4 << 10;
-  std::string small;  // messages that are not handed out
+  std::string small;  // messages that are not delivered
   for (int i = 0; i < 1200; ++i) small += Message({.stream_id = 1}, "");
   std::string part = Message({.stream_id = 3}, std::string(150'000, 'x'));
   part.resize(70'000);
@@ -165,11 +165,11 @@ TEST_F(ConnectionTellsTest, SaysSinceWhenItIsStuck) {
   const auto connection = Connect();
   EXPECT_EQ(connection->stuck_since(), std::nullopt);
   const auto turn = [this] {
-    loop_.Now();  // so that the wake-up has a number of its own
+    loop_.Now();  // gives the wake-up its own number
     RunReady();
   };
   turn();
-  // Part of a message.
+  // The message is incomplete.
   const std::string bytes = Message({.stream_id = 1}, std::string(100000, 'x'));
   Write(bytes.substr(0, 50000));
   turn();
@@ -183,7 +183,7 @@ TEST_F(ConnectionTellsTest, SaysSinceWhenItIsStuck) {
   Write(bytes.substr(50010));
   turn();
   EXPECT_EQ(connection->stuck_since(), std::nullopt);
-  // Bytes that are not taken, beside what still comes.
+  // Unsent bytes are held while more bytes arrive.
   connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
   turn();
   const auto blocked = connection->stuck_since();
@@ -232,7 +232,7 @@ TEST_F(ConnectionTellsTest, MayBeClosedWhenItTellsOfEither) {
   }
 }
 
-// Before it has a socket.
+// The connection has no socket yet.
 
 TEST_F(ConnectionTellsTest, WhatIsSentBeforeThereIsASocketIsHeldAndThenWritten) {
   Connection connection(loop_, &recorder_, {.send_queue_high = 1000, .send_queue_low = 10});
@@ -243,9 +243,9 @@ TEST_F(ConnectionTellsTest, WhatIsSentBeforeThereIsASocketIsHeldAndThenWritten) 
   connection.Send({.stream_id = 3}, std::string(9000, 'b'));
   EXPECT_TRUE(connection.send_queue_full());
   RunReady();
-  EXPECT_EQ(connection.held(), 16384U);  // the block that they are in
+  EXPECT_EQ(connection.held(), 16384U);  // the size of the block that they are in
   EXPECT_EQ(recorder_.held_changes, 1);
-  EXPECT_TRUE(recorder_.blocked.empty()) << "nobody refuses to take it";
+  EXPECT_TRUE(recorder_.blocked.empty()) << "writing is not blocked";
 
   int fds[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
@@ -287,7 +287,7 @@ TEST_F(ConnectionTellsTest, ClosedBeforeThereIsASocketItWantsNone) {
   RunReady();
   EXPECT_EQ(connection.fd(), -1);
   char byte = 0;
-  EXPECT_EQ(recv(far_.get(), &byte, 1, 0), 0) << "it is closed";
+  EXPECT_EQ(recv(far_.get(), &byte, 1, 0), 0) << "the socket is closed";
   EXPECT_EQ(recorder_.held_changes, 0);
 }
 

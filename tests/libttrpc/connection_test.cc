@@ -39,7 +39,7 @@ TEST_F(ConnectionTest, WritesWhatWasQueuedInOneGo) {
   const auto connection = Connect();
   connection->Send({.stream_id = 1, .type = MessageType::kResponse}, "a");
   connection->Send({.stream_id = 3, .type = MessageType::kData, .flags = 5}, "");
-  EXPECT_EQ(ReadAll(), "") << "not from within the call";
+  EXPECT_EQ(ReadAll(), "") << "nothing is written within the call";
   RunReady();
   EXPECT_EQ(ReadAll(), Message({.stream_id = 1, .type = MessageType::kResponse}, "a") +
                            Message({.stream_id = 3, .type = MessageType::kData, .flags = 5}, ""));
@@ -70,7 +70,7 @@ TEST_F(ConnectionTest, AFullQueueSaysWhenItIsLowAgain) {
     connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
     queued += 30'000 + kMessageHeaderLength;
   }
-  for (int i = 0; i < 20; ++i) {  // more than the socket holds
+  for (int i = 0; i < 20; ++i) {  // more than the socket's capacity
     connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
     queued += 30'000 + kMessageHeaderLength;
   }
@@ -87,7 +87,7 @@ TEST_F(ConnectionTest, AFullQueueSaysWhenItIsLowAgain) {
   EXPECT_FALSE(connection->send_queue_full());
 }
 
-// Upstream: client and server both blocked in write, neither reading.
+// Upstream, client and server could both block in write and stop reading.
 TEST_F(ConnectionTest, ABlockedWriteDoesNotStopReading) {
   const auto connection = Connect();
   for (int i = 0; i < 100; ++i) connection->Send({.stream_id = 1}, std::string(30'000, 'x'));
@@ -108,7 +108,7 @@ TEST_F(ConnectionTest, PausedInTheMiddleOfWhatWasReadItKeepsTheRestInOrder) {
   Write(Message({.stream_id = 11}, "5"));
   for (size_t seen = 1; seen < 6; ++seen) {
     RunReady();
-    EXPECT_EQ(messages(), seen) << "nothing while paused";
+    EXPECT_EQ(messages(), seen) << "nothing is delivered while paused";
     connection->ResumeReading();
     RunUntil([&] { return messages() > seen; });
   }
@@ -139,7 +139,7 @@ TEST_F(ConnectionTest, AFloodLeavesOthersTheirTurn) {
   size_t before = 5000;
   other_recorder.on_message = [&] { before = messages(); };
   RunUntil([&] { return other_recorder.messages.size() == 1; });
-  EXPECT_LT(before, 300U) << "of 5000 when the other's only message was heard";
+  EXPECT_LT(before, 300U) << "of 5000, before the other connection's message";
   RunUntil([&] { return messages() == 5000; });
 }
 
@@ -196,7 +196,7 @@ TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesWhenTheOtherSideGoe
   }
 }
 
-// The kernel then reports an error on our end, besides its end.
+// The kernel reports an error as well as the end of file here.
 TEST_F(ConnectionTest, WithoutDeliveryAPausedConnectionClosesThoughSomethingIsUnread) {
   ConnectionOptions options;
   options.deliver_before_close = false;
@@ -279,11 +279,11 @@ TEST_F(ConnectionTest, DestroyedWithWorkScheduledItLeavesNothingBehind) {
 }
 
 TEST_F(ConnectionTest, WhatCannotBeWaitedForIsClosed) {
-  // The kernel watches no regular file: as if it had no memory for one more socket.
+  // The kernel cannot watch a regular file, which has the same effect as a lack of memory.
   UniqueFd file(memfd_create("", MFD_CLOEXEC));
   Connection connection(loop_, std::move(file), &recorder_, {});
   connection.Start();
-  EXPECT_FALSE(recorder_.closed.has_value()) << "told from within the call";
+  EXPECT_FALSE(recorder_.closed.has_value()) << "OnClosed() was called within the call";
   RunUntil([&] { return recorder_.closed.has_value(); });
   EXPECT_EQ(recorder_.closed, CloseReason::kSystemError);
   EXPECT_TRUE(connection.closed());

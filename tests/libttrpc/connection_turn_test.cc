@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose messages a wake-up hands out: connections of one group together get no more than one, by
-// number, by bytes and by time. And groups that are held, which receive nothing.
+// The turns that groups of connections take in a wake-up: one group delivers no more than one
+// connection may, by number, bytes and time. Also groups that are held and receive nothing.
 #include <event2/event.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -74,7 +74,7 @@ TEST_F(ConnectionTurnTest, ManyConnectionsOfAGroupHaveTheTurnOfOne) {
   std::vector<Member> flood = JoinFlood(16);
   const Member caller = Join(kCaller);
   for (const Member& member : flood) Send(member, 100);
-  Send(caller, 1);  // the last to be ready
+  Send(caller, 1);  // ready last
   size_t before = 1600;
   caller.recorder->on_message = [&] { before = Heard(flood); };
   RunUntil([&] { return caller.recorder->messages.size() == 1; });
@@ -89,11 +89,11 @@ TEST_F(ConnectionTurnTest, AWakeUpHandsOutNoMoreThanATurn) {
     WakeUp();
     next = Heard(flood);
     ASSERT_LE(next, heard + kTurn);
-    ASSERT_GT(next, heard) << "nobody's turn";
+    ASSERT_GT(next, heard) << "no connection had a turn";
   }
 }
 
-// Turns cost batches: who has been alone for long does without.
+// Turns make batches smaller, so a group that has been alone for long takes none.
 TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
   std::vector<Member> flood = JoinFlood(16);
   Connection& answering = *flood[0].connection;
@@ -108,7 +108,7 @@ TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
   for (const Member& member : flood) Send(member, 50);
   WakeUp();
   EXPECT_EQ(Heard(flood), 2000U + 16 * 50);
-  // Until another one comes.
+  // Another group ends that.
   const Member caller = Join(kCaller);
   Send(caller, 1);
   WakeUp();
@@ -118,14 +118,14 @@ TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
   EXPECT_LE(Heard(flood), 2000U + 16 * 50 + kTurn);
 }
 
-// The first always has more, and is always ready first.
+// The first connection always has more to deliver and is always ready first.
 TEST_F(ConnectionTurnTest, WithinAGroupTheyGoInTurn) {
   const Member first = Join(kFlooder);
   const Member second = Join(kFlooder);
   first.recorder->on_message = [&] { Send(first, 1); };
   Send(first, 200);
   Send(second, 200);
-  // They take turns of 64, so that 200 are heard with the eighth.
+  // Each turn delivers 64 messages, so the 200 messages are delivered after the eighth wake-up.
   for (int i = 0; i < 8; ++i) WakeUp();
   EXPECT_EQ(second.recorder->messages.size(), 200U);
   first.recorder->on_message = nullptr;
@@ -150,7 +150,7 @@ TEST_F(ConnectionTurnTest, WhoClosesOrPausesWhileItWaitsHoldsUpNobody) {
   EXPECT_EQ(members[0].recorder->messages.size(), 100U);
 }
 
-// The other side of one that waits goes: it is heard to its end, and then told so.
+// The other side of a waiting connection closes. Its messages are delivered, then the end.
 TEST_F(ConnectionTurnTest, WhoWaitsHearsTheEnd) {
   std::vector<Member> members = JoinFlood(4);
   for (const Member& member : members) Send(member, 100);
@@ -170,7 +170,7 @@ TEST_F(ConnectionTurnTest, ATurnEndsByBytes) {
   std::vector<Member> flood = JoinFlood(40);
   const Member caller = Join(kCaller);
   for (const Member& member : flood) Send(member, 5, kSize);
-  Send(caller, 1);  // the last to be ready
+  Send(caller, 1);  // ready last
   size_t before = 200;
   caller.recorder->on_message = [&] { before = Heard(flood); };
   RunUntil([&] { return caller.recorder->messages.size() == 1; });
@@ -179,7 +179,7 @@ TEST_F(ConnectionTurnTest, ATurnEndsByBytes) {
   RunUntil([&] { return Heard(flood) == 200; });
 }
 
-// Nothing of it is whole, and nothing is handed out: it takes time all the same.
+// Incomplete messages deliver nothing, but reading them takes time too.
 TEST_F(ConnectionTurnTest, PartsOfMessagesTakeTheirTurnToo) {
   std::vector<Member> flood = JoinFlood(100);
   const Member caller = Join(kCaller);
@@ -210,10 +210,10 @@ TEST_F(ConnectionTurnTest, ATurnEndsByTime) {
   size_t before = 1600;
   caller.recorder->on_message = [&] { before = Heard(flood); };
   RunUntil([&] { return caller.recorder->messages.size() == 1; });
-  EXPECT_EQ(before, 8U) << "as soon as it looks at the clock";
+  EXPECT_EQ(before, 8U) << "ends at the first check of the clock";
 }
 
-// One that costs more than a turn does not keep the others of its group from theirs.
+// A connection that exceeds its turn does not take the turns of the others in its group.
 TEST_F(ConnectionTurnTest, WhatTakesLongerThanATurnIsHandedOutOneByOne) {
   const Member slow = Join(kFlooder);
   const Member quick = Join(kFlooder);
@@ -228,7 +228,8 @@ TEST_F(ConnectionTurnTest, WhatTakesLongerThanATurnIsHandedOutOneByOne) {
   });
 }
 
-// Timers, signals and newcomers wait for the wake-up's end, if no other group does.
+// Timers, signals and new connections wait for the end of the wake-up even if there is no other
+// group.
 TEST_F(ConnectionTurnTest, AloneAGroupStopsAfterTenMilliseconds) {
   std::vector<Member> flood = JoinFlood(16);
   flood[0].recorder->on_message = [&] {
@@ -268,7 +269,7 @@ TEST_F(ConnectionTurnTest, WhatIsHeldReceivesNothing) {
   EXPECT_FALSE(held[0].connection->reading_paused());
 }
 
-// What was received before it was held is handed out: its memory is free then.
+// Messages that were received before the hold are delivered, which frees their memory.
 TEST_F(ConnectionTurnTest, WhatIsHeldHandsOutWhatItHas) {
   const Member member = Join(kFlooder);
   const Member caller = Join(kCaller);
@@ -298,7 +299,7 @@ TEST_F(ConnectionTurnTest, WhoIsHeldMayPauseCloseAndGo) {
   held[1].connection->ResumeReading();
   RunUntil([&] { return Heard(held) == 2; });
   held.clear();
-  loop_.HoldGroup(kFlooder);  // nobody is in it
+  loop_.HoldGroup(kFlooder);  // the group has no connection
   loop_.ReleaseGroup(kFlooder);
 }
 

@@ -23,8 +23,8 @@
 
 namespace {
 
-// Few machines have vsock of their own. While a test says so, a vsock socket is one of TCP to this
-// port of ours, which connects in the same two steps: EINPROGRESS, then SO_ERROR.
+// Few machines have vsock. While this is set, a vsock socket is a TCP socket to this local port,
+// which connects in the same two steps: EINPROGRESS, then SO_ERROR.
 std::optional<in_port_t> fake_vsock;
 
 }  // namespace
@@ -53,7 +53,7 @@ class ConnectorTest : public ::testing::Test {
  protected:
   ConnectorTest()
       : connector_(loop_.io(), [this](Connector::Outcome outcome) {
-          EXPECT_FALSE(outcome_.has_value()) << "told twice";
+          EXPECT_FALSE(outcome_.has_value()) << "`done` was called twice";
           outcome_ = std::move(outcome);
         }) {}
 
@@ -63,13 +63,13 @@ class ConnectorTest : public ::testing::Test {
     ASSERT_EQ(::bind(listening_.get(), where.get(), where.length), 0);
     ASSERT_EQ(::listen(listening_.get(), backlog), 0);
   }
-  // Blocking, the server's side of a connection that waits to be accepted.
+  // Accepts the waiting connection. The returned socket is blocking.
   UniqueFd Accept() { return UniqueFd(::accept(listening_.get(), nullptr, nullptr)); }
 
   Address Unix() const { return *Address::Parse("unix://" + (folder_ / "s")); }
   Address Hybrid() const { return *Address::Parse("hvsock://" + (folder_ / "s") + ":1024"); }
 
-  // Whether it is over already.
+  // Returns true if the outcome is already known.
   bool Start(const Address& address, ConnectorOptions options = {}) {
     outcome_ = connector_.Start(address, std::move(options));
     return outcome_.has_value();
@@ -83,7 +83,7 @@ class ConnectorTest : public ::testing::Test {
     if (!outcome_) return "nothing";
     return *outcome_ ? "connected" : outcome_->error().ToString();
   }
-  // What the server reads until `size` bytes are there, or the end.
+  // Reads from the server's side until `size` bytes or the end.
   static std::string Read(const UniqueFd& from, size_t size) {
     std::string bytes(size, '\0');
     const ssize_t n = ::recv(from.get(), bytes.data(), size, MSG_WAITALL);
@@ -94,7 +94,7 @@ class ConnectorTest : public ::testing::Test {
     ASSERT_EQ(::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
-  // Starts, and reads what is asked of the hybrid socket.
+  // Starts an attempt and reads the request for the port.
   UniqueFd StartHybrid(ConnectorOptions options = {}) {
     Listen();
     EXPECT_FALSE(Start(Hybrid(), std::move(options)));
@@ -143,14 +143,14 @@ TEST_F(ConnectorTest, WhoeverFailsTheCheckGetsNoByte) {
                       }}));
     EXPECT_GE(asked, 0);
     EXPECT_EQ(Told(), refusal.ToString());
-    EXPECT_EQ(Read(Accept(), 1), "") << "its end, without a byte";
+    EXPECT_EQ(Read(Accept(), 1), "") << "closed without a byte";
   }
 }
 
 TEST_F(ConnectorTest, FullAcceptQueueIsWaitedFor) {
   Listen(0);
   ASSERT_TRUE(Start(Unix()));
-  // A queue of none holds one.
+  // A queue of length 0 holds one connection.
   const auto first = std::move(outcome_);
   ASSERT_FALSE(Start(Unix()));
   RunReady();
@@ -164,7 +164,7 @@ TEST_F(ConnectorTest, FullAcceptQueueIsWaitedForUntilTheTimeout) {
   ASSERT_TRUE(Start(Unix()));
   const auto first = std::move(outcome_);
   ASSERT_FALSE(Start(Unix(), {.timeout = milliseconds(5)}));
-  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: it does not accept connections");
+  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: timed out waiting to be accepted");
 }
 
 TEST_F(ConnectorTest, HybridSocketIsHandedOutAfterItsAnswer) {
@@ -178,7 +178,7 @@ TEST_F(ConnectorTest, HybridSocketIsHandedOutAfterItsAnswer) {
   EXPECT_EQ(Wait(), "connected");
 }
 
-// It is the port's first message.
+// These bytes are the port's first message.
 TEST_F(ConnectorTest, WhatFollowsTheAnswerOfAHybridSocketIsStillThere) {
   const UniqueFd server = StartHybrid();
   Write(server, "OK 7\nOK 8\nand more");
@@ -192,7 +192,7 @@ TEST_F(ConnectorTest, HybridSocketThatRefuses) {
     UniqueFd server = StartHybrid();
     if (within) Write(server, "OK 7");
     server.reset();
-    EXPECT_EQ(Wait(), "UNAVAILABLE: it refuses the port");
+    EXPECT_EQ(Wait(), "UNAVAILABLE: the port was refused");
     ASSERT_EQ(::unlink((folder_ / "s").c_str()), 0);
   }
 }
@@ -208,7 +208,7 @@ TEST_F(ConnectorTest, HybridSocketThatAnswersSomethingElse) {
   for (const std::string_view answer : {"ERR\n", "OK 11111111111111111111111111111111111111"}) {
     const UniqueFd server = StartHybrid();
     Write(server, answer);
-    EXPECT_EQ(Wait(), "UNKNOWN: it does not answer with OK");
+    EXPECT_EQ(Wait(), "UNKNOWN: the answer is not OK");
     ASSERT_EQ(::unlink((folder_ / "s").c_str()), 0);
   }
 }
@@ -216,8 +216,8 @@ TEST_F(ConnectorTest, HybridSocketThatAnswersSomethingElse) {
 TEST_F(ConnectorTest, HybridSocketThatIsSilentIsWaitedForUntilTheTimeout) {
   const UniqueFd server = StartHybrid({.timeout = milliseconds(5)});
   Write(server, "OK");
-  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: it does not answer");
-  EXPECT_EQ(Read(server, 1), "") << "it is closed";
+  EXPECT_EQ(Wait(), "DEADLINE_EXCEEDED: timed out waiting for an answer");
+  EXPECT_EQ(Read(server, 1), "") << "the socket is closed";
 }
 
 TEST_F(ConnectorTest, StoppedItTellsNothing) {
@@ -266,7 +266,7 @@ class FakeVsockTest : public ConnectorTest {
 TEST_F(FakeVsockTest, ConnectsInTwoStepsAndIsNotChecked) {
   ASSERT_EQ(::listen(tcp_.get(), 10), 0);
   ASSERT_FALSE(Start(Vsock(), {.check = [](int) {
-                       ADD_FAILURE() << "there is nobody to ask about";
+                       ADD_FAILURE() << "vsock peers have no credentials";
                        return Status();
                      }}));
   ASSERT_EQ(Wait(), "connected");
@@ -280,8 +280,7 @@ TEST_F(FakeVsockTest, PortThatIsRefused) {
   EXPECT_EQ(Wait(), "UNAVAILABLE: Connection refused");
 }
 
-// With the kernel's own vsock, whatever this machine has of it. Nobody listens at that port: not at
-// that of this machine, and there may not even be one.
+// The test uses the kernel's own vsock as far as this machine has it. Nobody listens on that port.
 TEST_F(ConnectorTest, VsockNeverWaitsInTheKernel) {
   const Address address = *Address::Parse("vsock:1:4294967294");
   const bool at_once = Start(address, {.timeout = milliseconds(50)});
@@ -291,7 +290,7 @@ TEST_F(ConnectorTest, VsockNeverWaitsInTheKernel) {
   EXPECT_NE(told, "nothing");
 }
 
-// Only where the module vsock_loopback is.
+// This test needs the module vsock_loopback.
 TEST_F(ConnectorTest, VsockLoopbackWhereThereIsOne) {
   const UniqueFd listener(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_vm where = {};

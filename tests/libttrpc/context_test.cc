@@ -18,7 +18,7 @@ TEST(ContextTest, CancelKeepsTheFirstReason) {
   Context context;
   EXPECT_FALSE(context.cancelled());
   EXPECT_EQ(context.status(), Status());
-  context.Cancel(Status());  // no reason at all
+  context.Cancel(Status());  // an OK status is not a reason
   EXPECT_FALSE(context.cancelled());
   context.Cancel();
   context.Cancel({StatusCode::kDeadlineExceeded, "too late"});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls that are dropped at every point where they can wait: nothing leaks, nothing that is gone is
-// used (AddressSanitizer tells), and the connection serves the next call.
+// Calls that are dropped at every point where they can wait. Nothing leaks, nothing is used after
+// it is destroyed (AddressSanitizer checks that), and the connection still serves the next call.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -31,7 +31,7 @@ Task<Status> Hang(void*, Context& context, std::string_view, ReplySink&) {
   co_return context.status();
 }
 
-// Neither reads nor writes.
+// Neither reads nor writes its stream.
 Task<Status> Silent(void*, Context& context, RawStream&, ReplySink&) {
   co_await context.Cancelled();
   co_return context.status();
@@ -55,7 +55,7 @@ class DroppedCallsTest : public testing::Test {
     client_ = Client::Over(loop_.io(), UniqueFd(fds[1]), std::move(options));
   }
 
-  // The connection still does its work.
+  // Checks that the connection still serves calls.
   void Works() {
     Context context;
     const auto reply = loop_.Run(client_->Call(kEcho, context, "works"));
@@ -63,14 +63,14 @@ class DroppedCallsTest : public testing::Test {
     EXPECT_EQ(*reply, "works");
   }
 
-  // Runs a coroutine until it waits, lets the loop turn, and drops it there.
+  // Runs a coroutine until it waits, turns the loop, and drops the coroutine.
   template <typename T>
   void Drop(Task<T> task) {
     TaskGroup group;
     group.Spawn(Ignore(std::move(task)));
-    ASSERT_FALSE(group.empty()) << "it did not wait";
+    ASSERT_FALSE(group.empty()) << "the task did not wait";
     Works();
-    ASSERT_FALSE(group.empty()) << "it does not wait any more";
+    ASSERT_FALSE(group.empty()) << "the task no longer waits";
     group.Clear();
     Works();
   }
@@ -92,7 +92,7 @@ TEST_F(DroppedCallsTest, AUnaryCall) {
   context_.set_timeout(std::chrono::hours(1));
   Drop(client_->Call(kHang, context_, ""));
   {
-    // Never awaited.
+    // This task is never awaited.
     const auto call = client_->Call(kHang, context_, "");
     Works();
   }
@@ -114,7 +114,7 @@ TEST_F(DroppedCallsTest, AStreamInReceiveSendAndFinish) {
   Connect();
   auto stream = client_->OpenStream(kSilent, context_, std::nullopt);
   Drop(stream->Receive());
-  // More than the sockets and the queue hold: nobody takes it.
+  // The messages exceed the capacity of the sockets and the queue.
   const auto send_much = [](RawClientStream* to) -> Task<Status> {
     for (;;) {
       if (Status sent = co_await to->Send(std::string(1 << 20, 'x')); !sent.ok()) co_return sent;
@@ -142,7 +142,7 @@ TEST_F(DroppedCallsTest, AFinishThatWaits) {
   Works();
 }
 
-// What the service's side of a relay receives from: never anything.
+// A stream for the service's side of a relay that never receives anything.
 class NeverStream final : public RawStream {
  public:
   explicit NeverStream(Context& context) : context_(context) {}
@@ -168,7 +168,7 @@ TEST_F(DroppedCallsTest, ARelay) {
 }
 
 TEST_F(DroppedCallsTest, AClientThatShakesHandsOrDials) {
-  // Never done, until it is destroyed.
+  // A handshake that ends only when it is destroyed.
   class Slow final : public Handshaker {
    public:
     explicit Slow(Context& context) : context_(context) {}
@@ -194,7 +194,7 @@ TEST_F(DroppedCallsTest, AClientThatShakesHandsOrDials) {
   EXPECT_EQ(loop_.Run(std::move(call)).error(),
             Status(StatusCode::kCancelled, "ttrpc: client destroyed"));
 
-  // A listener whose queue is full keeps a dial waiting.
+  // A dial waits while the listener's queue is full.
   const ::test::TempFolder folder;
   const auto address = *Address::Parse("unix://" + (folder / "s"));
   const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -19,7 +19,7 @@
 namespace ttrpc {
 namespace {
 
-// Ends with SIGALRM a program that is expected to end at once in another way.
+// SIGALRM ends a test that hangs although it should end at once.
 constexpr unsigned kHangs = 60;
 
 std::unique_ptr<Timer> Soon(EventLoop& loop, std::function<void()> callback) {
@@ -28,7 +28,7 @@ std::unique_ptr<Timer> Soon(EventLoop& loop, std::function<void()> callback) {
   return timer;
 }
 
-// Goes on in a later turn of the loop.
+// Resumes in a later turn of the loop.
 Task<void> TakeATurn(EventLoop* loop) {
   Sleep turn(loop->io(), std::chrono::nanoseconds(0));
   co_await turn;
@@ -41,7 +41,7 @@ Task<void> TakeTurns(EventLoop* loop, int count, int* taken) {
   }
 }
 
-// Neither copied nor made without a value.
+// Can neither be copied nor default-constructed.
 class Parcel {
  public:
   explicit Parcel(int number) : number_(std::make_unique<int>(number)) {}
@@ -80,7 +80,7 @@ Task<void> DoNothing() { co_return; }
 TEST(EventLoopTest, RunReturnsThoughATaskWithoutValueDidNotWait) {
   EventLoop loop;
   loop.Run(DoNothing());
-  // One that ended before the loop began does not end the next one's.
+  // A task that ended before the loop started must not end the loop of the next task.
   int taken = 0;
   loop.Run(TakeTurns(&loop, 1, &taken));
   EXPECT_EQ(taken, 1);
@@ -115,7 +115,7 @@ TEST(EventLoopTest, ACallbackStopsRunForever) {
   EventLoop loop;
   int calls = 0;
   std::unique_ptr<Timer> timer;
-  // The first turns do not end it.
+  // The first turns do not end the loop.
   timer = Soon(loop, [&] {
     if (++calls == 5) return loop.Stop();
     timer->Start(std::chrono::nanoseconds(0));
@@ -188,7 +188,7 @@ TEST(EventLoopTest, StopLeavesTimeToTheCallbacksThatAreDue) {
     ++calls;
     loop.Stop();
   };
-  // Both are due when it begins.
+  // Both timers are due when the loop begins.
   const auto one = Soon(loop, call);
   const auto other = Soon(loop, call);
   loop.RunForever();
@@ -221,7 +221,7 @@ TEST(EventLoopDeathTest, RunFromWithinACallbackOfTheLoopEndsTheProgram) {
 TEST(EventLoopDeathTest, NoRoomForALoopEndsTheProgram) {
   EXPECT_EXIT(
       {
-        // libevent does without what these name, and is left with nothing to wait with.
+        // libevent disables the methods that these variables name, so that none is left.
         for (const char* name : {"EVENT_NOEPOLL", "EVENT_NOPOLL", "EVENT_NOSELECT"}) {
           ::setenv(name, "1", 1);
         }

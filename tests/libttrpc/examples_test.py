@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the examples as their users do: examples_test.py CHAT GREETER_CLIENT GREETER_SERVER ROOT_SERVER
+"""Runs the examples as their users do.
 
-As root, since one of them refuses everybody else. Prints what differs, and exits 1.
+examples_test.py CHAT GREETER_CLIENT GREETER_SERVER ROOT_SERVER. Needs root, because one of the
+examples refuses other users. Prints the first difference and exits with 1.
 """
 import contextlib
 import os
@@ -26,7 +27,7 @@ def serving(program, address):
 
 
 def run(*command, uid=0):
-    """Exit status, standard output, standard error."""
+    """Returns the exit status, standard output and standard error."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
                           user=uid, group=uid, extra_groups=[])
     return done.returncode, done.stdout, done.stderr
@@ -51,9 +52,9 @@ with tempfile.TemporaryDirectory() as folder:
     with serving(ROOT_SERVER, address) as server:
         expect("root", run(CLIENT, address, "root"), (0, "Hello, root, uid 0 gid 0!\n", ""))
         expect("not root", run(CLIENT, address, "me", uid=NOBODY), (1, "", "UNAVAILABLE: ttrpc: closed\n"))
-        expect("what the server says", server.stderr.readline(),
-               f"refused: PERMISSION_DENIED: uid {NOBODY} gid {NOBODY} is at the other end, "
+        expect("the server's message", server.stderr.readline(),
+               f"refused: PERMISSION_DENIED: the peer is uid {NOBODY} gid {NOBODY}; "
                "expected uid 0 gid 0\n")
 
     expect("chat", run(CHAT), (0, "count: 3\ncount: 2\ncount: 1\nagain: one\nagain: two\n"
-                                  "heard: 2 lines, 6 bytes\nOK\n", ""))
+                                  "received: 2 lines, 6 bytes\nOK\n", ""))

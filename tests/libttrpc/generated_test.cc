@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Generated code over socketpairs, on one loop: an implementation of Greeter, called through
-// GreeterClient; and through a second server, with which the GreeterClient of the first one is
-// registered as what it is, a Greeter.
+// Generated code over socketpairs on one loop: an implementation of Greeter that is called through
+// GreeterClient, and the same through a second server, with which the first GreeterClient is
+// registered as a Greeter.
 #include <event2/event.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ class Implementation final : public Greeter {
     co_return reply;
   }
 
-  // A negative count: as many, and then an error.
+  // A negative count sends that many items, then fails.
   Task<Status> List(Context&, const ListRequest& request, SendStream<Item>& replies) override {
     const int count = request.count();
     for (int i = 0; i < std::abs(count); ++i) {
@@ -76,7 +76,7 @@ class Implementation final : public Greeter {
     co_return total;
   }
 
-  // Ends early when told to.
+  // Ends early on request.
   Task<Status> Chat(Context&, ReceiveStream<Note>& requests, SendStream<Note>& replies) override {
     while (auto note = co_await requests.Receive()) {
       if (note->text() == "bye") co_return Status();
@@ -109,13 +109,13 @@ Task<Result<Total>> SumOf(GreeterClient& greeter, Context& context, std::vector<
   for (const int value : values) {
     Number number;
     number.set_value(value);
-    // That the call has ended already is told by Finish().
+    // Finish() reports that the call has already ended.
     if (const Status sent = co_await call.Send(number); !sent.ok()) break;
   }
   co_return co_await call.Finish();
 }
 
-// true: what is called is a GreeterClient that is registered with a server of its own.
+// True makes the calls reach a GreeterClient that is registered with a second server.
 class GeneratedTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
@@ -126,7 +126,7 @@ class GeneratedTest : public testing::TestWithParam<bool> {
     near_ = std::make_unique<Hop>(loop_, far_->greeter);
   }
 
-  // A server, and a client of it.
+  // A server and a client of it.
   struct Hop {
     Hop(EventLoop& loop, Greeter& service) : server(loop.io()), greeter(Connect(loop, service)) {}
 
@@ -216,7 +216,7 @@ TEST_P(GeneratedTest, ClientStreamIsEndedEarlyByTheServer) {
   EXPECT_TRUE(SayHello("you"));
 }
 
-// One after another: each answer is there before the next is said.
+// Sends the texts one after another, each after the reply to the one before.
 Task<std::vector<std::string>> ChatOf(GreeterClient& greeter, Context& context,
                                       std::vector<std::string> texts) {
   auto call = greeter.Chat(context);
@@ -258,7 +258,7 @@ TEST_P(GeneratedTest, TheHandlerIsToldThatTheCallerIsGone) {
   ASSERT_TRUE(loop_.Run(call.Receive()));
   near_->client->Close();
   if (far_) {
-    // The relay, too, is gone only with its connection: a client that gives up a call says nothing.
+    // The relay ends only with its connection, because a client that abandons a call sends nothing.
     near_.reset();
     far_->client->Close();
   }
@@ -281,8 +281,9 @@ TEST_P(GeneratedTest, AServerThatIsGoneFailsCallsOfAllKinds) {
 TEST_P(GeneratedTest, ASecondRegistrationIsRefused) {
   Server server(loop_.io());
   EXPECT_EQ(test::greeter::RegisterGreeter(server, implementation_), Status());
-  EXPECT_EQ(test::greeter::RegisterGreeter(server, implementation_),
-            Status(StatusCode::kAlreadyExists, "service test.greeter.Greeter is registered"));
+  EXPECT_EQ(
+      test::greeter::RegisterGreeter(server, implementation_),
+      Status(StatusCode::kAlreadyExists, "service test.greeter.Greeter is already registered"));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using test::RunAs;
 using test::SocketpairAs;
 using test::User;
 
-// Runs it to its end; none of ours waits for anything.
+// Runs a handshake to its end. The library's own handshakers never wait.
 Task<void> Store(Task<Result<Handshaken>> task, std::optional<Result<Handshaken>>* result) {
   result->emplace(co_await std::move(task));
 }
@@ -44,7 +44,7 @@ Status Handshake(Handshaker& handshaker, UniqueFd socket, const User& user) {
   return {};
 }
 
-// What `handshaker` says of a peer that is `user`.
+// Returns the decision of `handshaker` about a peer that is `user`.
 Status Handshake(Handshaker& handshaker, const User& user) {
   const auto sockets = SocketpairAs(user);
   return Handshake(handshaker, UniqueFd(::dup(sockets[0].get())), user);
@@ -55,7 +55,7 @@ TEST(HandshakerTest, RequireUidGidWantsBoth) {
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1234, .gid = 2345, .groups = {}}), Status());
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1234, .gid = 1, .groups = {2345}}),
             Status(StatusCode::kPermissionDenied,
-                   "uid 1234 gid 1 is at the other end, expected uid 1234 gid 2345"));
+                   "the peer is uid 1234 gid 1; expected uid 1234 gid 2345"));
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 2345, .groups = {}}).code(),
             StatusCode::kPermissionDenied);
   EXPECT_EQ(Handshake(*handshaker, {.uid = 0, .gid = 0, .groups = {}}).code(),
@@ -125,10 +125,10 @@ TEST(HandshakerTest, RequireGroupTakesEffectiveAndSupplementaryGroups) {
   EXPECT_EQ(Handshake(*handshaker, {.uid = 1, .gid = 1, .groups = {76, 77}}), Status());
   EXPECT_EQ(Handshake(*handshaker, {.uid = 77, .gid = 1, .groups = {78}}),
             Status(StatusCode::kPermissionDenied,
-                   "uid 77 gid 1 is at the other end, expected a member of gid 77"));
+                   "the peer is uid 77 gid 1; expected a member of gid 77"));
 }
 
-// Hands the socket on, with a session that says when it goes.
+// Passes the socket on, with a session that records its destruction.
 class Noting final : public Handshaker {
  public:
   Noting(std::string name, std::vector<std::string>* log) : name_(std::move(name)), log_(log) {}

@@ -11,7 +11,7 @@ namespace {
 
 using State = HybridVsockAnswer::State;
 
-// Fed in pieces of this size.
+// Feeds the answer in pieces of this size.
 State StateAfter(std::string_view bytes, size_t piece, size_t* taken) {
   HybridVsockAnswer answer;
   *taken = 0;
@@ -44,7 +44,7 @@ TEST(HybridVsockAnswerTest, CutItIsNoAnswerYet) {
 TEST(HybridVsockAnswerTest, AnythingElseIsWrongAtItsFirstByte) {
   struct Case {
     std::string_view bytes;
-    size_t wrong;  // how many bytes it takes to see it
+    size_t wrong;  // how many bytes are needed to detect it
   };
   for (const auto& [bytes, wrong] :
        {Case{"ERROR\n", 1}, Case{"\n", 1}, Case{"ok 1\n", 1}, Case{"OL 1\n", 2}, Case{"O\n", 2},

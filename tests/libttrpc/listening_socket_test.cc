@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Real sockets in a folder of the test's own. What sets owners needs root, and says so.
+// Real sockets in a temporary directory. Tests that set owners need root and say so.
 #include "ttrpc/listening_socket.h"
 
 #include <fcntl.h>
@@ -42,15 +42,15 @@ UniqueFd NewSocket(int type = SOCK_STREAM) {
   return UniqueFd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// 0, or the errno of connect(2).
+// Returns 0 or the errno of connect(2).
 int Connect(const UniqueFd& socket, const Address& address) {
   const SocketAddress raw = address.ToSocketAddress();
   const int result = ::connect(socket.get(), raw.get(), raw.length);
   return result == 0 ? 0 : errno;
 }
 
-// A socket of somebody else's, which has no lock. Not listening, it is as stale as one whose
-// process has died.
+// A socket of another program, which has no lock file. Since it does not listen, it is as stale as
+// the socket of a process that has ended.
 UniqueFd BindForeign(const std::string& path, int type = SOCK_STREAM) {
   UniqueFd socket = NewSocket(type);
   const SocketAddress raw = AddressOf("unix://" + path).ToSocketAddress();
@@ -93,13 +93,13 @@ TEST_F(ListeningSocketTest, AcceptsConnectionsUntilItEnds) {
   const UniqueFd accepted(::accept4(socket->fd(), nullptr, nullptr, SOCK_CLOEXEC));
   EXPECT_TRUE(accepted);
   EXPECT_EQ(::accept4(socket->fd(), nullptr, nullptr, SOCK_CLOEXEC), -1);
-  EXPECT_EQ(errno, EAGAIN);  // non-blocking
+  EXPECT_EQ(errno, EAGAIN);  // the socket is non-blocking
   EXPECT_TRUE(::fcntl(socket->fd(), F_GETFD) & FD_CLOEXEC);
   socket.reset();
   EXPECT_THAT(folder_.List(), IsEmpty());
 }
 
-// A gate: the kernel says nothing of who connects from a virtual machine.
+// A gate: the kernel does not identify peers that connect from a virtual machine.
 TEST_F(ListeningSocketTest, OnlyUnixSocketsListen) {
   for (const std::string& text : {std::string("vsock:1:1024"), "hvsock://" + path_ + ":1024"}) {
     const auto socket = ListeningSocket::Create(ListeningSocketOptions(AddressOf(text)));
@@ -162,11 +162,12 @@ TEST_F(ListeningSocketTest, AccessMayBeSetAnew) {
   EXPECT_THAT(folder_.List(), IsEmpty());
 }
 
-// Whoever may write to the folder could put a link to a file of root's there.
+// Anyone who may write to the directory could put a link to a file of root there.
 TEST_F(ListeningSocketTest, AccessToWhatIsNotOursIsNotSet) {
   ListeningSocket socket = Create();
   ASSERT_EQ(::unlink(path_.c_str()), 0);
-  const Status gone{StatusCode::kFailedPrecondition, "unix://" + path_ + " is not ours any more"};
+  const Status gone{StatusCode::kFailedPrecondition,
+                    "unix://" + path_ + " was removed or replaced by another process"};
   EXPECT_EQ(socket.SetAccess(At(path_)), gone);
   const std::string precious = folder_ / "precious";
   std::ofstream(precious) << "text";
@@ -181,7 +182,7 @@ TEST_F(ListeningSocketTest, AccessToWhatIsNotOursIsNotSet) {
 TEST_F(ListeningSocketTest, StaleSocketIsReplaced) {
   { const UniqueFd stale = BindForeign(path_); }
   const ino_t before = StatOf(path_).st_ino;
-  // A lock file that nobody holds, as a process leaves it that was killed.
+  // A process that was killed leaves its lock file without a lock.
   { const std::ofstream lock(folder_ / ".sock.lock"); }
   const ListeningSocket socket = Create();
   EXPECT_NE(StatOf(path_).st_ino, before);
@@ -238,7 +239,8 @@ TEST_F(ListeningSocketTest, LockFileThatIsALinkIsNotFollowed) {
 }
 
 TEST_F(ListeningSocketTest, WhatIsNoSocketStays) {
-  const std::string message = "unix://" + path_ + " is not a socket, and is left alone";
+  const std::string message =
+      "unix://" + path_ + " is not a socket; remove the file or use another path";
   { std::ofstream(path_) << "precious"; }
   ExpectError(StatusCode::kFailedPrecondition, message);
   EXPECT_EQ(test::ReadFile(path_), "precious");
@@ -248,7 +250,7 @@ TEST_F(ListeningSocketTest, WhatIsNoSocketStays) {
   ExpectError(StatusCode::kFailedPrecondition, message);
   ASSERT_EQ(::rmdir(path_.c_str()), 0);
 
-  // A link is not looked through, neither to a file nor to a stale socket.
+  // Links are not followed, neither to a file nor to a stale socket.
   for (const char* target : {"file", "stale", "nothing"}) {
     const UniqueFd stale = BindForeign(folder_ / "stale");
     ASSERT_EQ(::symlink((folder_ / target).c_str(), path_.c_str()), 0);
@@ -267,13 +269,13 @@ TEST_F(ListeningSocketTest, ForeignSocketAtTheEndStays) {
   const ino_t inode = StatOf(path_).st_ino;
   socket.CloseAndUnlink();
   EXPECT_EQ(StatOf(path_).st_ino, inode);
-  EXPECT_THAT(folder_.List(), ElementsAre("sock"));  // the lock file was ours
+  EXPECT_THAT(folder_.List(), ElementsAre("sock"));  // the lock file belonged to the socket
 }
 
 TEST_F(ListeningSocketTest, ForeignLockFileAtTheEndStays) {
   ListeningSocket socket = Create();
   const std::string lock = folder_ / ".sock.lock";
-  // The name goes to another file before the first is gone: the number cannot be the same.
+  // The new file is made before the old one is gone, so the inode numbers must differ.
   ASSERT_EQ(::rename(lock.c_str(), (folder_ / "moved").c_str()), 0);
   { const std::ofstream foreign(lock); }
   socket.CloseAndUnlink();
@@ -289,7 +291,7 @@ TEST_F(ListeningSocketTest, ClosingTwiceTakesNothingFromTheNext) {
   EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock"));
 }
 
-// The one that lost its path goes on meanwhile, and its end takes nothing from the new one.
+// The socket that lost its path stays in use, and removes nothing of the new one when it ends.
 TEST_F(ListeningSocketTest, OneThatLostItsPathIsMadeAgain) {
   ListeningSocket first = Create();
   const ListeningSocket::Files files = first.files().value();
@@ -317,7 +319,8 @@ TEST_F(ListeningSocketTest, WhatHasThePathOfOneThatLostItStays) {
   { std::ofstream(path_) << "precious"; }
   const auto file = ListeningSocket::Recreate(At(path_), files);
   ASSERT_FALSE(file);
-  EXPECT_EQ(file.error().message(), "unix://" + path_ + " is not a socket, and is left alone");
+  EXPECT_EQ(file.error().message(),
+            "unix://" + path_ + " is not a socket; remove the file or use another path");
   EXPECT_EQ(test::ReadFile(path_), "precious");
   ASSERT_EQ(::unlink(path_.c_str()), 0);
   const UniqueFd live = BindForeign(path_);
@@ -328,7 +331,7 @@ TEST_F(ListeningSocketTest, WhatHasThePathOfOneThatLostItStays) {
   EXPECT_THAT(folder_.List(), ElementsAre(".sock.lock", "sock")) << "the lock is still held";
 }
 
-// All that stood in the folder is gone, or the folder is another one.
+// The contents of the directory are gone, or the directory was replaced.
 TEST_F(ListeningSocketTest, OneThatLostItsFolderIsMadeAgain) {
   const std::string folder = folder_ / "run";
   ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
@@ -357,7 +360,7 @@ TEST_F(ListeningSocketTest, Moving) {
   EXPECT_THAT(folder_.List(), IsEmpty());
 }
 
-// The longest path of an address: longer behind /proc/self/fd/N/ than sockaddr_un holds.
+// The longest path of an address would exceed sockaddr_un behind /proc/self/fd/N/.
 TEST_F(ListeningSocketTest, PathOf107Bytes) {
   const std::string path = folder_ / std::string(107 - folder_.path().size() - 1, 'n');
   ASSERT_EQ(path.size(), 107U);
@@ -386,9 +389,9 @@ TEST_F(ListeningSocketTest, FolderThatIsAFile) {
   EXPECT_THAT(socket.error().message(), HasSubstr("Not a directory"));
 }
 
-// After bind(2), each step may fail; the descriptors run out at one of them.
+// Each step after bind(2) can fail. Here the descriptors run out at one step after the other.
 TEST_F(ListeningSocketTest, NothingIsLeftBehindWhereverItFails) {
-  // Far from what the test itself has open.
+  // The descriptors start above those that the test itself has open.
   const int lowest = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
   ASSERT_GE(lowest, 0);
   ASSERT_EQ(::close(lowest), 0);
@@ -407,7 +410,7 @@ TEST_F(ListeningSocketTest, NothingIsLeftBehindWhereverItFails) {
     EXPECT_THAT(socket.error().message(), HasSubstr("Too many open files"));
     EXPECT_THAT(folder_.List(), IsEmpty()) << "with descriptors to spare: " << spare;
   }
-  EXPECT_GE(failures, 4);  // folder, lock, socket, the bound file
+  EXPECT_GE(failures, 4);  // directory, lock, socket and the bound file
 }
 
 TEST_F(ListeningSocketTest, NothingIsLeftBehindWhenTheOwnerCannotBeSet) {
@@ -425,7 +428,7 @@ TEST_F(ListeningSocketTest, NothingIsLeftBehindWhenTheOwnerCannotBeSet) {
 }
 
 TEST_F(ListeningSocketTest, Abstract) {
-  // The folder's name is the test's own: so is this.
+  // The directory's name is unique to this test, and so is the abstract name.
   const ListeningSocketOptions options(AddressOf("unix-abstract:" + path_));
   {
     const ListeningSocket socket = Create(options);

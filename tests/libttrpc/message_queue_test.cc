@@ -14,10 +14,10 @@ TEST(MessageQueueTest, GivesWhatWasPutInInOrder) {
   MessageQueue queue;
   EXPECT_TRUE(queue.empty());
   std::deque<std::string> expected;
-  // So that a failure can be repeated.
+  // The seed is fixed, so that a failure can be repeated.
   std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp,cert-msc32-c)
   for (int i = 0; i < 100000; ++i) {
-    // Long phases of growing and of shrinking.
+    // Long phases of growth and of shrinkage alternate.
     const bool grows = (i / 1000) % 2 == 0;
     if (random() % 4 != 0 ? grows : !grows) {
       queue.push_back(std::to_string(i));

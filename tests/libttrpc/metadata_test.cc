@@ -18,7 +18,7 @@ TEST(OwnedMetadataTest, LookUpFoldsWhatIsLookedFor) {
   EXPECT_THAT(metadata.Values("missing"), IsEmpty());
 }
 
-// As Go's MD: what came over the wire is not folded.
+// Like Go's MD, keys from the wire are not folded.
 TEST(OwnedMetadataTest, AKeyThatWasSentInUpperCaseIsThereAndNotFound) {
   Metadata metadata;
   metadata.AppendAsSent("Key", "value");
@@ -32,7 +32,7 @@ TEST(OwnedMetadataTest, SetReplacesAndRemoveRemovesAllOfAKey) {
   Metadata metadata({{"a", "1"}, {"b", "2"}, {"a", "3"}});
   metadata.Set("A", "4");
   EXPECT_THAT(metadata.Values("a"), ElementsAre("4"));
-  // Its own value, which goes.
+  // The argument is a view of the value that is replaced.
   metadata.Set("b", *metadata.Get("b"));
   EXPECT_EQ(metadata.Get("b"), "2");
   metadata.Remove("A");

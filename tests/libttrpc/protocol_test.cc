@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libttrpc/PROTOCOL.md against the library: its constants, and its examples: each is decoded, and
-// played to a server and to a client of ours, byte for byte.
+// Checks libttrpc/PROTOCOL.md against the library: the constants, and the examples, each of which
+// is decoded and exchanged byte for byte with a server and a client of the library.
 #include <event2/event.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ struct Example {
   std::string name;
   std::vector<ExampleMessage> messages;
 
-  // All that one side sends.
+  // Returns all bytes that one side sends.
   std::string Of(bool client) const {
     std::string all;
     for (const ExampleMessage& message : messages)
@@ -95,7 +95,7 @@ std::vector<Example> Examples() {
 Example ExampleOf(const std::string& name) {
   for (Example& example : Examples())
     if (example.name == name) return std::move(example);
-  ADD_FAILURE() << "no example of " << name;
+  ADD_FAILURE() << "no example named " << name;
   return {};
 }
 
@@ -109,7 +109,7 @@ std::string Comment(const MessageHeader& header) {
   return out.str();
 }
 
-// What the comments say of a request, in their order.
+// Returns the comments that describe a request, in their order.
 std::vector<std::string> Comments(const RequestView& request) {
   std::vector<std::string> says = {"service \"" + std::string(request.service) + '"',
                                    "method \"" + std::string(request.method) + '"'};
@@ -128,7 +128,7 @@ void CheckRequest(std::string_view data, const std::vector<std::string>& comment
   ASSERT_TRUE(status.ok()) << status;
   std::string again(EncodedRequestSize(request), '\0');
   EncodeRequest(request, again.data());
-  EXPECT_EQ(again, data) << "not as we would write it";
+  EXPECT_EQ(again, data) << "the library writes it differently";
   const std::vector<std::string> says = Comments(request);
   ASSERT_EQ(comments.size(), says.size() + 1);
   for (size_t i = 0; i < says.size(); ++i)
@@ -189,7 +189,7 @@ TEST(ProtocolDocumentTest, ConstantsAreTheLibrarys) {
   EXPECT_EQ(found, expected);
 }
 
-// The services of the examples, over bytes.
+// The following services implement the examples on bytes.
 
 const std::string kHelloWorld = "\x0a\x05World";
 
@@ -239,7 +239,7 @@ class ProtocolPlayTest : public testing::Test {
     ASSERT_EQ(::send(raw_.get(), bytes.data(), bytes.size(), 0), std::ssize(bytes));
   }
 
-  // All that comes until the loop has had more turns than it needs.
+  // Returns all bytes that arrive in more turns of the loop than needed.
   std::string Read() {
     std::string all;
     for (int turn = 0; turn < 20; ++turn) {
@@ -272,7 +272,7 @@ TEST_F(ProtocolPlayTest, TheServerAnswersAsEachExampleSays) {
                                 {"Repeat", true, true, Repeat}}})
                     .ok());
     server.ServeConnection(UniqueFd(fds[0]));
-    // In the order in which the messages stand there.
+    // The messages are exchanged in the order of the document.
     std::string expected;
     for (const ExampleMessage& message : example.messages) {
       if (!message.from_client) {
@@ -289,8 +289,8 @@ TEST_F(ProtocolPlayTest, TheServerAnswersAsEachExampleSays) {
   }
 }
 
-// Calls `method` with `request` and `messages`, whose bytes on the wire must be the example's, and
-// gives it the example's answer.
+// Calls `method` with `request` and `messages`. The bytes on the wire must be those of the example,
+// whose reply the client then gets.
 class ProtocolClientTest : public ProtocolPlayTest {
  protected:
   void Play(const Example& example, const MethodInfo& method, std::optional<std::string> request,

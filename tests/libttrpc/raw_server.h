@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of the client share: a server that is nothing but bytes, and a fixture that turns
-// the loop. On the loop's thread.
+// Helpers for the tests of the client: a server that only handles bytes, and a fixture that turns
+// the loop. Use them on the loop's thread.
 #pragma once
 
 #include <event2/event.h>
@@ -29,9 +29,9 @@ inline constexpr MethodInfo kBidi("test.Bytes", "Chat", true, true);
 
 inline constexpr uint8_t kClose = kFlagRemoteClosed | kFlagNoData;
 
-// A field of a protobuf message that holds bytes.
+// Encodes a protobuf field that contains bytes.
 std::string Field(int number, std::string_view bytes);
-// ttrpc.Response, by hand.
+// Encode a ttrpc.Response by hand.
 std::string ReplyBytes(std::string_view payload);
 std::string ErrorBytes(int code, std::string_view message);
 
@@ -40,10 +40,10 @@ struct RawMessage {
   MessageHeader header;
   std::string data;
 };
-// "1 request/0 [service|method|payload]", "3 data/5 []": id, type, flags, data.
+// Returns id, type, flags and data: "1 request/0 [service|method|payload]" or "3 data/5 []".
 std::string Describe(const RawMessage& message);
 
-// The far end of a client's connection. It reads by itself unless told not to.
+// The server's end of a client's connection. It reads by itself unless a test stops it.
 class RawServer {
  public:
   RawServer(EventLoop& loop, UniqueFd socket);
@@ -54,13 +54,13 @@ class RawServer {
   void StartReading();
   bool has_message() const;
   RawMessage Take();
-  // The client has closed.
+  // Returns true if the client has closed the connection.
   bool ended() const { return ended_; }
   void Close();
   void ShutdownWriting();
   int fd() const { return socket_.get(); }
 
-  // Written as the socket takes it; none of it within the call.
+  // Queues bytes. They are written as the socket accepts them, and never within the call.
   void Write(std::string_view bytes);
   bool written() const { return unwritten_.empty(); }
   void Send(MessageType type, uint32_t id, uint8_t flags, std::string_view data);
@@ -88,14 +88,14 @@ class RawServer {
   bool ended_ = false;
 };
 
-// A task that runs while the test goes on.
+// A task that runs while the test continues.
 template <typename T>
 class Running {
  public:
   explicit Running(Task<T> task) { tasks_.Spawn(Store(&result_, std::move(task))); }
   bool done() const { return result_.has_value(); }
   T& result() { return *result_; }
-  // Ends it where it stands.
+  // Destroys the task where it waits.
   void Drop() { tasks_.Clear(); }
 
  private:
@@ -108,17 +108,17 @@ class Running {
 
 class ClientFixture : public testing::Test {
  protected:
-  // A client over one end of a pair, the raw server at the other.
+  // Starts a client over one end of a socketpair, with a raw server at the other end.
   void Start(ClientOptions options = {});
 
-  // Turns the loop until `done`, or until a generous deadline fails the test.
+  // Turns the loop until `done` returns true. A generous deadline fails the test.
   void RunUntil(const std::function<bool()>& done);
-  // All that is ready now.
+  // Handles everything that is ready now.
   void RunReady();
-  // The next message that the server gets, described; "closed" if the client has closed.
+  // Returns the next message that the server receives, or "closed" if the client has closed.
   std::string Next() { return Next(*server_); }
   std::string Next(RawServer& server);
-  // How the task ends.
+  // Waits for the task and returns its result.
   template <typename T>
   T Wait(Running<T>& running) {
     RunUntil([&running] { return running.done(); });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReadGate on its own: when a connection is read, whatever its streams keep.
+// ReadGate on its own: when a connection is read, depending on what its streams buffer.
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -81,7 +81,7 @@ TEST_F(ReadGateTest, TheConnectionIsReadWhenTheLastOfTwoStreamsLetsGo) {
   for (OwnedInbox* stream : {one.get(), other.get()}) {
     stream->inbox.Push("");
     stream->inbox.Push(Taking(kStreamBuffer));
-    // Still once.
+    // The connection is held only once.
     stream->inbox.Push("");
   }
   EXPECT_FALSE(Reads());
@@ -124,7 +124,7 @@ TEST_F(ReadGateTest, WhatIsTakenMakesRoomForAllStreams) {
   EXPECT_FALSE(Reads());
 }
 
-// A stream that goes.
+// Streams that end.
 
 TEST_F(ReadGateTest, TheEndLetsTheConnectionBeRead) {
   const auto stream = Open();
@@ -219,7 +219,7 @@ TEST_F(ReadGateTest, SoDoesTheirEnd) {
   EXPECT_TRUE(Reads());
 }
 
-// Patience. It takes real time, hence one test for the three kinds of streams that are too much.
+// The time limit. The test takes real time, so one test covers three kinds of full streams.
 
 TEST_F(ReadGateTest, OnlyAStreamThatNothingIsTakenFromIsToldThatItIsFull) {
   const std::string too_much = Taking(kStreamBuffer + 1);
@@ -230,13 +230,13 @@ TEST_F(ReadGateTest, OnlyAStreamThatNothingIsTakenFromIsToldThatItIsFull) {
   auto late = Open();
   for (OwnedInbox* stream : {unread.get(), slow.get(), late.get()}) stream->inbox.Push(too_much);
   int late_told = 0;
-  // Several times between two looks of the gate. What is due first runs first, so that this holds
-  // on a busy machine, too.
+  // The timer runs several times between two checks of the gate. Timers run in the order of their
+  // due times, so that this also holds on a busy machine.
   Timer turn(loop_.io(), [&] {
-    // It never gets to be less than too much.
+    // This stream always stays above the limit.
     slow->inbox.Push(too_much);
     EXPECT_EQ(Take(*slow), too_much);
-    // Whenever the gate looks, there is one that became too much a moment ago.
+    // At each check of the gate, one stream has exceeded the limit only a moment ago.
     late_told += late->told;
     late = Open();
     late->inbox.Push(too_much);
@@ -250,8 +250,8 @@ TEST_F(ReadGateTest, OnlyAStreamThatNothingIsTakenFromIsToldThatItIsFull) {
   EXPECT_EQ(unread->inbox.status(), kFull);
   EXPECT_EQ(slow->told, 0);
   EXPECT_EQ(late_told + late->told, 0);
-  // It holds the connection no more; the others do. Without a turn of the loop, in which the gate
-  // might look again.
+  // This stream no longer holds the connection, but the others do. The loop does not turn here, so
+  // the gate cannot check again.
   slow->inbox.End({});
   EXPECT_TRUE(connection_->reading_paused());
   late->inbox.End({});

@@ -67,7 +67,7 @@ TEST(RequestTest, NoBytesAreAnEmptyRequestAndTheOtherWayRound) {
 }
 
 TEST(RequestTest, WritesFieldsInOrderAndDefaultsNotAtAll) {
-  // Out of order, with an explicit default and a tag of more bytes than it needs.
+  // The fields are out of order, one has an explicit default, and one has an over-long tag.
   const std::string bytes = "\x20\x00"s + "\x92\x00\x01m"s + "\x1a\x00"s + "\x0a\x01s"s;
   RequestView request;
   ASSERT_TRUE(ParseRequest(bytes, kRefuse, &request).ok());
@@ -167,7 +167,8 @@ INSTANTIATE_TEST_SUITE_P(
         MalformedCase{"TimeoutWithoutValue", "\x20"s, "truncated or over-long varint"},
         MalformedCase{"TimeoutOfElevenBytes", "\x20"s + std::string(10, '\xff') + "\x01"s,
                       "truncated or over-long varint"},
-        // Go and Rust refuse a varint of more than 64 bits; protobuf's C++ parser drops the rest.
+        // Go and Rust refuse a varint of more than 64 bits. protobuf's C++ parser drops the other
+        // bits.
         MalformedCase{"TimeoutOf65Bits", "\x20"s + std::string(9, '\xff') + "\x02"s,
                       "truncated or over-long varint"},
         MalformedCase{"TimeoutOf70Bits", "\x20"s + std::string(9, '\x80') + "\x7f"s,
@@ -190,10 +191,10 @@ TEST(RequestTest, ATimeoutMayHaveAll64Bits) {
   RequestView request;
   ASSERT_TRUE(ParseRequest("\x20"s + nine + "\x01"s, kRefuse, &request).ok());
   EXPECT_EQ(request.timeout_nano, -1);
-  // Longer than needed, but of no more bits.
+  // This varint is longer than needed but has no more bits.
   ASSERT_TRUE(ParseRequest("\x20\x85"s + std::string(8, '\x80') + "\x00"s, kRefuse, &request).ok());
   EXPECT_EQ(request.timeout_nano, 5);
-  // A field that is dropped is held to the same.
+  // The same rule applies to a field that is dropped.
   EXPECT_EQ(Parse("\x30"s + nine + "\x02"s, kDrop), Malformed("truncated or over-long varint"));
 }
 
@@ -206,7 +207,7 @@ TEST(RequestTest, DroppedUnknownFieldsAreNotWritten) {
   RequestView request;
   ASSERT_TRUE(ParseRequest(bytes, kDrop, &request).ok());
   EXPECT_EQ(Encode(request), known);
-  EXPECT_EQ(Parse("\x33\x34"s, kDrop), Malformed("group")) << "groups are refused all the same";
+  EXPECT_EQ(Parse("\x33\x34"s, kDrop), Malformed("group")) << "groups are refused even if unknown";
   EXPECT_EQ(Parse("\x0a\x01s\x0a\x01s"s, kDrop), Malformed("service repeated"));
 }
 
@@ -222,7 +223,7 @@ TEST(RequestTest, CutAtEveryLengthIsNeverReadBeyond) {
   const std::string whole = message.SerializeAsString();
   for (size_t n = 0; n < whole.size(); ++n) {
     const std::string cut =
-        whole.substr(0, n);  // of its own, so that the sanitizer sees a read beyond it
+        whole.substr(0, n);  // a copy, so that the sanitizer detects reads beyond it
     RequestView request;
     if (ParseRequest(cut, kRefuse, &request).ok()) {
       EXPECT_EQ(Encode(request), cut) << n;

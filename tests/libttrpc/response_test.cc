@@ -71,7 +71,7 @@ TEST(ResponseTest, SaysWhatIsNoProtobuf) {
       Status(StatusCode::kUnknown, "unmarshal response error: truncated or over-long varint"));
 }
 
-// Most responses are read without a scan. All lengths around the largest of those.
+// Most responses are read without a scan. These lengths surround the longest such response.
 TEST(ResponseTest, ReadsAPayloadOfAnyLength) {
   for (const size_t size : {0, 1, 2, 126, 127, 128, 129, 300}) {
     wire::Response message;
@@ -86,7 +86,7 @@ TEST(ResponseTest, ReadsAPayloadOfAnyLength) {
     EXPECT_EQ(response.message, "") << size;
   }
   ResponseView response;
-  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "cut short";
+  EXPECT_FALSE(ParseResponse("\x12\x03pp"s, &response).ok()) << "truncated";
   ASSERT_TRUE(ParseResponse("\x12\x00"s, &response).ok());
   EXPECT_EQ(response.payload, "");
 }
@@ -133,7 +133,7 @@ TEST(ResponseTest, AReplyIsItsHeadAndThePayload) {
   }
 }
 
-// Whatever costs no scan says the same as one.
+// A response that is read without a scan gives the same result as a scan.
 TEST(ResponseTest, ReadsTheCodeAndThePayloadAsTheScanDoes) {
   const std::string failed = Encode({StatusCode::kNotFound, "gone"});
   const std::string long_payload(200, 'p');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Other users for a test that runs as root: a thread that changes its own ids and no one else's.
+// Other users for tests that run as root: a thread that changes only its own ids.
 #pragma once
 
 #include <sys/socket.h>
@@ -24,10 +24,10 @@ struct User {
   std::vector<gid_t> groups;
 };
 
-// Aborts the test program if we may not become `user`: a test that went on as root would pass for
-// the wrong reason.
+// Becomes `user`, or aborts the program: a test that continued as root would pass for the wrong
+// reason.
 inline void BecomeOrAbort(const User& user) {
-  // The system calls themselves: glibc's functions change the ids of all threads.
+  // Plain system calls are used, because glibc's functions change the ids of all threads.
   if (::syscall(SYS_setgroups, user.groups.size(), user.groups.data()) == 0 &&
       ::syscall(SYS_setresgid, user.gid, user.gid, user.gid) == 0 &&
       ::syscall(SYS_setresuid, user.uid, user.uid, user.uid) == 0) {
@@ -37,7 +37,7 @@ inline void BecomeOrAbort(const User& user) {
   std::abort();
 }
 
-// Runs `body` as `user`, to its end.
+// Runs `body` as `user` and waits for its end.
 inline void RunAs(const User& user, const std::function<void()>& body) {
   std::thread([&] {
     BecomeOrAbort(user);
@@ -45,7 +45,7 @@ inline void RunAs(const User& user, const std::function<void()>& body) {
   }).join();
 }
 
-// Two connected sockets, each of which sees `user` as its peer.
+// Returns two connected sockets, each of which has `user` as its peer.
 inline std::array<UniqueFd, 2> SocketpairAs(const User& user) {
   std::array<int, 2> fds = {-1, -1};
   RunAs(user, [&] {

@@ -59,7 +59,7 @@ size_t FirstBlockSize(const SendQueue& queue) {
   return malloc_usable_size(parts[0].iov_base);
 }
 
-// A burst on thousands of connections must not take, and touch, a whole block for each.
+// A burst on thousands of connections must not allocate and touch a whole block for each.
 TEST(SendQueueTest, ShortMessagesInManyQueuesAtOnceTakeSmallBlocks) {
   BlockPool pool;
   std::deque<SendQueue> queues;
@@ -69,7 +69,7 @@ TEST(SendQueueTest, ShortMessagesInManyQueuesAtOnceTakeSmallBlocks) {
     for (const SendQueue& queue : queues) {
       if (FirstBlockSize(queue) >= BlockPool::kBlockSize) ++whole;
     }
-    EXPECT_EQ(whole, 32U) << round;  // as many as are kept for the next burst
+    EXPECT_EQ(whole, 32U) << round;  // as many as the pool keeps for the next burst
     queues.clear();                  // gives them back
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A server's handshakers: they hold up nobody else, may refuse, and may put another transport in
-// the socket's place.
+// A server's handshakers: they delay no other connection, may refuse, and may replace the socket
+// with another transport.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@ class ServerHandshakeTest : public test::ServerFixture {
   std::vector<std::string> trouble_;
 };
 
-// Each waits for a latch of its own.
+// Each handshake waits for its own latch.
 class Slow final : public Handshaker {
  public:
   explicit Slow(size_t* alive) : alive_(alive) {}
@@ -94,7 +94,7 @@ TEST_F(ServerHandshakeTest, ThoseUnderWayCountAsConnectionsAndEndWithTheServer) 
   Start(std::move(options));
   const auto peer = Connect();
   EXPECT_EQ(Next(*Connect()), "closed");
-  // It ends in the same turn in which it becomes too late.
+  // The handshake ends in the same turn in which its time is over.
   handshaker.latches[0].Open();
   bool done = false;
   server_->Shutdown(std::chrono::seconds(60), [&done] { done = true; });
@@ -133,8 +133,8 @@ TEST_F(ServerHandshakeTest, HandlersAreToldWhoCalls) {
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Show")), "1 OK OK none somebody");
 }
 
-// Puts a socket of its own in the place of the one that it got, and carries all bytes between the
-// two, each turned by one bit pattern: the least that a cipher does.
+// Replaces the socket with its own and carries all bytes between the two, each combined with a bit
+// pattern. This is the simplest possible cipher.
 class Pump final : public HandshakeSession {
  public:
   Pump(IoLoop& loop, UniqueFd outer, UniqueFd inner, int* alive)
@@ -159,7 +159,7 @@ class Pump final : public HandshakeSession {
     const ssize_t n = ::recv(from, buffer, sizeof buffer, 0);
     if (n > 0) {
       for (ssize_t i = 0; i < n; ++i) buffer[i] = static_cast<char>(buffer[i] ^ 0x5a);
-      // The tests' messages are short: the sockets take them whole.
+      // The sockets accept the tests' short messages in one piece.
       EXPECT_EQ(::send(outwards ? outer_.get() : inner_.get(), buffer, static_cast<size_t>(n),
                        MSG_NOSIGNAL),
                 n);
@@ -215,7 +215,7 @@ TEST_F(ServerHandshakeTest, MayReplaceTheTransport) {
   });
   EXPECT_EQ(peer->received(), Scrambled(test::MessageBytes(MessageType::kResponse, 1, 0,
                                                            "\x12\x10OK none somebody")));
-  // The session goes with the connection, or with the last of its calls.
+  // The session is destroyed with the connection or with the last of its calls.
   peer->Write(Scrambled(RequestBytes(3, "Wait")));
   RunUntil([this] { return bench_.alive == 1; });
   peer->Close();

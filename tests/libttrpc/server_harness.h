@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of the server share: a peer that writes and reads raw bytes, a service whose
-// methods wait where a test wants them to, and a fixture that turns the loop. On the loop's thread.
+// Helpers for the tests of the server: a peer that writes and reads raw bytes, a service whose
+// methods wait where a test wants them to, and a fixture that turns the loop. Use them on the
+// loop's thread.
 #pragma once
 
 #include <event2/event.h>
@@ -30,7 +31,7 @@ namespace ttrpc::test {
 
 inline constexpr uint8_t kOpenNoData = kFlagRemoteOpen | kFlagNoData;
 
-// Bytes of messages.
+// The following functions encode messages.
 
 inline std::string MessageBytes(MessageType type, uint32_t id, uint8_t flags,
                                 std::string_view data) {
@@ -100,7 +101,7 @@ class Latch {
   std::vector<Waiter*> waiting_;
 };
 
-// What the handlers of test.Bytes use and leave behind.
+// The state that the handlers of test.Bytes use and record.
 struct Bench {
   explicit Bench(IoLoop& loop) : latch(loop) {}
   Latch latch;
@@ -110,7 +111,7 @@ struct Bench {
   size_t alive = 0;            // handlers
 };
 
-// Counts the handlers whose frames are there.
+// Counts the handlers whose frames exist.
 class Alive {
  public:
   explicit Alive(Bench& bench) : bench_(bench) { ++bench_.alive; }
@@ -122,18 +123,20 @@ class Alive {
   Bench& bench_;
 };
 
-// Methods, in server_harness.cc: Echo, Hang (until cancelled), Wait (for the latch), Fail (its
-// request is the message), Throw, ThrowEarly, Act, Show (the context); Count (server streams: as
-// many messages as the request has bytes), Join (client streams), Chat (both), Idle (both; waits
-// for the latch, then echoes), Early (client streams; answers at once and waits for the latch).
+// The methods, in server_harness.cc:
+//   unary: Echo, Hang (until cancelled), Wait (for the latch), Fail (with the request as its
+//   message), Throw, ThrowEarly, Act, Show (the context)
+//   server streams: Count (as many messages as the request has bytes)
+//   client streams: Join, Early (replies at once, then waits for the latch)
+//   both stream: Chat, Idle (waits for the latch, then echoes)
 ServiceDescription BytesService(Bench& bench);
 
-// The far end of a connection.
+// The client's end of a connection.
 class RawPeer {
  public:
   explicit RawPeer(UniqueFd socket) : socket_(std::move(socket)) {}
 
-  // As much as the socket takes; the rest is kept for the next call.
+  // Writes what the socket accepts, and keeps the rest for the next call.
   void Write(std::string_view bytes) {
     unwritten_.append(bytes);
     while (!unwritten_.empty()) {
@@ -144,7 +147,7 @@ class RawPeer {
   }
   bool written() const { return unwritten_.empty(); }
 
-  // Takes what has come.
+  // Reads what has arrived.
   void Read() {
     char buffer[65536];
     for (;;) {
@@ -154,7 +157,7 @@ class RawPeer {
       received_.append(buffer, static_cast<size_t>(n));
     }
   }
-  // The server has closed.
+  // Returns true if the server has closed the connection.
   bool ended() const { return ended_; }
   std::string& received() { return received_; }
   bool HasMessage() const {
@@ -171,7 +174,7 @@ class RawPeer {
   bool ended_ = false;
 };
 
-// "5 CODE: text", "5 OK", "5 OK hello"; "5 data/4 hello" with the flags.
+// Returns "5 CODE: text", "5 OK", "5 OK hello", or "5 data/4 hello" with the flags.
 std::string Describe(const MessageHeader& header, std::string_view data);
 
 class ServerFixture : public testing::Test {
@@ -190,12 +193,12 @@ class ServerFixture : public testing::Test {
     return std::make_unique<RawPeer>(UniqueFd(fds[1]));
   }
 
-  // Turns the loop until `done`, or until a generous deadline fails the test.
+  // Turns the loop until `done` returns true. A generous deadline fails the test.
   void RunUntil(const std::function<bool()>& done) {
     bool late = false;
     Timer deadline(loop_.io(), [&late] { late = true; });
     deadline.Start(std::chrono::seconds(60));
-    // The test has its own part to do at the other end.
+    // The timer ends each turn, because the test itself may act at the other end.
     Timer tick(loop_.io(), [] {});
     while (!done()) {
       ASSERT_FALSE(late);
@@ -203,12 +206,12 @@ class ServerFixture : public testing::Test {
       event_base_loop(loop_.base(), EVLOOP_ONCE);
     }
   }
-  // All that is ready now.
+  // Handles everything that is ready now.
   void RunReady() {
     for (int i = 0; i < 5; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   }
 
-  // The next message that the peer gets, described; "closed" if the server has closed.
+  // Returns the next message that the peer receives, or "closed" if the server has closed.
   std::string Next(RawPeer& peer) {
     RunUntil([&peer] {
       peer.Write("");
@@ -221,7 +224,7 @@ class ServerFixture : public testing::Test {
     peer.received().erase(0, kMessageHeaderLength + header.length);
     return Describe(header, data);
   }
-  // The peer writes, and gets this next.
+  // Writes the bytes and returns the next message that the peer receives.
   std::string Ask(RawPeer& peer, std::string_view bytes) {
     peer.Write(bytes);
     return Next(peer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a server spends on its peers: connections, calls, replies that nobody takes, descriptors.
+// The resources that a server uses for its peers: connections, calls, unread replies and
+// descriptors.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -52,7 +53,7 @@ TEST_F(ServerLimitsTest, CallsAtOnceOnAConnection) {
   EXPECT_EQ(Ask(*peer, RequestBytes(5, "Echo", "x")), "5 OK x");
 }
 
-// Else one that has its calls refused could start handlers without end.
+// Otherwise a client whose calls are refused could start any number of handlers.
 TEST_F(ServerLimitsTest, ACallThatWasAnsweredCountsUntilItsHandlerHasEnded) {
   ServerOptions options;
   options.streams = 2;
@@ -63,7 +64,7 @@ TEST_F(ServerLimitsTest, ACallThatWasAnsweredCountsUntilItsHandlerHasEnded) {
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Early", "", kOpenNoData)), "3 OK early");
   EXPECT_EQ(bench_.alive, 2U);
   EXPECT_EQ(Ask(*peer, RequestBytes(5, "Echo")), "5 RESOURCE_EXHAUSTED: too many streams");
-  // The client is told the same of both as of streams that are not there.
+  // The client gets the same status for both as for unknown streams.
   EXPECT_EQ(Ask(*peer, DataBytes(1, "x")), "1 INVALID_ARGUMENT: StreamID is no longer active");
   EXPECT_EQ(Ask(*peer, DataBytes(3, "x")), "3 INVALID_ARGUMENT: StreamID is no longer active");
   bench_.latch.Open();
@@ -71,7 +72,7 @@ TEST_F(ServerLimitsTest, ACallThatWasAnsweredCountsUntilItsHandlerHasEnded) {
   EXPECT_EQ(Ask(*peer, RequestBytes(5, "Echo", "x")), "5 OK x");
 }
 
-// How many bytes of requests the server takes from a peer that reads nothing.
+// Returns how many bytes of requests the server accepts from a peer that reads nothing.
 size_t TakenFrom(RawPeer& peer, const std::string& request,
                  const std::function<void()>& run_ready) {
   size_t taken = 0;
@@ -97,10 +98,10 @@ TEST_F(ServerLimitsTest, APeerThatTakesNoRepliesIsNotRead) {
   const auto peer = Connect();
   const std::string request = RequestBytes(1, "Echo", std::string(10000, 'x'));
   const size_t taken = TakenFrom(*peer, request, [this] { RunReady(); });
-  // The buffer, and what the sockets hold.
+  // The server accepts as much as its buffer and the sockets hold.
   EXPECT_LT(taken, 4U << 20);
   EXPECT_GE(taken, 1U << 20);
-  // Nothing is lost: it goes on where it stood.
+  // Nothing is lost: the server continues where it stopped.
   const std::string reply = "1 OK " + std::string(10000, 'x');
   for (size_t i = 0; i < taken / request.size(); ++i) ASSERT_TRUE(Next(*peer) == reply) << i;
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Echo", "next")), "3 OK next");
@@ -150,8 +151,8 @@ TEST_F(ServerLimitsTest, OutOfDescriptorsPeersWait) {
   EXPECT_EQ(Next(peer), "1 OK x");
   EXPECT_EQ(trouble,
             (std::vector<Status>{Status(StatusCode::kResourceExhausted,
-                                        "cannot accept, connections wait: Too many open files"),
-                                 Status(StatusCode::kUnknown, "accepting again")}));
+                                        "cannot accept connections: Too many open files"),
+                                 Status(StatusCode::kUnknown, "accepting connections again")}));
 }
 
 }  // namespace

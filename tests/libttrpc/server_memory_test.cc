@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a server keeps for an idle connection and for a pending call. Only in builds that optimize,
-// and whose allocator keeps books: a sanitizer's does not.
+// The memory that a server uses for an idle connection and for a pending call. The tests need an
+// optimized build and an allocator that counts, which a sanitizer's does not.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -18,7 +18,7 @@ using test::kOpenNoData;
 using test::RawPeer;
 using test::RequestBytes;
 
-constexpr size_t kMany = 500;  // things to measure one of
+constexpr size_t kMany = 500;  // the number of objects that are measured
 
 using ServerMemoryTest = test::ServerFixture;
 
@@ -26,7 +26,7 @@ TEST_F(ServerMemoryTest, AnIdleConnectionAndAPendingCallCostAKibibyteEach) {
   Start();
   std::vector<std::unique_ptr<RawPeer>> peers;
   peers.reserve(kMany);
-  // The first pays for what all share.
+  // The first connection allocates what all of them share.
   const auto first = Connect();
   EXPECT_EQ(Ask(*first, RequestBytes(1, "Echo", "x")), "1 OK x");
   size_t before = ::mallinfo2().uordblks;

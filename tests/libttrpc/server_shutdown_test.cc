@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a server ends: Shutdown(), Close() and its destructor, with handlers wherever they may wait.
+// The end of a server: Shutdown(), Close() and its destructor, with handlers that wait in all
+// possible places.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -39,7 +40,7 @@ TEST_F(ServerShutdownTest, OfAnIdleServerClosesItsConnections) {
   const auto two = Connect();
   EXPECT_EQ(Ask(*two, RequestBytes(1, "Echo", "x")), "1 OK x");
   Shutdown(seconds(60));
-  EXPECT_EQ(done_, 0) << "from within the call";
+  EXPECT_EQ(done_, 0) << "`done` was called within the call";
   EXPECT_EQ(Next(*one), "closed");
   EXPECT_EQ(Next(*two), "closed");
   RunUntilDone();
@@ -76,7 +77,7 @@ TEST_F(ServerShutdownTest, LetsCallsEndAndTakesNoNewOnes) {
 TEST_F(ServerShutdownTest, TheLastReplyArrivesBeforeTheEnd) {
   Start();
   const auto peer = Connect();
-  // More than the socket takes at once.
+  // The request is larger than the socket accepts at once.
   const std::string long_one(4000000, 'x');
   peer->Write(RequestBytes(1, "Wait", long_one));
   RunUntil([&] {
@@ -167,12 +168,12 @@ TEST_F(ServerShutdownTest, NothingIsTakenAfterIt) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
-// Connects to a socket that the server listens on, which is not yet accepted.
+// Connects to a listening socket of the server without being accepted yet.
 class ListeningTest : public ServerShutdownTest {
  protected:
   void Listen() {
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    // The kernel chooses a name.
+    // The kernel chooses an abstract name.
     sockaddr_un where{.sun_family = AF_UNIX, .sun_path = {}};
     ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&where), sizeof(sa_family_t)), 0);
     ASSERT_EQ(::listen(socket.get(), 100), 0);
@@ -224,7 +225,8 @@ TEST_F(ListeningTest, ShutdownRacesWithConnectionsAtEveryTurn) {
   }
 }
 
-// Handlers wait: in a latch, for their cancellation, to receive, to send; one is answered already.
+// The handlers wait for a latch, for their cancellation, to receive and to send. One call is
+// already answered.
 std::string Everywhere() {
   return RequestBytes(1, "Wait") + RequestBytes(3, "Hang") +
          RequestBytes(5, "Chat", "", kOpenNoData) + RequestBytes(7, "Early", "", kOpenNoData) +
@@ -234,7 +236,7 @@ std::string Everywhere() {
 
 TEST_F(ServerShutdownTest, CloseDestroysHandlersWhereverTheyWait) {
   ServerOptions options;
-  options.stream_buffer = 10;  // Idle's stream holds the connection up
+  options.stream_buffer = 10;  // Idle's stream stops the connection
   Start(std::move(options));
   const auto peer = Connect();
   peer->Write(Everywhere());
@@ -294,7 +296,7 @@ TEST_F(ServerShutdownTest, CloseDuringShutdownIsItsEnd) {
   EXPECT_EQ(done_, 1);
 }
 
-// A hook that a handler made destroys what belongs to its call.
+// A hook that the handler made destroys an object that the call uses.
 Task<Status> EndsInItsHook(void* service, Context& context, std::string_view, ReplySink&) {
   auto& bench = *static_cast<test::Bench*>(service);
   const test::Alive alive(bench);
@@ -319,19 +321,19 @@ TEST_F(ServerShutdownTest, AHandlerMayEndWhileItIsTold) {
   const auto bytes = [&request] {
     return test::MessageBytes(MessageType::kRequest, 1, 0, test::Envelope(request));
   };
-  // The peer goes.
+  // The peer disconnects.
   auto peer = Connect();
   peer->Write(bytes());
   RunReady();
   peer->Close();
   RunReady();
   EXPECT_EQ(bench_.alive, 0U);
-  // Its call is refused.
+  // The call is refused.
   peer = Connect();
   peer->Write(bytes());
   EXPECT_EQ(Ask(*peer, DataBytes(1, "x")), "1 INVALID_ARGUMENT: StreamID is no longer active");
   EXPECT_EQ(bench_.alive, 0U);
-  // Its deadline passes.
+  // The deadline passes.
   request.timeout_nano = 1;
   EXPECT_EQ(Ask(*peer, bytes()), "1 OK");
   EXPECT_EQ(bench_.log, (std::vector<std::string>{"told", "told", "told"}));

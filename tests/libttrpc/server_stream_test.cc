@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls that stream, as a server answers them to raw bytes: each kind, its ends, and what happens
-// when a side does not do its part.
+// Streaming calls of a server, with raw bytes: each kind, its ends, and peers that break the rules.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -44,7 +43,7 @@ TEST_F(ServerStreamTest, TheMethodDecidesWhateverTheFlagsSay) {
     EXPECT_EQ(Next(*peer), "1 data/5");
     EXPECT_EQ(Ask(*peer, RequestBytes(1, "Echo", "x", static_cast<uint8_t>(flags))), "1 OK x");
   }
-  // An empty request is a message, too.
+  // An empty request is a message.
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Count", "", kClosed | kNoData)), "1 data/5");
 }
 
@@ -56,12 +55,12 @@ TEST_F(ServerStreamTest, ClientStreams) {
   EXPECT_EQ(Ask(*peer, CloseBytes(1)), "1 OK a,,b,");
   EXPECT_EQ(bench_.log, (std::vector<std::string>{
                             "Join OK", "Join sends FAILED_PRECONDITION: ttrpc: stream closed"}));
-  // Go opens without "no data".
+  // Go's client opens a stream without "no data".
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Join", "", kOpen) + CloseBytes(3)), "3 OK");
-  // What comes with the close is delivered before it.
+  // A payload of the closing message is delivered before the end.
   EXPECT_EQ(Ask(*peer, RequestBytes(5, "Join", "", kOpen) + DataBytes(5, "last", kClosed)),
             "5 OK last,");
-  // A payload of the request is the first message; the request may be the close as well.
+  // A payload of the request is the first message. The request may also close the stream.
   EXPECT_EQ(Ask(*peer, RequestBytes(7, "Join", "first", kOpen) + CloseBytes(7)), "7 OK first,");
   EXPECT_EQ(Ask(*peer, RequestBytes(9, "Join", "only", kClosed)), "9 OK only,");
   EXPECT_EQ(Ask(*peer, RequestBytes(11, "Join", "", kClosed | kNoData)), "11 OK");
@@ -94,14 +93,14 @@ TEST_F(ServerStreamTest, DataAfterTheCloseEndsTheCall) {
   Start();
   const auto peer = Connect();
   peer->Write(RequestBytes(1, "Idle", "", kOpen | kNoData) + CloseBytes(1));
-  // Said twice, it is only said twice.
+  // A second close has no effect.
   peer->Write(CloseBytes(1));
   EXPECT_EQ(Ask(*peer, DataBytes(1, "more")), std::string("1") + kNotActive);
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Echo", "x")), "3 OK x");
-  // A method whose client does not stream takes none at all.
+  // A method whose client does not stream accepts no data.
   peer->Write(RequestBytes(5, "Wait"));
   EXPECT_EQ(Ask(*peer, DataBytes(5, "")), std::string("5") + kNotActive);
-  // Their handlers end in their own time.
+  // The handlers continue until they end by themselves.
   EXPECT_EQ(server_->calls(), 2U);
   bench_.latch.Open();
   RunUntil([this] { return server_->calls() == 0; });
@@ -140,7 +139,7 @@ TEST_F(ServerStreamTest, APeerThatGoesIsToldToWhoeverReceivesOrSends) {
   const auto peer = Connect();
   peer->Write(RequestBytes(1, "Chat", "", kOpen | kNoData));
   peer->Write(RequestBytes(3, "Join", "", kOpen | kNoData));
-  // More than the socket and the queue take.
+  // The messages exceed the capacity of the socket and the queue.
   peer->Write(RequestBytes(5, "Count", std::string(3000, 'x'), kClosed));
   RunReady();
   EXPECT_EQ(bench_.alive, 3U);
@@ -160,7 +159,7 @@ TEST_F(ServerStreamTest, SendingWaitsForAPeerThatTakesNothing) {
   peer->Write(RequestBytes(1, "Count", std::string(3000, 'x'), kClosed));
   RunReady();
   EXPECT_EQ(bench_.alive, 1U);
-  // Its connection is read all the same, and the others are served.
+  // The connection is still read, and other calls are served.
   peer->Write(RequestBytes(3, "Fail", "in between"));
   EXPECT_EQ(Ask(*other, RequestBytes(1, "Echo", "x")), "1 OK x");
   size_t sizes = 0;
@@ -178,7 +177,7 @@ TEST_F(ServerStreamTest, SendingWaitsForAPeerThatTakesNothing) {
   EXPECT_EQ(sizes, 2999U * 3000 / 2);
 }
 
-// Both sides write and neither would read: what stalls Go's connections.
+// Both sides write and neither reads. Go's connections stall in this situation.
 TEST_F(ServerStreamTest, BothSidesMayWriteAtOnceWithFullSockets) {
   Start();
   const auto peer = Connect();
@@ -187,7 +186,7 @@ TEST_F(ServerStreamTest, BothSidesMayWriteAtOnceWithFullSockets) {
   peer->Write(RequestBytes(1, "Chat", "", kOpen | kNoData));
   for (size_t i = 0; i < kMessages; ++i) peer->Write(DataBytes(1, long_one));
   peer->Write(CloseBytes(1));
-  // The peer takes nothing until its own writing is stuck, or all is written.
+  // The peer reads nothing until its own writing is blocked or finished.
   RunReady();
   for (size_t i = 0; i < kMessages; ++i) {
     const std::string got = Next(*peer);
@@ -236,7 +235,7 @@ TEST_F(ServerStreamTest, AFullStreamThatEndsLetsTheConnectionBeRead) {
   options.stream_buffer = 10;
   Start(std::move(options));
   const auto peer = Connect();
-  // Its handler answers early, and does not take what is there.
+  // The handler replies early and does not receive the queued messages.
   peer->Write(RequestBytes(1, "Early", std::string(100, 'x'), kOpen));
   EXPECT_EQ(Next(*peer), "1 OK early");
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Echo", "x")), "3 OK x");
@@ -244,7 +243,7 @@ TEST_F(ServerStreamTest, AFullStreamThatEndsLetsTheConnectionBeRead) {
   EXPECT_EQ(Next(*peer), "5 OK early");
   EXPECT_EQ(Next(*peer), std::string("5") + kNotActive);
   EXPECT_EQ(Ask(*peer, RequestBytes(7, "Echo", "x")), "7 OK x");
-  // Nor does it matter to it any more that the peer goes.
+  // A disconnect of the peer no longer matters to that handler.
   peer->Close();
   RunReady();
   EXPECT_EQ(server_->connections(), 0U);
@@ -271,7 +270,7 @@ TEST_F(ServerStreamTest, ADeadlineEndsReceivingAndSending) {
   EXPECT_EQ(Next(*peer), "1 DEADLINE_EXCEEDED: context deadline exceeded");
 }
 
-// Doubles what is received, and marks what is sent.
+// Doubles each received message and marks each sent one.
 class Wrapped final : public RawStream {
  public:
   explicit Wrapped(RawStream& inner) : inner_(inner) {}

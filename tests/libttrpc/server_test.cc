@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a server answers to raw bytes: unary calls, and all that it refuses.
+// A server's replies to raw bytes: unary calls, and everything that it refuses.
 #include "ttrpc/server.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ using test::RequestFor;
 
 using ServerTest = test::ServerFixture;
 
-// A request for test.Bytes/METHOD with this timeout.
+// Encodes a request for test.Bytes/METHOD with this timeout.
 std::string TimedRequest(uint32_t id, std::string_view method, int64_t timeout_nano) {
   RequestView request = RequestFor(method, "");
   request.timeout_nano = timeout_nano;
@@ -44,7 +44,7 @@ TEST_F(ServerTest, AnswersToTheByte) {
   peer->Read();
   EXPECT_EQ(peer->received(), MessageBytes(MessageType::kResponse, 1, 0, "\x12\x05hello"));
   peer->received().clear();
-  // An empty reply has no bytes at all; nor has that of a handler that wrote none.
+  // An empty reply has no bytes, and neither has the reply of a handler that wrote none.
   peer->Write(RequestBytes(3, "Echo") + RequestBytes(5, "Nothing"));
   RunReady();
   peer->Read();
@@ -129,9 +129,9 @@ TEST_F(ServerTest, RefusesWhatIsNoRequest) {
   EXPECT_EQ(ask(good + std::string("\x1a\x00", 2)), text + "payload repeated");
   EXPECT_EQ(ask("\x08\x01"), text + "service has the wrong wire type");
   EXPECT_EQ(ask("\x0a\x01\xff"), text + "service is not valid UTF-8");
-  // What a later version may add is passed over, as by Go.
+  // Unknown fields, which a later version may add, are ignored, as in Go.
   EXPECT_EQ(ask(good + "\x7a\x03new\x38\x01"), "1 OK x");
-  // Cut at every length, it is either refused or another, shorter request.
+  // A truncated request is either refused, or is another, shorter request.
   for (size_t length = 0; length < good.size(); ++length) {
     const std::string answer = ask(good.substr(0, length));
     EXPECT_TRUE(answer.starts_with(text) || answer.starts_with("1 UNIMPLEMENTED") ||
@@ -177,7 +177,7 @@ TEST_F(ServerTest, AReservedByteEndsTheConnectionAndItsCalls) {
 TEST_F(ServerTest, TheLongestMessageAndOneByteMore) {
   Start();
   const auto peer = Connect();
-  // The envelope is as long as the limit, and the reply shorter.
+  // The envelope has exactly the maximum length, and the reply is shorter.
   const size_t rest = Envelope(RequestFor("Echo", std::string(1 << 21, 'x'))).size() - (1U << 21);
   const std::string longest((4U << 20) - rest, 'x');
   const std::string request = RequestBytes(1, "Echo", longest);
@@ -186,16 +186,16 @@ TEST_F(ServerTest, TheLongestMessageAndOneByteMore) {
   const std::string too_long = " exceed maximum message size of 4194304";
   EXPECT_EQ(Ask(*peer, RequestBytes(3, "Echo", longest + "x")),
             "3 RESOURCE_EXHAUSTED: message length 4194305" + too_long);
-  // In step after it.
+  // The stream of messages stays in step.
   EXPECT_EQ(Ask(*peer, RequestBytes(5, "Echo", "next")), "5 OK next");
-  // Data of a call that runs ends that call.
+  // Oversized data ends the call that it is for.
   peer->Write(RequestBytes(7, "Chat") + RequestBytes(9, "Wait", "other"));
   EXPECT_EQ(Ask(*peer, DataBytes(7, std::string((4U << 20) + 7, 'x'))),
             "7 RESOURCE_EXHAUSTED: message length 4194311" + too_long);
   EXPECT_EQ(Ask(*peer, DataBytes(7, "x")), "7 INVALID_ARGUMENT: StreamID is no longer active");
   EXPECT_EQ(Ask(*peer, DataBytes(11, std::string((4U << 20) + 1, 'x'))),
             "11 RESOURCE_EXHAUSTED: message length 4194305" + too_long);
-  // Others are passed over, of whatever length.
+  // Messages of other types are ignored, whatever their length.
   peer->Write(MessageBytes(MessageType::kResponse, 9, 0, std::string((4U << 20) + 1, 'x')));
   EXPECT_EQ(Ask(*peer, RequestBytes(13, "Echo", "next")), "13 OK next");
   EXPECT_EQ(server_->calls(), 1U);
@@ -233,7 +233,7 @@ TEST_F(ServerTest, AStatusThatIsTooLongIsNotSent) {
   options.message_size = 2000;
   Start(std::move(options));
   const auto peer = Connect();
-  // "service " and what surrounds it are longer than what surrounds the name in the request.
+  // The reply adds more bytes to the name than the request does.
   const std::string name(1975, 'n');
   RequestView unknown;
   unknown.service = name;
@@ -254,14 +254,14 @@ TEST_F(ServerTest, DataForAUnaryCallEndsIt) {
   EXPECT_EQ(server_->calls(), 0U);
   EXPECT_EQ(bench_.log,
             std::vector<std::string>{"Hang INVALID_ARGUMENT: StreamID is no longer active"});
-  // What the handler then returns goes nowhere.
+  // The handler's later result is not sent.
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Echo", "next")), "1 OK next");
 }
 
 TEST_F(ServerTest, ADeadlineIsToldAndTheReplyIsSentAllTheSame) {
   Start();
   const auto peer = Connect();
-  // Negative: over before it began.
+  // A negative timeout has passed before the call begins.
   for (const int64_t timeout : {int64_t{-1}, std::numeric_limits<int64_t>::min()}) {
     EXPECT_EQ(Ask(*peer, TimedRequest(1, "Show", timeout)),
               "1 OK DEADLINE_EXCEEDED: context deadline exceeded deadline nobody");
@@ -306,7 +306,7 @@ TEST_F(ServerTest, APeerThatGoesCancelsItsCallsAndNoOthers) {
   EXPECT_EQ(server_->connections(), 1U);
   const std::string cancelled = "Hang CANCELLED: context canceled";
   EXPECT_EQ(bench_.log, (std::vector<std::string>{cancelled, cancelled}));
-  // A handler outlives the connection if it has to.
+  // The handler outlives its connection.
   EXPECT_EQ(bench_.alive, 2U);
   bench_.latch.Open();
   RunReady();
@@ -336,7 +336,7 @@ TEST_F(ServerTest, CallsRunSideBySide) {
 TEST_F(ServerTest, NamesAreRegisteredOnce) {
   Start();
   EXPECT_EQ(server_->Register(test::BytesService(bench_)),
-            Status(StatusCode::kAlreadyExists, "service test.Bytes is registered"));
+            Status(StatusCode::kAlreadyExists, "service test.Bytes is already registered"));
 }
 
 TEST_F(ServerTest, ServesOnlyWhatListens) {

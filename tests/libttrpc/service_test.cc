@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From bytes to an implementation's methods and back, as generated code does it, and what unary
-// interceptors may do on the way. The messages are those of the envelope itself: any would do.
+// The path from bytes to an implementation's methods and back, as in generated code, and what unary
+// interceptors may do on it. The messages are those of the envelope; any others would do.
 #include "ttrpc/service.h"
 
 #include <gtest/gtest.h>
@@ -141,7 +141,7 @@ TEST_F(ServiceTest, BothStream) {
             "3 INTERNAL: ttrpc: error unmarshalling payload: not a ttrpc.wire.KeyValue");
 }
 
-// Interceptors by what the request says.
+// An interceptor whose action depends on the request.
 Task<Result<std::string>> Judge(Context& context, const MethodInfo& method, std::string request,
                                 UnaryNext next) {
   Word word;
@@ -151,7 +151,7 @@ Task<Result<std::string>> Judge(Context& context, const MethodInfo& method, std:
   if (word.key() == "answer") co_return std::string("answered");
   if (word.key() == "late") throw std::runtime_error("late");
   if (word.key() == "drop") {
-    // The rest of the chain is made, and not run.
+    // The rest of the chain is created but not run.
     const auto dropped = next(std::move(request));
     co_return std::string("dropped");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// co_await Sleep(loop, time): goes on after that time. On the loop's thread.
+// `co_await Sleep(loop, time)` resumes after that time. Use it on the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@ namespace ttrpc {
 
 class Sleep {
  public:
-  // `loop` must outlive it.
+  // `loop` must outlive this object.
   Sleep(IoLoop& loop, std::chrono::nanoseconds time)
       : time_(time), waiter_(loop), timer_(loop, [this] { waiter_.Wake(); }) {}
 

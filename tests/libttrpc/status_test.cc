@@ -73,7 +73,7 @@ TEST(ResultDeathTest, ValueThatIsNotThereAborts) {
 TEST(ResultTest, AnOkStatusIsNoError) {
   const Result<int> result = Status();
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().ToString(), "INTERNAL: ttrpc: an OK status is no error");
+  EXPECT_EQ(result.error().ToString(), "INTERNAL: ttrpc: an OK status is not an error");
   const Result<int> dropped = Status(StatusCode::kOk, "fine");
   ASSERT_FALSE(dropped);
   EXPECT_EQ(dropped.error().code(), StatusCode::kInternal);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of StreamInbox and ReadGate share: inboxes with their owners, behind the gate of a
-// real connection. On the loop's thread.
+// Helpers for the tests of StreamInbox and ReadGate: inboxes with their owners, behind the gate of
+// a real connection. Use them on the loop's thread.
 #pragma once
 
 #include <event2/event.h>
@@ -35,15 +35,15 @@ namespace ttrpc::test {
 using Got = std::vector<std::string>;
 
 inline constexpr size_t kStreamBuffer = 1000;
-// Counted for each message beside its bytes.
+// The overhead that each message counts besides its bytes.
 inline constexpr size_t kMessageCost = sizeof(std::string);
 
-// A message that takes up `size` bytes.
+// Returns a message that takes up `size` bytes.
 inline std::string Taking(size_t size) { return std::string(size - kMessageCost, 'x'); }
 
 inline const Status kFull(StatusCode::kResourceExhausted, "full");
 
-// An inbox and its owner, which does what it is to do when it is told.
+// An inbox and its owner, which records the report and then acts as the test wants.
 class OwnedInbox final : public StreamInbox::Owner {
  public:
   explicit OwnedInbox(IoLoop& loop) : inbox(loop, *this) {}
@@ -96,7 +96,7 @@ class StreamInboxFixture : public testing::Test {
     stream->inbox.Attach(*gate_);
     return stream;
   }
-  // As many as fill what all streams of a connection may keep together, none of them overfull.
+  // Opens streams that together fill the connection's limit without exceeding their own.
   std::vector<std::unique_ptr<OwnedInbox>> OpenFour() {
     std::vector<std::unique_ptr<OwnedInbox>> streams;
     for (int i = 0; i < 4; ++i) {
@@ -106,13 +106,13 @@ class StreamInboxFixture : public testing::Test {
     return streams;
   }
 
-  // All that is ready now.
+  // Handles everything that is ready now.
   void RunReady() {
     for (int i = 0; i < 5; ++i) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   }
   void RunUntil(const std::function<bool()>& done) { ::test::RunUntil(loop_, done); }
 
-  // What Next() gives at once.
+  // Returns what Next() returns at once.
   static std::string Take(OwnedInbox& stream) {
     std::string got = "nothing yet";
     TaskGroup tasks;
@@ -120,7 +120,7 @@ class StreamInboxFixture : public testing::Test {
     return got;
   }
 
-  // Whether all that the far end has written is delivered.
+  // Returns true if everything that the other end has written is delivered.
   bool Reads() {
     const std::string bytes =
         ::test::Message({.stream_id = 1, .type = MessageType::kData, .flags = 0}, "");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StreamInbox on its own: what is handed out, when, and to whom.
+// StreamInbox on its own: which messages it delivers, when, and to which waiter.
 #include "stream_inbox.h"
 
 #include <array>
@@ -21,7 +21,7 @@ using test::TakeAll;
 
 using StreamInboxTest = test::StreamInboxFixture;
 
-// Messages and the end.
+// Messages and the end of a stream.
 
 TEST_F(StreamInboxTest, GivesMessagesInTheirOrder) {
   const auto stream = Open();
@@ -51,10 +51,10 @@ TEST_F(StreamInboxTest, AMessageWakesWhoWaits) {
   RunReady();
   EXPECT_EQ(got, Got());
   stream->inbox.Push("one");
-  EXPECT_EQ(got, Got()) << "from within a connection's callback";
+  EXPECT_EQ(got, Got()) << "resumed within a connection's callback";
   RunReady();
   EXPECT_EQ(got, Got{"one"});
-  // It waits again, and gets all that has come when it goes on.
+  // The reader waits again, and gets everything that has arrived when it resumes.
   stream->inbox.Push("two");
   stream->inbox.Push("three");
   RunReady();
@@ -68,7 +68,7 @@ TEST_F(StreamInboxTest, TheEndWakesWhoWaits) {
   tasks.Spawn(TakeAll(&stream->inbox, &got));
   RunReady();
   stream->inbox.End({});
-  EXPECT_EQ(got, Got()) << "from within a connection's callback";
+  EXPECT_EQ(got, Got()) << "resumed within a connection's callback";
   RunReady();
   EXPECT_EQ(got, Got{"the end"});
   EXPECT_TRUE(tasks.empty());
@@ -117,7 +117,7 @@ TEST_F(StreamInboxTest, SaysHowItEnded) {
   EXPECT_EQ(stream->inbox.status(), Status());
   stream->inbox.Push("kept");
   stream->inbox.End({StatusCode::kAborted, "gone"});
-  // Before all was taken, too.
+  // The status counts even while messages remain.
   EXPECT_TRUE(stream->inbox.ended());
   EXPECT_EQ(stream->inbox.status(), Status(StatusCode::kAborted, "gone"));
 }
@@ -141,7 +141,7 @@ TEST_F(StreamInboxTest, MayEndBeforeItHasAGate) {
   EXPECT_EQ(stream.inbox.status(), Status(StatusCode::kAborted, "gone"));
 }
 
-// Whoever waits is destroyed, or what it waits for.
+// Waiters, or the object that they wait for, are destroyed.
 
 TEST_F(StreamInboxTest, WhoWaitsMayBeDestroyed) {
   const auto stream = Open();
@@ -167,7 +167,7 @@ TEST_F(StreamInboxTest, WhoWasWokenMayBeDestroyedBeforeItGoesOn) {
   EXPECT_EQ(Take(*stream), "one");
 }
 
-// Hands out what resumes the coroutine that waits for it.
+// Gives access to the handle of the coroutine that awaits it.
 class Stop {
  public:
   bool await_ready() const noexcept { return false; }
@@ -191,7 +191,8 @@ TEST_F(StreamInboxTest, DestroyedItResumesNobody) {
   tasks.Spawn(PassBy(&stop, &passed));
   for (const bool woken : {false, true}) {
     auto stream = Open();
-    // By hand, since a coroutine's own would use the inbox once more when it is destroyed.
+    // The awaiter is destroyed by hand, because a coroutine would use the inbox again when it is
+    // destroyed.
     using Awaiter = decltype(stream->inbox.Next());
     alignas(Awaiter) std::array<std::byte, sizeof(Awaiter)> place;
     auto* const awaiter = new (place.data()) Awaiter(stream->inbox.Next());

@@ -17,7 +17,7 @@ TEST(StreamMapTest, DoesWhatAMapDoes) {
   Map map;
   std::map<uint32_t, uint32_t> expected;
   for (int round = 0; round < 200'000; ++round) {
-    // Few ids, so that they come and go; now and then as far apart as they can be.
+    // A few ids come and go, at both ends of the range.
     auto id = static_cast<uint32_t>(random() % 400 * 2 + 1);
     if (random() % 4 == 0) id = 0xffff'ffff - id + 1;
     if (expected.contains(id)) {
@@ -52,7 +52,7 @@ TEST(StreamMapTest, EmptiedAfterManyItHoldsNothing) {
   EXPECT_EQ(**map.Find(1), 7U);
 }
 
-// Whoever keeps one of many must not keep the memory of all.
+// A map that keeps one entry of many must not keep the memory of all.
 TEST(StreamMapTest, MemoryFollowsWhatIsLeft) {
   StreamMap<int*> map;
   int value = 0;
@@ -63,7 +63,7 @@ TEST(StreamMapTest, MemoryFollowsWhatIsLeft) {
     ASSERT_LE(map.capacity(), std::max<size_t>(64, (1024 - id) * 8));
     ASSERT_NE(map.Find(1024), nullptr);
   }
-  // One that comes and one that goes in turn do not make it swing.
+  // Adding and removing one entry in turn does not resize the map.
   const size_t capacity = map.capacity();
   for (int i = 0; i < 100; ++i) {
     map.Insert(5, &value);

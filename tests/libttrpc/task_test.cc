@@ -20,7 +20,7 @@
 namespace ttrpc {
 namespace {
 
-// Waits until it is told to go on.
+// Waits until the test opens it.
 class Door {
  public:
   bool await_ready() const noexcept { return false; }
@@ -151,8 +151,8 @@ TEST(TaskGroupTest, ClearEndsAllInWhateverState) {
 }
 
 // g++ 12 copies an aggregate that is passed as a temporary in a co_await expression byte by byte,
-// and destroys it twice. Each type that a caller may pass there, with strings too long to stand in
-// place; AddressSanitizer tells.
+// and destroys it twice. This test passes each type that a caller may pass, with strings too long
+// to be stored in place. AddressSanitizer detects a double free.
 constexpr const char* kLong = "a string that is too long for the place that a short one has";
 
 template <typename... T>
@@ -161,7 +161,7 @@ Task<size_t> Take(T... values) {
   co_return sizeof...(values);
 }
 
-// Braces that make an array are more than g++ 12 takes there.
+// g++ 12 does not compile braces that make an array in that place.
 Status LongStatus() { return {StatusCode::kAborted, kLong, {StatusDetail(kLong, kLong)}}; }
 Metadata LongMetadata() { return {{kLong, kLong}}; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The example that speaks TLS, run for real: the program that the environment variable TLS_GREETER
-// names. Certificates are made here, by the openssl command.
+// Runs the TLS example, the program that the environment variable TLS_GREETER names. The openssl
+// command makes the certificates.
 #include <event2/event.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// A program that runs, both of its outputs in one pipe. Killed at its end.
+// A running program with both outputs in one pipe. The destructor kills it.
 class Program {
  public:
   explicit Program(std::vector<std::string> words) {
@@ -55,7 +55,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Up to the next newline or, if there is none, the end.
+  // Returns the text up to the next newline or the end.
   std::string ReadLine() {
     std::string line;
     char c = 0;
@@ -63,7 +63,7 @@ class Program {
     return line;
   }
 
-  // All that it still says, then its exit status.
+  // Returns the remaining output, then the exit status.
   std::string ReadToEnd() {
     std::string text;
     char buffer[4096];
@@ -145,7 +145,7 @@ TEST_F(TlsTest, EachSideKnowsTheOther) {
   Program server({program_, "serve", address_, folder_});
   ASSERT_EQ(server.ReadLine(), "listening");
   EXPECT_EQ(Call(folder_, "you"), "Hello, you, says somebody's certificate.\nexit 0");
-  // Longer than a TLS record.
+  // The name is longer than a TLS record.
   const std::string name(100'000, 'x');
   EXPECT_EQ(Call(folder_, name), "Hello, " + name + ", says somebody's certificate.\nexit 0");
 }
@@ -154,7 +154,7 @@ Task<Status> Echo(void*, Context&, std::string_view request, ReplySink& reply) {
   co_return reply.WriteBytes(request);
 }
 
-// More than all buffers on the way hold, so that each side of the pumps has to wait for the other.
+// The messages exceed all buffers on the way, so that each side of the pumps has to wait.
 TEST_F(TlsTest, LongMessagesPassBothWaysAtOnce) {
   const auto files = [&](const std::string& side) {
     example::TlsOptions options;
@@ -165,7 +165,7 @@ TEST_F(TlsTest, LongMessagesPassBothWaysAtOnce) {
     if (options.client) options.server_name = "greeter";
     return example::TlsHandshaker::Create(options);
   };
-  ::signal(SIGPIPE, SIG_IGN);  // as a program has to
+  ::signal(SIGPIPE, SIG_IGN);  // required by tls_handshaker.h
   ServerOptions server_options;
   auto server_side = files("server");
   ASSERT_TRUE(server_side) << server_side.error();
@@ -194,7 +194,7 @@ TEST_F(TlsTest, LongMessagesPassBothWaysAtOnce) {
   }
   EXPECT_FALSE(server_tls.idle());
   client->Close();
-  // The end, too, passes.
+  // The end of the connection is forwarded as well.
   while (!server_tls.idle()) ASSERT_EQ(::event_base_loop(loop.base(), EVLOOP_ONCE), 0);
 }
 
@@ -205,7 +205,7 @@ TEST_F(TlsTest, AClientOfAnotherAuthorityIsRefused) {
   fs::create_directory(other);
   Authority(other);
   Certificate(other, "client", "somebody");
-  // It does trust the server.
+  // The client trusts the server.
   fs::copy_file(folder_ / "ca.pem", other / "ca.pem", fs::copy_options::overwrite_existing);
   EXPECT_THAT(Call(other, "you"), HasSubstr("exit 1"));
   EXPECT_THAT(server.ReadLine(), HasSubstr("UNAUTHENTICATED: TLS: unable to get local issuer"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The `ttrpc` command as its users meet it: the real program against a real server.
+// The `ttrpc` command as users run it: the real program with a real server.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -151,14 +151,14 @@ TEST_F(ToolCallTest, ManyMessagesBothWays) {
 TEST_F(ToolCallTest, AMethodThatTakesOneMessageRefusesMore) {
   for (const char* method : {"Say", "Count"}) {
     Expect(Call(method, {"-d", "{}{}"}), 65, "",
-           "ttrpc: the method takes one message, and the input has more\n");
+           "ttrpc: the input has several messages; this method takes one\n");
   }
 }
 
 TEST_F(ToolCallTest, BadInputIsTold) {
   Expect(Call("Say", {"-d", "{\"txt\":1}"}), 65, "", "ttrpc: message 1: txt: Cannot find field.\n");
   Expect(Call("Say", {"-d", "{\"text\":"}), 65, "",
-         "ttrpc: message 1: ends before it is complete\n");
+         "ttrpc: message 1: incomplete at the end of the input\n");
   Expect(Call("Say", {"-d", R"({"text" 1})"}), 65, "",
          "ttrpc: message 1: Expected : between key:value pair.\n  {\"text\" 1}\n          ^\n");
   ToolProcess process(Args("Talk", {"-d", "-"}));
@@ -209,8 +209,9 @@ TEST_F(ToolCallTest, AMessageThatATerminalWouldObeyIsShownInstead) {
 }
 
 TEST_F(ToolCallTest, MethodsThatNobodyHas) {
-  Expect(Call("Shout"), 65, "",
-         "ttrpc: service example.Chat has no method Shout; it has: Say, Count, Sum, Talk, Fail\n");
+  Expect(
+      Call("Shout"), 65, "",
+      "ttrpc: service \"example.Chat\" has no method \"Shout\"; use Say, Count, Sum, Talk, Fail\n");
   Expect(RunTool(RawArgs("Shout")), 112, "", "UNIMPLEMENTED: method Shout\n");
 }
 
@@ -223,7 +224,7 @@ TEST_F(ToolCallTest, Metadata) {
 TEST_F(ToolCallTest, Timeout) {
   Expect(Call("Say", {"-d", R"({"text":"hang"})", "--timeout", "50ms"}), 104, "",
          "DEADLINE_EXCEEDED: context deadline exceeded\n");
-  // The input is open, and nothing is in it.
+  // The input is open and empty.
   ToolProcess process(Args("Talk", {"-d", "-", "--timeout", "50ms"}));
   Expect(process.Wait(), 104, "", "DEADLINE_EXCEEDED: context deadline exceeded\n");
 }
@@ -250,14 +251,14 @@ TEST_F(ToolCallTest, AServerThatIsNotThere) {
   args[1] = "hvsock://" + none + ":1";
   Expect(RunTool(args), 69, "",
          "ttrpc: cannot connect: hvsock://" + none + ":1: No such file or directory\n");
-  // An open input holds nothing up.
+  // An open input does not delay the error.
   args[2] = "example.Chat/Talk";
   args.insert(args.end(), {"-d", "-"});
   ToolProcess process(args);
   EXPECT_EQ(process.Wait().status, 69);
 }
 
-// Takes one connection, and closes it as soon as something has come over it.
+// Accepts one connection and closes it as soon as anything is received.
 class Closer {
  public:
   explicit Closer(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -299,7 +300,7 @@ TEST_F(ToolCallTest, AServerThatGoesAwayIsUnavailableAlsoAsJson) {
                                     "not admit this user\""));
 }
 
-// Answers the first message of one connection with one, and closes it.
+// Answers the first message of one connection with one message, then closes.
 class OneAnswer {
  public:
   explicit OneAnswer(const std::string& path)
@@ -311,7 +312,7 @@ class OneAnswer {
       const UniqueFd peer(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       char message[64];
       EXPECT_GT(::read(peer.get(), message, sizeof message), 0);
-      // Data of stream 1, which goes on.
+      // The message is data for stream 1, which stays open.
       constexpr std::string_view kData("\0\0\0\2\0\0\0\1\3\0\x10\1", 12);
       EXPECT_EQ(::write(peer.get(), kData.data(), kData.size()), 12);
     });
@@ -359,7 +360,7 @@ TEST_F(ToolCallTest, RawStreams) {
   Expect(RunTool(RawArgs("Sum", {"--stream", "client", "-d", "-"}), one + two), 0, "\x10\x03", "");
   Expect(RunTool(RawArgs("Count", {"--stream", "server", "-d", "\x10\x02"})), 0, one + two, "");
   Expect(RunTool(RawArgs("Talk", {"--stream", "both", "-d", "\x05zz"})), 65, "",
-         "ttrpc: message 1: ends before it is complete\n");
+         "ttrpc: message 1: incomplete at the end of the input\n");
 }
 
 TEST_F(ToolCallTest, ASignalEndsItAndWhatWasPrintedIsWhole) {
@@ -384,13 +385,13 @@ TEST_F(ToolCallTest, NobodyReadsStandardOutput) {
 TEST_F(ToolCallTest, BadSchemasAndLooks) {
   const std::string bad =
       folder_.Write("bad.proto", "syntax = \"proto3\";\nmessage M { X x = 1; }\n");
-  Expect(RunTool({"list", "--proto", bad}), 65, "", bad + ":2:13: \"X\" is not defined.\n");
+  Expect(RunTool({"list", "--proto", bad}), 65, "", bad + ":2:13: error: \"X\" is not defined.\n");
   const std::string chat = folder_ / "chat.proto";
   Expect(RunTool({"list", "--proto", chat}), 0, "example.Chat\n", "");
   Expect(RunTool({"describe", "example.Fault", "--proto", chat}), 0,
          "message Fault {\n  int32 code = 1;\n  string message = 2;\n}\n", "");
   Expect(RunTool({"describe", "nothing", "--proto", chat}), 65, "",
-         "ttrpc: nothing is called nothing\n");
+         "ttrpc: the schema does not define \"nothing\"; list its services with ttrpc list\n");
   EXPECT_EQ(RunTool({"call"}).status, 64);
 }
 

@@ -24,7 +24,7 @@ class JsonCodecTest : public SchemaTest {
   JsonCodec Codec(JsonStyle style = {.compact = true}) const {
     return JsonCodec(&schema_->pool(), style);
   }
-  // To bytes and back.
+  // Converts JSON to bytes and back.
   std::string RoundTrip(const std::string& json, JsonStyle style = {.compact = true}) const {
     JsonCodec codec(&schema_->pool(), style);
     const Result<std::string> bytes = codec.ToBytes(Type("example.Note"), json);
@@ -85,7 +85,7 @@ TEST_F(JsonCodecTest, WhatIsNoSuchMessageIsRefused) {
 TEST_F(JsonCodecTest, BytesThatAreNoMessageAreRefused) {
   JsonCodec codec(&schema_->pool(), {});
   EXPECT_EQ(codec.ToJson(Type("example.Note"), "\x0a\x7fshort").error().ToString(),
-            "INVALID_ARGUMENT: is no message of type example.Note");
+            "INVALID_ARGUMENT: not a message of type example.Note");
 }
 
 TEST_F(JsonCodecTest, AnAnyOfAKnownTypeIsDecoded) {
@@ -124,7 +124,7 @@ TEST_F(JsonCodecTest, AnAnyThatIsNotWhatItSaysShowsItsBytes) {
   EXPECT_EQ(codec.ToJson(Type("example.Note"), NoteWith(liar)).value(),
             "{\"extra\":" + shown + "}\n");
   EXPECT_EQ(codec.AnyToJson(liar), shown);
-  // The next one is not taken for such a one.
+  // The next Any with this type is decoded again.
   EXPECT_EQ(codec.AnyToJson(AnyOf("type.googleapis.com/example.Fault", "\x08\x07")),
             "{\"@type\":\"type.googleapis.com/example.Fault\",\"code\":7}");
 }
@@ -134,7 +134,7 @@ TEST_F(JsonCodecTest, AnAnyWithinAnAny) {
   JsonCodec codec(&schema_->pool(), {.compact = true});
   EXPECT_EQ(codec.AnyToJson(outer),
             "{\"@type\":\"example.Note\",\"extra\":{\"@type\":\"no.Such\",\"@value\":\"eA==\"}}");
-  // As deep as a hostile server likes.
+  // A hostile server may nest as deeply as it likes.
   for (int i = 0; i < 2000; ++i) outer = AnyOf("google.protobuf.Any", outer.SerializeAsString());
   EXPECT_THAT(codec.AnyToJson(outer), HasSubstr("google.protobuf.Any"));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// man/ttrpc.1 and --help name the same options, commands and statuses. TTRPC_MAN_PAGE is its path.
+// Checks that man/ttrpc.1 (TTRPC_MAN_PAGE) and --help name the same options and exit statuses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ std::string HelpOf(std::vector<const char*> words) {
 
 std::set<std::string> OptionsIn(const std::string& help) {
   std::set<std::string> options;
-  // At the start of a line, one or two spelled forms of it.
+  // An option appears at the start of a line, in one or two forms.
   for (const std::string& forms : AllMatches(help, "(?:^|\n) +((?:-[A-Za-z],)?--?[A-Za-z-]+)")) {
     options.merge(AllMatches(forms, "(--?[A-Za-z-]+)"));
   }

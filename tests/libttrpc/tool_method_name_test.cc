@@ -21,8 +21,8 @@ TEST(ParseMethodNameTest, RefusesWhatIsNone) {
   for (const char* text : {"", "/", "Do", "/Do", "/a.Svc", "a.Svc/", "/a.Svc/", "a.", ".Do", "//Do",
                            "a/b/c", "//a/b"}) {
     EXPECT_EQ(ParseMethodName(text).error().ToString(),
-              "INVALID_ARGUMENT: expected a method as package.Service/Method, not '" +
-                  std::string(text) + "'");
+              "INVALID_ARGUMENT: \"" + std::string(text) +
+                  "\" is not a method; use package.Service/Method");
   }
 }
 

@@ -25,7 +25,7 @@ class OptionsTest : public ::testing::Test {
     err_ = ::testing::internal::GetCapturedStderr();
     return status;
   }
-  // A call with --raw and these.
+  // Parses a call with --raw and these words.
   std::optional<int> ParseCall(const std::vector<const char*>& more) {
     std::vector<const char*> words = {"call", "unix:///run/x.sock", "a.Svc/Do", "--raw"};
     words.insert(words.end(), more.begin(), more.end());
@@ -143,41 +143,50 @@ TEST_F(OptionsTest, HelpAndVersion) {
 }
 
 TEST_F(OptionsTest, BadCommandLinesExit64) {
-  ExpectRefused({}, "A subcommand is required");
-  ExpectRefused({"shout"}, "ttrpc: unknown command \"shout\", expected call, list or describe\n");
-  ExpectRefused({"--raw"}, "ttrpc: unknown option --raw\n");
+  ExpectRefused({}, "ttrpc: no command; use call, list or describe\n");
+  ExpectRefused({"shout"}, "ttrpc: unknown command \"shout\"; use call, list or describe\n");
+  ExpectRefused({"--raw"}, "ttrpc: unknown option \"--raw\"; see \"ttrpc --help\"\n");
+  ExpectRefused({"--verson"}, "ttrpc: unknown option \"--verson\"; did you mean \"--version\"?\n");
+  ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", "--jsn"},
+                "ttrpc: unknown option \"--jsn\"; did you mean \"--json\"?\n");
+  ExpectRefused({"list", "--proto", "x", "--nonsense"},
+                "ttrpc: unknown option \"--nonsense\"; see \"ttrpc list --help\"\n");
   ExpectRefused({"cal", "unix:///x"}, "ttrpc: unknown command \"cal\"; did you mean \"call\"?\n");
-  ExpectRefused({"call"}, "ADDRESS is required");
+  ExpectRefused({"call"}, "ttrpc: ADDRESS is required; see \"ttrpc call --help\"\n");
   ExpectRefused({"call", "unix:///x"}, "METHOD is required");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do"},
-                "ttrpc: call needs --proto, --descriptor-set or --raw\n");
-  ExpectRefused({"list"}, "ttrpc: list needs --proto or --descriptor-set\n");
-  ExpectRefused({"describe", "x"}, "ttrpc: describe needs --proto or --descriptor-set\n");
+                "ttrpc: call needs a schema; use --proto or --descriptor-set, or --raw for none\n");
+  ExpectRefused({"list"}, "ttrpc: list needs a schema; use --proto or --descriptor-set\n");
+  ExpectRefused({"describe", "x"},
+                "ttrpc: describe needs a schema; use --proto or --descriptor-set\n");
   ExpectRefused({"call", "tcp:1", "a.Svc/Do", "--raw"},
-                "ttrpc: tcp:1: unknown kind of address, expected");
+                "ttrpc: tcp:1: unknown kind of address; use unix:///");
   ExpectRefused({"call", "unix:///x", "Do", "--raw"},
-                "ttrpc: expected a method as package.Service/Method, not 'Do'\n");
+                "ttrpc: \"Do\" is not a method; use package.Service/Method\n");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", "--proto", "x"},
                 "--proto excludes --raw");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--proto", "x", "--descriptor-set", "y"},
                 "--proto excludes --descriptor-set");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--proto", "x", "--stream", "both"},
                 "--stream requires --raw");
-  ExpectRefused({"list", "--proto", "x", "one", "two"}, "two");
+  ExpectRefused({"list", "--proto", "x", "one", "two"},
+                "ttrpc: unexpected argument \"two\"; see \"ttrpc list --help\"\n");
 }
 
 TEST_F(OptionsTest, BadValuesExit64) {
   const auto expect_refused = [this](const char* option, const char* value, const char* why) {
     ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", option, value}, why);
   };
-  expect_refused("--stream", "neither", "--stream");
-  expect_refused("--metadata", "key", "ttrpc: --metadata: expected KEY=VALUE\n");
-  expect_refused("--metadata", "=value", "ttrpc: --metadata: expected KEY=VALUE\n");
-  expect_refused("--timeout", "2", "ttrpc: --timeout: expected a duration such as 250ms");
-  expect_refused("--timeout", "", "ttrpc: --timeout: expected a duration such as 250ms");
-  expect_refused("--connect-timeout", "-1s", "ttrpc: --connect-timeout: expected a duration");
+  expect_refused("--stream", "neither",
+                 "ttrpc: --stream is \"neither\"; use client, server or both\n");
+  expect_refused("--stream", "", "ttrpc: --stream is \"\"; use client, server or both\n");
+  expect_refused("--metadata", "key", "ttrpc: --metadata is not of the form KEY=VALUE\n");
+  expect_refused("--metadata", "=value", "ttrpc: --metadata is not of the form KEY=VALUE\n");
+  expect_refused("--timeout", "2", "ttrpc: --timeout: not a duration; use one such as 250ms");
+  expect_refused("--timeout", "", "ttrpc: --timeout: not a duration; use one such as 250ms");
+  expect_refused("--connect-timeout", "-1s", "ttrpc: --connect-timeout: not a duration");
   expect_refused("--max-message-size", "17MiB",
-                 "ttrpc: --max-message-size: expected from 1 to 16777215 bytes\n");
+                 "ttrpc: --max-message-size: out of range; use 1 to 16777215 bytes\n");
   ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", "-d"}, "--data");
 }
 

@@ -17,12 +17,12 @@
 namespace ttrpc::tool {
 namespace {
 
-// Other programs are run as this one is.
+// Tests of other programs define TOOL_VARIABLE.
 #ifndef TOOL_VARIABLE
 #define TOOL_VARIABLE "TTRPC"
 #endif
 
-// Longer than anything takes on a busy machine; what takes it hangs.
+// Nothing takes longer than this on a busy machine unless it hangs.
 constexpr int kPatienceMs = 60'000;
 
 struct Pipe {
@@ -35,7 +35,7 @@ struct Pipe {
   UniqueFd read, write;
 };
 
-// False: it has ended, or nothing came in time, which fails the test.
+// Returns false at the end of the output, or if nothing arrives in time, which fails the test.
 bool ReadSome(int fd, std::string* text) {
   pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
   if (::poll(&readable, 1, kPatienceMs) != 1) {
@@ -51,7 +51,7 @@ bool ReadSome(int fd, std::string* text) {
 }  // namespace
 
 ToolProcess::ToolProcess(const std::vector<std::string>& args, bool ignores_sigpipe) {
-  // Of ours, too: it may end before it has read all.
+  // The test ignores SIGPIPE, because the program may end before it has read all its input.
   ::signal(SIGPIPE, SIG_IGN);
   const char* program = ::getenv(TOOL_VARIABLE);
   if (program == nullptr) {
@@ -68,7 +68,7 @@ ToolProcess::ToolProcess(const std::vector<std::string>& args, bool ignores_sigp
   sigset_t to_default;
   ::sigemptyset(&to_default);
   ::posix_spawnattr_init(&attributes);
-  // A shell that runs the tests in the background lets them ignore it.
+  // A shell that runs the tests in the background makes them ignore SIGINT.
   ::sigaddset(&to_default, SIGINT);
   if (!ignores_sigpipe) ::sigaddset(&to_default, SIGPIPE);
   ::posix_spawnattr_setsigdefault(&attributes, &to_default);
@@ -105,7 +105,7 @@ std::string ToolProcess::ReadLine() {
   size_t end = 0;
   while ((end = read_.find('\n')) == std::string::npos) {
     if (ReadSome(out_.get(), &read_)) continue;
-    ADD_FAILURE() << "no line, but: " << read_;
+    ADD_FAILURE() << "incomplete line: " << read_;
     return std::exchange(read_, {});
   }
   std::string line = read_.substr(0, end);
@@ -118,7 +118,7 @@ void ToolProcess::Signal(int number) const { EXPECT_EQ(::kill(pid_, number), 0);
 ToolResult ToolProcess::Wait() {
   ToolResult result;
   result.out = std::exchange(read_, {});
-  // What it writes on standard error fits into the pipe.
+  // The output to standard error fits into the pipe.
   while (out_ && ReadSome(out_.get(), &result.out)) {
   }
   while (ReadSome(err_.get(), &result.err)) {
@@ -142,7 +142,7 @@ ToolResult RunTool(const std::vector<std::string>& args, const std::string& inpu
 
 ToolResult RunToolOntoFullDevice(const std::string& words) {
   const std::string command = "\"$" TOOL_VARIABLE "\" " + words + " 2>&1 >/dev/full";
-  FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): our own
+  FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): a trusted command
   ToolResult result;
   for (int c = 0; pipe != nullptr && (c = ::fgetc(pipe)) != EOF;)
     result.err += static_cast<char>(c);

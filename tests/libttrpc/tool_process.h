@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real `ttrpc` (the program that the environment variable TTRPC names, or another one, as
-// TOOL_VARIABLE says when this is compiled), with pipes for its standard streams. One thread, but
-// for Write().
+// Runs the real `ttrpc`, the program that the environment variable TTRPC names (or another program,
+// with another TOOL_VARIABLE), with pipes for its standard streams. One thread, except for Write().
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +22,7 @@ struct ToolResult {
 class ToolProcess {
  public:
   explicit ToolProcess(const std::vector<std::string>& args, bool ignores_sigpipe = false);
-  // Kills it if it still runs.
+  // Kills the program if it still runs.
   ~ToolProcess();
   ToolProcess(const ToolProcess&) = delete;
   ToolProcess& operator=(const ToolProcess&) = delete;
@@ -31,22 +30,22 @@ class ToolProcess {
   void Write(const std::string& text);
   void CloseInput() { in_.reset(); }
   void CloseOutput() { out_.reset(); }
-  // The next line of its standard output, without its newline; the test fails if none comes.
+  // Returns the next line of standard output without its newline. The test fails if none arrives.
   std::string ReadLine();
   void Signal(int number) const;
-  // Waits for its end, and gives what was not read before.
+  // Waits for the end of the program and returns the output that was not read before.
   ToolResult Wait();
 
  private:
   pid_t pid_ = -1;
   UniqueFd in_, out_, err_;
-  std::string read_;  // from out_, not yet asked for
+  std::string read_;  // read from out_, not yet returned
 };
 
-// To its end, with `input` on its standard input.
+// Runs the program to its end, with `input` on standard input.
 ToolResult RunTool(const std::vector<std::string>& args, const std::string& input = "");
 
-// With /dev/full as its standard output. `words`: its arguments, as a shell parts them.
+// Runs the program with /dev/full as standard output. A shell splits `words` into arguments.
 ToolResult RunToolOntoFullDevice(const std::string& words);
 
 }  // namespace ttrpc::tool

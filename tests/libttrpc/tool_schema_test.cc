@@ -19,7 +19,7 @@ constexpr char kUser[] =
     "syntax = \"proto3\"; package user; import \"lib/base.proto\";\n"
     "service Things { rpc Get(base.Thing) returns (base.Thing); }\n";
 
-// As protoc would write it.
+// Returns a descriptor set like one of protoc.
 std::string SetOf(const Schema& schema, const std::vector<std::string>& files) {
   FileDescriptorSet set;
   for (const std::string& name : files) {
@@ -37,13 +37,17 @@ TEST_F(SchemaTest, AProtoFileOnItsOwn) {
 
 TEST_F(SchemaTest, WhatIsNotThereIsNamedWithWhatIs) {
   const auto schema = LoadChat();
-  EXPECT_EQ(schema->FindMethod("example.Chatt", "Say").error().ToString(),
-            "NOT_FOUND: no service example.Chatt; there are: example.Chat");
+  EXPECT_EQ(
+      schema->FindMethod("example.Chatt", "Say").error().ToString(),
+      "NOT_FOUND: the schema has no service \"example.Chatt\"; did you mean \"example.Chat\"?");
   EXPECT_EQ(schema->FindMethod("example.Chat", "Shout").error().ToString(),
-            "NOT_FOUND: service example.Chat has no method Shout; it has: Say, Count, Sum, Talk, "
-            "Fail");
+            "NOT_FOUND: service \"example.Chat\" has no method \"Shout\"; use Say, Count, Sum, "
+            "Talk, Fail");
+  EXPECT_EQ(schema->FindMethod("example.Chat", "Tlak").error().message(),
+            "service \"example.Chat\" has no method \"Tlak\"; did you mean \"Talk\"?");
   const auto empty = Load({.protos = {folder_.Write("base.proto", kBase)}});
-  EXPECT_EQ(empty->FindService("x").error().message(), "no service x; there are: none");
+  EXPECT_EQ(empty->FindService("x").error().message(),
+            "the schema has no service \"x\"; it has none");
 }
 
 TEST_F(SchemaTest, ImportsAreLookedForInTheImportPaths) {
@@ -76,30 +80,31 @@ TEST_F(SchemaTest, AllErrorsAreToldWithFileLineAndColumn) {
   const std::string none = folder_ / "none.proto";
   const std::vector<std::string> errors =
       ErrorsOf({.protos = {none, syntax, types}, .import_paths = {folder_.path()}});
-  EXPECT_THAT(errors, ElementsAre(none + ": No such file or directory",
-                                  syntax + ":2:9: Expected message name.",
-                                  types + ":3:3: \"Missing\" is not defined.",
-                                  types + ":4:3: \"Gone\" is not defined."));
+  EXPECT_THAT(errors, ElementsAre(none + ": error: No such file or directory",
+                                  syntax + ":2:9: error: Expected message name.",
+                                  types + ":3:3: error: \"Missing\" is not defined.",
+                                  types + ":4:3: error: \"Gone\" is not defined."));
 }
 
 TEST_F(SchemaTest, AMissingImportIsTold) {
   const std::string user = folder_.Write("user.proto", kUser);
   const std::vector<std::string> errors = ErrorsOf({.protos = {user}});
   EXPECT_THAT(errors[0], HasSubstr("lib/base.proto:"));
-  EXPECT_THAT(errors[1], user + ":1:34: Import \"lib/base.proto\" was not found or had errors.");
+  EXPECT_THAT(errors[1],
+              user + ":1:34: error: Import \"lib/base.proto\" was not found or had errors.");
 }
 
 TEST_F(SchemaTest, AFileOutsideOfTheImportPathsIsTold) {
   const std::string chat = folder_.Write("a/chat.proto", ChatProto());
   folder_.Write("b/x.proto", kBase);
   EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "b"}}),
-              ElementsAre(chat + ": is in no folder that -I names"));
+              ElementsAre(chat + ": error: not below any -I directory; add its directory with -I"));
   EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "c"}}),
-              ElementsAre("-I " + (folder_ / "c") + ": no folder"));
+              ElementsAre(folder_ / "c" + ": error: not a directory; give -I a directory"));
   const std::string other = folder_.Write("b/chat.proto", kBase);
   EXPECT_THAT(ErrorsOf({.protos = {chat}, .import_paths = {folder_ / "b", folder_ / "a"}}),
-              ElementsAre(chat + ": is hidden by " + other +
-                          ", which an earlier -I has under the same name"));
+              ElementsAre(chat + ": error: hidden by " + other +
+                          ", which an earlier -I finds; change the order of -I"));
 }
 
 TEST_F(SchemaTest, DescriptorSetsCompleteEachOther) {
@@ -114,8 +119,8 @@ TEST_F(SchemaTest, DescriptorSetsCompleteEachOther) {
     EXPECT_TRUE(Load({.descriptor_sets = sets})->FindMethod("user.Things", "Get"));
   }
   EXPECT_THAT(ErrorsOf({.descriptor_sets = {user}}),
-              ElementsAre(user + ": user.proto imports lib/base.proto, which is in no descriptor "
-                                 "set (protoc --include_imports adds it)"));
+              ElementsAre(user + ": error: user.proto imports lib/base.proto, which is in no "
+                                 "descriptor set; add it with protoc --include_imports"));
 }
 
 TEST_F(SchemaTest, ProtobufsOwnFilesNeedNotBeInADescriptorSet) {
@@ -128,8 +133,8 @@ TEST_F(SchemaTest, DescriptorSetsThatAreNoneOrDisagree) {
   const std::string text = folder_.Write("text.pb", "this is no descriptor set");
   const std::string none = folder_ / "none.pb";
   EXPECT_THAT(ErrorsOf({.descriptor_sets = {text, none}}),
-              ElementsAre(text + ": is no descriptor set (protoc -o writes one)",
-                          none + ": No such file or directory"));
+              ElementsAre(text + ": error: not a descriptor set; write one with protoc -o",
+                          none + ": error: No such file or directory"));
 
   FileDescriptorSet set;
   set.add_file()->set_name("a.proto");
@@ -137,12 +142,14 @@ TEST_F(SchemaTest, DescriptorSetsThatAreNoneOrDisagree) {
   set.mutable_file(0)->set_package("other");
   const std::string second = folder_.Write("second.pb", set.SerializeAsString());
   EXPECT_THAT(ErrorsOf({.descriptor_sets = {first, second}}),
-              ElementsAre(second + ": a.proto is not the one that is in " + first));
+              ElementsAre(second + ": error: a.proto differs from the one in " + first +
+                          "; give only one of them"));
 
   set.mutable_file(0)->add_message_type()->set_name("not a name");
   const std::string bad = folder_.Write("bad.pb", set.SerializeAsString());
-  EXPECT_THAT(ErrorsOf({.descriptor_sets = {bad}}),
-              ElementsAre("a.proto: other.not a name: \"not a name\" is not a valid identifier."));
+  EXPECT_THAT(
+      ErrorsOf({.descriptor_sets = {bad}}),
+      ElementsAre("a.proto: error: other.not a name: \"not a name\" is not a valid identifier."));
 }
 
 TEST_F(SchemaTest, ListsMethodsWithTheirKinds) {
@@ -154,31 +161,35 @@ TEST_F(SchemaTest, ListsMethodsWithTheirKinds) {
             "example.Chat/Talk   bidirectional streaming\n"
             "example.Chat/Fail   unary\n");
   EXPECT_EQ(ListMethods(*schema, "example.No").error().message(),
-            "no service example.No; there are: example.Chat");
+            "the schema has no service \"example.No\"; use example.Chat");
 }
 
 TEST_F(SchemaTest, DescribesEachKindOfSymbol) {
   const auto schema = LoadChat();
   const auto described = [&](const char* symbol) { return Describe(*schema, symbol).value(); };
   EXPECT_THAT(described("example.Chat"),
-              StartsWith("// Talks.\nservice Chat {\n  // One for one.\n  rpc Say(.example.Note) "
+              StartsWith("// A service for conversations.\nservice Chat {\n  // Echoes the note.\n "
+                         " rpc Say(.example.Note) "
                          "returns (.example.Note);\n"));
   EXPECT_EQ(described(""), described("example.Chat"));
   EXPECT_EQ(described(".example.Chat"), described("example.Chat"));
   const std::string fail =
-      "// Fails, as it is told to.\nrpc Fail(.example.Fault) returns (.example.Note);\n";
+      "// Fails with the given code and message.\nrpc Fail(.example.Fault) returns "
+      "(.example.Note);\n";
   EXPECT_EQ(described("example.Chat.Fail"), fail);
   EXPECT_EQ(described("example.Chat/Fail"), fail);
   EXPECT_EQ(described("/example.Chat/Fail"), fail);
   EXPECT_EQ(described("example.Fault"),
             "message Fault {\n  int32 code = 1;\n  string message = 2;\n}\n");
-  EXPECT_THAT(described("example.Note"), StartsWith("// What is said.\nmessage Note {"));
+  EXPECT_THAT(described("example.Note"),
+              StartsWith("// One message of a conversation.\nmessage Note {"));
   EXPECT_EQ(described("example.Mood"), "enum Mood {\n  MOOD_UNKNOWN = 0;\n  MOOD_GOOD = 1;\n}\n");
   EXPECT_EQ(described("example.MOOD_GOOD"), "MOOD_GOOD = 1;\n");
   EXPECT_EQ(described("example.Note.text"), "string text = 1;\n");
   EXPECT_THAT(described("google.protobuf.Empty"), HasSubstr("message Empty {"));
   EXPECT_EQ(Describe(*schema, "example.Nothing").error().ToString(),
-            "NOT_FOUND: nothing is called example.Nothing");
+            "NOT_FOUND: the schema does not define \"example.Nothing\"; list its services with "
+            "ttrpc list");
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct Pieces {
   std::string error;
 };
 
-// Everything that there is to be had now.
+// Takes all messages that are complete now.
 void Drain(MessageSplitter& splitter, Pieces* pieces) {
   while (pieces->error.empty()) {
     const Result<std::optional<std::string>> next = splitter.Next();
@@ -38,7 +38,7 @@ Pieces Split(std::unique_ptr<MessageSplitter> splitter, std::string_view input, 
   return pieces;
 }
 
-// In pieces of any size the outcome is the same.
+// The outcome is the same for pieces of any size.
 Pieces SplitJson(const std::string& input) {
   Pieces whole = Split(JsonSplitter(), input, input.size() + 1);
   for (size_t step = 1; step <= input.size(); ++step) {
@@ -74,7 +74,7 @@ TEST(JsonSplitterTest, AnInputThatEndsWithinAValueIsAnError) {
   for (const char* input : {"{", "{\"a\"", "\"a", "[1,", "\"\\\""}) {
     const Pieces pieces = SplitJson(std::string("{}") + input);
     EXPECT_THAT(pieces.messages, ElementsAre("{}")) << input;
-    EXPECT_EQ(pieces.error, "ends before it is complete") << input;
+    EXPECT_EQ(pieces.error, "incomplete at the end of the input") << input;
   }
 }
 
@@ -96,7 +96,7 @@ TEST(JsonSplitterTest, AValueWithoutEndIsGivenUp) {
     ASSERT_EQ(splitter->Next().value(), std::nullopt);
     splitter->Add(piece);
   }
-  EXPECT_EQ(splitter->Next().error().ToString(), "INVALID_ARGUMENT: is longer than 64 MiB");
+  EXPECT_EQ(splitter->Next().error().ToString(), "INVALID_ARGUMENT: longer than 64 MiB");
 }
 
 TEST(DelimitedSplitterTest, TakesWhatAppendDelimitedWrote) {
@@ -126,14 +126,14 @@ TEST(DelimitedSplitterTest, BytesOnTheWire) {
 
 TEST(DelimitedSplitterTest, AnInputThatEndsWithinAMessageIsAnError) {
   for (const char* input : {"\x80", "\x02z"}) {
-    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "ends before it is complete");
+    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "incomplete at the end of the input");
   }
 }
 
 TEST(DelimitedSplitterTest, LengthsThatNoMessageHasAreRefusedAtOnce) {
   for (const std::string input :
        {"\x81\x80\x80\x20", "\xFF\xFF\xFF\xFF\x0F", "\x80\x80\x80\x80\x80\x01"}) {
-    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "is longer than 64 MiB");
+    EXPECT_EQ(Split(DelimitedSplitter(), input, 1).error, "longer than 64 MiB");
   }
 }
 
@@ -142,7 +142,7 @@ TEST(WholeSplitterTest, IsOneMessageAtTheEnd) {
   EXPECT_THAT(Split(WholeSplitter(), "", 1).messages, ElementsAre(""));
   const auto splitter = WholeSplitter();
   splitter->Add(std::string(kLongestInput + 1, 'x'));
-  EXPECT_EQ(splitter->Next().error().message(), "is longer than 64 MiB");
+  EXPECT_EQ(splitter->Next().error().message(), "longer than 64 MiB");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A folder of its own for a test, and the schema that the tests of the `ttrpc` command speak of.
+// A temporary directory for a test, and the schema that the tests of the `ttrpc` command use.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,12 +16,12 @@
 
 namespace ttrpc::tool {
 
-// tests/libttrpc/chat.proto; TTRPC_TEST_PROTOS is its folder.
+// Returns tests/libttrpc/chat.proto, which is in the directory TTRPC_TEST_PROTOS.
 inline std::string ChatProto() { return test::ReadFile(TTRPC_TEST_PROTOS "/chat.proto"); }
 
 class Folder : public test::TempFolder {
  public:
-  // Gives its path.
+  // Writes a file and returns its path.
   std::string Write(const std::string& name, const std::string& text) const {
     const std::filesystem::path file = path() + "/" + name;
     std::filesystem::create_directories(file.parent_path());
@@ -32,7 +32,7 @@ class Folder : public test::TempFolder {
 
 class SchemaTest : public ::testing::Test {
  protected:
-  // The test fails if it cannot be loaded.
+  // The test fails if the schema cannot be loaded.
   std::unique_ptr<Schema> Load(const SchemaSources& sources) {
     std::vector<std::string> errors;
     auto schema = Schema::Load(sources, &errors);

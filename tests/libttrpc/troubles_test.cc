@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Troubles that users of the other implementations met, each under the number of its issue
-// (Go: containerd/ttrpc, Rust: containerd/ttrpc-rust). Each test hangs or fails where the trouble
-// is. A hang ends with SIGALRM.
+// Problems that users of the other implementations reported, each named after its issue (Go:
+// containerd/ttrpc, Rust: containerd/ttrpc-rust). A test hangs or fails if the library has the
+// problem. SIGALRM ends a test that hangs.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -44,7 +44,7 @@ constexpr int kDeadlineSeconds = 100;
 constexpr size_t kPieceSize = 64 << 10;
 const char kClosed[] = "UNAVAILABLE: ttrpc: closed";
 
-// What the service stands on.
+// The objects that the service uses.
 struct Service {
   Server* server = nullptr;
   EventLoop* loop = nullptr;
@@ -65,7 +65,7 @@ Task<Status> Quit(void* service, Context&, std::string_view, ReplySink& reply) {
   co_return reply.WriteBytes("");
 }
 
-// As many messages as the request has bytes, each of kPieceSize; of none, one that is empty.
+// Sends as many messages of kPieceSize as the request has bytes, or one empty message for none.
 Task<Status> Flood(void*, Context&, RawStream& stream, ReplySink&) {
   const auto request = co_await stream.Receive();
   if (!request) co_return Status(StatusCode::kInternal, "no request");
@@ -115,7 +115,7 @@ std::string Text(const Result<std::string>& reply) {
   return reply ? *reply : reply.error().ToString();
 }
 
-// The other end, by hand: blocking.
+// The other end of a connection, with blocking reads and writes.
 class RawPeer {
  public:
   explicit RawPeer(UniqueFd socket) : socket_(std::move(socket)) {
@@ -171,7 +171,7 @@ class TroublesTest : public testing::Test {
     server_->ServeConnection(std::move(theirs));
     client_ = Client::Over(loop_.io(), std::move(ours), std::move(client));
   }
-  // A client of ours whose server is written by hand.
+  // Connects a client of the library to a hand-written server.
   RawPeer ConnectToRaw(ClientOptions options = {}) {
     auto [ours, theirs] = Sockets();
     client_ = Client::Over(loop_.io(), std::move(ours), std::move(options));
@@ -180,7 +180,8 @@ class TroublesTest : public testing::Test {
   std::string Call(const MethodInfo& method, std::string request) {
     return Text(loop_.Run(client_->Call(method, context_, std::move(request))));
   }
-  // What the server answers to these bytes, `count` messages: "ID: payload or status' message".
+  // Sends these bytes and returns the server's `count` replies, as "ID: payload or status'
+  // message".
   std::vector<std::string> Exchange(std::string_view bytes, size_t count) {
     auto [ours, theirs] = Sockets();
     server_->ServeConnection(std::move(theirs));
@@ -206,7 +207,7 @@ class TroublesTest : public testing::Test {
     loop_.RunForever();
     return answers;
   }
-  // Lets the loop run until the server has no connection left.
+  // Runs the loop until the server has no connection left.
   void AwaitNoConnection() {
     Timer look(loop_.io(), [&] {
       if (server_->connections() == 0) return loop_.Stop();
@@ -239,8 +240,8 @@ Task<void> Note(Task<size_t> task, std::vector<size_t>* sizes, EventLoop& loop, 
   if (sizes->size() == wanted) loop.Stop();
 }
 
-// Both sides have more to write than the sockets hold, and each reads only what it is not kept from
-// by its own writing. Two programs' worth of threads.
+// Both sides have more to write than the sockets hold, and each must read although its writing is
+// blocked. Each side runs on its own thread.
 TEST_F(TroublesTest, BothSidesWriteAtOnce_Go72_Go94_Go168_Go174) {
   constexpr size_t kStreams = 8;
   constexpr size_t kPieces = 16;
@@ -271,7 +272,7 @@ TEST_F(TroublesTest, BothSidesWriteAtOnce_Go72_Go94_Go168_Go174) {
   serving.join();
 }
 
-// Closing a Unix socket with bytes in it that were not read resets the other end.
+// Closing a Unix socket with unread bytes resets the other end.
 TEST_F(TroublesTest, ConnectionThatIsResetIsForgotten_Go123) {
   StartServer();
   const size_t before = OpenDescriptors();
@@ -291,12 +292,12 @@ TEST_F(TroublesTest, ConnectionThatIsResetIsForgotten_Go123) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
-// What is too long is discarded to its last byte, whatever comes with it.
+// A message that is too long is discarded to its last byte, whatever follows it.
 TEST_F(TroublesTest, OversizedMessagesLeaveTheConnectionInStep_Go7_Go171_Rust198) {
   ServerOptions server;
   server.message_size = 1000;
   StartServer(std::move(server));
-  // The lengths of the refused ones put their ends into different places of a read.
+  // The refused messages have different lengths, so that they end at different offsets of a read.
   std::string bytes;
   uint32_t id = 1;
   for (const size_t size : {1001, 65536, 200001}) {
@@ -396,7 +397,7 @@ TEST_F(TroublesTest, AcceptingWithoutDescriptorsDoesNotSpin_Libevent71_Libevent5
   loop_.RunForever();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_GE(told, 1);
-  EXPECT_LE(told, 5) << "a loop that spins tells it each time";
+  EXPECT_LE(told, 5) << "a spinning loop reports each attempt";
   EXPECT_EQ(Text(loop_.Run(std::move(call))), "after all");
 }
 
@@ -419,7 +420,7 @@ TEST_F(TroublesTest, ShutdownMayComeBeforeServing) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
-// In Go's client one stream that nobody reads holds up all others of its connection for ever.
+// In Go's client, one stream that nobody reads blocks all others on its connection.
 TEST_F(TroublesTest, UnreadStreamDoesNotHoldUpTheOthers) {
   ClientOptions options;
   options.stream_buffer = kPieceSize;
@@ -433,8 +434,8 @@ TEST_F(TroublesTest, UnreadStreamDoesNotHoldUpTheOthers) {
   EXPECT_EQ(Text(loop_.Run(unread->Finish())), "RESOURCE_EXHAUSTED: ttrpc: stream buffer full");
 }
 
-// Messages of no bytes take memory, too: any number of them would fit into a buffer that counts
-// theirs alone.
+// Empty messages use memory too. A buffer that counted only their bytes would accept any number of
+// them.
 TEST_F(TroublesTest, EmptyMessagesFillTheBufferOfAnUnreadStream) {
   ClientOptions options;
   options.stream_buffer = 10'000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Real sockets of real users; and, for what no kernel of ours answers, a getsockopt(2) of our own,
-// which stands in for the C library's in this program.
+// Real sockets of real users. For cases that no kernel here produces, the program replaces
+// getsockopt(2) of the C library with its own.
 #include "ttrpc/unix_credentials.h"
 
 #include <arpa/inet.h>
@@ -37,7 +37,7 @@
 
 namespace {
 
-// Answers one option in the kernel's place while it is set: 0, or an errno.
+// While this is set, it answers one option instead of the kernel, with 0 or an errno.
 struct FakeOption {
   int option = -1;
   std::function<int(void* value, socklen_t* length)> answer;
@@ -64,7 +64,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// What ReadUnixCredentials() makes of a good socket if the kernel's answer to `option` is `answer`.
+// Returns what ReadUnixCredentials() makes of a good socket if the kernel answers `option` with
+// `answer`.
 Result<UnixCredentials> ReadWithFake(int option,
                                      std::function<int(void* value, socklen_t* length)> answer) {
   const auto sockets = SocketpairAs({.uid = 1234, .gid = 2345, .groups = {77}});
@@ -184,14 +185,14 @@ TEST(UnixCredentialsTest, EffectiveIdsCountNotTheRealOnes) {
 
 TEST(UnixCredentialsTest, UnconnectedSocketIsRefused) {
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "gave no uid");
+  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "returned no uid");
 }
 
 TEST(UnixCredentialsTest, ListeningSocketIsRefused) {
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  // Of this length the kernel picks a free abstract name.
+  // This length makes the kernel pick a free abstract name.
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)),
             0);
   ASSERT_EQ(::listen(socket.get(), 1), 0);
@@ -200,7 +201,7 @@ TEST(UnixCredentialsTest, ListeningSocketIsRefused) {
 
 TEST(UnixCredentialsTest, SocketOfAnotherFamilyIsRefused) {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "gave no uid");
+  ExpectUnauthenticated(ReadUnixCredentials(socket.get()), "returned no uid");
 }
 
 TEST(UnixCredentialsTest, WhatIsNoSocketIsRefused) {
@@ -219,19 +220,19 @@ TEST(UnixCredentialsTest, TooShortIdsAreRefused) {
                                        *length = sizeof(pid_t);
                                        return 0;
                                      }),
-                        "gave too little");
+                        "returned too few bytes");
 }
 
 TEST(UnixCredentialsTest, UidOfMinusOneIsRefused) {
   ExpectUnauthenticated(
       ReadWithFake(SO_PEERCRED, GiveIds({.pid = 1, .uid = static_cast<uid_t>(-1), .gid = 0})),
-      "gave no uid");
+      "returned no uid");
 }
 
 TEST(UnixCredentialsTest, GidOfMinusOneIsRefused) {
   ExpectUnauthenticated(
       ReadWithFake(SO_PEERCRED, GiveIds({.pid = 1, .uid = 0, .gid = static_cast<gid_t>(-1)})),
-      "gave no gid");
+      "returned no gid");
 }
 
 TEST(UnixCredentialsTest, PidOfZeroIsNoFailure) {
@@ -287,7 +288,7 @@ TEST(UnixCredentialsTest, NoPidfdIsNoFailure) {
   }
 }
 
-// A process of another user that has connected to us and waits to be killed.
+// A process of another user that has connected and waits to be killed.
 class ConnectedChild {
  public:
   explicit ConnectedChild(const User& user) {
@@ -354,7 +355,7 @@ TEST(UnixCredentialsTest, PeerThatIsGoneKeepsItsIds) {
   EXPECT_THAT(credentials->groups, ElementsAre(77));
 }
 
-// In a child that has a user namespace of its own: only root has a mapping there.
+// Runs in a child with its own user namespace, where only root is mapped.
 bool MapRootOnly() {
   std::ofstream("/proc/self/setgroups") << "deny";
   const bool uid_mapped = static_cast<bool>(std::ofstream("/proc/self/uid_map") << "0 0 1\n"
@@ -380,7 +381,7 @@ TEST(UnixCredentialsTest, UnmappedPeerShowsAsOverflowIds) {
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   ASSERT_TRUE(WIFEXITED(status));
   if (WEXITSTATUS(status) == 77) {
-    GTEST_SKIP() << "no user namespaces here: they are switched off, or this is a chroot";
+    GTEST_SKIP() << "user namespaces are disabled, or this is a chroot";
   }
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }

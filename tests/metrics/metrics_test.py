@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What run.sh is about: metrics_test.py BUILD."""
+"""Runs the checks of run.sh: metrics_test.py BUILD"""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 from stage import ALICE, BOB, INVALID_ARGUMENT, MALLORY, OK, PERMISSION_DENIED, SIGHUP, SIGTERM
 from stage import UNAVAILABLE, Checks, Client, Stage, eventually, free_port
 
-STRANGER = 30009  # whom no rule admits
+STRANGER = 30009  # a user that no rule admits
 
 SCRAPE_CONFIG = """
 scrape_configs:
@@ -36,14 +36,14 @@ METRIC = re.compile(r"\b(?:ttrpc_proxy|process)_[a-z_]+\b")
 
 
 def expressions_of_dashboard():
-    """Each as Grafana would ask it, with the name of its panel."""
+    """Returns the queries of the dashboard as Grafana sends them, with the names of the panels."""
     board = json.loads((MONITORING / "ttrpc-proxy.dashboard.json").read_text())
     return [(panel["title"], target["expr"].replace("$job", ".*").replace("$instance", ".*").replace(
         "$__rate_interval", "1m")) for panel in board["panels"] for target in panel.get("targets", [])]
 
 
 class Prometheus:
-    """Debian's, with nothing of the machine's own: its data, its port, its one target."""
+    """Debian's Prometheus with its own data, port and target, independent of the machine's."""
 
     def __init__(self, stage):
         self._base = f"http://127.0.0.1:{free_port()}"
@@ -63,14 +63,14 @@ class Prometheus:
             return False
 
     def query(self, text):
-        """A list of labels and value."""
+        """Returns a list of labels and values."""
         url = f"{self._base}/api/v1/query?" + urllib.parse.urlencode({"query": text})
         with urllib.request.urlopen(url, timeout=30) as reply:
             result = json.load(reply)["data"]["result"]
         return [(entry["metric"], float(entry["value"][1])) for entry in result]
 
     def value(self, text):
-        """Of the only one there is; None if there is none."""
+        """Returns the value of the only sample, or None."""
         found = self.query(text)
         return found[0][1] if len(found) == 1 else None
 
@@ -78,7 +78,7 @@ class Prometheus:
         return {labels.get(label, ""): value for labels, value in self.query(text)}
 
     def wait_for_scrape(self):
-        """One that began after this was called."""
+        """Waits for a scrape that begins after this call."""
         now = time.time()
         eventually("prometheus scrapes", lambda: (self.value("timestamp(up)") or 0) > now)
 
@@ -105,7 +105,7 @@ class Scene:
         self.checks.equal("target is up", 1.0, self.prometheus.value("up"))
 
     def load(self):
-        """Some for a time, some by number; some of it denied; with all of it counted by who called."""
+        """Makes calls for a time or by number, some of which are denied. The callers count them."""
         stage = self.stage
         plans = [(ALICE, 8, ["--in-flight", 4, "--seconds", 4]),
                  (BOB, 3, ["--in-flight", 2, "--calls", 700]),
@@ -121,7 +121,7 @@ class Scene:
         self.checks.equal("denied as often as asked", 800, self.denied)
 
     def others(self):
-        """What the load generator does not do."""
+        """Makes calls that the load generator cannot make."""
         clients = [Client(self.stage.front, uid) for uid in (BOB, 0, MALLORY)]
         self.connections += len(clients)
         bob, root, mallory = clients
@@ -148,7 +148,7 @@ class Scene:
         self.prometheus.wait_for_scrape()
 
     def counters(self):
-        """What Prometheus has, against what was counted by those who called: exactly."""
+        """Compares the samples of Prometheus with the counts of the callers, which must be equal."""
         ask, equal = self.prometheus, self.checks.equal
         codes = ask.by("code", "sum by (code) (ttrpc_proxy_calls_total)")
         equal("calls, by code", {
@@ -174,12 +174,12 @@ class Scene:
               ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="echo"}'))
         equal("failed connects", {"connected": 0, "failed": self.unavailable},
               ask.by("result", 'ttrpc_proxy_backend_connects_total{backend="gone"}'))
-        # Nobody has called the third.
+        # No call has used the third backend.
         equal("backends up", {"echo": 1, "gone": 0}, ask.by("backend", "ttrpc_proxy_backend_up"))
         equal("calls are in flight nowhere", {"echo": 0, "gone": 0, "holder": 0},
               ask.by("backend", "ttrpc_proxy_oldest_call_age_seconds"))
         equal("calls in flight", 0, ask.value("sum(ttrpc_proxy_calls_in_flight)"))
-        # A request whose names are none is no call.
+        # A request without a valid method name is not a call.
         equal("protocol errors", self.invalid, ask.value("sum(ttrpc_proxy_protocol_errors_total)"))
         equal("limits", 0, ask.value("sum(ttrpc_proxy_limit_refusals_total)"))
         equal("a limit", 64, ask.value('ttrpc_proxy_limit{limit="calls_per_user"}'))
@@ -195,7 +195,7 @@ class Scene:
         equal("denied, in status.json", self.denied + self.unmatched, self.stage.status()["denied"])
 
     def shapes(self):
-        """What dashboards ask for."""
+        """Sends queries that dashboards send."""
         for what, text in (
                 ("a rate", "sum(rate(ttrpc_proxy_calls_total[1m])) > 0"),
                 ("a quantile", "histogram_quantile(0.99, sum by (le) "
@@ -209,7 +209,7 @@ class Scene:
             self.checks.check(f"Prometheus has {what}", self.prometheus.value(text) is not None, text)
 
     def configuration(self):
-        """Its digest is that of --print-config; a refused reload is seen, and a good one."""
+        """The digest is that of --print-config. A refused reload and a good one show."""
         printed = subprocess.run(
             [self.stage.build / "daemon/ttrpc-proxyd", "--config", self.stage.folder / "config.toml",
              "--print-config"], capture_output=True, timeout=60, check=True).stdout
@@ -239,7 +239,7 @@ class Scene:
         eventually("and is 0 again", lambda: age() == 0)
 
     def scrapes_past_silent_connections(self):
-        """Anybody can connect to a port: that keeps nobody out."""
+        """Connections of any user must not keep the scraper out."""
         silent = [socket.create_connection(("127.0.0.1", self.stage.port)) for _ in range(16)]
         start = time.time()
         self.prometheus.wait_for_scrape()
@@ -249,7 +249,7 @@ class Scene:
             one.close()
 
     def alerts_and_dashboard(self):
-        """What is shipped for Prometheus and Grafana is right, and asks for what there is."""
+        """The files for Prometheus and Grafana are valid, and use only existing metrics."""
         shutil.copy(MONITORING / "ttrpc-proxy.rules.yml", self.stage.folder)
         shutil.copy(Path(__file__).with_name("rules_test.yml"), self.stage.folder)
         for words in (["check", "rules", "ttrpc-proxy.rules.yml"], ["test", "rules", "rules_test.yml"]):
@@ -266,10 +266,10 @@ class Scene:
         for panel, expression in expressions_of_dashboard():
             asked |= set(METRIC.findall(expression))
             self.checks.passes(f"panel {panel!r}: {expression}", lambda text=expression: self.prometheus.query(text))
-        self.checks.equal("they ask for nothing that there is not", set(), asked - there)
+        self.checks.equal("they use only existing metrics", set(), asked - there)
 
     def for_a_collector_of_text_files(self):
-        """It refuses a file with metrics that it has itself."""
+        """The collector rejects a file with metrics that it has itself."""
         done = subprocess.run(
             [self.stage.build / "daemon/ttrpc-proxyctl", "--address", f"unix://{self.stage.folder}/admin.sock",
              "metrics"], capture_output=True, timeout=60, check=False)
@@ -285,13 +285,13 @@ class Scene:
         text = self.stage.get("/metrics")[1]
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
                                  timeout=60, check=False)
-        told = (checked.stdout + checked.stderr).decode()
-        self.checks.check("promtool finds nothing", checked.returncode == 0 and told == "", told)
+        output = (checked.stdout + checked.stderr).decode()
+        self.checks.check("promtool finds nothing", checked.returncode == 0 and output == "", output)
 
     # ---- Over a Unix socket --------------------------------------------------------------------
 
     def curl(self, path, host="localhost"):
-        """Status and body."""
+        """Returns the status and the body."""
         done = subprocess.run(
             ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", self.stage.folder / "metrics.sock",
              f"http://{host}{path}"], capture_output=True, timeout=60, check=False)
@@ -312,14 +312,14 @@ class Scene:
         for line in (f'code="OK"}} {self.ok}', 'ttrpc_proxy_reloads_total{result="taken"} 2'):
             self.checks.check(f"no counter went back: {line}", line + "\n" in text, text)
         self.checks.equal("anything else", 404, self.curl("/secrets")[0])
-        self.checks.equal("any host will do", 200, self.curl("/metrics", "node-1.example")[0])
+        self.checks.equal("any Host is accepted", 200, self.curl("/metrics", "node-1.example")[0])
 
     def drains(self):
         held = Client(self.stage.front, ALICE)
         held.send("bench.Hold", "Hold")
         eventually("the call is there", lambda: json.loads(self.curl("/status.json")[1])["backends"][1]["calls"])
         self.stage.signal(SIGTERM)
-        # Another daemon can have the address at once, while this one waits for its last call.
+        # Another daemon can use the address at once, while this one waits for its last call.
         eventually("its socket is gone", lambda: not (self.stage.folder / "metrics.sock").exists())
         self.checks.equal("it runs on", None, self.stage.daemon.poll())
         held.close()

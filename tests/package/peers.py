@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Both ends of a connection that must outlive an upgrade: ttrpc, as far as that takes.
+"""The two ends of a connection that must outlive an upgrade, with the necessary parts of ttrpc.
 
-    peers.py serve SOCKET    answers every request with its own payload; says `ready` first
-    peers.py hold SOCKET     one connection; calls with each line of standard input as the payload,
-                             and prints the answer's, or `closed`
+    peers.py serve SOCKET    prints `ready`, and answers every request with its own payload
+    peers.py hold SOCKET     keeps one connection, makes a call for each line of standard input with
+                             the line as the payload, and prints the answer's payload, or `closed`
 """
 import socket
 import struct
@@ -16,12 +16,12 @@ REQUEST, RESPONSE = 1, 2
 
 
 def field(number, value):
-    """A protobuf field of bytes, shorter than 128."""
+    """Returns a protobuf field of bytes, which must be fewer than 128."""
     return bytes([number << 3 | 2, len(value)]) + value
 
 
 def fields(message):
-    """The fields of bytes among those of a message, all shorter than 128."""
+    """Returns the bytes fields of a message, each of fewer than 128 bytes."""
     found, at = {}, 0
     while at < len(message):
         number, wire, value = message[at] >> 3, message[at] & 7, message[at + 1]
@@ -29,7 +29,7 @@ def fields(message):
         if wire == 2:
             found[number] = message[at:at + value]
             at += value
-        else:  # a small number
+        else:  # a varint below 128
             found[number] = value
     return found
 

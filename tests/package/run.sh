@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Debian packages, from the tree to nothing left:
-#   tests/package/run.sh [--release CODENAME] [--packages FOLDER]
+# Tests the Debian packages, from the build to the purge:
+# tests/package/run.sh [--release CODENAME] [--packages DIR]
 #
-# Makes a Debian with debootstrap, of the same release as this one or of CODENAME. Builds the packages
-# (or takes those in FOLDER), here or, for another release, in a copy of that Debian, where the
-# compiler may not warn. Boots the Debian (tests/systemd/machine.sh), and there installs the packages,
-# uses them, upgrades them while a connection is open, and purges them. In another copy of it, shows
-# tests/demo.sh. Needs a network, for the packages that ours depend on. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+# It makes a Debian with debootstrap, of the same release as this one or of CODENAME. It builds the
+# packages (or takes those in DIR): here, or, for another release, in a copy of that Debian, where
+# the compiler may not warn. It boots the Debian (tests/systemd/machine.sh), installs the packages
+# there, uses them, upgrades them while a connection is open, and purges them. In another copy it
+# runs tests/demo.sh. It needs a network for the packages that ours depend on. The last line is `N
+# passed, N failed, N skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -21,7 +22,7 @@ while [[ $# -gt 0 ]]; do
     --packages) packages=$(realpath "$2") ;;
     --release) release=$2 ;;
     *)
-      echo "usage: tests/package/run.sh [--release CODENAME] [--packages FOLDER]" >&2
+      echo "usage: tests/package/run.sh [--release CODENAME] [--packages DIR]" >&2
       exit 64
       ;;
   esac
@@ -54,7 +55,7 @@ trap 'exit 1' TERM INT HUP
 . "$top/tests/support/checks.sh"
 
 readonly unit=ttrpc-proxy.service ours=(ttrpc-proxy ttrpc-tools libttrpc0 libttrpc-dev)
-readonly next=99.0 # a version after any
+readonly next=99.0 # higher than any version
 property() { machine_run systemctl show --value --property "$1" "${2-$unit}"; }
 is() { same "$1" "$2" "$(property "$1")"; } # PROPERTY VALUE
 
@@ -64,7 +65,7 @@ build_here() {
   "$top/systemd/build-deb.sh"
 }
 
-# copy_debian NAME: a copy of the clean Debian with the sources in it, to be changed at will.
+# copy_debian NAME makes a copy of the clean Debian, with the sources in it, for changes.
 copy_debian() {
   cp -a "$work/debian" "$work/$1" && mkdir "$work/$1/srv/sources" &&
     tar -C "$top" -c --exclude-vcs --exclude='./build*' --exclude=__pycache__ \
@@ -72,7 +73,7 @@ copy_debian() {
     tar -x -C "$work/$1/srv/sources" --no-same-owner
 }
 
-# in_copy NAME COMMAND…: in the sources there. What it starts and mounts ends with it.
+# in_copy NAME COMMAND… runs a command in the sources there. What it starts and mounts ends with it.
 in_copy() {
   # shellcheck disable=SC2016
   unshare --mount --propagation private --pid --fork --kill-child bash -c '
@@ -102,7 +103,7 @@ build_and_compare() {
   if command -v lintian >/dev/null; then check "lintian finds no error" lintian_finds_no_error; fi
 }
 
-# The changelog's version is that of meson.build.
+# The version in the changelog is that of meson.build.
 versions_agree() {
   local version name
   version=$(sed -n "s/^  version: '\(.*\)',/\1/p" "$top/meson.build")
@@ -111,13 +112,13 @@ versions_agree() {
   done
 }
 
-# Debian's own checker decides; its warnings are a matter of taste.
+# lintian's errors count. Its warnings are a matter of taste.
 lintian_finds_no_error() {
   lintian --allow-root --fail-on error --tag-display-limit 0 \
     "$packages"/{ttrpc-proxy,ttrpc-tools,libttrpc0,libttrpc-dev}_[0-9]*.deb
 }
 
-# In a namespace of its own: what is mounted for it is nobody else's.
+# A mount namespace hides the mounts of debootstrap from other processes.
 bootstrap() {
   unshare --mount --propagation private debootstrap --variant=minbase --include=systemd \
     "$release" "$work/debian"
@@ -131,8 +132,8 @@ install_depends() {
     apt-get -q -y -o Acquire::Retries=3 satisfy --no-install-recommends "$depends"
 }
 
-# With a version of their own, nothing else is different: what an upgrade does to what runs is to be
-# seen, not what a new version does.
+# These packages differ only in their version: the test is about what an upgrade does to a running
+# daemon, not about changes in a new version.
 make_next() {
   local name
   mkdir "$work/next"
@@ -155,7 +156,7 @@ boots() {
   cp "$work"/next/*.deb "$machine_root/srv/next"
 }
 
-# Whatever could be left, but for what keeps books.
+# Lists every file that a package could leave behind, except for the databases of the system.
 everything() {
   # shellcheck disable=SC2016
   machine_run bash -c 'find / /run -xdev \( -path /srv -o -path /tmp -o -path /var/log/journal \
@@ -171,8 +172,8 @@ installs() {
 }
 
 is_as_it_should() {
-  same "the folder" "root root 755" "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy)" &&
-    has --check "there is no [[listener]], so that nothing is served" \
+  same "the directory" "root root 755" "$(machine_run stat -c '%U %G %a' /run/ttrpc-proxy)" &&
+    has --check "there is no [[listener]], so nothing is served; add one" \
       "$(machine_run ttrpc-proxyd --check 2>&1)" &&
     machine_run getent group ttrpc-proxy && machine_run ttrpc --version &&
     has "status" ", running for " "$(machine_run ttrpc-proxyctl status 2>&1)" &&
@@ -189,21 +190,21 @@ level = \"debug\"" >/etc/ttrpc-proxy/conf.d/own.toml' &&
       "$(machine_run ttrpc-proxyd --print-config | grep -E '^\[\[(listener|rule)')"
 }
 
-# start ARGUMENT…: peers.py in the background, spoken to by file descriptors.
+# start ARGUMENT… runs peers.py in the background, with its input and output as file descriptors.
 start() {
   coproc PEER { exec python3 "$top/tests/package/peers.py" "$@"; }
   peers+=("$PEER_PID")
   exec {output}<&"${PEER[0]}" {input}>&"${PEER[1]}"
 }
 
-says() { # WORD: the open connection still carries a call
+says() { # WORD; the open connection still carries a call
   local reply
   echo "$1" >&"$held_input"
   read -r -t 20 reply <&"$held_output" || reply="nothing"
   same "the answer" "$1" "$reply"
 }
 
-# From outside: a path is the same socket from everywhere, and the user is the same one.
+# This runs outside: the path leads to the same socket, and the user is the same one.
 serves() {
   local line
   start serve "$machine_root/run/echo.sock" 2>/dev/null
@@ -235,7 +236,7 @@ methods = ["/test.Echo/Say"]
 action = "allow"
 backend = "echo"
 TOML
-  # A socket cannot be started for a service that runs.
+  # systemd does not start a socket whose service runs.
   machine_run systemctl stop "$unit" && machine_run systemctl enable --now ttrpc-proxy.socket &&
     machine_run systemctl start "$unit" || return
   start hold "$machine_root/run/ttrpc-proxy/echo.sock" 2>/dev/null
@@ -254,7 +255,7 @@ upgrades() {
     same "the configuration" "$config" "$(<"$machine_root/etc/ttrpc-proxy/config.toml")"
 }
 
-# When it suits who runs it.
+# The administrator chooses when to restart.
 restarts() {
   machine_run systemctl restart "$unit" && is ActiveState active &&
     same "what runs" /usr/sbin/ttrpc-proxyd \
@@ -271,7 +272,7 @@ purges() {
   everything | diff "$work/before" -
 }
 
-# How README.md says it is done.
+# These are the commands of README.md.
 demo() {
   local name
   copy_debian demo && mkdir "$work/demo/srv/packages" || return
@@ -286,7 +287,7 @@ if [[ $release == "$own_release" ]]; then build_and_compare; fi
 if ! bootstrap >"$work/bootstrap.log" 2>&1; then
   if grep -qE "Couldn't download|Could not resolve|Failed getting|Unable to fetch|Cannot initiate" \
     "$work/bootstrap.log" "$work/debian/debootstrap/debootstrap.log" 2>/dev/null; then
-    echo "SKIP all that is installed: no network, $(tail -n 1 "$work/bootstrap.log")"
+    echo "SKIP the installed packages: no network, $(tail -n 1 "$work/bootstrap.log")"
     echo "$passed passed, $failed failed, 1 skipped"
     [[ $failed -eq 0 ]]
     exit
@@ -295,7 +296,7 @@ fi
 check "a clean Debian" same "bootstrap" "" \
   "$([[ -x $work/debian/lib/systemd/systemd ]] || tail -n 20 "$work/bootstrap.log")"
 if [[ $release != "$own_release" ]]; then build_and_compare; fi
-check "what they depend on is there" install_depends
+check "dependencies are installed" install_depends
 check "packages of the next version" make_next
 check "boots" boots
 if [[ $failed -eq 0 ]]; then
@@ -305,7 +306,7 @@ if [[ $failed -eq 0 ]]; then
   if [[ -n ${held_output-} ]]; then check "an upgrade leaves connections alone" upgrades; fi
   check "restarts as the new version" restarts
   check "a purge leaves nothing" purges
-  check "the demo is as it should be" demo
+  check "the demo succeeds" demo
 fi
 
 conclude

@@ -27,16 +27,16 @@ namespace {
 
 constexpr int kEvents = 256;
 constexpr int kTick = 20;                      // milliseconds
-constexpr size_t kHighWater = 1U << 20;        // who does not take its replies is not read
-constexpr uint32_t kRequestsForACut = 4000;    // on average
-constexpr uint32_t kRequestsForAPause = 1000;  // on average
+constexpr size_t kHighWater = 1U << 20;        // a client with more unread replies is not read
+constexpr uint32_t kRequestsForACut = 4000;    // requests on average between two cuts
+constexpr uint32_t kRequestsForAPause = 1000;  // requests on average between two pauses
 constexpr uint64_t kLongestPause = 1500;       // milliseconds
 constexpr uint64_t kCodeAborted = 10;
 constexpr uint64_t kCodeInternal = 13;
 constexpr uint8_t kClose = ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData;
 constexpr std::string_view kUidKey = "ttrpc-proxy-uid";
 
-// A request with the uid that the daemon says it is from.
+// A request, and the uid that the daemon adds to it.
 struct SeenRequest {
   bench::Request request;
   std::optional<std::string_view> uid;
@@ -93,7 +93,7 @@ class Backend {
 
  private:
   struct Stream {
-    std::optional<Ask> ask;  // with a request without payload it comes in the first data
+    std::optional<Ask> ask;  // without a payload in the request, the first data message has it
     Kind kind;
     uint32_t parts = 0;
   };
@@ -105,11 +105,11 @@ class Backend {
     bench::OutBuffer out;
     bench::Interest interest;
     std::unordered_map<uint32_t, Stream> streams;
-    std::optional<uint64_t> token;  // one whose call came here
+    std::optional<uint64_t> token;  // the token of a call on this connection
     uint64_t paused_until = 0;
   };
 
-  // A reply for later; its connection may be gone by then.
+  // A reply to send later. Its connection may have ended by then.
   struct Later {
     size_t tag;
     uint64_t serial;
@@ -117,11 +117,11 @@ class Backend {
     Ask ask;
   };
 
-  // The tags of listeners are descriptors, too, which no connection has.
+  // The tag of a listener is its descriptor, and no connection has that descriptor.
   void AcceptAll(int listener) {
     if (std::none_of(listeners_.begin(), listeners_.end(),
                      [listener](const auto& l) { return l.get() == listener; })) {
-      return;  // closed within this wake-up
+      return;  // closed earlier in this wake-up
     }
     for (;;) {
       ttrpc::UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -140,7 +140,7 @@ class Backend {
 
   void Serve(size_t tag, uint32_t events) {
     Connection& connection = *connections_[tag];
-    // An end is shown whatever is watched; while paused it is as good later.
+    // epoll reports an end in any case; during a pause it can wait.
     const bool paused = connection.paused_until != 0;
     if (paused && (events & (EPOLLHUP | EPOLLERR)) != 0) connection.paused_until = 0;
     const bool readable = (events & ~uint32_t{EPOLLOUT}) != 0;
@@ -165,7 +165,7 @@ class Backend {
     return true;
   }
 
-  // Written down before it is done. False: the connection is to go.
+  // Records the cut on the board before it happens. Returns false if the connection must be closed.
   bool Cut(const Connection& connection) {
     const uint64_t token = *connection.token;
     const bool shared = options_.kind == BackendKind::kShared;
@@ -255,7 +255,7 @@ class Backend {
         content_.Of({.token = ask.token, .number = number, .from_backend = 1}, ask.reply_size));
   }
 
-  // What has its whole request in one message.
+  // Answers a call whose whole request is in one message.
   void Answer(size_t tag, uint32_t id, const Ask& ask) {
     Connection& connection = *connections_[tag];
     if (ask.delay == Ask::kNever) return;
@@ -310,7 +310,7 @@ class Backend {
   std::mt19937_64 random_;
   ttrpc::UniqueFd epoll_;
   std::vector<ttrpc::UniqueFd> listeners_;
-  std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor
+  std::vector<std::unique_ptr<Connection>> connections_;  // indexed by descriptor
   std::multimap<uint64_t, Later> later_;
   uint64_t serial_ = 0;
 };

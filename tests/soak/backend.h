@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The backend of the soak test, a process of its own: answers each call as its Ask says, after it
-// has held every message against what a client sends; now and then cuts a connection, or does not
-// read one for a while. One thread.
+// The backend of the soak test, in a process of its own. It answers each call as the call's Ask
+// demands, after comparing every message with the one that a client sends. Now and then it cuts a
+// connection, or does not read one for a while. One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ namespace soak {
 
 struct BackendOptions {
   BackendKind kind = BackendKind::kClosing;
-  std::vector<std::string> sockets;  // all of them are listened on
+  std::vector<std::string> sockets;  // the backend listens on all of them
   uint64_t seed = 0;
-  bool checks_uid = false;  // the daemon forwards it
+  bool checks_uid = false;  // the daemon adds the uid to requests
 };
 
-// Until it is killed.
+// Runs until it is killed.
 [[noreturn]] void RunBackend(const BackendOptions& options, Board& board, const Content& content);
 
 }  // namespace soak

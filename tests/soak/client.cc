@@ -49,7 +49,8 @@ class Client {
       if (ready < 0 && errno != EINTR) bench::FailErrno("epoll_wait");
       for (int i = 0; i < ready; ++i) {
         const epoll_event& event = events[static_cast<size_t>(i)];
-        // One that has ended is replaced in Tick(), so that no event is another's.
+        // Tick() replaces a connection that has ended, so that no event of this wake-up is for a
+        // new one.
         places_[event.data.u64].connection->OnEvents(event.events);
       }
       const uint64_t now = NowMilliseconds();
@@ -93,7 +94,7 @@ class Client {
   }
 
   Role ChooseRole(size_t place) {
-    // One prober in all: each reload is to be counted once.
+    // There is one prober in all, so that each reload is counted once.
     if (options_.user == 0 && place == 0) return Role::kProber;
     const uint64_t dice = random_() % 100;
     if (dice < 80) return Role::kPlain;

@@ -22,10 +22,10 @@ namespace soak {
 namespace {
 
 constexpr useconds_t kTickMicroseconds = 20'000;
-// All in milliseconds.
+// These are in milliseconds.
 constexpr uint64_t kSamplePause = 500;
 constexpr uint64_t kReloadPause = 1000;
-constexpr uint64_t kLifeOfABackend = 10'000;  // at least, twice as long at most
+constexpr uint64_t kLifeOfABackend = 10'000;  // at least; at most twice as long
 constexpr uint64_t kLongestDown = 600;
 constexpr uint64_t kClientsEnd = 90'000;
 constexpr uint64_t kDescriptorsSettle = 20'000;
@@ -34,7 +34,7 @@ constexpr uint32_t kCallsPerConnection = 64;
 
 struct Place {
   pid_t pid = -1;
-  uint64_t next = 0;  // to be killed, or restarted
+  uint64_t next = 0;  // when it is killed or restarted next
   bool alive = false;
 };
 
@@ -75,7 +75,7 @@ class Conductor {
 
  private:
   uint32_t PerUser() const { return std::max(1U, options_.connections / options_.users); }
-  // So that half of the time, at least, all of them are open.
+  // At least half of the time all connections are open.
   uint64_t Ramp() const { return std::min<uint64_t>(5000, options_.seconds * 1000 / 6); }
 
   static pid_t Fork(const std::function<void()>& run) {
@@ -84,7 +84,7 @@ class Conductor {
     if (pid > 0) return pid;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     run();
-    // Nothing of the parent's is to be run or flushed.
+    // The child must not run or flush anything of its parent's.
     ::_exit(0);
   }
 
@@ -126,7 +126,7 @@ class Conductor {
     }));
   }
 
-  // From the first connection to the end of the load.
+  // Runs from the first connection to the end of the load.
   void Load() {
     const uint64_t start = NowMilliseconds();
     const uint64_t end = start + options_.seconds * 1000;
@@ -150,7 +150,7 @@ class Conductor {
     }
   }
 
-  // A good file, a bad one, the other good one, a bad one, and so on.
+  // Reloads a good file, a bad one, the other good one, a bad one, and so on.
   void Reload() {
     const uint64_t number = findings_.good_reloads + findings_.bad_reloads;
     if (number % 2 == 1) {
@@ -177,7 +177,7 @@ class Conductor {
       if (!place.alive) {
         StartBackend(i);
       } else if (!board_.stop) {
-        // Said before it is done, so that no client sees what nobody has said.
+        // Records it before it happens, so that clients know about it in time.
         board_.backends[i].down = true;
         ++board_.backends[i].kills;
         Kill(place.pid);
@@ -204,7 +204,7 @@ class Conductor {
     findings_.clients_failed += clients_.size();
   }
 
-  // Back to what it began with, or its descriptors would differ by right.
+  // The first configuration is in force again, since others need other descriptors.
   void EndDaemon() {
     daemon_.Write(Daemon::Good::kFirst);
     daemon_.Signal(SIGHUP);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Conductor: starts the daemon, backends and clients of the soak test, kills and restarts the
-// backends, has the daemon reload, looks at it all the while, and ends it all. One thread, which
-// forks.
+// Conductor: starts the daemon, the backends and the clients of the soak test. It kills and
+// restarts the backends, makes the daemon reload, samples the daemon's resources, and ends
+// everything. One thread, which forks.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct SoakOptions {
   bool check_memory = true;
 };
 
-// `folder`: an empty one, for sockets and logs; others may pass through it.
+// `folder` is an empty directory for sockets and logs, which other users may enter.
 Findings Conduct(const SoakOptions& options, const std::string& folder, Board& board);
 
 }  // namespace soak

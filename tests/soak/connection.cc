@@ -17,12 +17,12 @@ namespace {
 constexpr uint8_t kClose = ttrpc::kFlagRemoteClosed | ttrpc::kFlagNoData;
 constexpr uint64_t kInvalidArgument = 3;
 constexpr std::string_view kNotActive = "StreamID is no longer active";
-constexpr size_t kMostPending = 1U << 20;  // beyond it nothing is added
+constexpr size_t kMostPending = 1U << 20;  // a longer queue gets no new calls
 constexpr uint32_t kMostPartsAtOnce = 3;
 constexpr int kMostComplaints = 10;
-constexpr uint64_t kLongestSilence = 19'000;  // milliseconds; the daemon's patience is 10 s
+constexpr uint64_t kLongestSilence = 19'000;  // milliseconds; the daemon closes after 10 s
 constexpr int kCallsInSilence = 4;
-constexpr uint64_t kLongestLate = 45'000;  // milliseconds; longer than such a connection lives
+constexpr uint64_t kLongestLate = 45'000;  // milliseconds; such a connection lives for less time
 constexpr uint64_t kProbePause = 20;       // milliseconds
 constexpr uint64_t kLongDeadline = 30'000;
 
@@ -53,11 +53,11 @@ Connection::Connection(ClientContext& context, Role role, uint64_t tag, uint32_t
   Watch();
 }
 
-// Calls.
+// Calls
 
 Kind Connection::ChooseKind() {
   if (role_ == Role::kProber) return Kind::kProbe;
-  // Who reads little is to have more to read than sockets hold.
+  // A client that reads little needs more data than the sockets hold.
   if (unread_until_ != 0 || (role_ == Role::kBulky && Random(2) == 0)) return Kind::kLarge;
   const uint64_t dice = Random(100);
   if (dice < 50) return Kind::kSmall;
@@ -130,7 +130,7 @@ void Connection::SendRequest(uint32_t id, ClientCall& call) {
   request.timeout_nano = call.timeout * 1'000'000;
   if (streams) request.flags = ttrpc::kFlagRemoteOpen;
   if (kind == Kind::kServerStream) request.flags = ttrpc::kFlagRemoteClosed;
-  // A stream may begin without a payload; then the first data message is what else the request is.
+  // A stream may begin without a payload. Then the first data message is the rest of the request.
   const bool ask_follows = streams && Random(2) == 0;
   if (!ask_follows) request.payload = payload;
   bench::AppendRequest(out_.bytes(), request);
@@ -140,7 +140,7 @@ void Connection::SendRequest(uint32_t id, ClientCall& call) {
   call.parts_sent = 1;
 }
 
-// Parts of a stream leave one after the other, among what else there is.
+// The parts of a stream are sent one after the other, between other messages.
 void Connection::SendParts(uint32_t id, ClientCall& call) {
   if (call.closed) return;
   for (uint32_t i = 0; i < kMostPartsAtOnce; ++i) {
@@ -172,13 +172,13 @@ void Connection::StartCalls(uint64_t now) {
   if (out_.pending() < kMostPending && calls_.size() <= context_.options.calls_per_connection) {
     for (uint64_t i = 0; i < burst; ++i) StartCall(now);
   }
-  // Half as long up to half as long again as such a burst should take.
+  // The pause is between half and one and a half of the time that such a burst should take.
   const double pause = 1000.0 * static_cast<double>(burst) / each;
   next_start_ =
       now + 1 + static_cast<uint64_t>(pause * (0.5 + static_cast<double>(Random(1000)) / 1000));
 }
 
-// Answers.
+// Answers
 
 void Connection::OnMessage(const bench::Message& message, uint64_t now) {
   const uint32_t id = message.header.stream_id;
@@ -265,7 +265,7 @@ void Connection::Complain(uint64_t token, const std::string& what) {
   (void)std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
 }
 
-// Time.
+// Time
 
 void Connection::Tick(uint64_t now) {
   if (ended()) return;
@@ -274,7 +274,7 @@ void Connection::Tick(uint64_t now) {
   for (auto& [id, call] : calls_) {
     if (out_.pending() < kMostPending) SendParts(id, call);
   }
-  // Who reads late may only blame itself, up to a point.
+  // A client that reads late causes delays itself, so it must wait longer.
   const uint64_t patience = context_.options.lost_after + (reads_late() ? kLongestLate : 0);
   std::vector<uint32_t> lost;
   for (const auto& [id, call] : calls_) {
@@ -294,7 +294,7 @@ void Connection::Tick(uint64_t now) {
 void Connection::PlayRole(uint64_t now) {
   if (finishing_) return;
   if (now >= leave_at_) {
-    // Half of them cancel what is in flight, the others wait for it.
+    // Half of the clients cancel their calls in flight, and the others wait for them.
     if (role_ == Role::kLeaver || Random(2) == 0) return Leave();
     return Finish();
   }
@@ -316,7 +316,7 @@ void Connection::Finish() {
   Watch();
 }
 
-// The socket.
+// The socket
 
 void Connection::OnEvents(uint32_t events) {
   if (ended()) return;
@@ -350,7 +350,8 @@ void Connection::Leave() {
   ++context_.own.closed_by_us;
 }
 
-// The daemon closed it: because a backend that closes its peers was lost, or we read nothing.
+// The daemon closed the connection: a backend that closes its peers was lost, or this client read
+// nothing.
 void Connection::EndedByOthers() {
   const size_t closing = static_cast<size_t>(BackendKind::kClosing);
   const BackendBoard& backend = context_.board.backends[closing];

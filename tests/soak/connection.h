@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connection: one connection of a client to the daemon, from connect(2) to its end, whoever brings
-// it about, with the calls on it. It plays a role: most read at once, some late or not at all for a
-// while, some leave with calls in flight. One thread.
+// Connection: one connection of a client to the daemon, from connect(2) to its end, with its calls.
+// Most connections read at once; by their roles some read late, stop for a while, or leave with
+// calls in flight. One thread.
 #pragma once
 
 #include <array>
@@ -22,15 +22,15 @@ namespace soak {
 
 enum class Role {
   kPlain,
-  kBulky,   // makes large calls, too
+  kBulky,   // makes large calls as well
   kSlow,    // reads a little now and then
   kSilent,  // stops reading for seconds
-  kGreedy,  // has more calls in flight than it may
-  kLeaver,  // soon goes, with calls in flight
-  kProber,  // one probe after the other
+  kGreedy,  // exceeds the limit of calls in flight
+  kLeaver,  // leaves soon, with calls in flight
+  kProber,  // makes one probe after the other
 };
 
-// What the connections of one client share; outlives them.
+// State that the connections of one client share. It outlives them.
 struct ClientContext {
   const ClientOptions& options;
   Board& board;
@@ -38,20 +38,20 @@ struct ClientContext {
   const Content& content;
   std::mt19937_64& random;
   int epoll = -1;
-  int complaints = 0;  // printed
+  int complaints = 0;  // how many were printed
 };
 
 class Connection {
  public:
-  // Connects. `tag`: of its events; `serial`: ConnectionOf its tokens.
+  // Connects. `tag` marks its events; ConnectionOf() of its tokens is `serial`.
   Connection(ClientContext& context, Role role, uint64_t tag, uint32_t serial);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void OnEvents(uint32_t events);
-  // Does what is due: calls, parts of streams, looks for what is lost.
+  // Does what is due: starts calls, sends parts of streams, and finds lost calls.
   void Tick(uint64_t now);
-  // No new calls, and it closes after its last.
+  // Starts no new calls, and closes after the last one.
   void Finish();
 
   bool ended() const { return !fd_; }
@@ -85,18 +85,18 @@ class Connection {
   bench::OutBuffer out_;
   bench::Interest interest_;
   std::unordered_map<uint32_t, ClientCall> calls_;
-  // Calls that were answered while data of ours was on its way: each such message may be answered,
+  // Calls that were answered while data for them was on its way. Each such message may be answered,
   // too.
   std::unordered_map<uint32_t, uint32_t> answers_to_data_;
-  std::array<uint64_t, kBackends> first_used_{};  // 0: not yet
+  std::array<uint64_t, kBackends> first_used_{};  // 0 if not used yet
   uint32_t next_id_ = 1;
   uint32_t next_call_ = 1;
   uint64_t next_start_;
   uint64_t leave_at_;
-  uint64_t unread_until_ = 0;  // 0: it reads
+  uint64_t unread_until_ = 0;  // 0 while it reads
   bool was_silent_ = false;
   bool finishing_ = false;
-  int last_probe_ = -1;  // Outcome
+  int last_probe_ = -1;  // an Outcome
 };
 
 }  // namespace soak

@@ -7,7 +7,7 @@ namespace soak {
 
 namespace {
 
-// How many different starts the noise has; prime.
+// The noise has this many different starts, a prime number.
 constexpr size_t kNoiseStarts = 65521;
 
 constexpr std::array<std::string_view, kKinds> kMethods = {
@@ -27,7 +27,7 @@ std::string_view Method(Kind kind) { return kMethods[static_cast<size_t>(kind)];
 
 Content::Content() {
   noise_.reserve(kMaxSize + kNoiseStarts);
-  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64; the same noise in each process
+  uint64_t state = 0x9e3779b97f4a7c15;  // xorshift64, which gives the same noise in each process
   while (noise_.size() < kMaxSize + kNoiseStarts) {
     state ^= state << 13;
     state ^= state >> 7;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What calls and replies of the soak test consist of: each message says to which call it belongs
-// and where it stands in it, and the rest of it are bytes that follow from these, so that one that
-// is lost, repeated, cut or somebody else's is seen. Values, no I/O; any thread.
+// Content: the bytes of calls and replies in the soak test. Each message begins with its call and
+// its place in it, and the rest follows from these, so that a lost, repeated, cut or foreign
+// message is detected. Values, no I/O; any thread.
 #pragma once
 
 #include <array>
@@ -17,26 +17,26 @@ namespace soak {
 // The kinds of calls. Each is a method of its own, called Method(kind).
 enum class Kind : uint32_t {
   kSmall,          // unary
-  kLarge,          // unary, up to what a message may hold
+  kLarge,          // unary, up to the greatest size of a message
   kFailing,        // unary, answered with a status of the backend
-  kLate,           // unary with a deadline; the reply comes before, about then, or never
-  kHeld,           // unary, never answered: ends with its connection
+  kLate,           // unary with a deadline; the reply comes before it, close to it, or never
+  kHeld,           // unary, never answered; ends with its connection
   kClientStream,   // parts in, one reply
   kServerStream,   // one request, parts out
   kBidirectional,  // each part is answered by a part
-  kProbe,          // unary, allowed by every other configuration only
+  kProbe,          // unary, allowed only by every other configuration
 };
 inline constexpr size_t kKinds = 9;
 std::string_view Method(Kind kind);
 
-// The first 32 bytes of a call's first message: who it is, and what is wanted.
+// The first 32 bytes of a call's first message: the call's identity and the reply that it wants.
 struct Ask {
-  uint64_t token = 0;  // of this call alone: see Token()
+  uint64_t token = 0;  // unique for each call; see Token()
   Kind kind = Kind::kSmall;
   uint32_t size = 0;        // bytes after the Ask, and after each Part that goes to the backend
-  uint32_t parts = 0;       // of a stream
+  uint32_t parts = 0;       // how many parts a stream has
   uint32_t reply_size = 0;  // bytes after each Part that comes back
-  uint32_t delay = 0;       // milliseconds; kNever: no reply
+  uint32_t delay = 0;       // milliseconds before the reply; kNever for none
   uint32_t reserved = 0;
 
   static constexpr uint32_t kNever = ~uint32_t{0};
@@ -46,12 +46,12 @@ static_assert(sizeof(Ask) == 32);
 // The first 16 bytes of every other message.
 struct Part {
   uint64_t token = 0;
-  uint32_t number = 0;        // from 0 on; in the reply to a stream: how many came
-  uint32_t from_backend = 0;  // or the echo of a part would be the part
+  uint32_t number = 0;        // counted from 0; in the reply to a stream, how many parts came
+  uint32_t from_backend = 0;  // makes a part differ from its echo
 };
 static_assert(sizeof(Part) == 16);
 
-// User, connection and call in one number.
+// Combines user, connection and call into one number.
 constexpr uint64_t Token(uint32_t user, uint32_t connection, uint32_t call) {
   return uint64_t{user} << 56 | uint64_t{connection} << 32 | call;
 }
@@ -60,7 +60,7 @@ constexpr uint32_t ConnectionOf(uint64_t token) {
   return static_cast<uint32_t>(token >> 32) & 0xff'ffff;
 }
 
-// The largest `size`: with its Ask and the envelope it fits into a message.
+// The largest `size` that fits into a message together with its Ask and the envelope.
 inline constexpr size_t kMaxSize = (4U << 20) - 256;
 
 class Content {
@@ -69,10 +69,10 @@ class Content {
 
   std::string Of(const Ask& ask) const;
   std::string Of(const Part& part, uint32_t size) const;
-  // What Of() gave, or nothing.
+  // Returns the Ask that Of() encoded, or nothing.
   std::optional<Ask> ReadAsk(std::string_view bytes) const;
   bool Is(std::string_view bytes, const Part& part, uint32_t size) const;
-  // The text of the status that a kFailing call is answered with.
+  // Returns the text of the status for a kFailing call.
   static std::string StatusText(uint64_t token);
 
  private:

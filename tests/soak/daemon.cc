@@ -22,7 +22,7 @@ namespace soak {
 
 namespace {
 
-constexpr uint64_t kStartMilliseconds = 20'000;  // a sanitized one takes its time
+constexpr uint64_t kStartMilliseconds = 20'000;  // a build with sanitizers is slow
 constexpr useconds_t kPollMicroseconds = 10'000;
 
 std::string ReadFile(const std::string& path) {
@@ -68,8 +68,9 @@ std::string Daemon::Configuration(Good good) const {
   const std::string users =
       Quoted(std::to_string(kFirstUid) + "-" + std::to_string(kFirstUid + options_.users - 1));
   std::ostringstream text;
-  // A limit that is never reached is another one; the one that greedy connections reach is not.
-  // Calls that backends never answer stay their user's, so that there must be room for all of them.
+  // The second configuration changes a limit that is never reached; the one that greedy connections
+  // reach stays. Calls that backends never answer keep counting for their user, so the limit has
+  // room for all of them.
   text << "[limits]\nconnections_per_user = "
        << 2 * options_.connections_per_user + (second ? 1 : 0)
        << "\nbackend_connections_per_user = 1000000\ncalls_per_user = 1000000"
@@ -89,7 +90,7 @@ std::string Daemon::Configuration(Good good) const {
   } else {
     text << "users = [" << users << "]\naction = \"allow\"\nbackend = \"failing\"\n\n";
   }
-  // In the other order: rules are known by their place.
+  // The second configuration reverses the order, since the daemon identifies rules by position.
   for (size_t n = 0; n < kBackends; ++n) {
     const size_t i = second ? kBackends - 1 - n : n;
     text << "[[rule]]\nname = \"to " << kBackendNames[i] << "\"\nusers = [" << users
@@ -100,7 +101,7 @@ std::string Daemon::Configuration(Good good) const {
   return text.str();
 }
 
-// In one step, since it may be read at any time.
+// rename(2) replaces the file in one step, since the daemon may read it at any time.
 void Daemon::Replace(const std::string& text) const {
   const std::string next = config_ + ".next";
   std::ofstream(next) << text;
@@ -116,7 +117,7 @@ void Daemon::WriteBad(uint64_t which) const {
       "[[rule]]\nname = \"nowhere\"\nusers = [\"*\"]\nmethods = "
       "[\"/*/*\"]\naction = \"allow\"\nbackend = \"none\"\n",
       "[unknown]\nkey = 1\n", ""};
-  // The last: a folder where a user who is nobody is named.
+  // The last of the bad files names a user that does not exist.
   const std::string& more = bad[which % bad.size()];
   Replace(more.empty() ? Configuration(Good::kFirst) +
                              "[[rule]]\nname = \"nobody\"\nusers = [\"nobody-has-this-name\"]\n"
@@ -165,7 +166,7 @@ Sample Daemon::Look() const {
   stat.erase(0, stat.rfind(')') + 1);
   std::istringstream fields(stat);
   std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;  // up to utime
+  for (int i = 0; i < 11; ++i) fields >> skipped;  // the fields before utime
   double user = 0;
   double system = 0;
   fields >> user >> system;

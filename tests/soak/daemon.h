@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Daemon: the ttrpc-proxyd under test: its configurations, its process, and what /proc says of it.
-// One thread.
+// Daemon: the ttrpc-proxyd under test, with its configurations, its process, and its resources as
+// /proc shows them. One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -14,13 +14,13 @@ namespace soak {
 
 struct DaemonOptions {
   std::string program;
-  std::string folder;  // of its sockets, its configuration and its log
+  std::string folder;  // for its sockets, its configuration and its log
   uint32_t users = 1;
   uint32_t connections_per_user = 1;
   uint32_t calls_per_connection = 1;
 };
 
-// The two sockets of a backend, by its place in kBackends.
+// Returns one of the two sockets of a backend, which is an index of kBackends.
 std::string BackendSocket(const std::string& folder, size_t backend, bool other);
 
 struct Sample {
@@ -32,28 +32,30 @@ struct Sample {
 class Daemon {
  public:
   explicit Daemon(DaemonOptions options);
-  // Kills it if it still runs.
+  // Kills the daemon if it still runs.
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Both are good, and differ in rules, limits, listeners and the address of a backend.
+  // Both configurations are good. They differ in rules, limits, listeners and the address of a
+  // backend.
   enum class Good { kFirst, kSecond };
   void Write(Good good) const;
-  // Does not read, or does not hold together, in one of several ways.
+  // Writes a file that cannot be parsed or is inconsistent, in one of several ways.
   void WriteBad(uint64_t which) const;
 
-  // Empty, or why it is not ready.
+  // Returns why the daemon is not ready, or an empty string.
   std::string Start();
   std::string listen_socket() const { return options_.folder + "/soak.sock"; }
 
   void Signal(int number) const;
   Sample Look() const;
   bool Ended();
-  // 128 and the signal that ended it; nothing: it did not end within this time.
+  // Returns the exit status, or 128 plus the signal that ended it, or nothing if it does not end in
+  // this time.
   std::optional<int> WaitForExit(uint64_t milliseconds);
 
-  // What it wrote, and how many lines of that have these words.
+  // Return everything that the daemon wrote, and how many lines of it contain these words.
   std::string Log() const;
   uint64_t CountInLog(const std::string& words) const;
 

@@ -13,7 +13,7 @@ constexpr uint64_t kResourceExhausted = 8;
 constexpr uint64_t kAborted = 10;
 constexpr uint64_t kUnavailable = 14;
 
-// An event loop measures from when it woke up.
+// An event loop may measure time from its last wake-up, and so end early by this much.
 constexpr uint64_t kEarly = 100;  // milliseconds
 
 Judgement Wrong(const std::string& why) { return {.outcome = Outcome::kWrong, .why = why}; }

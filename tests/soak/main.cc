@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-soak: the daemon under load, faults and change. run.sh tells what happens in it.
+// ttrpc-soak: tests the daemon under load, faults and change. run.sh describes the test.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,8 +27,8 @@ Board& MapBoard() {
   return *new (memory) Board;
 }
 
-// Removed at the end, and if anything fails in between. bench::Fail() exits, which runs no
-// destructors: what is left then shows why.
+// The directory is removed at the end. After a failure it stays, and helps to find the cause:
+// bench::Fail() exits without running destructors.
 struct Folder {
   Folder() {
     if (::mkdtemp(path.data()) == nullptr || ::chmod(path.c_str(), 0711) != 0)
@@ -49,31 +49,31 @@ int Run(int argc, char** argv) {
   options.seed = std::random_device()();
   CLI::App app{"Runs ttrpc-proxyd under load, faults and change, and reports."};
   app.add_option("--daemon", options.daemon, "ttrpc-proxyd")->required()->check(CLI::ExistingFile);
-  app.add_option("--seconds", options.seconds, "of load")
+  app.add_option("--seconds", options.seconds, "how long the load lasts")
       ->check(CLI::Range(5, 86400))
       ->capture_default_str();
-  app.add_option("--connections", options.connections, "open at once")
+  app.add_option("--connections", options.connections, "how many connections are open at once")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  app.add_option("--users", options.users, "whose connections they are")
+  app.add_option("--users", options.users, "how many users share the connections")
       ->check(CLI::Range(size_t{1}, kMaxUsers))
       ->capture_default_str();
-  app.add_option("--rate", options.calls_per_second, "calls a second, at most")
+  app.add_option("--rate", options.calls_per_second, "the most calls a second")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app.add_option("--lost-after", options.lost_after,
-                 "seconds without an answer, after which a call is lost")
+                 "seconds after which a call without an answer is lost")
       ->check(CLI::Range(1, 60))
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "of all that is left to chance");
-  app.add_flag("!--no-memory-check", options.check_memory, "its memory need not stay flat");
+  app.add_option("--seed", options.seed, "the seed of all random choices");
+  app.add_flag("!--no-memory-check", options.check_memory, "do not check that memory stays flat");
   CLI11_PARSE(app, argc, argv);
   if (::getuid() != 0) bench::Fail("must be root: the clients become other users");
 
   std::printf("%u connections of %u users, %llu s, seed %llu\n\n", options.connections,
               options.users, static_cast<unsigned long long>(options.seconds),
               static_cast<unsigned long long>(options.seed));
-  // Before anyone forks, or it would be printed more than once.
+  // A child that inherited buffered output would print it again.
   (void)std::fflush(stdout);
   bench::RaiseDescriptorLimit();
   Board& board = MapBoard();

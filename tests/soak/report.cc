@@ -8,18 +8,18 @@ namespace soak {
 
 namespace {
 
-// The daemon gives memory back when less is needed, so that a part of the time says little of what
-// is lost. What 100,000 connections leave behind at the end is 9 MiB, and 100 bytes lost with each
-// would be 10 more.
+// The daemon returns memory when it needs less. 100,000 connections leave 9 MiB behind at the end;
+// a leak of 100 bytes for each would add 10 MiB.
 constexpr double kLeftBehind = 16.0 * 1024 * 1024;
-constexpr double kGrowthFactor = 1.25;  // of the most, from one half to the next
+constexpr double kGrowthFactor = 1.25;  // between the peaks of the two halves
 constexpr double kGrowthBytes = 2.0 * 1024 * 1024;
 constexpr double kMiB = 1024.0 * 1024;
-constexpr double kLongEnough = 300;  // seconds, for memory to have come to rest
-// Of 2,000 connections it was never seen above 125 MiB; 16 KiB lost with each that comes would be.
+constexpr double kLongEnough = 300;  // seconds until memory is stable
+// The peak of 2,000 connections was never above 125 MiB. A leak of 16 KiB for each connection that
+// comes would exceed this limit.
 constexpr double kMostResident = 192 * kMiB;
-// Of the connections that were to be open, how many at least once are at the same time: some are
-// always being replaced.
+// The share of the connections that must be open at the same time at least once: some are always
+// being replaced.
 constexpr double kOpenAtLeast = 0.95;
 
 class Assertions {
@@ -70,7 +70,7 @@ void PrintCalls(const Board& board) {
   }
 }
 
-// The greatest, and the slope by least squares in bytes a second.
+// The greatest value, and the slope by least squares in bytes a second.
 struct Course {
   double greatest = 0;
   double slope = 0;
@@ -137,7 +137,7 @@ void PrintEvents(const Board& board, const Findings& findings) {
       static_cast<double>(findings.at_end.resident) / kMiB, findings.at_end.cpu_seconds);
 }
 
-// Or what did not happen would not be missed.
+// A kind of outcome that never happened would not be tested.
 bool AllKindsSeen(const Board& board) {
   bool all = Calls(board, static_cast<size_t>(Kind::kFailing), Outcome::kStatus) > 0 &&
              Calls(board, Outcome::kDeadline) > 0 && Calls(board, Outcome::kCancelled) > 0 &&
@@ -150,7 +150,7 @@ bool AllKindsSeen(const Board& board) {
   return all;
 }
 
-// In a short time it has not come to rest yet, and what it is at by chance says nothing of a leak.
+// In a short time memory is not stable yet, so its growth does not show a leak.
 void CheckMemoryOfShort(const Findings& findings, Assertions* assertions) {
   uint64_t most = 0;
   for (const TimedSample& sample : findings.samples)
@@ -181,7 +181,7 @@ void CheckMemory(const Findings& findings, Assertions* assertions) {
 
 void CheckReloads(const Board& board, const Findings& findings, Assertions* assertions) {
   const std::string what = "every other good file changes the policy";
-  // A change may be seen late, and twice at once then.
+  // The prober may miss a change, and then see two as one.
   const uint64_t seen = Sum(board, &UserBoard::reloads_seen);
   assertions->Check(what, findings.good_reloads > 0 && seen >= findings.good_reloads / 2 &&
                               seen <= findings.good_reloads);

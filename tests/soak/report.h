@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the soak test found: tables, and the verdict of each group of assertions. No I/O but to
-// standard output; one thread.
+// The findings of the soak test as tables, and a verdict on each group of assertions. The only I/O
+// is on standard output; one thread.
 #pragma once
 
 #include <cstdint>
@@ -20,23 +20,24 @@ struct TimedSample {
   Sample sample;
 };
 
-// What happened, for the report.
+// Everything that the report needs.
 struct Findings {
-  std::vector<TimedSample> samples;  // from when all connections are open to when they end
-  Sample at_start;                   // of the daemon: nothing has connected yet
-  Sample at_end;                     // all have gone
-  uint64_t connections = 0;          // that were to be open
-  uint64_t kills = 0;                // of backends
-  uint64_t good_reloads = 0;         // signals sent with such a file
+  std::vector<TimedSample> samples;  // taken while all connections are open
+  Sample at_start;                   // before anything has connected
+  Sample at_end;                     // after all connections have closed
+  uint64_t connections = 0;          // how many should be open
+  uint64_t kills = 0;                // how many times a backend was killed
+  uint64_t good_reloads = 0;         // SIGHUPs sent with a good file
   uint64_t bad_reloads = 0;
   uint64_t clients_failed = 0;
-  uint64_t backends_failed = 0;    // ended, and we did not kill them
-  std::optional<int> exit_status;  // of the daemon, after SIGTERM
+  uint64_t backends_failed = 0;    // those that ended without being killed
+  std::optional<int> exit_status;  // the daemon's, after SIGTERM
   uint64_t sanitizer_lines = 0;
   bool check_memory = true;
 };
 
-// Prints; the last line is `N passed, N failed, N skipped`. True: none failed.
+// Prints the report, whose last line is `N passed, N failed, N skipped`. Returns true if none
+// failed.
 bool Report(const Board& board, const Findings& findings);
 
 }  // namespace soak

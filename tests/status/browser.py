@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headless Chromium, driven by its DevTools protocol over a pair of pipes: no driver, no library.
+"""Drives headless Chromium by its DevTools protocol over a pair of pipes, without a library.
 
-A browser has one page. What the page's console, its content security policy and its network have to
-say is collected; see problems() and requests().
+A browser has one page. Events of the page's console, its content security policy and its network are
+collected; see problems() and requests().
 """
 
 import base64
@@ -27,7 +27,7 @@ class Browser:
         self._folder = tempfile.mkdtemp(prefix="ttrpc-browser-")
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
-        # Chromium wants them as 3 and 4, where this process may have something else.
+        # Chromium expects the pipes as descriptors 3 and 4, which this process may use already.
         command = ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", "chromium",
                    *FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
         self._process = subprocess.Popen(
@@ -90,17 +90,17 @@ class Browser:
         self.wait_for("document.readyState === 'complete'")
 
     def eval(self, expression):
-        """Its value, or what its promise comes to."""
+        """Returns the value of an expression, or that of its promise."""
         answer = self.send("Runtime.evaluate", expression=expression, awaitPromise=True,
                            returnByValue=True)
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            told = details.get("exception", {}).get("description", details["text"])
-            raise AssertionError(f"{expression[:80]}: {told}")
+            error = details.get("exception", {}).get("description", details["text"])
+            raise AssertionError(f"{expression[:80]}: {error}")
         return answer["result"].get("value")
 
     def wait_for(self, condition, seconds=30):
-        """Until that JavaScript is true."""
+        """Waits until a condition in JavaScript is true."""
         found = self.eval(f"""new Promise(done => {{
             const end = performance.now() + {seconds * 1000};
             (function look() {{
@@ -113,8 +113,8 @@ class Browser:
             raise AssertionError(f"not within {seconds} s: {condition}")
 
     def screenshot(self, path):
-        """Of all of the page, also what one would have to scroll to: in several files, if it is long,
-        or nobody could make out anything in it."""
+        """Writes the whole page, also the part below the window. A long page is written to several
+        files, since a single one would be too small to read."""
         width, height = self.eval(
             "[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
         for top in range(0, height, SHOT_HEIGHT):
@@ -124,7 +124,7 @@ class Browser:
             part.write_bytes(base64.b64decode(shot["data"]))
 
     def problems(self):
-        """Errors and warnings of the console, exceptions, and violations of the policy."""
+        """Returns errors and warnings of the console, exceptions, and violations of the policy."""
         found = []
         for event in list(self.events):
             what = event["params"]
@@ -137,7 +137,7 @@ class Browser:
         return found
 
     def requests(self):
-        """The address of each that the page has made."""
+        """Returns the address of each request of the page."""
         return [event["params"]["request"]["url"] for event in list(self.events)
                 if event["method"] == "Network.requestWillBeSent"]
 

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The status page in a browser: tests/status/run.sh [--build DIR] [--shots FOLDER]
+# Tests the status page in a browser: tests/status/run.sh [--build DIR] [--shots DIR]
 #
-# Headless Chromium looks at the page of the daemon of DIR (default: build; it must be built) under
-# load, with calls among it that are denied or fail, on a wide screen and a phone, dark and light; then
-# the daemon drains, ends, and is started again. Screenshots go to FOLDER (default:
-# build-logs/status). The last line is `N passed, N failed, N skipped`; the exit status is 0 only if
-# none failed. Needs root: the clients are other users.
+# Headless Chromium shows the page of the daemon of --build (default: build; it must be built). The
+# daemon is under load, with calls that are denied or fail. The page is shown on a wide screen and
+# on a phone, dark and light. Then the daemon drains, ends, and is started again. Screenshots are
+# written to --shots (default: build-logs/status). The last line is `N passed, N failed, N skipped`;
+# the exit status is 0 only if none failed. Needs root, since the clients are other users.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,7 +18,7 @@ while [[ $# -gt 0 ]]; do
     --build) build=$(realpath "$2") ;;
     --shots) shots=$2 ;;
     *)
-      echo "usage: tests/status/run.sh [--build DIR] [--shots FOLDER]" >&2
+      echo "usage: tests/status/run.sh [--build DIR] [--shots DIR]" >&2
       exit 64
       ;;
   esac

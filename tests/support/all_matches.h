@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What tests of manual pages read them with. Pure; any thread.
+// AllMatches: finds text in manual pages for their tests. Pure; any thread.
 #pragma once
 
 #include <regex>
@@ -9,7 +9,7 @@
 
 namespace test {
 
-// The first group of each match.
+// Returns the first group of each match.
 inline std::set<std::string> AllMatches(const std::string& text, const std::string& pattern) {
   std::set<std::string> matches;
   const std::regex regex(pattern);

@@ -11,9 +11,9 @@ std::atomic<size_t> allocations = 0;
 
 }  // namespace
 
-// These are in a file of their own: where they are inlined the compiler takes free() for a mistake.
-// The nothrow form, which std::stable_sort calls, is here because AddressSanitizer has one of its
-// own, and would report that delete below frees its memory.
+// These operators are in a file of their own: where the compiler inlines them it takes free() for a
+// mistake. The nothrow form, which std::stable_sort calls, is here because AddressSanitizer would
+// use its own and then report that delete below frees its memory.
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
   ++allocations;
   return std::malloc(size);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How often this program asked for memory with `new`: for tests of what must not. Linking
-// allocation_count.cc in replaces the C++ library's operators.
+// AllocationCount: how often this program allocated memory with `new`, for tests of code that must
+// not allocate. Linking allocation_count.cc replaces the C++ library's operators.
 #pragma once
 
 #include <cstddef>
 
 namespace proxyd::test {
 
-// On all threads, since the start.
+// Counts on all threads since the start of the program.
 size_t AllocationCount();
 
 }  // namespace proxyd::test

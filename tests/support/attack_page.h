@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AttackPage: memory that a test shares with a daemon that attacks the system it runs on: the test
-// says on which thread, attacks_preload.cc, in the daemon, attacks and says how it went.
+// AttackPage: memory that a test shares with a daemon under its control. The test chooses the
+// thread that attacks the system; attacks_preload.cc, in the daemon, attacks on it and reports the
+// results.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +14,7 @@
 namespace test {
 
 enum class Attack : uint32_t {
-  // files; "elsewhere" is a folder that the daemon's configuration does not name
+  // files; "elsewhere" is a directory that the daemon's configuration does not name
   kReadFile,
   kListFolder,
   kWriteFile,
@@ -38,7 +39,7 @@ enum class Attack : uint32_t {
   kReadMemory,
   kReadEnvironment,
   kSignal,
-  // the system
+  // system calls
   kMount,
   kNewMount,
   kUnshare,
@@ -67,7 +68,7 @@ enum class Attack : uint32_t {
   kPacket,
   kVsock,
   kAlgorithms,
-  // no attacks: what a daemon does, or may come to do
+  // allowed actions: a daemon takes these, now or in a later version
   kExecuteItself,
   kStartAgain,
   kLookUpNames,
@@ -80,21 +81,21 @@ inline constexpr size_t kAttacks = static_cast<size_t>(Attack::kCount);
 
 enum class AttackThread : uint32_t { kNone, kMain, kLog };
 
-// The file that holds the page, by its path.
+// The environment variable with the path of the file that holds the page.
 inline constexpr char kAttackPageVariable[] = "TTRPC_TEST_ATTACK_PAGE";
-// The number of a system call that the kernel is to be without.
+// The environment variable with the number of a system call that the kernel seems not to have.
 inline constexpr char kMissingCallVariable[] = "TTRPC_TEST_MISSING_CALL";
 
 struct AttackPage {
   std::atomic<AttackThread> wanted;
   std::atomic<bool> done;
-  pid_t thread;               // that attacked
-  pid_t victim;               // a process outside
-  const char* victim_memory;  // a byte of it
-  uint16_t victim_port;       // of IPv4, where it listens
-  char elsewhere[64];         // holds files `secret` and `victim`, and a program `program`
-  char config[64];            // the daemon's configuration
-  int32_t errors[kAttacks];   // 0: it succeeded
+  pid_t thread;               // the thread that attacked
+  pid_t victim;               // a process outside the daemon
+  const char* victim_memory;  // a byte of the victim's
+  uint16_t victim_port;       // an IPv4 port where the victim listens
+  char elsewhere[64];  // a directory with files `secret` and `victim`, and a program `program`
+  char config[64];     // the daemon's configuration
+  int32_t errors[kAttacks];  // errno, or 0 if the attack succeeded
 };
 static_assert(std::atomic<AttackThread>::is_always_lock_free, "it is shared between processes");
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# To be sourced: how a test script counts what it checks, in the way that tests/run.sh reads. The
-# script has a folder $work for its log.
+# This file counts what a test script checks, in the form that tests/run.sh reads. It is to be
+# sourced by a script that has a directory $work for its log.
 # shellcheck shell=bash
 
 passed=0
 failed=0
 
-# check NAME COMMAND…: one test; what the command printed is shown if it fails.
+# check NAME COMMAND… runs one test. If the command fails, its output is shown.
 check() {
   local name=$1
   shift
@@ -30,7 +30,7 @@ has() { # WHAT WANTED HAVE
   [[ $3 == *"$2"* ]] || { echo "$1: expected '$2' in '$3'" && return 1; }
 }
 
-# The last line of the script, and its exit status.
+# conclude prints the last line of the script, and returns its exit status.
 conclude() {
   echo "$passed passed, $failed failed, 0 skipped"
   [[ $failed -eq 0 ]]

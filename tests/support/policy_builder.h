@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Short ways to write down rules and requests in tests of the policy, and random rules.
+// Builds rules and requests for tests of the policy, and random rules.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ inline IdSet Range(uint32_t first, uint32_t last) {
   return {.exact = {}, .ranges = {{.first = first, .last = last}}};
 }
 
-// `/SERVICE/METHOD`.
+// `text` is `/SERVICE/METHOD`.
 inline MethodPattern Pattern(std::string_view text) {
   const size_t slash = text.find('/', 1);
   return {.service = std::string(text.substr(1, slash - 1)),
@@ -54,7 +54,7 @@ inline RuleConfig Shadow(RuleConfig rule) {
   return rule;
 }
 
-// A configuration of so many listeners, called "first", "second", "l2" and so on.
+// Returns a configuration with this many listeners, called "first", "second", "l2" and so on.
 inline Config ConfigOf(std::vector<RuleConfig> rules, size_t listeners = 2) {
   Config config;
   for (size_t i = 0; i < listeners; ++i) {
@@ -74,7 +74,7 @@ inline Identity Peer(uid_t uid, gid_t gid = 100, std::span<const gid_t> groups =
   return {.uid = uid, .gid = gid, .groups = groups};
 }
 
-// `method` is borrowed by the request.
+// The request borrows `method`.
 inline ttrpc::RequestView Call(std::string_view method,
                                std::vector<ttrpc::MetadataEntry> metadata = {}) {
   const size_t slash = method.find('/', 1);
@@ -85,7 +85,7 @@ inline ttrpc::RequestView Call(std::string_view method,
   return request;
 }
 
-// As a peer's request is checked, but for the guards.
+// Checks a request in the same way as a peer does, but ignores errors of the guards.
 inline Verdict Check(const Policy& policy, const Admission& admission,
                      const ttrpc::RequestView& request) {
   GuardedValues values;
@@ -93,12 +93,12 @@ inline Verdict Check(const Policy& policy, const Admission& admission,
   return policy.Check(admission, request, values);
 }
 
-// Random rules. Tests that hold two ways to decide against each other choose few words, so that
-// rules overlap often, and a fixed seed, so that a failure can be repeated.
+// Random rules. Tests that compare two ways to decide choose few words, so that rules often
+// overlap. They use a fixed seed, so that a failure can be repeated.
 
 using Random = std::mt19937;
 
-// Uses the engine's own numbers, since distributions differ between libraries.
+// This uses the engine's own numbers, since distributions differ between libraries.
 inline uint32_t Below(Random& random, size_t limit) {
   return static_cast<uint32_t>(random() % limit);
 }
@@ -124,7 +124,7 @@ struct RuleWords {
 struct RuleOdds {
   uint32_t allow = 50;
   uint32_t every_listener = 40;
-  size_t listeners = 1;  // the first so many may be named
+  size_t listeners = 1;  // a rule may name this many listeners, from the first on
   uint32_t users = 50;
   uint32_t groups = 30;
   uint32_t any_id = 20;
@@ -147,7 +147,7 @@ inline IdSet RandomIds(Random& random, std::span<const uint32_t> from, uint32_t 
   return ids;
 }
 
-// As the loader would give it: an allow rule has users or groups, and methods.
+// Returns a rule that the loader would accept: an allow rule has users or groups, and methods.
 inline RuleConfig RandomRule(Random& random, const RuleWords& words, const RuleOdds& odds) {
   RuleConfig rule;
   const bool allow = Chance(random, odds.allow);

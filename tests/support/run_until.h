@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a test waits for what a loop does. On the loop's thread.
+// RunUntil: waits in a test for an effect of the loop. On the loop's thread.
 #pragma once
 
 #include <event2/event.h>
@@ -14,7 +14,7 @@
 
 namespace test {
 
-// Turns the loop until `done`, or until a generous deadline fails the test.
+// Runs the loop until `done` returns true. After a generous deadline the test fails.
 inline void RunUntil(ttrpc::EventLoop& loop, const std::function<bool()>& done) {
   bool late = false;
   ttrpc::Timer deadline(loop.io(), [&late] { late = true; });

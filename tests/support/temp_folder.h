@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TempFolder: a folder of the test's own, gone with all that is in it at the end.
+// TempFolder: a directory for one test, removed at the end with all that is in it.
 #pragma once
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ class TempFolder {
   const std::string& path() const { return path_; }
   std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
 
-  // File names, sorted.
+  // Returns the file names, sorted.
   std::vector<std::string> List() const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path_)) {

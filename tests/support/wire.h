@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one wire writer of the tests: message headers and the fields of protobuf messages, byte by
-// byte. It has nothing of libttrpc's codec and envelopes, so that a mistake there does not cancel
-// itself out in its tests, and so that a benchmark does not judge itself. Values; any thread.
+// The one writer of wire data in the tests: message headers and the fields of protobuf messages,
+// byte by byte. It uses nothing of libttrpc's codec and envelopes, so that a mistake there does not
+// cancel out in its tests, and so that a benchmark does not measure itself. Values; any thread.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ inline void AppendHeader(uint32_t length, uint32_t stream_id, uint8_t type, uint
   out->push_back(static_cast<char>(flags));
 }
 
-// A whole message. The length is that of `data`, whatever `header` has.
+// Appends a whole message. Its length is that of `data`, and the length in `header` is ignored.
 inline void AppendMessage(const ttrpc::MessageHeader& header, std::string_view data,
                           std::string* out) {
   AppendHeader(static_cast<uint32_t>(data.size()), header.stream_id,
@@ -74,7 +74,7 @@ inline void AppendVarintField(uint32_t number, uint64_t value, std::string* out)
   AppendVarint(value, out);
 }
 
-// What stands before the `length` bytes of a field.
+// Appends what precedes the `length` bytes of a field.
 inline void AppendBytesTag(uint32_t number, size_t length, std::string* out) {
   AppendTag(number, kWireBytes, out);
   AppendVarint(length, out);

@@ -1,25 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A machine to break: tests/systemd/machine.sh BASE WORK [LAYER]
+# Boots a container that tests may break, a "machine": tests/systemd/machine.sh BASE WORK [LAYER]
 #
-# Boots the systemd of BASE (a folder with a Debian in it, or /) as process 1 of pid, mount, cgroup,
-# ipc, uts and net namespaces of its own, on an overlay whose upper layer is in memory: nothing that
-# happens there reaches BASE or this machine. WORK is an empty folder for its mounts. What stands in
-# LAYER is put over BASE first. With BASE / no unit of this machine's own /etc starts.
+# It boots the systemd of BASE (a directory with a Debian in it, or /) as process 1 of new pid,
+# mount, cgroup, ipc, uts and net namespaces, on an overlay whose upper layer is in memory. Nothing
+# that happens there changes BASE or this machine. WORK is an empty directory for the mounts. The
+# files in LAYER are put over BASE first. If BASE is /, no unit of this machine's own /etc starts.
 #
-# Writes the process id of that systemd to WORK/pid, and runs until SIGTERM, or until whoever started
-# it has died; then all processes in there are killed, and its control group is removed. To be
-# sourced for machine_start, machine_run and machine_stop, too.
+# It writes the process id of that systemd to WORK/pid, and runs until SIGTERM or until its parent
+# has died. Then it kills all processes of the machine and removes its control group. The file can
+# also be sourced, for machine_start, machine_run and machine_stop.
 set -uo pipefail
 
 machine_file=$(realpath "${BASH_SOURCE[0]}")
 machine_pid=
-# shellcheck disable=SC2034 # for who sources this
+# shellcheck disable=SC2034 # other scripts use it
 machine_root=
 machine_runner=
 
-# machine_problem: why none can be had here; nothing if one can.
+# machine_problem prints why no machine can be started here, or nothing.
 machine_problem() {
   if [[ $(id -u) -ne 0 ]]; then
     echo "not root"
@@ -35,7 +35,7 @@ machine_problem() {
   fi
 }
 
-# machine_start BASE WORK [LAYER]: returns when it has booted. Its root is $machine_root.
+# machine_start BASE WORK [LAYER] returns when the machine has booted. Its root is $machine_root.
 machine_start() {
   local tries=200
   rm -f "$2/pid"
@@ -57,7 +57,7 @@ machine_start() {
   [[ $state == running || $state == degraded ]] || { echo "the machine is '$state'" && return 1; }
 }
 
-# machine_run COMMAND…: in there, as root.
+# machine_run COMMAND… runs a command in the machine as root.
 machine_run() {
   nsenter --target "$machine_pid" --mount --uts --ipc --net --pid --cgroup -- \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
@@ -75,7 +75,7 @@ machine_stop() {
 
 # The rest runs in a mount namespace of its own.
 
-give() { # FILE…: devices of this machine that every program wants
+give() { # FILE…; devices of this machine that every program needs
   local name
   for name in "$@"; do
     : >"dev/$name"
@@ -83,7 +83,7 @@ give() { # FILE…: devices of this machine that every program wants
   done
 }
 
-# As process 1, in the new root: what a systemd in a container finds there.
+# This runs as process 1 in the new root, and makes what a systemd in a container expects.
 inner() { # ROOT
   cd "$1" || return
   mount -t proc proc proc && mount --bind proc/sys proc/sys &&
@@ -105,14 +105,14 @@ prepare_root() { # BASE WORK [LAYER]
     mount -t overlay overlay "$root" \
       -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/scratch" || return
   if [[ $1 == / ]]; then mount -t tmpfs -o mode=755 tmpfs "$root/etc/systemd/system" || return; fi
-  # It has no disks, the time of day is not its own, and there is nobody to log in.
+  # The machine has no disks, cannot set the time, and has no users that log in.
   : >"$root/etc/fstab"
   local unit
   for unit in timers.target getty.target systemd-sysctl.service systemd-timesyncd.service \
     systemd-resolved.service systemd-networkd.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
   done
-  # A folder of the layer may be a link in the base, as /lib is.
+  # A directory of the layer may be a link in the base, as /lib is.
   if [[ -n ${3-} ]]; then
     tar -C "$3" -c . | tar -C "$root" -x --keep-directory-symlink --no-same-owner \
       --no-overwrite-dir || return
@@ -120,7 +120,7 @@ prepare_root() { # BASE WORK [LAYER]
 }
 
 outer() { # BASE WORK [LAYER]
-  # What is to be seen outside of this namespace stands in the folder below the tmpfs.
+  # The parts of this machine that stay visible are in the directory below the tmpfs.
   local outside child='' ended=false
   exec {outside}<"$2" && prepare_root "$@" || return
   local groups=$2/cgroup
@@ -129,8 +129,8 @@ outer() { # BASE WORK [LAYER]
   local group=$groups/ttrpc-proxy-test-$$
   mkdir "$group" || return
   trap 'ended=true; if [[ -n $child ]]; then kill -KILL "$child" 2>/dev/null; fi' TERM INT HUP
-  # The namespace takes the group that its first process is in for the root of all; to have groups
-  # below, that must then be empty.
+  # The namespace treats the group of its first process as the root of all groups. That group must
+  # then be empty, so that groups can be made below it.
   echo $$ >"$group/cgroup.procs"
   unshare --fork --pid --kill-child=KILL --cgroup --ipc --uts --net --mount --propagation private -- \
     bash "$machine_file" --inner "$2/root" &

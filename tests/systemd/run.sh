@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The daemon under a real systemd: tests/systemd/run.sh [--build DIR]
+# Tests the daemon under a real systemd: tests/systemd/run.sh [--build DIR]
 #
-# Installs DIR (default: build; it must be built) into a machine of machine.sh, over a throw-away
-# overlay of this one, and has the units checked, started, reloaded, restarted, killed and found hung
-# there, in front of a real shim whose socket is root's. The last line is
-# `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
+# It installs DIR (default: build; it must be built) into a machine of machine.sh, over a temporary
+# overlay of this one. There it checks the units, and starts, reloads, restarts, kills and hangs the
+# daemon, in front of a real shim whose socket is root's. The last line is `N passed, N failed, N
+# skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -29,7 +29,7 @@ trap 'exit 1' TERM INT HUP
 # shellcheck source=tests/support/checks.sh
 . "$top/tests/support/checks.sh"
 
-# within COMMAND…: it is true some time in the next 20 s.
+# within COMMAND… waits up to 20 s for a command to succeed.
 within() {
   local tries=200
   until "$@" >"$work/within" 2>&1; do
@@ -56,9 +56,10 @@ sysconfdir=$(option sysconfdir)
 config=$sysconfdir/ttrpc-proxy/config.toml
 
 property() { machine_run systemctl show --value --property "$1" "$unit"; }
-# is PROPERTY VALUE
+# `is PROPERTY VALUE` compares a property of the unit.
 is() { same "$1" "$2" "$(property "$1")"; }
-# Another process than that one runs, and is ready; of one moment, as it may be dying.
+# Another process than that one runs and is ready. Both properties are read at once, since the
+# process may be ending.
 other_pid() { # PID
   local now
   now=$(machine_run systemctl show --property ActiveState --property MainPID "$unit" | sort)
@@ -68,7 +69,7 @@ journal() { machine_run journalctl --no-pager -o cat -u "$unit"; }
 journal_has() { has journal "$1" "$(journal)"; }
 
 configure() { cat >"$machine_root$config"; }
-drop_in() { # NAME: standard input is the daemon's drop-in of that name
+drop_in() { # NAME; standard input becomes the daemon's drop-in of that name
   mkdir -p "$machine_root/etc/systemd/system/$unit.d"
   cat >"$machine_root/etc/systemd/system/$unit.d/$1.conf"
   machine_run systemctl daemon-reload
@@ -78,7 +79,7 @@ no_drop_in() {
   machine_run systemctl daemon-reload
 }
 
-# call SOCKET USER METHOD: its outcome, as that user.
+# call SOCKET USER METHOD makes a call as that user and prints its outcome.
 call() {
   machine_run setpriv --reuid="$2" --regid="$(id -g "$2")" --clear-groups \
     timeout 30 "$prefix/bin/ttrpc" call "unix://$1" "$task/$3" -I /srv --proto task.proto \
@@ -89,7 +90,7 @@ answers() { # SOCKET USER METHOD WANTED
 }
 shim_answers() { answers "$1" root Connect "\"shimPid\":$shim_pid"; }
 
-access() { # PATH WANTED: owner, group, mode
+access() { # PATH WANTED; owner, group, mode
   same "$1" "$2" "$(machine_run stat -c '%U %G %a' "$1")"
 }
 
@@ -99,7 +100,7 @@ boots() { mkdir "$work/machine" && machine_start / "$work/machine" "$work/layer"
 
 verifies() {
   local said man=yes
-  # Are the manual pages there that it names? Only `man` can tell.
+  # systemd-analyze also checks that the manual pages exist, for which it needs `man`.
   command -v man >/dev/null || man=no
   said=$(machine_run systemd-analyze verify --man=$man "$unit" ttrpc-proxy.socket 2>&1) || return
   same "systemd-analyze verify" "" "$said"
@@ -111,7 +112,7 @@ exposure() { # AT_MOST, in tenths
   return "${PIPESTATUS[0]}"
 }
 
-# What `security` complains of stands in a comment of the unit, by its name.
+# Each complaint of `systemd-analyze security` is explained by its name in a comment of the unit.
 reasons() {
   local name left status=0
   left=$(machine_run systemd-analyze security --offline=true --no-pager "$unit" |
@@ -133,42 +134,18 @@ reasons() {
   return "$status"
 }
 
-# The unit refuses by name each family that the headers have, but for four.
+# The unit lists every socket family of the headers as forbidden, except for four.
 families() {
   diff <(echo '#include <sys/socket.h>' | cpp -dM | sed -n 's/^#define \(AF_[A-Za-z0-9_]*\) .*/\1/p' |
     grep -vxE 'AF_(UNSPEC|LOCAL|FILE|ROUTE|MAX|UNIX|INET|INET6|VSOCK)' | sort) \
     <(sed -n 's/^RestrictAddressFamilies=~//p' "$top/systemd/ttrpc-proxy.service.in" | tr ' ' '\n' | sort)
 }
 
-# confined FAMILY…: where the daemon runs, of all these families those can be had; nothing can be
-# written but in its folders; and system calls by which it confines itself further are there.
+# confined FAMILY… runs as the daemon does. It can use only these socket families, write only in the
+# daemon's directories, and make the system calls by which the daemon confines itself further.
 confined() {
   local here
-  cat >"$machine_root/srv/inside.py" <<'PYTHON'
-import ctypes, errno, os, socket, sys
-allowed = sys.argv[1:]
-for name in "UNIX", "VSOCK", "INET", "INET6", "NETLINK", "PACKET", "ALG", "BLUETOOTH":
-    try:
-        kind = socket.SOCK_SEQPACKET if name == "ALG" else socket.SOCK_RAW if name in (
-            "NETLINK", "PACKET", "BLUETOOTH") else socket.SOCK_STREAM
-        socket.socket(getattr(socket, "AF_" + name), kind)
-        print(name)
-    except OSError as error:
-        if not allowed or name in allowed:
-            print(name, errno.errorcode[error.errno])
-for path in "/etc/x", "/run/x", "/usr/x", "/root/x", "/run/ttrpc-proxy/x", "/var/log/ttrpc-proxy/x":
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-        os.unlink(path)
-        print(path)
-    except OSError:
-        pass
-libc = ctypes.CDLL(None, use_errno=True)
-for name, number, arguments in ("landlock", 444, (0, 0, 1)), ("mount", 165, (0, 0, 0, 0, 0)):
-    if os.uname().machine == "x86_64" or number > 400:
-        refused = libc.syscall(number, *arguments) < 0 and ctypes.get_errno() == errno.EPERM
-        print(name, "refused" if refused else "allowed")
-PYTHON
+  cp "$top/tests/systemd/inside.py" "$machine_root/srv/inside.py"
   here=$(machine_run python3 /srv/inside.py | grep -E "^($(printf '%s|' "$@")none)( |\$)")
   drop_in inside <<<"[Service]
 ExecStartPre=/bin/sh -c 'exec python3 /srv/inside.py $* >/run/ttrpc-proxy/inside'"
@@ -184,7 +161,7 @@ mount refused" "$(machine_run cat /run/ttrpc-proxy/inside)"
   return "$status"
 }
 
-# As a package's scripts do it.
+# The scripts of a package do the same.
 makes_group_and_folder() {
   machine_run systemd-sysusers && machine_run systemd-tmpfiles --create &&
     machine_run getent group ttrpc-proxy && access /run/ttrpc-proxy "root root 755"
@@ -194,17 +171,17 @@ starts_as_installed() {
   machine_run systemctl start "$unit" && is ActiveState active && is SubState running &&
     access /run/ttrpc-proxy "root root 755" && access /var/log/ttrpc-proxy "root root 700" &&
     has "status" ", running for " "$(machine_run "$prefix/bin/ttrpc-proxyctl" status 2>&1)" &&
-    # What of it the daemon gets is up to where this runs.
+    # The environment of the test decides how much of the limit the daemon gets.
     is LimitNOFILE 65536
 }
 
-# The journal has the time of each line by itself, and takes the priority off it.
+# The journal has the time of each line itself, and takes the priority off it.
 ready_line() {
   has "the journal" $'\nready: ' \
     $'\n'"$(machine_run journalctl --no-pager -o cat -u "$unit" PRIORITY=6)"
 }
 
-# As containerd would start it, see tests/demo.sh.
+# Starts a shim as containerd would; see tests/demo.sh.
 start_shim() {
   local address
   # shellcheck disable=SC2016
@@ -279,7 +256,7 @@ serves_shim() {
     access /var/log/ttrpc-proxy/audit.json "root root 600"
 }
 
-# The socket is another user's now, and the daemon has no power over others' files.
+# The socket now belongs to another user, and the daemon has no rights over other users' files.
 reloads_access() {
   { rules && listener 0666; } | configure
   machine_run systemctl reload "$unit" && within access "$shims" "$viewer ttrpc-proxy 666" &&
@@ -293,11 +270,16 @@ refuses_bad_reload() {
   if machine_run systemctl reload "$unit"; then echo "it succeeded" && return 1; fi
   within journal_has "nonsense" && is ActiveState active && is MainPID "$pid" &&
     shim_answers "$shims" || return
-  # The file is right, and the daemon alone knows that it cannot be had.
+  # The file is correct. Only the daemon knows that the sandbox does not permit it.
   { rules && listener 0666 && printf '[[listener]]\nname = "x"\naddress = "unix:///srv/x.sock"\n'; } |
     configure
   if machine_run systemctl reload "$unit"; then echo "it succeeded outside the sandbox" && return 1; fi
-  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims"
+  within journal_has "needs a restart: /srv is outside the sandbox" && shim_answers "$shims" || return
+  { rules && listener 0666; } | configure
+  machine_run chmod o+w "${config%/*}/conf.d" # the unit shows the daemon alone a read-only /etc
+  if machine_run systemctl reload "$unit"; then echo "it read what others may write" && return 1; fi
+  machine_run chmod o-w "${config%/*}/conf.d"
+  within journal_has "conf.d: the directory is writable by others" && machine_run systemctl reload "$unit"
 }
 
 restarts() {
@@ -307,7 +289,8 @@ restarts() {
   machine_run systemctl restart "$unit" && other_pid "$pid" && shim_answers "$shims"
 }
 
-# What it leaves behind is a socket of another user's, that it cannot ask whether anybody listens.
+# A killed daemon leaves a socket of another user's. The next daemon cannot connect to it to find
+# out whether anyone listens.
 recovers_from_kill() {
   local pid
   { rules && listener 0600; } | configure
@@ -316,7 +299,7 @@ recovers_from_kill() {
     access "$shims" "$viewer ttrpc-proxy 600" && answers "$shims" "$viewer" State NOT_FOUND
 }
 
-# A daemon that hangs is killed and started anew.
+# systemd kills a daemon that hangs and starts it again.
 recovers_from_hanging() {
   local pid
   { rules && listener 0666; } | configure
@@ -329,7 +312,7 @@ recovers_from_hanging() {
   return "$status"
 }
 
-# The socket is systemd's: who connects while there is no daemon waits.
+# systemd owns the socket: a client that connects while no daemon runs waits.
 activates() {
   { rules && printf '[[listener]]\nname = "main"\naddress = "systemd:main"\n'; } | configure
   machine_run systemctl stop "$unit" && machine_run systemctl start ttrpc-proxy.socket &&
@@ -354,17 +337,17 @@ client_waits() {
   within queued && same "what the client has got" "" "$(<"$work/queued")" &&
     kill -0 "$client" && is SubState start-pre
 }
-queued() { # its connection has the socket's name as long as nobody takes it
+queued() { # its connection has the socket's name until it is accepted
   [[ $(machine_run grep -c " $main_socket\$" /proc/net/unix) -eq 2 ]]
 }
 
-# A stop of the daemon takes away neither systemd's socket nor the folder.
+# Stopping the daemon removes neither systemd's socket nor the directory.
 leaves_socket() {
   machine_run systemctl stop "$unit" && access "$main_socket" "root ttrpc-proxy 660" &&
     shim_answers "$main_socket"
 }
 
-# A configuration that is wrong stays so: it is not tried again and again.
+# A wrong configuration is not tried again and again.
 stays_down() {
   machine_run systemctl stop ttrpc-proxy.socket "$unit" && echo 'nonsense = 1' | configure
   if machine_run systemctl start "$unit"; then echo "it started" && return 1; fi
@@ -372,7 +355,7 @@ stays_down() {
     machine_run systemctl reset-failed "$unit"
 }
 
-# A user database that answers late: the unit tries again until the name resolves.
+# The user database may answer late: the unit tries again until the name resolves.
 waits_for_names() {
   { rules && listener 0666 && printf '[[rule]]\nname = "late"\nusers = ["late-user"]\n' &&
     printf 'methods = ["%s/*"]\naction = "deny"\n' "$task"; } | configure
@@ -387,7 +370,7 @@ restarted() { # AT_LEAST
   [[ $times -ge $1 ]] || { echo "restarted $times times" && return 1; }
 }
 
-# Signals that the daemon acts on end it only before its first statement. It is started again.
+# Before its first statement, any of these signals ends the daemon. systemd starts it again.
 survives_early_signals() {
   local number status=0
   { rules && listener 0666; } | configure
@@ -405,17 +388,17 @@ ExecStart=/bin/sh -c 'test -e /run/ttrpc-proxy/early || { : >/run/ttrpc-proxy/ea
   return "$status"
 }
 
-# A directory that is read-only to the service: what the last line asks for is what helps.
+# A directory is read-only to the service. The last line names a setting that helps.
 names_drop_in() {
-  local wanted='the service needs ReadWritePaths=/var/log/elsewhere in a drop-in (systemctl edit ttrpc-proxy.service)'
+  local wanted='ReadWritePaths=/var/log/elsewhere in a drop-in (systemctl edit ttrpc-proxy.service)'
   { rules && listener 0666; } | configure
   machine_run mkdir /var/log/elsewhere && machine_run systemctl restart "$unit" || return
   { rules && listener 0666; } | sed 's|/var/log/ttrpc-proxy/|/var/log/elsewhere/|' | configure
   if machine_run systemctl reload "$unit"; then echo "it reloaded" && return 1; fi
-  within journal_has "$wanted" && is ActiveState active || return
+  within journal_has "is outside the sandbox; the service needs $wanted" && is ActiveState active || return
   if machine_run systemctl restart "$unit"; then echo "it started" && return 1; fi
   is ActiveState failed && is ExecMainStatus 78 && is NRestarts 0 &&
-    within last_line "$wanted" || return
+    within last_line "the service needs $wanted" || return
   drop_in elsewhere <<<$'[Service]\nReadWritePaths=/var/log/elsewhere'
   machine_run systemctl restart "$unit" && shim_answers "$shims" &&
     access /var/log/elsewhere/audit.json "root root 600"
@@ -423,12 +406,12 @@ names_drop_in() {
   no_drop_in elsewhere
   return "$status"
 }
-last_line() { # of the daemon's own
+last_line() { # TEXT
   same "last line" "$1" "$(machine_run journalctl --no-pager -o cat -u "$unit" \
     SYSLOG_IDENTIFIER=ttrpc-proxyd | tail -n 1)"
 }
 
-# A client that waits does not have a wrong configuration tried for ever.
+# A wrong configuration is not tried without end, even if a client waits.
 socket_gives_up() {
   machine_run systemctl stop "$unit" && machine_run systemctl start ttrpc-proxy.socket &&
     echo 'nonsense = 1' | configure
@@ -457,41 +440,41 @@ serves_unix_only() {
 
 stops() {
   machine_run systemctl stop "$unit" && is Result success && is ExecMainStatus 0 &&
-    same "in the folder" "" "$(machine_run ls -A /run/ttrpc-proxy)" &&
+    same "files left" "" "$(machine_run ls -A /run/ttrpc-proxy)" &&
     same "failed units" "" "$(machine_run systemctl --failed --plain --no-legend)"
 }
 
 check "installs" install_all
 check "boots" boots
 if [[ $failed -eq 0 ]]; then
-  check "units are verified in silence" verifies
+  check "systemd-analyze verify prints nothing" verifies
   check "exposure is at most 2.1" exposure 21
-  check "what is left open has its reason" reasons
-  check "no family of addresses but four" families
-  check "group and folder" makes_group_and_folder
+  check "each remaining exposure has a reason" reasons
+  check "only four socket families" families
+  check "group and directory" makes_group_and_folder
   check "starts as it is installed" starts_as_installed
-  check "logs no second time" within ready_line
+  check "lines have no time of their own" within ready_line
   check "is confined" confined UNIX VSOCK INET INET6
   check "a real shim" start_shim
   check "reloads" reloads
   check "serves the shim" serves_shim
-  check "reloads mode of a socket it gave away" reloads_access
+  check "reload changes the mode of another user's socket" reloads_access
   check "a bad configuration fails the reload and nothing else" refuses_bad_reload
   check "restarts" restarts
-  check "is started anew when it is killed" recovers_from_kill
-  check "is started anew when it hangs" recovers_from_hanging
+  check "is started again when it is killed" recovers_from_kill
+  check "is started again when it hangs" recovers_from_hanging
   check "is activated by its socket" activates
   check "connections wait while it restarts" queues_while_restarting
   check "systemd's socket stays when it stops" leaves_socket
   check "a bad configuration is not tried again" stays_down
-  check "a name that comes later is waited for" waits_for_names
+  check "waits for a name that resolves later" waits_for_names
   check "signals before its first statement" survives_early_signals
   check "a read-only directory names the drop-in" names_drop_in
-  check "a socket does not start a wrong configuration for ever" socket_gives_up
+  check "a socket does not start a wrong configuration without end" socket_gives_up
   check "serves with unix-only.conf" serves_unix_only
   check "is confined with unix-only.conf" confined UNIX
   check "exposure is at most 1.3 with unix-only.conf" exposure 13
-  check "units are verified in silence with unix-only.conf" verifies
+  check "systemd-analyze verify prints nothing with unix-only.conf" verifies
   check "stops and leaves nothing" stops
 fi
 

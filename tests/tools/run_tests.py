@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests that a meson build knows, and counts test cases rather than executables.
+"""Runs the tests of a meson build, and counts test cases rather than executables.
 
-    run_tests.py BUILD LOG_FOLDER [--only FOLDER] [--except FOLDER] [--sanitized] [--subjects BUILD]
+    run_tests.py BUILD LOGS [--only DIR] [--except DIR] [--sanitized] [--subjects BUILD]
 
-Each executable runs with the environment and timeout that its meson.build gives it, its output in a
-log of its own; those that are `is_parallel: false` run alone, after the others. A GoogleTest
-executable counts once for each of its cases, any other once. What counts as failed besides: a crash,
-a timeout, a non-zero exit without a failed case, and with --sanitized each report that a sanitizer
-wrote, also AddressSanitizer's on a daemon that a test started. With --subjects, the tests of BUILD
-test the programs of another build: the variables that name a program of BUILD name that build's.
+Each executable runs with the environment and timeout of its meson.build, and has a log of its own.
+Those with `is_parallel: false` run alone, after the others. A GoogleTest executable counts once for
+each of its cases, any other once. A crash, a timeout, and a non-zero exit without a failed case are
+failures, too. With --sanitized, so is each report of a sanitizer, even on a daemon that a test
+started. With --subjects, the tests of BUILD test the programs of another build: each variable that
+names a program of BUILD then names the one of that build.
 
 The last line is `N passed, N failed, N skipped`; the exit status is 1 if anything failed.
 """
@@ -29,7 +29,7 @@ TSAN_SUPPRESSIONS = pathlib.Path(__file__).resolve().with_name("tsan.supp")
 
 
 class Outcome:
-    """What one executable came to: counts, and lines to print about it."""
+    """The result of one executable: counts, and lines to print about it."""
 
     def __init__(self, name):
         self.name = name
@@ -40,8 +40,8 @@ class Outcome:
 
 
 def sanitizer_environment(log_path):
-    # log_path and not standard error: a daemon's standard error is the test's to read. g++'s UBSan
-    # knows no log_path; it ends the process, and a daemon that is gone fails the test that has it.
+    # log_path keeps reports out of standard error, which belongs to the test. g++'s UBSan does not
+    # know log_path. It ends the process, and the test whose daemon ends fails.
     return {
         "ASAN_OPTIONS": f"detect_leaks=1:log_path={log_path}",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -50,7 +50,7 @@ def sanitizer_environment(log_path):
 
 
 def run_to_end(test, environment, log, factor):
-    """The exit status, or None after a timeout; nothing that it started outlives a timeout."""
+    """Returns the exit status, or None after a timeout, which kills all processes of the test."""
     with open(log, "wb") as output:
         process = subprocess.Popen(
             test["cmd"], cwd=test["workdir"], env=environment, stdin=subprocess.DEVNULL,
@@ -78,7 +78,8 @@ def count_cases(report, outcome):
 
 
 def run(test, logs, sanitized):
-    # The folder too: tests/ mirrors the sources, in which a file name may occur twice.
+    # The directory is part of the name, since tests/ mirrors the sources, where a file name may
+    # occur twice.
     name = f"{pathlib.Path(test['cmd'][0]).parent.name}_{test['name']}".replace("/", "_")
     outcome = Outcome(test["name"])
     log = logs / f"{name}.log"
@@ -134,7 +135,7 @@ def selected(test, arguments):
 
 
 def in_build(value, build, other):
-    """A path below one build as the path below another; anything else as it is."""
+    """Maps a path below one build to the other build; returns anything else unchanged."""
     path = pathlib.Path(value)
     return str(other / path.relative_to(build)) if path.is_relative_to(build) else value
 
@@ -143,8 +144,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("logs", type=lambda path: pathlib.Path(path).resolve())
-    parser.add_argument("--only", help="executables in this folder of the build")
-    parser.add_argument("--except", dest="without", help="executables outside this folder")
+    parser.add_argument("--only", help="executables in this directory of the build")
+    parser.add_argument("--except", dest="without", help="executables outside this directory")
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--subjects", type=lambda path: pathlib.Path(path).resolve())
     arguments = parser.parse_args()
@@ -153,7 +154,7 @@ def main():
     listing = subprocess.run(["meson", "introspect", "--tests", arguments.build],
                              check=True, stdout=subprocess.PIPE)
     tests = [test for test in json.loads(listing.stdout) if selected(test, arguments)]
-    for test in tests:  # where meson runs them, and what it means by a relative path in a command
+    for test in tests:  # meson runs each test here, so relative paths in its command start here
         test["workdir"] = test["workdir"] or arguments.build
         if arguments.subjects:
             test["env"] = {name: in_build(value, arguments.build, arguments.subjects)

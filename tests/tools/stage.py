@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real daemon with [metrics] for tests that look at it over HTTP: its backends, its clients, load.
+"""Starts a real daemon with [metrics], backends, clients and load, for tests that use HTTP.
 
-Everything is in a folder of its own and ends with the `with` block. Clients connect as other users
-by a change of our effective ids for the time of connect(2), which goes for all threads: connect
-them before any other thread has something to do that needs root.
+Everything is in a temporary directory and ends with the `with` block. A client connects as another
+user by a change of the effective ids during connect(2). The change applies to all threads, so
+clients must connect before any other thread does something that needs root.
 """
 
 import json
@@ -20,9 +20,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-DEADLINE = 30  # seconds for anything that must happen; only a failing test waits so long
+DEADLINE = 30  # seconds for anything that must happen; only a failing test waits this long
 
-# Of nobody, on any machine we know. The first two may echo, the third may not.
+# No user has these ids on any machine we know. The first two may echo, the third may not.
 ALICE, BOB, MALLORY = 30001, 30002, 30003
 OK, INVALID_ARGUMENT, PERMISSION_DENIED, UNAVAILABLE = 0, 3, 7, 14
 
@@ -83,7 +83,7 @@ backend = "gone"
 
 
 def eventually(what, condition, seconds=DEADLINE):
-    """What `condition` gives, as soon as that is true."""
+    """Waits until `condition` returns a true value, and returns that."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > end:
@@ -111,7 +111,7 @@ def field(number, data):
 
 
 class Client:
-    """One connection of one user; one call at a time, each answer by its status alone."""
+    """A connection of one user. It makes one call at a time, and returns only the status."""
 
     def __init__(self, path, uid=0):
         self._socket = socket.socket(socket.AF_UNIX)
@@ -131,13 +131,14 @@ class Client:
         self._next += 2
 
     def call(self, service, method, payload=b""):
-        """The code of the status."""
+        """Returns the code of the status."""
         self.send(service, method, payload)
         length = struct.unpack(">IIBB", self._read(10))[0]
         data = self._read(length)
-        if not data or data[0] != 0x0A:  # no status at all
+        if not data or data[0] != 0x0A:  # the response has no status
             return OK
-        # The status is the first field, the code (if it is not 0) the first one in it.
+        # The status is the first field of the response, and the code (if it is not 0) the first in
+        # the status.
         status = data[2:] if data[1] < 128 else data[3:]
         return status[1] if status and status[0] == 0x08 else OK
 
@@ -171,7 +172,7 @@ class Stage:
         self.front = self.folder / "front.sock"
 
     def __enter__(self):
-        # Whoever ends us ends what we have started.
+        # A SIGTERM must also end the programs that this one has started.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         try:
             self._begin()
@@ -181,7 +182,7 @@ class Stage:
         return self
 
     def _begin(self):
-        # Takes whatever comes and never answers.
+        # The holder accepts connections and never answers.
         self._holder.bind(str(self.folder / "holder.sock"))
         self._holder.listen()
         echo = self.folder / "echo.sock"
@@ -231,7 +232,7 @@ class Stage:
         return self.daemon.wait(DEADLINE)
 
     def get(self, path):
-        """Status and body; (0, b""): nobody is there."""
+        """Returns the status and the body, or (0, b"") if nobody answers."""
         try:
             with urllib.request.urlopen(self.base + path, timeout=DEADLINE) as reply:
                 return reply.status, reply.read()
@@ -252,19 +253,19 @@ class Stage:
         return process
 
     def load(self, *options):
-        """ttrpc-bench-load at the daemon."""
+        """Starts ttrpc-bench-load with the daemon as its target."""
         program = self.build / "tests/bench/ttrpc-bench-load"
         return self.start(program, "--socket", self.front, *options, stdout=subprocess.PIPE)
 
     def result_of(self, load):
-        """What that one counted, at its end."""
+        """Waits for the end of the load, and returns its counts."""
         out, _ = load.communicate(timeout=120)
         if load.returncode != 0:
             raise AssertionError((self.folder / "others.log").read_text(errors="replace"))
         return json.loads(out)
 
     def trickle(self, seconds, *calls):
-        """Makes these calls, one each so many seconds, over and over, until the end."""
+        """Makes these calls in turn, one every `seconds`, until the end."""
 
         def run():
             while not self._stop.is_set():
@@ -272,7 +273,7 @@ class Stage:
                     try:
                         make()
                     except (AssertionError, OSError):
-                        return  # the daemon is gone
+                        return  # the daemon has ended
                     if self._stop.wait(seconds):
                         return
 
@@ -282,34 +283,34 @@ class Stage:
 
 
 class Checks:
-    """Counts what passes and what does not; says so as tests/run.sh wants it."""
+    """Counts passed and failed checks, and prints them in the form that tests/run.sh reads."""
 
     def __init__(self):
         self.passed = 0
         self.failed = 0
 
-    def check(self, name, ok, told=""):
+    def check(self, name, ok, why=""):
         if ok:
             self.passed += 1
         else:
             self.failed += 1
-        print(f"{'PASS' if ok else 'FAIL'} {name}" + (f": {told}" if told and not ok else ""), flush=True)
+        print(f"{'PASS' if ok else 'FAIL'} {name}" + (f": {why}" if why and not ok else ""), flush=True)
 
     def equal(self, name, wanted, have):
         self.check(name, wanted == have, f"expected {wanted!r}, not {have!r}")
 
     def passes(self, name, action):
-        """`action` does not raise; gives what it gives."""
+        """Checks that `action` does not raise, and returns its result."""
         try:
             result = action()
-        except Exception as error:  # whatever it was, it is told, and the others go on
+        except Exception as error:  # any failure is reported, and the other checks continue
             self.check(name, False, f"{type(error).__name__}: {error}")
             return None
         self.check(name, True)
         return result
 
     def finish(self):
-        """The exit status."""
+        """Prints the totals, and returns the exit status."""
         print(f"{self.passed} passed, {self.failed} failed, 0 skipped")
         return 0 if self.failed == 0 and self.passed > 0 else 1
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Address: where a ttrpc service is found. A value that owns its strings, no I/O; any thread.
-// References that its functions return are valid until it is assigned to or destroyed.
+// Address: the location of a ttrpc service. An Address owns its strings and does no I/O. Any thread
+// may use one, one thread at a time. References that its functions return are valid until the
+// address is assigned to or destroyed.
 #pragma once
 
 #include <sys/socket.h>
@@ -14,7 +15,8 @@
 
 namespace ttrpc {
 
-// A socket address is the argument of bind(2) and connect(2). get() is valid as long as it is.
+// A SocketAddress is the argument of bind(2) and connect(2). The pointer that get() returns is
+// valid as long as the SocketAddress is.
 struct SocketAddress {
   sockaddr_storage storage = {};
   socklen_t length = 0;
@@ -23,33 +25,36 @@ struct SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-// A Unix socket, by path or by abstract name; a port of a virtual machine, by vsock or by the Unix
-// socket that its monitor has for them (hybrid vsock).
+// An Address names a Unix socket (by path or by abstract name) or a port of a virtual machine (by
+// vsock, or by the Unix socket that the machine's monitor provides for its ports: hybrid vsock).
 class Address {
  public:
   enum class Kind { kUnixPath, kUnixAbstract, kVsock, kHybridVsock };
 
-  // Reads `unix:///abs/path`, `unix-abstract:name` and `unix://@name` (both abstract),
-  // `vsock:CID:PORT` and `hvsock:///abs/path:PORT`. INVALID_ARGUMENT, with what was expected: no
-  // known scheme; a path that is relative, empty, "/" or ends in a slash; a name that is empty; a
-  // NUL byte; a path or name of more than the 107 bytes that sockaddr_un holds; a CID or port that
-  // is not a decimal number below 4294967295 (which means any).
+  // Parses `unix:///abs/path`, `unix-abstract:name` and `unix://@name` (both abstract),
+  // `vsock:CID:PORT` and `hvsock:///abs/path:PORT`. Returns INVALID_ARGUMENT, with a message that
+  // says what was expected, if
+  // - the scheme is not one of these;
+  // - a path is relative, empty, "/", or ends in a slash;
+  // - an abstract name is empty;
+  // - a path or a name contains a NUL byte or is longer than the 107 bytes that sockaddr_un holds;
+  // - a CID or a port is not a decimal number below 4294967295, which stands for "any".
   static Result<Address> Parse(std::string_view text);
 
   Kind kind() const { return kind_; }
-  // True if the kernel reports the credentials of the other side of its sockets.
+  // Returns true if the kernel reports the credentials of the other side of the socket.
   bool is_unix() const { return kind_ != Kind::kVsock; }
-  // The path, or the abstract name without its leading NUL. Empty for kVsock.
+  // Returns the path, or the abstract name without its leading NUL byte. Empty for kVsock.
   const std::string& name() const { return name_; }
-  // The numbers of kVsock, and the port of kHybridVsock; 0 for other kinds.
+  // Return the CID (kVsock) and the port (kVsock and kHybridVsock). 0 for other kinds.
   uint32_t cid() const { return cid_; }
   uint32_t port() const { return port_; }
 
-  // Returns the text that Parse() reads as this address; an abstract name is `unix-abstract:name`.
+  // Returns text that Parse() reads back as this address. Abstract names use `unix-abstract:name`.
   std::string ToString() const;
 
-  // Returns a copy for bind(2) or connect(2). An abstract name is not padded. The port of
-  // kHybridVsock is not part of it: a client asks for the port after connecting.
+  // Returns a copy for bind(2) or connect(2). An abstract name is not padded. The result does not
+  // contain the port of kHybridVsock: a client sends the port after it has connected.
   SocketAddress ToSocketAddress() const;
 
   friend bool operator==(const Address&, const Address&) = default;

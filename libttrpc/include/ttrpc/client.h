@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Client: one connection to a ttrpc server, shared by any number of calls at once. Generated code
-// (`FooClient`) uses it. All functions are called on the loop's thread, and none waits.
+// Client: one connection to a ttrpc server that any number of calls share. Generated code
+// (`FooClient`) uses it. Call all functions on the loop's thread; none of them waits.
 //
 //   auto client = ttrpc::Client::Dial(loop, *ttrpc::Address::Parse("unix:///run/greeter.sock"));
 //   example::GreeterClient greeter(*client);
@@ -9,15 +9,23 @@
 //   context.set_timeout(std::chrono::seconds(2));
 //   ttrpc::Result<example::HelloReply> reply = co_await greeter.SayHello(context, request);
 //
-// A call is sent when its function is called, not when it is awaited: calls whose tasks are awaited
-// later run side by side. Destroying a task or a stream abandons its call: the answer, if it comes,
-// is dropped, and the server does not learn of it, since ttrpc has no message for that.
+// A call is sent when its function is called, not when its task is awaited. Calls whose tasks are
+// awaited later therefore run concurrently. Destroying a task or a stream abandons its call: the
+// client drops the reply if one arrives. The server does not learn of it, because ttrpc has no
+// message to cancel a call.
 //
-// A call fails with the server's status, or with one of these: UNAVAILABLE `ttrpc: closed`, the
-// connection is gone; DEADLINE_EXCEEDED `context deadline exceeded`; CANCELLED, its Context was
-// cancelled or the client destroyed; RESOURCE_EXHAUSTED `message length N exceed maximum message
-// size of M`, for a request (which is not sent) or a reply; INTERNAL, the server broke the protocol
-// or sent bytes that are no message of the expected type.
+// A call fails with the status that the server sent, or with one of these:
+// - UNAVAILABLE `ttrpc: closed`: the connection was lost, or the client was closed. The server may
+//   or may not have received the call.
+// - UNAVAILABLE with another message: the client could not connect.
+// - DEADLINE_EXCEEDED `context deadline exceeded`: the context's deadline has passed.
+// - CANCELLED `context canceled`, or the reason that was passed to Context::Cancel().
+// - CANCELLED `ttrpc: client destroyed`.
+// - RESOURCE_EXHAUSTED `message length N exceed maximum message size of M`: the request is too long
+//   and was not sent, or the reply is too long and was discarded.
+// - RESOURCE_EXHAUSTED `ttrpc: stream buffer full`: the program did not read a stream.
+// - INTERNAL: the server broke the protocol, or sent bytes that are not a message of the expected
+//   type.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -45,34 +53,39 @@
 
 namespace ttrpc {
 
-// These options say how a client of Dial() connects again after its connection has ended.
+// ReconnectOptions say how a client of Dial() connects again after its connection has ended.
 struct ReconnectOptions {
   ReconnectOptions() {}
-  // The time between attempts that fail grows from `first`, doubling, up to `longest`.
+  // The delay after a failed attempt starts at `first` and doubles up to `longest`.
   std::chrono::nanoseconds first = std::chrono::milliseconds(50);
   std::chrono::nanoseconds longest = std::chrono::seconds(1);
-  // false: a call that is made while no connection can be had fails with UNAVAILABLE as soon as an
-  // attempt does. true: it waits for one, as long as its deadline allows.
+  // If false, a call that is made while the client is not connected fails with UNAVAILABLE as soon
+  // as the next attempt fails. If true, the call waits for a connection until its deadline passes.
   bool wait_for_ready = false;
 };
 
 struct ClientOptions {
   ClientOptions() {}
-  // Null: the client does not look who the server is.
+  // Null: the client does not check the identity of the server.
   std::unique_ptr<Handshaker> handshaker;
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  // with the handshake
-  std::vector<UnaryInterceptor> unary_interceptors;                     // outermost first
+  // The time to connect, including the handshake. 0: no limit.
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
+  std::vector<UnaryInterceptor> unary_interceptors;  // outermost first
   std::vector<StreamClientInterceptor> stream_interceptors;
-  uint32_t message_size = kDefaultMessageSize;  // longer ones are neither sent nor taken
-  // Bytes kept for a stream that is not read; for all of them together, four times as many.
+  // Bytes of data in one message. The client neither sends nor accepts longer ones.
+  uint32_t message_size = kDefaultMessageSize;
+  // Bytes buffered for a stream that the program does not read. All streams of a connection
+  // together may buffer four times as much.
   size_t stream_buffer = 4U << 20;
-  // The loop calls it once for each connection that ends, or could not be made, unless the client
-  // ended it itself, after the connection's calls have failed. It may destroy the client.
+  // The loop calls this once for each connection that has ended, and for each failed attempt to
+  // connect, after the calls on it have failed. It is not called if the client itself closed the
+  // connection. It may destroy the client.
   std::function<void(const Status& reason)> on_close;
-  // None: the client is closed when its connection has ended. Only for Dial().
+  // None: the client closes when its connection ends. Only for Dial().
   std::optional<ReconnectOptions> reconnect;
-  // The last id that a connection gives a call; the next goes over a new connection (Dial()), or
-  // fails with UNAVAILABLE. Go's servers know 31 bits. Lower in tests only.
+  // The highest stream id that one connection uses. After that, a client of Dial() makes a new
+  // connection, and calls of a client of Over() fail with UNAVAILABLE. The default is the limit of
+  // Go's servers; only tests set less.
   uint32_t last_stream_id = 0x7fff'ffff;
 };
 
@@ -80,41 +93,42 @@ class ClientCore;  // private
 
 class Client {
  public:
-  // Begins to connect; calls that are made meanwhile are kept. A failure is that of the calls, and
-  // of ClientOptions::on_close. `loop` must outlive the client, its tasks and its streams.
+  // Starts to connect. Calls that are made meanwhile wait for the connection. If the attempt fails,
+  // those calls fail with UNAVAILABLE and ClientOptions::on_close is called. `loop` must outlive
+  // the client, its tasks and its streams.
   static std::unique_ptr<Client> Dial(IoLoop& loop, Address address, ClientOptions options = {});
-  // Owns `socket`, which is connected and non-blocking. Otherwise as Dial().
+  // Like Dial(), over a connected, non-blocking socket, which the client owns.
   static std::unique_ptr<Client> Over(IoLoop& loop, UniqueFd socket, ClientOptions options = {});
 
-  // Fails the calls under way with CANCELLED `ttrpc: client destroyed`; the loop resumes those who
-  // wait for them, later. Tasks and streams may outlive the client.
+  // Fails the calls in flight with CANCELLED `ttrpc: client destroyed`. The loop resumes the
+  // coroutines that wait for them later. Tasks and streams may outlive the client.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Closes the connection now. Calls under way, and all that are made from now on, fail with
-  // UNAVAILABLE `ttrpc: closed`. The client does not connect again.
+  // Closes the connection at once. Calls in flight and all later calls fail with UNAVAILABLE
+  // `ttrpc: closed`. The client does not connect again.
   void Close();
-  // True if there is no connection, and there will be none.
+  // Returns true if the client has no connection and will not make one again.
   bool closed() const;
-  // The number of calls and streams under way.
+  // Returns the number of calls and streams in flight.
   size_t calls() const;
 
-  // Makes a unary call, from the request's bytes to the reply's. The names of `method` must be
-  // valid until the task has ended. `context` is borrowed until it is destroyed, which may be
-  // before that.
+  // Makes a unary call from encoded request to encoded reply. The names in `method` must stay valid
+  // until the task has ended. `context` is borrowed, and may be destroyed before the task ends. The
+  // returned statuses are listed at the top of this file.
   Task<Result<std::string>> Call(const MethodInfo& method, Context& context, std::string request);
-  // The same, between messages. `request` is encoded before this returns. INTERNAL: the reply is
-  // not a Reply.
+  // Like the above, for messages. `request` is encoded before this function returns. Also returns
+  // INTERNAL if the reply does not parse as a Reply.
   template <typename Reply>
   Task<Result<Reply>> Call(const MethodInfo& method, Context& context,
                            const google::protobuf::MessageLite& request) {
     return ParseReply<Reply>(Call(method, context, request.SerializeAsString()));
   }
 
-  // Makes a call that streams. Never returns null: a stream that could not be opened has failed.
-  // `request` is given for a method whose client does not stream. The names of `method` must be
-  // valid, and `context` is borrowed, as for Call(), until the stream is destroyed.
+  // Opens a streaming call. Never returns null: if the stream cannot be opened, the returned stream
+  // has already failed. Pass `request` only for a method whose client does not stream. The names in
+  // `method` must stay valid until the stream is destroyed. `context` is borrowed as for Call().
   std::unique_ptr<RawClientStream> OpenStream(const MethodInfo& method, Context& context,
                                               std::optional<std::string> request);
 
@@ -131,12 +145,13 @@ class Client {
   std::unique_ptr<ClientCore> core_;
 };
 
-// Generated code of a client uses these to implement the service's abstract class over a wire.
+// Generated clients use these functions to implement the service's abstract class over a
+// connection.
 namespace client_internal {
 
-// Relays messages from `requests` to the call and from the call to `replies`, until the call has
-// ended, and returns what Finish() returns. Either may be null, if that side does not stream; both
-// must outlive the task.
+// Relays messages from `requests` to the call and from the call to `replies` until the call ends.
+// Returns the result of Finish(). Either pointer may be null if that side does not stream. Both
+// objects must outlive the task.
 Task<Result<std::string>> Relay(std::unique_ptr<RawClientStream> call, RawStream* requests,
                                 RawStream* replies);
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Context: what belongs to a call beside its messages: deadline, metadata, cancellation, and, on
-// the server's side, who calls. A client makes one and passes it to the calls that it is to hold
-// for; a server's handler is given the call's, and may pass it on to the calls that it makes
-// itself: they then carry the same metadata, end at the same deadline and are cancelled with it.
-// On the loop's thread.
+// Context: what accompanies a call besides its messages: deadline, metadata, cancellation and, on
+// the server, the identity of the caller. Use it on the loop's thread.
 //
-// A context may be destroyed before the calls that it was passed to, whatever the options of their
-// client: they go on, with their metadata and deadlines, and can no longer be cancelled. A
-// handler's context belongs to its server and is valid until the handler's task has ended.
+// A client creates a Context and passes it to any number of calls. A server's handler receives the
+// context of its call and may pass it on to calls that it makes itself. Those calls then carry the
+// same metadata, end at the same deadline and are cancelled with it.
+//
+// A context may be destroyed before the calls that it was passed to. The calls continue with their
+// metadata and deadlines, and can no longer be cancelled. A handler's context belongs to the server
+// and is valid until the handler's task has ended.
 #pragma once
 
 #include <chrono>
@@ -36,47 +37,52 @@ class Context {
   using Clock = std::chrono::steady_clock;
 
   Context() = default;
-  // Calls under way go on.
+  // Calls in flight continue.
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Client: sent with each call that is made from now on. Server: the client's, as it was on the
-  // wire. The reference is valid as long as the context.
+  // On a client: the metadata of each call made from now on. On a server: the metadata that the
+  // client sent, with keys as they were on the wire. The reference is valid as long as the context
+  // is.
   Metadata& metadata() { return metadata_; }
   const Metadata& metadata() const { return metadata_; }
 
-  // The deadline of each call that is made from now on; calls under way keep theirs. None: a call
-  // may take any time. A call whose deadline has passed is not sent. Server: the client's.
+  // On a client: the deadline of each call made from now on; calls in flight keep theirs. With no
+  // deadline, a call may take any time. A call whose deadline has passed is not sent. On a server:
+  // the client's deadline.
   void set_deadline(std::optional<Clock::time_point> deadline) { deadline_ = deadline; }
-  // The same, from now on; a time beyond the clock's end is its end.
+  // Sets the deadline to now + `timeout`, or to the last time that the clock can represent.
   void set_timeout(std::chrono::nanoseconds timeout);
   std::optional<Clock::time_point> deadline() const { return deadline_; }
 
-  // Ends all calls under way that were given this context with CANCELLED `context canceled`. The
-  // server is not told: ttrpc has no message for it. Calls made from now on fail in the same way.
+  // Ends all calls in flight that use this context with CANCELLED `context canceled`. Calls made
+  // from now on fail in the same way. The server does not learn of it, because ttrpc has no message
+  // to cancel a call.
   void Cancel() { Cancel({StatusCode::kCancelled, "context canceled"}); }
-  // The same, with a reason. Has no effect if the reason is OK, or the second time.
+  // Like the above, with another status. Has no effect if `reason` is OK or the context is already
+  // cancelled.
   void Cancel(Status reason);
 
-  // OK, or why it was cancelled. Valid as long as the context. In a handler: CANCELLED `context
-  // canceled` once its peer is gone, DEADLINE_EXCEEDED `context deadline exceeded` once the
-  // client's deadline has passed. A handler that goes on regardless does no harm; what it returns
-  // is sent if the peer is still there.
+  // Returns OK, or the reason of the cancellation. The reference is valid as long as the context
+  // is. In a handler this is CANCELLED `context canceled` once the client has disconnected, and
+  // DEADLINE_EXCEEDED `context deadline exceeded` once the client's deadline has passed. A handler
+  // may continue anyway: its result is sent if the client is still connected.
   const Status& status() const { return status_; }
-  // status() is not OK.
+  // Returns true if status() is not OK.
   bool cancelled() const { return !status_.ok(); }
 
-  // co_await context.Cancelled() waits until the context is cancelled. The loop resumes the
-  // coroutine; if no call was ever made with this context, Cancel() does. If the context is
-  // destroyed first, the coroutine is not resumed. The loop must outlive the wait.
+  // `co_await context.Cancelled()` waits until the context is cancelled. The loop resumes the
+  // coroutine, except that Cancel() resumes it directly if the context was never used for a call.
+  // If the context is destroyed first, the coroutine is never resumed. The loop must outlive the
+  // wait.
   CancelledAwaiter Cancelled();
 
-  // Server: who calls, as the server's handshaker found out. Null if it has none, or does not read
-  // credentials, and on the client's side. Valid as long as the context.
+  // On a server: the credentials that the server's handshaker read. Null if there is no handshaker
+  // or it does not read credentials, and always null on a client. Valid as long as the context is.
   const UnixCredentials* credentials() const;
-  // Server: what else the handshaker keeps for the connection; null if nothing. Valid as long as
-  // the context.
+  // On a server: the session that the handshaker keeps for the connection, or null. Valid as long
+  // as the context is.
   const HandshakeSession* session() const;
 
  private:
@@ -90,17 +96,17 @@ class Context {
   std::optional<Clock::time_point> deadline_;
   Status status_;
   CancelHook* hooks_ = nullptr;
-  IoLoop* loop_ = nullptr;  // of the calls that it holds for
-  // A handler may outlive its connection.
+  IoLoop* loop_ = nullptr;  // of the calls that use it
+  // Shared, because a handler may outlive its connection.
   std::shared_ptr<const HandshakenPeer> peer_;
 };
 
-// Calls back, once, when a context is cancelled. Either of the two may be destroyed first; nothing
-// is called then.
+// A CancelHook calls back once, when its context is cancelled. Either of the two may be destroyed
+// first; then the hook never calls back.
 class CancelHook {
  public:
-  // Cancel() calls `callback`, which the hook owns, and which may destroy the hook and the context.
-  // It is not called if the context is cancelled already: look at status() first.
+  // Cancel() calls `callback`, which the hook owns. The callback may destroy the hook and the
+  // context. It is not called if the context is already cancelled, so check status() first.
   CancelHook(Context& context, std::function<void(const Status& reason)> callback);
   ~CancelHook() { Unlink(); }
   CancelHook(const CancelHook&) = delete;
@@ -110,16 +116,16 @@ class CancelHook {
   friend class CallContext;
   friend class Context;
   void Unlink();
-  // False once the context is cancelled or gone: the callback will not be called any more.
+  // Returns false once the context is cancelled or destroyed: the callback is never called then.
   bool linked() const { return context_ != nullptr; }
 
   Context* context_;
   std::function<void(const Status& reason)> callback_;
   CancelHook* next_;
-  CancelHook** link_;  // what points at this
+  CancelHook** link_;  // the pointer that points at this
 };
 
-// The result of Context::Cancelled(), to be awaited at once.
+// The result of Context::Cancelled(). Await it at once.
 class CancelledAwaiter {
  public:
   explicit CancelledAwaiter(Context& context) : context_(context) {}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EventLoop: a loop for a program that has none. It runs tasks to their end, one call after
-// another, as a program does that waits for its answers; or it runs for ever, as a server does. All
-// functions are called on one thread.
+// EventLoop: an event loop for a program that does not have its own. A client runs one task after
+// another to its end. A server runs until it is stopped. Call all functions on one thread.
 //
 //   ttrpc::EventLoop loop;
 //   auto client = ttrpc::Client::Dial(loop.io(), address);
@@ -22,19 +21,19 @@ namespace ttrpc {
 
 class EventLoop {
  public:
-  // Ends the program if the kernel has no room for a loop, or there is no memory.
+  // Ends the program if the kernel cannot provide a loop or there is no memory.
   EventLoop();
-  // Servers, clients and everything else that uses the loop must be gone by then.
+  // Destroy servers, clients and everything else that uses the loop first.
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Both are owned by the EventLoop, and valid as long as it is.
+  // The EventLoop owns both. They are valid as long as it is.
   IoLoop& io() { return *io_; }
   event_base* base() const { return base_.get(); }
 
-  // Runs the loop until the task has ended, and returns its value: never, if the task does
-  // not end. Not to be called from a callback or a task of this loop.
+  // Runs the loop until the task has ended and returns its value. Does not return if the task never
+  // ends. Do not call this from a callback or a task of this loop.
   template <typename T>
   T Run(Task<T> task) {
     std::optional<T> result;
@@ -43,10 +42,10 @@ class EventLoop {
   }
   void Run(Task<void> task) { RunVoid(std::move(task)); }
 
-  // Runs the loop until Stop(). Not to be called from a callback or a task of this loop.
+  // Runs the loop until Stop(). Do not call this from a callback or a task of this loop.
   void RunForever();
-  // Has RunForever() return after the callbacks that are due. To be called from a callback or a
-  // task of this loop.
+  // Makes RunForever() return after the callbacks that are due. Call this from a callback or a task
+  // of this loop.
   void Stop();
 
  private:

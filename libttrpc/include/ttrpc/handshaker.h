@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handshaker: what happens on a connected socket before its first message, on either side. It finds
-// out who is at the other end, decides whether the connection may go on, and may put another
-// transport in the socket's place, as TLS does. On the loop's thread.
+// Handshaker: what happens on a connected socket before the first message, on either side. A
+// handshaker identifies the other side, decides whether the connection may continue, and may
+// replace the socket with another transport, as TLS does. Use it on the loop's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -21,17 +21,18 @@
 
 namespace ttrpc {
 
-// A session is what a handshaker keeps for as long as the connection lives: a transport that it
-// drives, the name in a certificate. The connection owns it; handlers find it in their Context.
+// A session is what a handshaker keeps for the lifetime of the connection, such as the transport
+// that it drives or the name in a certificate. The connection owns it. Handlers reach it through
+// their Context.
 class HandshakeSession {
  public:
   virtual ~HandshakeSession() = default;
-  // Returns what Context::session() returns: another session if this one only keeps others. Valid
-  // as long as this.
+  // Returns the session that Context::session() returns. A session that only holds others returns
+  // one of them. The pointer is valid as long as this session is.
   virtual const HandshakeSession* shown() const { return this; }
 };
 
-// The peer that a handshaker found at the other end.
+// The identity of the other side, as a handshaker found it.
 struct HandshakenPeer {
   HandshakenPeer(std::optional<UnixCredentials> c, std::unique_ptr<HandshakeSession> s)
       : credentials(std::move(c)), session(std::move(s)) {}
@@ -42,12 +43,12 @@ struct HandshakenPeer {
 struct Handshaken {
   explicit Handshaken(UniqueFd s) : socket(std::move(s)) {}
 
-  // Messages travel over this socket: the one that the handshaker was given, or a stream socket of
-  // its own whose other end it pumps. Non-blocking.
+  // The non-blocking socket that carries the messages: the one that the handshaker was given, or
+  // one end of a socketpair whose other end the handshaker serves.
   UniqueFd socket;
-  // The other side's, if the handshaker read them.
+  // The credentials of the other side, if the handshaker read them.
   std::optional<UnixCredentials> credentials;
-  // Destroyed after the socket is closed, and after the last call's context. May be null.
+  // May be null. Destroyed after the socket is closed and after the context of the last call.
   std::unique_ptr<HandshakeSession> session;
 };
 
@@ -55,42 +56,44 @@ class Handshaker {
  public:
   virtual ~Handshaker() = default;
 
-  // Owns `socket`, which is connected and non-blocking, until it returns it. It may take any time:
-  // others are served meanwhile, and its server or client destroys the task when its time is over.
-  // An error closes the connection. UNAUTHENTICATED: it is not known who the other side is;
-  // PERMISSION_DENIED: it is known, and may not go on. `loop` and the handshaker outlive the task
-  // and the session.
+  // Owns `socket`, which is connected and non-blocking, until it returns it. The handshake may take
+  // any time: other connections are served meanwhile, and the server or client destroys the task
+  // when its timeout expires. `loop` and the handshaker outlive the task and the session.
+  //
+  // An error closes the connection. Return UNAUTHENTICATED if the other side cannot be identified,
+  // and PERMISSION_DENIED if it is identified and not allowed.
   virtual Task<Result<Handshaken>> Handshake(IoLoop& loop, UniqueFd socket) = 0;
 };
 
-// Decides whether a peer with these credentials may go on: OK, or the status that Handshake()
+// Returns OK if a peer with these credentials may continue; otherwise the status that Handshake()
 // returns. The credentials are valid during the call.
 using UnixCredentialsCheck = std::function<Status(const UnixCredentials&)>;
 
-// The following return handshakers that the caller owns. Each reads the credentials with
-// ReadUnixCredentials(), whose failure is its own.
+// The following functions return handshakers that the caller owns. All but AllOf() read the
+// credentials with ReadUnixCredentials() and fail with its status.
 
-// Calls `check`, which the handshaker owns; null refuses everybody. A check that does not look at
-// the groups should not have them read.
+// Calls `check`, which the handshaker owns. If `check` is null, every peer gets PERMISSION_DENIED.
+// Set `options.groups` to false if `check` does not use the groups.
 std::unique_ptr<Handshaker> RequireUnixCredentials(UnixCredentialsCheck check,
                                                    UnixCredentialsOptions options = {});
 
 // Accepts every peer whose credentials can be read.
 std::unique_ptr<Handshaker> ReadCredentials();
 
-// Accepts a peer whose effective ids are both of these; PERMISSION_DENIED for others, as from the
-// next three.
+// Accepts a peer with exactly this effective uid and gid. This handshaker and the next three return
+// PERMISSION_DENIED for other peers.
 std::unique_ptr<Handshaker> RequireUidGid(uid_t uid, gid_t gid);
 // Accepts a peer whose effective uid and gid are both 0.
 std::unique_ptr<Handshaker> RequireRoot();
-// Accepts a peer whose effective ids are this process' own, as they are at each handshake.
+// Accepts a peer with this process's own effective uid and gid, read again at each handshake.
 std::unique_ptr<Handshaker> RequireSameUser();
-// Accepts a peer in this group: it is the peer's effective gid, or one of its supplementary groups.
+// Accepts a peer whose effective gid or one of whose supplementary groups is `gid`.
 std::unique_ptr<Handshaker> RequireGroup(gid_t gid);
 
-// Runs one after another, each on the socket that the one before it returned; the first error ends
-// it. The credentials are the last that any of them read, and all sessions are kept, of which
-// Context::session() is the last. None may be null; without any, every peer is accepted.
+// Runs the handshakers one after another, each on the socket that the one before returned. The
+// first error ends the handshake. The credentials are the last that any handshaker read. All
+// sessions are kept; Context::session() is the last one. No element may be null. An empty list
+// accepts every peer.
 std::unique_ptr<Handshaker> AllOf(std::vector<std::unique_ptr<Handshaker>> handshakers);
 
 }  // namespace ttrpc

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IoLoop: what the connections of one event loop share. A program has one for each event_base; its
-// servers, clients and timers borrow it. All functions are called on the thread that runs the loop,
-// and none of them waits.
+// IoLoop: the state that all connections of one event loop share. A program has one IoLoop for each
+// event_base; its servers, clients and timers borrow it. Call all functions on the thread that runs
+// the loop; none of them waits.
 //
-// Everything that is sent while the ready sockets of one wake-up are served is written after the
-// last of them, with one system call for each connection, so that many small messages leave
-// together.
+// A wake-up is one pass of the loop over the sockets that are ready. Messages sent during a wake-up
+// are written at its end, with one system call for each connection, so that many small messages
+// leave together.
 #pragma once
 
 #include <chrono>
@@ -24,15 +24,16 @@ class Connection;
 class IoLoop;
 class IoLoopCore;  // private
 
-// EventPtr owns an event of libevent: destroying it removes the event from its loop and frees it.
-// The event's event_base must outlive it.
+// EventPtr owns a libevent event. Destroying it removes the event from its loop and frees it. The
+// event's event_base must outlive it.
 struct EventDeleter {
   void operator()(event* e) const;
 };
 using EventPtr = std::unique_ptr<event, EventDeleter>;
 
-// A ring of nodes, one of which may be its owner's. A node refers to its neighbours and owns
-// nothing; it leaves the ring when it is destroyed. The nodes of a ring belong to one thread.
+// A node of a ring. One node of a ring may belong to the owner of the ring. Nodes point at their
+// neighbours and own nothing. A node leaves the ring when it is destroyed. All nodes of a ring
+// belong to one thread.
 struct RingNode {
   RingNode() = default;
   ~RingNode() { Leave(); }
@@ -58,19 +59,19 @@ struct RingNode {
   RingNode* next = this;
 };
 
-// A coroutine that waits for something. The loop resumes a woken coroutine after the callbacks of
-// the sockets that are ready, so that no user's code runs within a connection's callback, and what
-// all of them send leaves together. Destroying a Waiter resumes nothing.
+// A Waiter is a coroutine that waits for an event. The loop resumes woken coroutines after the
+// callbacks of the sockets that are ready. User code therefore never runs inside a connection's
+// callback, and the messages of all coroutines leave together. Destroying a Waiter resumes nothing.
 class Waiter : private RingNode {
  public:
   // `loop` must outlive the waiter.
   explicit Waiter(IoLoop& loop) : loop_(loop) {}
 
-  // Called from await_suspend(). The waiter does not own the coroutine: whoever destroys the
-  // coroutine calls Cancel() first.
+  // Call this from await_suspend(). The waiter does not own the coroutine: call Cancel() before
+  // destroying the coroutine.
   void Wait(std::coroutine_handle<> coroutine) { coroutine_ = coroutine; }
-  // Has the loop resume the coroutine, which then waits no more. A waiter that does not wait, or
-  // that is woken already, stays as it is.
+  // Makes the loop resume the coroutine, which then no longer waits. Has no effect on a waiter that
+  // does not wait or is already woken.
   void Wake();
   // Forgets the coroutine, woken or not.
   void Cancel() {
@@ -91,30 +92,31 @@ class IoLoop {
   using TimePoint = std::chrono::steady_clock::time_point;
   using Clock = TimePoint (*)();
 
-  // `base` is borrowed: it must outlive the IoLoop, and the IoLoop must outlive everything that was
-  // given a reference to it. Tests replace `clock`. Ends the program if there is no memory. Out of
-  // descriptors, the end of a connection that is not being read is noticed late, and nothing else.
+  // `base` is borrowed and must outlive the IoLoop. The IoLoop must outlive everything that holds a
+  // reference to it. Only tests pass a `clock`. Ends the program if there is no memory. If the
+  // process is out of descriptors, the only effect is that the loop notices late when the other
+  // side closes a connection that is not being read.
   explicit IoLoop(event_base* base, Clock clock = std::chrono::steady_clock::now);
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
   IoLoop& operator=(const IoLoop&) = delete;
 
-  // The base that the constructor was given.
+  // Returns the base that was passed to the constructor.
   event_base* base() const { return base_; }
 
-  // The time at which this wake-up first asked for it. It costs no system call after that, and does
-  // not include the time that the wake-up has taken since.
+  // Returns the time of the first call of Now() in this wake-up. Later calls cost no system call,
+  // and do not include the time that has passed since.
   TimePoint Now() {
     if (now_of_ != wake_up_) ReadClock();
     return now_;
   }
-  // A number that grows from one wake-up to the next. A wake-up in which nothing is sent, nothing
-  // waits and nobody calls Now() has the number of the one before.
+  // Returns a number that grows from one wake-up to the next. It stays the same after a wake-up in
+  // which nothing was sent, nothing waited and Now() was not called.
   uint64_t wake_up() const { return wake_up_; }
 
-  // Connections of this group (see ConnectionOptions) receive nothing from here until the release.
-  // What they have received before is still delivered. Both functions may be called repeatedly, and
-  // have no effect on a group that has no connection.
+  // Stop and resume receiving on all connections of a group (see ConnectionOptions). Messages that
+  // were received before HoldGroup() are still delivered. Repeated calls, and calls for a group
+  // without connections, have no effect.
   void HoldGroup(uint64_t group);
   void ReleaseGroup(uint64_t group);
 
@@ -127,8 +129,8 @@ class IoLoop {
   void ReadClock();
 
   event_base* base_;
-  uint64_t wake_up_ = 1;  // tells one from the next
-  uint64_t now_of_ = 0;   // the wake-up whose time `now_` is
+  uint64_t wake_up_ = 1;  // distinguishes one wake-up from the next
+  uint64_t now_of_ = 0;   // the wake-up in which `now_` was read
   TimePoint now_;
   const Clock clock_;
   std::unique_ptr<IoLoopCore> core_;

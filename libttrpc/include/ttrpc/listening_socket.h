@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ListeningSocket: a Unix socket that is made so that nobody can connect before its mode and owner
-// are set, that never replaces one that is in use, and that removes at its end only what is its
-// own. Any thread, one at a time.
+// ListeningSocket: a Unix socket that accepts no connection before its mode and owner are set, that
+// never replaces a socket in use, and that removes only its own files when it is closed. Any thread
+// may use one, one thread at a time.
 //
-// It holds a lock file beside the socket, `.NAME.lock`, for as long as it lives, so that two
-// processes cannot both find a stale socket and replace each other's.
+// For a path it also holds a lock file beside the socket, `.NAME.lock`, so that two processes
+// cannot both find a stale socket and replace each other's.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,15 +25,16 @@ struct ListeningSocketOptions {
   explicit ListeningSocketOptions(Address where) : address(std::move(where)) {}
 
   Address address;
-  // These three are for a path only. No owner or group: this process' own.
+  // For a path only. With no owner or no group, the socket gets this process's own.
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
   mode_t mode = 0600;
-  int backlog = 4096;  // peers that wait while we cannot accept
+  // The connections that the kernel queues until they are accepted, as in listen(2).
+  int backlog = 4096;
 };
 
 class ListeningSocket {
-  // Which file it is, whatever its name.
+  // Identifies a file independently of its name.
   struct FileId {
     dev_t device = 0;
     ino_t inode = 0;
@@ -41,55 +42,60 @@ class ListeningSocket {
   };
 
  public:
-  // Identifies the files of a socket at a path. A value, for any thread.
+  // Identifies the files of a socket at a path. Any thread may use it.
   class Files {
     friend class ListeningSocket;
     FileId socket_;
     FileId lock_;
   };
 
-  // Makes a socket that is non-blocking. ALREADY_EXISTS `ADDRESS is in use`: somebody listens
-  // there, or holds the lock. FAILED_PRECONDITION: there is a file that is no socket; it is left
-  // alone. INVALID_ARGUMENT: the address is no Unix socket's, so that no client could be
-  // authenticated. Otherwise the ErrnoStatus() of the system call that failed. A failure leaves
-  // nothing behind.
+  // Makes a non-blocking socket and listens. Returns
+  // - ALREADY_EXISTS `ADDRESS is in use` if another socket listens there, or another process holds
+  //   the lock;
+  // - FAILED_PRECONDITION if there is a file that is not a socket, which is left alone;
+  // - INVALID_ARGUMENT if the address is not a Unix socket, since clients could not be
+  //   authenticated;
+  // - the ErrnoStatus() of the system call that failed.
+  // A failure leaves no files behind.
   static Result<ListeningSocket> Create(const ListeningSocketOptions& options);
 
-  // As Create(), where another socket of this process was made at the same address, and has lost
-  // its path; `files` are that socket's, which may be in use meanwhile and keeps no claim to the
-  // path. None: the path still is that socket's. If something else has the path now, the error is
-  // Create()'s, and all is as it was.
+  // Like Create(), if an older socket of this process at the same address has lost its path;
+  // `files` identifies the older socket, which may still be in use and no longer owns the path.
+  // Returns none if the older socket still has its path. If something else has the path, returns
+  // the error of Create() and changes nothing.
   static Result<std::optional<ListeningSocket>> Recreate(const ListeningSocketOptions& options,
                                                          const Files& files);
 
-  // Owns a socket that somebody else made, such as a service manager, whose path stays theirs, and
-  // makes it non-blocking. INVALID_ARGUMENT: it is no Unix stream socket, or does not listen; it is
-  // closed.
+  // Owns a listening socket that another program made, such as a service manager. Makes it
+  // non-blocking and closed on exec, and leaves its path alone. Returns INVALID_ARGUMENT and closes
+  // the socket if it is not a Unix stream socket or does not listen.
   static Result<ListeningSocket> Adopt(UniqueFd socket);
 
   ListeningSocket(ListeningSocket&& other) noexcept = default;
-  ListeningSocket& operator=(ListeningSocket&& other) noexcept;  // CloseAndUnlink() comes first
-  // CloseAndUnlink().
+  // Calls CloseAndUnlink() first.
+  ListeningSocket& operator=(ListeningSocket&& other) noexcept;
+  // Calls CloseAndUnlink().
   ~ListeningSocket();
 
   // Changes owner, group and mode of the path to those of `options`, whose address must be the one
-  // that this was made with. A client that may connect before and after may do so meanwhile, and no
-  // other. FAILED_PRECONDITION: the path is not ours any more, or never was. Otherwise the
-  // ErrnoStatus() of the system call that failed, before which some of it may have been done.
+  // that the socket was made with. While it runs, only clients that may connect both before and
+  // after it may connect. Returns FAILED_PRECONDITION if the path is not, or is no longer, this
+  // socket's; otherwise the ErrnoStatus() of the system call that failed, which may leave a part of
+  // the change done.
   Status SetAccess(const ListeningSocketOptions& options);
 
-  // None: it has no path, or the path is somebody else's.
+  // Returns none if the socket has no path, or the path belongs to another program.
   std::optional<Files> files() const;
 
-  // Borrowed: valid until CloseAndUnlink(); -1 after it.
+  // Borrowed: valid until CloseAndUnlink(). Returns -1 after it.
   int fd() const { return socket_.get(); }
 
-  // Stops listening and removes the path, if it still is ours, and the lock file. Failures to
-  // remove are ignored. Has no effect the second time.
+  // Closes the socket, and removes the path (if it is still this socket's) and the lock file.
+  // Failures to remove them are ignored. Has no effect the second time.
   void CloseAndUnlink();
 
  private:
-  // A path, taken apart: everything happens in the folder that was opened first.
+  // The parts of a path. All operations use the directory that was opened first.
   struct Place {
     UniqueFd folder;
     std::string name;
@@ -101,9 +107,9 @@ class ListeningSocket {
 
   static Result<ListeningSocket> CreateAbstract(const ListeningSocketOptions& options);
   static Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
-  // Opens the folder.
+  // Opens the directory of the path and splits its names.
   static Result<Place> PlaceOf(const Address& address);
-  // None: nothing has the name, or it cannot be told.
+  // Returns none if no file has the name, or it cannot be examined.
   static std::optional<FileId> IdOf(int folder, const std::string& name);
   static void UnlinkIfStill(int folder, const std::string& name, FileId id);
   static Status TakeLock(Place* place, const std::string& address);
@@ -114,7 +120,7 @@ class ListeningSocket {
       : socket_(std::move(socket)), place_(std::move(place)) {}
 
   UniqueFd socket_;
-  std::optional<Place> place_;  // none: abstract, somebody else's, or gone
+  std::optional<Place> place_;  // none: abstract, adopted, or closed
 };
 
 }  // namespace ttrpc

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Metadata as it is on the wire: an ordered list of keys and values, in which a key may repeat.
-// Servers look keys up in lower case; what travels is what the sender wrote.
+// Metadata: an ordered list of keys and values, in which a key may repeat. Keys travel as the
+// sender wrote them; servers look them up in lower case.
 //
-// These are values. Any thread may use one, one thread at a time; no function here fails.
+// These types are values. Any thread may use one, one thread at a time. No function here fails.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +16,8 @@
 
 namespace ttrpc {
 
-// An entry that somebody else owns, mostly the message that it was scanned from: its strings are
-// valid for as long as their owner.
+// An entry whose strings belong to another object, usually the message that it was scanned from. It
+// is valid as long as that object is.
 struct MetadataEntry {
   std::string_view key;
   std::string_view value;
@@ -25,7 +25,7 @@ struct MetadataEntry {
   friend bool operator==(const MetadataEntry&, const MetadataEntry&) = default;
 };
 
-// These three know the letters of ASCII only, whatever the locale.
+// The following three functions fold only ASCII letters, in every locale.
 constexpr char ToLowerAscii(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -39,11 +39,12 @@ constexpr bool StartsWithIgnoringCase(std::string_view text, std::string_view pr
   return text.size() >= prefix.size() && EqualsIgnoringCase(text.substr(0, prefix.size()), prefix);
 }
 
-// Metadata owns its strings; it is what is put into a Context, and found there. Like Go's MD it
-// folds the key that is looked for or set to lower case, but not the keys that came over the wire:
-// an entry that a peer spelled with an upper-case letter is there, but no look-up finds it.
+// Metadata owns its strings. A Context carries it. Like Go's MD, look-ups and changes fold the
+// given key to lower case, but keys from the wire are not folded: an entry whose key a peer wrote
+// with an upper-case letter is in entries(), and no look-up finds it.
 //
-// Functions that change it copy their arguments, which may be views of the metadata itself.
+// Functions that change the metadata copy their arguments, which may be views of the metadata
+// itself.
 class Metadata {
  public:
   struct Entry {
@@ -57,21 +58,21 @@ class Metadata {
 
   // Returns the first value of the key, or none. Valid until the metadata is changed or destroyed.
   std::optional<std::string_view> Get(std::string_view key) const;
-  // Returns all values of the key, in order; empty if it has none. The views are valid for as long
-  // as those of Get().
+  // Returns all values of the key in order, or an empty vector. The views are valid as long as
+  // those of Get().
   std::vector<std::string_view> Values(std::string_view key) const;
 
-  // Replaces all values of the key by this one.
+  // Replaces all values of the key with this one.
   void Set(std::string_view key, std::string_view value);
-  // Adds a value to those of the key.
+  // Adds a value to the key.
   void Append(std::string_view key, std::string_view value);
-  // Removes all values of the key; has no effect if it has none.
+  // Removes all values of the key. Has no effect if it has none.
   void Remove(std::string_view key);
 
-  // Adds an entry as it was sent, without folding its key.
+  // Adds an entry without folding its key.
   void AppendAsSent(std::string_view key, std::string_view value);
-  // All entries, in order. The reference is valid as long as the metadata, its strings until the
-  // metadata is changed.
+  // Returns all entries in order. The reference is valid as long as the metadata is; the strings
+  // are valid until the metadata is changed.
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
   void Clear() { entries_.clear(); }

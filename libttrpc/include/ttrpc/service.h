@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServiceDescription: what a server knows of a service: its methods, and how to call them.
-// protoc-gen-cpp-ttrpc writes it; write it by hand for a service whose messages are not protobuf's,
-// or not known. Its functions are called on the loop's thread.
+// ServiceDescription: the methods of a service and how a server calls them. protoc-gen-cpp-ttrpc
+// generates it. Write one by hand for a service whose messages are unknown or do not use protobuf.
+// The loop's thread calls the methods.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -21,29 +21,28 @@
 
 namespace ttrpc {
 
-// A method's implementation writes its one reply to a ReplySink, which is the server's and valid
-// until the method's task has ended.
+// A method's implementation writes its reply to a ReplySink. The server owns the sink, which is
+// valid until the method's task has ended.
 class ReplySink {
  public:
-  // Encodes the reply before it returns. To be called once, last: the method ends with the status
-  // that this returns. RESOURCE_EXHAUSTED: the reply is too long to be sent.
+  // Encodes the reply before it returns. Call it at most once, as the last step of the method, and
+  // return the status that it returns: RESOURCE_EXHAUSTED if the reply is too long to send.
   virtual Status Write(const google::protobuf::MessageLite& reply) = 0;
-  // The same for a reply that is already encoded, of which it takes a copy.
+  // Like Write(), for a reply that is already encoded. Copies the bytes.
   virtual Status WriteBytes(std::string_view reply) = 0;
 
  protected:
   ~ReplySink() = default;
 };
 
-// A method, as a server calls it. `service` is ServiceDescription::implementation. The task may
-// fail with any status, which the client gets. `context` is valid until the task has ended; a
-// server that is closed destroys the task where it waits.
+// A method as a server calls it. `service` is ServiceDescription::implementation. The task may
+// return any status; the client receives it. `context` is valid until the task has ended.
+// Server::Close() destroys a task that waits.
 struct Method {
-  // `request` is valid until the task first waits, and must be copied by one that needs it longer.
+  // `request` is valid until the task first waits. Copy it if it is needed longer.
   using Unary = Task<Status> (*)(void* service, Context& context, std::string_view request,
                                  ReplySink& reply);
-  // `stream` is valid until the task has ended. `reply` is for a method whose server does not
-  // stream.
+  // `stream` is valid until the task has ended. Use `reply` only if the server does not stream.
   using Stream = Task<Status> (*)(void* service, Context& context, RawStream& stream,
                                   ReplySink& reply);
 
@@ -54,13 +53,13 @@ struct Method {
   std::string_view name;  // borrowed: see ServiceDescription
   bool client_streams = false;
   bool server_streams = false;
-  // One of the two is null.
+  // Exactly one of the two is null.
   Unary unary = nullptr;
   Stream stream = nullptr;
 };
 
-// A description borrows all names and the implementation: they must outlive the server that it is
-// registered with. The server keeps a copy of the description itself.
+// A description borrows its names and the implementation, which must outlive the server that it is
+// registered with. The server copies the description itself.
 struct ServiceDescription {
   ServiceDescription(std::string_view n, void* i, std::vector<Method> m)
       : name(n), implementation(i), methods(std::move(m)) {}
@@ -70,8 +69,9 @@ struct ServiceDescription {
   std::vector<Method> methods;
 };
 
-// Generated code uses these: from bytes to an implementation's method and back. `Service` is the
-// abstract class, `Call` a pointer to its method. INTERNAL: the bytes are not a Request.
+// Generated code uses these functions to parse a request, call the implementation and encode its
+// reply. `Service` is the abstract class, `Call` a pointer to its method. They return INTERNAL if
+// the bytes are not a Request.
 namespace service_internal {
 
 template <typename Request>
@@ -88,7 +88,8 @@ Status Write(const Result<Reply>& reply, ReplySink& sink) {
   return reply ? sink.Write(*reply) : reply.error();
 }
 
-// What waits does so in this coroutine's frame: it has no variable for the reply.
+// The frame of this coroutine stays allocated while the method waits. It has no variable for the
+// reply, to keep the frame small.
 template <typename Service, typename Request, typename Reply,
           Task<Result<Reply>> (Service::*Call)(Context&, const Request&)>
 Task<Status> Unary(void* service, Context& context, std::string_view bytes, ReplySink& sink) {

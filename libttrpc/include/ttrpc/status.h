@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Status: how a call ended. Result<T>: a value, or the Status that says why there is none. The
-// codes are gRPC's, on the wire as google.rpc.Status.code.
+// Status: the outcome of a call. Result<T>: a value, or the Status that says why there is none. The
+// codes are gRPC's and travel as google.rpc.Status.code.
 //
-// Both are values that own what they hold. Any thread may use one, one thread at a time; no
+// Both are values that own their contents. Any thread may use one, one thread at a time. No
 // function here fails.
 #pragma once
 
@@ -38,11 +38,11 @@ enum class StatusCode : int32_t {
   kUnauthenticated = 16,
 };
 
-// Returns "OK", "PERMISSION_DENIED", …; "UNRECOGNIZED" for a number that the enum does not name.
-// The view is valid for ever.
+// Returns "OK", "PERMISSION_DENIED" and so on, or "UNRECOGNIZED" for a number that the enum does
+// not name. The view stays valid until the program ends.
 std::string_view StatusCodeName(StatusCode code);
 
-// A detail of an error is a google.protobuf.Any, whose message is still encoded.
+// A detail of an error: a google.protobuf.Any whose message is still encoded.
 struct StatusDetail {
   StatusDetail(std::string url, std::string bytes)
       : type_url(std::move(url)), value(std::move(bytes)) {}
@@ -52,11 +52,11 @@ struct StatusDetail {
   friend bool operator==(const StatusDetail&, const StatusDetail&) = default;
 };
 
-// An OK status is a null pointer: it costs nothing to make, to pass on and to test.
+// An OK status is a null pointer, so that it is cheap to make, to pass and to test.
 class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
-  // The code kOk makes an OK status, which drops the message and the details.
+  // If `code` is kOk, the message and the details are dropped.
   Status(StatusCode code, std::string message, std::vector<StatusDetail> details = {});
   Status(const Status& other);
   Status& operator=(const Status& other);
@@ -65,7 +65,8 @@ class [[nodiscard]] Status {
 
   bool ok() const { return state_ == nullptr; }
   StatusCode code() const { return ok() ? StatusCode::kOk : state_->code; }
-  // Both are empty if OK, and valid until the status is assigned to, moved from or destroyed.
+  // Both are empty if the status is OK. Valid until the status is assigned to, moved from or
+  // destroyed.
   const std::string& message() const;
   const std::vector<StatusDetail>& details() const;
 
@@ -90,28 +91,27 @@ class [[nodiscard]] Status {
 // Writes ToString().
 std::ostream& operator<<(std::ostream& out, const Status& status);
 
-// Returns the status of a failed system call; its message is `what` followed by
-// strerror(error_number). The code is the one that Go's server gives such an error: ALREADY_EXISTS
-// for EEXIST and ENOTEMPTY, NOT_FOUND for ENOENT, PERMISSION_DENIED for EACCES and EPERM, UNKNOWN
-// for any other.
+// Returns the status of a failed system call. Its message is `what`, a colon and
+// strerror(error_number). The code follows Go's server: ALREADY_EXISTS for EEXIST and ENOTEMPTY,
+// NOT_FOUND for ENOENT, PERMISSION_DENIED for EACCES and EPERM, UNKNOWN for all others.
 Status ErrnoStatus(int error_number, std::string_view what);
 
 namespace status_internal {
 
-// INTERNAL `ttrpc: an OK status is no error`.
+// Returns INTERNAL `ttrpc: an OK status is not an error`.
 Status OkIsNoError();
 
 }  // namespace status_internal
 
-// Has std::expected's member names, so that it can become an alias of it. value() and error()
-// return references into the result: valid until it is assigned to, moved from or destroyed.
+// A Result has the member names of std::expected, so that it can become an alias of it. References
+// from value() and error() are valid until the result is assigned to, moved from or destroyed.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  // Both are implicit, as in std::expected.
+  // Both constructors are implicit, as in std::expected.
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT
-  // An OK status says nothing about the missing value. It becomes an error that says so: INTERNAL
-  // `ttrpc: an OK status is no error`.
+  // An OK status cannot explain a missing value. It is replaced by INTERNAL `ttrpc: an OK status is
+  // not an error`.
   Result(Status error)  // NOLINT
       : state_(std::in_place_index<1>,
                error.ok() ? status_internal::OkIsNoError() : std::move(error)) {}
@@ -119,7 +119,7 @@ class [[nodiscard]] Result {
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
 
-  // Only with a value. Without one they end the program: std::get throws through a noexcept border.
+  // Call these only if there is a value. Otherwise they end the program.
   T& value() & noexcept { return std::get<0>(state_); }
   const T& value() const& noexcept { return std::get<0>(state_); }
   T&& value() && noexcept { return std::get<0>(std::move(state_)); }
@@ -129,7 +129,7 @@ class [[nodiscard]] Result {
   T* operator->() noexcept { return &value(); }
   const T* operator->() const noexcept { return &value(); }
 
-  // Only without a value; ends the program otherwise. Never OK.
+  // Call this only if there is no value. Otherwise it ends the program. Never OK.
   const Status& error() const noexcept { return std::get<1>(state_); }
 
  private:

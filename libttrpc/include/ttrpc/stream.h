@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams: one message after another within a call. RawStream carries bytes and is what
-// interceptors see; the templates carry messages. On the loop's thread.
+// Streams: the messages of one call, in order. RawStream carries bytes and is what interceptors
+// see. The templates carry messages. Use them on the loop's thread.
 //
-// One coroutine at a time reads a stream and one at a time writes it; these may be two. ttrpc has
-// no flow control for a stream: what is received and not taken is kept, up to a limit; then the
-// connection is not read for a second or two, so that the sender has to wait; if nothing is taken
-// by then, the stream fails with RESOURCE_EXHAUSTED `ttrpc: stream buffer full`, and the other
-// calls of the connection go on.
+// One coroutine at a time may read a stream and one at a time may write it; these may be two.
+//
+// ttrpc has no flow control for a stream. Received messages that the program does not take are
+// buffered, up to a limit. Above the limit the connection is not read, so that the sender has to
+// wait. If the program takes nothing for one to two seconds, the stream fails with
+// RESOURCE_EXHAUSTED `ttrpc: stream buffer full` and the other calls on the connection continue.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -22,45 +23,49 @@
 
 namespace ttrpc {
 
-// One side of an open stream. A handler's belongs to the server and is valid until the handler's
-// task has ended; a client's belongs to the caller.
+// One side of an open stream. A handler's stream belongs to the server and is valid until the
+// handler's task has ended. A client's stream belongs to the caller.
 class RawStream {
  public:
   virtual ~RawStream() = default;
 
-  // Waits for the next message. None: the other side has closed (status() is OK) or the stream has
-  // failed. The stream must outlive the task.
+  // Waits for the next message. Returns none if the other side has closed (status() is OK) or the
+  // stream has failed. The stream must outlive the task.
   virtual Task<std::optional<std::string>> Receive() = 0;
 
-  // Queues a message, and waits while the connection takes no more. RESOURCE_EXHAUSTED `message
-  // length N exceed maximum message size of M`: it is not sent, the stream stays.
-  // FAILED_PRECONDITION `ttrpc: stream closed`: this side has closed. Any other failure is
-  // status(). The stream must outlive the task.
+  // Queues a message, then waits while the connection's send queue is full. Returns
+  // - RESOURCE_EXHAUSTED `message length N exceed maximum message size of M`: the message was not
+  //   sent, and the stream stays open;
+  // - FAILED_PRECONDITION `ttrpc: stream closed`: this side has closed;
+  // - otherwise the status that ended the call.
+  // The stream must outlive the task.
   virtual Task<Status> Send(std::string message) = 0;
 
-  // How receiving ended; OK as long as it has not. Server: CANCELLED once the peer is gone,
-  // DEADLINE_EXCEEDED once the client's deadline has passed. Client: the server's status,
-  // UNAVAILABLE once the server is gone, or the context's. Valid until the stream is destroyed.
+  // Returns how receiving ended, or OK if it has not. On a server: CANCELLED once the client has
+  // disconnected, DEADLINE_EXCEEDED once its deadline has passed. On a client: the server's status,
+  // UNAVAILABLE once the server has disconnected, or the context's status. Valid until the stream
+  // is destroyed.
   virtual const Status& status() const = 0;
 };
 
-// The client's side, which also ends it. Destroying it abandons the call: what comes for it is
-// dropped, and the server does not learn of it. It may outlive its client, not the loop.
+// The client's side of a stream, which can also end it. Destroying the stream abandons the call:
+// later messages are dropped, and the server does not learn of it. The stream may outlive its
+// client but not the loop.
 class RawClientStream : public RawStream {
  public:
-  // Tells the server that no more will be sent. Has no effect the second time, or on a stream whose
-  // method takes one message only.
+  // Closes this side: the server learns that no more messages follow. Has no effect the second
+  // time, or if the method's client does not stream.
   virtual void CloseSend() = 0;
 
-  // Closes, waits for the end of the call, and drops the messages that were not taken. The value is
-  // the bytes of the reply if the method's server does not stream, else empty; an error is how the
-  // call failed. The stream must outlive the task. To be called once.
+  // Closes this side, drops the messages that were not received, and waits for the call to end.
+  // Returns the encoded reply if the server does not stream, an empty string if it does, or the
+  // status of the failed call. The stream must outlive the task. Call this once.
   virtual Task<Result<std::string>> Finish() = 0;
 };
 
 namespace stream_internal {
 
-// Returns INTERNAL `ttrpc: error unmarshalling payload: TYPE`, as Go's.
+// Returns INTERNAL `ttrpc: error unmarshalling payload: not a TYPE`, with Go's prefix.
 Status CannotParse(const google::protobuf::MessageLite& message);
 
 template <typename M>
@@ -70,7 +75,7 @@ Result<M> Parse(const std::string& bytes) {
   return message;
 }
 
-// Receives a message; none, and `*failure`, if the bytes are not one.
+// Receives a message. Returns none and sets `*failure` if the bytes do not parse.
 template <typename M>
 Task<std::optional<M>> Receive(RawStream& stream, Status* failure) {
   if (!failure->ok()) co_return std::nullopt;
@@ -97,18 +102,19 @@ Task<Status> FinishWithoutReply(RawClientStream& stream) {
 
 }  // namespace stream_internal
 
-// A method's implementation receives messages from this. Valid until the method's task has ended.
+// A method's implementation receives messages from a ReceiveStream. Valid until the method's task
+// has ended.
 template <typename M>
 class ReceiveStream {
  public:
   // `stream` must outlive the object.
   explicit ReceiveStream(RawStream& stream) : stream_(stream) {}
 
-  // Waits for the next message; none at the end, whose kind is status().
+  // Waits for the next message. Returns none at the end of the stream; status() says how it ended.
   //   while (std::optional<M> message = co_await stream.Receive()) …
   Task<std::optional<M>> Receive() { return stream_internal::Receive<M>(stream_, &failure_); }
-  // OK: the other side has closed, or has not yet. INTERNAL: it has sent bytes that are no M. Any
-  // other status is RawStream's. Valid as long as the stream.
+  // Returns OK if the other side has closed or receiving has not ended, INTERNAL if the other side
+  // sent bytes that are not an M, and otherwise RawStream::status(). Valid as long as the stream.
   const Status& status() const { return failure_.ok() ? stream_.status() : failure_; }
   RawStream& raw() const { return stream_; }
 
@@ -117,14 +123,15 @@ class ReceiveStream {
   Status failure_;
 };
 
-// A method's implementation sends messages to this. Valid until the method's task has ended.
+// A method's implementation sends messages to a SendStream. Valid until the method's task has
+// ended.
 template <typename M>
 class SendStream {
  public:
   // `stream` must outlive the object.
   explicit SendStream(RawStream& stream) : stream_(stream) {}
 
-  // Sends as RawStream::Send() does. `message` is encoded before this returns.
+  // Encodes `message` before it returns, then sends it as RawStream::Send() does.
   Task<Status> Send(const M& message) { return stream_.Send(message.SerializeAsString()); }
   RawStream& raw() const { return stream_; }
 
@@ -132,19 +139,20 @@ class SendStream {
   RawStream& stream_;
 };
 
-// These are the client's side of a call, for a method whose server streams, whose client streams,
-// or where both do. The caller owns them; they must outlive the tasks that their functions return.
+// The following classes are the client's side of a streaming call: where the server streams, where
+// the client streams, and where both do. The caller owns them. They must outlive the tasks that
+// their functions return.
 template <typename Reply>
 class ServerStreamCall {
  public:
   explicit ServerStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
 
-  // Waits for the next reply; none at the end, whose kind is what Finish() returns.
+  // Waits for the next reply. Returns none at the end of the call; Finish() says how it ended.
   Task<std::optional<Reply>> Receive() {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
-  // Closes this side, waits for the end of the call, and returns how it ended. Replies that were
-  // not received are dropped. INTERNAL: a reply was no Reply.
+  // Closes this side, drops the replies that were not received, waits for the call to end and
+  // returns its status. Returns INTERNAL at once if a received reply was not a Reply.
   Task<Status> Finish() {
     if (!failure_.ok()) return Ended(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
@@ -165,10 +173,10 @@ class ClientStreamCall {
  public:
   explicit ClientStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
 
-  // Sends as RawStream::Send() does. `request` is encoded before this returns.
+  // Encodes `request` before it returns, then sends it as RawStream::Send() does.
   Task<Status> Send(const Request& request) { return stream_->Send(request.SerializeAsString()); }
-  // Closes this side, and waits for the reply, or the status of the call. INTERNAL: the reply is no
-  // Reply.
+  // Closes this side and waits for the reply. Returns the status of a failed call, or INTERNAL if
+  // the reply is not a Reply.
   Task<Result<Reply>> Finish() { return stream_internal::Finish<Reply>(*stream_); }
 
  private:
@@ -180,11 +188,11 @@ class BidiStreamCall : public ServerStreamCall<Reply> {
  public:
   using ServerStreamCall<Reply>::ServerStreamCall;
 
-  // Sends as RawStream::Send() does. `request` is encoded before this returns.
+  // Encodes `request` before it returns, then sends it as RawStream::Send() does.
   Task<Status> Send(const Request& request) {
     return this->raw().Send(request.SerializeAsString());
   }
-  // Tells the server that no more will be sent.
+  // Closes this side: the server learns that no more messages follow.
   void CloseSend() { this->raw().CloseSend(); }
 };
 

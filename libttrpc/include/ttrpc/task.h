@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Task<T>: a call that is waited for with co_await. A coroutine that returns Task<T> begins when it
-// is awaited, on the awaiter's thread, and passes its value to the awaiter when it ends. The task
-// owns the coroutine: destroying it ends the coroutine where it waits, destroys its local
-// variables, and abandons what it waited for. Parameters that a coroutine takes by reference must
-// outlive its task.
+// Task<T>: an asynchronous call, which is awaited with co_await. A coroutine that returns Task<T>
+// starts when it is awaited, on the awaiter's thread, and passes its value to the awaiter when it
+// ends. The task owns the coroutine: destroying the task ends the coroutine at the point where it
+// waits, destroys its local variables and abandons whatever it waited for. Arguments that a
+// coroutine takes by reference must outlive its task.
 //
 // TaskGroup: runs tasks that nobody awaits.
 //
-// Give a type that a task is to carry a constructor of its own: g++ 12 copies an aggregate that is
-// passed as a temporary within a co_await expression byte by byte, and destroys it twice. The types
-// of this library that one may want to pass there have one.
+// HAZARD: g++ 12 copies an aggregate that is passed as a temporary within a co_await expression
+// byte by byte, and destroys it twice. Give each type that passes through a task a constructor.
+// This library's own types have one where it matters.
 #pragma once
 
 #include <coroutine>
@@ -29,9 +29,9 @@ class Task;
 namespace task_internal {
 
 struct PromiseBase {
-  // Who awaits it, once it has waited for something. A task that ends without waiting returns to
-  // its awaiter instead: a loop over such tasks must not grow the stack, and g++ 12 makes no tail
-  // calls of resumptions in all the builds that people run.
+  // The coroutine that awaits this one, set once this one has suspended. A task that ends without
+  // suspending returns to its awaiter directly: a loop over such tasks must not grow the stack, and
+  // g++ 12 does not make tail calls of resumptions in every build mode.
   std::coroutine_handle<> continuation;
 
   struct FinalAwaiter {
@@ -48,7 +48,7 @@ struct PromiseBase {
   FinalAwaiter final_suspend() noexcept { return {}; }
 };
 
-// The status that a coroutine gets which let an exception escape: INTERNAL, with its what().
+// Returns the status for an escaped exception: INTERNAL, with its what().
 Status StatusOfException() noexcept;
 
 template <typename T>
@@ -71,7 +71,7 @@ struct Promise : PromiseBase {
 
 template <>
 struct Promise<void> : PromiseBase {
-  // One that a TaskGroup has destroys itself when it has ended.
+  // A task in a TaskGroup destroys its own coroutine when it has ended.
   struct FinalAwaiter : PromiseBase::FinalAwaiter {
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
       if (ended.promise().link == nullptr) return PromiseBase::FinalAwaiter::await_suspend(ended);
@@ -94,9 +94,9 @@ struct Promise<void> : PromiseBase {
   void return_void() noexcept {}
   void unhandled_exception() noexcept { std::terminate(); }
 
-  // In its group's list. Null: it is in none.
+  // The links of its group's list. `link` is null if the task is in no group.
   Promise* next = nullptr;
-  Promise** link = nullptr;  // what points at this
+  Promise** link = nullptr;  // the pointer that points at this
 };
 
 }  // namespace task_internal
@@ -120,9 +120,9 @@ class [[nodiscard]] Task {
     if (coroutine_) coroutine_.destroy();
   }
 
-  // To be awaited once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes
-  // the coroutine becomes its value, INTERNAL, if T can be made of a Status; else it ends the
-  // program.
+  // Await a task once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes
+  // the coroutine becomes the value INTERNAL if T can be constructed from a Status; otherwise it
+  // ends the program.
   auto operator co_await() && noexcept {
     class Awaiter {
      public:
@@ -164,18 +164,19 @@ inline Task<void> Promise<void>::get_return_object() noexcept {
 
 }  // namespace task_internal
 
-// Owns tasks that run on their own. All functions are called on one thread.
+// Owns tasks that run on their own. Call all functions on one thread.
 class TaskGroup {
  public:
   TaskGroup() = default;
-  // Clear().
+  // Calls Clear().
   ~TaskGroup() { Clear(); }
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  // Runs `task` now, until it first waits. Its memory is freed when it has ended.
+  // Runs `task` now, until it first waits. Frees its memory when it has ended.
   void Spawn(Task<void> task);
-  // Destroys the tasks that have not ended, in no order. Not to be called from one of them.
+  // Destroys the tasks that have not ended, in no particular order. Do not call this from one of
+  // them.
   void Clear();
   bool empty() const { return first_ == nullptr; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UniqueFd: the one owner of a descriptor, which it closes when it is destroyed. A value; any
-// thread, one at a time. No function fails: what close(2) returns is ignored.
+// UniqueFd: the only owner of a file descriptor, which it closes when it is destroyed. Any thread
+// may use one, one thread at a time. No function fails: the result of close(2) is ignored.
 #pragma once
 
 #include <unistd.h>
@@ -13,7 +13,7 @@ namespace ttrpc {
 class UniqueFd {
  public:
   UniqueFd() = default;
-  // Owns `fd` from here on; a negative number means none.
+  // Owns `fd`. A negative number means none.
   explicit UniqueFd(int fd) : fd_(fd) {}
   UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {
@@ -29,11 +29,11 @@ class UniqueFd {
   bool valid() const { return fd_ >= 0; }
   explicit operator bool() const { return valid(); }
 
-  // Gives the descriptor up: the caller closes it. -1: there was none.
+  // Releases ownership: the caller closes the descriptor. Returns -1 if there is none.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
-  // Closes the descriptor and owns `fd` in its place. close(2) is not repeated on EINTR: on Linux
-  // the descriptor is gone by then.
+  // Closes the descriptor and owns `fd` instead. close(2) is not repeated after EINTR, because
+  // Linux has released the descriptor by then.
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;

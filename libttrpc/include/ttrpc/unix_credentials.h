@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UnixCredentials: who is at the other end of a Unix socket, as the kernel reports it, and never as
-// the peer describes itself. Any thread; no function here waits. `socket` is always borrowed, for
-// the time of the call.
+// UnixCredentials: the identity of the other side of a Unix socket, as the kernel reports it.
+// Nothing that the peer says about itself is used. Any thread may call these functions; none of
+// them waits. They borrow `socket` for the duration of the call.
 #pragma once
 
 #include <sys/types.h>
@@ -16,18 +16,19 @@
 
 namespace ttrpc {
 
-// A value that owns its descriptor. The ids are those that the process had when it called
-// connect(2), or listen(2) if it is the listening side.
+// The ids are those that the peer's process had when it called connect(2), or listen(2) if the peer
+// is the listening side. A UnixCredentials owns its descriptor.
 struct UnixCredentials {
   UnixCredentials() = default;
-  // A label only. 0 if the peer is in a pid namespace that we cannot see.
+  // Use the pid only as a label. 0 if the peer is in a pid namespace that this process cannot see.
   pid_t pid = 0;
-  // The effective ids; -1 is nobody's.
+  // The effective ids. -1 means unknown.
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
   // The supplementary groups, in the kernel's order.
   std::vector<gid_t> groups;
-  // Pins the process against reuse of its pid. None before Linux 6.5, or if the process is gone.
+  // Pins the process, so that its pid cannot be reused. None before Linux 6.5, or if the process
+  // has ended.
   UniqueFd pidfd;
 };
 
@@ -36,28 +37,28 @@ struct UnixCredentialsOptions {
   bool groups = true;  // costs milliseconds for a peer that has 65536 of them
 };
 
-// Reads SO_PEERCRED, SO_PEERGROUPS and, if asked, SO_PEERPIDFD of a connected Unix socket. Fails
-// closed: UNAUTHENTICATED if the kernel does not report uid, gid and groups (as for a socket that
-// is no Unix socket, or not connected), or if it reports -1 for uid or gid. A pidfd that cannot be
-// had is no failure.
+// Reads SO_PEERCRED, SO_PEERGROUPS and, on request, SO_PEERPIDFD of a connected Unix socket. Fails
+// closed: returns UNAUTHENTICATED if the kernel does not report the uid, gid and groups (for
+// example because the socket is not a Unix socket or not connected), or reports -1 as uid or gid. A
+// missing pidfd is not an error.
 Result<UnixCredentials> ReadUnixCredentials(int socket, UnixCredentialsOptions options = {});
 
-// No process has more supplementary groups (include/uapi/linux/limits.h).
+// The kernel's limit for the supplementary groups of a process (include/uapi/linux/limits.h).
 inline constexpr size_t kMaxUnixGroups = 65536;
 
-// Reads the supplementary groups alone, into `buffer`, which grows as needed and can be used for
-// many peers. The result is a view of it, valid until the buffer is changed or destroyed.
-// RESOURCE_EXHAUSTED: the peer has more than `most`, and none was copied. UNAUTHENTICATED: the
-// kernel does not report them.
+// Reads only the supplementary groups, into `buffer`, which grows as needed and can be used again.
+// The result is a view of the buffer, valid until the buffer is changed or destroyed. Returns
+// RESOURCE_EXHAUSTED if the peer has more than `most` groups, and UNAUTHENTICATED if the kernel
+// does not report them.
 Result<std::span<const gid_t>> ReadUnixGroups(int socket, std::vector<gid_t>* buffer,
                                               size_t most = kMaxUnixGroups);
 
-// Returns the number of supplementary groups, for the price of one system call that copies none.
-// UNAUTHENTICATED: the kernel does not report it.
+// Returns the number of supplementary groups, with one system call that copies none of them.
+// Returns UNAUTHENTICATED if the kernel does not report it.
 Result<size_t> CountUnixGroups(int socket);
 
-// The uid and gid that the kernel reports in place of an id that has no mapping in our user
-// namespace: /proc/sys/kernel/overflowuid and overflowgid, or 65534 if they cannot be read.
+// Return the uid and gid that the kernel reports for an id that is not mapped in this process's
+// user namespace: /proc/sys/kernel/overflowuid and overflowgid, or 65534 if they cannot be read.
 uid_t OverflowUid();
 gid_t OverflowGid();
 

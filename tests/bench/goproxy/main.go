@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// goproxy is what one would write in Go with containerd/ttrpc alone: a ttrpc server with the
-// unix-credentials handshaker that calls a ttrpc client. It does for unary calls of one method what
-// ttrpc-proxyd does for all: it knows who the peer is, admits root only, forwards the method it
-// was told to and the payload as it is, deadline and metadata included.
+// goproxy is a proxy as one would write it in Go with containerd/ttrpc alone: a ttrpc server with
+// the unix-credentials handshaker that calls a ttrpc client. It does for unary calls of one method
+// what ttrpc-proxyd does for all: it authenticates the peer, admits only root, and forwards the
+// configured method with the unchanged payload, deadline and metadata.
 package main
 
 import (
@@ -32,7 +32,8 @@ func (c *peerConn) Close() error {
 	return c.Conn.Close()
 }
 
-// handshaker admits root, and ties the backend connection to the peer if the peer has its own.
+// handshaker admits root, and ties the backend connection to the peer if the peer has one of its
+// own.
 type handshaker struct {
 	shared bool
 }
@@ -45,8 +46,8 @@ func (h handshaker) Handshake(ctx context.Context, conn net.Conn) (net.Conn, any
 	return &peerConn{approved, ctx.Value(clientKey{}).(*ttrpc.Client)}, credentials, nil
 }
 
-// oneConn is a listener that accepts one connection: Serve takes one context for all the
-// connections of a listener, and each needs its own.
+// oneConn is a listener that accepts one connection. Serve uses one context for all connections of
+// a listener, and here each connection needs its own.
 type oneConn struct {
 	net.Listener
 	conn net.Conn
@@ -63,8 +64,8 @@ func (l *oneConn) Accept() (net.Conn, error) {
 
 func (l *oneConn) Close() error { return nil }
 
-// forward decodes into a message without fields, which keeps all of a payload, as it is, as
-// unknown fields: the cheapest that the library's interface allows.
+// forward decodes into a message without fields, which keeps the whole payload as unknown fields.
+// The library's interface has no cheaper way.
 func forward(service, method string) ttrpc.Method {
 	return func(ctx context.Context, unmarshal func(any) error) (any, error) {
 		var request, response emptypb.Empty
@@ -109,7 +110,7 @@ func servePerPeer(server *ttrpc.Server, listener net.Listener, backend string) e
 			continue
 		}
 		ctx := context.WithValue(context.Background(), clientKey{}, client)
-		// Returns once the connection was handed to its own goroutines.
+		// Serve returns once the connection has goroutines of its own.
 		if err := server.Serve(ctx, &oneConn{listener, conn}); !errors.Is(err, io.EOF) {
 			return err
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-client: what a libttrpc client keeps for each call that it waits for. Connects, makes
-// a first call, prints `connected`; after a line on standard input, makes calls of Wait, which are
-// never answered, prints `pending`; ends with its standard input.
+// ttrpc-bench-client: measures what a libttrpc client holds for each pending call. It connects,
+// makes a first call and prints `connected`. After a line on standard input it makes calls of Wait,
+// which are never answered, and prints `pending`. It ends when its standard input does.
 #include <ttrpc/address.h>
 #include <ttrpc/client.h>
 #include <ttrpc/context.h>
@@ -42,7 +42,7 @@ bench::EchoMessage Message() {
   return message;
 }
 
-// One connection and what waits on it.
+// A connection and the calls that wait on it.
 struct Connection {
   std::unique_ptr<ttrpc::Client> client;
   std::unique_ptr<bench::EchoClient> echo;
@@ -50,7 +50,7 @@ struct Connection {
   ttrpc::TaskGroup waiting;
 };
 
-// An answer says that the server has read what was sent before.
+// The answer shows that the server has read everything that was sent before.
 void Echo(ttrpc::EventLoop& loop, Connection& connection) {
   const bench::EchoMessage message = Message();
   const auto reply = loop.Run(connection.echo->Echo_(connection.context, message));

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The library benchmark in one command: installs what is missing (as root), builds, measures, prints
-# tables. `run.sh --help` lists the options; ../README.md tells how to read the result.
+# Runs the library benchmark: installs what is missing (as root), builds, measures, and prints
+# tables. `run.sh --help` lists the options; ../README.md explains the tables.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 bench=$(cd "$here/.." && pwd)
 root=$(cd "$bench/../.." && pwd)
 
-# Only --build matters here; library_bench.py reads all of the options.
+# This script only needs --build; library_bench.py reads all options.
 build=$root/build-bench
 previous=
 for word in "$@"; do
@@ -41,7 +41,7 @@ install_missing() {
   pkg-config --exists grpc++ || packages="$packages libgrpc++-dev"
   # shellcheck disable=SC2086
   [ -z "$packages" ] || install $packages
-  # Debian 12's `cargo` is too old, the one that it builds browsers with is not.
+  # Debian 12's package `cargo` is too old, but cargo-web, which builds its browsers, is not.
   rust_is_there || install cargo-web || install cargo || true
   rust_is_there || {
     echo "run.sh: no cargo of at least $rust_wanted" >&2
@@ -49,10 +49,11 @@ install_missing() {
   }
 }
 
-# In a copy of the sources: what is generated does not belong into the tree.
+# The sources are copied, since generated files do not belong into the tree.
 build_go() {
   folder=$build/library/go
-  # The newest ttrpc needs a newer Go than Debian 12 has (one of 1.21 or later fetches it itself).
+  # The newest ttrpc needs a newer Go than Debian 12 has. A Go from 1.21 on fetches a newer one
+  # itself.
   modules=go.mod
   case $(go env GOVERSION) in
     go1.19* | go1.20*) modules=go-1.19.mod ;;
@@ -76,11 +77,11 @@ build_rust() {
 
 install_missing
 if [ ! -d "$build" ]; then
-  # As a distribution builds it, and as the others are built.
+  # A distribution builds with these options, and so were the other libraries built.
   meson setup "$build" "$root" --buildtype=release -Db_lto=true -Dtests=false -Dbench=true >&2
 fi
 build=$(cd "$build" && pwd)
-# Setting the options anew makes one known that the folder was set up without.
+# Setting the options again makes one known that did not exist when the directory was set up.
 meson setup --reconfigure "$build" "$root" -Dbench_grpc=true >&2
 programs=tests/bench/library/ttrpc-bench
 ninja -C "$build" tests/bench/ttrpc-bench-load tests/bench/ttrpc-bench-echo \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ttrpc-bench-server: the echo server of the library benchmark, as one would write it with
-// libttrpc. Runs until it is killed.
+// libttrpc. It runs until it is killed.
 #include <sys/resource.h>
 #include <ttrpc/address.h>
 #include <ttrpc/context.h>

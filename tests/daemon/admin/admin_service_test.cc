@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Replies of the admin service that would be longer than a message may be.
+// Tests that replies of the admin service fit into a message.
 #include "admin/admin_service.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ constexpr size_t kMessage = ttrpc::kDefaultMessageSize;
 
 class AdminServiceTest : public ::testing::Test, private AdminActions {
  protected:
-  // Some more of them than a message has room for.
+  // Returns slightly more lines than fit into a message.
   static std::vector<std::string> TooManyLines() {
     return std::vector<std::string>(kMessage / 1000 + 1, "c.toml:1:1: " + std::string(1000, 'x'));
   }
@@ -41,7 +41,7 @@ class AdminServiceTest : public ::testing::Test, private AdminActions {
         .proxy = *proxy_, .reports = reports_, .started = {}, .loaded = {}, .digest = {}});
     service_ = std::make_unique<AdminService>(loop_.io(), *info_, *this);
   }
-  // As its callers see it.
+  // AdminService overrides the methods as private; the tests call them through the interface.
   v1::Admin& service() { return *service_; }
 
   class Nowhere final : public AuditTarget {
@@ -56,7 +56,7 @@ class AdminServiceTest : public ::testing::Test, private AdminActions {
   std::unique_ptr<DaemonInfo> info_;
   std::unique_ptr<AdminService> service_;
   ttrpc::Context context_;
-  ReloadOutcome outcome_;  // of each reload
+  ReloadOutcome outcome_;  // returned by each reload
 
  private:
   void Reload() override { service_->Reloaded(outcome_); }
@@ -64,7 +64,7 @@ class AdminServiceTest : public ::testing::Test, private AdminActions {
   std::unique_ptr<SlicedText> Metrics() override { return nullptr; }
 };
 
-// The configuration is in force, whatever the reply has room for.
+// The configuration is in force even if its warnings do not fit into the reply.
 TEST_F(AdminServiceTest, WarningsOfAReloadFitIntoAMessage) {
   Start({});
   outcome_.warnings = TooManyLines();
@@ -77,7 +77,7 @@ TEST_F(AdminServiceTest, WarningsOfAReloadFitIntoAMessage) {
             "and " + std::to_string(outcome_.warnings.size() - listed) + " more warnings");
 }
 
-TEST_F(AdminServiceTest, FewWarningsAreAllThere) {
+TEST_F(AdminServiceTest, FewWarningsAreListedInFull) {
   Start({});
   outcome_.warnings = {"one", "two"};
   const auto reply = loop_.Run(service().Reload(context_, v1::ReloadRequest()));
@@ -97,7 +97,7 @@ TEST_F(AdminServiceTest, ErrorsOfAReloadFitIntoAMessage) {
   EXPECT_THAT(last, MatchesRegex("and [0-9]+ more errors"));
 }
 
-// Each of the rules would allow the call to another user.
+// Each rule would allow the call for another user, so each gets a note.
 TEST_F(AdminServiceTest, NotesOfAnExplanationFitIntoAMessage) {
   Config config;
   config.listeners.push_back({.name = "front",

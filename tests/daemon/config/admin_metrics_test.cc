@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [admin] and [metrics]: whether they are there, and what they may say.
+// Tests that [admin] and [metrics] are optional, and which values they accept.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ users = 0
 
 TEST(ConfigEndpoints, UsersOfMetricsAreANumber) {
   EXPECT_THAT(Strings(ParseText("[metrics]\nusers = -1\n").errors),
-              ElementsAre("c:2:9: users is -1, expected a number from 0 to 10000"));
+              ElementsAre("c:2:9: error: users is -1; use a number from 0 to 10000"));
   EXPECT_EQ(Good("[metrics]\nusers = 10000\n").metrics->users, 10'000U);
 }
 
@@ -83,55 +83,57 @@ TEST(ConfigEndpoints, NothingButLoopback) {
         "tcp:127.0.0.1", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:+1", "tcp:127.0.0.1:1x",
         "tcp:::1:9464", "tcp:[::]:9464", "tcp:[127.0.0.1]:9464", "tcp:[::ffff:127.0.0.1]:1",
         "tcp:", "tcp::1"}) {
-    EXPECT_THAT(Strings(ParseText("[metrics]\naddress = \"" + address + "\"\n").errors),
-                ElementsAre("c:2:11: address is \"" + address +
-                            "\", expected a loopback address and a port after tcp:, as "
-                            "tcp:127.0.0.1:9464 or tcp:[::1]:9464"));
+    EXPECT_THAT(
+        Strings(ParseText("[metrics]\naddress = \"" + address + "\"\n").errors),
+        ElementsAre(
+            "c:2:11: error: address is \"" + address +
+            "\"; use a loopback address and a port, such as tcp:127.0.0.1:9464 or tcp:[::1]:9464"));
   }
 }
 
-TEST(ConfigEndpoints, AddressesThatAreNone) {
+TEST(ConfigEndpoints, OtherAddressesAreRefused) {
   EXPECT_THAT(
       Strings(ParseText("[admin]\naddress = \"tcp:127.0.0.1:1\"\n[metrics]\naddress = 1\n").errors),
-      ElementsAre("c:2:11: address is \"tcp:127.0.0.1:1\", expected a Unix socket: "
-                  "unix:///abs/path or unix-abstract:name",
-                  "c:4:11: address is 1, expected a Unix socket, or tcp:127.0.0.1:PORT"));
-  EXPECT_THAT(Strings(ParseText("[admin]\naddress = \"vsock:3:1\"\n[metrics]\n"
-                                "address = \"systemd:m\"\n")
-                          .errors),
-              ElementsAre("c:2:11: address is \"vsock:3:1\", expected a Unix socket: "
-                          "unix:///abs/path or unix-abstract:name",
-                          "c:4:11: address is \"systemd:m\", expected a Unix socket, or "
-                          "tcp:127.0.0.1:PORT"));
+      ElementsAre("c:2:11: error: address is \"tcp:127.0.0.1:1\"; use unix:///abs/path or "
+                  "unix-abstract:name",
+                  "c:4:11: error: address is 1; use unix:///abs/path, unix-abstract:name or "
+                  "tcp:127.0.0.1:PORT"));
+  EXPECT_THAT(
+      Strings(ParseText("[admin]\naddress = \"vsock:3:1\"\n[metrics]\n"
+                        "address = \"systemd:m\"\n")
+                  .errors),
+      ElementsAre(
+          "c:2:11: error: address is \"vsock:3:1\"; use unix:///abs/path or unix-abstract:name",
+          "c:4:11: error: address is \"systemd:m\"; use unix:///abs/path, unix-abstract:name or "
+          "tcp:127.0.0.1:PORT"));
 }
 
-TEST(ConfigEndpoints, EachAddressStandsOnce) {
+TEST(ConfigEndpoints, EachAddressIsUsedOnce) {
   EXPECT_THAT(
       Strings(ParseText("[admin]\naddress = \"unix:///x\"\n[metrics]\naddress = \"unix:///x\"\n"
                         "[[listener]]\nname = \"l\"\naddress = \"unix:///y\"\n"
                         "[[backend]]\nname = \"b\"\naddress = \"unix:///x\"\n")
                   .errors),
-      ElementsAre("c:4:11: address is \"unix:///x\", which stands at c:2:11 already, expected one "
-                  "of its own",
-                  "c:10:11: address is \"unix:///x\", which stands at c:2:11 as our own, expected "
-                  "another: calls would come back for ever"));
+      ElementsAre(
+          "c:4:11: error: address \"unix:///x\" is already used at c:2:11; use another address",
+          "c:10:11: error: address is \"unix:///x\", where the daemon itself listens (c:2:11); use "
+          "the address of another server"));
 }
 
-TEST(ConfigEndpoints, WhatHasNoPathHasNoMode) {
+TEST(ConfigEndpoints, SocketsWithoutAPathHaveNoMode) {
   EXPECT_THAT(Strings(ParseText("[admin]\naddress = \"unix-abstract:a\"\nmode = \"0600\"\n"
                                 "[metrics]\naddress = \"tcp:127.0.0.1:1\"\nowner = \"0\"\n")
                           .errors),
-              ElementsAre("c:3:1: mode stands with an abstract address, expected it only with "
-                          "unix:///abs/path: an abstract socket has none",
-                          "c:6:1: owner stands with a tcp: address, expected it only with "
-                          "unix:///abs/path: whoever is on this machine can connect to it"));
+              ElementsAre("c:3:1: error: mode cannot be set on an abstract socket; remove it, or "
+                          "use unix:///abs/path",
+                          "c:6:1: error: owner cannot be set on a tcp: address, to which every "
+                          "local user can connect; remove it, or use unix:///abs/path"));
 }
 
 TEST(ConfigEndpoints, NothingElse) {
   EXPECT_THAT(Strings(ParseText("[admin]\nuser = 1\n[metrics]\nuids = [\"*\"]\n").errors),
-              ElementsAre("c:2:1: [admin] has an unknown key \"user\", expected address, owner, "
-                          "group, mode or users",
-                          "c:4:1: [metrics] has an unknown key \"uids\", expected address, owner, "
+              ElementsAre("c:2:1: error: unknown key \"user\" in [admin]; did you mean \"users\"?",
+                          "c:4:1: error: unknown key \"uids\" in [metrics]; use address, owner, "
                           "group, mode or users"));
 }
 

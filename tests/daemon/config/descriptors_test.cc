@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The warnings about descriptors, to the letter.
+// Tests the warnings about descriptors, to the letter.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,15 +13,15 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// Two descriptors for each connection, three for each listener and 64 for everything else.
+// The need is two descriptors for each connection, three for each listener and 64 for the rest.
 TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
   const LoadedConfig loaded = ParseText(
       "[limits]\nconnections = 1000\n[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n");
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 2066)),
-              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
-                          "backends takes 2067 descriptors, expected at most the 2066 that the "
-                          "system allows (ulimit -n, LimitNOFILE=)"));
+              ElementsAre("c: warning: connections = 1000 in [limits] needs 2067 file descriptors "
+                          "with as many connections to backends, but the daemon may open only "
+                          "2066; lower it, or raise LimitNOFILE= (ulimit -n)"));
   EXPECT_THAT(CheckDescriptors(*loaded.config, 2067), IsEmpty());
   EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
 }
@@ -35,23 +35,23 @@ TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
   EXPECT_THAT(CheckDescriptors(*loaded.config, 2150), IsEmpty());
 }
 
-// What clients, root and the daemon itself do not take is what one user may have.
+// One user may have the descriptors that clients, root and the daemon itself do not need.
 TEST(CheckDescriptorsTest, BackendConnectionsOfAUserThatThereAreNoDescriptorsFor) {
   const LoadedConfig loaded = ParseText(
       "[limits]\nconnections = 1000\nbackend_connections_per_user = 1800\n[[listener]]\nname = "
       "\"a\"\naddress = \"unix:///a\"\n");
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_THAT(Strings(CheckDescriptors(*loaded.config, 3122)),
-              ElementsAre("c: [limits] backend_connections_per_user is 1800, expected at most the "
-                          "1799 descriptors that the system leaves to users other than root "
-                          "(ulimit -n, LimitNOFILE=)"));
+              ElementsAre("c: warning: backend_connections_per_user = 1800 in [limits] is more "
+                          "than the 1799 file descriptors that the limit of the daemon leaves to "
+                          "users other than root; lower it, or raise LimitNOFILE= (ulimit -n)"));
   EXPECT_THAT(CheckDescriptors(*loaded.config, 3123), IsEmpty());
   EXPECT_THAT(
       Strings(CheckDescriptors(*loaded.config, 3122, DescriptorLimit::kOfThisProcessOnly)),
       ElementsAre(
-          "c: [limits] backend_connections_per_user is 1800; how many the daemon may have is "
-          "not known here, this process would leave 1799 to users other than root (ulimit "
-          "-n, LimitNOFILE=)"));
+          "c: warning: backend_connections_per_user = 1800 in [limits] is more than the 1799 file "
+          "descriptors that the limit of this process (that of the daemon is unknown) leaves to "
+          "users other than root; lower it, or raise LimitNOFILE= (ulimit -n)"));
 }
 
 TEST(CheckDescriptorsTest, ALimitThatIsNotTheDaemons) {
@@ -61,10 +61,11 @@ TEST(CheckDescriptorsTest, ALimitThatIsNotTheDaemons) {
   const auto check = [&loaded](uint64_t limit) {
     return Strings(CheckDescriptors(*loaded.config, limit, DescriptorLimit::kOfThisProcessOnly));
   };
-  EXPECT_THAT(check(2066),
-              ElementsAre("c: [limits] connections is 1000, which with as many connections to "
-                          "backends takes 2067 descriptors; how many the daemon may have is not "
-                          "known here, this process may have 2066 (ulimit -n, LimitNOFILE=)"));
+  EXPECT_THAT(
+      check(2066),
+      ElementsAre("c: warning: connections = 1000 in [limits] needs 2067 file descriptors with as "
+                  "many connections to backends, but this process may open only 2066 (the limit of "
+                  "the daemon is unknown); lower it, or raise LimitNOFILE= (ulimit -n)"));
   EXPECT_THAT(check(2067), IsEmpty());
 }
 

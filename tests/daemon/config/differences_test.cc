@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Differences: a line that says what a reload changes.
+// Tests Differences(), which describes on one line what a reload changes.
 #include "config/differences.h"
 
 #include <gmock/gmock.h>
@@ -57,6 +57,35 @@ TEST(DifferencesTest, NamesOneAndCountsMore) {
     ASSERT_TRUE(before.config && after.config) << row.line;
     EXPECT_EQ(Differences(*before.config, *after.config), row.line);
   }
+}
+
+// The user database gives each name a number.
+class Numbered : public NameResolver {
+ public:
+  explicit Numbered(uint32_t id) : id_(id) {}
+  std::optional<uid_t> User(const std::string& name) override { return name == "root" ? 0 : id_; }
+  std::optional<gid_t> Group(const std::string& name) override { return User(name); }
+
+ private:
+  const uint32_t id_;
+};
+
+TEST(DifferencesTest, ANameThatHasAnotherNumberNowIsAChange) {
+  const std::string text = Rule("a") + "users = [\"prometheus\"]\n" + Rule("b") +
+                           "groups = [\"monitoring\"]\n" + Rule("c") + "users = [\"root\"]\n" +
+                           Listener("x", "owner = \"prometheus\"\n") + Backend("y") +
+                           "users = [\"prometheus\"]\n" +
+                           "[admin]\nusers = [\"prometheus\"]\n[metrics]\ngroup = \"monitoring\"\n";
+  Numbered first(990);
+  Numbered second(1005);
+  const LoadedConfig before = ParseConfig({{"c", text}}, first);
+  const LoadedConfig after = ParseConfig({{"c", text}}, second);
+  ASSERT_TRUE(before.config && after.config);
+  EXPECT_EQ(PrintConfig(*before.config), PrintConfig(*after.config));
+  EXPECT_EQ(Differences(*before.config, *after.config),
+            "2 rules changed, listener \"x\" changed, backend \"y\" changed, [admin] changed, "
+            "[metrics] changed");
+  EXPECT_EQ(Differences(*before.config, *before.config), "nothing changed");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a start that fails because of its configuration exits with: names that do not resolve may do
-// so later, and nothing else gets better by itself.
+// Tests the exit status of a start that fails because of its configuration. Names that do not
+// resolve may resolve later; no other error disappears by itself.
 #include <gtest/gtest.h>
 #include <sysexits.h>
 
@@ -27,7 +27,7 @@ std::string RuleOf(const std::string& who) {
          "action = \"allow\"\n" + who;
 }
 
-// Each place of the configuration that a name may stand in.
+// The configurations have an unresolved name in each place where a name is possible.
 const std::vector<std::string> kUnresolved = {
     "[[listener]]\nname = \"l\"\naddress = \"unix:///run/l\"\nowner = \"later\"\n",
     "[[listener]]\nname = \"l\"\naddress = \"unix:///run/l\"\ngroup = \"later\"\n",
@@ -65,7 +65,7 @@ TEST(ConfigExitStatusTest, WhatCanBeNoNameNeverResolves) {
         "users = [\"9-\"]\n", "users = [4294967295]\n", "users = []\n", "groups = [\"\"]\n"}) {
     EXPECT_EQ(StatusOf(RuleOf(who)), EX_CONFIG) << who;
   }
-  // The user database says that it is -1.
+  // The user database returns -1 for this name.
   EXPECT_EQ(StatusOf(RuleOf("users = [\"broken\"]\n")), EX_CONFIG);
 }
 

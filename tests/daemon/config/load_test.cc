@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LoadConfig on real files: which are read, in which order, and which are refused.
+// Tests LoadConfig() on real files: which are read, in which order, and which are refused.
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -21,6 +21,7 @@
 namespace proxyd {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -55,7 +56,7 @@ class LoadConfigTest : public testing::Test {
 
 constexpr const char* kDeny = "[[rule]]\naction = \"deny\"\nname = ";
 
-TEST_F(LoadConfigTest, WithoutAFolderTheFileIsAll) {
+TEST_F(LoadConfigTest, WithoutADirectoryOnlyTheFileIsRead) {
   Write(main_, "[log]\nlevel = \"warn\"\n");
   const LoadedConfig loaded = Load();
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
@@ -64,9 +65,9 @@ TEST_F(LoadConfigTest, WithoutAFolderTheFileIsAll) {
   EXPECT_EQ(loaded.config->file, main_);
 }
 
-TEST_F(LoadConfigTest, ReadsTheFolderInNameOrderAfterTheFile) {
+TEST_F(LoadConfigTest, ReadsTheDirectoryInNameOrderAfterTheFile) {
   MakeFolder();
-  // Written in another order; bytes decide, not the locale.
+  // The files are written in another order. They are sorted by bytes, not by the locale.
   Write(conf_d_ + "/b.toml", std::string(kDeny) + "\"b\"\n");
   Write(conf_d_ + "/10.toml", std::string(kDeny) + "\"10\"\n");
   Write(conf_d_ + "/Z.toml", std::string(kDeny) + "\"Z\"\n");
@@ -80,7 +81,7 @@ TEST_F(LoadConfigTest, ReadsTheFolderInNameOrderAfterTheFile) {
   EXPECT_EQ(loaded.config->rules[1].position.ToString(), conf_d_ + "/10.toml:1:1");
 }
 
-TEST_F(LoadConfigTest, OtherNamesInTheFolderAreNotRead) {
+TEST_F(LoadConfigTest, OtherNamesInTheDirectoryAreNotRead) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml.orig", "?");
@@ -89,7 +90,7 @@ TEST_F(LoadConfigTest, OtherNamesInTheFolderAreNotRead) {
   EXPECT_THAT(Errors(), IsEmpty());
 }
 
-TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
+TEST_F(LoadConfigTest, ARelativePathHasItsDirectoryBesideIt) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml", "x = 1\n");
@@ -98,9 +99,10 @@ TEST_F(LoadConfigTest, ARelativePathHasItsFolderBesideIt) {
   FakeNames names;
   const auto errors = Strings(LoadConfig("config.toml", names).errors);
   std::filesystem::current_path(before);
-  EXPECT_THAT(errors, ElementsAre("conf.d/a.toml:1:1: unknown key \"x\", expected [daemon], [log], "
-                                  "[audit], [limits], [timeouts], [admin], [metrics], "
-                                  "[[listener]], [[backend]] or [[rule]]"));
+  EXPECT_THAT(errors,
+              ElementsAre("conf.d/a.toml:1:1: error: unknown key \"x\" outside any section; put it "
+                          "in [daemon], [log], [audit], [limits], [timeouts], [admin], [metrics], "
+                          "[[listener]], [[backend]] or [[rule]]"));
 }
 
 TEST_F(LoadConfigTest, SymbolicLinksAreFollowed) {
@@ -115,34 +117,40 @@ TEST_F(LoadConfigTest, AMissingFileIsAnErrorAndTheRestIsChecked) {
         std::string(kDeny) + "\"r\"\nlisteners = [\"in the missing file\"]\nuser = 1\n");
   const LoadedConfig loaded = Load();
   EXPECT_FALSE(loaded.config.has_value());
-  EXPECT_THAT(Strings(loaded.errors),
-              ElementsAre(main_ + ": cannot be opened: No such file or directory",
-                          conf_d_ + "/a.toml:5:1: [[rule]] has an unknown key \"user\", expected "
-                                    "name, listeners, users, groups, methods, metadata, action, "
-                                    "backend, streams, call_max, enforce or audit"));
+  EXPECT_THAT(
+      Strings(loaded.errors),
+      ElementsAre(
+          main_ + ": error: the file cannot be opened: No such file or directory; check the path",
+          conf_d_ +
+              "/a.toml:5:1: error: unknown key \"user\" in [[rule]]; did you mean \"users\"?"));
 }
 
-TEST_F(LoadConfigTest, AFolderIsNoFile) {
+TEST_F(LoadConfigTest, ADirectoryIsNotAFile) {
   ASSERT_EQ(mkdir(main_.c_str(), 0755), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
 }
 
 TEST_F(LoadConfigTest, AFifoIsRefusedWithoutWaiting) {
   ASSERT_EQ(mkfifo(main_.c_str(), 0600), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is not a regular file, expected one"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is not a regular file; use a regular file"));
 }
 
-TEST_F(LoadConfigTest, AFileIsNoFolder) {
+TEST_F(LoadConfigTest, AFileIsNotADirectory) {
   Write(main_, "");
   Write(conf_d_, "");
-  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": cannot be opened: Not a directory"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(conf_d_ + ": error: the directory cannot be opened: Not a directory"));
 }
 
 TEST_F(LoadConfigTest, AFileMayHave16MiB) {
   Write(main_, std::string(16U << 20, '\n'));
   EXPECT_THAT(Errors(), IsEmpty());
   Write(main_, std::string((16U << 20) + 1, '\n'));
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is too long, expected at most 16 MiB"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(main_ + ": error: the file is larger than 16 MiB; move parts of it to conf.d"));
 }
 
 TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
@@ -151,38 +159,48 @@ TEST_F(LoadConfigTest, EveryFileWritableByOthersIsRefused) {
   Write(conf_d_ + "/a.toml", "");
   ASSERT_EQ(chmod(main_.c_str(), 0602), 0);
   ASSERT_EQ(chmod((conf_d_ + "/a.toml").c_str(), 0646), 0);
-  EXPECT_THAT(Errors(),
-              ElementsAre(main_ + ": can be written by others, expected chmod o-w",
-                          conf_d_ + "/a.toml: can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(
+          main_ + ": error: the file is writable by others; change that with chmod o-w",
+          conf_d_ + "/a.toml: error: the file is writable by others; change that with chmod o-w"));
 }
 
-TEST_F(LoadConfigTest, AFolderWritableByOthersIsRefused) {
+TEST_F(LoadConfigTest, ADirectoryWritableByOthersIsRefused) {
   MakeFolder();
   Write(main_, "");
   Write(conf_d_ + "/a.toml", "");
   ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
   const LoadedConfig loaded = Load();
   EXPECT_FALSE(loaded.config.has_value());
-  EXPECT_THAT(Strings(loaded.errors),
-              ElementsAre(conf_d_ + ": can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      Strings(loaded.errors),
+      ElementsAre(conf_d_ +
+                  ": error: the directory is writable by others; change that with chmod o-w"));
 }
 
-// One foreign file in it could keep the daemon from starting, and its owner could take ours away.
-TEST_F(LoadConfigTest, TheFilesFolderIsHeldToTheSame) {
+// Another user's file there could keep the daemon from starting, and a user who may write the
+// directory could remove the daemon's files.
+TEST_F(LoadConfigTest, TheDirectoryOfTheFileIsChecked) {
   Write(main_, "");
   for (const mode_t mode : {0777, 01777, 0707}) {
     ASSERT_EQ(chmod(folder_.c_str(), mode), 0);
-    EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w"));
+    EXPECT_THAT(
+        Errors(),
+        ElementsAre(folder_ +
+                    ": error: the directory is writable by others; change that with chmod o-w"));
   }
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(folder_);
   FakeNames names;
   const auto errors = Strings(LoadConfig("config.toml", names).errors);
   std::filesystem::current_path(before);
-  EXPECT_THAT(errors, ElementsAre(".: can be written by others, expected chmod o-w"));
+  EXPECT_THAT(
+      errors,
+      ElementsAre(".: error: the directory is writable by others; change that with chmod o-w"));
 }
 
-// What only root can set up.
+// The tests of this class need root.
 class LoadConfigAsRootTest : public LoadConfigTest {
  protected:
   void SetUp() override {
@@ -197,14 +215,17 @@ class LoadConfigAsRootTest : public LoadConfigTest {
 TEST_F(LoadConfigAsRootTest, AFileOfAnotherUserIsRefused) {
   Write(main_, "");
   ASSERT_EQ(chown(main_.c_str(), 1000, 0), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
-TEST_F(LoadConfigAsRootTest, AFolderOfAnotherUserIsRefused) {
+TEST_F(LoadConfigAsRootTest, ADirectoryOfAnotherUserIsRefused) {
   MakeFolder();
   Write(main_, "");
   ASSERT_EQ(chown(conf_d_.c_str(), 1000, 0), 0);
-  EXPECT_THAT(Errors(), ElementsAre(conf_d_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(conf_d_ + ": error: the directory is owned by uid 1000; make root its owner"));
 }
 
 TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
@@ -212,43 +233,79 @@ TEST_F(LoadConfigAsRootTest, OnlyRootsGroupMayWrite) {
   ASSERT_EQ(chmod(main_.c_str(), 0664), 0);
   EXPECT_THAT(Errors(), IsEmpty());
   ASSERT_EQ(chown(main_.c_str(), 0, 1000), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000, expected chmod g-w"));
+  EXPECT_THAT(
+      Errors(),
+      ElementsAre(main_ + ": error: the file is writable by gid 1000; change that with chmod g-w"));
 }
 
-// As Kubernetes mounts a ConfigMap.
-TEST_F(LoadConfigAsRootTest, AFolderThatOthersMayWriteIsReadFromAReadOnlyMount) {
-  Write(main_, "");
-  MakeFolder();
-  Write(conf_d_ + "/..data.toml", "?");
-  Write(conf_d_ + "/real", "[log]\nlevel = \"warn\"\n");
-  ASSERT_EQ(symlink("real", (conf_d_ + "/a.toml").c_str()), 0);
-  ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
-  ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
-  bool mounted = false;
-  LoadedConfig loaded;
-  // A thread has mounts of its own, which end with it.
-  std::thread([&] {
-    const char* const path = folder_.c_str();
-    mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
-              mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-              mount(path, path, nullptr, MS_BIND, nullptr) == 0 &&
-              mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
-    if (mounted) loaded = Load();
-  }).join();
-  if (!mounted) GTEST_SKIP() << "no mounts of our own here";
+// Kubernetes mounts a ConfigMap like this.
+class ReadOnlyMountTest : public LoadConfigAsRootTest {
+ protected:
+  void SetUp() override {
+    LoadConfigAsRootTest::SetUp();
+    if (IsSkipped()) return;
+    unsetenv("INVOCATION_ID");
+    Write(main_, "");
+    MakeFolder();
+    Write(conf_d_ + "/..data.toml", "?");
+    Write(conf_d_ + "/real", "[log]\nlevel = \"warn\"\n");
+    ASSERT_EQ(symlink("real", (conf_d_ + "/a.toml").c_str()), 0);
+    ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
+    ASSERT_EQ(chmod(conf_d_.c_str(), 01777), 0);
+  }
+  void TearDown() override {
+    unsetenv("INVOCATION_ID");
+    LoadConfigAsRootTest::TearDown();
+  }
+
+  // Loads it on a thread, whose mounts end with it, where `path` is on a read-only mount.
+  LoadedConfig LoadWithReadOnly(const char* path) const {
+    bool mounted = false;
+    LoadedConfig loaded;
+    std::thread([&] {
+      mounted = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
+                mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                mount(path, path, nullptr, MS_BIND | MS_REC, nullptr) == 0 &&
+                mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+      if (mounted) loaded = Load();
+    }).join();
+    EXPECT_TRUE(mounted) << "no mounts of our own here";
+    return loaded;
+  }
+  void ExpectRefused(const LoadedConfig& loaded) const {
+    EXPECT_THAT(
+        Strings(loaded.errors),
+        ElementsAre(
+            folder_ + ": error: the directory is writable by others; change that with chmod o-w",
+            conf_d_ + ": error: the directory is writable by others; change that with chmod o-w"));
+  }
+};
+
+TEST_F(ReadOnlyMountTest, AFolderThatOthersMayWriteIsReadFromIt) {
+  const LoadedConfig loaded = LoadWithReadOnly(folder_.c_str());
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
   ASSERT_TRUE(loaded.config.has_value());
   EXPECT_EQ(loaded.config->log.level, LogLevel::kWarn);
-  EXPECT_THAT(Errors(), ElementsAre(folder_ + ": can be written by others, expected chmod o-w",
-                                    conf_d_ + ": can be written by others, expected chmod o-w"));
+  ExpectRefused(Load());
 }
 
-// An entry of an access control list, as the kernel has it.
+// systemd's ProtectSystem=strict makes every mount read-only for the service alone.
+TEST_F(ReadOnlyMountTest, DoesNotCountInAServiceOfSystemd) {
+  ASSERT_EQ(setenv("INVOCATION_ID", "1f0c", 1), 0);
+  ExpectRefused(LoadWithReadOnly(folder_.c_str()));
+}
+
+// Others may see the same directory through a mount of the root directory that can be written to.
+TEST_F(ReadOnlyMountTest, DoesNotCountIfItIsThatOfTheRootDirectory) {
+  ExpectRefused(LoadWithReadOnly("/"));
+}
+
+// Returns an entry of an access control list in the form of the kernel.
 std::string AclEntry(char tag, char permissions, uint16_t id) {
   return {tag, 0, permissions, 0, static_cast<char>(id & 0xff), static_cast<char>(id >> 8), 0, 0};
 }
 
-// Of a file of mode 0640 with one more entry and a mask.
+// Returns the list of a file with mode 0640, one more entry and a mask.
 std::string Acl(const std::string& named, char mask) {
   std::string list("\x02\0\0\0", 4);
   const auto nobody = [](char tag, char permissions) {
@@ -277,49 +334,53 @@ class AccessListTest : public LoadConfigAsRootTest {
   }
 };
 
-TEST_F(AccessListTest, WhoeverItLetsWriteIsRefused) {
+TEST_F(AccessListTest, AFileThatItLetsOthersWriteIsRefused) {
   Write(main_, "");
   if (!Set(main_, Acl(AclEntry(kUser, 6, 1000), 6))) GTEST_SKIP() << "no access control lists here";
-  const std::string by_list = " by its access control list, expected setfacl -x ";
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by uid 1000" + by_list + "u:1000"));
+  const std::string by_list = " through its access control list; change that with setfacl -x ";
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": error: the file is writable by uid 1000" + by_list +
+                                    "u:1000"));
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kGroup, 2, 1000), 7)));
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": can be written by gid 1000" + by_list + "g:1000"));
+  EXPECT_THAT(Errors(), ElementsAre(main_ + ": error: the file is writable by gid 1000" + by_list +
+                                    "g:1000"));
 }
 
-TEST_F(AccessListTest, WhatItDoesNotLetAnybodyElseDoIsFine) {
+TEST_F(AccessListTest, AFileThatItLetsNobodyElseWriteIsRead) {
   Write(main_, "");
   if (!Set(main_, Acl(AclEntry(kUser, 4, 1000), 6))) GTEST_SKIP() << "no access control lists here";
-  EXPECT_THAT(Errors(), IsEmpty()) << "it may read";
+  EXPECT_THAT(Errors(), IsEmpty()) << "uid 1000 may only read";
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 1000), 4)));
-  EXPECT_THAT(Errors(), IsEmpty()) << "the mask leaves it only that";
+  EXPECT_THAT(Errors(), IsEmpty()) << "the mask allows only reading";
   ASSERT_TRUE(Set(main_, Acl(AclEntry(kUser, 6, 0), 6)));
-  EXPECT_THAT(Errors(), IsEmpty()) << "it is root's";
-  // The mode shows the mask for what the group may do.
+  EXPECT_THAT(Errors(), IsEmpty()) << "the entry is for root";
+  // The group bits of the mode show the mask.
   ASSERT_EQ(chown(main_.c_str(), 0, 1001), 0);
   EXPECT_THAT(Errors(), IsEmpty());
 }
 
-TEST_F(AccessListTest, FoldersAreHeldToTheSame) {
+TEST_F(AccessListTest, DirectoriesAreChecked) {
   Write(main_, "");
   MakeFolder();
   const std::string list = Acl(AclEntry(kUser, 7, 1000), 7);
   if (!Set(conf_d_, list)) GTEST_SKIP() << "no access control lists here";
   ASSERT_TRUE(Set(folder_, list));
   const std::string error =
-      ": can be written by uid 1000 by its access control list, expected setfacl -x u:1000";
+      ": error: the directory is writable by uid 1000 through its access control list; change that "
+      "with setfacl -x u:1000";
   EXPECT_THAT(Errors(), ElementsAre(folder_ + error, conf_d_ + error));
 }
 
-TEST_F(LoadConfigAsRootTest, WhereALinkPointsIsWhatCounts) {
+TEST_F(LoadConfigAsRootTest, TheTargetOfALinkIsChecked) {
   Write(folder_ + "/real", "");
   ASSERT_EQ(symlink("real", main_.c_str()), 0);
   ASSERT_EQ(lchown(main_.c_str(), 1000, 1000), 0);
   EXPECT_THAT(Errors(), IsEmpty());
   ASSERT_EQ(chown(main_.c_str(), 1000, 1000), 0);
-  EXPECT_THAT(Errors(), ElementsAre(main_ + ": is owned by uid 1000, expected uid 0"));
+  EXPECT_THAT(Errors(),
+              ElementsAre(main_ + ": error: the file is owned by uid 1000; make root its owner"));
 }
 
-// Another effective user: a file of its own is as good as root's.
+// The effective user of the process may be another one, whose own file is as good as root's.
 TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
   Write(main_, "");
   ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
@@ -333,12 +394,17 @@ TEST_F(LoadConfigAsRootTest, OurOwnEffectiveUserMayOwnAFile) {
   ASSERT_EQ(seteuid(1000), 0);
   const auto other = Errors();
   ASSERT_EQ(seteuid(0), 0);
-  EXPECT_THAT(other, ElementsAre(main_ + ": is owned by uid 1001, expected uid 0 or 1000"));
+  EXPECT_THAT(
+      other,
+      ElementsAre(main_ +
+                  ": error: the file is owned by uid 1001; make root or uid 1000 its owner"));
 }
 
 TEST(SystemNameResolverTest, AsksTheSystem) {
   EXPECT_EQ(SystemNameResolver().User("root"), 0U);
   EXPECT_EQ(SystemNameResolver().Group("root"), 0U);
+  EXPECT_THAT(SystemNameResolver().Users(), Contains("root"));
+  EXPECT_THAT(SystemNameResolver().Groups(), Contains("root"));
   const passwd* user = getpwnam("nobody");
   ASSERT_NE(user, nullptr);
   EXPECT_EQ(SystemNameResolver().User("nobody"), user->pw_uid);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// man/ttrpc-proxy.toml.5 has each key of the configuration, and no other.
+// Tests that man/ttrpc-proxy.toml.5 documents each key of the configuration, and no other.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -22,18 +22,17 @@ std::string ReadPage() {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// What the reader of this table says that it knows.
+// Returns the keys that the error message about an unknown key lists.
 std::set<std::string> KeysOf(const std::string& table) {
   for (const ConfigError& error : ParseText(table + "\n\"no such key\" = 1\n").errors) {
-    const size_t expected = error.message.find("unknown key \"no such key\", expected ");
-    if (expected != std::string::npos)
-      return AllMatches(error.message.substr(error.message.find(", expected ") + 10),
+    if (error.message.starts_with("unknown key \"no such key\" in "))
+      return AllMatches(error.message.substr(error.message.find("; use ") + 5),
                         " ([a-z_]+)(?=,| or|$)");
   }
   return {};
 }
 
-// What stands under this heading of the page.
+// Returns the keys under the heading of this table.
 std::set<std::string> DocumentedKeysOf(const std::string& page, const std::string& table) {
   const std::string heading = "\n.Ss " + table + "\\&\n";
   const size_t begin = page.find(heading);
@@ -53,18 +52,18 @@ TEST_P(ManPageTest, HasEachKeyThatThereIsAndNoOther) {
   ASSERT_FALSE(known.empty());
   const std::string page = ReadPage();
   if (GetParam() == std::string("[[listener]]")) {
-    // Those of [timeouts], as the page says.
+    // The page refers to [timeouts] for these keys.
     for (const std::string& key : KeysOf("[timeouts]")) EXPECT_EQ(known.erase(key), 1U) << key;
   }
   EXPECT_EQ(DocumentedKeysOf(page, GetParam()), known);
 }
 
-// What the reader of an empty table misses, it asks for.
+// The errors of an empty table name the required keys.
 TEST_P(ManPageTest, SaysWhichKeysAreRequired) {
   const std::string table = GetParam();
   std::set<std::string> required;
   for (const ConfigError& error : ParseText(table + "\n").errors) {
-    for (const std::string& key : AllMatches(error.message, "\\] has no ([a-z_]+), expected"))
+    for (const std::string& key : AllMatches(error.message, "\\] has no ([a-z_]+); "))
       required.insert(key);
   }
   const std::string page = ReadPage();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How often the system is asked for a name, whatever the configuration's size.
+// Tests that the system is asked once for each name, however large the configuration is.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// Writes down what it is asked.
+// Records the names that it is asked for.
 class AskedNames : public NameResolver {
  public:
   std::optional<uid_t> User(const std::string& name) override {
@@ -51,7 +51,7 @@ TEST(ConfigNamesTest, EachIsAskedForOnce) {
   EXPECT_THAT(names.asked(), ElementsAre("user root", "group root"));
 }
 
-// Each place is still told.
+// Every place still gets an error.
 TEST(ConfigNamesTest, OneThatDoesNotExistIsAskedForOnce) {
   AskedNames names;
   const LoadedConfig loaded = ParseConfig({{"c", Rules(100, "rot")}}, names);
@@ -59,8 +59,8 @@ TEST(ConfigNamesTest, OneThatDoesNotExistIsAskedForOnce) {
   EXPECT_THAT(names.asked(), ElementsAre("user rot", "group root"));
 }
 
-// A later reading asks again: the user may have been added.
-TEST(ConfigNamesTest, EachReadingAsksAgain) {
+// A later load asks again, since the user may have been added.
+TEST(ConfigNamesTest, EachLoadAsksAgain) {
   AskedNames names;
   static_cast<void>(ParseConfig({{"c", Rules(1, "rot")}}, names));
   static_cast<void>(ParseConfig({{"c", Rules(1, "rot")}}, names));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrintConfig: complete, to the letter, and read back the same.
+// Tests that the output of PrintConfig() is complete, to the letter, and reads back the same.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -262,7 +262,7 @@ TEST(PrintConfigTest, OwnersAndUsersOfTheAdminServiceStayNames) {
       "[admin]\nowner = \"root\"\ngroup = \"monitoring\"\nusers = [7, \"prometheus\", 989]\n"
       "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nowner = \"989\"\ngroup = \"root\"\n");
   EXPECT_THAT(printed, testing::HasSubstr("owner = \"root\"\ngroup = \"monitoring\"\n"));
-  // The same user by name and by number is one, and has a name.
+  // A user who is listed by name and by number is printed once, by name.
   EXPECT_THAT(printed, testing::HasSubstr("users = [7, \"prometheus\"]\n"));
   EXPECT_THAT(printed, testing::HasSubstr("owner = \"989\"\ngroup = \"root\"\n"));
   EXPECT_EQ(Printed(printed), printed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Durations and sizes.
+// Tests how durations and sizes are read and printed.
 #include "config/quantity.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr const char* kDurationExpected =
-    "expected a whole number with a unit (us, ms, s, m, h) or \"0\"";
+    "use a whole number with a unit (us, ms, s, m, h), or \"0\"";
 
 std::string DurationError(std::string_view text) {
   const auto duration = ParseDuration(text);
@@ -51,7 +51,7 @@ TEST(DurationTest, AYearIsTheLongest) {
   for (const char* text :
        {"8761h", "525601m", "31536000000001us", "18446744073709551615us", "18446744073709551616us",
         "18446744073709551615h", "99999999999999999999999999999h"}) {
-    EXPECT_EQ(DurationError(text), "expected at most \"8760h\"") << text;
+    EXPECT_EQ(DurationError(text), "use at most \"8760h\"") << text;
   }
 }
 
@@ -85,7 +85,7 @@ TEST(SizeTest, RefusesWhatIsNoWholeNumberWithAUnit) {
     const auto size = ParseSize(text);
     ASSERT_FALSE(size.has_value()) << text;
     EXPECT_EQ(size.error().message(),
-              "expected a whole number of bytes, KiB, MiB or GiB, as \"64KiB\"");
+              "use a whole number of bytes, KiB, MiB or GiB, such as \"64KiB\"");
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReloadVerdict: the text of the file, and what is read back from it.
+// Tests the text of a ReloadVerdict, and that it reads back the same.
 #include "config/reload_verdict.h"
 
 #include <gmock/gmock.h>
@@ -20,27 +20,27 @@ TEST(ReloadVerdictTest, IsLinesThatPeopleCanRead) {
   verdict.time = system_clock::time_point(std::chrono::seconds(1700000000));
   verdict.read = steady_clock::time_point(microseconds(123));
   verdict.digest = "abc";
-  verdict.warnings = {"c:1:2: w"};
+  verdict.warnings = {"c:1:2: warning: w"};
   EXPECT_EQ(FormatReloadVerdict(verdict),
-            "time=2023-11-14T22:13:20.000000Z\nread_us=123\ndigest=abc\nresult=ok\n"
-            "warning=c:1:2: w\n");
-  verdict.errors = {"c:1:2: x = y", "two\nlines"};
+            "time=2023-11-14T22:13:20.000000Z\nread_us=123\ndigest=abc\nresult=ok\nwarning=c:1:2: "
+            "warning: w\n");
+  verdict.errors = {"c:1:2: error: x = y", "two\nlines"};
   EXPECT_EQ(FormatReloadVerdict(verdict),
-            "time=2023-11-14T22:13:20.000000Z\nread_us=123\ndigest=abc\nresult=refused\n"
-            "error=c:1:2: x = y\nerror=two\\nlines\nwarning=c:1:2: w\n");
+            "time=2023-11-14T22:13:20.000000Z\nread_us=123\ndigest=abc\nresult=refused\nerror=c:1:"
+            "2: error: x = y\nerror=two\\nlines\nwarning=c:1:2: warning: w\n");
 }
 
 TEST(ReloadVerdictTest, ReadsBackTheSame) {
   ReloadVerdict verdict;
   verdict.read = steady_clock::time_point(microseconds(1'234'567'890'123));
   verdict.digest = "abc";
-  verdict.errors = {"c:1:2: x = y", ""};
+  verdict.errors = {"c:1:2: error: x = y", ""};
   verdict.warnings = {"w"};
   const auto read = ParseReloadVerdict(FormatReloadVerdict(verdict));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->read, verdict.read);
   EXPECT_EQ(read->digest, "abc");
-  EXPECT_THAT(read->errors, ElementsAre("c:1:2: x = y", ""));
+  EXPECT_THAT(read->errors, ElementsAre("c:1:2: error: x = y", ""));
   EXPECT_THAT(read->warnings, ElementsAre("w"));
   verdict.errors.clear();
   const auto applied = ParseReloadVerdict(FormatReloadVerdict(verdict));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every error of a rule, to the letter and in order.
+// Tests every error of a rule, to the letter and in order.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAreArray;
 
-// Two listeners and a backend, in front of the rule: its first line is line 8.
+// Two listeners and a backend, before the rule, which begins on line 8.
 constexpr const char* kAround = R"(listener = [ { name = "a", address = "unix:///a" },
              { name = "b", address = "unix:///b" } ]
 
@@ -20,7 +20,7 @@ name = "shim"
 address = "unix:///shim"
 
 )";
-// What an allow rule needs, on one line for each key: 8 to 14.
+// The required keys of an allow rule, on lines 8 to 13.
 constexpr const char* kAllow = R"([[rule]]
 name = "r"
 users = ["root"]
@@ -48,7 +48,7 @@ TEST_P(RuleErrors, AreReportedToTheLetter) {
   EXPECT_THAT(Strings(loaded.errors), ElementsAreArray(GetParam().errors));
 }
 
-TEST(RuleErrors, WhatTheCasesBuildOnHasNone) {
+TEST(RuleErrors, TheRulesOfTheCasesHaveNone) {
   EXPECT_TRUE(ParseText(std::string(kAround) + kAllow).config.has_value());
   EXPECT_TRUE(ParseText(std::string(kAround) + kDeny).config.has_value());
 }
@@ -56,40 +56,40 @@ TEST(RuleErrors, WhatTheCasesBuildOnHasNone) {
 const RuleCase kMeaningCases[] = {
     {"Empty",
      "[[rule]]\n",
-     {"c:8:1: [[rule]] has no name, expected a name of its own",
-      "c:8:1: [[rule]] has no action, expected \"allow\" or \"deny\""}},
+     {"c:8:1: error: [[rule]] has no name; give it one that no other rule has",
+      "c:8:1: error: [[rule]] has no action; use \"allow\" or \"deny\""}},
     {"AllowSaysNothing",
      "[[rule]]\nname = \"r\"\naction = \"allow\"\n",
-     {"c:8:1: [[rule]] allows nobody in particular, expected users or groups",
-      "c:8:1: [[rule]] allows nothing in particular, expected methods",
-      "c:8:1: [[rule]] allows without a backend, expected backend"}},
+     {"c:8:1: error: [[rule]] with action = \"allow\" has neither users nor groups; add one of "
+      "them",
+      "c:8:1: error: [[rule]] with action = \"allow\" has no methods; add methods",
+      "c:8:1: error: [[rule]] with action = \"allow\" has no backend; add one"}},
     {"DenyWithWhatOnlyAllowHas",
      std::string(kDeny) + "backend = \"shim\"\nstreams = false\ncall_max = \"1s\"\n",
-     {"c:11:1: [[rule]] denies with backend, expected it only with action = \"allow\"",
-      "c:12:1: [[rule]] denies with streams, expected it only with action = \"allow\"",
-      "c:13:1: [[rule]] denies with call_max, expected it only with action = \"allow\""}},
+     {"c:11:1: error: backend is set in a [[rule]] with action = \"deny\"; remove it",
+      "c:12:1: error: streams is set in a [[rule]] with action = \"deny\"; remove it",
+      "c:13:1: error: call_max is set in a [[rule]] with action = \"deny\"; remove it"}},
     {"Action",
      "[[rule]]\nname = \"r\"\naction = \"permit\"\n",
-     {"c:10:10: action is \"permit\", expected \"allow\" or \"deny\""}},
+     {"c:10:10: error: action is \"permit\"; use \"allow\" or \"deny\""}},
     {"Duplicate",
      std::string(kDeny) + kDeny,
-     {"c:12:8: name is \"r\", which stands at c:9:8 already, expected a name of its own"}},
+     {"c:12:8: error: name \"r\" is already used at c:9:8; use a name that no other rule has"}},
     {"OtherKinds",
      std::string(kAllow) + "streams = \"yes\"\nenforce = 0\naudit = true\ncall_max = 5\n",
-     {"c:14:11: streams is \"yes\", expected true or false",
-      "c:15:11: enforce is 0, expected true or false",
-      "c:16:9: audit is a boolean, expected \"none\", \"denied\" or \"all\"",
-      "c:17:12: call_max is 5, expected a duration as \"250ms\", \"2s\" or \"5m\""}},
+     {"c:14:11: error: streams is \"yes\"; use true or false",
+      "c:15:11: error: enforce is 0; use true or false",
+      "c:16:9: error: audit is a boolean; use \"none\", \"denied\" or \"all\"",
+      "c:17:12: error: call_max is 5; use a duration such as \"250ms\", \"2s\" or \"5m\""}},
     {"LaterAndUnknownKeys",
      std::string(kAllow) + "namespaces = [\"k8s.io\"]\nids = [\"*\"]\nuser = \"root\"\n",
-     {"c:14:1: [[rule]]: namespaces is not supported yet",
-      "c:15:1: [[rule]]: ids is not supported yet",
-      "c:16:1: [[rule]] has an unknown key \"user\", expected name, listeners, users, groups, "
-      "methods, metadata, action, backend, streams, call_max, enforce or audit"}},
+     {"c:14:1: error: namespaces in [[rule]] is not supported yet; remove it",
+      "c:15:1: error: ids in [[rule]] is not supported yet; remove it",
+      "c:16:1: error: unknown key \"user\" in [[rule]]; did you mean \"users\"?"}},
     {"BackendIsNoString",
      "[[rule]]\nname = \"r\"\nusers = [0]\nmethods = [\"/s/M\"]\naction = \"allow\"\n"
      "backend = [\"shim\"]\n",
-     {"c:13:11: backend is an array, expected the name of a [[backend]]"}},
+     {"c:13:11: error: backend is an array; use the name of a backend"}},
 };
 INSTANTIATE_TEST_SUITE_P(Meaning, RuleErrors, testing::ValuesIn(kMeaningCases), CaseName);
 
@@ -97,71 +97,69 @@ const RuleCase kReferenceCases[] = {
     {"Dangling",
      "[[rule]]\nname = \"r\"\nlisteners = [\"a\", \"shims\"]\nusers = [0]\nmethods = [\"/s/M\"]\n"
      "action = \"allow\"\nbackend = \"b\"\n",
-     {"c:10:19: listener \"shims\" does not exist, expected the name of a [[listener]]",
-      "c:14:11: backend \"b\" does not exist, expected the name of a [[backend]]"}},
+     {"c:10:19: error: listener \"shims\" does not exist; use \"a\" or \"b\"",
+      "c:14:11: error: backend \"b\" does not exist; use \"shim\""}},
     {"Listeners",
      std::string(kDeny) + "listeners = []\n",
-     {"c:11:13: listeners is empty, expected an array of names of [[listener]] tables"}},
+     {"c:11:13: error: listeners is an empty array; use an array with the names of one or more "
+      "listeners"}},
     {"ListenersInside",
      std::string(kDeny) + "listeners = [\"a\", \"a\", 1]\n",
-     {"c:11:19: listeners has \"a\" in it twice, expected each once",
-      "c:11:24: listeners has an integer in it, expected an array of names of [[listener]] "
-      "tables"}},
+     {"c:11:19: error: listeners contains \"a\" twice; remove one of the two",
+      "c:11:24: error: listeners contains an integer; use only strings"}},
 };
 INSTANTIATE_TEST_SUITE_P(References, RuleErrors, testing::ValuesIn(kReferenceCases), CaseName);
 
 const RuleCase kIdCases[] = {
     {"Empty",
      std::string(kDeny) + "users = []\ngroups = \"*\"\n",
-     {"c:11:9: users is empty, expected an array of names, numbers, ranges as \"2000-2999\" or "
-      "\"*\"",
-      "c:12:10: groups is \"*\", expected an array of names, numbers, ranges as \"2000-2999\" or "
-      "\"*\""}},
+     {"c:11:9: error: users is an empty array; use an array of names, numbers, ranges such as "
+      "\"2000-2999\", or \"*\"",
+      "c:12:10: error: groups is \"*\"; use an array of names, numbers, ranges such as "
+      "\"2000-2999\", or \"*\""}},
     {"Names",
      std::string(kDeny) + "users = [\"rot\", \"\", \"broken\"]\ngroups = [\"prometheus\"]\n",
-     {"c:11:10: user \"rot\" does not exist, expected names, numbers, ranges as \"2000-2999\" or "
-      "\"*\"",
-      "c:11:17: user \"\" does not exist, expected names, numbers, ranges as \"2000-2999\" or "
-      "\"*\"",
-      "c:11:21: user \"broken\" does not exist, expected names, numbers, ranges as \"2000-2999\" "
-      "or "
-      "\"*\"",
-      "c:12:11: group \"prometheus\" does not exist, expected names, numbers, ranges as "
-      "\"2000-2999\" or \"*\""}},
+     {"c:11:10: error: user \"rot\" does not exist; did you mean \"root\"?",
+      "c:11:17: error: user \"\" does not exist; use an existing user name, a number, a range such "
+      "as \"2000-2999\", or \"*\"",
+      "c:11:21: error: user \"broken\" has the invalid id 4294967295; use another user",
+      "c:12:11: error: group \"prometheus\" does not exist; use an existing group name, a number, "
+      "a range such as \"2000-2999\", or \"*\""}},
     {"Numbers",
      std::string(kDeny) + "users = [-1, 4294967295, 4294967296, \"99999999999999999999\"]\n",
-     {"c:11:10: user -1 is out of range, expected a number from 0 to 4294967294",
-      "c:11:14: user 4294967295 is out of range, expected a number from 0 to 4294967294",
-      "c:11:26: user 4294967296 is out of range, expected a number from 0 to 4294967294",
-      "c:11:38: user \"99999999999999999999\" is out of range, expected a number from 0 to "
+     {"c:11:10: error: user -1 is out of range; use a number from 0 to 4294967294",
+      "c:11:14: error: user 4294967295 is out of range; use a number from 0 to 4294967294",
+      "c:11:26: error: user 4294967296 is out of range; use a number from 0 to 4294967294",
+      "c:11:38: error: user \"99999999999999999999\" is out of range; use a number from 0 to "
       "4294967294"}},
     {"Ranges",
      std::string(kDeny) +
          "groups = [\"3-2\", \"0-4294967295\", \"5-\", \"-5\", \"1-2-3\", \"-\"]\n",
-     {"c:11:11: range \"3-2\" ends before it begins, expected the lower number first",
-      "c:11:18: range \"0-4294967295\" is out of range, expected numbers from 0 to 4294967294",
-      "c:11:34: range \"5-\" is incomplete, expected FIRST-LAST as \"2000-2999\"",
-      "c:11:40: range \"-5\" is incomplete, expected FIRST-LAST as \"2000-2999\"",
-      "c:11:46: range \"1-2-3\" is incomplete, expected FIRST-LAST as \"2000-2999\"",
-      "c:11:55: range \"-\" is incomplete, expected FIRST-LAST as \"2000-2999\""}},
+     {"c:11:11: error: range \"3-2\" ends before it begins; put the lower number first",
+      "c:11:18: error: range \"0-4294967295\" is out of range; use numbers from 0 to 4294967294",
+      "c:11:34: error: range \"5-\" is incomplete; use FIRST-LAST, such as \"2000-2999\"",
+      "c:11:40: error: range \"-5\" is incomplete; use FIRST-LAST, such as \"2000-2999\"",
+      "c:11:46: error: range \"1-2-3\" is incomplete; use FIRST-LAST, such as \"2000-2999\"",
+      "c:11:55: error: range \"-\" is incomplete; use FIRST-LAST, such as \"2000-2999\""}},
     {"KindsAndDuplicates",
      std::string(kDeny) + "users = [0, 0, \"root\", \"root\", 1.0]\n",
-     {"c:11:13: users has 0 in it twice, expected each once",
-      "c:11:24: users has \"root\" in it twice, expected each once",
-      "c:11:32: a float in users, expected names, numbers, ranges as \"2000-2999\" or \"*\""}},
+     {"c:11:13: error: users contains 0 twice; remove one of the two",
+      "c:11:24: error: users contains \"root\" twice; remove one of the two",
+      "c:11:32: error: users contains a float; use a name, a number, a range such as "
+      "\"2000-2999\", or \"*\""}},
 };
 INSTANTIATE_TEST_SUITE_P(Ids, RuleErrors, testing::ValuesIn(kIdCases), CaseName);
 
 std::string NoPattern(int column, const std::string& quoted) {
-  return "c:11:" + std::to_string(column) + ": method " + quoted +
-         " is no pattern, expected /SERVICE/METHOD, of letters, digits, _ and *, in SERVICE also "
-         "dots, at most 256 each";
+  return "c:11:" + std::to_string(column) + ": error: method " + quoted +
+         " is not a valid pattern; use /SERVICE/METHOD with letters, digits, _ and *, and dots in "
+         "SERVICE, at most 256 each";
 }
 
 const RuleCase kMethodCases[] = {
     {"Kinds",
      std::string(kDeny) + "methods = \"/s/M\"\n",
-     {"c:11:11: methods is \"/s/M\", expected an array of patterns as "
+     {"c:11:11: error: methods is \"/s/M\"; use an array of patterns such as "
       "\"/package.Service/Method\""}},
     {"Grammar",
      std::string(kDeny) + "methods = [\"\", \"/\", \"s/M\", \"/s\", \"//M\", \"/s/\"]\n",
@@ -176,32 +174,32 @@ const RuleCase kMethodCases[] = {
      {NoPattern(12, "\"/" + std::string(127, 's') + "…\"")}},
     {"Duplicate",
      std::string(kDeny) + "methods = [\"/s/M\", \"/s/*\", \"/s/M\"]\n",
-     {"c:11:28: methods has \"/s/M\" in it twice, expected each once"}},
+     {"c:11:28: error: methods contains \"/s/M\" twice; remove one of the two"}},
 };
 INSTANTIATE_TEST_SUITE_P(Methods, RuleErrors, testing::ValuesIn(kMethodCases), CaseName);
 
 const RuleCase kMetadataCases[] = {
     {"Kinds",
      std::string(kDeny) + "metadata = [\"a\"]\n",
-     {"c:11:12: metadata is an array, expected a table of keys and exact values"}},
+     {"c:11:12: error: metadata is an array; use a table of keys and exact values"}},
     {"Empty",
      std::string(kDeny) + "metadata = {}\n",
-     {"c:11:12: metadata is a table, expected a table of keys and exact values"}},
+     {"c:11:12: error: metadata is an empty table; use a table of keys and exact values"}},
     {"Keys",
      std::string(kDeny) +
          "metadata = { \"Namespace\" = \"a\", \"\" = \"b\", \"a b\" = \"c\", \"é\" = \"d\" }\n",
-     {"c:11:14: metadata key \"Namespace\" never matches, expected visible ASCII in lower case",
-      "c:11:33: metadata key \"\" never matches, expected visible ASCII in lower case",
-      "c:11:43: metadata key \"a b\" never matches, expected visible ASCII in lower case",
-      "c:11:56: metadata key \"é\" never matches, expected visible ASCII in lower case"}},
+     {"c:11:14: error: metadata key \"Namespace\" can never match; use visible ASCII in lower case",
+      "c:11:33: error: metadata key \"\" can never match; use visible ASCII in lower case",
+      "c:11:43: error: metadata key \"a b\" can never match; use visible ASCII in lower case",
+      "c:11:56: error: metadata key \"é\" can never match; use visible ASCII in lower case"}},
     {"OurOwn",
      std::string(kDeny) + "metadata = { ttrpc-proxy-uid = \"0\" }\n",
-     {"c:11:14: metadata key \"ttrpc-proxy-uid\" never matches, expected none with ttrpc-proxy-: "
-      "they are dropped from every request"}},
+     {"c:11:14: error: metadata key \"ttrpc-proxy-uid\" can never match, since ttrpc-proxy- keys "
+      "are dropped from every request; remove it"}},
     {"Values",
      std::string(kDeny) + "metadata = { a = 1, b.c = \"x\" }\n",
-     {"c:11:18: metadata \"a\" is an integer, expected a string",
-      "c:11:21: metadata \"b\" is a table, expected a string"}},
+     {"c:11:18: error: metadata \"a\" is an integer; use a string",
+      "c:11:21: error: metadata \"b\" is a table; use a string"}},
 };
 INSTANTIATE_TEST_SUITE_P(Metadata, RuleErrors, testing::ValuesIn(kMetadataCases), CaseName);
 

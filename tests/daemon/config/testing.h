@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of the configuration share: names that do not depend on the machine, and texts.
+// Helpers of the configuration's tests: names that do not depend on the machine, and texts.
 #pragma once
 
 #include <map>
@@ -17,6 +17,8 @@ class FakeNames : public NameResolver {
  public:
   std::optional<uid_t> User(const std::string& name) override { return Find(users_, name); }
   std::optional<gid_t> Group(const std::string& name) override { return Find(groups_, name); }
+  std::vector<std::string> Users() override { return NamesIn(users_); }
+  std::vector<std::string> Groups() override { return NamesIn(groups_); }
 
  private:
   using Table = std::map<std::string, uint32_t>;
@@ -24,6 +26,12 @@ class FakeNames : public NameResolver {
   static std::optional<uint32_t> Find(const Table& table, const std::string& name) {
     const auto found = table.find(name);
     return found == table.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  static std::vector<std::string> NamesIn(const Table& table) {
+    std::vector<std::string> names;
+    for (const auto& [name, id] : table) names.push_back(name);
+    return names;
   }
 
   const Table users_ = {
@@ -36,7 +44,7 @@ inline LoadedConfig ParseFilesForTest(const std::vector<ConfigFile>& files) {
   return ParseConfig(files, names);
 }
 
-// One file, called `c`.
+// Parses one file, which is called `c`.
 inline LoadedConfig ParseText(std::string text) {
   return ParseFilesForTest({{"c", std::move(text)}});
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a correct configuration becomes: defaults, each key, and several files as one.
+// Tests the values of a correct configuration: defaults, each key, and the merge of several files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::StartsWith;
 
-// Fails the test, and gives an empty configuration, where there are errors.
+// Fails the test and returns an empty configuration if there are errors.
 Config Good(const std::vector<ConfigFile>& files) {
   LoadedConfig loaded = ParseFilesForTest(files);
   EXPECT_THAT(Strings(loaded.errors), IsEmpty());
@@ -194,7 +194,7 @@ TEST(ConfigValues, BackendConnectionsAreFourForEachConnectionUnlessTheyAreGiven)
             4000000U);
 }
 
-// Whoever wants few connections need not know of the reserve.
+// A user can lower `connections` without knowing about the reserve.
 TEST(ConfigValues, TheReserveIsAtMostHalfUnlessItIsGiven) {
   EXPECT_EQ(Good("[limits]\nconnections = 10\n").limits.connections_reserved, 5U);
   EXPECT_EQ(Good("[limits]\nconnections = 1\n").limits.connections_reserved, 0U);
@@ -427,10 +427,10 @@ TEST(ConfigFiles, DuplicatesAcrossFilesAreErrors) {
   EXPECT_THAT(
       Strings(loaded.errors),
       ElementsAre(
-          "b:2:8: name is \"a\", which stands at z:4:8 already, expected a name of its own",
-          "b:3:11: address is \"unix:///a\", which stands at z:5:11 already, expected one of its "
-          "own",
-          "b:5:1: [log] level is set twice, expected only at z:2:1"));
+          "b:2:8: error: name \"a\" is already used at z:4:8; use a name that no other listener "
+          "has",
+          "b:3:11: error: address \"unix:///a\" is already used at z:5:11; use another address",
+          "b:5:1: error: level in [log] is already set at z:2:1; remove one of the two"));
 }
 
 TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
@@ -439,17 +439,16 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
        {"a", "[limits]\nz = 1\n"}});
   EXPECT_THAT(
       Strings(loaded.errors),
-      ElementsAre("b:3:10: action is 1, expected \"allow\" or \"deny\"",
-                  "b:5:1: [log] has an unknown key \"x\", expected level, format or target",
-                  "b:7:1: [daemon] has an unknown key \"y\", expected drain_timeout or sandbox",
-                  "a:2:1: [limits] has an unknown key \"z\", expected connections, "
+      ElementsAre("b:3:10: error: action is 1; use \"allow\" or \"deny\"",
+                  "b:5:1: error: unknown key \"x\" in [log]; use level, format or target",
+                  "b:7:1: error: unknown key \"y\" in [daemon]; use drain_timeout or sandbox",
+                  "a:2:1: error: unknown key \"z\" in [limits]; use connections, "
                   "connections_reserved, connections_per_user, calls_per_connection, "
-                  "calls_per_user, backend_connections_per_user, "
-                  "requests_per_second_per_user, message_size, "
-                  "buffered_per_user or buffered"));
+                  "calls_per_user, backend_connections_per_user, requests_per_second_per_user, "
+                  "message_size, buffered_per_user or buffered"));
 }
 
-// The others are still checked, but nothing that may stand in the lost file is missed.
+// The other files are still checked, but a name that the broken file may declare is no error.
 TEST(ConfigFiles, ASyntaxErrorEndsOnlyItsOwnFile) {
   const LoadedConfig loaded = ParseFilesForTest(
       {{"a", "[[listener]]\nname = \"a\"\n???\n"},
@@ -459,10 +458,8 @@ TEST(ConfigFiles, ASyntaxErrorEndsOnlyItsOwnFile) {
   EXPECT_FALSE(loaded.config.has_value());
   const auto errors = Strings(loaded.errors);
   ASSERT_EQ(errors.size(), 2U);
-  EXPECT_THAT(errors[0], StartsWith("a:3:1: not valid TOML: "));
-  EXPECT_EQ(errors[1],
-            "b:4:10: user \"rot\" does not exist, expected names, numbers, ranges as \"2000-2999\" "
-            "or \"*\"");
+  EXPECT_THAT(errors[0], StartsWith("a:3:1: error: invalid TOML: "));
+  EXPECT_EQ(errors[1], "b:4:10: error: user \"rot\" does not exist; did you mean \"root\"?");
 }
 
 }  // namespace

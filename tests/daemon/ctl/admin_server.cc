@@ -28,7 +28,7 @@ using ttrpc::Result;
 using ttrpc::Status;
 using ttrpc::Task;
 
-// What was called, for two threads.
+// CallList records calls on the server's thread and returns them on the test's.
 class CallList {
  public:
   void Add(std::string call) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminServer: an admin service that answers as a test tells it to, on a thread of its own, for
-// tests of ttrpc-proxyctl.
+// AdminServer: an admin service for tests of ttrpc-proxyctl. It gives scripted answers, on a thread
+// of its own.
 #pragma once
 
 #include <map>
@@ -27,27 +27,27 @@ struct AdminScript {
   v1::ReloadReply reload = {};
   v1::SetLogLevelReply log_level = {};
   v1::ExplainReply explain = {};
-  std::vector<std::string> metrics = {};  // in these parts; a failure follows them
+  std::vector<std::string> metrics = {};  // sent as these parts, followed by the failure if any
   std::vector<v1::TapEvent> events = {};
-  // How a tap ends after its events; none: it waits for its caller to go.
+  // The status of a tap after its events; none: the tap lasts until the client leaves.
   std::optional<ttrpc::Status> tap_ends = {};
-  // By method: how it fails.
+  // The errors of methods, by name.
   std::map<std::string, ttrpc::Status> failures = {};
-  bool lets_nobody_in = false;  // closes connections before a byte is read
+  bool lets_nobody_in = false;  // closes connections before it reads a byte
   bool hangs = false;           // never answers
 };
 
 class AdminServer {
  public:
-  // The test fails if it cannot listen there.
+  // The test fails if the server cannot listen on `socket_path`.
   AdminServer(const std::string& socket_path, AdminScript script);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
-  // `ListPeers limit: 5`, in the order in which they came.
+  // Returns each call as `ListPeers limit: 5`, in order.
   std::vector<std::string> calls() const;
-  // Waits until there are as many.
+  // Waits until `count` calls were made.
   void WaitForCalls(size_t count) const;
 
  private:

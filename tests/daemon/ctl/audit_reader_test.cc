@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// As the daemon writes them, with what is given in the place of what it says of a call.
+// Returns an audit line of the daemon. `more` has the keys after `event`.
 std::string Line(const std::string& event, const std::string& more) {
   return R"({"time":"2024-01-31T23:59:59.000001Z","event":")" + event + "\"" + more + "}";
 }
@@ -29,7 +29,7 @@ std::string With(std::string line, const std::string& from, const std::string& t
   return line.replace(line.find(from), from.size(), to);
 }
 
-TEST(AuditReaderTest, CallsAreToldApartAndCounted) {
+TEST(AuditReaderTest, DistinctCallsAreCounted) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("call", kCall));
   reader.ReadLine(Line("call", With(kCall, "\"OK\"", "\"UNAVAILABLE\"")));
@@ -50,7 +50,7 @@ TEST(AuditReaderTest, CallsAreToldApartAndCounted) {
   EXPECT_THAT(reader.errors(), IsEmpty());
 }
 
-TEST(AuditReaderTest, WhatARuleOnTrialWouldHaveAllowedIsAskedFor) {
+TEST(AuditReaderTest, CallsThatAnUnenforcedRuleAllowsCountAsAsked) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("call", With(kCall, "true", "false")));
   ASSERT_THAT(reader.calls(), SizeIs(1));
@@ -58,7 +58,7 @@ TEST(AuditReaderTest, WhatARuleOnTrialWouldHaveAllowedIsAskedFor) {
   EXPECT_EQ(reader.calls().begin()->second.asked, 1U);
 }
 
-TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
+TEST(AuditReaderTest, DeniedCallsCountOnlyIfRequested) {
   AuditReader reader(std::nullopt);
   reader.ReadLine(Line("deny", kDenied));
   EXPECT_THAT(reader.calls(), IsEmpty());
@@ -66,7 +66,7 @@ TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
 
   AuditReader including("there");
   including.ReadLine(Line("deny", kDenied));
-  // It went on to another rule, which has a line of its own.
+  // A denial that is not enforced does not count: the next rule has its own line.
   including.ReadLine(Line("deny", With(kDenied, "true", "false")));
   ASSERT_THAT(including.calls(), SizeIs(1));
   EXPECT_EQ(including.calls().begin()->first.backend, "there");
@@ -81,7 +81,7 @@ TEST(AuditReaderTest, DeniedCallsCountOnlyIfAskedTo) {
   EXPECT_THAT(including.calls().begin()->second.denied_by, ElementsAre("never"));
 }
 
-TEST(AuditReaderTest, OtherEventsArePassedOver) {
+TEST(AuditReaderTest, OtherEventsAreIgnored) {
   AuditReader reader("there");
   reader.ReadLine(Line("connect", R"(,"listener":"shims","uid":1000)"));
   reader.ReadLine(Line("disconnect", R"(,"listener":"shims","uid":1000)"));
@@ -91,7 +91,7 @@ TEST(AuditReaderTest, OtherEventsArePassedOver) {
   EXPECT_EQ(reader.skipped(), 0U);
 }
 
-TEST(AuditReaderTest, CallsOfTheAdminServiceArePassedOver) {
+TEST(AuditReaderTest, CallsOfTheAdminServiceAreIgnored) {
   AuditReader reader("there");
   for (const std::string event : {"call", "deny"}) {
     reader.ReadLine(Line(event,
@@ -112,8 +112,8 @@ TEST(AuditReaderTest, LinesOfOtherLogsAreCounted) {
   EXPECT_THAT(reader.errors(), IsEmpty());
 }
 
-// Whatever they say: rules are made of what stands here.
-TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
+// A gate: accepted lines become rules, and any program can write to a shared log.
+TEST(AuditReaderTest, LinesOfOtherProgramsAreSkipped) {
   const std::string line = Line("call", kCall);
   for (const std::string& other :
        {"Jan 31 23:59:59 host sshd[1]: " + line, "Jan 31 23:59:59 host my-ttrpc-proxyd[1]: " + line,
@@ -133,7 +133,7 @@ TEST(AuditReaderTest, LinesOfOtherProgramsAreNotTaken) {
   }
 }
 
-TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
+TEST(AuditReaderTest, AJournalPrefixIsAccepted) {
   AuditReader reader(std::nullopt);
   reader.ReadLine("Jan 31 23:59:59 host ttrpc-proxyd[1]: " + Line("call", kCall));
   EXPECT_THAT(reader.calls(), SizeIs(1));
@@ -142,19 +142,20 @@ TEST(AuditReaderTest, AJournalsPrefixIsPassedOver) {
   EXPECT_EQ(reader.calls().begin()->second.allowed, 3U);
 }
 
-TEST(AuditReaderTest, ALineThatIsCutAnywhereIsAnErrorAndNeverACall) {
+TEST(AuditReaderTest, ATruncatedLineIsAnErrorAndNeverACall) {
   const std::string line = Line("call", kCall);
   for (size_t length = sizeof("{\"time\":\"") - 1; length < line.size(); ++length) {
     AuditReader reader(std::nullopt);
     reader.ReadLine(line.substr(0, length));
     EXPECT_THAT(reader.calls(), IsEmpty());
-    EXPECT_THAT(reader.errors(), ElementsAre("line 1: is cut, or was changed: it is no JSON"));
+    EXPECT_THAT(reader.errors(), ElementsAre("1: error: the line is not valid JSON; it was "
+                                             "truncated or changed, and is skipped"));
     reader.ReadLine(line);
     EXPECT_THAT(reader.calls(), SizeIs(1));
   }
 }
 
-TEST(AuditReaderTest, ACallThatIsNotWholeIsAnError) {
+TEST(AuditReaderTest, AnIncompleteCallIsAnError) {
   for (const auto& [from, to] :
        std::vector<std::pair<std::string, std::string>>{{"\"listener\":\"shims\",", ""},
                                                         {"\"uid\":1000,", ""},

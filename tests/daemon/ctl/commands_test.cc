@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands that ask the daemon one thing, and how it is told what goes wrong.
+// The commands that make a single call to the daemon, and their errors.
 #include <pty.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -19,7 +19,7 @@ using testing::Not;
 using testing::StartsWith;
 using ttrpc::StatusCode;
 
-// Each list has one entry, whose words are as bad as they can be.
+// kHostile is in each text of HostileScript(): escape sequences, a line break, and a C1 control.
 const std::string kHostile = "evil\x1b[2J\n\u009b";
 
 AdminScript HostileScript() {
@@ -113,7 +113,7 @@ TEST_F(CtlCommandsTest, NamesAreLinesForAProgram) {
   EXPECT_EQ(Run({"names", "rules"}).status, 1);
 }
 
-TEST_F(CtlCommandsTest, AListThatWasCutSaysThatThereIsMore) {
+TEST_F(CtlCommandsTest, AnIncompleteListIsMarked) {
   AdminScript script;
   script.calls.add_calls();
   script.calls.set_total(5);
@@ -124,11 +124,9 @@ TEST_F(CtlCommandsTest, AListThatWasCutSaysThatThereIsMore) {
   script.rules.set_total(7);
   script.rules.set_cut(true);
   Serve(std::move(script));
-  EXPECT_THAT(Run({"calls"}).out, HasSubstr("\n1 of 5 calls: --limit shows more\n"));
-  EXPECT_THAT(Run({"peers"}).out,
-              HasSubstr("\n1 of 6 peers: an answer of the daemon holds no more\n"));
-  EXPECT_THAT(Run({"rules"}).out,
-              HasSubstr("\n1 of 7 rules: an answer of the daemon holds no more\n"));
+  EXPECT_THAT(Run({"calls"}).out, HasSubstr("\nlisted 1 of 5 calls; use --limit to list more\n"));
+  EXPECT_THAT(Run({"peers"}).out, HasSubstr("\nlisted 1 of 6 peers; one reply cannot hold more\n"));
+  EXPECT_THAT(Run({"rules"}).out, HasSubstr("\nlisted 1 of 7 rules; one reply cannot hold more\n"));
 }
 
 TEST_F(CtlCommandsTest, OutputThatCannotBeWrittenIsAFailure) {
@@ -138,17 +136,17 @@ TEST_F(CtlCommandsTest, OutputThatCannotBeWrittenIsAFailure) {
   }
 }
 
-TEST_F(CtlCommandsTest, EachDoesWhatItIsToDo) {
+TEST_F(CtlCommandsTest, EachActionReportsItsResult) {
   AdminScript script;
-  script.reload.add_warnings("c.toml:3:1: rule \"x\" can never match");
+  script.reload.add_warnings("c.toml:3:1: warning: rule \"x\" can never match");
   script.log_level.set_previous("info");
   Serve(std::move(script));
-  Expect(Run({"reload"}), 0, "The configuration is reloaded.\n",
-         "warning: c.toml:3:1: rule \"x\" can never match\n");
-  Expect(Run({"drain"}), 0, "The daemon drains.\n", "");
-  Expect(Run({"log-level", "debug"}), 0, "The log level is debug; it was info.\n", "");
-  Expect(Run({"close", "7", "8"}), 0, "Peer 7 is closed.\nPeer 8 is closed.\n", "");
-  Expect(Run({"close", "--listener", "shims"}), 0, "0 peers are closed.\n", "");
+  Expect(Run({"reload"}), 0, "Configuration reloaded.\n",
+         "c.toml:3:1: warning: rule \"x\" can never match\n");
+  Expect(Run({"drain"}), 0, "The daemon is draining.\n", "");
+  Expect(Run({"log-level", "debug"}), 0, "Changed the log level from info to debug.\n", "");
+  Expect(Run({"close", "7", "8"}), 0, "Closed peer 7.\nClosed peer 8.\n", "");
+  Expect(Run({"close", "--listener", "shims"}), 0, "Closed 0 peers.\n", "");
   EXPECT_THAT(server_->calls(),
               ElementsAre("Reload", "Drain", "SetLogLevel level: \"debug\"", "ClosePeer id: 7",
                           "ClosePeer id: 8", "ClosePeer listener: \"shims\""));
@@ -162,7 +160,7 @@ TEST_F(CtlCommandsTest, EachPrintsJson) {
   const nlohmann::json status = Json({"status"});
   EXPECT_EQ(status["version"], "1.2.3");
   EXPECT_EQ(status["peers"], "5000000000") << "protobuf's mapping of 64 bits";
-  EXPECT_EQ(status["config_file"], "") << "what is not set is there, under the name of the .proto";
+  EXPECT_EQ(status["config_file"], "") << "unset fields are included, under their .proto names";
   EXPECT_EQ(Json({"peers"})["total"], "0");
   Serve(HostileScript());
   for (const std::vector<std::string>& command : kCommands) {
@@ -171,7 +169,7 @@ TEST_F(CtlCommandsTest, EachPrintsJson) {
   EXPECT_EQ(Json({"calls"})["calls"][0]["service"], kHostile);
 }
 
-TEST_F(CtlCommandsTest, WhatIsHostileIsHarmlessWhereItIsShown) {
+TEST_F(CtlCommandsTest, HostileTextIsEscapedInAllOutput) {
   Serve(HostileScript());
   for (const bool json : {false, true}) {
     for (std::vector<std::string> command : kCommands) {
@@ -186,20 +184,21 @@ TEST_F(CtlCommandsTest, WhatIsHostileIsHarmlessWhereItIsShown) {
     }
   }
   EXPECT_THAT(Run({"calls"}).out, HasSubstr("/evil\\x1b[2J\\x0a\\u009b/evil"));
-  EXPECT_THAT(Run({"reload"}).err, StartsWith("warning: evil\\x1b[2J\n"));
+  EXPECT_THAT(Run({"reload"}).err, StartsWith("evil\\x1b[2J\n"));
 }
 
-TEST_F(CtlCommandsTest, AConfigurationThatIsRefusedIsToldWithItsErrors) {
+TEST_F(CtlCommandsTest, ARefusedReloadPrintsTheErrors) {
   AdminScript script;
-  script.failures["Reload"] = {StatusCode::kFailedPrecondition,
-                               "c.toml:1:2: x is wrong\nc.toml:3:4: \x1b[2J is wrong"};
+  script.failures["Reload"] = {
+      StatusCode::kFailedPrecondition,
+      "c.toml:1:2: error: x is wrong\nc.toml:3:4: error: \x1b[2J is wrong"};
   Serve(std::move(script));
   Expect(Run({"reload"}), 1, "",
-         "c.toml:1:2: x is wrong\nc.toml:3:4: \\x1b[2J is wrong\n"
-         "ttrpc-proxyctl: the configuration is not taken: all stays as it was\n");
+         "c.toml:1:2: error: x is wrong\nc.toml:3:4: error: \\x1b[2J is wrong\n"
+         "ttrpc-proxyctl: reload refused; the daemon keeps its current configuration\n");
 }
 
-TEST_F(CtlCommandsTest, WhatTheDaemonRefusesIsTold) {
+TEST_F(CtlCommandsTest, WhatTheDaemonRefusesIsReported) {
   AdminScript script;
   script.failures["Reload"] = {StatusCode::kUnavailable, "draining"};
   script.failures["ClosePeer"] = {StatusCode::kNotFound, "no peer 7"};
@@ -213,29 +212,30 @@ TEST_F(CtlCommandsTest, WhatTheDaemonRefusesIsTold) {
          "ttrpc-proxyctl: no listener \"l\"\n");
 }
 
-TEST_F(CtlCommandsTest, ADaemonThatIsNotThereIsTold) {
+TEST_F(CtlCommandsTest, AnUnreachableDaemonIsReported) {
   Expect(Run({"status"}), 1, "",
          "ttrpc-proxyctl: cannot connect to unix://" + socket() +
-             ": No such file or directory\n"
-             "Is ttrpc-proxyd running, and does its configuration have a section [admin]?\n");
+             ": No such file or directory; check that ttrpc-proxyd is running and that its "
+             "configuration has an [admin] section\n");
   Write("admin.sock", "");
-  EXPECT_THAT(Run({"reload"}).err, HasSubstr("Connection refused\nIs ttrpc-proxyd running"));
+  EXPECT_THAT(Run({"reload"}).err,
+              HasSubstr("Connection refused; check that ttrpc-proxyd is running"));
 }
 
-TEST_F(CtlCommandsTest, ADaemonThatLetsUsNotInIsTold) {
+TEST_F(CtlCommandsTest, ADaemonThatDoesNotAdmitUsIsReported) {
   Serve({.lets_nobody_in = true});
   for (const std::vector<std::string>& command : kCommands) {
     Expect(Run(command), 1, "",
-           "ttrpc-proxyctl: the daemon closed the connection before it answered\n"
-           "Is your user one of [admin] users in its configuration?\n");
+           "ttrpc-proxyctl: the daemon closed the connection without a reply; check that its "
+           "configuration lists your user in [admin] users\n");
   }
-  EXPECT_THAT(Run({"tap"}).err, HasSubstr("Is your user one of [admin] users"));
+  EXPECT_THAT(Run({"tap"}).err, HasSubstr("lists your user in [admin] users"));
 }
 
-TEST_F(CtlCommandsTest, ADaemonThatDoesNotAnswerIsGivenUp) {
+TEST_F(CtlCommandsTest, ADaemonThatDoesNotReplyTimesOut) {
   Serve({.hangs = true});
   Expect(Run({"status", "--timeout", "50ms"}), 1, "",
-         "ttrpc-proxyctl: the daemon does not answer (--timeout says how long it is waited for)\n");
+         "ttrpc-proxyctl: the daemon did not reply in time; use --timeout to wait longer\n");
 }
 
 TEST_F(CtlCommandsTest, NoColoursWithoutATerminal) {
@@ -245,8 +245,8 @@ TEST_F(CtlCommandsTest, NoColoursWithoutATerminal) {
   EXPECT_THAT(Run({"rules"}).out, Not(HasSubstr("\x1b")));
 }
 
-// The program on a terminal of its own, with so many rows, with what is written there read until
-// `until` stands in it; then it is interrupted from the keyboard.
+// Runs the program on a terminal of its own with `rows` rows, reads its output until that contains
+// `until`, then interrupts it from the keyboard. Returns the output.
 std::string OnTerminal(const std::vector<std::string>& args, uint16_t rows,
                        const std::string& until) {
   const char* program = ::getenv("TTRPC_PROXYCTL");
@@ -257,7 +257,7 @@ std::string OnTerminal(const std::vector<std::string>& args, uint16_t rows,
   int master = -1;
   const pid_t pid = ::forkpty(&master, nullptr, nullptr, &size);
   if (pid == 0) {
-    // A shell that runs the tests in the background lets them ignore it.
+    // The tests ignore SIGINT if a shell started them in the background.
     ::signal(SIGINT, SIG_DFL);
     ::execv(program, argv.data());
     ::_exit(127);
@@ -331,7 +331,7 @@ TEST_F(CtlCommandsTest, WatchOnATerminalCutsNoLine) {
   EXPECT_THAT(whole, HasSubstr("  " + error));
 }
 
-TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {
+TEST_F(CtlCommandsTest, WatchRefreshesUntilInterrupted) {
   AdminScript script;
   script.users.add_users()->set_connections(5);
   Serve(std::move(script));
@@ -339,13 +339,13 @@ TEST_F(CtlCommandsTest, WatchLooksAgainUntilInterrupted) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(process.ReadLine(), StartsWith("UID  USER"));
     EXPECT_THAT(process.ReadLine(), StartsWith("  0  root"));
-    EXPECT_EQ(process.ReadLine(), "") << "what tells one look from the next";
+    EXPECT_EQ(process.ReadLine(), "") << "an empty line separates two refreshes";
   }
   process.Signal(SIGINT);
   EXPECT_EQ(process.Wait().status, 128 + SIGINT);
 }
 
-TEST_F(CtlCommandsTest, WatchGoesOnOverARestart) {
+TEST_F(CtlCommandsTest, WatchContinuesAfterARestart) {
   Serve({});
   ToolProcess process(Args({"status", "--watch=0.01", "--json"}));
   EXPECT_TRUE(nlohmann::json::parse(process.ReadLine()).is_object());
@@ -359,7 +359,7 @@ TEST_F(CtlCommandsTest, WatchGoesOnOverARestart) {
   EXPECT_EQ(process.Wait().status, 128 + SIGTERM);
 }
 
-TEST_F(CtlCommandsTest, ClosedStandardOutputIsTold) {
+TEST_F(CtlCommandsTest, ClosedStandardOutputIsReported) {
   Serve({});
   ToolProcess process(Args({"status"}), true);
   process.CloseOutput();

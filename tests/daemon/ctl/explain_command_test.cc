@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-proxyctl explain and learn, as their users meet them.
+// `ttrpc-proxyctl explain` and `learn`, run as programs.
 #include <signal.h>
 
 #include "program.h"
@@ -53,8 +53,8 @@ TEST_F(CtlExplainTest, AsksTheDaemon) {
               "6,root", "--method", "/a.B/Get", "--metadata", "ns=k8s.io"}),
          0,
          "allowed: rule \"x\" (c.toml:3) allows it\n"
-         "  asked for: uid 1234, gid 5, groups 6 0\n"
-         "  streams: may not go on sending after its request\n",
+         "  caller: uid 1234, gid 5, groups 6 0\n"
+         "  streams: the client may not send data after its request\n",
          "");
   EXPECT_THAT(server_->calls(),
               ElementsAre("Explain listener: \"shims\" uid: 1234 gid: 5 groups: 6 groups: 0 "
@@ -66,22 +66,28 @@ TEST_F(CtlExplainTest, UsersAreLookedUp) {
   EXPECT_EQ(Run({"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}).status, 0);
   EXPECT_THAT(server_->calls()[0], StartsWith("Explain listener: \"l\" groups: 0"));
   Expect(Run({"explain", "--listener", "l", "--user", "no-such-user", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: user \"no-such-user\" does not exist\n");
+         "ttrpc-proxyctl: user \"no-such-user\" does not exist; use an existing user name or a "
+         "number\n");
+  Expect(Run({"explain", "--listener", "l", "--user", "roott", "--method", "/s/M"}), 1, "",
+         "ttrpc-proxyctl: user \"roott\" does not exist; did you mean \"root\"?\n");
   Expect(Run({"explain", "--listener", "l", "--user", "root", "--group", "no-such-group",
               "--method", "/s/M"}),
-         1, "", "ttrpc-proxyctl: group \"no-such-group\" does not exist\n");
+         1, "",
+         "ttrpc-proxyctl: group \"no-such-group\" does not exist; use an existing group name or a "
+         "number\n");
 }
 
-TEST_F(CtlExplainTest, AUidWithoutAnAccountIsTakenToHaveNoGroups) {
+TEST_F(CtlExplainTest, AUidWithoutAnAccountIsAssumedToHaveNoGroups) {
   Serve({});
   const std::vector<std::string> args = {"explain", "--user", "3999999999", "--method", "s/M"};
   const std::string overflow = std::to_string(ttrpc::OverflowGid());
-  const std::string start = "note: uid 3999999999 has no account here: it is taken to have ";
+  const std::string start =
+      "note: uid 3999999999 has no account on this machine; assuming gid " + overflow;
   ToolResult result = Run(args);
   EXPECT_EQ(result.status, 0);
-  EXPECT_EQ(result.err, start + "no groups (--groups gives some) and gid " + overflow +
-                            " (--group gives another)\n");
-  EXPECT_THAT(result.out, HasSubstr("asked for: uid 3999999999, gid " + overflow + "\n"));
+  EXPECT_EQ(result.err,
+            start + " and no supplementary groups (use --group and --groups to change)\n");
+  EXPECT_THAT(result.out, HasSubstr("caller: uid 3999999999, gid " + overflow + "\n"));
   EXPECT_EQ(server_->calls()[0], "Explain uid: 3999999999 gid: " + overflow + " method: \"/s/M\"");
 
   const auto run_with = [this, &args](const std::vector<std::string>& more) {
@@ -89,8 +95,8 @@ TEST_F(CtlExplainTest, AUidWithoutAnAccountIsTakenToHaveNoGroups) {
     all.insert(all.end(), more.begin(), more.end());
     return Run(all).err;
   };
-  EXPECT_EQ(run_with({"--group", "5"}), "") << "whoever knows it knows that there are no others";
-  EXPECT_EQ(run_with({"--groups", "5"}), start + "gid " + overflow + " (--group gives another)\n");
+  EXPECT_EQ(run_with({"--group", "5"}), "") << "with --group nothing is assumed silently";
+  EXPECT_EQ(run_with({"--groups", "5"}), start + " (use --group to change it)\n");
   EXPECT_EQ(run_with({"--group", "5", "--groups", "6"}), "");
   EXPECT_EQ(server_->calls()[3], "Explain uid: 3999999999 gid: 5 groups: 6 method: \"/s/M\"");
 }
@@ -107,7 +113,7 @@ TEST_F(CtlExplainTest, AnExpectationMakesItATest) {
   const ToolResult other = explain("allow");
   EXPECT_EQ(other.status, 2);
   EXPECT_THAT(other.out, StartsWith("denied: no rule matches\n"));
-  EXPECT_EQ(other.err, "ttrpc-proxyctl: expected allow, but the call is denied\n");
+  EXPECT_EQ(other.err, "ttrpc-proxyctl: --expect allow failed: the call is denied\n");
 
   const std::string config = Config(std::string(kListener) + kRules);
   const auto explain_file = [this, &config](const std::string& expected) {
@@ -116,9 +122,10 @@ TEST_F(CtlExplainTest, AnExpectationMakesItATest) {
   };
   EXPECT_EQ(explain_file("allow").status, 0);
   EXPECT_EQ(explain_file("deny").status, 2);
-  EXPECT_EQ(explain_file("deny").err, "ttrpc-proxyctl: expected deny, but the call is allowed\n");
+  EXPECT_EQ(explain_file("deny").err,
+            "ttrpc-proxyctl: --expect deny failed: the call is allowed\n");
   server_.reset();
-  EXPECT_EQ(explain("deny").status, 1) << "nobody knows";
+  EXPECT_EQ(explain("deny").status, 1) << "without a daemon there is no decision";
 }
 
 TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
@@ -127,10 +134,10 @@ TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
                                          "--group", "0",        "--method", "/a.B/Get"};
   Expect(Run(args), 0,
          "denied: no rule matches on listener \"shims\": uid 1234 may not call /a.B/Get\n"
-         "  asked for: uid 1234, gid 0\n"
-         "  on trial: rule \"on trial\" (" +
+         "  caller: uid 1234, gid 0\n"
+         "  not enforced: rule \"on trial\" (" +
              config +
-             ":9) would have decided before: deny\n"
+             ":9) matches first and would deny the call\n"
              "  note: rule \"look\" (" +
              config +
              ":16) allows this method to uid 1234, but only with metadata ns = \"k8s.io\"\n",
@@ -148,7 +155,7 @@ TEST_F(CtlExplainTest, AConfigurationNeedsNoDaemon) {
   EXPECT_FALSE(Json(args).contains("rule"));
 }
 
-TEST_F(CtlExplainTest, ABadConfigurationIsToldAsTheDaemonTellsIt) {
+TEST_F(CtlExplainTest, ABadConfigurationIsReportedAsTheDaemonReportsIt) {
   const std::string config = Config("[daemon]\ncolour = 1\n[log]\nlevel = 5\n");
   const ToolResult result =
       Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"});
@@ -164,14 +171,14 @@ TEST_F(CtlExplainTest, ANameThatDoesNotResolveYetExitsAsTheDaemonDoes) {
   EXPECT_EQ(Run({"learn", "--audit", "-", "--config", config}).status, 75);
 }
 
-TEST_F(CtlExplainTest, AListenerThatIsNotThereIsTold) {
+TEST_F(CtlExplainTest, AnUnknownListenerIsReported) {
   const std::string config = Config(kListener);
   Expect(
       Run({"explain", "--config", config, "--user", "root", "--method", "/s/M", "--listener", "x"}),
-      1, "", "ttrpc-proxyctl: no listener \"x\"; there are: \"shims\"\n");
+      1, "", "ttrpc-proxyctl: no listener \"x\"; use \"shims\"\n");
   Config("");
   Expect(Run({"explain", "--config", config, "--user", "root", "--method", "/s/M"}), 1, "",
-         "ttrpc-proxyctl: --listener is needed; there are: none\n");
+         "ttrpc-proxyctl: --listener is needed; the configuration has none\n");
 }
 
 constexpr char kStart[] = R"({"time":"2024-01-31T23:59:59.000001Z","event":)";
@@ -201,29 +208,30 @@ TEST_F(CtlExplainTest, LearnPrintsRulesThatAConfigurationTakes) {
   EXPECT_THAT(explain("/a.B/Set"), StartsWith("denied"));
 }
 
-TEST_F(CtlExplainTest, LearnTellsWhatItCannotUse) {
+TEST_F(CtlExplainTest, LearnReportsWhatItCannotUse) {
   const std::string suppressed = std::string(kStart) + R"("deny","uid":0,"suppressed":12})" + "\n";
   const ToolResult result =
       Run({"learn", "--audit", "-"},
           "a line of the log\n" + kSeen + kSeen.substr(0, 60) + "\n" + kDeniedLine + suppressed);
-  EXPECT_EQ(result.status, 1) << "not all of it could be read";
+  EXPECT_EQ(result.status, 1) << "one line could not be read";
   EXPECT_EQ(result.err,
-            "line 3: is cut, or was changed: it is no JSON\n"
-            "passed over: 1 lines of other logs\n"
-            "warning: this is incomplete: 12 lines were not written\n"
-            "not counted: 1 denied calls (see --include-denied)\n");
+            "standard input:3: error: the line is not valid JSON; it was truncated or changed, and "
+            "is skipped\n"
+            "note: skipped lines that are not from ttrpc-proxyd's audit: 1\n"
+            "warning: the rules may be incomplete; events suppressed or lost: 12\n"
+            "note: denied calls not included: 1; use --include-denied to include them\n");
   EXPECT_THAT(result.out, HasSubstr("# 1 call\n"));
   const ToolResult empty = Run({"learn", "--audit", "-"}, "nothing\n");
   EXPECT_EQ(empty.status, 1);
   EXPECT_EQ(empty.out, "");
-  EXPECT_THAT(empty.err, HasSubstr("no calls were seen: an audit has those that are allowed with "
+  EXPECT_THAT(empty.err, HasSubstr("no calls found; an audit contains allowed calls only with "
                                    "calls = \"all\"\n"));
   EXPECT_THAT(Run({"learn", "--audit", folder_ / "none"}).err,
               HasSubstr("none: No such file or directory"));
   EXPECT_EQ(Run({"learn", "--audit", folder_.path()}).status, 1);
 }
 
-TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
+TEST_F(CtlExplainTest, LearnCanIncludeDeniedCalls) {
   const ToolResult result =
       Run({"learn", "--audit", "-", "--include-denied", "--backend", "other"}, kDeniedLine);
   EXPECT_EQ(result.status, 0);
@@ -231,14 +239,14 @@ TEST_F(CtlExplainTest, LearnMayIncludeWhatWasDenied) {
   EXPECT_THAT(result.out, HasSubstr("backend = \"other\"\n"));
 }
 
-TEST_F(CtlExplainTest, LearnLeavesOutWhatAConfigurationDoesNotHave) {
+TEST_F(CtlExplainTest, LearnSkipsCallsThatAConfigurationCannotHave) {
   const std::string config =
       Config(std::string(kListener) + "[[rule]]\nname = \"learned 1\"\naction = \"deny\"\n");
   const ToolResult result =
       Run({"learn", "--audit", "-", "--config", config}, kSeen + kSeenElsewhere);
   EXPECT_EQ(result.status, 0);
-  EXPECT_EQ(result.err, "warning: left out: uid 0 called /a.B/Get, but " + config +
-                            " has no listener \"gone\"\n");
+  EXPECT_EQ(result.err,
+            "warning: skipped /a.B/Get called by uid 0; " + config + " has no listener \"gone\"\n");
   EXPECT_THAT(result.out, HasSubstr("name = \"learned 2\"\nlisteners = [\"shims\"]\n"));
   EXPECT_THAT(result.out, Not(HasSubstr("gone")));
   Config("nonsense");
@@ -266,7 +274,7 @@ TEST_F(CtlExplainTest, LearnTapsTheDaemonUntilItEnds) {
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.err,
             "ttrpc-proxyctl: the daemon ended the tap\n"
-            "warning: this is incomplete: 5 lines were not written\n");
+            "warning: the rules may be incomplete; events suppressed or lost: 5\n");
   EXPECT_THAT(result.out, HasSubstr("# 2 calls\n"));
   EXPECT_THAT(result.out, HasSubstr("streams = true"));
   EXPECT_THAT(server_->calls(), ElementsAre("Tap events: \"call\" events: \"deny\""));
@@ -280,13 +288,13 @@ TEST_F(CtlExplainTest, LearnTapsTheDaemonUntilItIsInterrupted) {
     process.Signal(number);
     const ToolResult result = process.Wait();
     EXPECT_EQ(result.status, 1);
-    EXPECT_THAT(result.err, HasSubstr("no calls were seen"));
+    EXPECT_THAT(result.err, HasSubstr("no calls found"));
   }
 }
 
 TEST_F(CtlExplainTest, LearnTapsTheDaemonForAWhile) {
   Serve({});
-  EXPECT_THAT(Run({"learn", "--tap=0.05"}).err, HasSubstr("no calls were seen"));
+  EXPECT_THAT(Run({"learn", "--tap=0.05"}).err, HasSubstr("no calls found"));
 }
 
 }  // namespace

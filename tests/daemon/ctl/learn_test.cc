@@ -82,7 +82,7 @@ TEST(LearnTest, ListenersWithTheSameCallsShareARule) {
   EXPECT_THAT(learned.rules[1].listeners, ElementsAre("two"));
 }
 
-TEST(LearnTest, WhatStreamsStandsApart) {
+TEST(LearnTest, StreamsGetRulesOfTheirOwn) {
   const Learned learned = LearnOf({{.method = "Unary"},
                                    {.method = "Stream", .streams = true},
                                    {.method = "Both"},
@@ -95,7 +95,7 @@ TEST(LearnTest, WhatStreamsStandsApart) {
   EXPECT_EQ(learned.rules[1].calls, 3U);
 }
 
-TEST(LearnTest, WhatWentToTwoBackendsGoesToTheOneThatWasReallyCalled) {
+TEST(LearnTest, AMethodOfTwoBackendsGetsTheOneWithMostAllowedCalls) {
   SeenCalls calls;
   See({.uid = 7, .backend = "new"}, &calls, 3);
   See({.uid = 7, .backend = "old"}, &calls, 2);
@@ -111,12 +111,12 @@ TEST(LearnTest, WhatWentToTwoBackendsGoesToTheOneThatWasReallyCalled) {
   EXPECT_EQ(learned.rules[0].backend, "new");
   EXPECT_FALSE(learned.rules[0].streams);
   EXPECT_THAT(learned.conflicts,
-              ElementsAre("uid 7 called /a.B/Do on listener \"shims\" at backends \"new\" (3 "
-                          "calls) \"old\" (2 calls) \"on trial\" (100 calls); the rules send it "
-                          "to \"new\""));
+              ElementsAre("uid 7 called /a.B/Do on listener \"shims\" at several backends: "
+                          "\"new\" (3 calls) \"old\" (2 calls) \"on trial\" (100 calls); the "
+                          "rules use \"new\""));
 }
 
-// The audit may be of another machine: only the configuration's own names are sure.
+// The audit may come from another machine, so only names in the configuration are reliable.
 TEST(LearnTest, UsersThatTheConfigurationNamesKeepTheirNames) {
   std::vector<LearnedRule> rules = {{.backend = "shim",
                                      .streams = false,
@@ -173,12 +173,12 @@ methods = [
 ]
 action = "allow"
 backend = "shim"
-streams = true  # not needed where only the backend streams
+streams = true  # remove if only the backend streams
 )");
 }
 
-// Whoever reviews the rules has to see what they would open.
-TEST(LearnTest, WhatWasDeniedStandsApartAndSaysSo) {
+// A reviewer must notice the rules that allow calls that were denied.
+TEST(LearnTest, DeniedCallsGetMarkedRulesOfTheirOwn) {
   SeenCalls calls;
   See({.uid = 1, .method = "Allowed"}, &calls, 2);
   const auto deny = [&calls](const std::string& method, const std::set<std::string>& rules) {
@@ -193,7 +193,7 @@ TEST(LearnTest, WhatWasDeniedStandsApartAndSaysSo) {
   };
   deny("NoRule", {});
   deny("Refused", {"never", "a\xC2\x9B"});
-  deny("Allowed", {"once"});  // as it is now
+  deny("Allowed", {"once"});  // was denied earlier and is allowed now
   const Learned learned = Learn(calls);
   ASSERT_THAT(learned.rules, SizeIs(3));
   EXPECT_FALSE(learned.rules[0].denied);
@@ -205,13 +205,13 @@ TEST(LearnTest, WhatWasDeniedStandsApartAndSaysSo) {
   const std::string text = PrintRules(learned.rules, {});
   EXPECT_THAT(text, testing::HasSubstr("\n# 3 calls\n[[rule]]\n"));
   EXPECT_THAT(text,
-              testing::HasSubstr("\n# 1 call that was DENIED, as no rule matched\n[[rule]]\n"));
+              testing::HasSubstr("\n# 1 call that was DENIED because no rule matched\n[[rule]]\n"));
   EXPECT_THAT(text, testing::HasSubstr("\n# 1 call that was DENIED by rule \"a\\u009b\", rule "
                                        "\"never\"\n[[rule]]\n"));
 }
 
-// Names come from an audit that others may have written to.
-TEST(LearnTest, PrintsNothingThatATerminalObeys) {
+// Other programs may have written to the audit, so its names can contain anything.
+TEST(LearnTest, PrintsNoControlCharacters) {
   const std::string harm = std::string("\xC2\x9B") + "\xE2\x80\xAE" + "\xE2\x81\xA6";
   const std::vector<LearnedRule> rules = {{.backend = "b" + harm,
                                            .streams = false,
@@ -225,7 +225,7 @@ TEST(LearnTest, PrintsNothingThatATerminalObeys) {
 }
 
 TEST(CoverTest, BoxesMayShareWhatTheyHold) {
-  // Three users, three sets of methods, and two rules that do.
+  // Two rules are enough for three users with three sets of methods.
   const std::vector<Box> boxes = Cover({{0, 1}, {1, 2}, {0, 1, 2}});
   EXPECT_THAT(boxes, SizeIs(2));
 }
@@ -241,7 +241,7 @@ TEST(CoverTest, FewMethodsOfManyUsersAreARuleEach) {
   EXPECT_THAT(Cover(columns_of), SizeIs(3));
 }
 
-// What the rules must be put together with, to be a configuration.
+// The rules refer to these listeners and backends. Surroundings() declares them.
 constexpr const char* kListeners[] = {"one", "t\"wo", "\xe2\x82\xac"};
 constexpr const char* kBackends[] = {"back", "an\\other"};
 constexpr uid_t kUsers[] = {0, 1, 1000, 65534, 4294967294};
@@ -267,7 +267,7 @@ std::string Surroundings() {
   return text;
 }
 
-// By listener, user and method: where it went, and whether it streamed.
+// Truth maps listener, user and method to the backend that was called and whether it streamed.
 using Truth = std::map<std::tuple<size_t, uid_t, std::string>, std::pair<std::string, bool>>;
 
 void ExpectExactly(const Truth& truth, const Snapshot& snapshot) {
@@ -328,7 +328,7 @@ TEST(LearnPropertyTest, ThePrintedRulesAllowWhatWasSeenAndNothingElse) {
     rules += learned.rules.size();
     pairs += truth.size();
   }
-  // The audits are no use if they are all alike, and the rules none if there is one for each call.
+  // The audits must differ, and the rules must be fewer than the calls.
   EXPECT_GT(pairs, 3000U);
   EXPECT_LT(rules, pairs);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The manual page and the completions of three shells name the same commands and options as --help.
-// SOURCE_FOLDER is where they are.
+// SOURCE_FOLDER is the directory of the sources.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -9,7 +9,10 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <optional>
+#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,7 +49,7 @@ Words Commands() {
   return AllMatches(list.substr(0, list.find("\n\n")), "\n  ([a-z-]+) ");
 }
 
-// `--help` and its like; of no command, those of every command and the version.
+// Returns the options in the help of a command. Without a command these are the common options.
 Words OptionsOf(const std::string& command) {
   return AllMatches(HelpOf(command), "\n +(?:-[A-Za-z],)?(--[a-z-]+)");
 }
@@ -57,7 +60,7 @@ Words AllOptions() {
   return all;
 }
 
-TEST(CtlManPageTest, HelpNamesWhatThereIs) {
+TEST(CtlManPageTest, HelpListsCommandsAndOptions) {
   EXPECT_EQ(Commands().size(), 15U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
@@ -78,7 +81,7 @@ TEST(CtlManPageTest, HasEachOptionAndNoOther) {
   EXPECT_EQ(documented, AllOptions());
 }
 
-TEST(CtlManPageTest, EachCommandsOptionsStandInItsSection) {
+TEST(CtlManPageTest, EachCommandHasItsOptionsInItsSection) {
   const std::string page = ReadFile(kManPage);
   for (const std::string command : {"explain", "tap", "learn"}) {
     const std::string section = page.substr(page.find("\n.Ss " + command));
@@ -97,7 +100,28 @@ TEST(CtlManPageTest, HasEachExitStatus) {
             (Words{"0", "1", "2", "64", "65", "75", "78"}));
 }
 
-// What bash offers after these words. `before`: shell that runs first.
+TEST(CtlManPageTest, ExamplesAreValidCommandLines) {
+  const std::string page = ReadFile(kManPage);
+  // A backslash, written as \e, continues a line.
+  const std::string examples =
+      std::regex_replace(page.substr(page.find("\n.Sh EXAMPLES")), std::regex("\\\\e\n +"), "");
+  const Words commands =
+      AllMatches(examples, "(?:\n|\n\\$ |&& )ttrpc-proxyctl ([^|>&\n]+)(?=[|>&\n])");
+  EXPECT_EQ(commands.size(), 7U);
+  for (const std::string& command : commands) {
+    std::vector<std::string> words = {"ttrpc-proxyctl"};
+    std::istringstream in(std::regex_replace(command, std::regex("'"), ""));
+    for (std::string word; in >> word;) words.push_back(word);
+    std::vector<const char*> argv;
+    for (const std::string& word : words) argv.push_back(word.c_str());
+    Options options;
+    EXPECT_EQ(ParseCommandLine(static_cast<int>(argv.size()), argv.data(), &options), std::nullopt)
+        << command;
+  }
+}
+
+// Returns the completions that bash offers for the last of `words`. `before` is shell code that
+// runs first.
 Words BashOffers(const std::string& words, const std::string& before = "") {
   const std::string script = before + "compopt() { :; }; source '" + std::string(kBash) +
                              "'; COMP_WORDS=(ttrpc-proxyctl " + words +
@@ -119,10 +143,10 @@ TEST(CtlCompletionsTest, BashOffersEachCommandAndItsOptions) {
     options.insert({"--address", "--timeout", "--json"});
     EXPECT_EQ(BashOffers(command + " -"), options) << command;
   }
-  EXPECT_EQ(BashOffers("--address status re"), (Words{"reload"})) << "no command, but an address";
+  EXPECT_EQ(BashOffers("--address status re"), (Words{"reload"})) << "`status` is the address here";
 }
 
-// What the running daemon has, here a script in its place: names may have blanks.
+// A script replaces ttrpc-proxyctl and prints names, some of them with blanks.
 class CtlCompletedNamesTest : public testing::Test {
  protected:
   CtlCompletedNamesTest() {
@@ -157,19 +181,19 @@ TEST_F(CtlCompletedNamesTest, BashAsksTheDaemon) {
   }
 }
 
-TEST_F(CtlCompletedNamesTest, BashOffersWhatBeginsAsItIsTyped) {
+TEST_F(CtlCompletedNamesTest, BashOffersNamesWithTheTypedPrefix) {
   const std::string address = "COMP_LINE='ttrpc-proxyctl --address=unix:///a.sock tap'; ";
   EXPECT_EQ(BashOffers("tap --rule rules", address), (Words{"rules\\ one", "rules\\ two"}));
   EXPECT_EQ(BashOffers("tap --rule 'rules\\ t'", address), (Words{"rules\\ two"}));
   EXPECT_EQ(BashOffers("tap --rule \\\"rules\\ t", address), (Words{"rules two"}))
-      << "within quotes nothing is escaped";
+      << "nothing is escaped within quotes";
   EXPECT_EQ(BashOffers("tap --rule x", address), (Words{}));
 }
 
 TEST(CtlCompletionsTest, ZshHasEachCommandAndOptionAndNoOther) {
   const std::string text = ReadFile(kZsh);
   EXPECT_EQ(AllMatches(text, "\n    '([a-z-]+):"), Commands());
-  // Before its description, its value or the brace of its long and short form.
+  // The option ends before its description, its value, or the brace of its long and short form.
   EXPECT_EQ(AllMatches(text, "['{,)*](--[a-z-]+)(?=[\\[}=])"), AllOptions());
 }
 

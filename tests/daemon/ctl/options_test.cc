@@ -67,7 +67,7 @@ TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));
 }
 
-TEST_F(CtlOptionsTest, CommonOptionsMayStandOnEitherSide) {
+TEST_F(CtlOptionsTest, CommonOptionsAreAcceptedOnEitherSide) {
   for (const std::vector<const char*>& words : std::vector<std::vector<const char*>>{
            {"--address", "unix-abstract:x", "--json", "--timeout", "2", "peers", "--limit", "5"},
            {"peers", "--limit=5", "--address=unix://@x", "--json", "--timeout=2000ms"}}) {
@@ -80,7 +80,7 @@ TEST_F(CtlOptionsTest, CommonOptionsMayStandOnEitherSide) {
   }
 }
 
-TEST_F(CtlOptionsTest, WatchMayHaveATime) {
+TEST_F(CtlOptionsTest, WatchTakesAnOptionalInterval) {
   ASSERT_EQ(Parse({"rules", "--watch"}), std::nullopt);
   EXPECT_EQ(options_.watch, seconds(2));
   ASSERT_EQ(Parse({"rules", "--watch", "--json"}), std::nullopt);
@@ -93,7 +93,7 @@ TEST_F(CtlOptionsTest, WatchMayHaveATime) {
   ExpectRefused({"rules", "--watch=x"}, "--watch: ");
 }
 
-TEST_F(CtlOptionsTest, AReloadMayBeOfAProcessAndThenTakesLonger) {
+TEST_F(CtlOptionsTest, ReloadOfAProcessHasALongerTimeout) {
   ASSERT_EQ(Parse({"reload"}), std::nullopt);
   EXPECT_EQ(options_.reload_pid, std::nullopt);
   EXPECT_EQ(options_.timeout, seconds(10));
@@ -122,7 +122,7 @@ TEST_F(CtlOptionsTest, Explain) {
   EXPECT_EQ(options_.explain.who.groups, std::nullopt);
 
   ASSERT_EQ(Parse({"explain", "--user", "u", "--method", "s.T/M"}), std::nullopt) << err_;
-  EXPECT_EQ(options_.explain.listener, "") << "the only one";
+  EXPECT_EQ(options_.explain.listener, "") << "the only listener";
   EXPECT_EQ(options_.explain.method, "/s.T/M") << "the first slash is added";
   EXPECT_EQ(options_.explain.expect, std::nullopt);
   ASSERT_EQ(Parse({"explain", "--user", "u", "--method", "/s/M", "--expect", "allow"}),
@@ -132,16 +132,18 @@ TEST_F(CtlOptionsTest, Explain) {
             std::nullopt);
   EXPECT_EQ(options_.explain.expect, false);
 
-  ExpectRefused({"explain", "--user", "u", "--method", "/s/M", "--expect", "allowed"}, "allowed");
-  ExpectRefused({"explain", "--listener", "l", "--method", "/s/M"}, "--user");
+  ExpectRefused({"explain", "--user", "u", "--method", "/s/M", "--expect", "allowed"},
+                "--expect: unknown action \"allowed\"; did you mean \"allow\"?\n");
+  ExpectRefused({"explain", "--listener", "l", "--method", "/s/M"},
+                "ttrpc-proxyctl: --user is required; see ttrpc-proxyctl explain --help\n");
   ExpectRefused({"explain", "--listener", "l", "--user", "u"}, "--method");
   ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "s"}, "--method: ");
   ExpectRefused(
       {"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata", "k"},
-      "--metadata: expected KEY=VALUE");
+      "--metadata: \"k\" is not valid; write KEY=VALUE\n");
   ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata",
                  "k=1", "--metadata", "k=2"},
-                "--metadata: k is given twice");
+                "--metadata: key \"k\" is given twice; give each key once\n");
 }
 
 TEST_F(CtlOptionsTest, Tap) {
@@ -163,10 +165,15 @@ TEST_F(CtlOptionsTest, Tap) {
   ASSERT_EQ(Parse({"tap", "--payload"}), std::nullopt);
   EXPECT_EQ(options_.tap.payload_bytes, 65536U);
   ASSERT_EQ(Parse({"tap", "--descriptor-set", "d"}), std::nullopt);
-  EXPECT_EQ(options_.tap.payload_bytes, 65536U) << "what else would it be for";
+  EXPECT_EQ(options_.tap.payload_bytes, 65536U) << "--descriptor-set implies --payload";
 
-  ExpectRefused({"tap", "--event", "x"}, "--event: ");
-  ExpectRefused({"tap", "--outcome", "x"}, "--outcome: ");
+  ExpectRefused({"tap", "--event", "x"},
+                "--event: unknown event \"x\"; use connect, refuse, call, deny, disconnect or "
+                "message\n");
+  ExpectRefused({"tap", "--event", "calls"},
+                "--event: unknown event \"calls\"; did you mean \"call\"?\n");
+  ExpectRefused({"tap", "--outcome", "x"}, "--outcome: unknown status \"X\"; use OK, CANCELLED, ");
+  ExpectRefused({"tap", "--outcome", "permission_denid"}, "did you mean \"PERMISSION_DENIED\"?\n");
   ExpectRefused({"tap", "--payload", "65537"}, "--payload: ");
   ExpectRefused({"tap", "--count", "0"}, "--count");
 }
@@ -182,35 +189,46 @@ TEST_F(CtlOptionsTest, Learn) {
   ASSERT_EQ(Parse({"learn", "--tap=30", "--config", "c"}), std::nullopt) << err_;
   EXPECT_EQ(options_.learn.tap_for, seconds(30));
 
-  ExpectRefused({"learn"}, "learn needs --audit or --tap");
+  ExpectRefused({"learn"}, "ttrpc-proxyctl: learn has no input; use --audit FILE or --tap\n");
   ExpectRefused({"learn", "--audit", "a", "--tap"}, "--tap");
   ExpectRefused({"learn", "--audit", "a", "--include-denied"}, "--backend");
   ExpectRefused({"learn", "--audit", "a", "--backend", "b"}, "--include-denied");
-  ExpectRefused({"learn", "--audit", "a", "--json"}, "learn prints TOML");
+  ExpectRefused({"learn", "--audit", "a", "--json"}, "learn cannot print JSON; omit --json\n");
 }
 
-TEST_F(CtlOptionsTest, WhatIsNotThereIsRefused) {
-  ExpectRefused({}, "A subcommand is required");
-  ExpectRefused({"nonsense"}, "ttrpc-proxyctl: unknown command \"nonsense\", expected status, ");
+TEST_F(CtlOptionsTest, UnknownAndMissingWordsAreRefused) {
+  ExpectRefused({}, "ttrpc-proxyctl: no command is given; use status, ");
+  ExpectRefused({"nonsense"}, "ttrpc-proxyctl: unknown command \"nonsense\"; use status, ");
   ExpectRefused({"staus"}, "ttrpc-proxyctl: unknown command \"staus\"; did you mean \"status\"?\n");
   ExpectRefused({"--json", "relaod", "--timeout", "1"}, "did you mean \"reload\"?\n");
   ExpectRefused({"callls", "--limit", "5"}, "did you mean \"calls\"?\n");
-  ExpectRefused({"--jsn"}, "ttrpc-proxyctl: unknown option --jsn\n");
-  ExpectRefused({"names"}, "KIND");
-  ExpectRefused({"names", "users"}, "users");
-  ExpectRefused({"names", "rules", "--json"}, "names prints lines");
-  ExpectRefused({"status", "nonsense"}, "nonsense");
-  ExpectRefused({"status", "peers"}, "peers");
-  ExpectRefused({"status", "--limit", "5"}, "--limit");
-  ExpectRefused({"reload", "--watch"}, "--watch");
-  ExpectRefused({"peers", "--limit", "0"}, "--limit: expected a number from 1 to 4294967295");
-  ExpectRefused({"log-level"}, "LEVEL");
-  ExpectRefused({"log-level", "loud"}, "loud");
-  ExpectRefused({"close"}, "PEER");
-  ExpectRefused({"close"}, "--listener");
+  ExpectRefused({"--jsn"}, "ttrpc-proxyctl: unknown option \"--jsn\"; did you mean \"--json\"?\n");
+  ExpectRefused({"peers", "--limt=5"}, "unknown option \"--limt\"; did you mean \"--limit\"?\n");
+  ExpectRefused({"names"}, "ttrpc-proxyctl: KIND is required; see ttrpc-proxyctl names --help\n");
+  ExpectRefused({"names", "users"},
+                "KIND: unknown kind \"users\"; use listeners, rules or backends\n");
+  ExpectRefused({"names", "rule"}, "KIND: unknown kind \"rule\"; did you mean \"rules\"?\n");
+  ExpectRefused({"names", "rules", "--json"}, "names cannot print JSON; omit --json\n");
+  ExpectRefused({"status", "nonsense"},
+                "unexpected argument \"nonsense\"; see ttrpc-proxyctl status --help\n");
+  ExpectRefused({"status", "peers"}, "unexpected argument \"peers\"");
+  ExpectRefused({"status", "--limit", "5"},
+                "unknown option \"--limit\"; use --help, --watch, --version, --address, --timeout "
+                "or --json\n");
+  ExpectRefused({"reload", "--watch"}, "unknown option \"--watch\"");
+  ExpectRefused({"peers", "--limit", "0"},
+                "--limit: \"0\" is not valid; use a number from 1 to 4294967295\n");
+  ExpectRefused({"peers", "--limit"},
+                "ttrpc-proxyctl: --limit needs a value; see ttrpc-proxyctl peers --help\n");
+  ExpectRefused({"explain", "--user", "u", "--user", "v", "--method", "/s/M"},
+                "--user is given more than once; see ttrpc-proxyctl explain --help\n");
+  ExpectRefused({"log-level"}, "LEVEL is required");
+  ExpectRefused({"log-level", "loud"},
+                "LEVEL: unknown level \"loud\"; use trace, debug, info, warn or error\n");
+  ExpectRefused({"close"}, "PEER or --listener is required; see ttrpc-proxyctl close --help\n");
   ExpectRefused({"close", "7", "--listener", "shims"}, "excludes");
-  ExpectRefused({"close", "seven"}, "PEER: expected a number from 1");
-  ExpectRefused({"close", "-1"}, "PEER: expected a number from 1");
+  ExpectRefused({"close", "seven"}, "PEER: \"seven\" is not valid; use a number from 1 ");
+  ExpectRefused({"close", "-1"}, "PEER: \"-1\" is not valid; use a number from 1 ");
   ExpectRefused({"status", "--address", "tcp:x"}, "--address: ");
   ExpectRefused({"status", "--timeout", "0"}, "--timeout: ");
 }

@@ -25,7 +25,7 @@ TEST(OutputTest, TimesInJsonAreThoseOfTheAudit) {
     EXPECT_EQ(status["start_time"], "2023-11-14T22:13:20.000007Z");
     EXPECT_EQ(status["config_load_time"], "2024-02-29T23:59:59.999999Z");
     EXPECT_EQ(status["config_file"], reply.config_file());
-    EXPECT_EQ(status["buffered"], "1700000000000007") << "it is none";
+    EXPECT_EQ(status["buffered"], "1700000000000007") << "a number of bytes is not a time";
   }
   v1::ListPeersReply peers;
   peers.add_peers()->set_connected_time(1);
@@ -33,7 +33,7 @@ TEST(OutputTest, TimesInJsonAreThoseOfTheAudit) {
             "1970-01-01T00:00:00.000001Z");
 }
 
-// Other fields are printed with their default value, which of a time would be a day in 1970.
+// Other fields are printed even if they are absent. An absent time would be a day in 1970.
 TEST(OutputTest, AbsentTimesAreLeftOut) {
   v1::GetStatusReply reply;
   for (const bool compact : {false, true}) {
@@ -45,7 +45,7 @@ TEST(OutputTest, AbsentTimesAreLeftOut) {
   EXPECT_EQ(json::parse(ToJson(reply, false))["drain_time"], "2023-11-14T22:13:20.000007Z");
 }
 
-TEST(OutputTest, WhatIsNoTimeStaysAsItIs) {
+TEST(OutputTest, OtherNumbersAreNotTakenForTimes) {
   for (const std::string text :
        {R"({"time":)", R"({"time":"1)", R"({"time":"x"})", R"({"time":"-1"})", R"({"time":1})",
         R"({"uptime":"1"})", R"({"time":"18446744073709551615"})", R"(time":"1")", "",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A test with the real ttrpc-proxyctl (the program that the environment variable TTRPC_PROXYCTL
-// names), and a folder with the socket of a server that answers it.
+// CtlProgramTest: runs the real ttrpc-proxyctl, whose path is in the environment variable
+// TTRPC_PROXYCTL, against a scripted server on a socket in a temporary directory.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ class CtlProgramTest : public testing::Test {
   }
 
   std::string socket() const { return folder_ / "admin.sock"; }
-  // Gives its path.
+  // Writes a file and returns its path.
   std::string Write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary) << text;
     return folder_ / name;
@@ -44,7 +44,7 @@ class CtlProgramTest : public testing::Test {
   ToolResult Run(const std::vector<std::string>& args, const std::string& input = "") const {
     return ttrpc::tool::RunTool(Args(args), input);
   }
-  // What it prints as JSON, if all is well.
+  // Runs the program with --json, expects success, and returns its output.
   nlohmann::json Json(std::vector<std::string> args) const {
     args.push_back("--json");
     const ToolResult result = Run(args);

@@ -50,15 +50,15 @@ TEST(TableTest, CharactersCountAndNotBytes) {
             "NAME   CALLS  WHERE\ngr\u00fc\u00df       1  x\nabcde      1  x\n");
 }
 
-TEST(TableTest, WhatPeersSayNeverReachesTheTerminalAsItIs) {
+TEST(TableTest, ControlCharactersOfPeersNeverReachTheTerminal) {
   Table table = TwoColumns();
-  // The last character turns round what follows: not in one literal, or it would do so here.
+  // The last character reverses the text after it. Split in two, it does not do so in this file.
   const std::string hostile = std::string("\x1b[2J\a\r\n\x7f\xff\u009b31m\xe2\x80").append("\xae");
   table.AddRow({hostile, uint64_t{1}, Cell("\x1b]0;x\a", Tone::kBad)});
   EXPECT_EQ(table.Render(false),
             "NAME                                        CALLS  WHERE\n"
             "\\x1b[2J\\x07\\x0d\\x0a\\x7f\\xff\\u009b31m\\u202e      1  \\x1b]0;x\\x07\n");
-  // With colours the only escape sequences are ours.
+  // The only escape sequences are the table's own colours.
   const std::string coloured = table.Render(true);
   EXPECT_EQ(coloured.find("\x1b]"), std::string::npos);
   EXPECT_EQ(coloured.find("\x1b[2J"), std::string::npos);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-proxyctl tap, as its users meet it.
+// `ttrpc-proxyctl tap`, run as a program.
 #include <google/protobuf/descriptor.pb.h>
 #include <signal.h>
 
@@ -56,14 +56,14 @@ TEST_F(CtlTapTest, ShowsEventsAsTheyCome) {
   // The machine may have a name for the uid.
   EXPECT_THAT(process.ReadLine(),
               ::testing::ContainsRegex(" call uid=1000([(].*[)])? peer=7 shims "));
-  EXPECT_EQ(process.ReadLine(), "(3 events are missing here: we were too slow)");
+  EXPECT_EQ(process.ReadLine(), "(events lost here because this tap was too slow: 3)");
   EXPECT_THAT(process.ReadLine(), HasSubstr(" deny uid=1000"));
   process.Signal(SIGINT);
   Expect(process.Wait(), 128 + SIGINT, "", "");
   EXPECT_THAT(server_->calls(), ElementsAre("Tap"));
 }
 
-TEST_F(CtlTapTest, AsksForWhatIsWanted) {
+TEST_F(CtlTapTest, SendsTheFilters) {
   Serve({.events = {EventOf("call")}});
   EXPECT_EQ(Run({"tap", "--count=1", "--user", "root", "--user", "7", "--listener", "shims",
                  "--rule", "r", "--backend", "b", "--method", "a.*/*", "--outcome", "ok", "--event",
@@ -111,18 +111,18 @@ TEST_F(CtlTapTest, PayloadsAreShownByTheDescriptorSet) {
                                             "Tap payload_bytes: 65536"));
 }
 
-TEST_F(CtlTapTest, ABadDescriptorSetIsToldBeforeAnythingIsAskedFor) {
+TEST_F(CtlTapTest, ABadDescriptorSetIsReportedBeforeAnyCall) {
   Serve({});
   const std::string bad = Write("bad.pb", "nonsense");
   const ToolResult result = Run({"tap", "--descriptor-set", bad});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr(bad + ": is no descriptor set"));
+  EXPECT_THAT(result.err, HasSubstr(bad + ": error: not a descriptor set"));
   EXPECT_THAT(Run({"tap", "--user", "no-such-user-anywhere"}).err,
               HasSubstr("user \"no-such-user-anywhere\" does not exist"));
   EXPECT_THAT(server_->calls(), IsEmpty());
 }
 
-TEST_F(CtlTapTest, HowItEndsIsTold) {
+TEST_F(CtlTapTest, TheEndOfATapIsReported) {
   Serve({.events = {EventOf("call")}, .tap_ends = Status()});
   EXPECT_EQ(Run({"tap"}).err, "ttrpc-proxyctl: the daemon ended the tap\n");
   Serve({.failures = {{"Tap", {StatusCode::kResourceExhausted, "too many taps"}}}});
@@ -131,7 +131,7 @@ TEST_F(CtlTapTest, HowItEndsIsTold) {
   Expect(Run({"tap", "--rule", "x"}), 65, "", "ttrpc-proxyctl: no rule \"x\"; there are: \"y\"\n");
 }
 
-TEST_F(CtlTapTest, ADaemonThatGoesIsTold) {
+TEST_F(CtlTapTest, ALostDaemonIsReported) {
   Serve({.events = {EventOf("call")}});
   ToolProcess process(Args({"tap"}));
   process.ReadLine();

@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::Not;
 using ttrpc::proxy::v1::TapEvent;
 
-// The admin service itself: the schema that is at hand.
+// The tests decode messages of the admin service itself, whose schema is available here.
 std::unique_ptr<ttrpc::tool::Schema> AdminSchema(const test::TempFolder& folder) {
   google::protobuf::FileDescriptorSet set;
   AdminTypes().FindFileByName("admin.proto")->CopyTo(set.add_file());
@@ -94,8 +94,8 @@ TEST_F(TapViewTest, ADenialOfAHostilePeer) {
   event.set_code("PERMISSION_DENIED");
   event.set_dropped(12);
   EXPECT_EQ(unknown_.Text(event),
-            "(12 events are missing here: we were too slow)\n"
-            "23:59:59.000001 deny uid=1000 peer=7 shims /a\\x1b[2J\\x0a/\\x7f on trial "
+            "(events lost here because this tap was too slow: 12)\n"
+            "23:59:59.000001 deny uid=1000 peer=7 shims /a\\x1b[2J\\x0a/\\x7f enforced=false "
             "PERMISSION_DENIED\n");
   EXPECT_THAT(unknown_.Json(event), HasSubstr(R"("dropped":"12")"));
   EXPECT_EQ(json::parse(unknown_.Json(event))["service"], "a\x1b[2J\n");
@@ -103,7 +103,7 @@ TEST_F(TapViewTest, ADenialOfAHostilePeer) {
   EXPECT_THAT(unknown_.Json(event), Not(HasSubstr("\x7f")));
 }
 
-TEST_F(TapViewTest, ATimeIsThatOfTheAudit) {
+TEST_F(TapViewTest, TimesHaveTheFormatOfTheAudit) {
   TapEvent event;
   event.set_event("connect");
   event.set_time(1700000000'000007);
@@ -150,7 +150,7 @@ TEST_F(TapViewTest, TheReplyHasItsOwnType) {
   EXPECT_THAT(known_.Text(Message("response", "")), HasSubstr("response 0B\n    {}\n"));
 }
 
-TEST_F(TapViewTest, WhatIsNotKnownIsBytes) {
+TEST_F(TapViewTest, UnknownMessagesAreShownAsBytes) {
   TapEvent event = Message("request", std::string("\x0a\x05"
                                                   "debug\0\xff",
                                                   9));
@@ -166,7 +166,7 @@ TEST_F(TapViewTest, WhatIsNotKnownIsBytes) {
 TEST_F(TapViewTest, ACutMessageIsNotTakenForAWholeOne) {
   TapEvent event = Message("request", "\x0a\x01x");
   event.set_payload_size(2048);
-  EXPECT_THAT(known_.Text(event), HasSubstr(" request 2KiB (its first 3B)\n    0000  0a 01 78"));
+  EXPECT_THAT(known_.Text(event), HasSubstr(" request 2KiB (first 3B)\n    0000  0a 01 78"));
   EXPECT_FALSE(json::parse(known_.Json(event)).contains("message"));
 }
 

@@ -54,16 +54,16 @@ TEST_F(ViewsTest, Status) {
   listener->set_refused(7);
   EXPECT_EQ(ShowStatus(reply, look_),
             "ttrpc-proxyd 1.2.3, running for 2h05m\n"
-            "        Process: 42, 1 worker, not confined\n"
+            "        Process: 42, 1 worker, not sandboxed\n"
             "        Started: 2024-01-31 21:54:59 UTC\n"
-            "  Configuration: /etc/c.toml, read 2024-01-31 23:54:59 UTC (5m00s ago)\n"
+            "  Configuration: /etc/c.toml, loaded 2024-01-31 23:54:59 UTC (5m00s ago)\n"
             "         Digest: 0a1b\n"
-            "        Reloads: 0 taken\n"
+            "        Reloads: 0 applied\n"
             "      Log level: info\n"
-            "          Peers: 3 of 16384 (256 kept for root)\n"
+            "          Peers: 3 of 16384 (256 reserved for root)\n"
             "          Calls: 1 in flight\n"
             "         Memory: 1.5KiB of 512MiB\n"
-            "  For each user: 4096 connections, 1 call (1024 on a connection), 64MiB, requests a "
+            "Limits per user: 4096 connections, 1 call (1024 per connection), 64MiB, requests per "
             "second: no limit\n"
             "          Audit: complete\n"
             "\n"
@@ -76,13 +76,13 @@ TEST_F(ViewsTest, Status) {
   reply.set_taps(1);
   const std::string text = ShowStatus(reply, look_);
   EXPECT_THAT(text, HasSubstr("1.2.3, draining for"));
-  EXPECT_THAT(text, HasSubstr(", confined\n"));
+  EXPECT_THAT(text, HasSubstr(", sandboxed\n"));
   EXPECT_THAT(text, HasSubstr("Audit: 1 line lost\n"));
-  EXPECT_THAT(text, HasSubstr("Reloads: 0 taken, 2 refused\n"));
+  EXPECT_THAT(text, HasSubstr("Reloads: 0 applied, 2 refused\n"));
   EXPECT_THAT(text, HasSubstr("Taps: 1\n"));
 }
 
-// How long it drains, and not for how long it has run.
+// A draining daemon shows how long it has been draining, not how long it has run.
 TEST_F(ViewsTest, ADrainHasItsOwnTime) {
   v1::GetStatusReply reply;
   reply.set_start_time(kNow - 90 * kMinute);
@@ -113,7 +113,7 @@ TEST_F(ViewsTest, Peers) {
       "  18  a         1000  -       0    -      0        0B        1us\n";
   EXPECT_EQ(ShowPeers(reply, look_), table);
   reply.set_total(5000);
-  EXPECT_EQ(ShowPeers(reply, look_), table + "2 of 5000 peers: --limit shows more\n");
+  EXPECT_EQ(ShowPeers(reply, look_), table + "listed 2 of 5000 peers; use --limit to list more\n");
 }
 
 TEST_F(ViewsTest, CallsOfHostilePeers) {
@@ -158,7 +158,7 @@ TEST_F(ViewsTest, Rules) {
             "RULE   ACTION  ENFORCED   HITS  BACKEND  WHERE\n"
             "look   allow   yes       12345  shim     c.toml:12\n"
             "never  deny    no            0  -        c.toml:20\n"
-            "denied since no rule matched: 3\n");
+            "denied because no rule matched: 3\n");
 }
 
 TEST_F(ViewsTest, UsersAndBackends) {
@@ -203,16 +203,16 @@ TEST_F(ViewsTest, Explanations) {
   shadow->set_line(1);
   EXPECT_EQ(ShowExplanation(request, reply, look_),
             "allowed: rule \"x\" (c.toml:3) allows it\n"
-            "  asked for: uid 1000, gid 100\n"
-            "  streams: may go on sending after its request\n"
-            "  on trial: rule \"t\" (c.toml:1) would have decided before: deny\n");
+            "  caller: uid 1000, gid 100\n"
+            "  streams: the client may send data after its request\n"
+            "  not enforced: rule \"t\" (c.toml:1) matches first and would deny the call\n");
   v1::ExplainReply denied;
   denied.set_reason("no rule matches");
   denied.add_notes("rule \"y\" lacks it");
   request.add_groups(4);
   request.add_groups(24);
   EXPECT_EQ(ShowExplanation(request, denied, look_),
-            "denied: no rule matches\n  asked for: uid 1000, gid 100, groups 4 24\n  note: rule "
+            "denied: no rule matches\n  caller: uid 1000, gid 100, groups 4 24\n  note: rule "
             "\"y\" lacks it\n");
 }
 

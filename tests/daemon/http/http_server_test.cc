@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpServer where all places are taken: who makes room for whom, and that there are never more
-// connections than places. What a server does with one connection is in integration/http_test.cc.
+// Tests which connection a full HttpServer closes for a new one, and that it keeps its limit.
+// integration/http_test.cc tests what a server does with a single connection.
 #include "http/http_server.h"
 
 #include <event2/event.h>
@@ -26,7 +26,7 @@ using ttrpc::UniqueFd;
 
 constexpr size_t kPlaces = HttpServer::kConnections;
 constexpr std::string_view kShort = "GET /short HTTP/1.1\r\nHost: localhost\r\n\r\n";
-// The answer is more than a socket takes, so that the server waits for its client to read.
+// The reply is larger than the socket's buffer, so that the server waits for the client to read.
 constexpr std::string_view kLong = "GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 struct EventBaseDeleter {
@@ -42,8 +42,8 @@ class HttpServerTest : public ::testing::Test {
             loop_, [this](std::string_view path) { return Answer(path); },
             [this](bool accepting) { accepting_ = accepting; }) {}
 
-  // A client whose connection the server has just accepted, and which had sent `request` by then.
-  // As in a batch of the acceptor, the loop does not turn before the next one.
+  // Sends `request` and then lets the server accept the connection. The loop does not turn, so that
+  // several calls in a row act like a batch of the acceptor.
   UniqueFd Connect(std::string_view request = "") {
     int ends[2] = {-1, -1};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
@@ -56,7 +56,7 @@ class HttpServerTest : public ::testing::Test {
     EXPECT_EQ(::send(client.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
-  // Clients that have been answered, and do not read.
+  // Returns clients that do not read the replies that the server has sent them.
   std::vector<UniqueFd> ConnectStuck(size_t count) {
     std::vector<UniqueFd> clients;
     while (clients.size() < count) clients.push_back(Connect(kLong));
@@ -74,7 +74,7 @@ class HttpServerTest : public ::testing::Test {
     for (const UniqueFd& client : clients) open += IsOpen(client) ? 1 : 0;
     return open;
   }
-  // What the client has sent and the server has not read.
+  // Returns the number of bytes that the client has sent and the server has not read.
   static int UnreadOf(const UniqueFd& client) {
     int count = 0;
     EXPECT_EQ(::ioctl(client.get(), TIOCOUTQ, &count), 0);
@@ -91,7 +91,7 @@ class HttpServerTest : public ::testing::Test {
     return all;
   }
 
-  // Turns the loop until `done`, or until a generous deadline fails the test.
+  // Runs the loop until `done` returns true, or fails the test after a generous deadline.
   void RunUntil(const std::function<bool()>& done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!done()) {
@@ -100,8 +100,7 @@ class HttpServerTest : public ::testing::Test {
     }
   }
 
-  // The time stands still unless a test moves it, so that nobody is stuck for longer than the test
-  // wants, however slow the machine is.
+  // Only the tests advance this clock, so that a slow machine does not make connections stuck.
   static IoLoop::TimePoint Now() { return now_; }
   static inline IoLoop::TimePoint now_ = IoLoop::TimePoint(std::chrono::hours(1));
 
@@ -118,34 +117,34 @@ class HttpServerTest : public ::testing::Test {
   }
 };
 
-TEST_F(HttpServerTest, NobodyIsOneTooMany) {
+TEST_F(HttpServerTest, ClosesANewConnectionIfNoneYields) {
   std::vector<UniqueFd> clients = ConnectStuck(kPlaces);
   const UniqueFd late = Connect(kShort);
   EXPECT_FALSE(IsOpen(late));
-  EXPECT_EQ(CountOpen(clients), kPlaces) << "nobody made room";
+  EXPECT_EQ(CountOpen(clients), kPlaces) << "the stuck clients keep their connections";
 }
 
-TEST_F(HttpServerTest, AcceptsNobodyUntilSomebodyMakesRoom) {
+TEST_F(HttpServerTest, AcceptsAgainWhenAConnectionIsStuck) {
   std::vector<UniqueFd> clients;
   while (clients.size() < kPlaces) clients.push_back(Connect());
-  RunUntil([this] { return accepting_; });  // so many a tick are accepted
+  RunUntil([this] { return accepting_; });  // the next tick renews the accepts
   for (const UniqueFd& client : clients) Send(client, kLong);
   RunUntil([this] { return answered_ == kPlaces; });
   EXPECT_FALSE(accepting_);
   now_ += HttpServer::kStuck;
   RunUntil([this] { return accepting_; });
   clients.push_back(Connect(kShort));
-  EXPECT_FALSE(IsOpen(clients.front())) << "it has been stuck for longest";
+  EXPECT_FALSE(IsOpen(clients.front())) << "it has been stuck the longest";
   EXPECT_EQ(CountOpen(clients), kPlaces);
 }
 
-// Many are accepted in a row, before the first of them is read.
-TEST_F(HttpServerTest, ARequestThatIsStillUnreadKeepsItsPlace) {
+// The server accepts several connections in a row before it reads from the first.
+TEST_F(HttpServerTest, AnUnreadRequestKeepsItsConnection) {
   const std::vector<UniqueFd> stuck = ConnectStuck(kPlaces - 2);
   const UniqueFd silent = Connect();
   const UniqueFd asked = Connect(kShort);
   const UniqueFd next = Connect();
-  EXPECT_FALSE(IsOpen(silent)) << "the oldest that has not asked goes first";
+  EXPECT_FALSE(IsOpen(silent)) << "it is the oldest without a request";
   EXPECT_TRUE(IsOpen(asked));
   const UniqueFd last = Connect();
   EXPECT_FALSE(IsOpen(next));
@@ -154,7 +153,7 @@ TEST_F(HttpServerTest, ARequestThatIsStillUnreadKeepsItsPlace) {
   EXPECT_THAT(ReadAll(asked), ::testing::EndsWith("\r\n\r\nshort\n"));
 }
 
-TEST_F(HttpServerTest, PartOfARequestKeepsNoPlace) {
+TEST_F(HttpServerTest, APartialRequestDoesNotKeepItsConnection) {
   const std::vector<UniqueFd> stuck = ConnectStuck(kPlaces - 1);
   const UniqueFd slow = Connect("GET /short HT");
   RunUntil([&slow] { return UnreadOf(slow) == 0; });

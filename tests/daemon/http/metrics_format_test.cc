@@ -25,8 +25,8 @@ TEST(MetricsFormatTest, SamplesHaveLabelsAndANumber) {
             "a_total{listener=\"front\",code=\"OK\"} 0\nb 0.25\nb{limit=\"x\"} +Inf\n");
 }
 
-// Names of the configuration may hold anything.
-TEST(MetricsFormatTest, NoLabelEndsEarly) {
+// Names in a configuration can contain any character.
+TEST(MetricsFormatTest, LabelValuesAreEscaped) {
   std::string out;
   AppendSample("a", {{"rule", "\"} 1\nb{c=\"\\"}}, uint64_t{2}, &out);
   EXPECT_EQ(out, "a{rule=\"\\\"} 1\\nb{c=\\\"\\\\\"} 2\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is shown of very many users: no slice of it is long, whatever [metrics] users says.
+// Tests that no slice is long, however many users are connected and [metrics] users shows.
 #include "http/metrics.h"
 
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ constexpr uint32_t kShown = 2000;
 constexpr uint32_t kUsers = 3000;
 constexpr uid_t kFirst = 100'000;
 
-// The longest entry of a text, which may come on top of a slice.
+// A slice may exceed its size by one entry, which is at most this long.
 constexpr size_t kLongest = 8192;
 
 class MetricsTest : public ::testing::Test {
@@ -77,7 +77,7 @@ class MetricsTest : public ::testing::Test {
   std::vector<ConnectionSlot> slots_;
 };
 
-TEST_F(MetricsTest, VeryManyUsersMakeNoLongSlice) {
+TEST_F(MetricsTest, ManyUsersMakeNoLongSlice) {
   for (uid_t i = 0; i < kUsers; ++i) Connect(kFirst + i);
   Connect(kFirst + kUsers - 1);
   const std::string text = Make(MetricsText(info_, MetricsParts::kWithoutProcess).get());
@@ -91,14 +91,14 @@ TEST_F(MetricsTest, VeryManyUsersMakeNoLongSlice) {
   EXPECT_EQ(series, kShown + 1);
 }
 
-// Not when it is asked for, which is within the turn that reads the request.
+// StatusJson() runs in the turn of the loop that reads the request, so it must not visit all users.
 TEST_F(MetricsTest, StatusPageCountsUsersWhenTheirSliceIsMade) {
   const std::unique_ptr<SlicedText> text = StatusJson(info_);
   for (const uid_t uid : {kFirst, kFirst + 1, kFirst + 1}) Connect(uid);
   const auto status = nlohmann::json::parse(Make(text.get()));
   EXPECT_EQ(status["users_total"], 2);
   ASSERT_EQ(status["users"].size(), 2U);
-  EXPECT_EQ(status["users"][0]["uid"], kFirst + 1) << "it is nearest to a limit";
+  EXPECT_EQ(status["users"][0]["uid"], kFirst + 1) << "this user is nearest to a limit";
   EXPECT_EQ(status["users"][1]["uid"], kFirst);
 }
 

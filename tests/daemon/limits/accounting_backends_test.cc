@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections to backends, as they count for users and in all.
+// Connections to backends, as they count for each user and in all.
 #include <gtest/gtest.h>
 
 #include <list>
@@ -26,7 +26,7 @@ class BackendSlotsTest : public testing::Test {
     return users_.emplace_back(
         std::get<ConnectionSlot>(accounting_.Connect(uid, listener, LimitsConfig(), {})));
   }
-  // "" or the limit that refuses; a slot that was taken stays.
+  // Returns "" or the name of the limit that refuses. Slots that were taken are kept.
   std::string Take(const ConnectionSlot& user) {
     BackendSlot slot;
     if (const auto limit = user.TakeBackend(limits_, &slot)) return std::string(NameOf(*limit));
@@ -68,7 +68,7 @@ TEST_F(BackendSlotsTest, OthersCannotHaveWhatIsKeptForRoot) {
   EXPECT_EQ(Take(root), "backend_connections");
   slots_.clear();
   EXPECT_EQ(accounting_.backend_connections(), 0U);
-  // What root has is not the others'.
+  // Root's connections do not count for the other users.
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Take(root), "");
   EXPECT_EQ(Take(User(1)), "");
   EXPECT_EQ(Take(User(1)), "backend_connections");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Accounting: what each user may have, with a time that is handed in.
+// Accounting: what each user may hold. The tests pass the time in.
 #include "limits/accounting.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ ListenerConfig Listener(std::string name, std::optional<uint32_t> connections_pe
 
 class AccountingTest : public testing::Test {
  protected:
-  // "" or the limit that refuses; what is let in stays.
+  // Returns "" or the name of the limit that refuses. Accepted connections are kept.
   std::string Connect(uid_t uid) { return Connect(uid, front_); }
   std::string Connect(uid_t uid, const ListenerConfig& listener) {
     auto slot = accounting_.Connect(uid, listener, limits_, now_);
@@ -143,12 +143,12 @@ TEST_F(AccountingTest, CallsOfAUserOverAllConnections) {
   one = CallSlot();
   EXPECT_EQ(account.calls(), 1U);
   EXPECT_TRUE(account.TakeCall(2, &one));
-  // What it had is given back.
+  // The replaced slot was released.
   EXPECT_TRUE(account.TakeCall(3, &one));
   EXPECT_EQ(account.calls(), 2U);
 }
 
-// Who comes back at once must not find the bucket full again.
+// A user who reconnects at once must not find a full bucket.
 TEST_F(AccountingTest, ANewConnectionDoesNotFillTheBucket) {
   ASSERT_EQ(Connect(1), "");
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Account().TakeRequest(10, now_));
@@ -171,7 +171,7 @@ TEST_F(AccountingTest, AccountsOfWhoIsGoneAreForgotten) {
   now_ += milliseconds(1);
   ASSERT_EQ(Connect(2001), "");
   EXPECT_EQ(accounting_.accounts(), 2U);
-  // One that is there again in time stays, and can still be forgotten.
+  // A user who returns in time keeps the account, which can still be deleted later.
   slots_.clear();
   ASSERT_EQ(Connect(2001), "");
   now_ += seconds(1);
@@ -197,7 +197,7 @@ TEST_F(AccountingTest, MemoryOfAUser) {
   first.SetBuffered(10);
   EXPECT_EQ(Account().buffered(), 51U);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
-  // What a connection had goes with it, and only once.
+  // The slot of a connection is released with it, and only once.
   ConnectionSlot moved = std::move(slots_.front());
   slots_.pop_front();
   EXPECT_EQ(Account().buffered(), 51U);
@@ -225,7 +225,7 @@ TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
   EXPECT_EQ(accounting_.Buffered(one, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(three, limits_), std::nullopt);
-  // Others are the heaviest once that is known.
+  // FindHeaviest() has to notice that another user is now the heaviest.
   slots_.front().SetBuffered(0);
   second.SetBuffered(900);
   EXPECT_EQ(accounting_.Buffered(two, limits_), Limit::kBuffered);
@@ -237,7 +237,7 @@ TEST_F(AccountingTest, MemoryOfAllIsUpToWhoHoldsMost) {
   EXPECT_EQ(accounting_.Buffered(three, limits_), Limit::kBuffered);
 }
 
-// A user who holds more than each of a crowd, and little of all, is not why there is no room.
+// A user who holds more than any of a crowd, but little of the total, is not the cause.
 TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
   limits_.buffered_per_user = 1000;
   limits_.buffered = 1000;
@@ -253,11 +253,11 @@ TEST_F(AccountingTest, MemoryOfAllIsNotUpToABystander) {
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
   accounting_.FindHeaviest();
   EXPECT_EQ(accounting_.Buffered(bystander, limits_), std::nullopt);
-  // With an eighth of all it is.
+  // A user who holds an eighth of the limit is part of the cause.
   slots_.front().SetBuffered(125);
   EXPECT_EQ(accounting_.Buffered(bystander, limits_), Limit::kBuffered);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), std::nullopt);
-  // So is everybody once there is half as much again.
+  // Once the total exceeds the limit by half, every user has reached it.
   slots_.front().SetBuffered(511);
   EXPECT_EQ(accounting_.Buffered(Account(), limits_), Limit::kBuffered);
 }
@@ -276,8 +276,7 @@ TEST_F(AccountingTest, RootIsKeptToItsOwnLimitOfMemoryAlone) {
   EXPECT_EQ(accounting_.Buffered(root, limits_), Limit::kBufferedPerUser);
 }
 
-// As the workers of several threads will: whatever they do at once, nothing is counted twice or
-// lost.
+// The workers will use several threads. Nothing may be counted twice or lost.
 TEST_F(AccountingTest, FourThreads) {
   limits_.connections = 50;
   limits_.connections_reserved = 10;

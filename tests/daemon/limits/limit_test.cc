@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a refusal names its limit, and what the descriptors leave for connections to backends.
+// How a status names its limit, and how many connections to backends the descriptors allow.
 #include "limits/limit.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST(BackendLimitsTest, InAllThereAreAsManyAsTheDescriptorsLeave) {
   EXPECT_EQ(limits.in_all, 600U);
   EXPECT_EQ(limits.reserved, 50U);
   EXPECT_EQ(BackendLimitsOf(config, 564).in_all, 250U) << "half of what there is";
-  // Root's reserve is half of them at most.
+  // Root's reserve is at most half of them.
   config.limits.connections_reserved = 399;
   EXPECT_EQ(BackendLimitsOf(config, 1064).reserved, 300U);
   EXPECT_EQ(BackendLimitsOf(config, UINT64_MAX).in_all, UINT32_MAX);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TokenBucket, with a time that is handed in.
+// TokenBucket. The tests pass the time in.
 #include "limits/token_bucket.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ TEST(TokenBucketTest, ASecondsWorthOfRequestsAtOnceThenTheRate) {
   EXPECT_TRUE(bucket.Take(10, kStart + milliseconds(350)));
   EXPECT_TRUE(bucket.Take(10, kStart + milliseconds(350)));
   EXPECT_FALSE(bucket.Take(10, kStart + milliseconds(350)));
-  // No more is saved than a second's worth.
+  // At most one second's worth is saved.
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(bucket.Take(10, kStart + seconds(60))) << i;
   EXPECT_FALSE(bucket.Take(10, kStart + seconds(60)));
 }

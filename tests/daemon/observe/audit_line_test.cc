@@ -57,7 +57,7 @@ TEST(AuditLineTest, KeysAndOrder) {
             "\n");
 }
 
-// A call in flight has so much room kept for its line.
+// The bound is the room that a call in flight reserves for its line.
 TEST(AuditLineTest, NoLineOfACallIsLongerThanItsBound) {
   const std::string hostile(1000, '\x01');
   const std::string quotes(300, '"');
@@ -108,7 +108,7 @@ TEST(AuditLineTest, WhatIsEmptyIsLeftOut) {
                   "\n");
 }
 
-// The words of the contract.
+// The names are those of the contract.
 TEST(AuditLineTest, ReasonNames) {
   const std::vector<std::string> names = {"",
                                           "not_admitted",

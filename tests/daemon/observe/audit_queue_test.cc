@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What waits to be written is shared out among users, and no user's lines cost another anything.
+// The room of the queue is shared among the users, so that no user's lines cost another user any.
 #include "observe/audit_queue.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ namespace {
 
 using nlohmann::json;
 
-// What is written, once it may be. Outlives the target.
+// The written lines, which wait until the gate is open. It must outlive the target.
 class Gate {
  public:
   bool Write(std::string_view text) {
@@ -38,7 +38,7 @@ class Gate {
     changed_.notify_all();
     return true;
   }
-  // Until Write() waits.
+  // Returns when Write() waits.
   void AwaitBegun() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return begun_ > ended_; });
@@ -52,7 +52,7 @@ class Gate {
     open_ = open;
     changed_.notify_all();
   }
-  // Once the audit has ended.
+  // Only after the audit has ended.
   size_t Count(const std::string& key, const json& value) const {
     std::istringstream in(text_);
     size_t count = 0;
@@ -110,7 +110,7 @@ AuditRecord CallOf(uid_t uid, std::string_view method, bool carried_out = false)
 
 class AuditQueueTest : public testing::Test {
  protected:
-  // Its thread waits in Write(), with one line.
+  // The audit's thread waits in Write() with one line.
   void Start(AuditConfig::OnError on_error, uint64_t bytes_per_user = uint64_t{1} << 30) {
     config_.calls = AuditCalls::kAll;
     config_.on_error = on_error;
@@ -147,7 +147,7 @@ TEST_F(AuditQueueTest, OneUsersLinesAreNotLostForAnothers) {
   EXPECT_EQ(gate_.Count("method", "Other"), 100U);
 }
 
-// Whoever makes lines get lost may do so all the time.
+// The cause of lost lines may last.
 TEST_F(AuditQueueTest, LostLinesAreLoggedOnceASecond) {
   std::ostringstream log;
   const auto before = spdlog::default_logger();
@@ -157,7 +157,7 @@ TEST_F(AuditQueueTest, LostLinesAreLoggedOnceASecond) {
   for (size_t round = 0; round < 5; ++round) {
     FillBy(1000);
     gate_.Open();
-    gate_.AwaitEnded(2 * (round + 1));  // what blocked, and what waited meanwhile
+    gate_.AwaitEnded(2 * (round + 1));  // the blocked line, and what waited meanwhile
     gate_.Open(false);
     audit_->Record(CallOf(7, "next"));
     gate_.AwaitBegun();
@@ -180,7 +180,7 @@ TEST_F(AuditQueueTest, DroppingItRefusesNoCall) {
   End();
 }
 
-// Whatever its user does meanwhile, and also if a reload changes what a failure means.
+// This holds whatever the user does meanwhile, even if a reload changes on_error.
 TEST_F(AuditQueueTest, ALineForWhichRoomWasKeptIsNeverLost) {
   Start(AuditConfig::OnError::kDrop);
   std::vector<AuditReservation> reservations(1000);

@@ -51,7 +51,7 @@ AuditRecord Whole() {
 std::vector<AuditRecord> Records() {
   static const std::string kLong(300, 'x');
   static const std::string kHostile = std::string(255, '\x01') + "\xE2\x80\xA6\xff\"";
-  // A character at the limit, which is not cut in two.
+  // The character at the limit is not cut in two.
   static const std::string kCut = std::string(255, 'y') + "\xF0\x9F\x98\x80 and more";
   std::vector<AuditRecord> records = {AuditRecord(), Whole()};
   for (const std::string* text : {&kLong, &kHostile, &kCut}) {
@@ -71,7 +71,7 @@ std::vector<AuditRecord> Records() {
   return records;
 }
 
-// A record that was packed gives the same line as the record itself.
+// A packed record gives the same line as the original.
 TEST(AuditRecordTest, UnpackedItReadsTheSame) {
   const system_clock::time_point time(microseconds(1700000000'000007));
   std::string packed;
@@ -95,7 +95,7 @@ TEST(AuditRecordTest, TheSizeOfALineIsKnownBeforeItIsMade) {
     EXPECT_EQ(AuditLineSize(record), LineOf(record, {}).size()) << record.service;
 }
 
-// Memory is bounded by the lines' sizes.
+// The sizes of the lines bound the memory.
 TEST(AuditRecordTest, IsNotMuchLargerThanItsLine) {
   for (const AuditRecord& record : Records()) {
     std::string packed;

@@ -11,7 +11,7 @@
 
 namespace proxyd {
 
-// A record of 1970 that has no more than this method.
+// Returns a record of 1970 that has only this method.
 inline std::string Packed(std::string_view method = "") {
   AuditRecord record;
   record.method = method;

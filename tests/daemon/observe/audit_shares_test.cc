@@ -12,11 +12,11 @@ namespace proxyd {
 namespace {
 
 constexpr size_t kKiB = 1024;
-constexpr size_t kPool = AuditShares::kPoolBytes / kKiB;  // in lines of a KiB
+constexpr size_t kPool = AuditShares::kPoolBytes / kKiB;  // in lines of 1 KiB
 
 class AuditSharesTest : public testing::Test {
  protected:
-  // How many reservations of a KiB the user gets, up to `most`; all are kept.
+  // Returns how many reservations of 1 KiB the user gets, up to `most`. All are kept.
   size_t Reserve(uid_t uid, size_t most = kPool) {
     size_t got = 0;
     for (AuditReservation reservation; got < most && shares_->Reserve(uid, kKiB, &reservation);
@@ -81,7 +81,7 @@ TEST_F(AuditSharesTest, AReservationIsTakenUpByItsLineWhateverElseIsQueued) {
 TEST_F(AuditSharesTest, WhatIsQueuedIsHeldUntilItIsReleased) {
   EXPECT_EQ(Queue(1000), kPool * 2 / 3);
   EXPECT_EQ(Reserve(1000), 0U);
-  EXPECT_GT(Reserve(1001, 10), 0U) << "there is always some for a newcomer";
+  EXPECT_GT(Reserve(1001, 10), 0U) << "a new user always finds some room";
   shares_->Release();
   EXPECT_GT(Reserve(1000, 10), 0U);
 }
@@ -104,7 +104,7 @@ TEST_F(AuditSharesTest, AReservationThatIsDroppedIsGivenBackOnce) {
   EXPECT_EQ(Reserve(1000), kPool / 2);
 }
 
-// What many users without a slot of their own have in common ends when they are done.
+// Users without a slot share one, and leave nothing in it.
 TEST_F(AuditSharesTest, NothingIsLeftOfManyUsersWhenTheyAreDone) {
   for (uid_t uid = 1; uid < 70000; ++uid) {
     Reserve(uid, 1);

@@ -22,7 +22,8 @@ using std::chrono::seconds;
 using testing::IsEmpty;
 using ordered_json = nlohmann::ordered_json;
 
-// What a target took, and how it is to behave. Outlives the target, which the audit owns.
+// Records what a target received, and controls how it behaves. It must outlive the target, which
+// the audit owns.
 class Book {
  public:
   bool Write(std::string_view text) {
@@ -113,7 +114,7 @@ class FakeTarget final : public AuditTarget {
   Book* book_;
 };
 
-// Stands still but for Advance(), which wakes whoever waits for a time that then has come.
+// A clock that stands still except for Advance(), which wakes those whose time has come.
 class FakeClock final : public AuditClock {
  public:
   std::chrono::system_clock::time_point Now() override {
@@ -138,7 +139,7 @@ class FakeClock final : public AuditClock {
       wake = wake_;
     }
     if (wake == nullptr) return;
-    // The waiter holds its lock from its look at the clock until it waits.
+    // The waiter holds its lock from reading the clock until it waits.
     const std::lock_guard lock(*waiting_mutex_);
     wake->notify_all();
   }
@@ -187,13 +188,13 @@ class AuditTest : public testing::Test {
     AuditReservation reservation;
     return audit_->Reserve(uid, bytes, &reservation);
   }
-  // Leaves the thread in Write(), with one line.
+  // Blocks the thread in Write(), with one line.
   void Block() {
     book_.Close();
     audit_->Record(Call("blocked"));
     book_.AwaitBegun(1);
   }
-  // How many lines it took until one was lost.
+  // Returns how many lines were recorded until one was lost.
   size_t Fill() {
     size_t queued = 0;
     while (audit_->lost() == 0 && queued < 1'000'000) {
@@ -212,12 +213,12 @@ TEST_F(AuditTest, WantsByKindAndOverride) {
   struct Row {
     AuditEvent event;
     std::optional<bool> enforced;
-    bool denied;  // wanted with "denied"; with "all" everything is, with "none" nothing
+    bool denied;  // wanted with "denied"; "all" wants everything, "none" nothing
   };
   const std::vector<Row> rows = {
       {AuditEvent::kConnect, {}, false}, {AuditEvent::kDisconnect, {}, false},
       {AuditEvent::kCall, true, false},  {AuditEvent::kCall, {}, false},
-      {AuditEvent::kCall, false, true},  // a shadow decision to allow
+      {AuditEvent::kCall, false, true},  // a shadow decision that allows
       {AuditEvent::kDeny, false, true},  {AuditEvent::kDeny, true, true},
       {AuditEvent::kDeny, {}, true},     {AuditEvent::kRefuse, {}, true},
       {AuditEvent::kRefuse, true, true},
@@ -251,7 +252,7 @@ TEST_F(AuditTest, LinesReachTheTargetInOrder) {
   EXPECT_FALSE(audit_->refusing_calls());
 }
 
-// On the audit's thread, which may wait for them.
+// Names are looked up on the audit's thread, which may wait for them.
 TEST_F(AuditTest, LinesHaveTheNamesOfTheirUsers) {
   UserNames names([](uid_t uid) { return std::string(uid == 1000 ? "alice" : ""); });
   audit_.emplace(MakeConfig(), std::make_unique<FakeTarget>(&book_), clock_, &names);
@@ -290,7 +291,7 @@ TEST_F(AuditTest, EndDoesNotWaitForABlockedTarget) {
   Start(MakeConfig());
   Block();
   audit_->Record(Call("waits"));
-  audit_.reset();  // a second, then the target is given up
+  audit_.reset();  // waits for one second, then gives up the target
   book_.AwaitEnd();
   EXPECT_THAT(book_.lines(), IsEmpty());
 }
@@ -302,7 +303,7 @@ TEST_F(AuditTest, FullQueueLosesAndCounts) {
   EXPECT_GT(queued, 1000U);
   for (int i = 0; i < 9; ++i) audit_->Record(Call());
   EXPECT_EQ(audit_->lost(), 10U);
-  EXPECT_FALSE(audit_->refusing_calls());  // on_error = "drop"
+  EXPECT_FALSE(audit_->refusing_calls());  // since on_error is "drop"
   book_.Open();
   EXPECT_EQ(book_.AwaitLines(queued + 1).size(), queued + 1);
   audit_->Record(Call("after"));
@@ -346,7 +347,7 @@ TEST_F(AuditTest, RefusesCallsWhileTheTargetFailsAndLosesNothing) {
   book_.AwaitBegun(1);
   audit_->Record(Call("next"));
   while (!audit_->refusing_calls()) std::this_thread::yield();
-  // Tried again each second, with no call to set it off.
+  // Each second brings a new attempt, without a call that causes it.
   while (book_.begun() < 4) {
     clock_.Advance(seconds(1));
     std::this_thread::yield();
@@ -392,7 +393,7 @@ TEST_F(AuditTest, DenialsOverTheRateAreToldWithinASecondByThemselves) {
   Start(MakeConfig());
   for (int i = 0; i < 10; ++i) audit_->Record(Denial(1000));
   audit_->Record(Denial(1001));
-  for (int i = 0; i < 10; ++i) audit_->Record(Call());  // calls are not held back
+  for (int i = 0; i < 10; ++i) audit_->Record(Call());  // calls are not limited
   book_.AwaitLines(3 + 1 + 10);
   clock_.Advance(seconds(1));
   const auto lines = book_.AwaitLines(15);
@@ -436,7 +437,7 @@ TEST_F(AuditTest, ReconfiguredItGoesOnAsItIsTold) {
   config.rate_per_user = 1;
   audit_->Reconfigure(config, std::make_unique<FakeTarget>(&next));
   EXPECT_FALSE(audit_->Wants(AuditEvent::kDeny, {}, {}));
-  // What was held back before is told, and the limit is another.
+  // The old count is reported, and the new limit applies.
   EXPECT_EQ(ordered_json::parse(next.AwaitLines(1)[0])["suppressed"], 2);
   book_.AwaitEnd();
   for (int i = 0; i < 5; ++i) audit_->Record(Denial(1000));
@@ -444,7 +445,7 @@ TEST_F(AuditTest, ReconfiguredItGoesOnAsItIsTold) {
   const auto lines = next.AwaitLines(3);
   EXPECT_EQ(ordered_json::parse(lines[2])["suppressed"], 4);
   EXPECT_EQ(book_.lines().size(), 3U);
-  // Without a target the one that is there stays.
+  // Without a new target the present one stays.
   audit_->Reconfigure(MakeConfig(), nullptr);
   audit_->Record(Call("after"));
   EXPECT_EQ(ordered_json::parse(next.AwaitLines(4)[3])["method"], "after");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The audit's file and what lies under it, on real files. A disk that is full is played by
-// RLIMIT_FSIZE, which cuts writes short in the same way and can be taken away again.
+// The audit's file and the layers below it, with real files. RLIMIT_FSIZE takes the place of a full
+// disk: it cuts writes short in the same way, and can be lifted again.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// While it lives, no file of this process grows beyond `bytes`.
+// While this exists, no file of this process grows beyond `bytes`.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {
@@ -46,7 +46,7 @@ class FileSizeLimit {
   rlimit before_{};
 };
 
-// What the default logger is given, as lines.
+// Collects the lines of the default logger.
 class CapturedLog {
  public:
   CapturedLog() {
@@ -135,7 +135,7 @@ TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
   ASSERT_EQ(file.Append("first\n"), 0);
   {
     const FileSizeLimit full(10);
-    EXPECT_EQ(file.Append("second\n"), EFBIG);  // four of its bytes did fit
+    EXPECT_EQ(file.Append("second\n"), EFBIG);  // four of its bytes fit
     EXPECT_EQ(test::ReadFile(path_), "first\n");
     EXPECT_EQ(file.Append("x\n"), 0);
     EXPECT_EQ(file.Append("third\n"), EFBIG);
@@ -144,7 +144,7 @@ TEST_F(LineFileTest, FullDiskLeavesWholeLinesAndIsRecoveredFrom) {
   EXPECT_EQ(test::ReadFile(path_), "first\nx\nsecond\n");
 }
 
-// A pipe takes what it has room for, and nothing can be taken back: the cut line is ended.
+// A pipe keeps the bytes that fit, and they cannot be removed. The cut line is ended instead.
 TEST_F(LineFileTest, CutLineIsEndedBeforeTheNext) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   const ttrpc::UniqueFd reader(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -184,7 +184,7 @@ TEST(FileAuditTargetTest, FailureAndRecoveryAreSaidOnce) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE((*target)->Write(Packed("c")));
   EXPECT_EQ(test::ReadFile(path), a + c + c + c);
   EXPECT_THAT(log.lines(), ElementsAre("error audit: cannot write " + path + ": File too large",
-                                       "info audit: " + path + " is written again"));
+                                       "info audit: writing " + path + " again"));
 }
 
 TEST(FileAuditTargetTest, NoSpaceLeftOnDevice) {
@@ -224,7 +224,7 @@ TEST(FileAuditTargetTest, ReopenThroughTheAudit) {
   EXPECT_THAT(test::ReadFile(path), testing::Not(HasSubstr("\"Before\"")));
 }
 
-// It has the first of the records that it is given, and hangs on the others.
+// A target that writes the first record that it gets, and hangs at the others.
 class HalfTarget final : public AuditTarget {
  public:
   explicit HalfTarget(std::atomic<bool>* begun) : begun_(begun) {}

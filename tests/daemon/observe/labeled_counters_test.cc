@@ -54,7 +54,7 @@ TEST(LabeledCountersTest, CodesThatNobodyKnowsAreUnknown) {
   EXPECT_EQ(counters.ended[static_cast<size_t>(ttrpc::StatusCode::kUnknown)], 2U);
 }
 
-// Whoever counts keeps a reference, and reloads come and go.
+// Users of the counters keep references across reloads.
 TEST(LabeledCountersTest, WhatWasCountedStaysWhereItIs) {
   LabeledCounters counters;
   BackendCounters& first = counters.Backend("b");

@@ -64,7 +64,7 @@ class LogTest : public testing::Test {
     config.format = format;
     return config;
   }
-  // The whole log, which ends with this.
+  // Ends the log and returns all of its lines.
   std::vector<std::string> Finish() {
     ShutDownLog();
     return Lines(test::ReadFile(path_));
@@ -184,7 +184,7 @@ TEST_F(LogTest, Reopen) {
   AwaitText(path_, "before");
   ASSERT_EQ(::rename(path_.c_str(), (folder_ / "log.1").c_str()), 0);
   ReopenLog();
-  while (::access(path_.c_str(), F_OK) != 0) ::sched_yield();  // without any line to be written
+  while (::access(path_.c_str(), F_OK) != 0) ::sched_yield();  // without any line to write
   spdlog::info("after");
   EXPECT_THAT(Finish(), ElementsAre(HasSubstr("after")));
   EXPECT_THAT(Lines(test::ReadFile(folder_ / "log.1")), ElementsAre(HasSubstr("before")));
@@ -195,7 +195,8 @@ TEST_F(LogTest, ReopenThatFailsIsSaidInTheOldFile) {
   ASSERT_EQ(::rename(path_.c_str(), (folder_ / "log.1").c_str()), 0);
   ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
   ReopenLog();
-  AwaitText(folder_ / "log.1", "reopening failed");
+  AwaitText(folder_ / "log.1",
+            "log: cannot open " + path_ + ": Is a directory; the old file stays in use");
   spdlog::info("goes on");
   AwaitText(folder_ / "log.1", "goes on");
 }
@@ -210,7 +211,7 @@ class BlockedLogTest : public LogTest {
     EXPECT_TRUE(SetUpLog(FileConfig()).ok());
   }
 
-  // The next bytes in the pipe, once there are any.
+  // Waits for the next bytes in the pipe and returns them.
   std::string Read() {
     pollfd ready{.fd = reader_.get(), .events = POLLIN, .revents = 0};
     ::poll(&ready, 1, -1);
@@ -219,7 +220,7 @@ class BlockedLogTest : public LogTest {
     return size > 0 ? std::string(bytes, static_cast<size_t>(size)) : std::string();
   }
 
-  // How many lines stand in `text`, and how many it says were lost.
+  // Returns the number of lines in `text`, plus the number that it reports as lost.
   static size_t LinesAndLosses(const std::string& text) {
     static const std::regex kLost(".* warn log: ([0-9]+) lines were lost");
     size_t count = 0;
@@ -238,7 +239,7 @@ TEST_F(BlockedLogTest, CallersDoNotWaitAndLossesAreSaid) {
   for (size_t i = 0; i < kLines; ++i) spdlog::info("line {}", i);
   spdlog::info("the last");
   std::string text;
-  // The oldest are lost, not the newest; what is lost is said, if need be in parts.
+  // The oldest lines are lost. The losses are reported, possibly in several lines.
   while (text.find("the last\n") == std::string::npos || LinesAndLosses(text) < kLines + 1) {
     text += Read();
   }
@@ -249,7 +250,7 @@ TEST_F(BlockedLogTest, CallersDoNotWaitAndLossesAreSaid) {
 TEST_F(BlockedLogTest, ShuttingDownDoesNotWaitForEver) {
   for (int i = 0; i < 5000; ++i) spdlog::info("line {}", i);
   const auto start = std::chrono::steady_clock::now();
-  ShutDownLog();  // a second in all, not for each of the thousand lines that wait
+  ShutDownLog();  // one second in all, not one for each of the thousand waiting lines
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
   spdlog::error("goes nowhere");
   EXPECT_FALSE(Read().empty());
@@ -271,7 +272,7 @@ TEST_F(BlockedLogTest, AnotherTargetTakesOverWhatWaits) {
 }
 
 TEST_F(BlockedLogTest, AuditThatIsReplacedHasEachLineOnce) {
-  // Its own pipe, which blocks as the log's does.
+  // The audit has a pipe of its own, which blocks like the log's.
   const std::string pipe = folder_ / "audit";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const ttrpc::UniqueFd reader(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -318,8 +319,8 @@ TEST_F(LogTest, AuditIntoALogThatFails) {
 
 constexpr char kJournal[] = "/run/systemd/journal/socket";
 
-// The fixed path's folder, empty, in a mount namespace of our own. Ends the process if there is
-// none to be had.
+// Mounts an empty directory at the fixed path, in a new mount namespace. Ends the process if that
+// is not possible.
 void EnterEmptyRun() {
   if (::unshare(CLONE_NEWNS) != 0) ::_exit(77);
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
@@ -342,7 +343,7 @@ LogConfig JournalConfig() {
   return config;
 }
 
-// 0: all was well.
+// Returns 0 if the test passed.
 int LogToFakeJournal() {
   EnterEmptyRun();
   const ttrpc::UniqueFd journal = FakeJournal();
@@ -364,13 +365,13 @@ int LogToFakeJournal() {
   PackAuditRecord(record, {}, &shadow);
   MakeLogAuditTarget()->Write(denial + shadow);
   ShutDownLog();
-  // In the order in which two threads wrote them.
+  // Two threads write, so the order is not fixed.
   std::multiset<std::string> entries;
   char bytes[4096];
   for (ssize_t size = 0; (size = ::recv(journal.get(), bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
     entries.emplace(bytes, static_cast<size_t>(size));
   const std::string identifier = "SYSLOG_IDENTIFIER=ttrpc-proxyd\n";
-  // A value of more than one line is sent with its length.
+  // A value with several lines is sent with its length.
   const std::string two_lines =
       std::string("TTRPC_PROXY_LISTENER\n\6\0\0\0\0\0\0\0", 29) + "a\nb\xEF\xBF\xBD\n";
   const std::string denied =
@@ -399,10 +400,10 @@ int LogWithoutJournal() {
   const ttrpc::Status status = SetUpLog(JournalConfig());
   if (status.code() != ttrpc::StatusCode::kNotFound) return 2;
   if (status.message() !=
-      "there is no journal: /run/systemd/journal/socket: No such file or directory; start "
-      "systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"")
+      "cannot connect to the journal: /run/systemd/journal/socket: No such file or directory; "
+      "start systemd-journald, or set [log] target to \"stderr\" or \"file:/abs/path\"")
     return 3;
-  FakeJournal().reset();  // its file stays, and nobody listens there
+  FakeJournal().reset();  // its file stays, and nobody listens on it
   const std::string refused = SetUpLog(JournalConfig()).message();
   return refused.find("/socket: Connection refused; start") != std::string::npos ? 0 : 4;
 }
@@ -424,7 +425,7 @@ int JournalComesAndGoes() {
   return target->Write(Packed()) ? 0 : 6;
 }
 
-// Nobody reads: its queue fills. Neither a reload nor the end waits for it.
+// Nobody reads the socket, so its queue fills. Neither a reload nor the end waits for it.
 int JournalThatHangs(const std::string& file) {
   EnterEmptyRun();
   const ttrpc::UniqueFd journal = FakeJournal();
@@ -433,7 +434,7 @@ int JournalThatHangs(const std::string& file) {
   for (size_t i = 0; i < 5000; ++i) records.append(Packed());
   const auto target = MakeLogAuditTarget();
   std::thread writer([&target, &records] { target->Write(records); });
-  // It has begun, and cannot end.
+  // The write has begun, and cannot end.
   char bytes[64];
   if (::recv(journal.get(), bytes, sizeof bytes, MSG_PEEK) <= 0) return 3;
   LogConfig config;
@@ -446,7 +447,7 @@ int JournalThatHangs(const std::string& file) {
   return Lines(test::ReadFile(file)).size() + entries == 5000 ? 0 : 5;
 }
 
-// How a child of ours that has a /run to itself ended.
+// Runs a test in a child process with a /run of its own, and checks how it ended.
 void ExpectWell(const std::function<int()>& run) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(run());

@@ -18,7 +18,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Clock = OutputThread::Clock;
 
-// What an output was given, and how it is to behave. Outlives the output, which its thread owns.
+// Records what an output received, and controls how it behaves. It must outlive the output, which
+// the thread owns.
 class OutputBook {
  public:
   enum class Mode { kOpen, kHangs, kHeedsTheDeadline, kFails };
@@ -110,7 +111,7 @@ class OutputThreadTest : public testing::Test {
   void Push(const std::string& message) {
     thread_.Push({.time = {}, .level = spdlog::level::info, .message = message});
   }
-  // A writer that waits. `result` when it is joined.
+  // Returns a thread that waits in Write(). After joining it, `result_` is valid.
   std::thread Writer(const std::string& lines) {
     return std::thread([this, lines] { result_ = thread_.Write(lines, given_up_); });
   }
@@ -145,7 +146,7 @@ TEST_F(OutputThreadTest, WhatHangsIsGivenUpWhenTheOutputIsReplaced) {
   EXPECT_EQ(OutputThread::stuck(), 1U);
   Push("after");
   next_.AwaitLines(3);
-  // The old thread goes with its output, and says nothing more.
+  // The old thread ends with its output, and writes nothing more.
   book_.Set(OutputBook::Mode::kOpen);
   book_.AwaitEnd();
   EXPECT_TRUE(thread_.Stop(Clock::now()));
@@ -163,7 +164,8 @@ TEST_F(OutputThreadTest, AuditThatHangsGoesOnWithTheNextOutput) {
   EXPECT_THAT(next_.lines(), ElementsAre("a", "b"));
 }
 
-// What heeds its deadline says how far it came: no line is written twice, and no thread is left.
+// An output that stops at its deadline reports how far it got: no line is written twice, and no
+// thread is abandoned.
 TEST_F(OutputThreadTest, AuditThatIsCutShortGoesOnWhereItWas) {
   Use(&book_);
   Push("x");
@@ -225,7 +227,7 @@ TEST_F(OutputThreadTest, FailuresAreReportedOnceTheOutputTakesLinesAgain) {
   book_.Set(OutputBook::Mode::kFails);
   Use(&book_);
   Push("one");
-  book_.AwaitBegun(2);  // and the report, which fails, too
+  book_.AwaitBegun(2);  // includes the report, which also fails
   Push("two");
   book_.AwaitBegun(4);
   book_.Set(OutputBook::Mode::kOpen);
@@ -245,7 +247,7 @@ TEST_F(OutputThreadTest, ThreadsThatHangAreBounded) {
     EXPECT_FALSE(threads.back()->Stop(Clock::time_point::min() + std::chrono::hours(1)));
   }
   EXPECT_EQ(OutputThread::CheckReplaceable().message(),
-            "needs a restart: writes to 16 earlier targets of log and audit still hang");
+            "needs a restart: writes to 16 earlier log and audit targets still hang");
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ int AdmittedOf(RateLimiter* limiter, uid_t uid, int lines, RateLimiter::Time now
   return admitted;
 }
 
-// Lines that only bytes are counted of: what was written of `lines` with so many bytes each.
+// Returns the bytes written of `lines` lines with `bytes` bytes each, which only the byte rate
+// limits.
 size_t WrittenOf(RateLimiter* limiter, uid_t uid, int lines, size_t bytes, RateLimiter::Time now) {
   size_t written = 0;
   for (int i = 0; i < lines; ++i) {
@@ -76,8 +77,8 @@ TEST(RateLimiterTest, CountsAreToldOnceInOrderWithinASecond) {
   EXPECT_FALSE(limiter.TakeSuppressed(RateLimiter::Time::max()));
 }
 
-// An account with subordinate uids gets no more than what there are slots for, and no line that
-// was held back goes untold.
+// An account with subordinate uids gets as many allowances as there are slots, and every suppressed
+// line is reported.
 TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
   constexpr uid_t kUsers = 65536;
   RateLimiter limiter({.lines = 10}, 42);
@@ -103,7 +104,7 @@ TEST(RateLimiterTest, ManyUsersShareOneAllowanceBeyondTheBound) {
 TEST(RateLimiterTest, WhoIsQuietGivesTheSlotToOthers) {
   RateLimiter limiter({.lines = 10}, 42);
   for (uid_t uid = 0; uid < 65536; ++uid) {
-    // Each uses all that it has; a second later that is forgotten.
+    // Each user uses all that it has. A second later the slot is free again.
     const RateLimiter::Time now = kStart + seconds(uid);
     ASSERT_EQ(AdmittedOf(&limiter, uid, 10, now), 10) << uid;
   }
@@ -112,10 +113,11 @@ TEST(RateLimiterTest, WhoIsQuietGivesTheSlotToOthers) {
 
 TEST(RateLimiterTest, BytesAreHeldToTheirRateAndALineMayBeOwed) {
   RateLimiter limiter({.lines = 1, .bytes = 10000}, 1);
-  // A line more than fits, of 1,000 bytes: it was admitted with 256 left or more.
+  // The last line of 3,000 bytes was admitted with 1,000 bytes left, and takes more than these.
   EXPECT_EQ(WrittenOf(&limiter, 1000, 100, 1000, kStart), 10000U);
   EXPECT_EQ(WrittenOf(&limiter, 1001, 100, 3000, kStart), 12000U);
-  EXPECT_EQ(WrittenOf(&limiter, 1001, 100, 3000, kStart + milliseconds(200)), 0U) << "it was owed";
+  EXPECT_EQ(WrittenOf(&limiter, 1001, 100, 3000, kStart + milliseconds(200)), 0U)
+      << "the debt was not paid yet";
   EXPECT_EQ(WrittenOf(&limiter, 1001, 100, 3000, kStart + milliseconds(300)), 3000U);
   size_t written = 0;
   for (int i = 0; i < 10000; ++i) {
@@ -137,7 +139,7 @@ TEST(RateLimiterTest, LinesThatAreWrittenAnywayTakeWhatIsLeftAndOweNothing) {
   EXPECT_EQ(told->lines, 5U);
 }
 
-// However many others there are, root does not share with them.
+// Root never shares a slot, whatever the number of other users.
 TEST(RateLimiterTest, RootHasASlotOfItsOwn) {
   RateLimiter limiter({.lines = 10}, 42);
   for (uid_t uid = 1; uid < 70000; ++uid) AdmittedOf(&limiter, uid, 11, kStart);

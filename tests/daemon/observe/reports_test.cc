@@ -55,7 +55,7 @@ class ReportsTest : public testing::Test {
     record.method = method;
     return record;
   }
-  // What the audit wrote, once it has ended.
+  // Ends the audit and returns what it wrote.
   std::string Lines() {
     audit_.Stop();
     return lines_;
@@ -76,7 +76,7 @@ TEST_F(ReportsTest, CallsAreOfInterestWhileSomebodyLooksOn) {
   EXPECT_EQ(sink.methods, std::vector<std::string>{"M"});
   reports_.Remove(&sink);
   EXPECT_FALSE(reports_.Wants(AuditEvent::kCall, true, std::nullopt));
-  EXPECT_EQ(Lines(), "") << "looking on writes nothing";
+  EXPECT_EQ(Lines(), "") << "a sink does not cause audit lines";
 }
 
 TEST_F(ReportsTest, TheAuditGetsWhatItWants) {
@@ -121,7 +121,7 @@ TEST_F(ReportsTest, WhatWasNotRefusedIsNoRefusal) {
   EXPECT_TRUE(reports_.refusals().empty());
 }
 
-// A peer chooses how long its names are.
+// A peer chooses the length of its names.
 TEST_F(ReportsTest, ARefusalKeepsNoMoreThanALineShows) {
   reports_.Tell(Record(AuditEvent::kDeny, std::string(1 << 20, 'x')), std::nullopt);
   EXPECT_EQ(reports_.refusals().front().method.size(), kAuditValueLimit);

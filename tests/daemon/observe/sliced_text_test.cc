@@ -38,7 +38,7 @@ TEST(SlicedTextTest, IsMadeInSlicesThatAreNoLongerThanTheyMayBe) {
   EXPECT_EQ(slices, expected.size() / SlicedText::kSliceBytes + 1);
 }
 
-// What comes into a map between two slices may be in the text or not, and harms nothing.
+// Elements that are added between two slices may be in the text or not.
 TEST(SlicedTextTest, AMapMayGrowMeanwhile) {
   std::map<int, int> entries;
   for (int i = 0; i < 100; ++i) entries[2 * i] = 0;
@@ -52,7 +52,7 @@ TEST(SlicedTextTest, AMapMayGrowMeanwhile) {
     EXPECT_NE(made.find("x" + std::to_string(2 * i) + " "), std::string::npos) << i;
 }
 
-TEST(SlicedTextTest, TheFirstOfManyComeInOrderAndTheRestTogether) {
+TEST(SlicedTextTest, AddFirstOfWritesTheFirstInOrderAndThenTheRest) {
   for (const size_t shown : {size_t{0}, size_t{2}, size_t{4}, size_t{9}}) {
     SlicedText text;
     text.AddFirstOf(
@@ -73,8 +73,8 @@ TEST(SlicedTextTest, TheFirstOfManyComeInOrderAndTheRestTogether) {
   }
 }
 
-// Sorting all that is shown would be the work of a single slice.
-TEST(SlicedTextTest, TheFirstOfManyArePutInOrderSliceBySlice) {
+// A slice that sorted all elements would take too long.
+TEST(SlicedTextTest, AddFirstOfSortsSliceBySlice) {
   constexpr size_t kCount = 10'000;
   constexpr size_t kEntry = 100;
   size_t compared = 0;

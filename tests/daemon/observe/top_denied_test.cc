@@ -24,7 +24,7 @@ TEST(TopDeniedTest, TheMostFrequentComeFirst) {
   EXPECT_EQ(denied.Top(10).size(), 3U);
 }
 
-// Whoever calls a million methods drives out nobody else.
+// A user who calls a million methods removes no other user's entries.
 TEST(TopDeniedTest, AUserHasItsOwnPartOnly) {
   TopDenied denied;
   for (int i = 0; i < 10; ++i) denied.Count(1, "a.S", "Rare");

@@ -44,7 +44,7 @@ TEST(TraceparentTest, IdsOfZerosAndVersionFfAreInvalid) {
   EXPECT_EQ(WellFormedTraceparent("fe" + kGood.substr(2)), "fe" + kGood.substr(2));
 }
 
-// A later version may add fields, of which nothing is known.
+// A later version may add fields, whose meaning is unknown.
 TEST(TraceparentTest, WhatALaterVersionAddsIsLeftOut) {
   const std::string later = "cc" + kGood.substr(2);
   EXPECT_EQ(WellFormedTraceparent(later + "-what the\x01 future holds"), later);

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::hours;
 
-// A user database that answers when it is let, and writes down what it was asked for.
+// A user database that answers when the test allows it, and records what it was asked for.
 class Database {
  public:
   std::string LookUp(uid_t uid) {
@@ -64,7 +64,7 @@ TEST_F(UserNamesTest, ANameIsLookedUpOnceAndKept) {
   EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
   EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
   EXPECT_EQ(names_.Find(1000), "user1000");
-  EXPECT_EQ(names_.FindBy(7, Later()), "") << "it has none";
+  EXPECT_EQ(names_.FindBy(7, Later()), "") << "the user has no name";
   EXPECT_EQ(names_.Find(7), "");
   EXPECT_EQ(database_.asked(), (std::vector<uid_t>{1000, 7}));
 }
@@ -80,11 +80,11 @@ TEST_F(UserNamesTest, FindNeverWaits) {
   EXPECT_EQ(database_.asked(), std::vector<uid_t>{1000}) << "it was being asked for already";
 }
 
-// Lines of the audit must not be held up by each user of a directory that is down.
+// If a directory server is down, the audit's lines wait for it once, and not once for each user.
 TEST_F(UserNamesTest, ADatabaseThatHangsIsWaitedForOnce) {
   database_.Close();
   EXPECT_EQ(names_.FindBy(1000, Soon()), "");
-  EXPECT_EQ(names_.FindBy(1001, Later()), "") << "this would not return";
+  EXPECT_EQ(names_.FindBy(1001, Later()), "") << "a second wait would not return";
   database_.Open();
   database_.AwaitQuestions(2);
   EXPECT_EQ(names_.FindBy(1001, Later()), "user1001");
@@ -110,7 +110,8 @@ TEST(SystemUserNamesTest, RootHasAName) {
   EXPECT_EQ(names.FindBy(0, UserNames::Clock::now() + hours(1)), "root");
 }
 
-// It hangs in a database that does not answer any more. Others must be able to end the process.
+// The thread hangs in a database that does not answer any more. The process must still be able to
+// end.
 TEST(SystemUserNamesTest, AThreadThatHangsIsLeftAndCounted) {
   static Database database;  // outlives the thread
   database.Close();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Admission against its definition, rule by rule and pair by pair, on random policies; and that
-// what a GroupFilter leaves of a peer's groups decides the same as all of them.
+// Compares Admit() with its definition, for each rule and each pair, on random policies. Tests also
+// that the groups which a GroupFilter keeps lead to the same decision as all groups.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ constexpr RuleOdds kOdds = {.allow = 40,
 
 // Whether `deny` matches every request that `allow` matches by `pattern`, one of its methods.
 bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPattern& pattern) {
-  // Both are ordered by key, as maps are.
+  // std::includes() relies on the order of maps.
   if (!std::includes(allow.metadata.begin(), allow.metadata.end(), deny.metadata.begin(),
                      deny.metadata.end())) {
     return false;
@@ -50,7 +50,7 @@ bool DenyCovers(const RuleConfig& deny, const RuleConfig& allow, const MethodPat
                      [&](const MethodPattern& cover) { return PatternCovers(cover, pattern); });
 }
 
-// The definition in policy.h, word by word.
+// Implements the definition in policy.h word by word.
 bool Admitted(const std::vector<const RuleConfig*>& rules, const Identity& identity) {
   std::vector<const RuleConfig*> denies;
   for (const RuleConfig* rule : rules) {
@@ -109,12 +109,12 @@ TEST(PolicyAdmissionTest, IsWhatItsDefinitionSaysWithAllGroupsAndWithThoseThatCo
           << round;
     }
   }
-  // The random policies are no use if they are all alike.
+  // Random policies with only one outcome would test nothing.
   EXPECT_GT(admitted, 3U * kRounds / 10);
   EXPECT_LT(admitted, 3U * kRounds * 9 / 10);
 }
 
-// Nobody whom `allow` allows something is admitted behind `deny`.
+// Whether `deny` before `allow` keeps every user of `allow` from being admitted.
 bool DeniesAll(const RuleConfig& deny, const RuleConfig& allow) {
   const Config config = ConfigOf({deny, allow});
   return !Policy(config, kOverflow).Admit(0, Peer(1000)).admitted();

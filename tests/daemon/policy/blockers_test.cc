@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which earlier rule leaves a later one nothing: against each pair compared, on random
-// configurations; and how many pairs are compared of a large one.
+// Compares BlockerIndex with a comparison of all pairs, on random configurations. Tests also how
+// many pairs it compares in a large configuration.
 #include "policy/blockers.h"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,7 @@ bool IdsCover(const std::optional<IdSet>& wide, RuleConfig::Action wide_action,
                      EffectiveIds(narrow, narrow_action, kOverflowId));
 }
 
-// Each earlier rule, one after the other.
+// Compares the rule with each earlier rule.
 std::optional<size_t> Naive(const Config& config, size_t index, size_t listener,
                             const MethodPattern& method) {
   const RuleConfig& rule = config.rules[index];
@@ -92,7 +92,7 @@ std::vector<MethodPattern> MethodsOf(const RuleConfig& rule) {
   return rule.methods.empty() ? std::vector<MethodPattern>{{"*", "*"}} : rule.methods;
 }
 
-// The warnings that follow, in the order of the rules.
+// Returns the warnings that must result, in the order of the rules.
 std::vector<std::string> NaiveWarnings(const Config& config) {
   std::vector<std::string> warnings;
   for (size_t i = 0; i < config.rules.size(); ++i) {
@@ -109,9 +109,10 @@ std::vector<std::string> NaiveWarnings(const Config& config) {
     }
     if (reached || !first) continue;
     const RuleConfig& blocker = config.rules[*first];
-    warnings.push_back(rule.position.ToString() + ": rule " + Quote(rule.name) +
-                       " can never match: rule " + Quote(blocker.name) + " at " +
-                       blocker.position.ToString() + " matches before it");
+    warnings.push_back(rule.position.ToString() + ": warning: rule " + Quote(rule.name) +
+                       " can never match, because rule " + Quote(blocker.name) + " at " +
+                       blocker.position.ToString() +
+                       " matches before it; reorder the rules, or remove this one");
   }
   return warnings;
 }
@@ -145,13 +146,13 @@ TEST(BlockerIndexTest, FindsWhatComparingEachPairFinds) {
     ASSERT_EQ(reach, NaiveWarnings(config)) << round;
     warned += reach.size();
   }
-  // The random configurations are no use if they are all alike.
+  // Random configurations with only one outcome would test nothing.
   EXPECT_GT(blocked, 2000U);
   EXPECT_GT(free, 20000U);
   EXPECT_GT(warned, 1000U);
 }
 
-// Configurations as they are: many rules that differ in one thing only, or in two.
+// Realistic configurations have many rules that differ in only one or two respects.
 constexpr size_t kRules = 5000;
 
 template <typename Change>
@@ -201,14 +202,14 @@ TEST(BlockerIndexTest, ComparesFewPairsOfALargeConfiguration) {
   for (const char* form : {"s%.S/*", "s.S/m%", "s%.*/*", "*.s%/*", "*/m%", "s.S/m%*"}) {
     const auto method = [&](size_t i, RuleConfig* rule) {
       std::string text(form);
-      // Of equal length, so that none begins with another.
+      // The numbers have equal length, so that none is a prefix of another.
       text.replace(text.find('%'), 1, number(10'000 + i));
       const size_t slash = text.find('/');
       rule->methods = {{text.substr(0, slash), text.substr(slash + 1)}};
     };
     EXPECT_LE(ComparedOf(1, method), kRules) << form;
   }
-  // A user and a service for each rule, seventy of either.
+  // Each rule has one of seventy users and one of seventy services.
   EXPECT_LE(ComparedOf(1,
                        [&](size_t i, RuleConfig* rule) {
                          rule->users->exact = {static_cast<uint32_t>(i % 71)};

@@ -37,7 +37,7 @@ RuleConfig On(std::vector<size_t> listeners, RuleConfig rule) {
 
 class ExplainTest : public testing::Test {
  protected:
-  // The n-th rule is called "n" and stands in line 10 + n of c.toml.
+  // Rule number n is called "n" and is on line 10 + n of c.toml.
   Explanation Ask(std::vector<RuleConfig> rules, std::string_view method) {
     for (size_t i = 0; i < rules.size(); ++i) {
       rules[i].name = std::to_string(i);
@@ -57,23 +57,26 @@ class ExplainTest : public testing::Test {
   std::vector<ttrpc::MetadataEntry> metadata_;
 };
 
-TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItStands) {
+TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItIs) {
   const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/M"})}, "/s/M");
   EXPECT_TRUE(found.admitted);
   EXPECT_TRUE(found.allowed);
   EXPECT_EQ(found.rule, 1U);
-  EXPECT_EQ(found.reason, "rule \"1\" (c.toml:11) allows /s/M to uid 1000, by backend \"back\"");
+  EXPECT_EQ(found.reason,
+            "rule \"1\" (c.toml:11) allows /s/M to uid 1000 through backend \"back\"");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhatItStandsBefore) {
+TEST_F(ExplainTest, SaysWhichRuleDeniesAndWhichRuleWouldAllow) {
   const Explanation found = Ask({Deny({"/s/N"}), Allow({"/s/*"})}, "/s/N");
   EXPECT_TRUE(found.admitted);
   EXPECT_FALSE(found.allowed);
   EXPECT_EQ(found.rule, 0U);
   EXPECT_EQ(found.reason, "rule \"0\" (c.toml:10) denies /s/N to uid 1000");
-  EXPECT_THAT(found.notes, ElementsAre("rule \"1\" (c.toml:11) allows it, but rule \"0\" "
-                                       "(c.toml:10) stands before it"));
+  EXPECT_THAT(
+      found.notes,
+      ElementsAre(
+          "rule \"1\" (c.toml:11) would allow it, but rule \"0\" (c.toml:10) matches first"));
 }
 
 TEST_F(ExplainTest, SaysThatNothingMatches) {
@@ -86,27 +89,28 @@ TEST_F(ExplainTest, SaysThatNothingMatches) {
                                        "but not this one"));
 }
 
-TEST_F(ExplainTest, SaysThatAPeerIsNotLetIn) {
+TEST_F(ExplainTest, SaysThatAPeerIsNotAdmitted) {
   const Explanation found = Ask({For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_FALSE(found.allowed);
   EXPECT_EQ(found.reason,
-            "uid 1000 is not admitted on listener \"first\": no enforced allow rule could ever "
-            "match it there, so that its connection is closed before a byte is read");
+            "uid 1000 is not admitted to listener \"first\": no enforced allow rule can match it "
+            "there, so its connection is closed before anything is read");
   EXPECT_THAT(found.notes,
               ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 1000"));
 }
 
-TEST_F(ExplainTest, NobodyIsLetInWithoutAUser) {
+TEST_F(ExplainTest, NobodyIsAdmittedWithoutAUser) {
   uid_ = static_cast<uid_t>(-1);
   const Explanation found = Ask({Allow({"/s/M"})}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_EQ(found.reason,
-            "uid or gid is -1, which is nobody: the connection is closed before a byte is read");
+            "the uid or gid is -1, which is not an identity: the connection is closed before "
+            "anything is read");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, RulesThatAreNotEnforcedAreToldApart) {
+TEST_F(ExplainTest, RulesThatAreNotEnforcedAreListedSeparately) {
   const Explanation found =
       Ask({Shadow(Deny({"/s/M"})), Shadow(Allow({"/s/*"})), Allow({"/s/M"})}, "/s/M");
   EXPECT_TRUE(found.allowed);
@@ -129,7 +133,7 @@ TEST_F(ExplainTest, ARuleMayLackGroupsOrUsersOrBoth) {
           "rule \"0\" (c.toml:10) allows other methods to uid 1000, but not this one",
           "rule \"1\" (c.toml:11) allows this method, but not to any group of uid 1000",
           "rule \"2\" (c.toml:12) allows this method, but not to uid 1000",
-          "rule \"3\" (c.toml:13) allows this method, but not to uid 1000 nor to any of its groups",
+          "rule \"3\" (c.toml:13) allows this method, but not to uid 1000 or any of its groups",
           "rule \"4\" (c.toml:14) allows this method, but not to any group of uid 1000"));
 }
 
@@ -159,20 +163,20 @@ TEST_F(ExplainTest, ARuleMayBeOfAnotherListener) {
                           "listener \"second\""));
 }
 
-TEST_F(ExplainTest, WhatLacksMoreThanOneThingIsNotNear) {
+TEST_F(ExplainTest, ARuleThatFailsInTwoRespectsIsNotListed) {
   const Explanation found = Ask({For(Ids({7}), Allow({"/s/O"})), Shadow(Allow({"/s/O"})),
                                  On({1}, For(Ids({7}), Allow({"/s/M"})))},
                                 "/s/M");
   EXPECT_THAT(found.notes, IsEmpty());
 }
 
-TEST_F(ExplainTest, TheOverflowUidIsToldToBeWrittenOut) {
+TEST_F(ExplainTest, TheOverflowUidMustBeListed) {
   uid_ = kOverflow.uid;
   const Explanation found = Ask({Allow({"/s/M"}), For(Ids({7}), Allow({"/s/M"}))}, "/s/M");
   EXPECT_FALSE(found.admitted);
   EXPECT_THAT(found.notes,
-              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 65534, as "
-                          "which unmapped ids show: it must be written out",
+              ElementsAre("rule \"0\" (c.toml:10) allows this method, but not to uid 65534; the "
+                          "overflow uid 65534 matches only if users lists it",
                           "rule \"1\" (c.toml:11) allows this method, but not to uid 65534"));
 }
 

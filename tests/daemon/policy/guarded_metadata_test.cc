@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guarded metadata against its definition, which reads all entries for each key and each rule.
+// Compares guarded metadata with its definition, which reads all entries for each key and each
+// rule.
 #include "policy/guarded_metadata.h"
 
 #include <gtest/gtest.h>
@@ -22,8 +23,8 @@ namespace {
 using namespace test;  // NOLINT: the words of these tests
 using Entries = std::vector<ttrpc::MetadataEntry>;
 
-// Few lengths and few letters, so that keys of different text, length and case meet often; some are
-// longer than the words that are hashed.
+// The keys have few lengths and few letters, so that near matches are frequent. Some are longer
+// than the words that the hash function reads.
 constexpr std::string_view kGuarded[] = {
     "a", "b", "ab", "ba", "abab", "a-long-key-of-several-words", "a-long-key-of-several-wordz"};
 constexpr std::string_view kSent[] = {"a",    "A",    "b",
@@ -45,7 +46,7 @@ class Dice {
   std::mt19937 engine_{20240229};  // NOLINT(cert-msc51-cpp): so that a failure can be repeated
 };
 
-// From the words of the contract: once, and in lower case; else the first such key is named.
+// Returns the error for the first guarded key that is repeated or not in lower case.
 std::string Wrong(const std::set<std::string_view>& guarded, const Entries& entries) {
   for (const std::string_view key : guarded) {
     int seen = 0;
@@ -74,7 +75,7 @@ TEST(GuardedMetadataTest, SaysWhatTheDefinitionSays) {
   size_t refused = 0;
   size_t held = 0;
   size_t missed = 0;
-  GuardedValues values;  // one for all, as a worker has it
+  GuardedValues values;  // reused for all requests, like that of a worker
   for (int round = 0; round < 2000; ++round) {
     std::vector<RuleConfig> rules;
     for (size_t n = dice.Below(6); n > 0; --n) rules.push_back(WithConditions(dice));
@@ -110,7 +111,7 @@ TEST(GuardedMetadataTest, SaysWhatTheDefinitionSays) {
       ++(expected ? held : missed);
     }
   }
-  // They are no use if they are all alike.
+  // Random requests with only one outcome would test nothing.
   EXPECT_GT(refused, 3000U);
   EXPECT_GT(held, 3000U);
   EXPECT_GT(missed, 3000U);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the index of a large policy holds, and that rules for every listener and those that name one
-// are one list.
+// Tests the size of the index of a large policy, and that rules for every listener and rules for
+// one are checked in the order of the file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ Config Large(size_t listeners, size_t rules, bool everywhere) {
   return config;
 }
 
-// A rule, its pattern and its service.
+// Each rule has three entries: itself, its pattern and its service.
 TEST(PolicyIndexTest, HoldsAsMuchAsTheRulesSayWhateverTheListeners) {
   for (const size_t listeners : {1, 300}) {
     for (const bool everywhere : {true, false}) {
@@ -67,7 +67,7 @@ TEST(PolicyIndexTest, RulesForEveryListenerAndForOneAreInTheOrderOfTheFile) {
   EXPECT_THAT(check(1), ElementsAre(0, 1, 2));
 }
 
-// Whichever of the two spells more of it out.
+// The labels come from the index that spells out more of the method.
 TEST(PolicyIndexTest, LabelsAreOfBoth) {
   const Config config = ConfigOf({Everywhere(Allow({"/a/*", "/b/M", "/c/M"})), Allow({"/a/M"}),
                                   Allow({"/b/*"}), Allow({"/d/N"})});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Under which names a call is counted: only those that a rule of its listener spells out.
+// Tests that a call is counted only under names that a rule of its listener spells out.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -49,10 +49,10 @@ TEST_F(LabelsTest, AMethodThatIsNotIsOther) {
 TEST_F(LabelsTest, AServiceThatIsNotIsOtherWithWhateverMethod) {
   EXPECT_EQ(LabelsOf("/c.S/Get"), "other other");
   EXPECT_EQ(LabelsOf("/x.S/State"), "other other");
-  EXPECT_EQ(LabelsOf("/hidden.S/Hidden"), "other other") << "of another listener";
+  EXPECT_EQ(LabelsOf("/hidden.S/Hidden"), "other other") << "the rule is for another listener";
 }
 
-// The set of labels is the configuration's: views of what a peer sent would not live.
+// Labels must be views of the configuration, since views of the request would dangle.
 TEST_F(LabelsTest, LabelsAreViewsOfTheConfiguration) {
   const Policy policy(config_, test::kOverflow);
   const Admission admission = policy.Admit(0, test::Peer(1000));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The warnings of --check, to the letter, and that nothing else is warned about.
+// Tests the warnings of --check, to the letter, and that there are no others.
 #include "policy/lint.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ std::string WithRules(const std::string& rules) {
   return "listener = [{ name = \"a\", address = \"unix:///a\" }, "
          "{ name = \"b\", address = \"unix:///b\" }]\n" +
          rules +
-         // What keeps both listeners and the backend from being warned about.
+         // This rule prevents warnings about the listeners and the backend.
          "[[backend]]\nname = \"shim\"\naddress = \"unix:///shim\"\n"
          "[[rule]]\nname = \"last\"\nusers = [1]\nmethods = [\"/last/Last\"]\naction = \"allow\"\n"
          "backend = \"shim\"\nmetadata = { k = \"v\" }\n";
@@ -42,7 +42,8 @@ std::string Allow(const std::string& name, const std::string& users, const std::
 }
 
 TEST(LintTest, NothingIsServed) {
-  EXPECT_THAT(Warnings(""), ElementsAre("c: there is no [[listener]], so that nothing is served"));
+  EXPECT_THAT(Warnings(""),
+              ElementsAre("c: warning: there is no [[listener]], so nothing is served; add one"));
 }
 
 TEST(LintTest, AGoodConfigurationHasNoWarnings) {
@@ -51,15 +52,17 @@ TEST(LintTest, AGoodConfigurationHasNoWarnings) {
 
 TEST(LintTest, AuditOfEachCallWithoutARate) {
   const std::string why =
-      " without [limits] requests_per_second_per_user lets whoever is allowed a call write any "
-      "number of audit lines";
+      " lets every allowed user cause any number of audit lines; set requests_per_second_per_user "
+      "in [limits]";
   const std::string all = "[audit]\ncalls = \"all\"\n";
   const std::string rate = "[limits]\nrequests_per_second_per_user = 1000\n";
   const std::string rule = Allow("r", "[1000]", "[\"/s/M\"]") + "audit = \"all\"\n";
-  EXPECT_THAT(Warnings(WithRules(all)), ElementsAre("c: [audit] calls = \"all\"" + why));
-  EXPECT_THAT(Warnings(WithRules(rule)), ElementsAre("c:2:1: rule \"r\": audit = \"all\"" + why));
+  EXPECT_THAT(Warnings(WithRules(all)),
+              ElementsAre("c: warning: calls = \"all\" in [audit]" + why));
+  EXPECT_THAT(Warnings(WithRules(rule)),
+              ElementsAre("c:2:1: warning: audit = \"all\" in rule \"r\"" + why));
   EXPECT_THAT(Warnings(WithRules(all + rate + rule)), IsEmpty());
-  // What these write is held to [audit] rate_per_user.
+  // rate_per_user in [audit] limits the lines of these rules.
   EXPECT_THAT(Warnings(WithRules(rule + "enforce = false\n")), IsEmpty());
   EXPECT_THAT(
       Warnings(WithRules(Rule("d", "methods = [\"/s/M\"]\naction = \"deny\"\naudit = \"all\"\n"))),
@@ -67,13 +70,15 @@ TEST(LintTest, AuditOfEachCallWithoutARate) {
 }
 
 TEST(LintTest, UnusedBackend) {
-  EXPECT_THAT(Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
-              ElementsAre("c:2:1: backend \"x\" is used by no rule"));
+  EXPECT_THAT(
+      Warnings(WithRules("[[backend]]\nname = \"x\"\naddress = \"unix:///x\"\n")),
+      ElementsAre("c:2:1: warning: no rule uses backend \"x\"; remove it, or name it in a rule"));
 }
 
 TEST(LintTest, ListenerThatAdmitsNobody) {
   const std::string warning =
-      "c:1:1: listener \"a\" admits nobody: no enforced allow rule is for it";
+      "c:1:1: warning: no enforced allow rule applies to listener \"a\", so it admits nobody; add "
+      "a rule, or remove the listener";
   const std::string listener = "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n";
   EXPECT_THAT(Warnings(listener), ElementsAre(warning));
   EXPECT_THAT(Warnings(listener + "[[rule]]\nname = \"r\"\naction = \"deny\"\n"),
@@ -90,9 +95,12 @@ TEST(LintTest, OpenDoor) {
   EXPECT_THAT(
       Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0666\"\n" + rest),
       ElementsAre(
-          "c:1:1: listener \"a\" lets everybody connect, and rule \"wide\" allows everybody"));
+          "c:1:1: warning: every local user can connect to listener \"a\", and rule \"wide\" "
+          "allows calls of every user; name users in the rule, or set a stricter mode"));
   EXPECT_THAT(Warnings("[[listener]]\nname = \"a\"\naddress = \"unix-abstract:a\"\n" + rest),
-              ElementsAre("c:1:1: listener \"a\" is abstract, and rule \"wide\" allows everybody"));
+              ElementsAre("c:1:1: warning: every local user can connect to listener \"a\", and "
+                          "rule \"wide\" allows calls of every user; name users in the rule, or "
+                          "use unix:///abs/path with a stricter mode"));
   EXPECT_THAT(
       Warnings("[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nmode = \"0660\"\n" + rest),
       IsEmpty());
@@ -108,8 +116,8 @@ TEST(LintTest, EverybodyOfAGroupIsNotEverybody) {
 // --- rules that can never match ---
 
 const std::string kNever =
-    "c:8:1: rule \"second\" can never match: rule \"first\" at c:2:1 matches "
-    "before it";
+    "c:8:1: warning: rule \"second\" can never match, because rule \"first\" at c:2:1 matches "
+    "before it; reorder the rules, or remove this one";
 
 std::vector<std::string> WarningsOfTwo(const std::string& first, const std::string& second) {
   return Warnings(WithRules(first + second));
@@ -123,8 +131,8 @@ TEST(CheckReachTest, TheSameRuleAgain) {
 
 TEST(CheckReachTest, AnAllowAfterACatchAllDeny) {
   EXPECT_THAT(Warnings(WithRules(Rule("first", "action = \"deny\"\n"))),
-              ElementsAre("c:8:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
-                          "before it"));
+              ElementsAre("c:8:1: warning: rule \"last\" can never match, because rule \"first\" "
+                          "at c:2:1 matches before it; reorder the rules, or remove this one"));
 }
 
 TEST(CheckReachTest, WiderUsersAndMethods) {
@@ -163,8 +171,8 @@ TEST(CheckReachTest, DifferentRulesForEachListener) {
   EXPECT_THAT(
       Warnings(WithRules(Rule("on a", allow + "listeners = [\"a\"]\n") +
                          Rule("on b", allow + "listeners = [\"b\"]\n") + Rule("both", allow))),
-      ElementsAre("c:16:1: rule \"both\" can never match: rule \"on a\" at c:2:1 matches "
-                  "before it"));
+      ElementsAre("c:16:1: warning: rule \"both\" can never match, because rule \"on a\" at c:2:1 "
+                  "matches before it; reorder the rules, or remove this one"));
 }
 
 TEST(CheckReachTest, WithGroupsAnEarlierRuleIsNarrower) {
@@ -192,14 +200,14 @@ TEST(CheckReachTest, AllowForAnyoneLeavesTheOverflowIdToOthers) {
   EXPECT_THAT(WarningsOfTwo(Allow("first", "[\"*\"]", "[\"/s/M\"]"),
                             Allow("second", "[\"0-4294967294\"]", "[\"/s/M\"]")),
               ElementsAre(kNever,
-                          "c:8:1: rule \"second\": range \"0-4294967294\" leaves out the overflow "
-                          "uid 65534, which must be written out to be allowed"));
+                          "c:8:1: warning: rule \"second\" has the range \"0-4294967294\", which "
+                          "does not match the overflow uid 65534; list 65534 as well to allow it"));
 }
 
 TEST(CheckReachTest, DenyForAnyoneIsForTheOverflowIdToo) {
   EXPECT_THAT(Warnings(WithRules(Rule("first", "users = [\"*\"]\naction = \"deny\"\n"))),
-              ElementsAre("c:9:1: rule \"last\" can never match: rule \"first\" at c:2:1 matches "
-                          "before it"));
+              ElementsAre("c:9:1: warning: rule \"last\" can never match, because rule \"first\" "
+                          "at c:2:1 matches before it; reorder the rules, or remove this one"));
 }
 
 // --- the overflow ids ---
@@ -207,18 +215,18 @@ TEST(CheckReachTest, DenyForAnyoneIsForTheOverflowIdToo) {
 TEST(CheckOverflowTest, WrittenOut) {
   EXPECT_THAT(
       Warnings(WithRules(Allow("r", "[\"nobody\"]", "[\"/s/M\"]"))),
-      ElementsAre("c:2:1: rule \"r\" allows uid 65534, as which everybody without a mapping "
-                  "in a user namespace shows"));
+      ElementsAre("c:2:1: warning: rule \"r\" allows uid 65534, which the kernel reports for every "
+                  "uid without a mapping; remove it unless you mean all of them"));
   EXPECT_THAT(
       Warnings(WithRules(Allow("r", "[1000]", "[\"/s/M\"]") + "groups = [65534]\n")),
-      ElementsAre("c:2:1: rule \"r\" allows gid 65534, as which everybody without a mapping "
-                  "in a user namespace shows"));
+      ElementsAre("c:2:1: warning: rule \"r\" allows gid 65534, which the kernel reports for every "
+                  "gid without a mapping; remove it unless you mean all of them"));
 }
 
 TEST(CheckOverflowTest, InARange) {
   EXPECT_THAT(Warnings(WithRules(Allow("r", "[1, \"60000-70000\"]", "[\"/s/M\"]"))),
-              ElementsAre("c:2:1: rule \"r\": range \"60000-70000\" leaves out the overflow uid "
-                          "65534, which must be written out to be allowed"));
+              ElementsAre("c:2:1: warning: rule \"r\" has the range \"60000-70000\", which does "
+                          "not match the overflow uid 65534; list 65534 as well to allow it"));
 }
 
 TEST(CheckOverflowTest, DenyRulesAndStarsAreNotWarnedAbout) {
@@ -233,20 +241,19 @@ TEST(CheckOverflowTest, TheKernelsIdsCount) {
   const LoadedConfig loaded =
       ParseText(WithRules(Allow("r", "[65534, 99]", "[\"/s/M\"]") + "groups = [98]\n"));
   ASSERT_TRUE(loaded.config.has_value());
-  EXPECT_THAT(
-      Strings(Lint(*loaded.config, {.uid = 99, .gid = 98})),
-      ElementsAre("c:2:1: rule \"r\" allows uid 99, as which everybody without a mapping in "
-                  "a user namespace shows",
-                  "c:2:1: rule \"r\" allows gid 98, as which everybody without a mapping in "
-                  "a user namespace shows"));
+  EXPECT_THAT(Strings(Lint(*loaded.config, {.uid = 99, .gid = 98})),
+              ElementsAre("c:2:1: warning: rule \"r\" allows uid 99, which the kernel reports for "
+                          "every uid without a mapping; remove it unless you mean all of them",
+                          "c:2:1: warning: rule \"r\" allows gid 98, which the kernel reports for "
+                          "every gid without a mapping; remove it unless you mean all of them"));
 }
 
 // --- rules that may stream ---
 
 TEST(CheckStreamsTest, APatternThatMayStream) {
   const auto warning = [](const std::string& pattern) {
-    return "c:2:1: rule \"r\": streams = true with the pattern \"" + pattern +
-           "\" lets clients send data to methods that do not stream, which ends a server of "
+    return "c:2:1: warning: rule \"r\" has streams = true and the pattern \"" + pattern +
+           "\", so clients can send data to methods that do not stream, which crashes servers of "
            "ttrpc's Go implementation; name the methods that stream";
   };
   const auto rule = [](const std::string& methods) {
@@ -262,16 +269,14 @@ TEST(CheckStreamsTest, APatternThatMayStream) {
 // --- the admin service ---
 
 TEST(CheckAdminTest, OpenToEverybody) {
-  EXPECT_THAT(
-      Warnings(WithRules("[admin]\nusers = [\"*\", 0]\n")),
-      ElementsAre("c:2:1: [admin] users has \"*\": everybody who can connect to it sees all "
-                  "calls and can stop the daemon; name the users"));
+  EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [\"*\", 0]\n")),
+              ElementsAre("c:2:1: warning: users in [admin] contains \"*\", so everyone who can "
+                          "connect can see all calls and stop the daemon; name the users"));
   EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [0, \"1000-1999\"]\n")), IsEmpty());
-  // Its users are matched as those of an allow rule are.
-  EXPECT_THAT(
-      Warnings(WithRules("[admin]\nusers = [\"nobody\"]\n")),
-      ElementsAre("c:2:1: [admin] allows uid 65534, as which everybody without a mapping in a "
-                  "user namespace shows"));
+  // The users of [admin] are matched like those of an allow rule.
+  EXPECT_THAT(Warnings(WithRules("[admin]\nusers = [\"nobody\"]\n")),
+              ElementsAre("c:2:1: warning: [admin] allows uid 65534, which the kernel reports for "
+                          "every uid without a mapping; remove it unless you mean all of them"));
 }
 
 // --- a rule that takes the calls of another listener ---
@@ -296,10 +301,9 @@ const std::string kOnB = "listeners = [\"b\"]\n";
 
 TEST(CheckDiversionTest, ARuleWithoutListenersBeforeOneOfAnotherBackend) {
   const std::string warning =
-      "c:2:1: rule \"first\" names no listeners, and leads calls on listener \"b\" to backend "
-      "\"shim\" before rule \"second\" at c:8:1 leads them to backend \"agent\"; name the "
-      "listeners "
-      "that it is for";
+      "c:2:1: warning: rule \"first\" has no listeners, so it sends calls on listener \"b\" to "
+      "backend \"shim\" before rule \"second\" at c:8:1 can send them to backend \"agent\"; add "
+      "listeners to it";
   EXPECT_THAT(WarningsOfTwoBackends(Allow("first", "[1000]", "[\"/*/*\"]"),
                                     AllowAgent("[\"1000-1999\"]", kOnB)),
               ElementsAre(warning));
@@ -325,14 +329,14 @@ TEST(CheckDiversionTest, NothingIsTaken) {
   EXPECT_THAT(WarningsOfTwoBackends(AllowAgent(all, kOnB), first), IsEmpty());
 }
 
-// --- a deny rule by what its bearer can drop ---
+// --- a deny rule for something that a client can drop ---
 
 std::string Deny(const std::string& rest) { return Rule("deny", "action = \"deny\"\n" + rest); }
 
 TEST(CheckEvasionTest, AGroupCanBeDropped) {
   const std::string warning =
-      "c:2:1: rule \"deny\" denies by groups, which a client can drop, and rule \"allow\" at "
-      "c:6:1 then allows it; allow what is wanted, by groups";
+      "c:2:1: warning: rule \"deny\" denies calls by group, but a client can drop a group, and "
+      "then rule \"allow\" at c:6:1 allows them; allow only the groups that need access instead";
   const std::string deny = Deny("groups = [7]\n");
   EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[1000]", "[\"/s/M\"]")), ElementsAre(warning));
   EXPECT_THAT(WarningsOfTwo(deny, Rule("allow",
@@ -355,9 +359,9 @@ TEST(CheckEvasionTest, WhatTheGroupIsNeededForIsDenied) {
 
 TEST(CheckEvasionTest, AUserCanHaveSubordinateUids) {
   const std::string warning =
-      "c:2:1: rule \"deny\" denies by users, who can call with a subordinate uid, and rule "
-      "\"allow\" at c:6:1 then allows them; allow what is wanted, by users or ranges such as "
-      "\"1000-59999\"";
+      "c:2:1: warning: rule \"deny\" denies calls by user, but a user can call with a subordinate "
+      "uid, and then rule \"allow\" at c:6:1 allows them; allow only the users that need access "
+      "instead, or a range such as \"1000-59999\"";
   const std::string deny = Deny("users = [1000]\n");
   EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[\"*\"]", "[\"/s/M\"]")), ElementsAre(warning));
   EXPECT_THAT(WarningsOfTwo(deny, Allow("allow", "[1000, \"90000-100000\"]", "[\"/s/M\"]")),
@@ -372,7 +376,7 @@ TEST(CheckEvasionTest, AUserCanHaveSubordinateUids) {
               IsEmpty());
 }
 
-TEST(CheckEvasionTest, WhatTheDenyRuleIsNotForIsNotWarnedAbout) {
+TEST(CheckEvasionTest, CallsThatTheDenyRuleDoesNotMatchCauseNoWarning) {
   const std::string allow = Allow("allow", "[1000]", "[\"/s/Get*\"]");
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nusers = [2000]\n"), allow), IsEmpty());
   EXPECT_THAT(WarningsOfTwo(Deny("groups = [7]\nmethods = [\"/s/*Put\"]\n"), allow),

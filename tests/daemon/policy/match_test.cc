@@ -38,7 +38,7 @@ RuleConfig AsDeny(RuleConfig rule) {
   return rule;
 }
 
-// The definition, as it would be read aloud.
+// Implements the definition in the simplest way.
 bool MatchNaively(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
   if (pattern[0] != '*') {
@@ -49,7 +49,7 @@ bool MatchNaively(std::string_view pattern, std::string_view text) {
   return !text.empty() && text[0] != '/' && MatchNaively(pattern, text.substr(1));
 }
 
-// All strings over `alphabet` of at most `length` characters.
+// Returns all strings over `alphabet` with at most `length` characters.
 std::vector<std::string> AllStrings(std::string_view alphabet, size_t length) {
   std::vector<std::string> all = {""};
   for (size_t begin = 0, round = 0; round < length; ++round) {
@@ -214,7 +214,7 @@ TEST(PatternCoversTest, AStarTakesNoSlash) {
   EXPECT_TRUE(PartCovers("*/*", "a*/b"));
 }
 
-// `c` is in no pattern, and stands for whatever else a `*` may take.
+// No pattern contains `c`, which represents all other characters that a `*` may match.
 TEST(PatternCoversTest, IsInclusionOfAllThatMatches) {
   const std::vector<std::string> patterns = AllStrings("ab*/", 4);
   const std::vector<std::string> texts = AllStrings("abc/", 5);
@@ -272,7 +272,7 @@ TEST(IdsCoverTest, TheOverflowIdAtTheEdgeOfARange) {
   EXPECT_FALSE(IdsCover(edge, kAllow, range, kDeny));
 }
 
-// The ids by which coverage is decided are those that a peer is matched by.
+// Coverage must be decided by the same ids as the match of a peer.
 TEST(EffectiveIdsTest, AreTheIdsThatFit) {
   constexpr uint32_t kIds[] = {
       0, 1, 2, 3, kOverflow.uid - 1, kOverflow.uid, kOverflow.uid + 1, UINT32_MAX - 1};

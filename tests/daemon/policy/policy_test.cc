@@ -26,7 +26,7 @@ RuleConfig With(std::map<std::string, std::string> metadata, RuleConfig rule) {
   return rule;
 }
 
-// What uid 1000 is told on listener 0.
+// Returns the verdict for uid 1000 on listener 0.
 Verdict Check(const Config& config, const ttrpc::RequestView& request) {
   const Policy policy(config, kOverflow);
   return test::Check(policy, policy.Admit(0, Peer(1000)), request);
@@ -56,13 +56,13 @@ TEST(PolicyTest, DeniesByDefaultWhatNoRuleNames) {
 TEST(PolicyTest, SaysWhetherTheMetadataHadAPart) {
   const Config plain = ConfigOf({Deny({"/s/N"}), Allow({"/s/M"})});
   EXPECT_TRUE(Check(plain, Call("/s/M")).by_names_alone);
-  // Asked and found wanting is a part, too: another request might have had it.
+  // Missing metadata matters as well, since another request might have it.
   const Config asked = ConfigOf({With({{"k", "v"}}, Deny({"/s/M"})), Allow({"/s/*"})});
   EXPECT_TRUE(Check(asked, Call("/s/M")).allowed);
   EXPECT_FALSE(Check(asked, Call("/s/M")).by_names_alone);
   EXPECT_TRUE(Check(asked, Call("/s/N")).by_names_alone);
   const Config other = ConfigOf({For(7, With({{"k", "v"}}, Deny({"/s/M"}))), Allow({"/s/M"})});
-  EXPECT_TRUE(Check(other, Call("/s/M")).by_names_alone) << "a rule for somebody else";
+  EXPECT_TRUE(Check(other, Call("/s/M")).by_names_alone) << "the rule is for another user";
 }
 
 TEST(PolicyTest, FirstMatchWinsWhereverItIsIndexed) {
@@ -186,7 +186,7 @@ TEST(PolicyTest, UnmappedPeerIsNotAdmittedByStar) {
 }
 
 TEST(PolicyTest, GuardedMetadataMustAppearOnceAndInLowerCase) {
-  // Guarded by a rule for someone else, and by one that is not enforced.
+  // The keys are guarded by a rule for another user, and by a rule that is not enforced.
   const Config config = ConfigOf({For(5, With({{"ns", "a"}}, Deny({"/x/Y"}))),
                                   Shadow(With({{"team", "b"}}, Deny({}))), Allow({"/*/*"})});
   const Policy policy(config, kOverflow);
@@ -227,7 +227,7 @@ TEST(PolicyTest, CheckAllocatesNothing) {
   const ttrpc::RequestView allowed = Call("/s/M");
   const ttrpc::RequestView denied = Call("/t/N");
   const size_t before = AllocationCount();
-  ASSERT_GT(before, 0U) << "the count does not work";
+  ASSERT_GT(before, 0U) << "allocations are not counted";
   const Admission admission = policy.Admit(0, Peer(1000));
   const bool first = test::Check(policy, admission, allowed).allowed;
   const bool second = test::Check(policy, admission, denied).allowed;
@@ -237,7 +237,7 @@ TEST(PolicyTest, CheckAllocatesNothing) {
   EXPECT_EQ(after, before);
 }
 
-// Decides, and tells whether it did so from memory.
+// Decides a call, and returns whether the verdict came from memory.
 bool FromMemory(const Policy& policy, Admission* admission, const ttrpc::RequestView& request) {
   GuardedValues values;
   EXPECT_TRUE(policy.CheckGuardedMetadata(*admission, request.metadata, &values).ok());
@@ -255,7 +255,7 @@ TEST(PolicyTest, TheMethodAllowedLastIsRemembered) {
   EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M")));
   EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M", {{"any", "metadata"}})));
   EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/N")));
-  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/M"))) << "N has taken its place";
+  EXPECT_FALSE(FromMemory(policy, &admission, Call("/s/M"))) << "N has replaced it";
   EXPECT_FALSE(FromMemory(policy, &admission, Call("/t/M"))) << "a name of another service";
 }
 
@@ -273,7 +273,7 @@ TEST(PolicyTest, NoOtherVerdictIsRememberedNorForgetsThatOne) {
   EXPECT_TRUE(FromMemory(policy, &admission, Call("/s/M")));
 }
 
-// As a peer does when the configuration is loaded again.
+// A peer gets a new admission when the configuration is reloaded.
 TEST(PolicyTest, ANewAdmissionForgets) {
   const Config before = ConfigOf({Allow({"/s/M"})});
   const Config after = ConfigOf({Deny({"/s/M"}), Allow({"/s/N"})});

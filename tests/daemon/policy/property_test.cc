@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The index against the rules read one after the other, on random policies from few words, so that
-// rules overlap often.
+// Compares the index with a check of one rule after another, on random policies. They are made from
+// few words, so that rules overlap often.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ const RuleWords kWords = {.ids = kIds,
                           .methods = kMethodPatterns,
                           .keys = kKeys,
                           .values = kValues};
-// Rules for every listener and those that name it are indexed apart.
+// Both kinds of rules are needed, since rules for every listener have an index of their own.
 constexpr RuleOdds kOdds = {.allow = 50,
                             .every_listener = 40,
                             .listeners = 2,
@@ -44,7 +44,7 @@ constexpr RuleOdds kOdds = {.allow = 50,
                             .metadata = 25,
                             .enforce = 75};
 
-// The definitions, from the words of the contract and without the code under test.
+// The functions below implement the contract without the code under test.
 bool NaiveMatch(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
   if (pattern[0] == '*') {
@@ -110,7 +110,7 @@ Verdict NaiveCheck(const Config& config, size_t listener, const Identity& identi
   return verdict;
 }
 
-// Every request that the words above make, each key at most once.
+// Returns every request that can be made from the words above, with each key at most once.
 std::vector<ttrpc::RequestView> AllRequests() {
   std::vector<std::vector<ttrpc::MetadataEntry>> metadata = {{}};
   for (std::string_view key : kKeys) {
@@ -160,13 +160,13 @@ TEST(PolicyPropertyTest, IndexSaysWhatTheRulesSayOneAfterTheOther) {
       ASSERT_EQ(verdict.allowed, expected.allowed) << round;
       ASSERT_EQ(verdict.rule, expected.rule) << round;
       ASSERT_EQ(verdict.shadows, expected.shadows) << round;
-      // A connection is closed only if none of its calls could be allowed.
+      // A connection may be closed only if none of its calls could be allowed.
       ASSERT_TRUE(admission.admitted() || !expected.allowed) << round;
       ++(verdict.allowed ? allowed : denied);
       shadows += verdict.shadows.size();
     }
   }
-  // The random policies are no use if they are all alike.
+  // Random policies with only one outcome would test nothing.
   EXPECT_GT(allowed, 20000U);
   EXPECT_GT(denied, 20000U);
   EXPECT_GT(shadows, 20000U);
@@ -201,7 +201,8 @@ TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
     Admission admission = policy.Admit(listener, identity);
     size_t chosen = 0;
     for (int sent = 0; sent < 50; ++sent) {
-      // Often the method of the last request, with any metadata: a neighbour in AllRequests().
+      // Half of the requests repeat the method with other metadata, as a neighbour in
+      // AllRequests().
       chosen = Chance(random, 50) ? chosen / for_each_method * for_each_method +
                                         Below(random, static_cast<uint32_t>(for_each_method))
                                   : Below(random, static_cast<uint32_t>(requests.size()));
@@ -214,7 +215,7 @@ TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
       ASSERT_EQ(verdict.shadows, expected.shadows) << round;
       ASSERT_EQ(verdict.by_names_alone, expected.by_names_alone) << round;
       ASSERT_TRUE(verdict.labels == expected.labels) << round;
-      // Only what was allowed whatever the metadata says is remembered, and always that.
+      // A verdict is remembered if and only if it is repeatable.
       ASSERT_TRUE(!from_memory || expected.repeatable()) << round;
       if (expected.repeatable()) {
         ASSERT_TRUE(admission.Remembers(request)) << round;

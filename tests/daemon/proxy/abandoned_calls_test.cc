@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls that nobody waits for any more: they are their user's until the backend is done with them.
+// Abandoned calls: calls that nobody waits for any more. They count for their user until the
+// backend has finished with them.
 #include <event2/event.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ class AbandonedCallsTest : public test::BackendFixture,
                            protected BackendConnectionOwner,
                            private CallOwner {
  protected:
-  // Nobody listens there, and the connection waits for somebody who does.
+  // The backend does not listen yet, so the connection keeps dialling.
   AbandonedCallsTest() {
     abandoned_deadlines_.SetDelay(std::chrono::milliseconds(1));
     config_.backends[0].wait = std::chrono::hours(1);
@@ -36,7 +37,7 @@ class AbandonedCallsTest : public test::BackendFixture,
     connection().Add(call);
   }
   void Abandon(Call* call) { connection().Abandon(call, &peer_); }
-  // A message from the backend for call_.
+  // Delivers a message of the backend for call_.
   void Receive(MessageType type, uint8_t flags = 0) {
     handler().OnMessage({.stream_id = call_.backend_id, .type = type, .flags = flags}, "");
   }
@@ -97,7 +98,7 @@ TEST_F(AbandonedCallsTest, AResponseThatIsTooLongIsTheLast) {
   EXPECT_EQ(slots(), 1U);
 }
 
-// It is refused, and the backend sends nothing more.
+// The message is refused, and the backend sends nothing after it.
 TEST_F(AbandonedCallsTest, TheMessageForWhichACallIsAbandonedMayBeTheLast) {
   Receive(MessageType::kData, ttrpc::kFlagRemoteClosed);
   EXPECT_EQ(slots(), 1U);
@@ -123,8 +124,8 @@ TEST_F(AbandonedCallsTest, OnceItsPeerHasLeftTheConnectionIsRetiredInTime) {
   abandoned_deadlines_.Start(&static_cast<AbandonedCall*>(peer_.next)->deadline);
   EXPECT_TRUE(connection().takes_calls());
   while (!connection().retired()) ASSERT_EQ(event_base_loop(loop_.base(), EVLOOP_ONCE), 0);
-  EXPECT_EQ(ended_, 1) << "its owner learns of it";
-  EXPECT_EQ(connection().calls(), 1U) << "others go on";
+  EXPECT_EQ(ended_, 1) << "the owner is notified";
+  EXPECT_EQ(connection().calls(), 1U) << "the other call continues";
   EXPECT_EQ(slots(), 2U);
 }
 
@@ -132,12 +133,12 @@ TEST_F(AbandonedCallsTest, AnAnswerInTimeLeavesTheConnectionAsItIs) {
   Abandon(&call_);
   abandoned_deadlines_.Start(&static_cast<AbandonedCall*>(peer_.next)->deadline);
   Receive(MessageType::kResponse);
-  // The timer fires for nobody.
+  // The timer fires, but the deadline is no longer in its queue.
   ASSERT_EQ(event_base_loop(loop_.base(), EVLOOP_ONCE), 0);
   EXPECT_FALSE(connection().retired());
 }
 
-// The backend has not been asked for anything yet.
+// The backend has not received anything yet.
 TEST_F(AbandonedCallsTest, AConnectionThatIsNotThereYetIsNotKeptForThem) {
   Abandon(&call_);
   EXPECT_FALSE(connection().retired());

@@ -37,10 +37,10 @@ class BackendConnectionTest : public test::BackendFixture {
   NoOwner owner_;
 };
 
-// A timer left running would dial with a descriptor that is gone, and hold that against the
+// A timer that was left running would dial with a closed descriptor, and record a failure of the
 // backend.
 TEST_F(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
-  // A backlog of 0 has room for one.
+  // A backlog of 0 has room for one connection.
   const ttrpc::SocketAddress where = config_.backends[0].addresses[0].ToSocketAddress();
   const ttrpc::UniqueFd listener = test::NewSocket();
   ASSERT_EQ(::bind(listener.get(), where.get(), where.length), 0);
@@ -57,7 +57,7 @@ TEST_F(BackendConnectionTest, ClosedWhileItDialsItLeavesNothingRunning) {
   EXPECT_EQ(event_base_get_num_events(loop_.base(), EVENT_BASE_COUNT_ADDED), events);
 }
 
-// Ids are not used twice on a connection: before they end, calls go to a fresh one.
+// Ids are not reused on a connection. When they run out, calls go to a new one.
 TEST_F(BackendConnectionTest, TheLastIdRetiresIt) {
   Listen();
   const auto connection = Open();
@@ -73,7 +73,7 @@ TEST_F(BackendConnectionTest, TheLastIdRetiresIt) {
   EXPECT_TRUE(connection->retired());
 }
 
-// Also a call that nobody waits for any more is one that the backend works on.
+// A backend may also work on calls that nobody waits for.
 TEST_F(BackendConnectionTest, TheOldestCallIsKnown) {
   using std::chrono::seconds;
   Listen();

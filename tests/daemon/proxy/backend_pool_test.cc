@@ -37,7 +37,7 @@ class BackendPoolTest : public test::BackendFixture, private BackendPoolOwner {
   Call call_{StreamState(0)};
   int low_ = 0;
   int held_changed_ = 0;
-  std::vector<size_t> lost_;  // for each lost connection, the calls that were on it
+  std::vector<size_t> lost_;  // for each lost connection, the number of calls on it
 };
 
 TEST_F(BackendPoolTest, AConnectionThatTakesCallsIsUsedAgain) {
@@ -64,7 +64,7 @@ TEST_F(BackendPoolTest, EachBackendHasConnectionsOfItsOwn) {
 
 TEST_F(BackendPoolTest, NobodyThereIsNull) {
   EXPECT_EQ(Find(), nullptr);
-  EXPECT_EQ(open(), 0U) << "its slot is given back";
+  EXPECT_EQ(open(), 0U) << "the slot is released";
 }
 
 TEST_F(BackendPoolTest, TheLimitThatIsReachedIsGiven) {
@@ -82,10 +82,10 @@ TEST_F(BackendPoolTest, ARetiredConnectionIsDroppedAfterItsLastCall) {
   EXPECT_EQ(low_, 0);
   call_.backend->Remove(call_);
   EXPECT_EQ(open(), 0U);
-  EXPECT_EQ(low_, 1) << "what waited for it may go on";
+  EXPECT_EQ(low_, 1) << "the calls that waited for it may continue";
   EXPECT_EQ(held_changed_, 1);
   const auto server = Accept();
-  EXPECT_EQ(backend()->counters().connections, 1U) << "it may be in a callback of its own";
+  EXPECT_EQ(backend()->counters().connections, 1U) << "a callback of the connection may be running";
   RunUntil([this] { return reaped_ == 1; });
   EXPECT_EQ(backend()->counters().connections, 0U);
   RunUntil([&server] { return server->closed(); });
@@ -110,7 +110,7 @@ TEST_F(BackendPoolTest, AReloadRetiresWhatLeadsElsewhere) {
   Load();
   pool_.Reload();
   EXPECT_TRUE(kept->retired());
-  EXPECT_EQ(open(), 1U) << "its call goes on";
+  EXPECT_EQ(open(), 1U) << "the call on it continues";
   call_.backend->Remove(call_);
   EXPECT_EQ(open(), 0U);
 }
@@ -159,12 +159,12 @@ TEST_F(BackendPoolTest, ABackendThatTakesNothingIsAnswered) {
   write_deadlines_.SetDelay(std::chrono::milliseconds(1));
   Listen();
   Add(&call_);
-  // More than a socket holds.
+  // The payload is larger than the buffer of a socket.
   call_.backend->connection().Send({.stream_id = 1, .type = ttrpc::MessageType::kData},
                                    std::string(4U << 20, 'x'));
   EXPECT_TRUE(pool_.send_queue_full());
   RunUntil([this] { return !peer_.heard().empty(); });
-  EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" takes no requests"));
+  EXPECT_THAT(peer_.heard(), ElementsAre("1 backend \"back\" has stopped reading"));
   EXPECT_THAT(peer_.reasons(), ElementsAre(AuditReason::kBackendLost));
   EXPECT_EQ(counters_.timed_out, 1U);
   EXPECT_FALSE(pool_.send_queue_full());
@@ -204,7 +204,7 @@ TEST_F(BackendPoolTest, AConnectionWithoutCallsIsLostAsWell) {
   EXPECT_EQ(open(), 0U);
 }
 
-// A pool that is paused, as it is while its peer does not read, keeps the answers waiting.
+// A pool is paused while its peer does not read. Answers then wait.
 TEST_F(BackendPoolTest, WhilePausedNothingIsRead) {
   Listen();
   Add(&call_);

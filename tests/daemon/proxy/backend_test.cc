@@ -28,7 +28,7 @@ BackendConfig ConfigOf(BackendConfig::Balance balance) {
 
 class BackendTest : public ::testing::Test {
  protected:
-  // Begun and failed now.
+  // An attempt begins and fails now.
   void Fail(StatusCode code, size_t address = 0) {
     backend_.Failed({.address = address, .begun = now_}, Status(code, "broken"), now_);
   }
@@ -52,7 +52,7 @@ TEST_F(BackendTest, CostlyFailuresDoubleTheWaitUpToASecond) {
   EXPECT_TRUE(backend_.MayTry(0, now_ + 50ms));
 }
 
-// Else all that come while a try is under way would wait with it.
+// Otherwise all callers that arrive during an attempt would wait for it too.
 TEST_F(BackendTest, OneThatFailsIsTriedByOneAtATime) {
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
   Fail(StatusCode::kUnknown);
@@ -60,7 +60,7 @@ TEST_F(BackendTest, OneThatFailsIsTriedByOneAtATime) {
   EXPECT_TRUE(backend_.MayTry(0, now_));
   EXPECT_FALSE(backend_.MayTry(0, now_));
   EXPECT_FALSE(backend_.MayTry(0, now_ + 49ms));
-  EXPECT_TRUE(backend_.MayTry(0, now_ + 50ms)) << "it may never end";
+  EXPECT_TRUE(backend_.MayTry(0, now_ + 50ms)) << "the first attempt may never end";
   backend_.Succeeded(0);
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
 }
@@ -72,7 +72,7 @@ TEST_F(BackendTest, CheapFailuresAreTriedByEachCall) {
   }
 }
 
-// Whoever was in its place is gone.
+// A socket that belonged to another user is gone.
 TEST_F(BackendTest, OneThatIsGoneIsTriedByEachCallAgain) {
   Fail(StatusCode::kPermissionDenied);
   EXPECT_FALSE(backend_.MayTry(0, now_));
@@ -80,7 +80,7 @@ TEST_F(BackendTest, OneThatIsGoneIsTriedByEachCallAgain) {
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(backend_.MayTry(0, now_));
 }
 
-// Many peers wait for one accept queue, and give up one after another.
+// Many peers wait for room in one accept queue, and give up one after another.
 TEST_F(BackendTest, AttemptsBegunTogetherThatFailAreOneFailure) {
   const Backend::Attempt attempt = {.address = 0, .begun = now_};
   for (int i = 0; i < 100; ++i)
@@ -99,7 +99,7 @@ TEST_F(BackendTest, EachAddressHasABackOffOfItsOwn) {
 }
 
 TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
-  EXPECT_FALSE(backend_.MayAppear()) << "nobody has looked";
+  EXPECT_FALSE(backend_.MayAppear()) << "there was no attempt";
   for (const StatusCode code : {StatusCode::kPermissionDenied, StatusCode::kFailedPrecondition,
                                 StatusCode::kUnknown, StatusCode::kDeadlineExceeded}) {
     Fail(code, 1);
@@ -113,9 +113,9 @@ TEST_F(BackendTest, MayAppearWhileAnyIsMissingOrRefuses) {
   }
 }
 
-// For the operator, who has to know where to look.
+// The operator has to know where to look.
 TEST_F(BackendTest, SaysWhyAndWhereItCouldNotBeReached) {
-  EXPECT_EQ(backend_.detail(), "") << "nobody has looked";
+  EXPECT_EQ(backend_.detail(), "") << "there was no attempt";
   for (const StatusCode code : {StatusCode::kNotFound, StatusCode::kUnavailable,
                                 StatusCode::kPermissionDenied, StatusCode::kUnknown}) {
     Fail(code, 1);
@@ -129,8 +129,8 @@ TEST_F(BackendTest, SaysWhyAndWhereItCouldNotBeReached) {
   EXPECT_EQ(backend_.detail(), "");
 }
 
-// Of one that was never tried nobody knows whether it is up; neither of one that a reload leads
-// elsewhere.
+// Before the first attempt, nobody knows whether a backend is up. The same holds after a reload
+// that replaces it.
 TEST_F(BackendTest, IsNeitherUpNorDownBeforeItWasTried) {
   EXPECT_FALSE(counters_.tried);
   Fail(StatusCode::kNotFound);
@@ -158,7 +158,7 @@ TEST_F(BackendTest, Balance) {
   EXPECT_EQ(NextFive(BackendConfig::Balance::kRoundRobin), std::vector<size_t>({0, 1, 2, 0, 1}));
 }
 
-// What the daemon logs while the test runs.
+// Collects what the daemon logs during the test.
 class LoggedBackendTest : public BackendTest {
  protected:
   LoggedBackendTest() {
@@ -176,7 +176,7 @@ class LoggedBackendTest : public BackendTest {
   std::ostringstream text_;
 };
 
-// A client that fills the backlog of a backend again and again can cause this.
+// A client can cause this by filling the backlog of a backend again and again.
 TEST_F(LoggedBackendTest, AttemptsThatFailAndSucceedInTurnAreLoggedOnceASecond) {
   for (int i = 0; i < 3000; ++i) {
     Fail(StatusCode::kResourceExhausted);

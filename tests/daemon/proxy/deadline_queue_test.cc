@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DeadlineQueue: which deadlines expire, in what order, and what may be done to them meanwhile.
+// DeadlineQueue: which deadlines expire, in which order, and what their callbacks may do.
 #include "proxy/deadline_queue.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// A deadline that does what the test wants when it expires.
+// A deadline that runs the test's function when it expires.
 struct Waiting {
   explicit Waiting(std::function<void()> act)
       : action(std::move(act)),
@@ -72,7 +72,7 @@ TEST_F(DeadlineQueueTest, StoppedOrDestroyedItDoesNotExpire) {
   EXPECT_EQ(log_, std::vector<std::string>{"c"});
 }
 
-// The timer was started for one that has gone since: what comes after it has its own time.
+// The timer was started for a deadline that is gone. The next deadline still has all its time.
 TEST_F(DeadlineQueueTest, OneThatGoesDoesNotTakeTheOthersTime) {
   DeadlineQueue queue(loop_.io(), milliseconds(50));
   const auto a = Log("a"), b = Log("b");
@@ -109,7 +109,7 @@ TEST_F(DeadlineQueueTest, ZeroIsNever) {
   DeadlineQueue queue(loop_.io(), milliseconds(5));
   const auto a = Log("a"), b = Log("b");
   queue.Start(&a->deadline);
-  // It leaves the other queue all the same.
+  // The deadline leaves the other queue in any case.
   never.Start(&a->deadline);
   queue.Start(&b->deadline);
   RunUntil([this] { return !log_.empty(); });
@@ -134,7 +134,7 @@ TEST_F(DeadlineQueueTest, AnotherDelayCountsFromWhenTheyStarted) {
   RunUntil([this] { return log_.size() == 3; });
   EXPECT_EQ(log_.back(), "a");
   EXPECT_TRUE(c->deadline.active());
-  queue.SetDelay(milliseconds(1));  // that have passed
+  queue.SetDelay(milliseconds(1));  // less time than has passed already
   RunUntil([this] { return log_.size() == 4; });
   EXPECT_EQ(log_.back(), "c");
 }

@@ -25,7 +25,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using ttrpc::UniqueFd;
 
-// Sockets that another process listens on, since a daemon is none of its own backends.
+// Sockets that another process listens on, since a daemon must not be its own backend.
 class Listeners {
  public:
   explicit Listeners(const ::test::TempFolder& folder) : folder_(folder) {}
@@ -33,7 +33,7 @@ class Listeners {
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
-  // The descriptor is shared: the test accepts, too.
+  // The descriptor is shared, so that the test can accept.
   void Listen(const std::string& name, int backlog = 10) {
     const auto where = ttrpc::Address::Parse("unix://" + (folder_ / name))->ToSocketAddress();
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -47,7 +47,7 @@ class Listeners {
     sockets_.emplace_back(name, std::move(socket));
   }
   void Stop() { sockets_.clear(); }
-  // Whether a connection waits there.
+  // Returns a waiting connection, or an invalid descriptor.
   UniqueFd Accept(const std::string& name) const {
     for (const auto& [known, socket] : sockets_) {
       if (known == name) return UniqueFd(::accept(socket.get(), nullptr, nullptr));
@@ -72,24 +72,24 @@ class DialerTest : public ::testing::Test {
     for (const std::string& name : names)
       config_.addresses.push_back(*ttrpc::Address::Parse("unix://" + (folder_ / name)));
   }
-  // Of one backend, made at the first.
+  // Returns a dialer of the one backend, which the first call creates.
   Dialer& NewDialer() {
     if (!backend_) backend_ = MakeRef<Backend>(config_, counters_);
     told_.reset();
     return dialer_.emplace(loop_.io(), backend_, [this](const DialResult& result) {
-      EXPECT_FALSE(told_.has_value()) << "told twice";
+      EXPECT_FALSE(told_.has_value()) << "reported twice";
       EXPECT_NE(result.state, DialResult::State::kPending);
       told_ = result.socket.valid();
     });
   }
-  // "connected", "unreachable" or "waits", and keeps nothing of it.
+  // Returns "connected", "unreachable" or "waits", and drops the socket.
   std::string Start() {
     const DialResult result = NewDialer().Start();
     EXPECT_EQ(result.state == DialResult::State::kConnected, result.socket.valid());
     if (result.state == DialResult::State::kPending) return "waits";
     return result.socket ? "connected" : "unreachable";
   }
-  // At which of the listeners the last connection arrived.
+  // Returns the listener that the last connection arrived at.
   std::string Arrived() {
     for (const char* name : {"a", "b", "c"}) {
       if (listeners_.Accept(name)) return name;
@@ -100,7 +100,7 @@ class DialerTest : public ::testing::Test {
     ::test::RunUntil(loop_, [this] { return told_.has_value(); });
     return *told_ ? "connected" : "unreachable";
   }
-  // Fills an accept queue of none.
+  // Fills an accept queue that has a backlog of 0.
   void Fill(const std::string& name) {
     const auto where = ttrpc::Address::Parse("unix://" + (folder_ / name))->ToSocketAddress();
     filler_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -142,7 +142,7 @@ TEST_F(DialerTest, RoundRobinGoesOnToTheOthersIfOneFails) {
 
 TEST_F(DialerTest, NobodyAnywhereIsUnreachableAtOnce) {
   EXPECT_EQ(Start(), "unreachable");
-  EXPECT_EQ(Start(), "unreachable") << "and is tried by each call";
+  EXPECT_EQ(Start(), "unreachable") << "each call tries it again";
   listeners_.Listen("c");
   EXPECT_EQ(Start(), "connected");
 }
@@ -154,15 +154,15 @@ TEST_F(DialerTest, AnAddressThatDoesNotAcceptIsLeftForTheNextAfterTheTimeout) {
   Fill("a");
   EXPECT_EQ(Start(), "waits");
   EXPECT_EQ(Wait(), "connected");
-  EXPECT_TRUE(listeners_.Accept("a")) << "what filled it";
+  EXPECT_TRUE(listeners_.Accept("a")) << "the connection that filled it";
   EXPECT_EQ(Arrived(), "b");
 }
 
-// While it is backed off from, nobody waits for it.
+// An address that may not be tried yet is skipped, and nobody waits for it.
 TEST_F(DialerTest, AnAddressThatHasJustFailedCostsTheOthersNothing) {
   config_.users = {::geteuid() + 1};
   listeners_.Listen("a");
-  EXPECT_EQ(Start(), "unreachable") << "somebody else's";
+  EXPECT_EQ(Start(), "unreachable") << "another user listens there";
   EXPECT_EQ(Arrived(), "a");
   backend_->Failed({.address = 0, .begun = Backend::Clock::now()},
                    ttrpc::Status(ttrpc::StatusCode::kUnknown, "again"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which pairs of a listener and a rule are counted from the start, and which from when they meet.
+// Which pairs of a listener and a rule have counters from the start, and which get them when they
+// first occur.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -55,7 +56,7 @@ TEST_F(GenerationCountersTest, OfManyPairsThoseThatMeet) {
   first->rule_counters(*first->listener(99), 98).decisions += 1;
   first->rule_counters(*first->listener(0), std::nullopt).decisions += 1;
   ASSERT_EQ(labeled_counters_.rules().size(), 2U);
-  // What was counted stays, and goes on.
+  // Existing counters stay and continue.
   const auto second = MakeRef<Generation>(context(), SnapshotOf(100, 200), *first);
   ++second->rule_counters(*second->listener(99), 98).decisions;
   ASSERT_EQ(labeled_counters_.rules().size(), 2U);

@@ -14,7 +14,7 @@
 namespace proxyd {
 namespace {
 
-// A name and an address.
+// The name and the address of each listener.
 using Listeners = std::vector<std::pair<std::string, std::string>>;
 
 SnapshotPtr SnapshotOf(const Listeners& listeners) {
@@ -40,13 +40,14 @@ struct ReloadCase {
   const char* what;
   Listeners before;
   Listeners after;
-  // By listener of `before`: what its peers' listener is called then, "-" in front if it is gone.
+  // By listener of `before`: the name that its peers' listener has afterwards, with "-" in front if
+  // the listener was removed.
   std::vector<std::string> become;
 };
 
 const ReloadCase kReloadCases[] = {
     {"the same", {{"a", kPub}}, {{"a", kPub}}, {"a"}},
-    {"in another place", {{"a", kPub}, {"b", kPriv}}, {{"b", kPriv}, {"a", kPub}}, {"a", "b"}},
+    {"at another index", {{"a", kPub}, {"b", kPriv}}, {{"b", kPriv}, {"a", kPub}}, {"a", "b"}},
     {"the name moves to another socket", {{"s1", kPub}}, {{"s1", kPriv}, {"s2", kPub}}, {"s2"}},
     {"swapped", {{"a", kPub}, {"b", kPriv}}, {{"a", kPriv}, {"b", kPub}}, {"b", "a"}},
     {"renamed", {{"a", kPub}}, {{"b", kPub}}, {"b"}},
@@ -118,7 +119,7 @@ TEST_F(GenerationTest, WhatPeersOfARemovedListenerDoCountsUnderItsName) {
   EXPECT_EQ(labeled_counters_.methods().size(), 2U);
 }
 
-// A configuration with these backends.
+// Returns a configuration with these backends.
 SnapshotPtr SnapshotWith(std::vector<BackendConfig> backends) {
   Config config = test::ConfigOf({});
   config.backends = std::move(backends);
@@ -139,11 +140,11 @@ TEST_F(GenerationTest, ABackendThatLeadsWhereItDidStaysTheSame) {
   slower.connect_timeout = std::chrono::seconds(7);
   const auto after =
       MakeRef<Generation>(context_, SnapshotWith({BackendAt("b", "/elsewhere"), slower}), *before);
-  EXPECT_EQ(after->backend(1), before->backend(0)) << "in another place";
+  EXPECT_EQ(after->backend(1), before->backend(0)) << "at another index";
   EXPECT_EQ(after->backend(1)->config().connect_timeout, std::chrono::seconds(7));
   EXPECT_NE(after->backend(0), before->backend(1));
   EXPECT_TRUE(after->Has(*before->backend(0)));
-  EXPECT_FALSE(after->Has(*before->backend(1))) << "calls must not go where it led";
+  EXPECT_FALSE(after->Has(*before->backend(1))) << "calls must not go to the old address";
   EXPECT_FALSE(after->Has(*before->backend(2))) << "removed";
   EXPECT_EQ(&after->backend(0)->counters(), &before->backend(1)->counters()) << "by name";
 }
@@ -165,7 +166,7 @@ TEST_F(GenerationTest, KnowsGroupsThatWereReadForTheSameRulesOrMore) {
   for (int i = 0; i < 2; ++i) EXPECT_FALSE(third->Knows(groups)) << "and remembers it";
   EXPECT_TRUE(none->Knows(groups));
   EXPECT_TRUE(none->Knows({})) << "no rule asks for any";
-  EXPECT_FALSE(first->Knows({})) << "they were not asked for yet";
+  EXPECT_FALSE(first->Knows({})) << "they were not read yet";
 }
 
 }  // namespace

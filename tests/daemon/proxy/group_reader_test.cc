@@ -25,7 +25,7 @@ class GroupReaderTest : public testing::Test {
     const std::vector<RuleConfig> rules = {rule};
     filter_ = std::make_shared<const GroupFilter>(rules, test::kOverflow.gid);
   }
-  // A socket whose peer has so many groups, from 5 on.
+  // Returns a socket whose peer has this many groups, from gid 5 on.
   ttrpc::UniqueFd PeerWith(size_t groups) {
     std::vector<gid_t> all(groups);
     std::iota(all.begin(), all.end(), 5);
@@ -48,7 +48,7 @@ class GroupReaderTest : public testing::Test {
   GroupFilterPtr filter_;
   GroupReader reader_{loop_.io()};
   PeerGroups last_;
-  ttrpc::Status error_;  // the same
+  ttrpc::Status error_;  // the error of the last result
   std::string order_;
   size_t awaited_ = 0;
 };
@@ -82,7 +82,7 @@ TEST_F(GroupReaderTest, ReadsManyWhileTheLoopTurnsAndUsersInTurn) {
   EXPECT_EQ(last_.groups, (std::vector<gid_t>{7, 9, test::kOverflow.gid}));
 }
 
-// A flood of connections that are closed at once must not keep the next one waiting.
+// A flood of connections that are closed at once must not delay the next one.
 TEST_F(GroupReaderTest, AsksForNoGroupsOfAPeerThatHasLeft) {
   const ttrpc::UniqueFd socket =
       std::move(ttrpc::test::SocketpairAs({.uid = 1, .gid = 1, .groups = {7}})[0]);
@@ -102,7 +102,7 @@ TEST_F(GroupReaderTest, WhoIsGoneIsNotToldAndKeepsNobodyWaiting) {
   awaited_ = 2;
   loop_.RunForever();
   EXPECT_EQ(order_, "ac");
-  // One that is read just now: it ends before the reader does.
+  // A request may also be cancelled while its groups are being read.
   auto last = Read(1, socket, "d");
   event_base_loop(loop_.base(), EVLOOP_ONCE);
   last.reset();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The surroundings of a worker's parts: a backend that listens in a folder of its own, what a
-// worker shares between its peers, and the other end of a connection. Everything on one loop.
+// The environment of a worker's parts: a backend that listens in a directory of its own, the
+// objects that a worker shares among its peers, and the other end of a connection. All use one
+// loop.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -39,8 +40,8 @@ class NowhereTarget final : public AuditTarget {
   bool Write(std::string_view) override { return true; }
 };
 
-// Sets up shared sockets in another process, which the kernel then names as the one at their other
-// end: a daemon is neither its own peer nor its own backend.
+// Sets up shared sockets in another process, so that the kernel reports that process as their peer:
+// a daemon is neither its own peer nor its own backend.
 inline void InAnotherProcess(const std::function<bool()>& act) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
@@ -62,7 +63,7 @@ inline ttrpc::UniqueFd ListenInAnotherProcess(const std::string& path) {
   return socket;
 }
 
-// A client's socket, which another process has connected, and ours.
+// Returns a client's socket, which another process has connected, and the accepted one.
 inline std::array<ttrpc::UniqueFd, 2> ConnectInAnotherProcess(const ::test::TempFolder& folder) {
   const std::string path = folder / "peer";
   const auto where = ttrpc::Address::Parse("unix://" + path)->ToSocketAddress();
@@ -100,7 +101,7 @@ class OtherEnd final : private ttrpc::ConnectionHandler {
   void Send(const ttrpc::MessageHeader& header, std::string_view data = {}) {
     connection_.Send(header, data);
   }
-  // `method` is `/SERVICE/METHOD`.
+  // `method` has the form `/SERVICE/METHOD`.
   void Request(uint32_t id, std::string_view method, uint8_t flags = 0) {
     const ttrpc::RequestView request = test::Call(method);
     std::string data(ttrpc::EncodedRequestSize(request), '\0');
@@ -115,7 +116,7 @@ class OtherEnd final : private ttrpc::ConnectionHandler {
   void Close() { connection_.Close(); }
 
   const std::vector<Message>& messages() const { return messages_; }
-  // `ID: STATUS` of each response that has come.
+  // Returns `ID: STATUS` for each response that has arrived.
   std::vector<std::string> responses() const {
     std::vector<std::string> responses;
     for (const Message& message : messages_) {
@@ -143,7 +144,7 @@ class OtherEnd final : private ttrpc::ConnectionHandler {
   ttrpc::Connection connection_;
 };
 
-// Two listeners, and the backend "back", to which any user may call /s/M and stream /s/Stream.
+// Two listeners, and the backend "back", on which any user may call /s/M and stream on /s/Stream.
 class BackendFixture : public ::testing::Test {
  protected:
   static constexpr uid_t kUser = 1000;
@@ -167,7 +168,7 @@ class BackendFixture : public ::testing::Test {
   SnapshotPtr Snapshot() const {
     return std::make_shared<const proxyd::Snapshot>(config_, test::kOverflow);
   }
-  // config_ counts from here on.
+  // Makes a generation of config_, which then is the latest.
   void Load() {
     const Generation::Context context = {.loop = loop_.io(), .labeled_counters = labeled_counters_};
     generation_ = generation_ ? MakeRef<Generation>(context, Snapshot(), *generation_)
@@ -175,7 +176,7 @@ class BackendFixture : public ::testing::Test {
   }
 
   void Listen() { listener_ = ListenInAnotherProcess(folder_ / "s"); }
-  // The server's end of a connection that was opened to the backend.
+  // Returns the server's end of a connection that was opened to the backend.
   std::unique_ptr<OtherEnd> Accept() {
     ttrpc::UniqueFd socket(
         ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -190,7 +191,7 @@ class BackendFixture : public ::testing::Test {
   const Ref<Backend>& backend() const { return generation_->backend(0); }
 
   void RunUntil(const std::function<bool()>& done) { ::test::RunUntil(loop_, done); }
-  // The callbacks that are due.
+  // Runs the callbacks that are due.
   void RunOnce() {
     bool over = false;
     ttrpc::Timer timer(loop_.io(), [&over] { over = true; });
@@ -221,11 +222,11 @@ class BackendFixture : public ::testing::Test {
   ttrpc::UniqueFd listener_;
 };
 
-// An owner of calls that ends them as they are answered, and writes down what it hears.
+// An owner of calls that ends them when they are answered, and records what it receives.
 class FakePeer final : public CallOwner {
  public:
   const std::vector<std::string>& heard() const { return heard_; }
-  // Of the calls that the backend will not answer.
+  // Returns the reasons of calls that the backend will not answer.
   const std::vector<AuditReason>& reasons() const { return reasons_; }
   ttrpc::RingNode& abandoned() { return abandoned_; }
 

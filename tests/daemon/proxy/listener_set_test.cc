@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sockets of a configuration and of the next one: what may block happens on any thread, and
-// what the loop does leaves no path to be made or removed.
+// The sockets of a configuration, and their change to those of the next one. Blocking work may
+// happen on any thread. The loop neither creates nor removes a path.
 #include "proxy/listener_set.h"
 
 #include <event2/event.h>
@@ -48,7 +48,7 @@ class ListenerSetTest : public ::testing::Test {
     }
     return config;
   }
-  // The sockets on a thread, as a reload does it; empty: it went well.
+  // Prepares the sockets on another thread, as a reload does. Returns "" or the error.
   std::string Prepare(const Config& config) {
     std::string error;
     std::optional<ListenerSet::NewSockets> sockets;
@@ -76,7 +76,7 @@ class ListenerSetTest : public ::testing::Test {
     EXPECT_EQ(Prepare(config), "");
     return Commit();
   }
-  // The sockets, without their lock files.
+  // Returns the sockets in the directory, without their lock files.
   std::vector<std::string> Sockets() const {
     std::vector<std::string> names = folder_.List();
     std::erase_if(names, [](const std::string& name) { return name.starts_with('.'); });
@@ -87,7 +87,7 @@ class ListenerSetTest : public ::testing::Test {
     EXPECT_EQ(::stat((folder_ / file).c_str(), &info), 0);
     return info.st_mode & 0777;
   }
-  // The listener that accepts a connection to it.
+  // Returns the listener that accepts a connection to this socket.
   size_t ReachedBy(const std::string& file) {
     const auto where = ttrpc::Address::Parse("unix://" + (folder_ / file))->ToSocketAddress();
     const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -117,7 +117,7 @@ TEST_F(ListenerSetTest, KeepsSocketsByAddressAndCountsThemAnew) {
   EXPECT_EQ(ReachedBy("c"), 0U);
 }
 
-// The loop only gives them away: removing a path may wait for a disk.
+// The loop only returns the sockets, since removing a path may wait for a disk.
 TEST_F(ListenerSetTest, WhatIsGoneIsRemovedByWhoeverDestroysIt) {
   EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
   std::vector<BoundSocket> gone = Become(ConfigOf({{"two", "b"}}));
@@ -147,7 +147,7 @@ TEST_F(ListenerSetTest, TheFirstThatCannotBeMadeUndoesTheOthers) {
   EXPECT_EQ(ModeOf("a"), 0600U);
 }
 
-// The others, which nobody listens to yet, are removed by whoever destroys them.
+// Prepared sockets do not accept yet. Destroying them removes them.
 TEST_F(ListenerSetTest, SocketsThatAreNotUsedGoWithTheirOwner) {
   PassedSockets none;
   {
@@ -163,7 +163,7 @@ TEST_F(ListenerSetTest, SocketsThatAreNotUsedGoWithTheirOwner) {
 TEST_F(ListenerSetTest, ConnectionsWaitWhileItDoesNotAccept) {
   EXPECT_THAT(Become(ConfigOf({{"one", "a"}})), IsEmpty());
   listeners_.SetAccepting(false);
-  // A listener that comes meanwhile waits with the others.
+  // A new listener also waits.
   EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
   const auto where = ttrpc::Address::Parse("unix://" + (folder_ / "b"))->ToSocketAddress();
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -179,7 +179,7 @@ TEST_F(ListenerSetTest, ConnectionsWaitWhileItDoesNotAccept) {
 TEST_F(ListenerSetTest, ASocketWhosePathWasRemovedIsMadeAgain) {
   EXPECT_THAT(Become(ConfigOf({{"one", "a"}, {"two", "b"}})), IsEmpty());
   ASSERT_EQ(::unlink((folder_ / "a").c_str()), 0);
-  // Also with a mode of its own, which could not be set on what is not there.
+  // This also holds if the mode changes, which cannot be set on a missing path.
   std::vector<BoundSocket> gone = Become(ConfigOf({{"one", "a", 0660}, {"two", "b"}}));
   EXPECT_EQ(gone.size(), 1U) << "the socket without a path";
   gone.clear();
@@ -194,13 +194,14 @@ TEST_F(ListenerSetTest, WhatHasThePathNowRefusesTheChange) {
   ASSERT_EQ(::unlink((folder_ / "a").c_str()), 0);
   ASSERT_EQ(::mkdir((folder_ / "a").c_str(), 0700), 0);
   EXPECT_EQ(Prepare(ConfigOf({{"one", "a"}})),
-            "listener \"one\": unix://" + (folder_ / "a") + " is not a socket, and is left alone");
+            "listener \"one\": unix://" + (folder_ / "a") +
+                " is not a socket; remove the file or use another path");
   ASSERT_EQ(::rmdir((folder_ / "a").c_str()), 0);
   static_cast<void>(Become(ConfigOf({{"one", "a"}})));
   EXPECT_EQ(ReachedBy("a"), 0U);
 }
 
-// The service manager passes a socket once. Without a listener clients wait in it.
+// The service manager passes a socket once. Without a listener, clients wait in its queue.
 TEST_F(ListenerSetTest, APassedSocketWaitsForItsListenerToComeBack) {
   const std::string path = folder_ / "passed";
   const auto where = ttrpc::Address::Parse("unix://" + path)->ToSocketAddress();
@@ -229,7 +230,7 @@ TEST_F(ListenerSetTest, APassedSocketWaitsForItsListenerToComeBack) {
   accepted_.reset();
   ::event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   EXPECT_FALSE(accepted_);
-  // What is prepared and not committed leaves it where it is.
+  // A change that is prepared and not committed leaves the socket where it is.
   EXPECT_EQ(Prepare(with), "");
   change_.reset();
   EXPECT_THAT(Become(with), IsEmpty());
@@ -237,7 +238,7 @@ TEST_F(ListenerSetTest, APassedSocketWaitsForItsListenerToComeBack) {
   EXPECT_EQ(*accepted_, 1U);
 }
 
-// [admin] and [metrics] have one socket or none.
+// [admin] and [metrics] have at most one socket.
 TEST_F(ListenerSetTest, ASocketMayGiveWayToOneOfAnotherKind) {
   std::optional<MetricsConfig> metrics =
       MetricsConfig{.address = ttrpc::Address::Parse("unix://" + (folder_ / "m")).value(),

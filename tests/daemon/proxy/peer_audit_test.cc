@@ -22,7 +22,7 @@ Config ConfigWith(AuditCalls calls) {
   return config;
 }
 
-// Labels calls under one rule, which allows.
+// Labels calls under one allow rule.
 class Labeller {
  public:
   explicit Labeller(AuditCalls calls)
@@ -48,7 +48,7 @@ CallLabel LabelWith(AuditCalls calls, const ttrpc::RequestView& request) {
   return call.label;
 }
 
-// A call may last, and a peer may have many.
+// A call may last long, and a peer may have many, so a malformed value is not kept.
 TEST(PeerAuditTest, KeepsATraceparentOnlyIfItIsOne) {
   const auto kept_of = [](const std::string& value) {
     return LabelWith(AuditCalls::kAll, test::Call("/s/M", {{.key = "TraceParent", .value = value}}))
@@ -59,7 +59,7 @@ TEST(PeerAuditTest, KeepsATraceparentOnlyIfItIsOne) {
   EXPECT_EQ(kept_of(kTrace + std::string(1 << 20, 'x')), "");
 }
 
-// Whoever lists the calls in flight wants to see them.
+// Listings of the calls in flight show the names.
 TEST(PeerAuditTest, KeepsTheNamesOfACallWhateverIsAudited) {
   for (const AuditCalls calls : {AuditCalls::kNone, AuditCalls::kDenied, AuditCalls::kAll}) {
     const CallLabel label = LabelWith(calls, test::Call("/s/M"));
@@ -68,7 +68,7 @@ TEST(PeerAuditTest, KeepsTheNamesOfACallWhateverIsAudited) {
   }
 }
 
-// Names are kept of every call: that must not ask for memory with each.
+// Names are kept of every call, which must not allocate each time.
 TEST(PeerAuditTest, LabelsACallInTheMemoryOfTheLast) {
   Labeller labeller(AuditCalls::kAll);
   const ttrpc::RequestView request =

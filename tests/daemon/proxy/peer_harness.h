@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Peers without a worker: each is at the end of a socketpair, and uses what the fixture gives it.
+// Peers without a worker: each is at one end of a socketpair, and uses what the fixture provides.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
     std::unique_ptr<OtherEnd> client;
   };
 
-  // A peer of the first listener.
+  // Returns a new peer of the first listener.
   Connected NewPeer(uid_t uid = kUser) {
     auto [client, socket] = Socketpair();
     proxyd::Peer& peer = Start(uid, std::move(socket));
@@ -53,7 +53,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
   }
   uint32_t calls_of_user() const { return accounting_.usage().at(0).calls; }
 
-  // From the peers.
+  // Callbacks of the peers.
   void OnPeerGrew(proxyd::Peer& peer) override { grew_(peer); }
   void OnPeerClosed(proxyd::Peer& peer) override {
     closed_.push_back(peer.identity().id);
@@ -63,7 +63,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
   }
 
   std::function<void(proxyd::Peer&)> grew_ = [](proxyd::Peer&) {};
-  std::vector<uint64_t> closed_;  // ids
+  std::vector<uint64_t> closed_;  // the ids of the closed peers
   uint64_t last_id_ = 0;
   bool draining_ = false;
   Audit audit_{config_.audit, std::make_unique<NowhereTarget>()};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each outcome leaves behind, by table: which counters, which audit record, which answer's
-// code under which labels.
+// The effects of each outcome, by table: the counters, the audit record, and the labels and code
+// under which the answer is counted.
 #include "proxy/peer_outcomes.h"
 
 #include <gtest/gtest.h>
@@ -24,15 +24,15 @@ namespace {
 
 using ttrpc::StatusCode;
 
-// A record without its views.
+// A record, with copies in place of views.
 struct Line {
   AuditEvent event;
-  std::string method;  // "": the record has no request
+  std::string method;  // "" if the record has no request
   std::string rule;
   std::string backend;
   std::optional<bool> enforced;
   std::optional<StatusCode> code;
-  std::string why = {};  // reason, limit and detail, with a blank between
+  std::string why = {};  // reason, limit and detail, separated by blanks
 
   friend bool operator==(const Line&, const Line&) = default;
 };
@@ -87,7 +87,7 @@ class PeerOutcomesTest : public testing::Test {
  protected:
   PeerOutcomesTest() { reports_.Add(&sink_); }
 
-  // Views of the configuration, as a verdict has them.
+  // Returns views of the configuration, like those of a verdict.
   MethodLabels labels() const {
     const MethodPattern& method = generation_->config().rules[1].methods[0];
     return {.service = method.service, .method = method.method};
@@ -99,7 +99,7 @@ class PeerOutcomesTest : public testing::Test {
     verdict.labels = labels();
     return verdict;
   }
-  // How many calls have ended with this code, on a backend (or ""), under labels().
+  // Returns how many calls have ended with this code under labels(), on this backend (or "").
   uint64_t Ended(const std::string& backend, StatusCode code) const {
     const auto found = labeled_counters_.methods().find(
         {.listener = "first", .backend = backend, .service = "s", .method = "M"});
@@ -141,7 +141,7 @@ struct StageCase {
   Stage stage;
   AuditEvent event;
   std::optional<ProtocolError> error;
-  std::string_view why;  // before the status's message
+  std::string_view why;  // the part before the status's message
 };
 
 const StageCase kStageCases[] = {
@@ -229,7 +229,7 @@ TEST_F(PeerOutcomesTest, ALimitIsCountedByItsName) {
   EXPECT_EQ(sink_.lines[1].why, "limit buffered_per_user too much");
 }
 
-// The client is told the backend's name, the operator what is wrong with it.
+// The client learns the backend's name, and the operator what is wrong with it.
 TEST_F(PeerOutcomesTest, ABackendThatCannotBeReachedIsReportedWithTheCause) {
   Outcome outcome;
   outcome.verdict = Decision(1);
@@ -260,7 +260,7 @@ TEST_F(PeerOutcomesTest, ADecisionCountsForItsRuleAndTheShadows) {
   EXPECT_EQ(sink_.lines.back().why, "no_rule");
 }
 
-// What a repeatable verdict counts is not searched again, and is the same as if it were.
+// The counters of a repeatable verdict are remembered. The result is the same as with a search.
 TEST_F(PeerOutcomesTest, ARepeatedVerdictCountsWithoutASearch) {
   const Verdict verdict = Decision(1);
   ASSERT_TRUE(verdict.repeatable());
@@ -275,7 +275,7 @@ TEST_F(PeerOutcomesTest, ARepeatedVerdictCountsWithoutASearch) {
   EXPECT_EQ(Decisions("allow"), 11U);
   EXPECT_EQ(call.counters, &generation_->method_counters(*generation_->listener(0), 1, labels()));
 
-  // Another rule, other labels and a denial between do not get mixed up with it.
+  // Another rule, other labels and a denial in between are still counted separately.
   Verdict other = verdict;
   other.labels.method = "other";
   outcomes_.Forwarded(what_, other, &call);
@@ -310,10 +310,10 @@ TEST_F(PeerOutcomesTest, AForwardedRequestIsACall) {
   EXPECT_EQ(counters_.calls, 1U);
   EXPECT_EQ(call.label.method, "M");
   EXPECT_EQ(sink_.payloads, std::vector<std::string>{"p"});
-  EXPECT_TRUE(sink_.lines.empty()) << "its line is for its end";
+  EXPECT_TRUE(sink_.lines.empty()) << "a forwarded call has its line at its end";
 }
 
-// Data where none belongs: the call's own end is reported apart.
+// Data on a call that takes none. The end of the call is reported separately.
 TEST_F(PeerOutcomesTest, ARefusedMessageOfACallNamesTheCall) {
   Call call{StreamState(0)};
   call.rule = 1;

@@ -88,7 +88,7 @@ TEST_F(PeerTest, ABackendThatCannotBeReachedIsAnswered) {
   EXPECT_EQ(calls_of_user(), 0U);
 }
 
-// Its own connection carries no call after one that the backend may still be at work on.
+// The peer's own connection takes no call after one that the backend may still work on.
 TEST_F(PeerTest, DataOnAUnaryCallIsAnsweredAndEndsTheConnection) {
   Listen();
   auto [peer, client] = NewPeer();
@@ -143,7 +143,7 @@ TEST_F(PeerTest, PeersOfOneUserShareAConnection) {
   EXPECT_EQ(Accept(), nullptr);
   RunUntil([&server] { return server->messages().size() == 2; });
   first.Close();
-  EXPECT_EQ(calls_of_user(), 2U) << "the backend is not done with it";
+  EXPECT_EQ(calls_of_user(), 2U) << "the backend has not finished it";
   server->Respond(3);
   server->Respond(1);
   RunUntilResponses(*other_client, 1);

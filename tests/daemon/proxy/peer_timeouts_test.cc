@@ -19,7 +19,7 @@ constexpr Duration kNever{0};
 
 class PeerTimeoutsTest : public ::testing::Test, private PeerTimeouts::Owner {
  protected:
-  // All but what a test sets are too long for it.
+  // All timeouts are too long to expire in a test, except those that the test sets.
   static TimeoutsConfig Long() {
     TimeoutsConfig timeouts;
     timeouts.first_request = timeouts.partial_message = timeouts.idle = timeouts.write = hours(1);
@@ -32,7 +32,7 @@ class PeerTimeoutsTest : public ::testing::Test, private PeerTimeouts::Owner {
   void RunUntilTimeout() {
     ::test::RunUntil(loop_, [this] { return timeouts_seen_ > 0; });
   }
-  // Lets a deadline pass that has run for as long as kShort.
+  // Waits until a deadline of kShort that runs already has passed.
   void PassShort() {
     bool passed = false;
     ttrpc::Timer timer(loop_.io(), [&passed] { passed = true; });
@@ -67,7 +67,7 @@ TEST_F(PeerTimeoutsTest, TheFirstRequestHasATimeoutOfItsOwn) {
   EXPECT_EQ(last_, PeerTimeout::kFirstRequest);
 }
 
-// A peer that has sent nothing is without a call, too.
+// A peer that has sent nothing has no call either.
 TEST_F(PeerTimeoutsTest, AShorterIdleTimeoutCountsFromTheStart) {
   TimeoutsConfig config = Long();
   config.idle = kShort;
@@ -113,7 +113,7 @@ TEST_F(PeerTimeoutsTest, AMessageThatDoesNotEndIsLate) {
   EXPECT_EQ(last_, PeerTimeout::kPartialMessage);
 }
 
-// It does not come because it is not read.
+// The message is late only because the proxy does not read it.
 TEST_F(PeerTimeoutsTest, WhileReadingIsPausedNoMessageIsLate) {
   TimeoutsConfig config = Long();
   config.partial_message = kShort;
@@ -150,7 +150,7 @@ TEST_F(PeerTimeoutsTest, StoppedItWaitsForNothing) {
   EXPECT_EQ(timeouts_seen_, 0);
 }
 
-// Peers that were waited for already get the new timeout, from when the wait began.
+// A new timeout also applies to peers that are waited for already, from the start of the wait.
 TEST_F(PeerTimeoutsTest, AReloadChangesTheTimeoutsOfAll) {
   With(Long()).AwaitFirstRequest();
   TimeoutsConfig config = Long();

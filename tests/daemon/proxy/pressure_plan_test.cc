@@ -16,7 +16,7 @@ using ::testing::Pair;
 
 constexpr uint64_t kMoving = PressedPeer::kMoving;
 constexpr uint64_t kLongAgo = 10;
-constexpr uint64_t kPatient = 100;  // what has been stuck since before then may be closed
+constexpr uint64_t kPatient = 100;  // peers stuck since before then may be closed
 
 class PressurePlanTest : public ::testing::Test {
  protected:
@@ -27,7 +27,7 @@ class PressurePlanTest : public ::testing::Test {
   void AddPeer(size_t user, uint64_t held, uint64_t stuck_since) {
     peers_.push_back({.user = user, .held = held, .stuck_since = stuck_since});
   }
-  // By position, in the order in which they go.
+  // Returns the peers to be closed, by position, in order.
   std::vector<std::pair<size_t, Limit>> Closed(uint64_t excess, uint64_t stuck_before = kPatient) {
     std::vector<std::pair<size_t, Limit>> closed;
     for (const PressureClosing& closing : WhomToClose({.users = users_,
@@ -63,7 +63,7 @@ TEST_F(PressurePlanTest, AUserOverItsLimitLosesWhatIsStuckUntilTheRestFits) {
               ElementsAre(Pair(3, Limit::kBufferedPerUser), Pair(0, Limit::kBufferedPerUser)));
 }
 
-// It would free nothing.
+// Closing such a peer would free nothing.
 TEST_F(PressurePlanTest, OfAUserOverItsLimitWhoHoldsLittleGoesLast) {
   const size_t user = AddUser({.excess = 100, .over = Limit::kBufferedPerUser});
   AddPeer(user, 10, 1);
@@ -86,15 +86,15 @@ TEST_F(PressurePlanTest, OfAllWhoHoldsMostGoesFirst) {
                                        Pair(0, Limit::kBuffered)));
 }
 
-// Many users with little each, and one who holds more than any of them and reads.
+// There are many users who hold little each. One user holds more than any of them, and reads.
 TEST_F(PressurePlanTest, AmongManyLightUsersWhoHasBeenStuckForLongestGoes) {
   AddPeer(AddUser({}), 300, kMoving);
   for (uint64_t i = 0; i < 20; ++i) AddPeer(AddUser({}), 10, 50 - i);
   EXPECT_THAT(Closed(25), ElementsAre(Pair(20, Limit::kBuffered), Pair(19, Limit::kBuffered),
                                       Pair(18, Limit::kBuffered)));
-  // All of the stuck ones together are not enough: the one that reads stays.
+  // All stuck peers together are not enough, and the peer that reads stays.
   EXPECT_EQ(Closed(1000).size(), 20U);
-  // Unless there is no time for that.
+  // The moving peer is closed as well when there is no time.
   const auto closed = Closed(1000, kAnyone);
   ASSERT_EQ(closed.size(), 21U);
   EXPECT_EQ(closed.back().first, 0U);
@@ -116,7 +116,7 @@ TEST_F(PressurePlanTest, RootGoesForItsOwnLimitAlone) {
   EXPECT_THAT(Closed(0), ElementsAre(Pair(0, Limit::kBufferedPerUser)));
 }
 
-// What goes for its user's limit counts for all, and goes once.
+// A peer that is closed for its user's limit also counts for the total, and is closed once.
 TEST_F(PressurePlanTest, WhatGoesForItsUserIsFreeForAll) {
   const size_t user = AddUser({.excess = 100, .over = Limit::kBufferedPerUser});
   AddPeer(user, 100, 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What pressure_plan_test.cc says of values, here with peers: who is held up, let go and closed.
+// The same as in pressure_plan_test.cc, with real peers: which peers are paused, resumed and
+// closed.
 #include "proxy/pressure.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,7 @@ using testing::IsEmpty;
 
 constexpr uint64_t kMessage = 64U << 10;
 constexpr uint64_t kPerUser = 256U << 10;
-// As much is let be for as long as it takes to be written.
+// A user may hold this much above the limit while it is being written.
 constexpr uint64_t kSlack = kMessage;
 
 class PressureTest : public test::PeerFixture {
@@ -32,7 +33,7 @@ class PressureTest : public test::PeerFixture {
     pressure_.SetLimits(config_.limits);
     grew_ = [this](Peer& peer) { pressure_.OnGrowth(peer); };
   }
-  // A peer that holds a part of a message.
+  // Returns a peer that holds a part of a message.
   Peer& Holding(uid_t uid = kUser) {
     auto [client, socket] = test::Socketpair();
     Peer& peer = Start(uid, std::move(socket));
@@ -43,7 +44,7 @@ class PressureTest : public test::PeerFixture {
     clients_.push_back(std::move(client));
     return peer;
   }
-  // What the user holds besides, by no peer of its own.
+  // Charges memory that the user holds outside its peers.
   void Hold(MemoryCharge* slot, uint64_t bytes) {
     slot->Set(bytes);
     pressure_.OnGrowth(slot->account());
@@ -76,7 +77,7 @@ TEST_F(PressureTest, APeerThatGrowsTooFarIsHeldUp) {
   Hold(&besides_, kPerUser - 1);
   Peer& peer = Holding();
   EXPECT_GT(peer.account().buffered(), kPerUser);
-  // The rest of its message is there, and is not read.
+  // The rest of its message arrives, and is not read.
   const std::string rest(kMessage + ttrpc::kMessageHeaderLength - 40000, 'x');
   ASSERT_EQ(::send(clients_[0].get(), rest.data(), rest.size(), 0),
             static_cast<ssize_t>(rest.size()));
@@ -86,13 +87,13 @@ TEST_F(PressureTest, APeerThatGrowsTooFarIsHeldUp) {
   RunUntil([this] { return counters_.refused == 1; });
 }
 
-// Others may all be about to grow: this is not for waiting.
+// This cannot wait, since all other peers may be about to grow.
 TEST_F(PressureTest, FarTooMuchClosesItsPeersAtOnceAndNobodyElses) {
   const uint64_t victim = Holding().identity().id;
   const uint64_t bystander = Holding(kUser + 1).identity().id;
   const Connected idle = NewPeer();
   Hold(&besides_, kPerUser + kSlack + 1);
-  EXPECT_THAT(closed_, ElementsAre(victim)) << "one that holds nothing would free nothing";
+  EXPECT_THAT(closed_, ElementsAre(victim)) << "closing a peer that holds nothing frees nothing";
   EXPECT_NE(victim, bystander);
   EXPECT_EQ(closed_for(Limit::kBufferedPerUser), 1U);
 }

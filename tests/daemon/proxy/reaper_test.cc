@@ -15,7 +15,7 @@ namespace {
 
 class ReaperTest : public ::testing::Test {
  protected:
-  // Says when it is destroyed.
+  // Records when it is destroyed.
   struct Noted {
     Noted(std::string* destroyed, char letter) : to(destroyed), name(letter) {}
     Noted(const Noted&) = delete;

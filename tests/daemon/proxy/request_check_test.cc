@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The checks of a request by table: each stage, its status to the letter, and which of two failures
+// The checks of a request, by table: each stage, its exact status, and which of two failures
 // answers.
 #include "proxy/request_check.h"
 
@@ -26,7 +26,7 @@ using ttrpc::kFlagRemoteClosed;
 using ttrpc::kFlagRemoteOpen;
 using ttrpc::StatusCode;
 
-// A request that is permitted by rule 3 as long as nothing is changed in it.
+// A request that rule 3 permits unless the test changes something in it.
 struct Sent {
   uint32_t id = 1;
   bool id_in_use = false;
@@ -34,13 +34,13 @@ struct Sent {
   std::string service = "s";
   std::string method = "M";
   std::vector<ttrpc::MetadataEntry> metadata = {};
-  std::string more = {};  // behind the canonical encoding
+  std::string more = {};  // bytes after the canonical encoding
   uid_t uid = 1000;
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   bool draining = false;
 };
 
-const std::string kUnknownField = "\x38\x01";  // number 7, a varint
+const std::string kUnknownField = "\x38\x01";  // field 7, a varint
 const std::string kTruncated = "\x38";
 const std::string kPayloadTwice = "\x1a\x01p\x1a\x01p";
 
@@ -127,7 +127,7 @@ std::vector<RefusedCase> Refused() {
   };
   const ttrpc::Status odd = Invalid("StreamID must be odd for client initiated streams");
   const ttrpc::Status ns = Invalid("metadata ns must appear once and in lower case");
-  const ttrpc::Status both = Invalid("remote closed and remote open exclude each other");
+  const ttrpc::Status both = Invalid("remote closed and remote open cannot be combined");
   const std::string long_name(257, 'x');
   return {
       {"even id", {.id = 2}, Stage::kStreamId, odd},
@@ -222,11 +222,11 @@ TEST_F(RequestCheckTest, WhatPassesIsPermittedByItsRule) {
     EXPECT_THAT(outcome.verdict.shadows, IsEmpty());
     EXPECT_EQ(request_.service, sent.service);
     EXPECT_EQ(request_.method, sent.method);
-    EXPECT_EQ(request_.metadata, sent.metadata) << "what is dropped is dropped later";
+    EXPECT_EQ(request_.metadata, sent.metadata) << "reserved metadata is dropped later";
   }
 }
 
-// Rules with enforce = false are in the verdict of whatever is decided in the end.
+// Every verdict contains the rules with enforce = false, whatever the decision is.
 TEST_F(RequestCheckTest, ShadowsAreReportedWithEveryDecision) {
   EXPECT_THAT(Check({.method = "Shadowed"}).verdict.shadows, ElementsAre(0));
   EXPECT_TRUE(Check({.method = "Shadowed"}).permitted());
@@ -240,7 +240,7 @@ TEST_F(RequestCheckTest, ShadowsAreReportedWithEveryDecision) {
   EXPECT_THAT(draining.verdict.shadows, ElementsAre(0));
 }
 
-// A refusal counts for a method of the configuration once its names were checked.
+// After the check of the names, a refusal counts for a method of the configuration.
 TEST_F(RequestCheckTest, LabelsAreThereFromMetadataOn) {
   for (const RefusedCase& c : Refused()) {
     const Outcome outcome = Check(c.sent);
@@ -255,7 +255,7 @@ TEST_F(RequestCheckTest, LabelsAreThereFromMetadataOn) {
   EXPECT_EQ(labels.method, "Denied");
 }
 
-// What makes a request fail at a stage, whatever else is wrong with it.
+// A defect that makes a request fail at one stage, whatever else is wrong with it.
 struct Fault {
   Stage stage;
   void (*apply)(Sent* sent);
@@ -275,8 +275,7 @@ const Fault kFaults[] = {
     {Stage::kDraining, [](Sent* sent) { sent->draining = true; }},
 };
 
-// Every combination of faults, also where the admission remembers the method from a request that
-// was permitted.
+// All combinations of defects are tried, also with an admission that remembers the method.
 TEST_F(RequestCheckTest, TheFirstFailureAnswers) {
   for (uint32_t faults = 0; faults < 1U << std::size(kFaults); ++faults) {
     Sent sent;
@@ -298,7 +297,7 @@ TEST_F(RequestCheckTest, TheFirstFailureAnswers) {
   }
 }
 
-// A call that is refused later, or not at all, was allowed all the same: its method is remembered.
+// A call that is refused by a later check was still allowed, so its method is remembered.
 TEST_F(RequestCheckTest, NothingButTheVerdictIsRemembered) {
   Admission admission = NewAdmission();
   EXPECT_EQ(Check({.draining = true}, &admission).stage, Stage::kDraining);

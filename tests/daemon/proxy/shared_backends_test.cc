@@ -71,7 +71,7 @@ TEST_F(SharedBackendsTest, ItEndsWhenTheLastPeerHasLeft) {
   RunUntil([&server] { return server->closed(); });
   EXPECT_EQ(backend()->counters().connections, 0U);
   Find(Join(&one_), slot_);
-  EXPECT_EQ(open(), 1U) << "a peer that comes later begins anew";
+  EXPECT_EQ(open(), 1U) << "a later peer opens a new connection";
 }
 
 TEST_F(SharedBackendsTest, OnlyPeersWithCallsOnALostConnectionLoseIt) {
@@ -85,7 +85,7 @@ TEST_F(SharedBackendsTest, OnlyPeersWithCallsOnALostConnectionLoseIt) {
   Add(shared, &two_, &of_two_);
   Accept()->Close();
   RunUntil([this] { return !two_.heard().empty(); });
-  EXPECT_THAT(one_.heard(), ElementsAre("lost")) << "once, whatever number of calls it has";
+  EXPECT_THAT(one_.heard(), ElementsAre("lost")) << "once, however many calls it has";
   EXPECT_THAT(two_.heard(), ElementsAre("lost"));
   EXPECT_THAT(idle.heard(), IsEmpty());
   for (Call* call : {&of_one_, &another, &of_two_}) call->backend->Remove(*call);
@@ -119,7 +119,7 @@ TEST_F(SharedBackendsTest, AllPeersHearThatTheQueueIsLow) {
   of_one_.backend->Remove(of_one_);
 }
 
-// What waits in its queues is the user's, and none of its peers'.
+// Bytes in the queues of a shared connection count for the user and for none of the peers.
 TEST_F(SharedBackendsTest, ItsMemoryCountsForTheUser) {
   SharedBackend& shared = Join(&one_);
   Add(shared, &one_, &of_one_);
@@ -140,7 +140,7 @@ TEST_F(SharedBackendsTest, ABackendThatAReloadReplacedIsAnotherOne) {
   Load();
   backends_.Reload();
   EXPECT_TRUE(of_one_.backend->retired());
-  EXPECT_TRUE(before.Carries(of_one_)) << "its call goes on";
+  EXPECT_TRUE(before.Carries(of_one_)) << "the call on it continues";
   SharedBackend& after = Join(&one_);
   EXPECT_NE(&after, &before);
   EXPECT_FALSE(after.Carries(of_one_));

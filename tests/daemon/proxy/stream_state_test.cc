@@ -15,7 +15,7 @@ constexpr uint8_t kNone = 0;
 constexpr uint8_t kClosed = ttrpc::kFlagRemoteClosed;
 constexpr uint8_t kOpen = ttrpc::kFlagRemoteOpen;
 constexpr uint8_t kNoData = ttrpc::kFlagNoData;
-constexpr uint8_t kUnknown = 0xf8;  // bits that mean nothing today
+constexpr uint8_t kUnknown = 0xf8;  // bits that have no meaning yet
 
 struct PeerStep {
   uint8_t flags;

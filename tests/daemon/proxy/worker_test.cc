@@ -35,7 +35,7 @@ class WorkerTest : public ::testing::Test {
   SnapshotPtr Snapshot() const {
     return std::make_shared<const proxyd::Snapshot>(config_, test::kOverflow);
   }
-  // The client's end of a connection at this listener.
+  // Returns the client's end of a new connection at this listener.
   test::OtherEnd& Connect(size_t listener = 0) {
     auto [client, socket] = test::ConnectInAnotherProcess(folder_);
     clients_.push_back(std::make_unique<test::OtherEnd>(worker_->loop(), std::move(client)));
@@ -90,7 +90,7 @@ TEST_F(WorkerTest, APeerThatNoRuleCanAllowIsClosedUnread) {
   EXPECT_EQ(accounting_.connections(), 0U);
 }
 
-// Each of its calls would call itself.
+// Otherwise each call of the daemon would call itself.
 TEST_F(WorkerTest, ItIsNoPeerOfItsOwn) {
   Start();
   worker_->Accept(0, std::move(test::Socketpair()[0]));

@@ -12,7 +12,7 @@
 namespace proxyd {
 namespace {
 
-// Notes on which threads it is done, and how often it is finished.
+// The threads on which Do() and Finish() ran last, and how often Finish() did.
 struct Seen {
   std::thread::id done;
   std::thread::id finished;

@@ -30,7 +30,7 @@ TEST(ExitStatusTest, OnlyAStatusThatIsTriedAgainIsCounted) {
     EXPECT_EQ(PauseBeforeRetry(status), status);
     EXPECT_EQ(test::ReadFile(count), "");
   }
-  EXPECT_EQ(PauseBeforeRetry(EX_TEMPFAIL), EX_TEMPFAIL);  // the first one, without a pause
+  EXPECT_EQ(PauseBeforeRetry(EX_TEMPFAIL), EX_TEMPFAIL);  // the first failure causes no pause
   EXPECT_EQ(test::ReadFile(count), "1\n");
   ::unsetenv("RUNTIME_DIRECTORY");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All that a reload makes away from the loop.
+// Everything that a reload makes outside the loop.
 #include "run/prepared_reload.h"
 
 #include <gmock/gmock.h>
@@ -43,7 +43,7 @@ TEST_F(PreparedReloadTest, HasAllThatTheLoopNeeds) {
   log_level_ = LogLevel::kDebug;
   const PreparedReload reading = Read(Listener());
   EXPECT_THAT(reading.errors, IsEmpty());
-  EXPECT_THAT(reading.warnings, SizeIs(1));  // nobody is admitted
+  EXPECT_THAT(reading.warnings, SizeIs(1));  // no rule admits anyone
   ASSERT_NE(reading.snapshot, nullptr);
   EXPECT_EQ(reading.snapshot->config.log.level, LogLevel::kDebug);
   EXPECT_EQ(reading.digest, DigestOf(reading.snapshot->config));
@@ -63,7 +63,7 @@ TEST_F(PreparedReloadTest, AnErrorOfTheFileIsTheOutcome) {
   EXPECT_EQ(reading.sockets.size(), 0U);
 }
 
-// Before anything is made that the sandbox would refuse with another word.
+// The check of the sandbox comes first. Otherwise its refusal would look like another error.
 TEST_F(PreparedReloadTest, TheSandboxIsAskedFirst) {
   sandbox_ = SandboxPlan{};
   const PreparedReload reading = Read(Listener());

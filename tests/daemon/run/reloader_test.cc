@@ -24,7 +24,7 @@ class NullTarget final : public AuditTarget {
   bool Write(std::string_view /*lines*/) override { return true; }
 };
 
-// The parts of a daemon that serves nobody yet, without its life.
+// The parts of a daemon that has no listeners, without signals.
 class ReloaderTest : public ::testing::Test, private AdminActions {
  protected:
   ReloaderTest() {
@@ -95,7 +95,7 @@ TEST_F(ReloaderTest, AppliesWhatItHasRead) {
   ASSERT_TRUE(verdict) << "it is written before the outcome is known";
   EXPECT_TRUE(verdict->errors.empty());
   EXPECT_EQ(verdict->digest, info_.digest);
-  EXPECT_EQ(verdict->warnings.size(), 1U);  // nobody is admitted
+  EXPECT_EQ(verdict->warnings.size(), 1U);  // no rule admits anyone
 }
 
 TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
@@ -118,7 +118,7 @@ TEST_F(ReloaderTest, AnErrorLeavesEverythingAsItWas) {
   EXPECT_TRUE(info_.last_reload_successful);
 }
 
-// The second request may have been made because of a change that the first reading has not seen.
+// The file may have changed after the first request read it and before the second request.
 TEST_F(ReloaderTest, ARequestMeanwhileHasTheFileReadAgainForOneOutcome) {
   Write(Listener("first"));
   reloader_->Reload();
@@ -149,7 +149,7 @@ TEST_F(ReloaderTest, NothingIsReadWhileDraining) {
   event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   EXPECT_EQ(info_.reloads + info_.reloads_refused, 0U);
   EXPECT_EQ(Listening(), "");
-  // A caller that asked by a signal finds out all the same.
+  // A caller that sent a signal gets its answer from the verdict file.
   const auto asked = std::chrono::steady_clock::now();
   reloader_->Reload();
   ::test::RunUntil(loop_, [this, asked] {
@@ -159,7 +159,7 @@ TEST_F(ReloaderTest, NothingIsReadWhileDraining) {
   EXPECT_EQ(Verdict()->errors, std::vector<std::string>{"draining"});
 }
 
-// What was read is dropped, with the sockets that were made for it.
+// The drain drops what was read, and the sockets that were made for it.
 TEST_F(ReloaderTest, ADrainThatComesMeanwhileHasItDropped) {
   Write(Listener("front"));
   reloader_->Reload();

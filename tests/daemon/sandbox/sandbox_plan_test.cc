@@ -65,7 +65,7 @@ TEST(SandboxPlanTest, HasWhatTheConfigurationNames) {
   }
 }
 
-// Of a daemon that is root.
+// The expectations are those for a daemon that runs as root.
 TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
   if (::geteuid() != 0 || ::getegid() != 0) GTEST_SKIP() << "root's own sockets need none";
   const auto plan = [](const std::string& keys) {
@@ -80,6 +80,9 @@ TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
   EXPECT_FALSE(plan("group = \"monitoring\"\n").foreign_sockets);
   EXPECT_TRUE(plan("owner = \"prometheus\"\n").owners);
   EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_sockets);
+  EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_files);
+  EXPECT_FALSE(plan("group = \"monitoring\"\n").foreign_files);
+  EXPECT_TRUE(plan("mode = \"0060\"\n").foreign_files);
   EXPECT_TRUE(PlanOf("[admin]\ngroup = \"monitoring\"\n").owners);
   EXPECT_TRUE(PlanOf("[metrics]\nowner = \"prometheus\"\n").foreign_sockets);
   EXPECT_FALSE(PlanOf(Backend("address = \"unix:///run/b\"\nusers = [\"root\"]")).foreign_files);
@@ -101,7 +104,7 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
       {{.log_folders = {"/a/b"}}, {.log_folders = {"/a"}}, "/a is"},
       {{.log_folders = {"/a"}}, {.log_folders = {"/"}}, "/ is"},
       {{.log_folders = {"/"}}, {.log_folders = {"/", "/a"}}, kNone},
-      // Who may make sockets may make files, not the other way round.
+      // The right to make sockets includes that to make files, but not the other way round.
       {{.socket_folders = {"/a"}}, {.log_folders = {"/a/b"}}, kNone},
       {{.log_folders = {"/a"}}, {.socket_folders = {"/a"}}, "/a is"},
       {{.socket_folders = {"/b", "/a"}}, {.socket_folders = {"/a/x", "/b/y"}}, kNone},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdminTest: a ProxyTest whose daemon has an admin service, with a client of it that is made of the
-// same .proto. Its loop turns only while the test waits for an answer.
+// AdminTest: a ProxyTest whose daemon has an admin service, with a client that is generated from
+// the same .proto. The client's loop runs only while the test waits for an answer.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ class AdminTest : public ProxyTest {
     EXPECT_TRUE(reply) << reply.error().ToString();
     return reply ? *reply : v1::GetStatusReply();
   }
-  // What the daemon has of a user; all zero if it has nothing.
+  // Returns the daemon's counts for a user; all are zero if there are none.
   v1::User UserStatus(uid_t uid) {
     const auto reply = Call(&v1::AdminClient::ListUsers);
     EXPECT_TRUE(reply) << reply.error().ToString();
@@ -60,19 +60,19 @@ class AdminTest : public ProxyTest {
     }
     return {};
   }
-  // Turns the loop until the status is as it should be; the test fails if it does not become so.
+  // Runs the loop until the status fulfils the condition. The test fails if it does not in time.
   bool Await(const std::function<bool(const v1::GetStatusReply&)>& condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (std::chrono::steady_clock::now() < end) {
       if (condition(Status())) return true;
     }
-    ADD_FAILURE() << "it does not become so";
+    ADD_FAILURE() << "the condition did not hold in time";
     return false;
   }
   std::optional<v1::TapEvent> Next(ttrpc::ServerStreamCall<v1::TapEvent>& tap) {
     return loop_.Run(tap.Receive());
   }
-  // It counts from here on.
+  // Returns a tap that the daemon already counts.
   ttrpc::ServerStreamCall<v1::TapEvent> Tap(const v1::TapRequest& request) {
     const uint32_t before = Status().taps();
     auto tap = admin_->Tap(context_, request);

@@ -47,12 +47,12 @@ void Attacker::Listen() {
   listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (::bind(listener_.get(), raw, length) != 0 || ::listen(listener_.get(), 100) != 0 ||
       ::getsockname(listener_.get(), raw, &length) != 0) {
-    ADD_FAILURE() << "no port to listen at";
+    ADD_FAILURE() << "cannot listen at any port";
   }
   page_->victim_port = ntohs(address.sin_port);
 }
 
-// What may be there from the last time is gone.
+// Makes the files to attack again, and removes what the last attacks left.
 void Attacker::Lure() {
   for (const auto& entry : std::filesystem::directory_iterator(elsewhere_.path())) {
     if (entry.path().filename() != "program") std::filesystem::remove(entry);
@@ -66,7 +66,7 @@ void Attacker::Run(AttackThread thread, const std::function<void()>& wake) {
   page_->done = false;
   page_->wanted = thread;
   wake();
-  EXPECT_TRUE(Eventually([this] { return page_->done.load(); })) << "nobody attacked";
+  EXPECT_TRUE(Eventually([this] { return page_->done.load(); })) << "no attack ran";
 }
 
 }  // namespace integration

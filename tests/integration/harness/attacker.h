@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attacker: code within a daemon that attacks the system around it (attacks_preload.cc), and what
-// it gets at. One thread.
+// Attacker: runs code within a daemon that attacks the system around it (attacks_preload.cc), and
+// reports what the attacks reached. One thread.
 #pragma once
 
 #include <functional>
@@ -19,19 +19,19 @@ using test::AttackThread;
 
 class Attacker {
  public:
-  // `path`: of a file that is to be made. `config`: the daemon's.
+  // `path` names a file to make; `config` is the daemon's configuration.
   Attacker(const std::string& path, const std::string& config);
   ~Attacker();
   Attacker(const Attacker&) = delete;
   Attacker& operator=(const Attacker&) = delete;
 
-  // For the daemon to be started with.
+  // The daemon must be started with this environment.
   std::vector<std::string> environment() const;
 
-  // Attacks on that thread of the daemon once `wake` has given it something to do, and waits for
-  // the end.
+  // Attacks on the given thread of the daemon, and waits until the attacks have ended. `wake` makes
+  // that thread run.
   void Run(AttackThread thread, const std::function<void()>& wake);
-  // Of the last Run(): the errno, 0 for what succeeded.
+  // Returns the errno of an attack of the last Run(), or 0 if it succeeded.
   int ErrorOf(Attack attack) const { return page_->errors[static_cast<size_t>(attack)]; }
   pid_t thread() const { return page_->thread; }
 
@@ -41,7 +41,7 @@ class Attacker {
 
   const std::string path_;
   const TempDir elsewhere_;
-  ttrpc::UniqueFd listener_;  // at a port
+  ttrpc::UniqueFd listener_;  // a TCP port of the test
   test::AttackPage* const page_;
 };
 

@@ -38,16 +38,16 @@ struct Pipe {
   ttrpc::UniqueFd write;
 };
 
-// What a child does with itself before it becomes another program.
+// The settings that a child makes for itself before it executes another program.
 struct Child {
   std::vector<std::string> args = {};
-  std::vector<std::string> environment = {};  // all of it; empty: ours
+  std::vector<std::string> environment = {};  // all of it; if empty, ours
   std::string directory = ".";
-  int out = -1;  // -1: nowhere
+  int out = -1;  // -1: /dev/null
   int err = -1;
-  Pipe* namespace_made = nullptr;  // both or none: tells the parent, waits for the maps
+  Pipe* namespace_made = nullptr;  // both or none; notifies the parent and waits for the maps
   Pipe* maps_written = nullptr;
-  std::vector<int> sockets = {};  // to be descriptors 3, 4, …
+  std::vector<int> sockets = {};  // become descriptors 3, 4, …
   std::optional<rlimit> descriptors = {};
   bool pid_namespace = false;
 };
@@ -63,17 +63,17 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 constexpr size_t kPidDigits = 10;
 const std::string kListenPid = "LISTEN_PID=";
 
-// See BecomeProgram().
+// The child calls this after fork(2); see BecomeProgram().
 void PassSockets(const Child& child, char** environment) {
   if (child.sockets.empty()) return;
   constexpr int kFirst = 3;     // SD_LISTEN_FDS_START
-  constexpr int kAside = 1000;  // out of each other's way
+  constexpr int kAside = 1000;  // beyond all of 3, 4, …
   const int count = static_cast<int>(child.sockets.size());
   for (int i = 0; i < count; ++i) ::dup2(child.sockets[static_cast<size_t>(i)], kAside + i);
   for (int i = 0; i < count; ++i) ::dup2(kAside + i, kFirst + i);
   for (; *environment != nullptr; ++environment) {
     if (std::string_view(*environment).substr(0, kListenPid.size()) != kListenPid) continue;
-    // From the right, then moved to the left: no leading zeros.
+    // The digits are written from the right, then moved to the left, to have no leading zeros.
     char* const digits = *environment + kListenPid.size();
     size_t begin = kPidDigits;
     for (pid_t pid = ::getpid(); pid > 0; pid /= 10) {
@@ -83,7 +83,7 @@ void PassSockets(const Child& child, char** environment) {
   }
 }
 
-// Between fork(2) and exec in a process with threads: system calls only.
+// This runs between fork(2) and exec in a process with threads, so it may only use system calls.
 [[noreturn]] void BecomeProgram(const Child& child, char** args, char** environment) {
   if (child.namespace_made != nullptr) {
     char byte = 0;
@@ -110,7 +110,7 @@ void PassSockets(const Child& child, char** environment) {
 void WriteMaps(pid_t pid, const Pipe& namespace_made, const Pipe& maps_written) {
   char byte = 0;
   if (::read(namespace_made.read.get(), &byte, 1) != 1) {
-    ADD_FAILURE() << "the kernel gives no user namespace";
+    ADD_FAILURE() << "the kernel does not permit user namespaces";
   }
   const std::string folder = "/proc/" + std::to_string(pid);
   std::ofstream(folder + "/uid_map") << "0 0 1\n";
@@ -122,7 +122,7 @@ pid_t Spawn(Child child) {
   std::vector<char*> args = Pointers(child.args);
   std::vector<char*> environment = Pointers(child.environment);
   char** chosen = child.environment.empty() ? environ : environment.data();
-  // Of this thread's next children, not of itself; and of no others.
+  // unshare(2) affects the next children of this thread only, and setns(2) below undoes it.
   const ttrpc::UniqueFd ours(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
   if (child.pid_namespace && ::unshare(CLONE_NEWPID) != 0) ADD_FAILURE() << "no pid namespace";
   const pid_t pid = ::fork();
@@ -136,7 +136,7 @@ const char* DaemonPath() {
   const char* program = std::getenv("TTRPC_PROXYD");
   if (program == nullptr) {
     std::cerr << "TTRPC_PROXYD does not name the daemon to test\n";
-    std::exit(EXIT_FAILURE);  // no test could do anything
+    std::exit(EXIT_FAILURE);  // no test can run
   }
   return program;
 }
@@ -164,7 +164,7 @@ ttrpc::UniqueFd OpenPidfd(pid_t pid) {
   return ttrpc::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-// The exit status of a child that ends within kDeadline; it is killed otherwise.
+// Returns the exit status of a child that ends within kDeadline. Any other is killed.
 int WaitForChild(pid_t pid, const ttrpc::UniqueFd& pidfd) {
   constexpr std::chrono::milliseconds kLongest = kDeadline;
   pollfd entry = {.fd = pidfd.get(), .events = POLLIN, .revents = 0};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DaemonProcess: the real ttrpc-proxyd (the program that the environment variable TTRPC_PROXYD
-// names), and what it writes on standard error. The test's own thread starts and ends it; a thread
-// collects its lines.
+// DaemonProcess: runs the real ttrpc-proxyd (the program that the environment variable TTRPC_PROXYD
+// names) and collects its lines on standard error in a thread. The test's own thread starts and
+// ends the daemon.
 #pragma once
 
 #include <sys/resource.h>
@@ -23,22 +23,22 @@ namespace integration {
 
 enum class UserNamespace {
   kOurs,
-  kOnlyRoot,  // one of its own that maps uid and gid 0, and nothing else
+  kOnlyRoot,  // a new namespace that maps only uid and gid 0
 };
 
-// As what the daemon is started.
+// The environment that the daemon is started in.
 struct DaemonSurroundings {
   UserNamespace user_namespace = UserNamespace::kOurs;
-  std::vector<std::string> environment = {};  // added to ours
-  // Passed as systemd passes sockets, by FileDescriptorName=; the descriptors stay the caller's.
+  std::vector<std::string> environment = {};  // added to the test's environment
+  // Passed by FileDescriptorName=, as systemd passes sockets; the caller keeps the descriptors.
   std::vector<std::pair<std::string, int>> sockets = {};
   std::optional<rlimit> descriptors = {};  // RLIMIT_NOFILE
-  bool pid_namespace = false;              // one of its own, in which it sees nobody else
-  // Instead of the pipe that its lines are collected from; stays the caller's. -1: that pipe.
+  bool pid_namespace = false;  // starts the daemon in a new one, without other processes
+  // The daemon's standard error, which the caller keeps. -1 is the pipe that collects the lines.
   int standard_error = -1;
 };
 
-// Whether the daemon was built with AddressSanitizer or ThreadSanitizer, with which memory cannot
+// Whether the daemon was built with AddressSanitizer or ThreadSanitizer, under which memory cannot
 // be measured. The tests themselves may come from another build.
 bool DaemonIsSanitized();
 
@@ -46,27 +46,28 @@ class DaemonProcess {
  public:
   explicit DaemonProcess(const std::vector<std::string>& args,
                          const DaemonSurroundings& surroundings = {});
-  // Kills it if it still runs.
+  // Kills the daemon if it still runs.
   ~DaemonProcess();
   DaemonProcess(const DaemonProcess&) = delete;
   DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   pid_t pid() const { return pid_; }
 
-  // Waits for the line that says that all listeners listen. False (and the test fails): none came.
+  // Waits for the line that reports that all listeners listen. If none comes, returns false and the
+  // test fails.
   bool WaitUntilReady();
 
-  // Waits for `count` lines of which `matches` is true and returns all there are; the test fails if
-  // they do not come within kDeadline.
+  // Waits for `count` lines that `matches` accepts, and returns all such lines so far. The test
+  // fails if they do not come within kDeadline.
   using LineMatcher = std::function<bool(const std::string&)>;
   std::vector<std::string> WaitForLines(size_t count, const LineMatcher& matches) const;
-  // All that it wrote so far.
+  // Returns everything that the daemon wrote so far.
   std::string log() const;
 
   void Signal(int number) const;
   bool running() const { return !status_.has_value(); }
-  // Waits for the end. The exit status, or 128 plus the signal that ended it; all lines are there
-  // then.
+  // Waits for the end and returns the exit status, or 128 plus the signal that ended the daemon.
+  // All its lines are in log() then.
   int WaitForExit();
 
  private:
@@ -79,19 +80,19 @@ class DaemonProcess {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::vector<std::string> lines_;
-  bool ended_ = false;  // no more lines
+  bool ended_ = false;  // no more lines will come
 };
 
 struct CommandResult {
-  int status = -1;  // as WaitForExit()
+  int status = -1;  // the same as WaitForExit() returns
   std::string out;
   std::string err;
 };
 
-// Runs ttrpc-proxyd with these arguments to its end.
+// Runs ttrpc-proxyd with these arguments until it ends.
 CommandResult RunDaemon(const std::vector<std::string>& args);
 
-// Runs any program, found by PATH, in `directory`, with `environment` added to ours.
+// Any program, found by PATH, to run in `directory`. `environment` is added to the test's.
 struct Command {
   std::vector<std::string> args = {};
   std::string directory = ".";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Faults: which system calls of a daemon fail. One thread.
+// Faults: makes system calls of a daemon fail. One thread.
 #pragma once
 
 #include <string>
@@ -14,27 +14,27 @@ using test::FaultBit;
 using test::FaultCall;
 
 struct Fault {
-  uint32_t calls = 0;  // FaultBit()s
-  int error = 0;       // errno's number; 0: short, `most` bytes at most
+  uint32_t calls = 0;  // bits, see FaultBit()
+  int error = 0;       // errno; if 0, the call handles at most `most` bytes
   uint32_t most = 1;
-  uint32_t first = 1;  // of these calls, from now on
-  uint32_t every = 0;  // and then each so many; 0: no other
+  uint32_t first = 1;  // the first call that fails, counted from now on
+  uint32_t every = 0;  // the interval of later failures; 0 if there are none
 };
 
 class Faults {
  public:
-  // `path`: of a file that is to be made.
+  // `path` names a file to make.
   explicit Faults(const std::string& path);
   ~Faults();
   Faults(const Faults&) = delete;
   Faults& operator=(const Faults&) = delete;
 
-  // For the daemon to be started with.
+  // The daemon must be started with this environment.
   std::vector<std::string> environment() const;
 
   void Arm(const Fault& fault);
   void Disarm();
-  // Of these calls, since Arm().
+  // How many of these calls there were since Arm(), and how many failed.
   uint32_t seen() const { return page_->seen; }
   uint32_t fired() const { return page_->fired; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who a socket's other side sees: the kernel takes it from the thread that calls connect(2) or
-// listen(2). Any thread.
+// Identity: the credentials that a socket's other side sees. The kernel takes them from the thread
+// that calls connect(2) or listen(2). Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -17,15 +17,15 @@ struct Identity {
   std::vector<gid_t> groups = {};  // supplementary
 };
 
-// Users who own nothing on this machine.
+// These users own nothing on this machine.
 inline constexpr uid_t kAlice = 40001;
 inline constexpr uid_t kBob = 40002;
 
-// With the group of the same number, and no others.
+// Returns a user with only the group of the same number.
 inline Identity Someone(uid_t uid) { return {.uid = uid, .gid = uid}; }
 
-// Runs `action` on a thread of its own that has become `identity`, and waits for it. Aborts the
-// program if the kernel refuses: a test that went on as root would prove nothing.
+// Runs `action` on a new thread that has become `identity`, and waits for it. Aborts the program if
+// the kernel refuses, since a test that continued as root would prove nothing.
 void RunAs(const Identity& identity, const std::function<void()>& action);
 
 }  // namespace integration

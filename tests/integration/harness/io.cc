@@ -22,7 +22,7 @@ namespace integration {
 
 namespace {
 
-// True if the descriptor is ready within `deadline`.
+// Returns true if the descriptor is ready within `deadline`.
 bool WaitFor(int fd, short events, std::chrono::milliseconds deadline) {
   pollfd entry = {.fd = fd, .events = events, .revents = 0};
   int ready = 0;
@@ -37,7 +37,7 @@ socklen_t FillAddress(const std::string& address, sockaddr_un* out) {
   out->sun_family = AF_UNIX;
   std::memcpy(out->sun_path, address.data(), std::min(address.size(), sizeof out->sun_path - 1));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
-  if (address[0] != '@') return size + 1;  // a path with its NUL
+  if (address[0] != '@') return size + 1;  // a path ends with NUL
   out->sun_path[0] = '\0';
   return size;
 }
@@ -96,8 +96,8 @@ void WaitUntilTaken(int fd) {
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   int waiting = 1;
   while (true) {
-    // On a Unix socket this is what the other side has not read yet; no event tells when it
-    // becomes 0, so the processor is offered to the other side until then.
+    // On a Unix socket SIOCOUTQ returns what the other side has not read yet. No event reports when
+    // it becomes 0, so this thread yields the processor to the other side until then.
     if (::ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting == 0) return;
     if (std::chrono::steady_clock::now() > deadline) break;
     std::this_thread::yield();
@@ -124,7 +124,7 @@ ttrpc::UniqueFd Connect(const std::string& address) {
 TempDir::TempDir() {
   const char* parent = std::getenv("TMPDIR");
   path_ = std::string(parent != nullptr ? parent : "/tmp") + "/ttrpc-proxy-test-XXXXXX";
-  // mkdtemp's 0700 would keep the other users out whose connections the tests are about.
+  // mkdtemp(3) makes the mode 0700, which would keep out the other users that the tests connect as.
   if (::mkdtemp(path_.data()) == nullptr || ::chmod(path_.c_str(), 0755) != 0) {
     ADD_FAILURE() << "cannot make " << path_ << ": " << std::strerror(errno);
   }

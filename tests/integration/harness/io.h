@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading and writing with a deadline, and places to do it in. Any thread.
+// Reads and writes with a deadline, and makes sockets, files and directories. Any thread.
 #pragma once
 
 #include <sys/socket.h>
@@ -14,36 +14,37 @@
 
 namespace integration {
 
-// How long anything that must happen may take: generous, for sanitizers on a busy machine. Only a
-// failing test waits this long.
+// How long anything that must happen may take. It is generous, for sanitizers on a busy machine:
+// only a failing test waits this long.
 inline constexpr std::chrono::seconds kDeadline{20};
 
-// Reads until `size` bytes are there or the other side has ended; a reset counts as an end. Returns
-// fewer bytes at an end or when `deadline` has passed, which sets `timed_out`.
+// Reads `size` bytes, or fewer if the other side ends (a reset counts as an end) or `deadline`
+// passes, which sets `timed_out`.
 std::string ReadUpTo(int fd, size_t size, bool* timed_out,
                      std::chrono::milliseconds deadline = kDeadline);
 
-// False: the other side is gone, or took nothing for `deadline`. `sent`, if given, counts what the
-// kernel took.
+// Returns false if the other side is gone, or takes nothing for `deadline`. `sent`, if given,
+// counts the bytes that the kernel took.
 bool SendAll(int fd, std::string_view bytes, size_t* sent = nullptr,
              std::chrono::milliseconds deadline = kDeadline);
 
-// Waits until there is something to read, or the end. False, and the test fails: there is not.
+// Waits until there is something to read, or the end. If neither comes, returns false and the test
+// fails.
 bool WaitUntilReadable(int fd);
 
-// For what comes without an event to wait for: offers the processor to the others until it is
-// there. False: it did not come within kDeadline.
+// Waits for a condition that has no event, and yields the processor to other threads until then.
+// Returns false if it does not hold within kDeadline.
 bool Eventually(const std::function<bool()>& condition);
 
 // Waits until the other side of a Unix socket has read all that was sent, or is gone.
 void WaitUntilTaken(int fd);
 
-// A bound socket or a connected one, both close-on-exec, for a path or
-// `@name` for an abstract name. Invalid, with errno set, on an error.
+// Returns a bound or a connected socket, close-on-exec, for a path, or for `@name`, an abstract
+// name. On an error it is invalid, and errno is set.
 ttrpc::UniqueFd Bind(const std::string& address, int type = SOCK_STREAM);
 ttrpc::UniqueFd Connect(const std::string& address);
 
-// A folder that everyone may look into and that goes with the object.
+// A directory that everyone may enter and list, removed with the object.
 class TempDir {
  public:
   TempDir();
@@ -58,7 +59,7 @@ class TempDir {
   std::string path_;
 };
 
-// Owned by us, mode 0644.
+// The file is owned by the test's user and has mode 0644.
 void WriteFile(const std::string& path, std::string_view text);
 std::string ReadFile(const std::string& path);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matchers for what a peer receives.
+// Matchers for messages that a peer receives.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -16,8 +16,8 @@ namespace integration {
 
 using ttrpc::StatusCode;
 
-// std::optional<WireMessage>: a response on this stream whose status has this code and a text that
-// `text` (a string or a matcher) matches, and nothing else in it.
+// Matches a std::optional<WireMessage> that is a response on this stream without a payload. Its
+// status has this code and a text that `text` (a string or a matcher) matches.
 MATCHER_P3(IsStatus, stream_id, code, text, "") {
   if (!arg.has_value()) {
     *result_listener << "the connection ended";
@@ -35,7 +35,7 @@ MATCHER_P3(IsStatus, stream_id, code, text, "") {
          ::testing::Value(std::string(response.message), ::testing::Matcher<std::string>(text));
 }
 
-// A call that this limit, such as "calls_per_user = 2", has refused.
+// Matches the refusal of a call by this limit, such as "calls_per_user = 2".
 inline auto IsOverLimit(uint32_t stream_id, const std::string& limit) {
   return IsStatus(stream_id, StatusCode::kResourceExhausted, "limit " + limit + " reached");
 }

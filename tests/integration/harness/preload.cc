@@ -17,7 +17,8 @@ std::vector<std::string> PreloadEnvironment(const std::string& library) {
   const auto path = std::filesystem::read_symlink("/proc/self/exe").replace_filename(library);
   const char* options = std::getenv("ASAN_OPTIONS");
   return {"LD_PRELOAD=" + path.string(),
-          // A sanitizer that is a library of its own wants to be the first.
+          // AddressSanitizer as a shared library would refuse to run unless it is the first
+          // library.
           std::string("ASAN_OPTIONS=verify_asan_link_order=0") +
               (options != nullptr ? ":" + std::string(options) : "")};
 }

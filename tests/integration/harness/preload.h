@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a daemon is started with a shared library of this folder's preloaded. Any thread.
+// Starts a daemon with a preloaded shared library of this directory. Any thread.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace integration {
 
-// The environment for it. `library`: its file name; it is built beside this program.
+// Returns the environment for the daemon. `library` is the name of a file beside this program.
 std::vector<std::string> PreloadEnvironment(const std::string& library);
 
-// Memory of `size` bytes that is shared through a file at `path`, which is made: all zero. Throws
-// if there is none.
+// Makes a file at `path`, and returns `size` zero bytes of memory that are shared through it.
+// Throws if that fails.
 void* MakeSharedPage(const std::string& path, size_t size);
 
 }  // namespace integration

@@ -22,7 +22,7 @@ size_t SocketsOf(pid_t pid) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(FolderOf(pid) + "/fd", error), end;
        !error && entry != end; entry.increment(error)) {
-    std::error_code gone;  // meanwhile
+    std::error_code gone;  // entries may vanish meanwhile
     if (std::filesystem::read_symlink(entry->path(), gone).string().starts_with("socket:")) ++count;
   }
   EXPECT_FALSE(error) << "process " << pid << " is gone";
@@ -42,7 +42,8 @@ size_t DescriptorsOf(pid_t pid) {
 
 std::chrono::milliseconds ProcessorTimeOf(pid_t pid) {
   const std::string stat = ReadFile(FolderOf(pid) + "/stat");
-  // Behind the name, which may hold anything, the 12th and 13th: proc(5).
+  // proc(5): the times are the 12th and 13th fields after the name, which may contain any
+  // character.
   const size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) {
     ADD_FAILURE() << "process " << pid << " is gone";

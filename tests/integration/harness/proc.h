@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What /proc says of a process. Any thread.
+// Reads facts about a process from /proc. Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -12,10 +12,10 @@
 namespace integration {
 
 size_t DescriptorsOf(pid_t pid);
-// Of these, the sockets. A look into the user database opens files for a moment.
+// Counts only the sockets; a lookup in the user database opens other files for a moment.
 size_t SocketsOf(pid_t pid);
 
-// Of all its threads, in the kernel and out of it.
+// Adds up all threads, in the kernel and in user space.
 std::chrono::milliseconds ProcessorTimeOf(pid_t pid);
 
 // A line of /proc/PID/limits.

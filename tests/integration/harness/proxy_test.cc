@@ -38,7 +38,7 @@ streams = true
 void ProxyTest::WriteConfig(const Scene& scene) {
   std::string text = scene.head;
   text += "\n[[listener]]\nname = \"front\"\naddress = \"unix://" + front_path() + "\"\n";
-  // A test that sets the mode says so itself.
+  // A test may set a mode of its own.
   if (scene.listener.find("mode =") == std::string::npos) text += "mode = \"0666\"\n";
   text += scene.listener;
   text += "\n[[backend]]\nname = \"back\"\n";
@@ -50,7 +50,7 @@ void ProxyTest::WriteConfig(const Scene& scene) {
 }
 
 void ProxyTest::StartBackend(RecordingBackend::Options options) {
-  backend_.reset();  // it removes its socket when it goes
+  backend_.reset();  // removes its socket before the next one is made
   backend_ = std::make_unique<RecordingBackend>(back_path(), std::move(options));
 }
 
@@ -58,7 +58,7 @@ void ProxyTest::StartDaemon(UserNamespace user_namespace) {
   daemon_ = std::make_unique<DaemonProcess>(
       std::vector<std::string>{"--config", config_path(), "--log-level", "debug"},
       DaemonSurroundings{.user_namespace = user_namespace});
-  // Ends the test, which could only wait in vain from here on.
+  // Without a daemon the test could only wait in vain.
   if (!daemon_->WaitUntilReady()) throw std::runtime_error("no daemon");
 }
 
@@ -89,7 +89,7 @@ void ProxyTest::TearDown() {
   if (daemon_ == nullptr) return;
   if (daemon_->running()) {
     daemon_->Signal(SIGTERM);
-    EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon did not end well";
+    EXPECT_EQ(daemon_->WaitForExit(), 0) << "the daemon did not exit 0";
   }
   if (HasFailure()) std::cerr << "what the daemon wrote:\n" << daemon_->log();
 }

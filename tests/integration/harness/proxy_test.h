@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProxyTest: a test with a daemon, its configuration and one recording backend in a folder of their
-// own. At its end the daemon must still run, drain and exit 0.
+// ProxyTest: a test with a daemon, its configuration and one recording backend in a temporary
+// directory. At the end the daemon must still run, drain and exit 0.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 
 namespace integration {
 
-// Root may call test.Unary, and test.Stream with streams; nothing else is allowed.
+// Root may call test.Unary, and test.Stream with streams; no other call is allowed.
 extern const char kDefaultRules[];
 // Every user may call everything, with streams.
 extern const char kOpenRules[];
@@ -28,35 +28,35 @@ struct Scene {
   std::string head = {};              // TOML before the first listener: [timeouts], [audit], …
   std::string listener = {};          // more keys of [[listener]] "front" (mode 0666)
   std::string backend = {};           // more keys of [[backend]] "back"
-  std::string rules = kDefaultRules;  // and more listeners and backends
-  RecordingBackend::Options server = {};  // of the recording backend
+  std::string rules = kDefaultRules;  // rules, and more listeners and backends
+  RecordingBackend::Options server = {};  // for the recording backend
   UserNamespace user_namespace = UserNamespace::kOurs;
 };
 
 class ProxyTest : public ::testing::Test {
  protected:
-  // Writes the configuration, starts the backend, then the daemon, and waits until it is ready; a
-  // test whose daemon is not ends there.
+  // Writes the configuration, starts the backend, then the daemon, and waits until the daemon is
+  // ready. The test ends if it does not become ready.
   void Start(Scene scene = {});
-  // Start() with these [limits] and kOpenRules; `scene` has the rest.
+  // Calls Start() with these [limits] and kOpenRules; `scene` has the rest.
   void StartLimited(const std::string& limits, Scene scene = {});
-  // The daemon again, with the configuration that is there.
+  // Starts the daemon again with the present configuration.
   void StartDaemon(UserNamespace user_namespace = UserNamespace::kOurs);
   void StartBackend(RecordingBackend::Options options = {});
   void WriteConfig(const Scene& scene);
-  // Tells the daemon to reload, and waits until it has said how it went.
+  // Makes the daemon reload, and waits until it logs `outcome`.
   void Reload(const std::string& outcome);
   void TearDown() override;
 
   RawPeer Peer(const Identity& identity = {}) const { return RawPeer(front_path(), identity); }
 
-  // A call through the daemon that the backend echoes: after it, whatever the daemon was to forward
-  // from this peer before has arrived.
+  // Makes a call that the backend echoes. After it, everything that this peer sent before and that
+  // the daemon forwards has arrived.
   static void ExpectEcho(RawPeer& peer, uint32_t stream_id);
-  // The same, but calls may be refused until the daemon has seen what makes room for them. Uses ids
-  // from `stream_id` on.
+  // Does the same as ExpectEcho(), but calls may be refused until the daemon has noticed that there
+  // is room for them. Uses ids from `stream_id` on.
   static void ExpectEchoSoon(RawPeer& peer, uint32_t stream_id);
-  // A request as the backend gets it.
+  // Returns the request that the backend receives.
   static WireMessage Echo(uint32_t stream_id);
 
   std::string config_path() const { return folder_ / "config.toml"; }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RawPeer: a client of the daemon that sends whatever bytes a test wants, as whichever user, and
-// waits for what comes back. Every wait has kDeadline; one that passes is a failure of the test.
-// One thread at a time.
+// RawPeer: a client of the daemon that sends any bytes, as any user, and waits for the answers.
+// Each wait may take kDeadline, after which the test fails. One thread at a time.
 #pragma once
 
 #include <optional>
@@ -17,24 +16,26 @@ namespace integration {
 
 class RawPeer {
  public:
-  // A path or `@name`. A connection that is refused is a failure of the test.
+  // `address` is a path or `@name`. The test fails if the connection is refused.
   explicit RawPeer(const std::string& address, const Identity& identity = {});
 
   int fd() const { return fd_.get(); }
 
-  // False: the daemon closed the connection before it took all, which some tests expect.
+  // Returns false if the daemon closed the connection before it took all bytes, as some tests
+  // expect.
   bool Send(std::string_view bytes);
   bool Send(const WireMessage& message) { return Send(Encode(message)); }
 
-  // Waits until the other side has read all that was sent, so that what is sent next is another
-  // read to it.
+  // Waits until the other side has read all that was sent. It will read what is sent next
+  // separately.
   void WaitUntilTaken();
 
-  // The next message; nothing at the connection's end, which must fall between two messages.
+  // Returns the next message, or nothing at the end of the connection, which must be between
+  // messages.
   std::optional<WireMessage> Receive();
-  // Send() and Receive().
+  // Calls Send(), then Receive().
   std::optional<WireMessage> Exchange(const WireMessage& message);
-  // The end of the connection, and not a byte before it.
+  // Expects the end of the connection before any other byte.
   void ExpectEnd();
 
   void HalfClose();

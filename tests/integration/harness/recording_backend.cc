@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kBacklog = 128;
 
-// Waits for as long as it takes: the destructor's shutdown(2) ends it.
+// This read has no deadline: shutdown(2) in the destructor ends it.
 size_t ReadFully(int fd, char* out, size_t size) {
   size_t have = 0;
   while (have < size) {
@@ -90,7 +90,7 @@ bool RecordingBackend::ReadMessage(int fd, WireMessage* message, size_t* partial
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return reading_ || stopping_; });
-    if (stopping_) return false;  // what was not read yet makes it a reset
+    if (stopping_) return false;  // unread data would make the close a reset
   }
   char bytes[kHeaderLength];
   *partial = ReadFully(fd, bytes, sizeof bytes);
@@ -100,7 +100,7 @@ bool RecordingBackend::ReadMessage(int fd, WireMessage* message, size_t* partial
               std::string(header.length, '\0')};
   const size_t got = ReadFully(fd, message->data.data(), header.length);
   if (got == header.length) {
-    *partial = 0;  // whole, though its answer may find nobody
+    *partial = 0;  // the message is whole, even if its answer fails
     return true;
   }
   *partial += got;
@@ -113,7 +113,7 @@ void RecordingBackend::Serve(size_t index) {
     const std::lock_guard lock(mutex_);
     connection = connections_[index].get();
   }
-  // Only this thread closes the descriptor, so that it may be used here without the lock.
+  // Only this thread closes the descriptor, so it may use it here without the lock.
   const int fd = connection->fd.get();
   WireMessage message;
   size_t partial = 0;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RecordingBackend: a ttrpc server under a test's control, which keeps every message that reaches
-// it. It answers by a script, or leaves that to the test.
+// RecordingBackend: a ttrpc server under a test's control. It keeps every message that reaches it,
+// and answers by a script or leaves the answer to the test.
 //
-// A thread accepts, one more for each connection reads, records, and only then asks the script; a
-// script's answer is written by that thread, which reads nothing meanwhile. The public functions
-// may be called from any thread.
+// One thread accepts. For each connection another thread reads, records, and then calls the script;
+// it writes the script's answer before it reads again. Any thread may call the public functions.
 #pragma once
 
 #include <condition_variable>
@@ -24,56 +23,56 @@
 namespace integration {
 
 struct BackendReply {
-  std::string bytes = {};  // sent as they are; none: no answer
-  bool close = false;      // after them
+  std::string bytes = {};  // sent unchanged; if empty, no answer
+  bool close = false;      // closes the connection after `bytes`
 };
 
-// Called on the connection's thread with each message after it was recorded.
+// The connection's thread calls the script for each message, after recording it.
 using BackendScript = std::function<BackendReply(const WireMessage&)>;
 
-// Answers a request for the method `Do` with its payload; everything else is the test's to answer.
+// Answers a request for the method `Do` with its payload, and leaves everything else to the test.
 BackendReply EchoDo(const WireMessage& message);
-// Answers nothing.
+// Never answers.
 BackendReply Silent(const WireMessage& message);
 
 class RecordingBackend {
  public:
   struct Options {
     BackendScript script = EchoDo;
-    Identity owner = {};  // who calls listen(2)
-    bool reading = true;  // false: nothing is read before StartReading()
-    // What comes before the messages of a connection; false: nothing does. On its thread.
+    Identity owner = {};  // the user who calls listen(2)
+    bool reading = true;  // if false, nothing is read before StartReading()
+    // Runs before the messages of a connection, on its thread. Returns false if no messages follow.
     std::function<bool(int fd)> greet = nullptr;
   };
 
-  // A path or `@name`. A socket that is there already is replaced.
+  // `address` is a path or `@name`. An existing socket is replaced.
   explicit RecordingBackend(std::string address);
   RecordingBackend(std::string address, Options options);
-  // Closes all connections; the socket goes.
+  // Closes all connections and removes the socket.
   ~RecordingBackend();
   RecordingBackend(const RecordingBackend&) = delete;
   RecordingBackend& operator=(const RecordingBackend&) = delete;
 
   void StartReading();
 
-  // Connections count from 0 in the order in which they were accepted. What a wait function waits
-  // for must come within kDeadline, or the test fails; they return what is there then.
+  // Connections count from 0 in the order in which they were accepted. If a wait lasts longer than
+  // kDeadline the test fails, and the function returns what there is then.
   size_t connections() const;
   void WaitForConnections(size_t count) const;
-  // At least `count` messages.
+  // Waits for at least `count` messages.
   std::vector<WireMessage> WaitForMessages(size_t connection, size_t count) const;
-  // All that ever came on a connection that the other side has ended, at the edge of a message.
+  // Returns all messages of a connection that the other side has ended between two messages.
   std::vector<WireMessage> WaitForEnd(size_t connection) const;
-  // The same of a connection that was lost, which may be within a message.
+  // Returns all messages of a connection that was lost, maybe within a message.
   std::vector<WireMessage> WaitForLoss(size_t connection) const;
 
-  // False: the other side is gone. Blocks while it does not read, for at most kDeadline.
+  // Returns false if the other side is gone. Blocks for at most kDeadline while it does not read.
   bool Send(size_t connection, std::string_view bytes);
   bool Send(size_t connection, const WireMessage& message) {
     return Send(connection, Encode(message));
   }
   void Close(size_t connection);
-  // A descriptor of the test's own for this connection.
+  // Returns a new descriptor of this connection, which the test owns.
   ttrpc::UniqueFd Duplicate(size_t connection) const;
 
  private:
@@ -82,13 +81,13 @@ class RecordingBackend {
     std::thread thread;
     std::vector<WireMessage> messages;
     bool ended = false;
-    size_t partial = 0;  // bytes of a message that never became whole
+    size_t partial = 0;  // bytes of a message that is not complete
   };
 
   void Accept();
   void Serve(size_t index);
   bool ReadMessage(int fd, WireMessage* message, size_t* partial);
-  // With mutex_ held.
+  // Must be called with mutex_ held.
   template <typename Condition>
   void Wait(std::unique_lock<std::mutex>& lock, const char* what, Condition condition) const;
 

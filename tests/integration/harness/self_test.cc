@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The harness against itself, without a daemon: what the other tests take for granted.
+// Tests of the harness itself, without a daemon: the assumptions of all other tests.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

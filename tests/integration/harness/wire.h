@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages and envelopes as the integration tests write them, with support/wire.h and nothing of
+// Messages and envelopes for the integration tests, written with support/wire.h and without
 // libttrpc. Values; any thread.
 #pragma once
 
@@ -32,10 +32,10 @@ struct WireMessage {
   friend bool operator==(const WireMessage&, const WireMessage&) = default;
 };
 
-// For failure messages; long data is cut.
+// Prints a message for a failure; long data is cut.
 void PrintTo(const WireMessage& message, std::ostream* out);
 
-// A header that may lie about the length of what follows.
+// Encodes a header, whose length may differ from what follows.
 std::string EncodeHeader(uint32_t length, uint32_t stream_id, uint8_t type, uint8_t flags);
 std::string Encode(const WireMessage& message);
 std::string Encode(const std::vector<WireMessage>& messages);
@@ -48,13 +48,13 @@ std::string Fixed64Field(uint32_t number, uint64_t value);
 std::string BytesField(uint32_t number, std::string_view bytes);
 std::string Fixed32Field(uint32_t number, uint32_t value);
 std::string GroupField(uint32_t number, std::string_view inside);
-// `value` in exactly `length` bytes: protobuf allows it up to 10.
+// Encodes `value` in exactly `length` bytes; protobuf allows up to 10.
 std::string PaddedVarint(uint64_t value, size_t length);
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
-// What a Request says. The defaults are a call that the default rules allow and that the default
-// backend answers.
+// The content of a Request. The defaults make a call that the default rules allow and that the
+// default backend answers.
 struct Call {
   std::string service = "test.Unary";
   std::string method = "Do";
@@ -64,14 +64,14 @@ struct Call {
 };
 
 std::string MetadataField(std::string_view key, std::string_view value);
-// Canonical: fields in order, defaults left out.
+// Returns the canonical encoding: fields are in order, and defaults are left out.
 std::string EncodeCall(const Call& call);
 
 WireMessage Request(uint32_t stream_id, const Call& call, uint8_t flags = 0);
-// With an envelope that need not be one.
+// `envelope` may be any bytes.
 WireMessage RawRequest(uint32_t stream_id, std::string envelope, uint8_t flags = 0);
 WireMessage Data(uint32_t stream_id, std::string payload, uint8_t flags = 0);
-// Remote closed, no data: what ends a side of a stream.
+// Returns data that is remote closed and empty, which closes this side of a stream.
 WireMessage CloseStream(uint32_t stream_id);
 WireMessage Response(uint32_t stream_id, std::string_view payload);
 WireMessage StatusResponse(uint32_t stream_id, int32_t code, std::string_view text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the checks of the C++ peer share. A check connects on its own and says in one word, or a
-// few, what came of it; an exception says what is plainly wrong.
+// Declarations that the checks of the C++ peer share. A check connects on its own and returns its
+// outcome in a word or a few. It throws an exception for a plain failure.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ namespace pb = ::interop::v1;
 
 inline constexpr size_t kMessageMax = 4U << 20;
 
-// A connection and the loop that it is on.
+// A connection and its loop.
 struct Connected {
   explicit Connected(const std::string& address);
   ttrpc::EventLoop loop;
@@ -32,30 +32,30 @@ struct Check {
   Check(std::string n, std::string w, std::function<std::string(const std::string&)> r)
       : name(std::move(n)), want(std::move(w)), run(std::move(r)) {}
   std::string name;
-  std::string want;  // what a client sees through the proxy
+  std::string want;  // outcome that a client sees through the proxy
   std::function<std::string(const std::string& address)> run;
 };
 
 using ClientCheck = std::string (*)(Connected&);
 
-// A check that needs one connection.
+// Makes a check that needs one connection.
 Check With(std::string name, std::string want, std::function<std::string(Connected&)> run);
 
 std::vector<Check> UnaryChecks();
 std::vector<Check> StreamChecks();
-// Kill the server, so that each needs one of its own, and no proxy before it.
+// These checks kill the server, so each needs one of its own, without a proxy.
 std::vector<Check> KilledChecks();
 
 std::string Pattern(size_t n, unsigned seed);
-// The payload of a call of Echo whose request envelope has exactly so many bytes.
+// Returns the payload of a call of Echo whose request envelope has exactly this many bytes.
 size_t PayloadFor(size_t envelope);
-// What ended a call: `ok`, a status by its code, a lost connection as `closed`.
+// Names the end of a call: `ok`, the code of a status, or `closed` for a lost connection.
 std::string Code(const ttrpc::Status& status);
 std::string CodeAndText(const ttrpc::Status& status);
 // Adds to an outcome whether the connection still carries a call.
 std::string Open(std::string outcome, Connected& connected);
 
-// oversized-raw and deadline-wire: what the library would not send.
+// These send what the library would not send: oversized-raw and deadline-wire.
 std::string OversizedRaw(const std::string& address);
 std::string DeadlineWire(const std::string& address);
 

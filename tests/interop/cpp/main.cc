@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A peer of our own library, with the command line, the service and the checks of the Go and Rust
-// peers beside it.
+// The peer of our own library. It has the same command line, service and checks as the Go and Rust
+// peers.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -62,7 +62,7 @@ std::vector<Check> Chosen(const std::string& suite) {
   return chosen;
 }
 
-// `A|B` where either may come of it: upstream has races.
+// `want` is `A|B` if either outcome is possible: upstream has races.
 bool OneOf(const std::string& want, const std::string& got) {
   return ("|" + want + "|").find("|" + got + "|") != std::string::npos;
 }

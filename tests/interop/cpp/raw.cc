@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks that write what the library refuses to write. Blocking sockets; run.sh bounds the process.
+// Checks that write what the library refuses to write. Sockets are blocking, and run.sh limits the
+// time of the process.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,7 +72,7 @@ class RawConnection {
 
 }  // namespace
 
-// A request of one byte more than the maximum, and right behind it one that must still be answered.
+// Sends a request of one byte more than the maximum, and after it one that must still be answered.
 std::string OversizedRaw(const std::string& address) {
   RawConnection connection(address);
   pb::EchoRequest request;
@@ -87,7 +88,8 @@ std::string OversizedRaw(const std::string& address) {
   return outcome + ", " + later;
 }
 
-// A timeout that the client itself does not keep, so that the answer must come from the other side.
+// Sends a timeout that the client itself does not enforce, so that the answer comes from the other
+// side.
 std::string DeadlineWire(const std::string& address) {
   RawConnection connection(address);
   pb::WaitRequest key;

@@ -24,7 +24,7 @@ using ttrpc::Task;
 constexpr const char* kDetailType = "type.googleapis.com/interop.v1.EchoReply";
 constexpr const char* kLastWords = "last";
 
-// Something that happens once.
+// An event that happens once.
 class Event {
  public:
   void Happen() {
@@ -32,7 +32,7 @@ class Event {
     for (ttrpc::Waiter* waiter : std::exchange(waiters_, {})) waiter->Wake();
   }
 
-  // co_await event.Wait(…): until it has happened, or the context is cancelled.
+  // co_await event.Wait(…) returns when the event has happened or the context is cancelled.
   class Awaiter {
    public:
     Awaiter(Event& event, ttrpc::IoLoop& loop, Context& context)
@@ -61,7 +61,7 @@ class Event {
   std::vector<ttrpc::Waiter*> waiters_;
 };
 
-// The metadata of a call, in order of keys.
+// Returns the metadata of a call in order of keys.
 pb::MetadataReply PairsOf(const Context& context) {
   auto entries = context.metadata().entries();
   std::stable_sort(entries.begin(), entries.end(),
@@ -140,7 +140,7 @@ class EchoServer final : public pb::Echo {
   std::map<std::string, Nap> naps_;
 };
 
-// Whether an item asks the server to end its stream, and with what.
+// Whether an item asks the server to end its stream, and with which status.
 std::optional<Status> Early(const pb::Item& item) {
   if (item.end() == 0) return std::nullopt;
   if (item.end() < 0) return Status();

@@ -15,11 +15,11 @@ using ttrpc::Task;
 
 namespace {
 
-// The opening request of a stream was delivered as if it were its first message.
+// This outcome means that the opening request of a stream was delivered as its first message.
 constexpr const char* kTooMany = "one message too many";
 constexpr const char* kLastWords = "last";
 
-// Runs a coroutine that takes the client and gives an outcome.
+// Runs a coroutine that takes the client and returns an outcome.
 template <typename... Arguments>
 std::function<std::string(Connected&)> Running(
     Task<std::string> (*check)(pb::StreamsClient* streams, Arguments...), Arguments... arguments) {
@@ -147,7 +147,7 @@ Task<std::string> Count(pb::StreamsClient* streams) {
   co_return reply->count() == 3 ? "ok" : "the server counted " + reply->ShortDebugString();
 }
 
-// An item that has exactly so many bytes on the wire.
+// Returns an item that has exactly this many bytes on the wire.
 pb::Item ItemOf(size_t size) {
   pb::Item item;
   item.set_index(1);
@@ -187,7 +187,8 @@ Task<std::string> RangeOversized(pb::StreamsClient* streams) {
   co_return Code(co_await call.Finish());
 }
 
-// The server ends a stream whose client is still open, which then sends on it once more.
+// The server ends a stream while the client's side is open, and the client then sends on it once
+// more.
 Task<std::string> EarlyEnd(pb::StreamsClient* streams, int32_t end) {
   Context context;
   ChatCall call = streams->Chat(context);
@@ -204,8 +205,8 @@ Task<std::string> EarlyEnd(pb::StreamsClient* streams, int32_t end) {
   co_return status.ok() ? "end of stream" : Code(status);
 }
 
-// Does not close its side: ttrpc-rust may answer data on the ended stream before it tells the
-// status.
+// The client does not close its side, since ttrpc-rust may answer data on the ended stream before
+// it sends the status.
 Task<std::string> EarlySum(ttrpc::Client* client) {
   Context context;
   constexpr ttrpc::MethodInfo kSum("interop.v1.Streams", "Sum", true, false);
@@ -244,9 +245,9 @@ Task<std::string> StreamDeadline(pb::StreamsClient* streams) {
   co_return Code(co_await call.Finish());
 }
 
-// A stream that nobody reads, of more than is kept for one, must not stop the calls beside it for
-// long. It fails, after what was kept. There are five calls for each item: a busy server that takes
-// turns has sent the stream by then.
+// An unread stream that exceeds its buffer must not delay other calls for long. It fails after what
+// was buffered. There are five calls for each item: by then, a busy server that takes turns has
+// sent the whole stream.
 Task<std::string> Unread(pb::StreamsClient* streams, pb::EchoClient* echo) {
   Context context;
   pb::RangeRequest request;

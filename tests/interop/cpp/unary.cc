@@ -138,7 +138,7 @@ std::string Deadline(Connected& connected) {
   return outcome;
 }
 
-// Nothing on the wire cancels a call but the end of its connection, which must reach the server.
+// The protocol cancels a call only by closing its connection, and the close must reach the server.
 std::string Cancel(const std::string& address) {
   const pb::WaitRequest key = UniqueKey("cancel");
   Connected watcher(address);
@@ -156,7 +156,7 @@ std::string Cancel(const std::string& address) {
   return Code(ended ? Status() : ended.error());
 }
 
-// The same for a client that is killed in the middle of its call.
+// The same check for a client that is killed in the middle of its call.
 std::string ClientKilled(const std::string& address) {
   const pb::WaitRequest key = UniqueKey("client-killed");
   const pid_t child = ::fork();
@@ -179,7 +179,7 @@ std::string ClientKilled(const std::string& address) {
   return Code(ended ? Status() : ended.error());
 }
 
-// A server that is killed fails each call that is under way.
+// When a server is killed, each call in flight fails.
 std::string ServerKilled(const std::string& address) {
   Connected connected(address);
   const ttrpc::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -221,7 +221,7 @@ Task<void> CallAgainAndAgain(pb::EchoClient* echo, unsigned caller, std::string*
 
 Task<void> AllCallers(pb::EchoClient* echo, std::string* problem) {
   std::vector<Task<void>> callers;
-  // Each runs from when it is awaited; what they share is the connection.
+  // Each task runs when it is awaited, and all share the connection.
   ttrpc::TaskGroup group;
   for (unsigned caller = 0; caller < 32; ++caller)
     group.Spawn(CallAgainAndAgain(echo, caller, problem));
@@ -237,8 +237,8 @@ std::string Concurrent(Connected& connected) {
   return "ok";
 }
 
-// More at once in both directions than sockets and buffers take: who stops reading while it has
-// something to write would never come to an end with the other.
+// More data is in flight in both directions than sockets and buffers hold. A side that stopped
+// reading while it has something to write would block forever.
 std::string BothFull(Connected& connected) {
   pb::EchoClient echo(*connected.client);
   Context context;

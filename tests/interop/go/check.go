@@ -16,8 +16,8 @@ import (
 	"interop/echo"
 )
 
-// A check connects on its own and says in one word, or a few, what came of it. `want` is what a client
-// sees through the proxy; another outcome is passed with --expect by whoever knows the pair.
+// A check connects on its own and returns its outcome in a word or a few. `want` is the outcome
+// that a client sees through the proxy. --expect names another one for pairs that differ.
 type check struct {
 	name string
 	want string
@@ -26,7 +26,7 @@ type check struct {
 
 const okay = "ok"
 
-// Calls carry no deadline unless a check is about one; run.sh bounds the whole process.
+// Calls have no deadline unless a check is about one; run.sh limits the time of the whole process.
 var background = context.Background()
 
 func chosen(suite string) []check {
@@ -77,7 +77,7 @@ func runSuite(path, suite string, expect expectations) int {
 	return failed
 }
 
-// oneOf takes `A|B` where either may come of it: upstream has races.
+// oneOf accepts `A|B` if either outcome is possible: upstream has races.
 func oneOf(want, got string) bool {
 	for _, alternative := range strings.Split(want, "|") {
 		if got == alternative {
@@ -97,7 +97,7 @@ func dial(path string, opts ...ttrpc.ClientOpts) (*ttrpc.Client, error) {
 
 type clientCheck func(*ttrpc.Client) (string, error)
 
-// with runs a check that needs one connection.
+// with(run) makes a check that needs one connection.
 func with(run clientCheck, opts ...ttrpc.ClientOpts) func(string) (string, error) {
 	return func(path string) (string, error) {
 		client, err := dial(path, opts...)
@@ -119,7 +119,7 @@ var codeNames = map[codes.Code]string{
 	codes.Internal:          "INTERNAL",
 }
 
-// code names what ended a call: a status by its code, a lost connection as `closed`.
+// code names the end of a call: the code of a status, or `closed` for a lost connection.
 func code(err error) string {
 	if err == nil {
 		return okay

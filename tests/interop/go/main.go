@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A real Go ttrpc peer. The same sources build against ttrpc 1.2 (with streams) and 1.1
-// (unary only); what differs between the two stands in ttrpc12 and ttrpc11.
+// This is a real Go ttrpc peer. The same sources build with ttrpc 1.2 (with streams) and 1.1 (unary
+// only); ttrpc12 and ttrpc11 contain the differences.
 package main
 
 import (

@@ -45,8 +45,8 @@ func readResponse(conn net.Conn) (uint32, *ttrpc.Response, error) {
 	return binary.BigEndian.Uint32(header[4:]), response, unmarshal(data, response)
 }
 
-// oversizedRaw writes what the library refuses to write: a request of one byte more than the maximum,
-// and right behind it one that must still be answered.
+// oversizedRaw writes what the library refuses to write: a request of one byte more than the
+// maximum. After it comes a request that must still be answered.
 func oversizedRaw(path string) (string, error) {
 	conn, err := net.Dial("unix", path)
 	if err != nil {

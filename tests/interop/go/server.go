@@ -20,7 +20,7 @@ import (
 
 const detailType = "type.googleapis.com/interop.v1.EchoReply"
 
-// nap tells when a Sleep began and when it ended; both channels close once.
+// nap records when a Sleep began and when it ended; both channels close once.
 type nap struct {
 	begun, ended       chan struct{}
 	beginOnce, endOnce sync.Once

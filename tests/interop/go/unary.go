@@ -22,7 +22,7 @@ import (
 const (
 	messageMax = 4 << 20
 	oversized  = "RESOURCE_EXHAUSTED message length 4194305 exceed maximum message size of 4194304, open"
-	// Short enough not to hold up the suite; nothing asserts how long it really took.
+	// The deadline is short, to save time. No check measures how long it took.
 	shortDeadline = 200 * time.Millisecond
 )
 
@@ -57,7 +57,7 @@ func pattern(n int, seed byte) []byte {
 	return p
 }
 
-// payloadFor finds the payload whose request envelope has exactly that many bytes.
+// payloadFor finds the payload whose request envelope has exactly this many bytes.
 func payloadFor(envelope int) int {
 	n := envelope - 64
 	for {
@@ -101,7 +101,7 @@ func oversizedCall(client *ttrpc.Client) (string, error) {
 	return open(codeAndText(err), client)
 }
 
-// inChild runs a check in a process of its own: ttrpc 1.1.2 panics when a reply is too long.
+// inChild runs a check in a new process: ttrpc 1.1.2 panics when a reply is too long.
 func inChild(name string) func(string) (string, error) {
 	return func(path string) (string, error) {
 		if os.Getenv("INTEROP_CHILD") == name {
@@ -114,7 +114,7 @@ func inChild(name string) func(string) (string, error) {
 		if strings.Contains(string(out), "panic: ") {
 			return "panic", nil
 		}
-		// The child's own verdict is of no interest, only the outcome that it quotes.
+		// The child's own verdict does not matter, only the outcome that it quotes.
 		if parts := strings.SplitN(string(out), "\"", 3); len(parts) == 3 {
 			return parts[1], nil
 		}
@@ -189,7 +189,8 @@ func metadata(client *ttrpc.Client) (string, error) {
 	return okay, nil
 }
 
-// The prefix belongs to the proxy, whatever its case: what a client sets there never reaches a server.
+// The prefix belongs to the proxy, in upper and lower case. A client's entries with it never reach
+// a server.
 func metadataReserved(client *ttrpc.Client) (string, error) {
 	md := ttrpc.MD{"ttrpc-proxy-uid": {"forged"}, "TTRPC-Proxy-Gid": {"forged"}}
 	seen, err := pairsSeen(client, md, "")
@@ -206,7 +207,7 @@ func uniqueKey(name string) string {
 	return fmt.Sprintf("%s-%d-%d", name, os.Getpid(), time.Now().UnixNano())
 }
 
-// sleepUntilDeadline also sees to it that the server's side of the call came to an end.
+// sleepUntilDeadline also checks that the server's side of the call has ended.
 func sleepUntilDeadline(ctx context.Context, client *ttrpc.Client, key string) (string, error) {
 	_, err := echo.NewEchoClient(client).Sleep(ctx, &echo.WaitRequest{Key: key})
 	outcome, openErr := open(code(err), client)
@@ -228,7 +229,7 @@ func deadline(client *ttrpc.Client) (string, error) {
 
 type wireDeadline struct{}
 
-// onlyOnWire sends a timeout that the client itself does not keep, so that the answer must come from
+// onlyOnWire sends a timeout that the client itself does not enforce, so that the answer comes from
 // the other side.
 func onlyOnWire(ctx context.Context, req *ttrpc.Request, resp *ttrpc.Response,
 	_ *ttrpc.UnaryClientInfo, call ttrpc.Invoker) error {
@@ -243,7 +244,8 @@ func deadlineWire(client *ttrpc.Client) (string, error) {
 	return sleepUntilDeadline(ctx, client, uniqueKey("deadline-wire"))
 }
 
-// cancel: nothing on the wire cancels a call but the end of its connection, which must reach the server.
+// cancel closes its connection, which is the protocol's only way to cancel a call. The close must
+// reach the server.
 func cancel(path string) (string, error) {
 	key := uniqueKey("cancel")
 	watcher, err := dial(path)

@@ -15,9 +15,9 @@ const std::vector<std::string> kWords = {"status",    "peers",    "calls",  "rul
 
 TEST(ClosestTest, FindsWhatWasMeant) {
   EXPECT_EQ(Closest("staus", kWords), "status") << "a letter is missing";
-  EXPECT_EQ(Closest("statuss", kWords), "status") << "one is superfluous";
-  EXPECT_EQ(Closest("stetus", kWords), "status") << "one is wrong";
-  EXPECT_EQ(Closest("sattus", kWords), "status") << "two are exchanged";
+  EXPECT_EQ(Closest("statuss", kWords), "status") << "a letter is superfluous";
+  EXPECT_EQ(Closest("stetus", kWords), "status") << "a letter is wrong";
+  EXPECT_EQ(Closest("sattus", kWords), "status") << "two letters are exchanged";
   EXPECT_EQ(Closest("ruels", kWords), "rules");
   EXPECT_EQ(Closest("relaod", kWords), "reload");
   EXPECT_EQ(Closest("loglevel", kWords), "log-level");
@@ -35,6 +35,11 @@ TEST(ClosestTest, SuggestsNothingThatIsFarOff) {
 TEST(ClosestTest, OfTwoThatAreAsCloseTheFirstCounts) {
   EXPECT_EQ(Closest("ax", {"ab", "ac"}), "ab");
   EXPECT_EQ(Closest("rulers", {"users", "rules"}), "rules") << "nearer, though later";
+}
+
+TEST(ClosestTest, DidYouMeanSuggestsOrSaysOtherwise) {
+  EXPECT_EQ(DidYouMean("staus", kWords, "use status"), "did you mean \"status\"?");
+  EXPECT_EQ(DidYouMean("nonsense", kWords, "use status"), "use status");
 }
 
 TEST(ClosestTest, WordsWithoutEndAreNotCompared) {

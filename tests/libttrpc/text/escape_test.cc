@@ -47,7 +47,7 @@ TEST(EscapeTest, Table) {
       {"\x7f", "\\u007f", "\\u007f"},
       {"gr\xC3\xBC\xC3\x9F", "gr\xC3\xBC\xC3\x9F", "gr\xC3\xBC\xC3\x9F"},
       {"\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
-      // C1 controls, next line, line separator, right-to-left override, isolates.
+      // C1 controls, next line, line separator, right-to-left override and isolates.
       {"\xC2\x9B", "\\u009b", "\\u009b"},
       {"\xC2\x85", "\\u0085", "\\u0085"},
       {"\xE2\x80\xA8", "\\u2028", "\\u2028"},
@@ -55,8 +55,8 @@ TEST(EscapeTest, Table) {
       {"\xE2\x80\xAE", "\\u202e", "\\u202e"},
       {"\xE2\x81\xA6", "\\u2066", "\\u2066"},
       // NOLINTEND(misc-misleading-bidirectional)
-      // Not UTF-8: a lone continuation, cut characters, over-long NUL and slash, a surrogate,
-      // beyond U+10FFFF, bytes that are never used.
+      // Bytes that are not UTF-8: a lone continuation, truncated characters, over-long NUL and
+      // slash, a surrogate, a value beyond U+10FFFF, bytes that are never used.
       {"a\x80z", "a\xEF\xBF\xBDz", "a\\x80z"},
       {"\xC3", "\xEF\xBF\xBD", "\\xc3"},
       {"\xC3(", "\xEF\xBF\xBD(", "\\xc3("},
@@ -74,7 +74,7 @@ TEST(EscapeTest, Table) {
   }
 }
 
-// AppendUtf8() gives what a reader of the JSON string gets, and JsonStringSize() its length.
+// AppendUtf8() returns the value of the JSON string, and JsonStringSize() its length.
 TEST(EscapeTest, Utf8IsWhatTheJsonStringMeans) {
   const auto check = [](std::string_view value, size_t limit) {
     const std::string json = Json(value, limit);
@@ -117,11 +117,11 @@ TEST(EscapeTest, LongValuesAreCutBetweenCharacters) {
   EXPECT_EQ(Plain("abc\xE2\x82\xAC", 5), "abc\xE2\x80\xA6");
   EXPECT_EQ(Plain("abc\xE2\x82\xAC", 4), "abc\xE2\x80\xA6");
   EXPECT_EQ(Plain("abc\xE2\x82\xAC!", 6), "abc\xE2\x82\xAC\xE2\x80\xA6");
-  // Continuation bytes without end do not make the cut walk back to the front.
+  // Cutting does not walk back to the front over an endless run of continuation bytes.
   EXPECT_EQ(Json(std::string(1000, '\x80'), 8).size(), 2 + 5 * 3 + 3U);
 }
 
-// Text that was quoted is read on terminals, too, and means the same to a reader of TOML.
+// Quoted text is also read on terminals. The escapes mean the same to a TOML parser.
 TEST(QuoteTest, WhatTurnsTextAroundIsEscaped) {
   const std::vector<std::pair<std::string, std::string>> rows = {
       {"\xC2\x9B", "\\u009b"},
@@ -181,7 +181,7 @@ TEST(PrintableTest, WhatIsNoUtf8IsShownByteForByte) {
   EXPECT_EQ(Printable("\xC0\xAF"), "\\xc0\\xaf");                    // over-long
   EXPECT_EQ(Printable("\xE0\x80\xAF"), "\\xe0\\x80\\xaf");           // over-long
   EXPECT_EQ(Printable("\xED\xA0\x80"), "\\xed\\xa0\\x80");           // surrogate
-  EXPECT_EQ(Printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond
+  EXPECT_EQ(Printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond U+10FFFF
   EXPECT_EQ(Printable("\xF0\x80\x80\x80"), "\\xf0\\x80\\x80\\x80");
 }
 

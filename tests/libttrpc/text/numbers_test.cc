@@ -25,12 +25,12 @@ TEST(ParseDurationTest, RefusesWhatIsNone) {
   for (const char* text : {"", "2", "s", "-2s", "+2s", "2 s", "2d", "1.s", ".5s", "2s3", "1e3s",
                            "8761h", "99999999999999999999s", "99999999999999999h"}) {
     EXPECT_EQ(ParseDuration(text).error().ToString(),
-              "INVALID_ARGUMENT: expected a duration such as 250ms, 2s or 1m30s, at most 8760h")
+              "INVALID_ARGUMENT: not a duration; use one such as 250ms, 2s or 1m30s, at most 8760h")
         << text;
   }
-  EXPECT_EQ(ParseDuration("8760h1ns").error().message(), "expected a duration of at most 8760h");
-  EXPECT_EQ(ParseDuration("0s").error().message(),
-            "expected a duration that is longer than nothing");
+  EXPECT_EQ(ParseDuration("8760h1ns").error().message(),
+            "longer than 8760h; use a shorter duration");
+  EXPECT_EQ(ParseDuration("0s").error().message(), "zero; use a longer duration");
 }
 
 TEST(ParseSizeTest, ReadsBytesAndUnits) {
@@ -43,11 +43,11 @@ TEST(ParseSizeTest, ReadsBytesAndUnits) {
 TEST(ParseSizeTest, RefusesWhatIsNone) {
   for (const char* text : {"", "KiB", "-1", "1kb", "1.5MiB", "4 MiB"}) {
     EXPECT_EQ(ParseSize(text, 100).error().message(),
-              "expected a number of bytes such as 65536, 64KiB or 4MiB")
+              "not a size; use a number of bytes such as 65536, 64KiB or 4MiB")
         << text;
   }
   for (const char* text : {"0", "101", "1KiB", "17592186044416MiB"}) {
-    EXPECT_EQ(ParseSize(text, 100).error().message(), "expected from 1 to 100 bytes") << text;
+    EXPECT_EQ(ParseSize(text, 100).error().message(), "out of range; use 1 to 100 bytes") << text;
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compiled once for each program of many tests, where it saves a third of the time to build them.
-// Sources include what they use all the same. No #pragma once: it is a main file to the compiler.
+// This header is precompiled once for each program of many tests, which saves a third of their
+// build time. Sources still include what they use. There is no #pragma once, since the compiler
+// treats the header as a main file.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MessageDecoder: a stream of bytes -> messages. No I/O; one thread at a time.
+// MessageDecoder: splits a stream of bytes into messages. It does no I/O. One thread at a time may
+// use it.
 //
-// For programs that read messages themselves, as proxies do: may change in any release.
+// This header is for programs that read messages themselves, such as proxies. It may change in any
+// release.
 //
-// It holds bytes only while a message is incomplete: nothing between messages, up to 10 bytes of a
-// header, then the part of the data that has come, in a buffer that grows with what was received,
-// not with what was announced.
+// The decoder buffers bytes only while a message is incomplete: up to 10 bytes of a header, then
+// the received part of the data. The buffer grows with the bytes that were received, not with the
+// length that the header announces.
 #pragma once
 
 #include <array>
@@ -21,51 +23,51 @@
 
 namespace ttrpc {
 
-// The status that refuses a message of `length` bytes of data, in Go's words: RESOURCE_EXHAUSTED
-// `message length N exceed maximum message size of M`.
+// Returns the status that refuses a message with `length` bytes of data, in Go's words:
+// RESOURCE_EXHAUSTED `message length N exceed maximum message size of M`.
 Status MessageTooLong(size_t length, size_t limit);
 
 class MessageDecoder {
  public:
-  // Data of more than `message_size` bytes (at most kMaxMessageSize) is discarded as it comes.
-  // Nothing is allocated here.
+  // Discards data of more than `message_size` bytes (at most kMaxMessageSize) as it arrives. The
+  // constructor allocates nothing.
   explicit MessageDecoder(uint32_t message_size) : message_size_(message_size) {}
-  // Holds for messages whose header has not come yet.
+  // Sets the limit for messages whose header is not yet complete.
   void SetMessageSize(uint32_t message_size) { message_size_ = message_size; }
 
   enum class Event {
-    kNeedMore,   // all of the input was taken; there is no whole message
+    kNeedMore,   // all input was consumed, and no message is complete
     kMessage,    // header and data
-    kOversized,  // header only: the data was longer than allowed, and all of it was discarded
-    kMalformed,  // the header's reserved byte is not zero: no message can be found from here on
+    kOversized,  // header only: the data was too long, and all of it was discarded
+    kMalformed,  // the header's reserved byte is not zero: the stream cannot be decoded further
   };
 
   struct Decoded {
     Event event = Event::kNeedMore;
     MessageHeader header;
-    // Points into the input, or into the decoder: valid until either is used again.
+    // Points into the input or into the decoder. Valid until either is used again.
     std::string_view data;
   };
 
-  // Takes up to one message from the front of `input`, which is moved past what was taken. After
-  // kMalformed the decoder gives nothing else.
+  // Consumes at most one message from the front of `input`, which then begins after it. Once it has
+  // returned kMalformed, the decoder returns nothing else.
   Decoded Next(std::string_view* input);
 
-  // The beginning of a message has come, and its end has not.
+  // Returns true if the last message is incomplete.
   bool partial() const { return header_size_ > 0; }
 
-  // Bytes of memory in which data is kept, which may be more than has come.
+  // Returns the bytes of memory allocated for data, which may be more than were received.
   size_t held() const { return capacity_; }
 
-  // Frees the memory. Data that Next() returned goes with it, and the rest of an incomplete message
-  // is lost: call this when the stream is no longer read.
+  // Frees the memory, including data that Next() returned, and drops an incomplete message. Call
+  // this when the stream is no longer read.
   void Clear();
 
-  // Returns where the rest of an incomplete message may be received directly, sparing a copy: empty
-  // unless data of a message is missing. The memory is the decoder's, and valid until its next
+  // Returns memory into which the missing data of an incomplete message can be received without a
+  // copy. Empty if no data is missing. The decoder owns the memory, which is valid until the next
   // call.
   std::span<char> Tail();
-  // Tells the decoder that the first `n` bytes of Tail() were filled, before the next Next().
+  // Reports that the first `n` bytes of Tail() were filled. Call this before the next Next().
   void Commit(size_t n);
 
  private:
@@ -76,14 +78,14 @@ class MessageDecoder {
   Decoded Finish(Event event, std::string_view data);
 
   uint32_t message_size_;
-  uint32_t header_size_ = 0;  // bytes of header_bytes_ that have come
-  uint32_t data_size_ = 0;    // bytes of the data that have come, or that were discarded
+  uint32_t header_size_ = 0;  // bytes received so far
+  uint32_t data_size_ = 0;    // bytes received or discarded so far
   uint32_t capacity_ = 0;
   std::array<char, kMessageHeaderLength> header_bytes_;
   std::unique_ptr<char[]> data_;
-  bool too_long_ = false;  // the message at hand: its data is discarded
+  bool too_long_ = false;  // the data of the current message is discarded
   bool malformed_ = false;
-  bool delivered_ = false;  // data_ was given out and goes at the next call
+  bool delivered_ = false;  // data_ was returned, and is freed at the next call
 };
 
 }  // namespace ttrpc

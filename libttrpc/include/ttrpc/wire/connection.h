@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connection: messages over one connected stream socket, on a borrowed event loop. It knows framing
-// and flow, nothing of calls. What is sent before there is a socket is queued. All functions are
-// called on the loop's thread; none waits, and none fails but by OnClosed().
+// Connection: exchanges messages over one connected stream socket, on a borrowed event loop. It
+// handles framing and flow control and knows nothing about calls. Messages sent before there is a
+// socket are queued. Call all functions on the loop's thread. None of them waits, and failures are
+// reported by OnClosed() only.
 //
-// For programs that read and write messages themselves, as proxies do: may change in any release.
+// This header is for programs that read and write messages themselves, such as proxies. It may
+// change in any release.
 //
-// Reading and writing never wait for each other. The sender bounds the send queue:
-// send_queue_full() says when to stop, OnSendQueueLow() when to go on; what is sent all the same is
-// queued.
+// Reading and writing never wait for each other. The sender has to bound the send queue: stop when
+// send_queue_full() returns true and continue at OnSendQueueLow(). Messages sent in between are
+// still queued.
 #pragma once
 
 #include <cstddef>
@@ -25,40 +27,42 @@
 namespace ttrpc {
 
 enum class CloseReason {
-  kEndOfFile,      // the other side closed
+  kEndOfFile,      // the other side closed the connection
   kSystemError,    // receiving or sending failed
-  kProtocolError,  // a header whose reserved byte is not zero
-  kFlushed,        // CloseAfterFlush() is done
+  kProtocolError,  // a header's reserved byte is not zero
+  kFlushed,        // CloseAfterFlush() has finished
 };
 
 struct ConnectionTurn;  // private
 
 // ConnectionHandler receives the events of a connection. The loop calls it, never from within a
-// call to the Connection. It may call any function of the connection, but must not destroy it.
+// call to the Connection. The handler may call any function of the connection, but must not destroy
+// it.
 class ConnectionHandler {
  public:
   // `data` is valid during the call.
   virtual void OnMessage(const MessageHeader& header, std::string_view data) = 0;
-  // A message with this header was longer than allowed, and has been discarded.
+  // Reports that a message with this header was too long and was discarded.
   virtual void OnOversizedMessage(const MessageHeader& header) = 0;
-  // The send queue was full, and is low again.
+  // Reports that the send queue, which was full, is short again.
   virtual void OnSendQueueLow() = 0;
-  // What has come ends within a message (true; repeated for each such message), or no longer does.
+  // Reports whether the received bytes end within a message. True is repeated for each such
+  // message.
   virtual void OnPartialMessage(bool) {}
-  // The other side takes no bytes, and there are some to be sent (true; repeated after it took
-  // some), or all of them were sent.
+  // Reports true if the other side does not accept the bytes that are queued, again each time after
+  // it has accepted some, and false once all of them are sent.
   virtual void OnWriteBlocked(bool) {}
-  // Connection::held() has changed.
+  // Reports that Connection::held() has changed.
   virtual void OnHeldChanged() {}
-  // The last call, made once: the socket is closed. Close() and the destructor make none.
-  // `error_number` is errno's for kSystemError, else 0.
+  // Reports that the socket is closed. This is the last call, made once. Close() and the destructor
+  // do not cause it. `error_number` is the errno of kSystemError, otherwise 0.
   virtual void OnClosed(CloseReason reason, int error_number) = 0;
 
  protected:
   ~ConnectionHandler() = default;
 };
 
-// Bytes that connections have taken from their sockets and given to them.
+// Counts the bytes that connections have received from and sent to their sockets.
 struct ByteCounts {
   uint64_t received = 0;
   uint64_t sent = 0;
@@ -66,79 +70,79 @@ struct ByteCounts {
 
 struct ConnectionOptions {
   uint32_t message_size = kDefaultMessageSize;  // longer data is discarded
-  size_t send_queue_high = 256U << 10;          // bytes; full from here on
-  size_t send_queue_low = 64U << 10;            // bytes; low again from here on
+  size_t send_queue_high = 256U << 10;          // bytes from which the queue counts as full
+  size_t send_queue_low = 64U << 10;            // bytes at which a full queue counts as short again
 
-  // What to do once the other side is known to be gone, though it may have left something to read:
-  // deliver all of it before OnClosed (true), or call OnClosed at once (false), even while reading
-  // is paused.
+  // Once the other side has closed, although some of its messages are not read yet: true delivers
+  // them before OnClosed(); false calls OnClosed() at once, even while reading is paused.
   bool deliver_before_close = true;
 
-  // While other groups have messages, too, the connections of one group together deliver no more
-  // messages and bytes in one wake-up than a single one may, and take no longer: a user with many
-  // connections gets no more turns than a user with one. Within a group they take turns.
+  // Connections with the same group share one turn while other groups have messages: together they
+  // deliver no more messages and bytes, and take no more time in one wake-up, than a single
+  // connection may. A user with many connections thus gets no more turns than a user with one.
   std::optional<uint64_t> group = std::nullopt;
 
-  // Where the connection counts what it receives and sends, together with others of the loop. Null:
-  // nowhere. Must outlive the connection.
+  // Counts the received and sent bytes, for all connections that share it. Null: not counted. Must
+  // outlive the connection.
   ByteCounts* bytes = nullptr;
 };
 
 class Connection {
  public:
-  // For a socket that Start() will give. `loop` and `handler` must outlive the connection.
+  // Makes a connection whose socket Start() provides. `loop` and `handler` must outlive the
+  // connection.
   Connection(IoLoop& loop, ConnectionHandler* handler, const ConnectionOptions& options);
   // Owns `socket`, which is connected and non-blocking. Nothing is read or written before Start().
   Connection(IoLoop& loop, UniqueFd socket, ConnectionHandler* handler,
              const ConnectionOptions& options);
-  // Close().
+  // Calls Close().
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Begins to read, and to write what was queued. To be called once.
+  // Starts to read, and to write what is queued. Call this once.
   void Start();
-  // The same, with the socket that it was made without; closes the socket if the connection is
-  // closed.
+  // Like Start(), with the socket for a connection that was made without one. If the connection is
+  // closed, the socket is closed too.
   void Start(UniqueFd socket);
 
-  // Replaces ConnectionOptions::message_size for messages whose header has not come yet.
+  // Replaces ConnectionOptions::message_size for messages whose header is not yet received.
   void SetMessageSize(uint32_t message_size) { decoder_.SetMessageSize(message_size); }
 
-  // Queues a message, and returns the place to which the caller writes the header.length bytes of
-  // its data before it calls anything else here. The message is dropped, without a word, once the
-  // connection is closed or writing has failed.
+  // Queues a message, and returns the place for its data. The caller writes header.length bytes
+  // there before it makes any other call. If the connection is closed or writing has failed, the
+  // message is dropped silently.
   char* Begin(const MessageHeader& header);
-  // The same, with a copy of `data`, whose size replaces header.length.
+  // Queues a message with a copy of `data`. header.length is ignored.
   void Send(MessageHeader header, std::string_view data);
 
   bool send_queue_full() const { return full_; }
   size_t send_queue_size() const;
 
-  // Bytes of memory that keep what was received or is to be sent, as of the end of the connection's
-  // last turn, rounded down to a multiple of 4096.
+  // Returns the bytes of memory that hold received data and data to be sent, rounded down to a
+  // multiple of 4096, as of the end of the connection's last turn.
   size_t held() const { return held_; }
 
-  // While paused nothing is received, and OnMessage is not called. A message that is being
-  // delivered is the last. Pausing twice is pausing once.
+  // While reading is paused, nothing is received and OnMessage() is not called after a delivery in
+  // progress. Repeated calls have no effect.
   void PauseReading();
   void ResumeReading();
-  // True while reading is paused, or the connection's group is held.
+  // Returns true if reading is paused or the connection's group is held.
   bool reading_paused() const { return paused_ || !parked_.alone(); }
 
-  // The IoLoop::wake_up() at which the part of held() that has not moved for longest last moved.
-  // Bytes to be sent move when the other side takes some, received ones when more come or some are
-  // delivered. None: it holds nothing.
+  // Returns the IoLoop::wake_up() since which nothing has moved: bytes to be sent move when the
+  // other side accepts some, received bytes when more arrive or some are delivered. If both kinds
+  // are held, the older value counts. Returns none if the connection holds nothing.
   std::optional<uint64_t> stuck_since() const;
 
-  // Stops reading, writes what is queued, then calls OnClosed(kFlushed). Until then OnClosed may
-  // come with another reason.
+  // Stops reading, writes what is queued, then calls OnClosed(kFlushed), or OnClosed() with another
+  // reason if the connection ends before that.
   void CloseAfterFlush();
-  // Closes the socket at once. What is queued is lost, and no callback follows.
+  // Closes the socket at once. Queued messages are lost, and no callback follows.
   void Close();
   bool closed() const { return closed_; }
 
-  // The connection's own socket: valid until it is closed; -1 before there is one, and after.
+  // Borrowed: valid until the socket is closed. -1 before there is a socket and after it is closed.
   int fd() const { return socket_.get(); }
 
  private:
@@ -153,7 +157,7 @@ class Connection {
 
   void EndSeen();
   void Receive(int most);
-  // `received`: bytes that the decoder got before `input`.
+  // `received` counts the bytes that the decoder received before `input`.
   void HandOut(std::string_view input, size_t received, int most);
   bool TurnIsOver(int handled, int used) const;
   void EndTurn(int used);
@@ -189,9 +193,9 @@ class Connection {
   size_t send_queue_low_;
   std::optional<uint64_t> group_;
   ByteCounts* bytes_;
-  ConnectionTurn* turn_;  // its group's, or null
+  ConnectionTurn* turn_;  // the turn of its group, or null
   ParkedNode parked_{this};
-  uint64_t received_at_ = 0;  // wake-ups, of stuck_since()
+  uint64_t received_at_ = 0;  // wake-ups, for stuck_since()
   uint64_t sent_at_;
   bool end_awaited_ = false;
   bool deliver_before_close_;
@@ -199,13 +203,13 @@ class Connection {
   bool closed_ = false;
   bool paused_ = false;
   bool closing_ = false;
-  bool handing_out_ = false;  // the handler may be looking at what was received
+  bool handing_out_ = false;  // the handler may be using what was received
   bool full_ = false;
   bool write_failed_ = false;
-  bool deaf_ = false;  // what comes cannot be waited for
+  bool deaf_ = false;  // the kernel cannot watch the socket for reading
   bool writable_awaited_ = false;
-  bool partial_ = false;        // as the handler was told
-  bool write_blocked_ = false;  // as the handler was told
+  bool partial_ = false;        // as last reported to the handler
+  bool write_blocked_ = false;  // as last reported to the handler
   bool flush_scheduled_ = false;
   bool resume_scheduled_ = false;
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connector: one attempt at a time to connect to an address, of any kind, which never waits in the
-// kernel. On the loop's thread.
+// Connector: connects to an address of any kind, one attempt at a time, without blocking. Use it on
+// the loop's thread.
 //
-// For programs that read and write messages themselves, as proxies do: may change in any release.
+// This header is for programs that read and write messages themselves, such as proxies. It may
+// change in any release.
 #pragma once
 
 #include <chrono>
@@ -22,17 +23,18 @@ namespace ttrpc {
 class HybridVsockAnswer;
 
 struct ConnectorOptions {
-  std::chrono::nanoseconds timeout{0};  // for the whole attempt; 0: none
-  // Called with a connected Unix socket, which it only borrows, before a byte is sent over it; not
-  // with vsock, of whose other side the kernel says nothing. An error is the outcome. It must not
-  // destroy the connector.
+  std::chrono::nanoseconds timeout{0};  // for the whole attempt; 0: no limit
+  // Called with a connected Unix socket before anything is sent over it. Borrows the socket. An
+  // error becomes the outcome. Must not destroy the connector. Not called for vsock, since the
+  // kernel does not identify the other side of it.
   std::function<Status(int socket)> check = nullptr;
 };
 
 class Connector {
  public:
-  // A connected, non-blocking socket, which is the caller's; if the address names a port of a
-  // virtual machine, the port has answered. Or a status, whose message does not name the address:
+  // The outcome of an attempt. On success, the caller owns the connected, non-blocking socket; if
+  // the address names a port of a virtual machine, the port has accepted the connection. Otherwise
+  // a status, whose message does not contain the address:
   // - NOT_FOUND: there is no such Unix socket, or nobody listens on it
   // - UNAVAILABLE: there is no such virtual machine, or it refuses the port
   // - RESOURCE_EXHAUSTED: there is no descriptor or no memory for another socket here
@@ -41,18 +43,18 @@ class Connector {
   // - UNKNOWN: anything else
   using Outcome = Result<UniqueFd>;
 
-  // `loop` must outlive the connector. The loop calls `done` with each outcome that Start() has not
-  // returned; `done` may call Start() again, and must not destroy the connector.
+  // `loop` must outlive the connector. The loop calls `done` with each outcome that Start() did not
+  // return. `done` may call Start() again, and must not destroy the connector.
   Connector(IoLoop& loop, std::function<void(Outcome)> done);
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
-  // Stop().
+  // Calls Stop().
   ~Connector();
 
-  // Begins an attempt, in the place of one that is under way. Returns the outcome if it is known at
-  // once, as for most Unix sockets; `done` is not called then.
+  // Starts an attempt, and abandons one that is in progress. Returns the outcome if it is known at
+  // once, as for most Unix sockets; then `done` is not called.
   std::optional<Outcome> Start(Address address, ConnectorOptions options = {});
-  // Abandons the attempt: `done` is not called.
+  // Abandons the attempt. `done` is not called.
   void Stop();
 
  private:
@@ -74,7 +76,7 @@ class Connector {
   Timer retry_;  // while the accept queue of a Unix socket is full
   std::chrono::milliseconds retry_delay_{0};
   Timer timeout_;
-  std::unique_ptr<HybridVsockAnswer> answer_;  // awaited over a connected socket; else null
+  std::unique_ptr<HybridVsockAnswer> answer_;  // expected from a connected socket; otherwise null
 };
 
 }  // namespace ttrpc

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ttrpc message: a header of 10 bytes, then data. Values, no I/O; any thread.
+// The ttrpc message: a header of 10 bytes, then data. Values without I/O; any thread.
 //
-// For programs that read and write messages themselves, as proxies do: may change in any release.
+// This header is for programs that read and write messages themselves, such as proxies. It may
+// change in any release.
 //
 //   0        4            8      9       10
 //   | length | stream id  | type | flags | data …      numbers are big-endian
@@ -20,18 +21,18 @@ namespace ttrpc {
 
 inline constexpr size_t kMessageHeaderLength = 10;
 
-// A peer may send any other value.
+// A peer may send other values.
 enum class MessageType : uint8_t { kRequest = 1, kResponse = 2, kData = 3 };
 
 // The sender sends nothing more on this stream.
 inline constexpr uint8_t kFlagRemoteClosed = 0x01;
-// On a request: the sender will send data.
+// On a request: data from the sender follows.
 inline constexpr uint8_t kFlagRemoteOpen = 0x02;
-// There is no payload, as opposed to an empty one.
+// The message has no payload, which differs from an empty payload.
 inline constexpr uint8_t kFlagNoData = 0x04;
 
 struct MessageHeader {
-  uint32_t length = 0;  // of the data, in bytes
+  uint32_t length = 0;  // bytes of data
   uint32_t stream_id = 0;
   MessageType type = MessageType::kRequest;
   uint8_t flags = 0;
@@ -39,8 +40,8 @@ struct MessageHeader {
   friend bool operator==(const MessageHeader&, const MessageHeader&) = default;
 };
 
-// Reads kMessageHeaderLength bytes at `bytes` and cannot fail. The length may exceed
-// kMaxMessageSize, if the reserved byte is not zero: MessageDecoder is what refuses it.
+// Reads kMessageHeaderLength bytes at `bytes`. Cannot fail: the length exceeds kMaxMessageSize if
+// the reserved byte is not zero, which MessageDecoder refuses.
 inline MessageHeader DecodeMessageHeader(const char* bytes) {
   const auto u8 = [bytes](size_t i) {
     return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i]));
@@ -53,7 +54,7 @@ inline MessageHeader DecodeMessageHeader(const char* bytes) {
 
 // Writes kMessageHeaderLength bytes at `bytes`.
 inline void EncodeMessageHeader(const MessageHeader& header, char* bytes) {
-  // Written out, since compilers make one store of it.
+  // Unrolled, because compilers turn this form into one store.
   const auto put = [](uint32_t value, char* out) {
     out[0] = static_cast<char>(value >> 24);
     out[1] = static_cast<char>(value >> 16);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StreamMap: stream ids -> calls, on the path of every message. Open addressing with linear
-// probing, so that a look-up touches one cache line and nothing is allocated for an entry. Peers
-// choose ids, so where an id goes depends on a number drawn at start: nobody can choose ids that
-// collide. One thread at a time.
+// StreamMap: maps stream ids to calls; every message looks its call up. It uses open addressing
+// with linear probing, so that a look-up touches one cache line and an entry needs no allocation.
+// Peers choose the ids. The position of an id therefore depends on a number drawn at start, so that
+// nobody can choose ids that collide. One thread at a time may use a map.
 //
-// For programs that keep calls by the ids of a connection, as proxies do: may change in any
+// This header is for programs that store calls by stream id, such as proxies. It may change in any
 // release.
 #pragma once
 
@@ -19,18 +19,18 @@ namespace ttrpc {
 
 namespace stream_map_internal {
 
-// The multiplier of this process' StreamMaps: odd, random. Ends the program if the system has no
-// random numbers. Any thread.
+// Returns the multiplier that all StreamMaps of this process use: odd and random. Ends the program
+// if the system has no random numbers. Any thread.
 uint64_t Multiplier() noexcept;
 
 }  // namespace stream_map_internal
 
-// `Pointer` is a pointer, raw or unique; null is not a value. The map owns what unique ones point
-// at. Insert() throws std::bad_alloc if there is no memory; nothing else fails.
+// `Pointer` is a raw or unique pointer; null is not a value. The map owns what unique pointers
+// point at. Insert() throws std::bad_alloc if there is no memory; nothing else fails.
 template <typename Pointer>
 class StreamMap {
  public:
-  // Null if there is none. Valid until the next call that is not const.
+  // Returns null if the map has no such id. Valid until the next call that is not const.
   const Pointer* Find(uint32_t id) const {
     if (slots_.empty()) return nullptr;
     for (size_t i = Home(id);; i = Next(i)) {
@@ -39,7 +39,7 @@ class StreamMap {
     }
   }
 
-  // `id` must not be in the map yet, and `value` must not be null.
+  // `id` must not be in the map, and `value` must not be null.
   void Insert(uint32_t id, Pointer value) {
     if ((size_ + 1) * 2 > slots_.size())
       Resize(slots_.empty() ? kFirstCapacity : slots_.size() * 2);
@@ -47,18 +47,18 @@ class StreamMap {
     ++size_;
   }
 
-  // Has no effect if there is none.
+  // Has no effect if the map has no such id.
   void Erase(uint32_t id) { static_cast<void>(Take(id)); }
 
-  // Removes the entry and returns its value; null if there is none.
+  // Removes the entry and returns its value, or null if the map has no such id.
   Pointer Take(uint32_t id) {
     if (slots_.empty()) return nullptr;
     size_t hole = Home(id);
     while (slots_[hole].value != nullptr && slots_[hole].id != id) hole = Next(hole);
     if (slots_[hole].value == nullptr) return nullptr;
     Pointer taken = std::move(slots_[hole].value);
-    // What follows moves up, unless it would pass its own place: no marks are left that would make
-    // look-ups longer.
+    // The entries that follow move up, unless that would move them before their own place. No
+    // deletion markers remain that would make look-ups longer.
     for (size_t i = Next(hole); slots_[i].value != nullptr; i = Next(i)) {
       if (Distance(Home(slots_[i].id), i) < Distance(hole, i)) continue;
       slots_[hole] = std::move(slots_[i]);
@@ -70,7 +70,7 @@ class StreamMap {
     return taken;
   }
 
-  // Calls visit(value) for each entry, in no order. `visit` must not change the map.
+  // Calls visit(value) for each entry, in no particular order. `visit` must not change the map.
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const Slot& slot : slots_) {
@@ -78,14 +78,14 @@ class StreamMap {
     }
   }
 
-  // Removes all entries, and frees the memory.
+  // Removes all entries and frees the memory.
   void Clear() {
     std::vector<Slot>().swap(slots_);
     size_ = 0;
   }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // Entries that there is memory for.
+  // Returns the number of slots that are allocated.
   size_t capacity() const { return slots_.size(); }
 
  private:
@@ -108,8 +108,8 @@ class StreamMap {
     while (slots_[i].value != nullptr) i = Next(i);
     slots_[i] = {.id = id, .value = std::move(value)};
   }
-  // Memory follows the entries that are left: a map that once had many and keeps one must not stay
-  // as large. It halves at a load far below that at which it doubles, so that it does not swing.
+  // The map shrinks with its entries, so that a map that once had many does not stay large. It
+  // halves at a much lower load than it doubles at, so that it does not oscillate.
   void Shrink() {
     if (slots_.size() <= kKeptCapacity || size_ * kSparse > slots_.size()) return;
     if (size_ == 0) {

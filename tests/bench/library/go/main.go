@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The echo server of the library benchmark, as one would write it with containerd/ttrpc.
+// This is the echo server of the library benchmark, as one would write it with containerd/ttrpc.
 package main
 
 import (

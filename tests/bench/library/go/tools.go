@@ -2,7 +2,7 @@
 
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generators, so that go.mod and go.sum pin them like everything else.
+// The imports make go.mod and go.sum pin the generators like everything else.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-grpc-load: what ttrpc-bench-load is for ttrpc, for gRPC C++: the same options, the
-// same payloads, the same look at each reply, the same output. One completion queue and one thread.
+// ttrpc-bench-grpc-load: does for gRPC C++ what ttrpc-bench-load does for ttrpc, with the same
+// options, payloads, checks of replies and output. One completion queue and one thread.
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
@@ -42,10 +42,10 @@ Clock::duration Seconds(double seconds) {
 [[noreturn]] void Fail(const std::string& what) {
   (void)std::fprintf(stderr, "error: %s\n", what.c_str());
   (void)std::fflush(stderr);
-  std::_Exit(1);  // calls are under way
+  std::_Exit(1);  // no destructors, since calls are in flight
 }
 
-// One at a time, or one call of Wait. The tag that the queue gives back.
+// The one call of a connection, or one call of Wait. The completion queue returns it as its tag.
 struct Call {
   bool waits = false;
   size_t connection = 0;
@@ -91,7 +91,8 @@ class Load {
   void Connect() {
     for (uint32_t i = 0; i < options_.connections; ++i) {
       grpc::ChannelArguments arguments;
-      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // or all share one connection
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
+                       1);  // without this, all channels share one connection
       stubs_.push_back(bench::Echo::NewStub(grpc::CreateCustomChannel(
           "unix:" + options_.socket, grpc::InsecureChannelCredentials(), arguments)));
       made_.push_back(0);
@@ -158,7 +159,7 @@ class Load {
   bench::PayloadPattern pattern_;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<bench::Echo::Stub>> stubs_;
-  std::vector<uint32_t> made_;  // calls, by connection
+  std::vector<uint32_t> made_;  // how many calls each connection has made
   std::vector<Call> calls_;
   std::vector<Call> waits_;
   uint64_t counter_ = 0;
@@ -190,5 +191,5 @@ int main(int argc, char** argv) {
   char ignored[64];
   while (options.hold && ::read(STDIN_FILENO, ignored, sizeof(ignored)) > 0) {
   }
-  std::_Exit(0);  // calls of Wait are still under way
+  std::_Exit(0);  // no destructors, since calls of Wait are pending
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-grpc: the echo server of the library benchmark on gRPC C++, by the interface that its
-// documentation recommends (callbacks). Runs until it is killed.
+// ttrpc-bench-grpc: the echo server of the library benchmark on gRPC C++. It uses the interface
+// that gRPC's documentation recommends (callbacks). It runs until it is killed.
 #include <grpcpp/grpcpp.h>
 
 #include <cstdio>

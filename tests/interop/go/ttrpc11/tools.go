@@ -2,7 +2,7 @@
 
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generator of that time, so that go.mod and go.sum pin it like everything else.
+// The import makes go.mod and go.sum pin the generator of that time like everything else.
 package main
 
 import (

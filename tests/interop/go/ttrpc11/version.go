@@ -10,7 +10,7 @@ import (
 
 type anyMessage = anypb.Any
 
-// ttrpc 1.1 sends whatever it is given, so the answer is the other side's.
+// ttrpc 1.1 sends messages of any size, so the answer comes from the other side.
 const oversizedCallWant = oversized
 
 func marshal(m proto.Message) ([]byte, error) { return proto.Marshal(m) }

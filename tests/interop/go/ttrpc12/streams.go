@@ -19,7 +19,7 @@ import (
 	"interop/echo"
 )
 
-// What the last item of a chat carries, so that it cannot be taken for an echo.
+// The last item of a chat carries this, which distinguishes it from an echo.
 const lastWords = "last"
 
 type streamServer struct{}
@@ -28,7 +28,7 @@ func registerStreams(server *ttrpc.Server) {
 	echo.RegisterStreamsService(server, streamServer{})
 }
 
-// early says whether an item asks the server to end its stream, and with what.
+// early returns whether an item asks the server to end its stream, and with which error.
 func early(item *echo.Item) (bool, error) {
 	switch {
 	case item.End == 0:
@@ -117,7 +117,7 @@ func (streamServer) Metadata(ctx context.Context, _ *echo.Empty, out echo.Stream
 	return nil
 }
 
-// The opening request of a stream was delivered as if it were its first message.
+// This outcome means that the opening request of a stream was delivered as its first message.
 const tooMany = "one message too many"
 
 func streamChecks() []check {
@@ -141,7 +141,7 @@ func streamChecks() []check {
 		{"early-status", "RESOURCE_EXHAUSTED, open", with(earlyEnd(int32(codes.ResourceExhausted)))},
 		{"early-sum", "RESOURCE_EXHAUSTED, open", with(earlySum)},
 		{"chats-at-once", okay, with(chatsAtOnce)},
-		// The library drops what the context carries.
+		// The library does not send the metadata of the context.
 		{"stream-metadata", "not sent", with(streamMetadata)},
 	}
 }
@@ -154,7 +154,7 @@ func sameItem(got *echo.Item, index uint32, payload []byte) error {
 	return nil
 }
 
-// atEnd reads what must be the end of a stream.
+// atEnd reads and expects the end of a stream.
 func atEnd(recv func() (*echo.Item, error)) error {
 	item, err := recv()
 	if errors.Is(err, io.EOF) {
@@ -266,7 +266,7 @@ func chatOf(n uint32) clientCheck {
 	return func(client *ttrpc.Client) (string, error) { return chat(client, n, false) }
 }
 
-// halfClose closes its side before it reads anything: all answers must come all the same.
+// halfClose closes its side before it reads anything, and must still receive all answers.
 func halfClose(client *ttrpc.Client) (string, error) { return chat(client, 20, true) }
 
 func nothings(client *ttrpc.Client) (string, error) {
@@ -309,7 +309,7 @@ func count(client *ttrpc.Client) (string, error) {
 	}
 }
 
-// itemOf makes an item that has exactly so many bytes on the wire.
+// itemOf makes an item that has exactly this many bytes on the wire.
 func itemOf(size int) *echo.Item {
 	item := &echo.Item{Index: 1, Payload: pattern(size-16, 3)}
 	item.Payload = pattern(size-16+size-proto.Size(item), 3)
@@ -356,7 +356,8 @@ func rangeOversized(client *ttrpc.Client) (string, error) {
 	return open(code(err), client)
 }
 
-// earlyEnd has the server end a stream whose client is still open, and then sends on it once more.
+// earlyEnd makes the server end a stream while the client's side is open, and then sends on it once
+// more.
 func earlyEnd(end int32) clientCheck {
 	return func(client *ttrpc.Client) (string, error) {
 		stream, err := echo.NewStreamsClient(client).Chat(background)
@@ -392,7 +393,8 @@ func earlySum(client *ttrpc.Client) (string, error) {
 	if err := stream.Send(&echo.Item{End: int32(codes.ResourceExhausted)}); err != nil {
 		return "", err
 	}
-	// Without closing first: ttrpc-rust may answer data on the ended stream before it tells the status.
+	// The client does not close its side, since ttrpc-rust may answer data on the ended stream before
+	// it sends the status.
 	err = stream.RecvMsg(&echo.SumReply{})
 	return open(code(err), client)
 }

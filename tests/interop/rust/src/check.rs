@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How checks are run and reported. A check says in one word, or a few, what came of it; `want` is what a
-//! client sees through the proxy, and another outcome is passed with --expect by whoever knows the pair.
+//! Runs and reports checks. A check returns its outcome in a word or a few. `want` is the outcome
+//! that a client sees through the proxy. --expect names another one for pairs that differ.
 
 use crate::Arguments;
 use ttrpc::{Code, Error};
@@ -36,7 +36,7 @@ pub fn run_suite(arguments: &Arguments, mut checks: Vec<Check>) -> i32 {
             .get(check.name)
             .map_or(check.want, String::as_str);
         match (check.run)() {
-            // `A|B` where either may come of it: upstream has races.
+            // `A|B` accepts either outcome: upstream has races.
             Ok(got) if want.split('|').any(|alternative| got == alternative) => {
                 println!("ok {}", check.name)
             }
@@ -57,8 +57,8 @@ pub fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Names what ended a call: a status by its code, a lost connection as `closed`, and the library's own
-/// refusals and timers, which it tells only in words.
+/// Names the end of a call: the code of a status, `closed` for a lost connection, and the library's
+/// own refusals and timeouts, which have no code.
 pub fn code<T>(result: &Result<T, Error>) -> String {
     let error = match result {
         Ok(_) => return OK.to_string(),

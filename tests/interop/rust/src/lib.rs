@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the asynchronous and the synchronous peer share: the command line, the checks of unary calls
-//! and the plain socket for what a library refuses to send.
+//! Code that the asynchronous and the synchronous peer share: the command line, the checks of unary
+//! calls, and the plain socket for what a library refuses to send.
 
 pub mod check;
 pub mod raw;
@@ -21,10 +21,10 @@ use std::collections::HashMap;
 pub const MESSAGE_MAX: usize = 4 << 20;
 pub const DETAIL_TYPE: &str = "type.googleapis.com/interop.v1.EchoReply";
 
-/// What the command line asks for.
+/// The options of the command line.
 pub struct Arguments {
     pub command: String,
-    /// `unix:///abs/path`, as the library takes it.
+    /// `unix:///abs/path`, the form that the library takes.
     pub address: String,
     pub suite: String,
     pub expect: HashMap<String, String>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A plain socket, for what the library refuses to send or would answer itself.
+//! A plain socket, for messages that the library refuses to send or would answer itself.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -52,7 +52,8 @@ fn request(method: &str, payload: Vec<u8>) -> Request {
     }
 }
 
-/// Writes a request of one byte more than the maximum, and right behind it one that must still be answered.
+/// Writes a request of one byte more than the maximum, and after it one that must still be
+/// answered.
 pub fn oversized(path: &str) -> Outcome {
     let socket = UnixStream::connect(path).map_err(text)?;
     let long = EchoRequest {
@@ -76,7 +77,7 @@ pub fn oversized(path: &str) -> Outcome {
     Ok(format!("{outcome}, {later}"))
 }
 
-/// Sends a deadline that nobody on this side keeps, so that the answer must come from the other.
+/// Sends a deadline that this side does not enforce, so that the answer comes from the other side.
 pub fn deadline(path: &str) -> Outcome {
     let socket = UnixStream::connect(path).map_err(text)?;
     let key = WaitRequest {

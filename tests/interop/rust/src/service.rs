@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What both servers answer alike.
+//! Answers that both servers give.
 
 use std::collections::HashMap;
 

@@ -20,12 +20,12 @@ use ttrpc::asynchronous::{ServerStream, ServerStreamReceiver, ServerStreamSender
 use ttrpc::context::{with_timeout, Context};
 use ttrpc::{Code, Error, Request, Result, Status};
 
-/// What the last item of a chat carries, so that it cannot be taken for an echo.
+/// The last item of a chat carries this, which distinguishes it from an echo.
 const LAST_WORDS: &[u8] = b"last";
 
 pub struct StreamServer;
 
-/// Whether an item asks the server to end its stream, and with what.
+/// Whether an item asks the server to end its stream, and with which status.
 fn early(item: &Item) -> Option<Result<()>> {
     match item.end {
         0 => None,
@@ -312,7 +312,7 @@ async fn chat(client: Client, count: u32) -> Outcome {
     sent.and(received)
 }
 
-/// Closes its side before it reads anything: all answers must come all the same.
+/// Closes its side before it reads anything, and must still receive all answers.
 async fn half_close(client: Client) -> Outcome {
     let stream = StreamsClient::new(client)
         .chat(Context::default())
@@ -354,7 +354,7 @@ async fn count(client: Client) -> Outcome {
     }
 }
 
-/// An item that has exactly so many bytes on the wire.
+/// Returns an item that has exactly this many bytes on the wire.
 fn item_of(size: usize) -> Item {
     let mut item = Item {
         index: 1,
@@ -382,7 +382,7 @@ async fn chat_oversized(client: Client) -> Outcome {
         .await
         .map_err(text)?;
     match stream.send(&item_of(MESSAGE_MAX + 1)).await {
-        // The library's own refusal, in the form of a status.
+        // The library's own refusal has the form of a status.
         Err(Error::RpcStatus(status)) if status.code() == Code::INVALID_ARGUMENT => {
             open("refused by the library".to_string(), client).await
         }
@@ -404,7 +404,7 @@ async fn range_oversized(client: Client) -> Outcome {
     open(code(&stream.recv().await), client).await
 }
 
-/// Has the server end a stream whose client is still open, and then sends on it once more.
+/// Makes the server end a stream while the client's side is open, and then sends on it once more.
 async fn early_end(client: Client, end: i32) -> Outcome {
     let mut stream = StreamsClient::new(client.clone())
         .chat(Context::default())
@@ -429,7 +429,7 @@ async fn early_end(client: Client, end: i32) -> Outcome {
     open(outcome, client).await
 }
 
-/// Without closing first: ttrpc-rust's server may answer data on the ended stream before it tells the status.
+/// Does not close first: ttrpc-rust may answer data on an ended stream before it sends the status.
 async fn early_sum(client: Client) -> Outcome {
     let request = Request {
         service: "interop.v1.Streams".to_string(),
@@ -486,7 +486,7 @@ async fn stream_metadata(client: Client) -> Outcome {
     }
 }
 
-/// The library sends the deadline of a stream and leaves it to the server to keep.
+/// The library sends the deadline of a stream, but only a server can enforce it.
 async fn stream_deadline(client: Client) -> Outcome {
     let mut stream = StreamsClient::new(client.clone())
         .chat(with_timeout(SHORT_DEADLINE))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The checks of unary calls, the same for both libraries: `Peer` hides whether a call blocks a thread or a task.
+//! The checks of unary calls, the same for both libraries. `Peer` hides whether a call blocks a
+//! thread or a task.
 
 use std::collections::HashMap;
 use std::os::fd::IntoRawFd;
@@ -16,7 +17,7 @@ use crate::asynchronous::echo::*;
 use crate::check::{code, code_and_text, text, Check, Outcome, OK};
 use crate::{pattern, raw, DETAIL_TYPE, MESSAGE_MAX};
 
-/// Short enough not to hold up the suite; nothing asserts how long it really took.
+/// The deadline is short, to save time. No check measures how long it took.
 pub const SHORT_DEADLINE: i64 = 200_000_000;
 
 pub trait Peer: Send + Sync {
@@ -31,7 +32,7 @@ pub trait Peer: Send + Sync {
     fn ended(&self, context: Context, request: &WaitRequest) -> Result<Empty>;
 }
 
-/// Makes a peer of a connected descriptor, which it owns from then on.
+/// Makes a peer from a connected descriptor, which the peer then owns.
 pub type Connect = fn(i32) -> Arc<dyn Peer>;
 
 fn dial(path: &str, connect: Connect) -> std::result::Result<Arc<dyn Peer>, String> {
@@ -110,7 +111,7 @@ pub fn checks(path: &str, connect: Connect) -> Vec<Check> {
     checks
 }
 
-/// The payload whose request envelope has exactly that many bytes.
+/// Returns the payload whose request envelope has exactly this many bytes.
 pub fn payload_for(envelope: usize) -> usize {
     let mut length = envelope - 64;
     loop {
@@ -271,7 +272,8 @@ fn metadata(peer: &Arc<dyn Peer>) -> Outcome {
     }
 }
 
-/// The prefix belongs to the proxy, whatever its case: what a client sets there never reaches a server.
+/// The prefix belongs to the proxy, in upper and lower case. A client's entries with it never reach
+/// a server.
 fn metadata_reserved(peer: &Arc<dyn Peer>) -> Outcome {
     let sent: &[(&str, &[&str])] = &[
         ("ttrpc-proxy-uid", &["forged"]),
@@ -281,7 +283,7 @@ fn metadata_reserved(peer: &Arc<dyn Peer>) -> Outcome {
     Ok(if passed { "passed" } else { "dropped" }.to_string())
 }
 
-/// Also sees to it that the server's side of the call came to an end.
+/// Also checks that the server's side of the call has ended.
 fn deadline(peer: &Arc<dyn Peer>) -> Outcome {
     let request = WaitRequest {
         key: unique_key("deadline"),
@@ -295,7 +297,7 @@ fn deadline(peer: &Arc<dyn Peer>) -> Outcome {
     Ok(outcome)
 }
 
-/// Nothing on the wire cancels a call but the end of its connection, which must reach the server.
+/// The protocol cancels a call only by closing its connection, and the close must reach the server.
 fn cancel(path: &str, connect: Connect) -> Outcome {
     let request = WaitRequest {
         key: unique_key("cancel"),
@@ -303,7 +305,8 @@ fn cancel(path: &str, connect: Connect) -> Outcome {
     };
     let watcher = dial(path, connect)?;
     let socket = UnixStream::connect(path).map_err(text)?;
-    // A second descriptor of the same socket: the library closes its own only after its last call.
+    // This is a second descriptor of the same socket: the library closes its own only after its
+    // last call.
     let handle = socket.try_clone().map_err(text)?;
     let sleeper = connect(socket.into_raw_fd());
     let sleeping = {

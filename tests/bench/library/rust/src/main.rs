@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The echo server, as one would write it: a runtime with as many threads as there are CPUs.
-//! Usage: bench-echo SOCKET
+//! The echo server, as one would write it: a runtime with as many threads as there are CPUs. Usage:
+//! bench-echo SOCKET
 
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));

@@ -3,9 +3,10 @@
 //! The asynchronous Rust peer: unary calls and streams.
 //!
 //! The library handles each message of a connection in a task of its own, so on several threads the
-//! messages of one stream may overtake each other. That is upstream's race and not what is tested here:
-//! the server and the streams of the client run on one thread, where tasks keep their order. The unary
-//! calls of the client run on several, so that stream ids leave it out of order, as they do in the wild.
+//! messages of one stream may overtake each other. That is upstream's race and not what is tested
+//! here: the server and the streams of the client run on one thread, where tasks keep their order.
+//! The unary calls of the client run on several threads, so that stream ids leave it out of order,
+//! as in production.
 
 #[path = "../streams.rs"]
 mod streams;
@@ -64,7 +65,7 @@ fn connect(descriptor: i32) -> Arc<dyn Peer> {
         .expect("a runtime");
     let client = {
         let _inside = runtime.enter();
-        // SAFETY: the descriptor is a connected Unix socket, and nobody else owns it.
+        // SAFETY: the descriptor is a connected Unix socket that nothing else owns.
         unsafe { Client::from_raw_unix_socket_fd(descriptor) }
     };
     Arc::new(AsyncPeer {
@@ -101,7 +102,7 @@ impl EchoServer {
     }
 }
 
-/// The library ends a handler by dropping it, on a deadline as on the end of its connection.
+/// The library ends a handler by dropping it, both on a deadline and at the end of its connection.
 struct EndsNap(Arc<Nap>);
 
 impl Drop for EndsNap {

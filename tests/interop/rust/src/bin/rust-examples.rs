@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Servers and clients that make the calls of ttrpc-rust's own examples: `sync`, `async` and `stream`. The examples
-//! themselves are no part of the crate that cargo fetches, so these are written for here.
+//! Servers and clients that make the calls of ttrpc-rust's own examples: `sync`, `async` and
+//! `stream`. The examples themselves are not in the crate that cargo fetches, so these are written
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use ttrpc::asynchronous::{Client, ServerStream, ServerStreamReceiver, ServerStre
 use ttrpc::context::{with_timeout, Context};
 use ttrpc::{Error, Result};
 
-/// A client waits for 20 ms for what takes a second.
+/// A client waits 20 ms for a call that takes a second.
 const PATIENCE_NANOS: i64 = 20_000_000;
 const LONG: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -178,7 +179,7 @@ fn metadata() -> Context {
     context
 }
 
-/// What came of the calls that both unary examples make at once on one connection.
+/// The outcomes of the calls that both unary examples make at once on one connection.
 struct Replies {
     late: Result<Empty>,
     listed: Result<MetadataReply>,
@@ -240,7 +241,8 @@ fn descriptors() -> std::result::Result<usize, String> {
     Ok(std::fs::read_dir("/proc/self/fd").map_err(text)?.count())
 }
 
-/// A client that is gone has closed what it opened, if a moment later, since its threads end by themselves.
+/// A dropped client closes what it opened, maybe a moment later, since its threads end by
+/// themselves.
 fn sync_descriptors(address: &str) -> Outcome {
     let before = descriptors()?;
     sync_calls(address)?;
@@ -365,7 +367,7 @@ async fn slow(client: StreamingClient) -> Outcome {
     same(stream.recv().await.map_err(text)?, None)
 }
 
-/// All of them at once on one connection.
+/// Makes all calls at once on one connection.
 async fn stream_calls(address: &str) -> Outcome {
     let client = StreamingClient::new(Client::connect(address).await.map_err(text)?);
     let calls = [
@@ -385,7 +387,7 @@ async fn stream_calls(address: &str) -> Outcome {
     Ok(OK.to_string())
 }
 
-/// On one thread, where the library keeps the order of a stream's messages.
+/// On one thread the library keeps the order of a stream's messages.
 fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_all()

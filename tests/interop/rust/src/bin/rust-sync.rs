@@ -117,7 +117,8 @@ impl Echo for EchoServer {
 
     fn sleep(&self, context: &TtrpcContext, request: WaitRequest) -> Result<Empty> {
         self.change(&request.key, |nap| nap.begun = true);
-        // The library keeps no deadline for a handler; the end of the connection ends this channel.
+        // The library does not enforce a deadline for a handler; the end of the connection ends
+        // this channel.
         let late = match context.timeout_nano {
             0 => context.cancel_rx.recv().is_ok(),
             nanos => context
