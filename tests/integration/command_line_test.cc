@@ -318,7 +318,7 @@ TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
 TEST_F(PlaceCheckTest, AnAdminServiceForEverybodyIsWarnedAbout) {
   WriteConfig({.head = "[admin]\naddress = \"unix://" + (folder_ / "admin.sock") +
                        "\"\nusers = [\"*\"]\n"});
-  EXPECT_THAT(Warnings(), HasSubstr("[admin] users has \"*\""));
+  EXPECT_THAT(Warnings(), HasSubstr("users in [admin] contains \"*\""));
 }
 
 TEST_F(CommandLineTest, CheckWarnsAndExitsZero) {

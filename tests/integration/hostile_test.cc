@@ -225,11 +225,11 @@ TEST_F(HostileTest, FourMiBExactlyWithForwardIdentityIsResourceExhausted) {
   const size_t length = kFourMiB + MetadataField("ttrpc-proxy-uid", "0").size() +
                         MetadataField("ttrpc-proxy-gid", "0").size() +
                         MetadataField("ttrpc-proxy-pid", std::to_string(::getpid())).size();
-  EXPECT_THAT(peer.Exchange(request), IsStatus(1, StatusCode::kResourceExhausted,
-                                               "message length " + std::to_string(length) +
-                                                   " exceed maximum message size of 4194304 (with "
-                                                   "the caller's identity, which forward_identity "
-                                                   "adds)"));
+  EXPECT_THAT(peer.Exchange(request),
+              IsStatus(1, StatusCode::kResourceExhausted,
+                       "message length " + std::to_string(length) +
+                           " exceed maximum message size of 4194304 (including "
+                           "the identity that forward_identity adds)"));
   ExpectEcho(peer, 3);
   EXPECT_EQ(backend_->WaitForMessages(0, 1).size(), 1U);
 }
