@@ -335,11 +335,14 @@ AdminService::Task<v1::ReloadReply> AdminService::Reload(ttrpc::Context&,
   const ReloadOutcome& outcome = co_await wait;
   if (!outcome.errors.empty()) {
     std::string text;
-    for (const std::string& error : outcome.errors) text.append(text.empty() ? "" : "\n") += error;
+    for (const std::string& error : LinesThatFit(outcome.errors, "errors"))
+      text.append(text.empty() ? "" : "\n") += error;
     co_return Status(StatusCode::kFailedPrecondition, AsText(text));
   }
   v1::ReloadReply reply;
-  for (const std::string& warning : outcome.warnings) reply.add_warnings(AsText(warning));
+  // A reply that is too long would report an error although the configuration is in force.
+  for (const std::string& warning : LinesThatFit(outcome.warnings, "warnings"))
+    reply.add_warnings(AsText(warning));
   co_return reply;
 }
 
@@ -398,7 +401,9 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
   for (const size_t shadow : explanation.shadows)
     Describe(snapshot.config, shadow, reply.add_shadows());
   reply.set_reason(explanation.reason);
-  for (const std::string& note : explanation.notes) reply.add_notes(note);
+  const size_t room = ListRoom::kBytes - std::min(ListRoom::kBytes, reply.ByteSizeLong());
+  for (const std::string& note : LinesThatFit(explanation.notes, "rules", room))
+    reply.add_notes(note);
   co_return reply;
 }
 

@@ -115,7 +115,7 @@ std::string ShowStatus(const v1::GetStatusReply& reply, const Look& look) {
   std::string out = Toned("ttrpc-proxyd " + reply.version(), Tone::kStrong, look.colours);
   out += reply.draining() ? ", " + Toned("draining", Tone::kWarning, look.colours)
                           : ", " + Toned("running", Tone::kGood, look.colours);
-  const int64_t began = reply.drain_time() != 0 ? reply.drain_time() : reply.start_time();
+  const int64_t began = reply.has_drain_time() ? reply.drain_time() : reply.start_time();
   out += " for " + Since(began, look) + "\n";
   Facts facts(look);
   facts.Add("Process", std::to_string(reply.pid()) + ", " + Count(reply.workers(), "worker") +

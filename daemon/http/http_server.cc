@@ -4,6 +4,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -54,6 +55,11 @@ HostCheck CheckFor(int socket) {
   return known && domain == AF_UNIX ? HostCheck::kAny : HostCheck::kLoopback;
 }
 
+bool HasUnreadBytes(int socket) {
+  int count = 0;
+  return ::ioctl(socket, FIONREAD, &count) == 0 && count > 0;
+}
+
 }  // namespace
 
 struct HttpServer::Connection {
@@ -96,7 +102,13 @@ HttpServer::HttpServer(ttrpc::IoLoop& loop, Handler handler,
 HttpServer::~HttpServer() = default;
 
 void HttpServer::Serve(ttrpc::UniqueFd socket) {
-  MakeRoom();
+  --accepts_left_;
+  if (!tick_.active()) tick_.Start(kTick);
+  if (MakeRoom()) Add(std::move(socket));
+  UpdateAccepting();
+}
+
+void HttpServer::Add(ttrpc::UniqueFd socket) {
   auto made = std::make_unique<Connection>(*this, std::move(socket));
   if (!made->event) return;
   Connection* const connection = connections_.emplace_back(std::move(made)).get();
@@ -119,15 +131,20 @@ void HttpServer::Serve(ttrpc::UniqueFd socket) {
       connection);
   bufferevent_setwatermark(connection->event.get(), EV_READ, 0, kRequestBytes);
   connection->deadline.Start(kTimeout);
-  if (bufferevent_enable(connection->event.get(), EV_READ | EV_WRITE) != 0)
-    return Close(connection);
-  --accepts_left_;
-  if (!tick_.active()) tick_.Start(kTick);
-  UpdateAccepting();
+  if (bufferevent_enable(connection->event.get(), EV_READ | EV_WRITE) != 0) Close(connection);
 }
 
 void HttpServer::Read(Connection* connection) {
-  if (connection->state != Connection::State::kAsking) return Discard(connection);
+  if (connection->state == Connection::State::kAsking) {
+    ReadRequest(connection);
+  } else {
+    Discard(connection);
+  }
+  // Reading decides whether this connection may yield, and thus whether the server accepts.
+  UpdateAccepting();
+}
+
+void HttpServer::ReadRequest(Connection* connection) {
   evbuffer* const input = bufferevent_get_input(connection->event.get());
   const size_t size = evbuffer_get_length(input);
   const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(input, -1));
@@ -158,6 +175,7 @@ void HttpServer::Written(Connection* connection) {
   if (connection->ended) return Close(connection);
   connection->state = Connection::State::kWritten;
   ::shutdown(bufferevent_getfd(connection->event.get()), SHUT_WR);
+  UpdateAccepting();
 }
 
 // A client may shut down its side after the request and still wait for the reply.
@@ -219,24 +237,40 @@ void HttpServer::Close(Connection* connection) {
   UpdateAccepting();
 }
 
+// Unread bytes may be a request: the server accepts several connections before it reads the first,
+// and the last of them must not cost the first its reply.
+bool HttpServer::Yields(const Connection& connection) const {
+  switch (connection.state) {
+    case Connection::State::kAsking:
+      return !HasUnreadBytes(bufferevent_getfd(connection.event.get()));
+    case Connection::State::kMaking:
+      return false;
+    case Connection::State::kReplied:
+      return connection.replied <= loop_.Now() - kStuck;
+    case Connection::State::kWritten:
+      return true;
+  }
+  return false;
+}
+
 // Returns the connection to close for a new one: the oldest without a request, else the oldest with
 // its whole reply written, else the oldest that is stuck in its reply. Returns null if all are
 // being served. Without this a local user could lock out a scraper with 16 idle connections.
 HttpServer::Connection* HttpServer::FindYielding() const {
   using State = Connection::State;
-  const auto stuck_since = loop_.Now() - kStuck;
   for (const State state : {State::kAsking, State::kWritten, State::kReplied}) {
     for (const auto& connection : connections_) {
-      const bool served = state == State::kReplied && connection->replied > stuck_since;
-      if (connection->state == state && !served) return connection.get();
+      if (connection->state == state && Yields(*connection)) return connection.get();
     }
   }
   return nullptr;
 }
 
-void HttpServer::MakeRoom() {
-  if (connections_.size() < kConnections) return;
-  if (Connection* const yielding = FindYielding()) Close(yielding);
+bool HttpServer::MakeRoom() {
+  if (connections_.size() < kConnections) return true;
+  Connection* const yielding = FindYielding();
+  if (yielding != nullptr) Close(yielding);
+  return yielding != nullptr;
 }
 
 void HttpServer::UpdateAccepting() {

@@ -5,7 +5,8 @@
 //
 // No local user can hold up the loop: the number of connections, the time of each, and the accept
 // rate are bounded. A full server closes one connection for the next; FindYielding() chooses it.
-// Long bodies are built one after another, a slice in each turn of the loop.
+// If it finds none, new connections wait to be accepted. Long bodies are built one after another, a
+// slice in each turn of the loop.
 //
 // We serve HTTP ourselves because the libraries that set these bounds would add a second event loop
 // to a daemon that runs as root. libevent's server shares our loop, but has no such bounds and
@@ -55,13 +56,16 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // `socket` must be connected and non-blocking.
+  // `socket` must be connected and non-blocking. It is closed at once if no connection can be
+  // closed for it: a request may have arrived since the last call of `set_accepting`.
   void Serve(ttrpc::UniqueFd socket);
 
  private:
   struct Connection;
 
+  void Add(ttrpc::UniqueFd socket);
   void Read(Connection* connection);
+  void ReadRequest(Connection* connection);
   void Discard(Connection* connection);
   void Written(Connection* connection);
   void Ended(Connection* connection);
@@ -69,8 +73,9 @@ class HttpServer {
   void MakeSlice();
   void Reply(Connection* connection);
   void Close(Connection* connection);
+  bool Yields(const Connection& connection) const;
   Connection* FindYielding() const;
-  void MakeRoom();
+  bool MakeRoom();  // false if no connection can be closed
   void UpdateAccepting();
 
   ttrpc::IoLoop& loop_;

@@ -65,13 +65,18 @@ class Families {
                       write(element, Family{name, out});
                     });
   }
-  // Calls `write(family)` once, in one slice.
-  template <typename Write>
-  void AddLater(Write write) {
-    text_.Add([name = name_, write](std::string* out, size_t) {
-      write(Family{name, out});
-      return true;
-    });
+  // Adds one metric for each of the first elements and calls `rest(others, family)` for the others.
+  // SlicedText explains the order.
+  template <typename Elements, typename Before, typename Write, typename Rest>
+  void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
+    text_.AddFirstOf(
+        std::move(elements), shown, std::move(before),
+        [name = name_, write](const auto& element, std::string* out) {
+          write(element, Family{name, out});
+        },
+        [name = name_, rest](const auto& others, size_t, std::string* out) {
+          rest(others, Family{name, out});
+        });
   }
 
  private:
@@ -244,41 +249,41 @@ size_t UsersShown(const Config& config) {
   return config.metrics ? config.metrics->users : MetricsConfig::kUsers;
 }
 
-using Measure = uint64_t (*)(const Accounting::Usage& user);
+using Usage = Accounting::Usage;
+using Measure = uint64_t (*)(const Usage& user);
 
 // Adds the users with the largest values, in order, and the sum of all others.
-void AddLargest(const Accounting& accounting, size_t shown, Measure of, const Family& out) {
-  std::vector<Accounting::Usage> users = accounting.UnorderedUsage();
-  const auto end = users.begin() + static_cast<ptrdiff_t>(std::min(shown, users.size()));
-  // Equal values are ordered by uid, so that each scrape shows the same users.
-  std::partial_sort(users.begin(), end, users.end(),
-                    [of](const Accounting::Usage& a, const Accounting::Usage& b) {
-                      return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
-                    });
-  for (auto user = users.begin(); user != end; ++user)
-    out.Add({{"uid", std::to_string(user->uid)}}, of(*user));
-  if (end == users.end()) return;
-  uint64_t rest = 0;
-  for (auto user = end; user != users.end(); ++user) rest += of(*user);
-  out.Add({{"uid", "other"}}, rest);
+void AddLargest(const Accounting& accounting, size_t shown, Measure of, Families* out) {
+  out->AddFirstOf([&accounting] { return accounting.UnorderedUsage(); }, shown,
+                  // Equal values are ordered by uid, so that each scrape shows the same users.
+                  [of](const Usage& a, const Usage& b) {
+                    return of(a) != of(b) ? of(a) > of(b) : a.uid < b.uid;
+                  },
+                  [of](const Usage& user, const Family& family) {
+                    family.Add({{"uid", std::to_string(user.uid)}}, of(user));
+                  },
+                  [of](const std::vector<Usage>& others, const Family& family) {
+                    if (others.empty()) return;
+                    uint64_t sum = 0;
+                    for (const Usage& user : others) sum += of(user);
+                    family.Add({{"uid", "other"}}, sum);
+                  });
 }
 
 void AddUsers(const DaemonInfo& info, Families* out) {
-  const size_t shown = UsersShown(info.config());
-  const auto add = [&](Measure of) {
-    out->AddLater([&accounting = std::as_const(info.proxy.accounting()), shown,
-                   of](const Family& family) { AddLargest(accounting, shown, of, family); });
+  const auto add = [&info, out](Measure of) {
+    AddLargest(info.proxy.accounting(), UsersShown(info.config()), of, out);
   };
   out->Gauge("ttrpc_proxy_user_connections",
              "Connections of each connected user; uid=\"other\" is the sum of users with fewer.");
-  add([](const Accounting::Usage& user) { return uint64_t{user.connections}; });
+  add([](const Usage& user) { return uint64_t{user.connections}; });
   out->Gauge("ttrpc_proxy_user_calls",
              "Calls in flight of each connected user; uid=\"other\" is the sum of users with "
              "fewer.");
-  add([](const Accounting::Usage& user) { return uint64_t{user.calls}; });
+  add([](const Usage& user) { return uint64_t{user.calls}; });
   out->Gauge("ttrpc_proxy_user_buffered_bytes",
              "Memory held for each connected user; uid=\"other\" is the sum of users with less.");
-  add([](const Accounting::Usage& user) { return user.buffered; });
+  add([](const Usage& user) { return user.buffered; });
 }
 
 void AddProcess(const ProcessStats& stats, Families* out) {

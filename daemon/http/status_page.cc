@@ -36,6 +36,16 @@ std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Returns a function that appends `describe(element)`, and a comma before each but the first.
+template <typename Describe>
+auto WithCommas(Describe describe) {
+  return [first = true, describe = std::move(describe)](const auto& element,
+                                                        std::string* out) mutable {
+    if (!std::exchange(first, false)) out->push_back(',');
+    out->append(Dump(describe(element)));
+  };
+}
+
 // Rows appends a member that is a list, with `describe(element)` for each element.
 class Rows {
  public:
@@ -48,23 +58,14 @@ class Rows {
 
   template <typename Range, typename Describe>
   void AddEach(const Range& range, Describe describe) {
-    text_.AddEach(range, Writer(std::move(describe)));
+    text_.AddEach(range, WithCommas(std::move(describe)));
   }
   template <typename Element, typename Describe>
   void AddEachOf(std::vector<Element> elements, Describe describe) {
-    text_.AddEachOf(std::move(elements), Writer(std::move(describe)));
+    text_.AddEachOf(std::move(elements), WithCommas(std::move(describe)));
   }
 
  private:
-  template <typename Describe>
-  static auto Writer(Describe describe) {
-    return [first = true, describe = std::move(describe)](const auto& element,
-                                                          std::string* out) mutable {
-      if (!std::exchange(first, false)) out->push_back(',');
-      out->append(Dump(describe(element)));
-    };
-  }
-
   SlicedText& text_;
 };
 
@@ -176,24 +177,34 @@ json Describe(const Accounting::Usage& user, const Audit& audit) {
           {"buffered", user.buffered}};
 }
 
+struct RankedUser {
+  double share;  // the used part of the limit that the user is nearest to
+  Accounting::Usage usage;
+};
+
+std::vector<RankedUser> RankedUsers(const Accounting& accounting, const LimitsConfig& limits) {
+  std::vector<RankedUser> users;
+  for (const Accounting::Usage& user : accounting.UnorderedUsage())
+    users.push_back({ShareOf(user, limits), user});
+  return users;
+}
+
 // Lists the users who are nearest to a limit. The total counts all connected users.
 void AddUsers(const DaemonInfo& info, SlicedText* text) {
-  std::vector<Accounting::Usage> users = info.proxy.accounting().UnorderedUsage();
   const Config& config = info.config();
-  const size_t total = users.size();
-  const size_t most = config.metrics ? config.metrics->users : MetricsConfig::kUsers;
-  const auto shown = users.begin() + static_cast<ptrdiff_t>(std::min(most, total));
-  std::partial_sort(users.begin(), shown, users.end(),
-                    [&config](const Accounting::Usage& a, const Accounting::Usage& b) {
-                      const double of_a = ShareOf(a, config.limits);
-                      const double of_b = ShareOf(b, config.limits);
-                      return of_a != of_b ? of_a > of_b : a.uid < b.uid;
-                    });
-  users.erase(shown, users.end());
-  Rows("users", text).AddEachOf(std::move(users), [&info](const auto& user) {
-    return Describe(user, info.reports.audit());
-  });
-  text->AddText(",\"users_total\":" + std::to_string(total));
+  text->AddText(",\"users\":[");
+  text->AddFirstOf([&accounting = std::as_const(info.proxy.accounting()),
+                    limits = config.limits] { return RankedUsers(accounting, limits); },
+                   config.metrics ? config.metrics->users : MetricsConfig::kUsers,
+                   [](const RankedUser& a, const RankedUser& b) {
+                     return a.share != b.share ? a.share > b.share : a.usage.uid < b.usage.uid;
+                   },
+                   WithCommas([&info](const RankedUser& user) {
+                     return Describe(user.usage, info.reports.audit());
+                   }),
+                   [](const std::vector<RankedUser>&, size_t total, std::string* out) {
+                     out->append("],\"users_total\":").append(std::to_string(total));
+                   });
 }
 
 void AddTopDenied(const Reports& reports, SlicedText* text) {

@@ -4,6 +4,7 @@
 // it delays no call. Each slice shows the state at the time it is built. One thread uses it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -52,6 +53,31 @@ class SlicedText {
         if (out->size() >= full) return false;
         write(elements[next], out);
       }
+      return true;
+    });
+  }
+
+  // Adds `write(element, out)` for the first `shown` elements of `elements()` in the order
+  // `before`, and then `rest(others, total, out)`: `others` are the elements after these, and
+  // `total` counts all. A slice sorts only the elements that it writes, since sorting all of them
+  // takes too long.
+  template <typename Elements, typename Before, typename Write, typename Rest>
+  void AddFirstOf(Elements elements, size_t shown, Before before, Write write, Rest rest) {
+    Add([elements, left = shown, before, write, rest, heap = decltype(elements()){},
+         total = size_t{0}, made = false](std::string* out, size_t full) mutable {
+      const auto after = [&before](const auto& a, const auto& b) { return before(b, a); };
+      if (!std::exchange(made, true)) {
+        heap = elements();
+        total = heap.size();
+        std::make_heap(heap.begin(), heap.end(), after);
+      }
+      for (; left > 0 && !heap.empty(); --left) {
+        if (out->size() >= full) return false;
+        std::pop_heap(heap.begin(), heap.end(), after);
+        write(heap.back(), out);
+        heap.pop_back();
+      }
+      rest(std::as_const(heap), total, out);
       return true;
     });
   }

@@ -38,6 +38,7 @@ TEST_F(AdminTest, StatusSaysWhatThereIs) {
   EXPECT_EQ(status.limits().calls_per_user(), 7U);
   EXPECT_GE(status.config_load_time(), status.start_time());
   EXPECT_FALSE(status.draining());
+  EXPECT_FALSE(status.has_drain_time());
   ASSERT_EQ(status.listeners_size(), 1);
   EXPECT_EQ(status.listeners(0).name(), "front");
   EXPECT_EQ(status.listeners(0).address(), "unix://" + front_path());

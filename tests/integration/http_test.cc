@@ -283,8 +283,26 @@ TEST_F(HttpTest, WhoHasAskedAndStaysMakesRoomToo) {
     EXPECT_TRUE(SendAll(asked.back().get(), Get(i % 2 == 0 ? "/" : "/healthz")));
   }
   EXPECT_TRUE(Eventually([&] { return Descriptors() == before + kConnections; }));
-  for (size_t i = 0; i < kConnections; ++i) EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+  for (size_t i = 0; i < kConnections; ++i) {
+    EXPECT_EQ(Body(Ask(Get("/healthz"))), "ok\n");
+    EXPECT_LE(Descriptors(), before + kConnections);
+  }
   EXPECT_LT(steady_clock::now() - start, kTimeout);
+}
+
+// New clients wait while no connection can be closed for them, so the server keeps its limit.
+TEST_F(HttpTest, ThereAreNeverMoreThanThereArePlaces) {
+  const size_t before = Descriptors();
+  std::vector<ttrpc::UniqueFd> clients;
+  while (clients.size() < kConnections) clients.push_back(Dial(1024));
+  ASSERT_TRUE(Eventually([&] { return Descriptors() == before + kConnections; }));
+  for (const ttrpc::UniqueFd& client : clients) EXPECT_TRUE(SendAll(client.get(), Get("/")));
+  for (size_t i = 0; i < kConnections; ++i) {
+    clients.push_back(Dial(1024));
+    EXPECT_TRUE(SendAll(clients.back().get(), Get("/")));
+    // The server accepts a connection before it closes another for it.
+    EXPECT_LE(Descriptors(), before + kConnections + 1);
+  }
 }
 
 // Clients that send nothing, send slowly or do not read are all closed after the same time.

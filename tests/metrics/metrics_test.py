@@ -257,8 +257,12 @@ class Scene:
                                   check=False)
             self.checks.check(f"promtool {words[0]}s the alerts", done.returncode == 0,
                               (done.stdout + done.stderr).decode())
+        rules = (MONITORING / "ttrpc-proxy.rules.yml").read_text()
+        cases = Path(__file__).with_name("rules_test.yml").read_text()
+        self.checks.equal("each alert fires in a case of rules_test.yml", set(re.findall(r"- alert: (\w+)", rules)),
+                          set(re.findall(r"alertname: (\w+)\n +exp_alerts:", cases)))
         there = set(METRIC.findall(self.stage.get("/metrics")[1].decode()))
-        asked = set(METRIC.findall((MONITORING / "ttrpc-proxy.rules.yml").read_text()))
+        asked = set(METRIC.findall(rules))
         for panel, expression in expressions_of_dashboard():
             asked |= set(METRIC.findall(expression))
             self.checks.passes(f"panel {panel!r}: {expression}", lambda text=expression: self.prometheus.query(text))

@@ -33,6 +33,18 @@ TEST(OutputTest, TimesInJsonAreThoseOfTheAudit) {
             "1970-01-01T00:00:00.000001Z");
 }
 
+// Other fields are printed even if they are absent. An absent time would be a day in 1970.
+TEST(OutputTest, AbsentTimesAreLeftOut) {
+  v1::GetStatusReply reply;
+  for (const bool compact : {false, true}) {
+    const json running = json::parse(ToJson(reply, compact));
+    EXPECT_EQ(running["draining"], false);
+    EXPECT_FALSE(running.contains("drain_time"));
+  }
+  reply.set_drain_time(1700000000'000007);
+  EXPECT_EQ(json::parse(ToJson(reply, false))["drain_time"], "2023-11-14T22:13:20.000007Z");
+}
+
 TEST(OutputTest, OtherNumbersAreNotTakenForTimes) {
   for (const std::string text :
        {R"({"time":)", R"({"time":"1)", R"({"time":"x"})", R"({"time":"-1"})", R"({"time":1})",
