@@ -50,7 +50,7 @@ class Generation : public RefCounted {
 
   // Returns the counters to use. A removed listener's peers count under its last name.
   ListenerCounters& listener_counters(const ListenerState& listener) const;
-  // `rule` is none if no rule matched.
+  // `rule` is empty if no rule matched.
   RuleCounters& rule_counters(const ListenerState& listener, std::optional<size_t> rule);
   // `rule` is the one that allowed the call; its backend is the label.
   MethodCounters& method_counters(const ListenerState& listener, std::optional<size_t> rule,

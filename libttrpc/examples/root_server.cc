@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves example.Greeter only to root, and tells the caller its ids. Usage: root_server
+// Serves example.Greeter only to root, and replies with the ids of the caller. Usage: root_server
 // unix:///tmp/root.sock
 //
 // The socket's mode lets everybody connect, so only the handshaker keeps other users out.

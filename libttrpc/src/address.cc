@@ -146,7 +146,7 @@ SocketAddress Address::ToSocketAddress() const {
   unix_socket->sun_family = AF_UNIX;
   const size_t begin = kind_ == Kind::kUnixAbstract ? 1 : 0;
   std::copy(name_.begin(), name_.end(), unix_socket->sun_path + begin);
-  // The length includes one NUL byte besides the name. All bytes that it covers belong to an
+  // The length includes one NUL byte after the name. All bytes that it covers belong to an
   // abstract address, so padding would make a different address.
   out.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
   return out;

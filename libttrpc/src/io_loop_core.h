@@ -28,7 +28,7 @@ struct ConnectionTurn {
   std::chrono::nanoseconds spent{0};
   TimePoint began;  // start of the current connection; the epoch if it is not measured
   uint32_t waiting = 0;
-  uint32_t connections = 0;  // that share this turn
+  uint32_t connections = 0;  // members that share this turn
   bool held = false;         // no connection of the group may receive
   RingNode parked;           // connections that have something to receive
 };

@@ -61,7 +61,7 @@ class ConnectionFixture : public ::testing::Test {
     now_ = IoLoop::TimePoint(std::chrono::hours(1));
   }
 
-  // The loop's clock. It stands still unless a test advances it, so that no turn ends because the
+  // The loop's clock. Only a test moves it, so that no turn ends because the
   // machine is slow.
   static IoLoop::TimePoint Now() { return now_; }
   static void Advance(std::chrono::nanoseconds time) { now_ += time; }

@@ -102,7 +102,7 @@ TEST_F(ConnectionTellsTest, TellsWhatItHolds) {
   RunReady();
   EXPECT_EQ(connection->held(), 0U);
   EXPECT_EQ(recorder_.held_changes, 2);
-  // Unsent bytes count, however they came to be queued.
+  // Unsent bytes count, however they were queued.
   ReadAll();
   connection->Send({.stream_id = 1}, std::string(4 << 20, 'x'));
   RunReady();

@@ -69,7 +69,7 @@ TEST(SendQueueTest, ShortMessagesInManyQueuesAtOnceTakeSmallBlocks) {
     for (const SendQueue& queue : queues) {
       if (FirstBlockSize(queue) >= BlockPool::kBlockSize) ++whole;
     }
-    EXPECT_EQ(whole, 32U) << round;  // as many as the pool keeps for the next burst
+    EXPECT_EQ(whole, 32U) << round;  // the pool keeps this many for the next burst
     queues.clear();                  // gives them back
   }
 }

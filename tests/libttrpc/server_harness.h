@@ -106,8 +106,8 @@ struct Bench {
   explicit Bench(IoLoop& loop) : latch(loop) {}
   Latch latch;
   std::vector<std::string> log;
-  std::function<void()> act;   // what Act does
-  Context* context = nullptr;  // of the last call of Show
+  std::function<void()> act;   // Act() runs it
+  Context* context = nullptr;  // the context of the last call of Show
   size_t alive = 0;            // handlers
 };
 

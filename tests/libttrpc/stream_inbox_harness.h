@@ -35,7 +35,7 @@ namespace ttrpc::test {
 using Got = std::vector<std::string>;
 
 inline constexpr size_t kStreamBuffer = 1000;
-// The overhead that each message counts besides its bytes.
+// The overhead that each message counts in addition to its bytes.
 inline constexpr size_t kMessageCost = sizeof(std::string);
 
 // Returns a message that takes up `size` bytes.

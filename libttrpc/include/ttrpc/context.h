@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Context: what accompanies a call besides its messages: deadline, metadata, cancellation and, on
-// the server, the identity of the caller. Use it on the loop's thread.
+// Context: what accompanies a call in addition to its messages: deadline, metadata, cancellation
+// and, on the server, the identity of the caller. Use it on the loop's thread.
 //
 // A client creates a Context and passes it to any number of calls. A server's handler receives the
 // context of its call and may pass it on to calls that it makes itself. Those calls then carry the
@@ -96,7 +96,7 @@ class Context {
   std::optional<Clock::time_point> deadline_;
   Status status_;
   CancelHook* hooks_ = nullptr;
-  IoLoop* loop_ = nullptr;  // of the calls that use it
+  IoLoop* loop_ = nullptr;  // the loop of the calls that use it
   // Shared, because a handler may outlive its connection.
   std::shared_ptr<const HandshakenPeer> peer_;
 };

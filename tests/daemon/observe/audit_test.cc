@@ -114,7 +114,7 @@ class FakeTarget final : public AuditTarget {
   Book* book_;
 };
 
-// A clock that stands still except for Advance(), which wakes those whose time has come.
+// A clock that only Advance() moves, which also wakes those whose time has come.
 class FakeClock final : public AuditClock {
  public:
   std::chrono::system_clock::time_point Now() override {

@@ -208,8 +208,8 @@ class Connection {
   bool write_failed_ = false;
   bool deaf_ = false;  // the kernel cannot watch the socket for reading
   bool writable_awaited_ = false;
-  bool partial_ = false;        // as last reported to the handler
-  bool write_blocked_ = false;  // as last reported to the handler
+  bool partial_ = false;        // the value last reported to the handler
+  bool write_blocked_ = false;  // the value last reported to the handler
   bool flush_scheduled_ = false;
   bool resume_scheduled_ = false;
 };
