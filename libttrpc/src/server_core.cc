@@ -3,12 +3,22 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "server_chain.h"
 
 namespace ttrpc {
+
+namespace {
+
+ServerOptions Checked(ServerOptions options) {
+  options.message_size = std::min(options.message_size, kMaxMessageSize);
+  return options;
+}
+
+}  // namespace
 
 struct ServerCore::Listening {
   std::optional<ListeningSocket> made;
@@ -30,7 +40,7 @@ struct ServerCore::Handshaking {
 
 ServerCore::ServerCore(IoLoop& loop, ServerOptions options)
     : loop_(loop),
-      options_(std::move(options)),
+      options_(Checked(std::move(options))),
       reaper_(loop, [this] { Reap(); }),
       give_up_(loop, [this] { Close(); }) {}
 

@@ -228,6 +228,18 @@ TEST_F(ServerTest, AReplyThatIsTooLongIsRefusedToItsCall) {
             "3 OK " + std::string(498, 'a') + "," + std::string(497, 'b') + ",");
 }
 
+TEST_F(ServerTest, NoLimitIsAboveWhatAHeaderHolds) {
+  ServerOptions options;
+  options.message_size = 0xffff'ffff;
+  Start(std::move(options));
+  const auto peer = Connect();
+  peer->Write(RequestBytes(1, "Join"));
+  for (const char letter : {'a', 'b'}) peer->Write(DataBytes(1, std::string(8U << 20, letter)));
+  EXPECT_EQ(
+      Ask(*peer, CloseBytes(1)),
+      "1 RESOURCE_EXHAUSTED: message length 16777223 exceed maximum message size of 16777215");
+}
+
 TEST_F(ServerTest, AStatusThatIsTooLongIsNotSent) {
   ServerOptions options;
   options.message_size = 2000;

@@ -72,7 +72,8 @@ struct ClientOptions {
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   std::vector<UnaryInterceptor> unary_interceptors;  // outermost first
   std::vector<StreamClientInterceptor> stream_interceptors;
-  // Bytes of data in one message. The client neither sends nor accepts longer ones.
+  // Bytes of data in one message. The client neither sends nor accepts longer ones. A value above
+  // kMaxMessageSize counts as kMaxMessageSize.
   uint32_t message_size = kDefaultMessageSize;
   // Bytes buffered for a stream that the program does not read. All streams of a connection
   // together may buffer four times as much.

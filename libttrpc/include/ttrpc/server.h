@@ -40,8 +40,8 @@ struct ServerOptions {
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::vector<UnaryInterceptor> unary_interceptors;  // outermost first
   std::vector<StreamServerInterceptor> stream_interceptors;
-  // Bytes of data in one message, at most kMaxMessageSize. The server neither sends nor accepts
-  // longer ones.
+  // Bytes of data in one message. The server neither sends nor accepts longer ones. A value above
+  // kMaxMessageSize counts as kMaxMessageSize.
   uint32_t message_size = kDefaultMessageSize;
   // The maximum number of connections, including those in their handshake. The server closes
   // further ones without sending a byte. 0: no limit.
