@@ -44,20 +44,14 @@ bool IsLasting(int error) {
   return std::find(kLasting.begin(), kLasting.end(), error) != kLasting.end();
 }
 
-// Whether `directory` is read-only. If it does not exist yet, its nearest ancestor counts.
-bool IsReadOnly(std::string directory) {
-  for (;;) {
-    const int error = AccessError(directory, W_OK);
-    if (error != ENOENT || directory == "/") return error == EROFS;
-    directory = FolderOf(directory);
-  }
-}
-
-// Returns the setting that makes those of `directories` writable that are read-only, or "".
+// Returns the setting that makes those of `directories` writable that are read-only, or "". A
+// directory that does not exist is not named: with it in the setting, systemd would not start the
+// service at all.
 std::string DropIn(const std::vector<std::string>& directories) {
   std::string paths;
   for (const std::string& directory : directories) {
-    if (IsReadOnly(directory)) paths.append(paths.empty() ? "" : " ").append(directory);
+    if (AccessError(directory, W_OK) == EROFS)
+      paths.append(paths.empty() ? "" : " ").append(directory);
   }
   if (paths.empty()) return {};
   return "ReadWritePaths=" + paths + " in a drop-in (systemctl edit ttrpc-proxy.service)";
@@ -179,7 +173,12 @@ PathErrors CheckPaths(const Config& config, PathsFor purpose) {
 Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed) {
   const Status status = CheckCovers(left, needed);
   if (status.ok()) return status;
-  const std::string drop_in = DropIn(FoldersOutside(left, needed));
+  const std::vector<std::string> outside = FoldersOutside(left, needed);
+  for (const std::string& directory : outside) {
+    if (AccessError(directory, F_OK) == ENOENT)
+      return {status.code(), "directory " + directory + " does not exist; create it"};
+  }
+  const std::string drop_in = DropIn(outside);
   return drop_in.empty()
              ? status
              : Status(status.code(), status.message() + "; the service needs " + drop_in);

@@ -33,7 +33,8 @@ struct PathErrors {
 // of them are at one place (places.h).
 PathErrors CheckPaths(const Config& config, PathsFor purpose);
 
-// Does the same as CheckCovers(). The error also names the drop-in that a restart would need.
+// Does the same as CheckCovers(), with more advice: the error names the drop-in that a restart
+// would need, or is `directory DIRECTORY does not exist; create it`.
 ttrpc::Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed);
 
 }  // namespace proxyd
