@@ -39,7 +39,8 @@ class AdminServiceTest : public ::testing::Test, private AdminActions {
     proxy_ = std::make_unique<Proxy>(loop_.base(), MakeSnapshot(std::move(config)), reports_);
     info_ = std::make_unique<DaemonInfo>(DaemonInfo{
         .proxy = *proxy_, .reports = reports_, .started = {}, .loaded = {}, .digest = {}});
-    service_ = std::make_unique<AdminService>(loop_.io(), *info_, *this);
+    service_ =
+        std::make_unique<AdminService>(loop_.io(), *info_, static_cast<AdminActions&>(*this));
   }
   // AdminService overrides the methods as private; the tests call them through the interface.
   v1::Admin& service() { return *service_; }
