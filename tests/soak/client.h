@@ -17,7 +17,7 @@ struct ClientOptions {
   uint32_t connections = 1;
   double calls_per_second = 1;        // for all connections together, if replies come in time
   uint64_t ramp = 1000;               // milliseconds over which the connections are opened
-  uint64_t lost_after = 5000;         // milliseconds after which an answer counts as lost
+  uint64_t lost_after = 15000;        // milliseconds after which an answer counts as lost
   uint32_t calls_per_connection = 0;  // the daemon's limit
   uint64_t seed = 0;
 };

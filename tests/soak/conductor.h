@@ -18,7 +18,7 @@ struct SoakOptions {
   uint32_t connections = 2000;
   uint32_t users = 20;
   double calls_per_second = 3000;
-  uint64_t lost_after = 5;  // seconds
+  uint64_t lost_after = 15;  // seconds; a lost call is never answered, however long the wait
   uint64_t seed = 0;
   bool check_memory = true;
 };

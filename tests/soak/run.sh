@@ -51,6 +51,6 @@ ninja -C "${clients:=$build}" tests/soak/ttrpc-soak >&2
 # A sanitizer keeps freed memory, and makes the daemon several times slower. Under more load than it
 # can carry, time-outs end calls, and the clients report these.
 if ! meson introspect "$build" --buildoptions | grep -q '"b_sanitize", "value": "none"'; then
-  options+=(--no-memory-check --lost-after 15 --rate 600)
+  options+=(--no-memory-check --lost-after 30 --rate 600)
 fi
 exec "$clients/tests/soak/ttrpc-soak" --daemon "$build/daemon/ttrpc-proxyd" "${options[@]}"

@@ -279,7 +279,7 @@ refuses_bad_reload() {
   machine_run chmod o+w "${config%/*}/conf.d" # the unit shows the daemon alone a read-only /etc
   if machine_run systemctl reload "$unit"; then echo "it read what others may write" && return 1; fi
   machine_run chmod o-w "${config%/*}/conf.d"
-  within journal_has "conf.d: the directory is writable by others" && machine_run systemctl reload "$unit"
+  within journal_has "conf.d: error: the directory is writable by others" && machine_run systemctl reload "$unit"
 }
 
 restarts() {
