@@ -291,9 +291,14 @@ class FaultOfEachCallTest : public FaultsTest, public ::testing::WithParamInterf
     constexpr uint32_t kMost = 1000;  // a conversation makes tens of calls of each kind
     RestartBackend();
     RawPeer bystander = Peer();
-    ExpectEcho(bystander, 1);
-    const size_t before = DescriptorsOf(daemon_->pid());
     uint32_t id = 1;
+    ExpectEcho(bystander, id);
+    // The daemon looks up the name of a user on a thread, once, and opens files meanwhile.
+    EXPECT_TRUE(Eventually([&] {
+      ExpectEcho(bystander, id += 2);
+      return daemon_->log().find("\"user\":\"root\"") != std::string::npos;
+    }));
+    const size_t before = DescriptorsOf(daemon_->pid());
     for (fault.first = 1; RunWith(fault, cost); ++fault.first) {
       SCOPED_TRACE("call " + std::to_string(fault.first));
       ExpectServed();
