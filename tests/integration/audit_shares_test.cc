@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -23,6 +25,7 @@ using nlohmann::json;
 
 constexpr uid_t kFlooding = 1000;
 constexpr uid_t kOther = 1001;
+constexpr uid_t kLast = 1002;
 constexpr size_t kBatch = 128;
 
 constexpr char kRules[] = R"(
@@ -66,8 +69,21 @@ class AuditSharesTest : public ProxyTest {
         const bool last = bytes[n - 1] == '\0';
         written_.append(bytes, static_cast<size_t>(last ? n - 1 : n));
         if (last) return;
+        const std::string user = "\"uid\":" + std::to_string(kLast) + ",";
+        const size_t before = written_.size() - static_cast<size_t>(n);
+        if (written_.find(user, before - std::min(before, user.size())) != std::string::npos)
+          last_is_read_ = true;
       }
     });
+  }
+  // Waits until everything that was audited so far has been read. The daemon writes lines in order,
+  // so a line of a user who comes last shows that. At its end it would not wait for a slow reader.
+  void AwaitReading() {
+    RawPeer peer = Peer({.uid = kLast, .gid = kLast});
+    EXPECT_TRUE(Eventually([&] {
+      CallMany(peer, {});
+      return last_is_read_.load() || HasFailure();
+    }));
   }
   void TearDown() override {
     ProxyTest::TearDown();
@@ -120,6 +136,7 @@ class AuditSharesTest : public ProxyTest {
   ttrpc::UniqueFd pipe_;
   std::thread reader_;
   std::string written_;
+  std::atomic<bool> last_is_read_ = false;
 };
 
 TEST_F(AuditSharesTest, CallsThatEndAtOnceTakeNobodysPlace) {
@@ -139,6 +156,7 @@ TEST_F(AuditSharesTest, CallsThatEndAtOnceTakeNobodysPlace) {
 
   other.Close();  // its calls end while nothing is written
   StartReading();
+  AwaitReading();
   const std::vector<json> lines = Lines();
   EXPECT_EQ(CountOf(lines, kOther, "CANCELLED"), kHeld);
   EXPECT_EQ(CountOf(lines, kOther, "OK"), kBatch);
@@ -159,6 +177,7 @@ TEST_F(AuditSharesTest, WhoFillsTheQueueIsRefusedAloneAndEachCallOfABackendHasIt
   EXPECT_LT(more, kBatch) << "what the others used is not left for it";
 
   StartReading();
+  AwaitReading();
   const std::vector<json> lines = Lines();
   EXPECT_EQ(CountOf(lines, kFlooding, "OK"), answered + more);
   EXPECT_EQ(CountOf(lines, kOther, "OK"), kBatch);
