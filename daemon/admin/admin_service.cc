@@ -378,7 +378,7 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
   const bool any = request.listener().empty();
   if (any && listeners.size() != 1)
     co_return Status(StatusCode::kInvalidArgument,
-                     "the request names no listener; " + ThereAre(listeners));
+                     "the request names no listener; " + UseOneOf(NamesOf(listeners)));
   const auto listener = std::find_if(
       listeners.begin(), listeners.end(),
       [any, &request](const ListenerConfig& own) { return any || own.name == request.listener(); });

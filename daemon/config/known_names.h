@@ -44,12 +44,6 @@ std::vector<std::string> NamesOf(const std::vector<T>& things) {
   return names;
 }
 
-// The names that a user may type: `use "a" or "b"`, or `the configuration has none`.
-template <typename T>
-std::string ThereAre(const std::vector<T>& things) {
-  return UseOneOf(NamesOf(things));
-}
-
 // NOT_FOUND `no rule "x"; did you mean "y"?`, or `no rule "x"; use "a" or "b"` if no name is close.
 // `kind` is the word for what has the name.
 template <typename T>

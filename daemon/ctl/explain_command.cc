@@ -50,7 +50,7 @@ ttrpc::Result<size_t> FindListener(const Config& config, const std::string& name
   }
   if (!name.empty()) return NoSuchName("listener", name, listeners);
   return ttrpc::Status(ttrpc::StatusCode::kNotFound,
-                       "--listener is needed; " + ThereAre(listeners));
+                       "--listener is needed; " + UseOneOf(NamesOf(listeners)));
 }
 
 int ExplainFile(const Options& options, const v1::ExplainRequest& request) {

@@ -67,20 +67,23 @@ CLI::Option* AddOptional(CLI::App* app, const std::string& name, std::optional<s
       ->type_name("[" + type + "]");
 }
 
-// Returns `; did you mean "X"?` if one of `words` is close to `typed`, else a list of them.
-std::string Suggest(const std::string& typed, const std::vector<std::string>& words) {
-  const std::string closest = text::Closest(typed, words);
-  if (closest.empty()) return "; use " + Enumerate(words);
-  return "; did you mean " + text::Quote(closest) + "?";
+// Returns `unknown NOUN "typed"; did you mean "X"?`, or a list of `words` if none of them is close.
+std::string Unknown(const std::string& noun, const std::string& typed,
+                    const std::vector<std::string>& words) {
+  return "unknown " + noun + " " + text::QuoteShort(typed) + "; " +
+         text::DidYouMean(typed, words, "use " + Enumerate(words));
+}
+
+// Returns an empty text if `typed` is one of `words`, otherwise what Unknown() returns.
+std::string CheckWord(const std::string& noun, const std::string& typed,
+                      const std::vector<std::string>& words) {
+  const bool known = std::find(words.begin(), words.end(), typed) != words.end();
+  return known ? std::string() : Unknown(noun, typed, words);
 }
 
 // Accepts one of `words`. CLI::IsMember would make no suggestion. `noun` says what they are.
 CLI::Validator OneOf(const std::string& noun, const std::vector<std::string>& words) {
-  const auto check = [noun, words](const std::string& text) {
-    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
-    return "unknown " + noun + " " + text::QuoteShort(text) + Suggest(text, words);
-  };
-  return {check, ""};
+  return {[noun, words](const std::string& typed) { return CheckWord(noun, typed, words); }, ""};
 }
 
 // Accepts numbers from 1. CLI11's own conversion would read -1 as a large number.
@@ -302,8 +305,8 @@ Status ReadTap(TapOptions* options) {
   AddSlash(&options->method);
   const std::vector<std::string> events(kEvents.begin(), kEvents.end());
   for (const std::string& event : options->events) {
-    if (std::find(events.begin(), events.end(), event) != events.end()) continue;
-    return Invalid("--event: unknown event " + text::QuoteShort(event) + Suggest(event, events));
+    if (const std::string wrong = CheckWord("event", event, events); !wrong.empty())
+      return Invalid("--event: " + wrong);
   }
   std::vector<std::string> codes;
   for (int32_t code = 0; code <= static_cast<int32_t>(ttrpc::StatusCode::kUnauthenticated); ++code)
@@ -311,9 +314,8 @@ Status ReadTap(TapOptions* options) {
   for (std::string& outcome : options->outcomes) {
     std::transform(outcome.begin(), outcome.end(), outcome.begin(),
                    [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    if (std::find(codes.begin(), codes.end(), outcome) != codes.end()) continue;
-    return Invalid("--outcome: unknown status " + text::QuoteShort(outcome) +
-                   Suggest(outcome, codes));
+    if (const std::string wrong = CheckWord("status", outcome, codes); !wrong.empty())
+      return Invalid("--outcome: " + wrong);
   }
   return {};
 }
@@ -385,11 +387,10 @@ std::string Unexpected(const CLI::App& app) {
     std::vector<std::string> options;
     if (!given.empty()) AddOptionNames(*given.front(), &options);
     AddOptionNames(app, &options);
-    const std::string name = word.substr(0, word.find('='));
-    return "unknown option " + text::QuoteShort(name) + Suggest(name, options);
+    return Unknown("option", word.substr(0, word.find('=')), options);
   }
   if (!given.empty()) return "unexpected argument " + text::QuoteShort(word);
-  return "unknown command " + text::QuoteShort(word) + Suggest(word, CommandNames(app));
+  return Unknown("command", word, CommandNames(app));
 }
 
 // Returns CLI11's message about an error, reworded where it would count values.

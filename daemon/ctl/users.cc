@@ -61,10 +61,8 @@ std::optional<Entry> EntryOf(uid_t uid) {
 // `known` has names to suggest.
 Status NoSuchId(const std::string& kind, std::string_view name,
                 const std::vector<std::string>& known) {
-  const std::string closest = text::Closest(name, known);
   return Invalid(kind + " " + QuoteShort(name) + " does not exist; " +
-                 (closest.empty() ? "use an existing " + kind + " name or a number"
-                                  : "did you mean " + text::Quote(closest) + "?"));
+                 text::DidYouMean(name, known, "use an existing " + kind + " name or a number"));
 }
 
 Result<gid_t> ResolveGid(const std::string& group) {

@@ -249,7 +249,8 @@ void Audit::Writer::WaitForWork(std::unique_lock<std::mutex>& lock) {
     if (!batch_.empty() || (unopened_ && queue_.waiting().empty())) {
       until = until ? std::min(*until, retry_at_) : retry_at_;
     } else if (!queue_.waiting().empty()) {
-      // In real time: lingering is about the machine's speed, whatever clock a test uses.
+      // This waits in real time: lingering is about the machine's speed, whatever clock a test
+      // uses.
       wake_.wait_for(lock, kLinger, [this] { return told(); });
       return;
     }
@@ -307,9 +308,12 @@ void Audit::Writer::TryToOpen() {
 void Audit::Writer::WriteBatch() {
   if (batch_.empty()) return;
   const bool written = target_->Write(batch_.records);
-  if (written) unopened_ = false;
-  if (!written) DropKept();
-  if (!written) retry_at_ = clock_.SteadyNow() + kRetryAfter;
+  if (written) {
+    unopened_ = false;
+  } else {
+    DropKept();
+    retry_at_ = clock_.SteadyNow() + kRetryAfter;
+  }
   failing_ = !written;
   const std::lock_guard lock(mutex_);
   // A new target gets what the old one did not take.
