@@ -29,7 +29,7 @@ class NameTable {
   std::string Declare(TableReader* in);
   // Returns the index in the order of declaration.
   std::optional<size_t> Find(std::string_view name) const;
-  // All names, sorted.
+  // Returns all names, sorted.
   std::vector<std::string> Names() const;
 
  private:

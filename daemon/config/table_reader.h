@@ -33,9 +33,9 @@ class TableReader {
   TableReader(std::string_view label, TomlTables tables, Diagnostics* errors)
       : label_(label), tables_(std::move(tables)), errors_(errors) {}
 
-  // Where the table begins; without a line if no file has the table.
+  // Returns where the table begins, without a line if no file has the table.
   SourcePosition position() const;
-  // The word for what the table describes: `rule` for `[[rule]]`.
+  // Returns the word for what the table describes: `rule` for `[[rule]]`.
   std::string_view noun() const;
 
   // Returns nothing if the table does not have the key.

@@ -25,7 +25,8 @@
 
 namespace proxyd {
 
-// Where records are written: the log or a file. The audit's own thread calls it, and may wait.
+// AuditTarget: writes records to the log or to a file. The audit's own thread calls it, and may
+// wait.
 class AuditTarget {
  public:
   virtual ~AuditTarget() = default;

@@ -84,8 +84,8 @@ struct AuditRecord {
   AuditReason reason = AuditReason::kNone;
   std::string_view limit;
   std::string_view detail;
-  // Not written. A backend got the call, or the admin service carried it out. Such a record is
-  // never suppressed.
+  // True if a backend got the call, or the admin service carried it out. Such a record is never
+  // suppressed. This member is not written.
   bool carried_out = false;
 
   void SetCause(const AuditCause& cause) {

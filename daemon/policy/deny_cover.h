@@ -44,8 +44,8 @@ class DenyCover {
   }
 
   size_t shape_count_ = 0;
-  // For each rule, the index of its first entry in `patterns_`. A deny rule has one entry, with all
-  // its shapes. An allow rule has an entry for each pattern, with the shapes that cover the
+  // This has the index of each rule's first entry in `patterns_`. A deny rule has one entry, with
+  // all its shapes. An allow rule has an entry for each pattern, with the shapes that cover the
   // pattern.
   std::vector<uint32_t> rules_;
   std::vector<uint32_t> patterns_;  // for each entry, the index of its first shape in `shapes_`

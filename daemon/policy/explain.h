@@ -32,9 +32,9 @@ struct Explanation {
   std::optional<size_t> rule;
   std::vector<size_t> shadows;
   std::string reason;  // one sentence
-  // For a call that is not allowed: a sentence for each enforced allow rule that almost allows it,
-  // in the order of the rules. Such a rule fails to match in only one respect (listener, user or
-  // group, method, metadata), or it matches and comes too late.
+  // If the call is not allowed, this has a sentence for each enforced allow rule that almost allows
+  // it, in the order of the rules. Such a rule fails to match in only one respect (listener, user
+  // or group, method, metadata), or it matches and comes too late.
   std::vector<std::string> notes;
 };
 

@@ -162,8 +162,8 @@ class Policy {
   const GuardedKeys guarded_;
   std::vector<std::vector<MetadataCondition>> conditions_;  // by index in Config::rules
   std::unique_ptr<RuleIndex> common_;                       // the rules for every listener
-  // For each listener, the rules that name it. The last element is for no_listener(). Null if there
-  // are none.
+  // Each element has the rules that name one listener, and is null if no rule does. The last
+  // element belongs to no_listener().
   std::vector<std::unique_ptr<RuleIndex>> own_;
 };
 

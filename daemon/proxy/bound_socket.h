@@ -54,7 +54,7 @@ class BoundSocket {
   int fd() const;
   // Returns none if the socket has no path that is ours.
   std::optional<ttrpc::ListeningSocket::Files> files() const;
-  // Only for a socket with a path; see ListeningSocket.
+  // The socket must have a path; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options);
 
  private:

@@ -85,8 +85,8 @@ class Generation : public RefCounted {
   // Results of Knows() for the filters of earlier generations, of which there are few.
   std::vector<std::pair<GroupFilterPtr, bool>> serving_filters_;
   std::vector<ListenerCounters*> listener_counters_;
-  // By listener and rule; rule 0 is "none". Most pairs of a large configuration never occur, so
-  // counters are created when they first count.
+  // The key is made of a listener and a rule; rule 0 is "none". Most pairs of a large configuration
+  // never occur, so counters are created when they first count.
   std::unordered_map<uint64_t, RuleCounters*> rule_counters_;
   std::map<MethodKey, MethodCounters*> method_counters_;
 };

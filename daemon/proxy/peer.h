@@ -121,13 +121,13 @@ class Peer final : private ttrpc::ConnectionHandler,
   // if nothing went wrong.
   void Close(const AuditCause& cause = {});
 
-  // For listings of peers and calls.
+  // Listings of peers and calls use these.
   const PeerIdentity& identity() const { return identity_; }
   const std::string& listener_name() const { return listener_->config.name; }
   std::chrono::steady_clock::time_point connected() const { return connected_; }
   const ttrpc::StreamMap<std::unique_ptr<Call>>& calls() const { return calls_; }
 
-  // For Pressure.
+  // Pressure uses these.
   const UserAccount& account() const { return slot_.account(); }
   size_t held() const { return slot_.buffered(); }
   // While true, neither the peer nor its backends are read, and messages that were read already

@@ -27,7 +27,7 @@
 // peer_audit.cc builds the audit records. All that a wake-up of the loop has queued is written at
 // its end, with one system call for each connection.
 //
-// For every later message of a call, stream_state.cc decides whether to forward, drop or refuse it.
+// stream_state.cc decides for every later message of a call whether to forward, drop or refuse it.
 // A reload passes through listener_set.cc and bound_socket.cc (the sockets), listener_state.h (a
 // listener as its peers know it) and generation.cc (the configuration, policy and counters that a
 // worker uses). peer_timeouts.cc limits how long a peer may be silent or slow. peer_flow.cc stops

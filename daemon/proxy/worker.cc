@@ -92,7 +92,7 @@ void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
                .slot = std::nullopt};
   const auto without_credentials = [&](const ttrpc::Status& status) {
     ++generation_->listener_counters(*state).no_credentials;
-    // At most once a second: the cause may affect every connection.
+    // This is logged at most once a second, because the cause may affect every connection.
     if (loop_.Now() >= log_no_credentials_again_) {
       log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
       spdlog::warn("listener \"{}\": closed a connection without credentials: {}",
@@ -185,7 +185,7 @@ void Worker::Admit(NewPeer peer, ttrpc::UniqueFd socket) {
   memory_.Note();
 }
 
-// Only the memory that peers take.
+// Counts only the memory that peers take.
 uint64_t Worker::MemoryUsed() const {
   return context_.accounting.buffered() + peers_.size() * kMemoryOfAPeer;
 }

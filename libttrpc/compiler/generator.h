@@ -3,9 +3,9 @@
 // Generates the text of `.ttrpc.h` and `.ttrpc.cc` from the descriptor of a .proto file. Pure; any
 // thread.
 //
-// For each service the code contains an abstract class with the service's name, which a server
-// implements; a client that implements it over a connection; and a function that registers an
-// implementation with a server.
+// The code contains three things for each service: an abstract class with the service's name, which
+// a server implements; a client that implements it over a connection; and a function that registers
+// an implementation with a server.
 #pragma once
 
 #include <google/protobuf/descriptor.h>

@@ -25,7 +25,7 @@ struct Options {
   SchemaSources schema;
   std::string symbol;  // for list and describe; may be empty
 
-  // Only for call.
+  // Only `call` uses these.
   std::optional<Address> address;  // always set
   MethodName method;
   std::optional<std::string> data;  // the argument of -d

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All connections of one user, in a process that runs as that user. One thread.
+// Makes all connections of one user, in a process that runs as that user. It has one thread.
 #pragma once
 
 #include <cstdint>

@@ -42,15 +42,15 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // On a client: the metadata of each call made from now on. On a server: the metadata that the
-  // client sent, with keys as they were on the wire. The reference is valid as long as the context
-  // is.
+  // On a client, this is the metadata of each call made from now on. On a server, it is the
+  // metadata that the client sent, with keys as they were on the wire. The reference is valid as
+  // long as the context is.
   Metadata& metadata() { return metadata_; }
   const Metadata& metadata() const { return metadata_; }
 
-  // On a client: the deadline of each call made from now on; calls in flight keep theirs. With no
-  // deadline, a call may take any time. A call whose deadline has passed is not sent. On a server:
-  // the client's deadline.
+  // On a client, this is the deadline of each call made from now on; calls in flight keep theirs.
+  // Without a deadline, a call may take any time. A call whose deadline has passed is not sent. On
+  // a server, it is the client's deadline.
   void set_deadline(std::optional<Clock::time_point> deadline) { deadline_ = deadline; }
   // Sets the deadline to now + `timeout`, or to the last time that the clock can represent.
   void set_timeout(std::chrono::nanoseconds timeout);
@@ -78,11 +78,12 @@ class Context {
   // wait.
   CancelledAwaiter Cancelled();
 
-  // On a server: the credentials that the server's handshaker read. Null if there is no handshaker
-  // or it does not read credentials, and always null on a client. Valid as long as the context is.
+  // On a server, this returns the credentials that the server's handshaker read, or null if there
+  // is no handshaker or it does not read credentials. It always returns null on a client. The
+  // pointer is valid as long as the context is.
   const UnixCredentials* credentials() const;
-  // On a server: the session that the handshaker keeps for the connection, or null. Valid as long
-  // as the context is.
+  // On a server, this returns the session that the handshaker keeps for the connection, or null.
+  // The pointer is valid as long as the context is.
   const HandshakeSession* session() const;
 
  private:

@@ -4,8 +4,8 @@
 // never replaces a socket in use, and that removes only its own files when it is closed. Any thread
 // may use one, one thread at a time.
 //
-// For a path it also holds a lock file beside the socket, `.NAME.lock`, so that two processes
-// cannot both find a stale socket and replace each other's.
+// A socket at a path also holds a lock file beside it, `.NAME.lock`, so that two processes cannot
+// both find a stale socket and replace each other's.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,7 +25,8 @@ struct ListeningSocketOptions {
   explicit ListeningSocketOptions(Address where) : address(std::move(where)) {}
 
   Address address;
-  // For a path only. With no owner or no group, the socket gets this process's own.
+  // Owner, group and mode apply only to a socket at a path. Without an owner or a group, the socket
+  // gets this process's own.
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
   mode_t mode = 0600;

@@ -52,7 +52,7 @@ class Gate {
     open_ = open;
     changed_.notify_all();
   }
-  // Only after the audit has ended.
+  // May be called only after the audit has ended.
   size_t Count(const std::string& key, const json& value) const {
     std::istringstream in(text_);
     size_t count = 0;

@@ -40,8 +40,8 @@ struct ReloadCase {
   const char* what;
   Listeners before;
   Listeners after;
-  // By listener of `before`: the name that its peers' listener has afterwards, with "-" in front if
-  // the listener was removed.
+  // Each element belongs to a listener of `before`. It is the name that the listener of its peers
+  // has afterwards, with "-" in front if the listener was removed.
   std::vector<std::string> become;
 };
 

@@ -92,7 +92,7 @@ struct CommandResult {
 // Runs ttrpc-proxyd with these arguments until it ends.
 CommandResult RunDaemon(const std::vector<std::string>& args);
 
-// Any program, found by PATH, to run in `directory`. `environment` is added to the test's.
+// A program, found by PATH, that runs in `directory`. `environment` is added to the test's.
 struct Command {
   std::vector<std::string> args = {};
   std::string directory = ".";
