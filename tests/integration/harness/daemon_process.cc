@@ -197,8 +197,22 @@ std::vector<std::string> OurEnvironmentAnd(const std::vector<std::string>& more)
   return all;
 }
 
+// LeakSanitizer finds the threads of a process by their numbers in /proc. Those there are not the
+// numbers of a pid namespace, so it would take a running thread for one that it could not stop.
+void LookForNoLeaks(std::vector<std::string>* environment) {
+  const std::string name = "ASAN_OPTIONS=";
+  std::string options = name;
+  std::erase_if(*environment, [&](const std::string& entry) {
+    if (!entry.starts_with(name)) return false;
+    options = entry + ":";
+    return true;
+  });
+  environment->push_back(options + "detect_leaks=0");
+}
+
 void Surround(const DaemonSurroundings& surroundings, Child* child) {
   child->environment = OurEnvironmentAnd(surroundings.environment);
+  if (surroundings.pid_namespace) LookForNoLeaks(&child->environment);
   child->descriptors = surroundings.descriptors;
   child->pid_namespace = surroundings.pid_namespace;
   if (surroundings.standard_error >= 0) child->err = surroundings.standard_error;
