@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/name_pattern.h"
 #include "ttrpc/address.h"
 #include "ttrpc/message_size.h"
 
@@ -71,6 +72,7 @@ struct LimitsConfig {
   uint32_t calls_per_connection = 1024;           // in flight
   uint32_t calls_per_user = 4096;                 // in flight, until the backend is done with them
   uint32_t backend_connections_per_user = 16384;  // default: 4 * connections_per_user
+  uint32_t backends_per_peer = 64;  // workloads that a peer of one socket for all is connected to
   uint32_t requests_per_second_per_user = 0;      // 0: no limit
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
   uint64_t buffered = uint64_t{512} << 20;          // bytes, all users; at least buffered_per_user
@@ -92,7 +94,13 @@ struct PassedSocket {
   friend bool operator==(const PassedSocket&, const PassedSocket&) = default;
 };
 
-using ListenerAddress = std::variant<ttrpc::Address, PassedSocket>;
+// The path of a socket for each workload, as in `unix:///run/x/{namespace}/{id}.sock`.
+struct SocketTemplate {
+  std::string path;  // with its placeholders
+  friend bool operator==(const SocketTemplate&, const SocketTemplate&) = default;
+};
+
+using ListenerAddress = std::variant<ttrpc::Address, PassedSocket, SocketTemplate>;
 
 // Returns the address in the form of the configuration.
 std::string ToString(const ListenerAddress& address);
@@ -117,9 +125,23 @@ using WrittenNames = std::map<uint32_t, std::string>;
 
 enum class UnknownFields { kRefuse, kDrop };
 
+enum class DiscoverySource { kContainerd, kKata, kDirectory };
+
+// What a listener with `discover` follows.
+struct DiscoveryConfig {
+  DiscoverySource source = DiscoverySource::kContainerd;
+  // kContainerd: the one directory `state`. kKata: those that hold a directory for each sandbox.
+  // kDirectory: the one directory `directory`. Absolute paths, without a slash at the end.
+  std::vector<std::string> directories;
+  friend bool operator==(const DiscoveryConfig&, const DiscoveryConfig&) = default;
+};
+
 struct ListenerConfig {
   std::string name;
+  // A SocketTemplate has a socket for each workload, and needs `discovery`. With `discovery`, any
+  // other address is one socket for all workloads (kContainerd only).
   ListenerAddress address;
+  std::optional<DiscoveryConfig> discovery;
   SocketAccess access;  // only for a path
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   TimeoutsConfig timeouts;  // the values of [timeouts] unless this listener overrides them
@@ -135,7 +157,10 @@ struct BackendConfig {
   // The address that a new connection tries first.
   enum class Balance { kFirstAvailable, kRoundRobin };
   std::string name;
-  std::vector<ttrpc::Address> addresses;  // not empty, and without duplicates
+  // `address = "discovered"`: each workload has its own address. Only rules whose listeners all
+  // discover may lead there.
+  bool discovered = false;
+  std::vector<ttrpc::Address> addresses;  // without duplicates; empty only if `discovered`
   Balance balance = Balance::kFirstAvailable;
   // The users who may have called listen(2) on the backend's Unix sockets; not empty.
   std::vector<uid_t> users;
@@ -143,6 +168,7 @@ struct BackendConfig {
   Duration connect_timeout = std::chrono::seconds(1);  // for each address
   Duration wait{0};  // how long to retry while a socket is missing or refuses
   Connections connections = Connections::kPerPeer;
+  // On one socket for all workloads, kFailCalls applies whatever this is.
   OnDisconnect on_disconnect = OnDisconnect::kClosePeers;
   bool forward_identity = false;
   SourcePosition position;
@@ -186,7 +212,13 @@ struct RuleConfig {
   std::vector<size_t> listeners;  // indices into Config::listeners, ascending
   std::optional<IdSet> users;     // without users and groups: everyone (deny only)
   std::optional<IdSet> groups;
-  std::vector<MethodPattern> methods;  // empty: every method (deny only)
+  std::vector<MethodPattern> methods;  // empty: every method (deny only); sets are expanded
+  // What the configuration says in `methods`, for PrintConfig(): patterns and names of sets.
+  std::vector<std::string> written_methods = {};
+  // Conditions on the workload of a call; an empty one holds always.
+  std::vector<NamePattern> namespaces = {};
+  std::vector<NamePattern> ids = {};
+  std::map<std::string, NamePattern> annotations = {};  // all must hold
   std::map<std::string, std::string> metadata;
   Action action = Action::kAllow;
   size_t backend = 0;  // index into Config::backends; allow only
@@ -195,6 +227,10 @@ struct RuleConfig {
   bool enforce = true;
   std::optional<AuditCalls> audit;
   SourcePosition position;
+
+  bool HasWorkloadConditions() const {
+    return !namespaces.empty() || !ids.empty() || !annotations.empty();
+  }
 
   bool IsFor(size_t listener) const {
     return every_listener || std::binary_search(listeners.begin(), listeners.end(), listener);
@@ -242,6 +278,9 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RuleConfig> rules;
+  // The sets of methods in [method_sets] and the built-in ones that rules name, by name without
+  // `@`, as they are written. For PrintConfig().
+  std::map<std::string, std::vector<std::string>> method_sets = {};
 };
 
 }  // namespace proxyd

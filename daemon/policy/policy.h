@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +30,14 @@ struct Identity {
   gid_t gid;
   // All supplementary groups, or those that a GroupFilter keeps; borrowed for the call.
   std::span<const gid_t> groups;
+};
+
+// The workload that a call is about. The views are borrowed for the call.
+struct WorkloadView {
+  std::string_view name_space;  // empty if its source has no namespaces
+  std::string_view id;
+  // The annotations that are known; null if there are none.
+  const std::map<std::string, std::string>* annotations = nullptr;
 };
 
 // The ids that the kernel reports for unmapped ids (ttrpc::OverflowUid, OverflowGid).
@@ -67,6 +77,9 @@ class Admission {
   // anything is read from it.
   bool admitted() const { return admitted_; }
 
+  // Sets the name of the peer's user, empty if it has none.
+  void SetUser(std::string name);
+
   // Whether Policy::Decide() will answer for this method from memory. The names are valid then.
   bool Remembers(const ttrpc::RequestView& request) const {
     return remembered_ != nullptr && request.method == remembered_->method &&
@@ -87,6 +100,7 @@ class Admission {
 
   void SetFits(size_t position);
   bool Fits(size_t position) const;
+  NameSubject subject() const;
 
   uint32_t listener_ = 0;
   bool admitted_ = false;
@@ -95,6 +109,9 @@ class Admission {
   uint64_t first_ = 0;
   std::vector<uint64_t> rest_;
   std::unique_ptr<Remembered> remembered_;  // null until a verdict is remembered
+  uid_t uid_ = static_cast<uid_t>(-1);
+  gid_t gid_ = static_cast<gid_t>(-1);
+  std::unique_ptr<std::string> user_;  // null until SetUser(), which most peers never need
 };
 
 class Policy {
@@ -122,17 +139,27 @@ class Policy {
                                      std::span<const ttrpc::MetadataEntry> metadata,
                                      GuardedValues* found) const;
 
+  // Whether a rule that fits the admission has `{user}`, so that SetUser() should be called before
+  // the first call. Until then the peer counts as one without a name.
+  bool NeedsUser(const Admission& admission) const;
+
   // Decides a call; the first match wins. The names of the request must be valid, and `values` must
-  // come from CheckGuardedMetadata() for its metadata. The cost does not grow with the number of
-  // rules that spell out other methods. Only shadows allocate memory.
+  // come from CheckGuardedMetadata() for its metadata. `workload` is null if the listener follows
+  // none. Then an allow rule with conditions on workloads does not match, and a deny rule matches
+  // whatever they are. The cost does not grow with the number of rules that spell out other methods.
+  // Only shadows allocate memory.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request,
-                const GuardedValues& values) const;
+                const GuardedValues& values, const WorkloadView* workload) const;
 
   // Returns the same verdict as Check(), and remembers a repeatable verdict in `admission`, so that
   // the next request for the same method costs two comparisons and no memory. A reload makes new
   // admissions, which remember nothing. The daemon decides every call with this function.
   Verdict Decide(Admission* admission, const ttrpc::RequestView& request,
-                 const GuardedValues& values) const;
+                 const GuardedValues& values, const WorkloadView* workload) const;
+
+  // Calls `visit` with the index in Config::backends of each backend to which a rule may take this
+  // peer's calls, each once.
+  void ForEachBackend(const Admission& admission, const std::function<void(size_t)>& visit) const;
 
   // Returns the labels that the verdict about the request would have.
   MethodLabels LabelsOf(const Admission& admission, const ttrpc::RequestView& request) const;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Workload: a container, a sandbox or a service whose socket was found, as plain values. Any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ttrpc/address.h"
+
+namespace proxyd {
+
+using Annotations = std::map<std::string, std::string>;
+
+// The annotations under which CRI stores the name and the namespace of the pod.
+inline constexpr std::string_view kPodNameAnnotation = "io.kubernetes.cri.sandbox-name";
+inline constexpr std::string_view kPodNamespaceAnnotation = "io.kubernetes.cri.sandbox-namespace";
+
+// The key of a workload among those of one listener.
+struct WorkloadKey {
+  std::string name_space;  // containerd's; empty for the other sources
+  std::string id;          // the name of the socket, for DiscoverySource::kDirectory
+
+  friend auto operator<=>(const WorkloadKey&, const WorkloadKey&) = default;
+  // `NAMESPACE/ID`, or `ID` without a namespace, for messages, lists and the audit.
+  std::string ToString() const { return name_space.empty() ? id : name_space + "/" + id; }
+};
+
+struct Workload {
+  WorkloadKey key;
+  // None if there is none, or none that can be used; `why` says so then.
+  std::optional<ttrpc::Address> address;
+  // What is wrong with it, in a sentence without a full stop; empty if nothing is. A workload that
+  // has something wrong gets no front and no calls.
+  std::string why;
+  // The id of the sandbox whose shim serves it; empty if it has a shim of its own.
+  std::string sandbox;
+  // Those of config.json that rules name, and those of the pod; null if there are none.
+  std::shared_ptr<const Annotations> annotations;
+
+  friend bool operator==(const Workload& a, const Workload& b) {
+    return a.key == b.key && a.address == b.address && a.why == b.why && a.sandbox == b.sandbox &&
+           (a.annotations == b.annotations ||
+            (a.annotations && b.annotations && *a.annotations == *b.annotations));
+  }
+};
+
+// Returns `NAMESPACE/NAME` of the pod, or "" if the annotations do not have both.
+std::string PodOf(const Workload& workload);
+
+}  // namespace proxyd
