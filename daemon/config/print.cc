@@ -121,7 +121,7 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, TomlWriter* out) {
   PrintTime("call_max", timeouts.call_max, out);
 }
 
-// `address` is null for a socket that the daemon does not create or that is not a Unix socket.
+// `address` is null for a socket that the daemon does not create, or that is not a Unix socket.
 bool HasPath(const ttrpc::Address* address) {
   return address != nullptr && address->kind() == ttrpc::Address::Kind::kUnixPath;
 }
@@ -165,25 +165,27 @@ void PrintListener(const ListenerConfig& listener, TomlWriter* out) {
   PrintTimeouts(listener.timeouts, out);
 }
 
-// Whether a rule leads to the backend from a listener with one socket for all workloads. The loader
-// refuses `on_disconnect` then, which has no effect there.
-bool IsOnOneSocketForAll(const Config& config, size_t backend) {
-  const auto leads_there = [&config, backend](const RuleConfig& rule) {
-    if (rule.action != RuleConfig::Action::kAllow || rule.backend != backend) return false;
-    for (size_t i = 0; i < config.listeners.size(); ++i) {
-      const ListenerConfig& listener = config.listeners[i];
-      if (listener.discovery && !std::holds_alternative<SocketTemplate>(listener.address) &&
-          rule.IsFor(i)) {
-        return true;
-      }
-    }
-    return false;
+// Returns, for each backend, whether a rule leads to it from a listener with one socket for all
+// workloads. There on_disconnect has no effect, and the loader refuses it for a discovered backend.
+std::vector<bool> BackendsOfOneSocketForAll(const Config& config) {
+  const auto is_for_all = [](const ListenerConfig& listener) {
+    return listener.discovery && !std::holds_alternative<SocketTemplate>(listener.address);
   };
-  return std::any_of(config.rules.begin(), config.rules.end(), leads_there);
+  const bool any = std::any_of(config.listeners.begin(), config.listeners.end(), is_for_all);
+  std::vector<bool> backends(config.backends.size());
+  for (const RuleConfig& rule : config.rules) {
+    if (rule.action != RuleConfig::Action::kAllow || backends[rule.backend]) continue;
+    backends[rule.backend] =
+        rule.every_listener
+            ? any
+            : std::any_of(rule.listeners.begin(), rule.listeners.end(), [&](size_t listener) {
+                return is_for_all(config.listeners[listener]);
+              });
+  }
+  return backends;
 }
 
-void PrintBackend(const Config& config, size_t index, TomlWriter* out) {
-  const BackendConfig& backend = config.backends[index];
+void PrintBackend(const BackendConfig& backend, bool for_all, TomlWriter* out) {
   out->Table("[[backend]]");
   out->String("name", backend.name);
   if (backend.discovered) {
@@ -204,7 +206,7 @@ void PrintBackend(const Config& config, size_t index, TomlWriter* out) {
   out->String("connections", WordOf(kConnectionsWords, backend.connections));
   PrintTime("connect_timeout", backend.connect_timeout, out);
   PrintTime("wait", backend.wait, out);
-  if (!backend.discovered || !IsOnOneSocketForAll(config, index))
+  if (!backend.discovered || !for_all)
     out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
   out->Bool("forward_identity", backend.forward_identity);
 }
@@ -272,7 +274,10 @@ std::string PrintConfig(const Config& config) {
     out.Number("users", config.metrics->users);
   }
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
-  for (size_t i = 0; i < config.backends.size(); ++i) PrintBackend(config, i, &out);
+  const std::vector<bool> for_all = BackendsOfOneSocketForAll(config);
+  for (size_t i = 0; i < config.backends.size(); ++i) {
+    PrintBackend(config.backends[i], for_all[i], &out);
+  }
   for (const RuleConfig& rule : config.rules) PrintRule(config, rule, &out);
   return out.Take();
 }

@@ -121,6 +121,13 @@ std::optional<SourcePosition> FrontBaseAround(const std::string& path, const Rea
 // Call it after all listeners and backends were read, since it looks up their names.
 RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
 
+// Reads `namespaces`, `ids` and `annotations` of a rule.
+void ReadWorkloadConditions(TableReader* in, RuleConfig* rule);
+// Reports conditions on workloads, and a discovered backend, where a listener of the rule does not
+// discover such workloads. Reports also `on_disconnect` of a discovered backend to which the rule
+// leads from one socket for all workloads.
+void CheckListenersOf(const RuleConfig& rule, TableReader* in, ReadScope* scope);
+
 enum class IdKind { kUser, kGroup };
 
 // An id, with the name that the configuration uses for it.
