@@ -168,10 +168,9 @@ void PrintListener(const ListenerConfig& listener, TomlWriter* out) {
 // Returns, for each backend, whether a rule leads to it from a listener with one socket for all
 // workloads. There on_disconnect has no effect, and the loader refuses it for a discovered backend.
 std::vector<bool> BackendsOfOneSocketForAll(const Config& config) {
-  const auto is_for_all = [](const ListenerConfig& listener) {
-    return listener.discovery && !std::holds_alternative<SocketTemplate>(listener.address);
-  };
-  const bool any = std::any_of(config.listeners.begin(), config.listeners.end(), is_for_all);
+  const bool any =
+      std::any_of(config.listeners.begin(), config.listeners.end(),
+                  [](const ListenerConfig& listener) { return listener.IsOneSocketForAll(); });
   std::vector<bool> backends(config.backends.size());
   for (const RuleConfig& rule : config.rules) {
     if (rule.action != RuleConfig::Action::kAllow || backends[rule.backend]) continue;
@@ -179,7 +178,7 @@ std::vector<bool> BackendsOfOneSocketForAll(const Config& config) {
         rule.every_listener
             ? any
             : std::any_of(rule.listeners.begin(), rule.listeners.end(), [&](size_t listener) {
-                return is_for_all(config.listeners[listener]);
+                return config.listeners[listener].IsOneSocketForAll();
               });
   }
   return backends;
