@@ -141,7 +141,7 @@ struct ListenerConfig {
   // A SocketTemplate has a socket for each workload, and needs `discovery`. With `discovery`, any
   // other address is one socket for all workloads (kContainerd only).
   ListenerAddress address;
-  std::optional<DiscoveryConfig> discovery;
+  std::optional<DiscoveryConfig> discovery = {};
   SocketAccess access;  // only for a path
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   TimeoutsConfig timeouts;  // the values of [timeouts] unless this listener overrides them
