@@ -105,7 +105,8 @@ _ttrpc_proxyctl() {
       ;;
     --expect) words="allow deny" ;;
     names) if [[ $current != -* ]]; then words="listeners rules backends"; fi ;;
-    --timeout | --limit | --pid | --method | --metadata | --namespace | --id | --annotation | --count)
+    --timeout | --limit | --pid | --method | --metadata | --namespace | --id | --annotation | \
+      --count)
       return
       ;;
     log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;

@@ -37,7 +37,8 @@ std::optional<SourcePosition> OwnSocketAt(const ttrpc::Address& address, const R
 std::optional<ttrpc::Address> ParseAddress(const toml::node& value, const std::string& what,
                                            TableReader* in, ReadScope* scope) {
   if (StringOf(value) == kDiscovered) {
-    in->Error(PositionOf(value), what + ", which must be alone; use address = \"discovered\"");
+    in->Error(PositionOf(value),
+              what + ", which has no fixed address; use address = \"discovered\"");
     return std::nullopt;
   }
   if (StringOf(value).starts_with("systemd:")) {

@@ -27,12 +27,12 @@ constexpr string_view kUnixScheme = "unix://";
 constexpr string_view kDefaultState = "/run/containerd";
 constexpr string_view kDefaultKataDirectories[] = {"/run/kata", "/run/vc/sbs"};
 constexpr string_view kTemplatePlaceholders[] = {kNamespacePlaceholder, kIdPlaceholder,
-                                                kNamePlaceholder};
+                                                 kNamePlaceholder};
 // How often each of them is in a text.
 using PlaceholderCounts = std::array<size_t, std::size(kTemplatePlaceholders)>;
 
 // Returns the path without a slash at its end, or an empty text unless it is absolute and has only
-// real names. "/" is none, since nothing keeps its sockets there.
+// real names. "/" is refused, since nothing keeps its sockets there.
 std::string DirectoryOf(string_view text) {
   if (text.ends_with('/')) text.remove_suffix(1);
   if (!text.starts_with('/') || text.find('\0') != text.npos) return {};
@@ -127,8 +127,7 @@ std::optional<std::vector<std::string>> ReadFollowed(DiscoverySource source, Tab
               "the sockets");
     return std::nullopt;
   }
-  std::string path =
-      ReadDirectory(*entry, containerd ? kDefaultState : "/run/agents", in, scope);
+  std::string path = ReadDirectory(*entry, containerd ? kDefaultState : "/run/agents", in, scope);
   if (path.empty()) return std::nullopt;
   return std::vector{std::move(path)};
 }
@@ -215,12 +214,10 @@ std::string WrongTemplate(string_view address, DiscoverySource source) {
   // The shortest path must fit into a socket's address. Each one is checked when it is made.
   const auto shortest = ttrpc::Address::Parse(filled);
   if (!shortest || shortest->kind() != ttrpc::Address::Kind::kUnixPath) {
-    return "which is not valid: " +
-           (shortest ? std::string("it is no path; use unix:///abs/path")
-                     : shortest.error().message());
+    return "which is not valid: " + (shortest ? std::string("it is no path; use unix:///abs/path")
+                                              : shortest.error().message());
   }
-  const std::vector<string_view> components =
-      ComponentsOf(address.substr(kUnixScheme.size()));
+  const std::vector<string_view> components = ComponentsOf(address.substr(kUnixScheme.size()));
   for (const string_view component : components) {
     if (std::string wrong = WrongComponent(component); !wrong.empty()) return wrong;
   }
@@ -240,7 +237,10 @@ std::string PathOfAddress(const std::string& address) {
 }
 
 // Returns an empty text for a path in the root directory.
-std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == path.npos ? std::string() : path.substr(0, slash);
+}
 
 // `path` is absolute and normal. The cost does not grow with the number of bases.
 std::optional<SourcePosition> FindBaseAround(std::string path, const ReadScope& scope) {
@@ -260,14 +260,15 @@ void ReportSharedBase(const std::string& base, const SourcePosition& position,
 
 }  // namespace
 
-ReadDiscoveryKeys ReadDiscovery(TableReader* in, ReadScope* scope) {
+DiscoveryKeys ReadDiscovery(TableReader* in, ReadScope* scope) {
   const auto entry = in->Find("discover");
   if (!entry) return {.good = RefuseOtherKeys(std::nullopt, in), .discovery = {}};
   DiscoverySource source{};
   const bool later = StringOf(entry->value) == "wrapper";
   if (later) {
-    in->Error(PositionOf(entry->value), "discover is \"wrapper\", which is not supported yet; use " +
-                                            TableReader::ListWords(kDiscoverWords));
+    in->Error(PositionOf(entry->value),
+              "discover is \"wrapper\", which is not supported yet; use " +
+                  TableReader::ListWords(kDiscoverWords));
   }
   if (later || !in->ReadWord("discover", kDiscoverWords, &source)) {
     // Each of these keys may belong to the source that was meant.

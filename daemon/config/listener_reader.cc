@@ -31,7 +31,7 @@ bool IsTemplate(const DiscoveryConfig& discovery, const std::string& address) {
          address.find_first_of("{}") != address.npos;
 }
 
-std::optional<ListenerAddress> ReadAddress(const ReadDiscoveryKeys& keys, TableReader* in,
+std::optional<ListenerAddress> ReadAddress(const DiscoveryKeys& keys, TableReader* in,
                                            ReadScope* scope) {
   constexpr std::string_view kAdvice = "use unix:///abs/path, unix-abstract:name or systemd:NAME";
   constexpr std::string_view kPassed = "systemd:";
@@ -88,13 +88,13 @@ AddressKind KindOfListener(const std::optional<ListenerAddress>& address) {
   return own != nullptr ? KindOf(*own) : AddressKind::kPassed;
 }
 
-// Records the listener for the rules that name it. An unknown one is reported only once.
-void RecordKind(const std::string& name, const ReadDiscoveryKeys& keys,
+// Records the listener for the rules that name it. They report nothing about one with an error.
+void RecordKind(const std::string& name, const DiscoveryKeys& keys,
                 const std::optional<ListenerAddress>& address, ReadScope* scope) {
   const auto index = scope->listeners.Find(name);
   if (!index) return;
   if (scope->listener_kinds.size() <= *index) scope->listener_kinds.resize(*index + 1);
-  ReadListenerKind& kind = scope->listener_kinds[*index];
+  ListenerKind& kind = scope->listener_kinds[*index];
   kind = {.known = keys.good && address, .name = name};
   if (!kind.known || !keys.discovery) return;
   kind.discovers = keys.discovery->source;
@@ -107,7 +107,7 @@ std::optional<ListenerConfig> ReadListener(const toml::table& table, const Timeo
                                            ReadScope* scope) {
   TableReader in("[[listener]]", {&table}, &scope->errors);
   std::string name = scope->listeners.Declare(&in);
-  ReadDiscoveryKeys keys = ReadDiscovery(&in, scope);
+  DiscoveryKeys keys = ReadDiscovery(&in, scope);
   auto address = ReadAddress(keys, &in, scope);
   RecordKind(name, keys, address, scope);
   SocketAccess access = ReadAccess(KindOfListener(address), &in, scope);

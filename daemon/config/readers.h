@@ -41,8 +41,8 @@ class NameTable {
 };
 
 // A listener, as the rules need it.
-struct ReadListenerKind {
-  bool known = false;  // whether it could be read; of any other, nothing is reported
+struct ListenerKind {
+  bool known = false;  // false after an error in it
   std::string name = {};
   std::optional<DiscoverySource> discovers = {};
   bool one_socket = false;  // it discovers, and has one socket for all workloads
@@ -68,7 +68,7 @@ struct ReadScope {
   // Maps the address of each socket of the daemon, as ToString() prints it, to its position.
   std::map<std::string, SourcePosition> own_addresses = {};
   // The kinds of the listeners, by their index in `listeners`.
-  std::vector<ReadListenerKind> listener_kinds = {};
+  std::vector<ListenerKind> listener_kinds = {};
   // The front bases (see socket_template.h), with the positions of their addresses.
   std::map<std::string, SourcePosition> front_bases = {};
   std::vector<FollowedDirectory> followed = {};
@@ -101,12 +101,12 @@ std::optional<ListenerConfig> ReadListener(const toml::table& table, const Timeo
 std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
 
 // What a listener says about discovery.
-struct ReadDiscoveryKeys {
+struct DiscoveryKeys {
   bool good = true;  // whether the keys have no error
   std::optional<DiscoveryConfig> discovery;
 };
 // Reads `discover` and the keys that belong to it.
-ReadDiscoveryKeys ReadDiscovery(TableReader* in, ReadScope* scope);
+DiscoveryKeys ReadDiscovery(TableReader* in, ReadScope* scope);
 // Whether an address has one of the placeholders {namespace}, {id} and {name}.
 bool HasPlaceholder(std::string_view address);
 // Reads the address of a socket for each workload, a string. Returns nothing after an error.

@@ -59,8 +59,8 @@ void ReadAnnotations(TableReader* in, RuleConfig* rule) {
     } else if (auto pattern = NamePattern::Parse(StringOf(value))) {
       rule->annotations.insert_or_assign(std::string(key), *std::move(pattern));
     } else {
-      in->Error(PositionOf(value), what + " is " + QuoteShort(StringOf(value)) + "; " +
-                                       pattern.error().message());
+      in->Error(PositionOf(value),
+                what + " is " + QuoteShort(StringOf(value)) + "; " + pattern.error().message());
     }
   }
 }
@@ -82,9 +82,9 @@ class ListenerCheck {
  private:
   // Returns the first listener of the rule with the property, or null.
   template <typename Property>
-  const ReadListenerKind* FindListener(const Property& property) const {
-    const std::vector<ReadListenerKind>& kinds = scope_.listener_kinds;
-    const auto fits = [&property](const ReadListenerKind& kind) {
+  const ListenerKind* FindListener(const Property& property) const {
+    const std::vector<ListenerKind>& kinds = scope_.listener_kinds;
+    const auto fits = [&property](const ListenerKind& kind) {
       return kind.known && property(kind);
     };
     if (rule_.every_listener) {
@@ -97,14 +97,13 @@ class ListenerCheck {
     return nullptr;
   }
 
-  const ReadListenerKind* FindWithout(std::optional<DiscoverySource> source) const {
-    return FindListener([source](const ReadListenerKind& kind) {
+  const ListenerKind* FindWithout(std::optional<DiscoverySource> source) const {
+    return FindListener([source](const ListenerKind& kind) {
       return source ? kind.discovers != source : !kind.discovers;
     });
   }
 
-  static std::string Lacks(const ReadListenerKind& listener,
-                           std::optional<DiscoverySource> source) {
+  static std::string Lacks(const ListenerKind& listener, std::optional<DiscoverySource> source) {
     return "listener " + QuoteShort(listener.name) + " has no discover" +
            (source ? " = " + Quote(WordOf(kDiscoverWords, *source)) : "");
   }
@@ -117,11 +116,10 @@ class ListenerCheck {
   void NeedsDiscovery(std::string_view key, std::optional<DiscoverySource> source) {
     const auto entry = in_.Peek(key);
     if (!entry) return;
-    const ReadListenerKind* without = FindWithout(source);
+    const ListenerKind* without = FindWithout(source);
     if (without == nullptr) return;
-    in_.Error(PositionOf(entry->key), std::string(key) + " is set, but " +
-                                          Lacks(*without, source) + Remedy() + "remove " +
-                                          std::string(key));
+    in_.Error(PositionOf(entry->key), std::string(key) + " is set, but " + Lacks(*without, source) +
+                                          Remedy() + "remove " + std::string(key));
   }
 
   void CheckBackend() {
@@ -131,15 +129,14 @@ class ListenerCheck {
     if (!backend) return;
     const auto discovered = scope_.discovered.find(*backend);
     if (discovered == scope_.discovered.end()) return;
-    if (const ReadListenerKind* without = FindWithout(std::nullopt)) {
-      in_.Error(PositionOf(entry->value), "backend " + QuoteShort(StringOf(entry->value)) +
-                                              " is discovered, but " +
-                                              Lacks(*without, std::nullopt) + Remedy() +
-                                              "use another backend");
+    if (const ListenerKind* without = FindWithout(std::nullopt)) {
+      in_.Error(PositionOf(entry->value),
+                "backend " + QuoteShort(StringOf(entry->value)) + " is discovered, but " +
+                    Lacks(*without, std::nullopt) + Remedy() + "use another backend");
     }
     if (!discovered->second) return;
-    const ReadListenerKind* for_all =
-        FindListener([](const ReadListenerKind& kind) { return kind.one_socket; });
+    const ListenerKind* for_all =
+        FindListener([](const ListenerKind& kind) { return kind.one_socket; });
     if (for_all == nullptr) return;
     in_.Error(*discovered->second,
               "on_disconnect is set, but rule " + QuoteShort(rule_.name) +

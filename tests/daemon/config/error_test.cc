@@ -303,8 +303,8 @@ const ErrorCase kBackendCases[] = {
       "c:12:33: error: addresses contains \"unix://@a\" twice; remove one of the two",
       "c:12:46: error: addresses contains \"systemd:a\", which only a [[listener]] can use; use "
       "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT",
-      "c:13:1: error: addresses contains \"discovered\", which must be alone; use address = "
-      "\"discovered\"",
+      "c:13:1: error: addresses contains \"discovered\", which has no fixed address; use "
+      "address = \"discovered\"",
       "c:13:15: error: addresses contains \"hvsock:///a\", which is not valid: port is missing; "
       "use hvsock:///ABSOLUTE/PATH:PORT"}},
     {"AddressAndAddresses",

@@ -65,8 +65,8 @@ TEST(WorkloadLintTest, AServiceThatNamesNoWorkload) {
   EXPECT_THAT(Warnings(kForAll + Allow("r", "/grpc.AgentService/*") + "listeners = [\"all\"]\n"),
               ElementsAre(warning));
   EXPECT_THAT(Warnings(kFronts + Allow("r", "/grpc.AgentService/*")), IsEmpty());
-  for (const char* methods :
-       {"/containerd.task.v2.Task/State", "/containerd.task.*/*", "/*/SandboxStatus"}) {
+  for (const char* methods : {"/containerd.runtime.sandbox.v1.Sandbox/PingSandbox",
+                              "/containerd.task.*/*", "/*/SandboxStatus"}) {
     EXPECT_THAT(Warnings(kForAll + Allow("r", methods)), IsEmpty()) << methods;
   }
 }
