@@ -96,7 +96,7 @@ struct PassedSocket {
 
 // The path of a socket for each workload, as in `unix:///run/x/{namespace}/{id}.sock`.
 struct SocketTemplate {
-  std::string path;  // with its placeholders
+  std::string path;  // including the placeholders
   friend bool operator==(const SocketTemplate&, const SocketTemplate&) = default;
 };
 
@@ -127,7 +127,7 @@ enum class UnknownFields { kRefuse, kDrop };
 
 enum class DiscoverySource { kContainerd, kKata, kDirectory };
 
-// What a listener with `discover` follows.
+// The directories that a listener with `discover` follows.
 struct DiscoveryConfig {
   DiscoverySource source = DiscoverySource::kContainerd;
   // kContainerd: the one directory `state`. kKata: those that hold a directory for each sandbox.

@@ -110,7 +110,7 @@ NameMatch NamePattern::Match(std::string_view name, const NameSubject& subject) 
   };
   if (std::any_of(pieces_.begin(), pieces_.end(), lacks_value)) return NameMatch::kUnknown;
 
-  // As in MatchPattern(), only the last star needs another try, since it can take whatever an
+  // Only the last star needs another try, as in MatchPattern(), since it can take whatever an
   // earlier one could.
   size_t piece = 0;
   size_t used = 0;  // bytes of the piece that are matched

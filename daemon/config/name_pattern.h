@@ -38,7 +38,7 @@ class NamePattern {
   // Allocates nothing.
   NameMatch Match(std::string_view name, const NameSubject& subject) const;
 
-  const std::string& text() const { return text_; }  // as it was parsed
+  const std::string& text() const { return text_; }  // the text that was parsed
   bool needs_user() const;
   // Whether it has a placeholder, so that peers with different ids may match different names.
   bool has_placeholder() const;

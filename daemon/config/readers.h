@@ -100,7 +100,7 @@ std::optional<ListenerConfig> ReadListener(const toml::table& table, const Timeo
                                            ReadScope* scope);
 std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
 
-// What a listener says about discovery.
+// The part of a listener that is about discovery.
 struct DiscoveryKeys {
   bool good = true;  // whether the keys have no error
   std::optional<DiscoveryConfig> discovery;
