@@ -29,7 +29,10 @@ _ttrpc_proxyctl_options() {
     peers | calls) echo "--limit --watch" ;;
     reload) echo "--pid" ;;
     close) echo "--listener" ;;
-    explain) echo "--listener --user --group --groups --method --metadata --config --expect" ;;
+    explain)
+      echo "--listener --user --group --groups --method --metadata --namespace --id --annotation
+        --config --expect"
+      ;;
     tap)
       echo "--user --listener --rule --backend --method --outcome --event --payload --descriptor-set
         --count"
@@ -102,7 +105,10 @@ _ttrpc_proxyctl() {
       ;;
     --expect) words="allow deny" ;;
     names) if [[ $current != -* ]]; then words="listeners rules backends"; fi ;;
-    --timeout | --limit | --pid | --method | --metadata | --count) return ;;
+    --timeout | --limit | --pid | --method | --metadata | --namespace | --id | --annotation | \
+      --count)
+      return
+      ;;
     log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;
   esac
   if [[ -z $words && $current == -* ]]; then

@@ -389,11 +389,18 @@ AdminService::Task<v1::ExplainReply> AdminService::Explain(ttrpc::Context&,
   std::vector<ttrpc::MetadataEntry> metadata;
   for (const auto& [key, value] : request.metadata())
     metadata.push_back({.key = key, .value = value});
+  std::map<std::string, std::string> annotations;
+  for (const auto& [key, value] : request.annotations()) annotations.emplace(key, value);
+  const WorkloadView workload = {.name_space = request.namespace_(),
+                                 .id = request.id(),
+                                 .annotations = annotations.empty() ? nullptr : &annotations};
   const Explanation explanation = proxyd::Explain(
       snapshot, {.listener = static_cast<size_t>(listener - listeners.begin()),
                  .identity = {.uid = request.uid(), .gid = request.gid(), .groups = groups},
                  .method = *method,
-                 .metadata = metadata});
+                 .metadata = metadata,
+                 .workload = workload.empty() ? nullptr : &workload,
+                 .user = request.user()});
   v1::ExplainReply reply;
   reply.set_admitted(explanation.admitted);
   reply.set_allowed(explanation.allowed);

@@ -20,13 +20,25 @@ namespace {
 
 constexpr std::string_view kAddressAdvice =
     "use unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT";
+constexpr std::string_view kDiscovered = "discovered";
+
+// Returns the position of the address of our own socket to which a connection would lead, if any.
+std::optional<SourcePosition> OwnSocketAt(const ttrpc::Address& address, const ReadScope& scope) {
+  using Kind = ttrpc::Address::Kind;
+  const bool hybrid = address.kind() == Kind::kHybridVsock;
+  const auto own =
+      scope.own_addresses.find(hybrid ? "unix://" + address.name() : address.ToString());
+  if (own != scope.own_addresses.end()) return own->second;
+  if (!hybrid && address.kind() != Kind::kUnixPath) return std::nullopt;
+  return FrontBaseAround(address.name(), scope);
+}
 
 // Parses one address. `what` begins the error messages: `address is "unix:x"`.
 std::optional<ttrpc::Address> ParseAddress(const toml::node& value, const std::string& what,
                                            TableReader* in, ReadScope* scope) {
-  if (StringOf(value) == "discovered") {
+  if (StringOf(value) == kDiscovered) {
     in->Error(PositionOf(value),
-              what + ", which is not supported yet; " + std::string(kAddressAdvice));
+              what + ", which has no fixed address; use address = \"discovered\"");
     return std::nullopt;
   }
   if (StringOf(value).starts_with("systemd:")) {
@@ -39,20 +51,21 @@ std::optional<ttrpc::Address> ParseAddress(const toml::node& value, const std::s
     in->Error(PositionOf(value), what + ", which is not valid: " + address.error().message());
     return std::nullopt;
   }
-  const bool hybrid = address->kind() == ttrpc::Address::Kind::kHybridVsock;
-  const auto own =
-      scope->own_addresses.find(hybrid ? "unix://" + address->name() : address->ToString());
-  if (own != scope->own_addresses.end()) {
-    in->Error(PositionOf(value), what + ", where the daemon itself listens (" +
-                                     own->second.ToString() +
+  if (const auto own = OwnSocketAt(*address, *scope)) {
+    in->Error(PositionOf(value), what + ", where the daemon itself listens (" + own->ToString() +
                                      "); use the address of another server");
   }
   return *std::move(address);
 }
 
+bool IsDiscovered(const TableReader& in) {
+  const auto entry = in.Peek("address");
+  return entry && StringOf(entry->value) == kDiscovered;
+}
+
 void ReadAddress(TableReader* in, ReadScope* scope, std::vector<ttrpc::Address>* out) {
   const auto entry = in->Find("address");
-  if (!entry) return;
+  if (!entry || IsDiscovered(*in)) return;
   const toml::node& value = entry->value;
   if (!value.is_string()) return in->Wrong(*entry, kAddressAdvice);
   auto address = ParseAddress(value, "address is " + QuoteShort(StringOf(value)), in, scope);
@@ -120,6 +133,25 @@ IdSet ReadUsers(const std::vector<ttrpc::Address>& addresses, TableReader* in, R
   return users;
 }
 
+BackendConfig::Connections ReadConnections(TableReader* in) {
+  auto connections = BackendConfig::Connections::kPerPeer;
+  in->ReadWord("connections", kConnectionsWords, &connections);
+  const auto entry = in->Peek("connections");
+  if (entry && IsDiscovered(*in) && connections == BackendConfig::Connections::kPerUser) {
+    in->Wrong(*entry, "a discovered backend has a connection for each peer, so remove it");
+  }
+  return connections;
+}
+
+// Records a backend with address = "discovered" for the rules that lead to it.
+void RecordDiscovered(const std::string& name, const TableReader& in, ReadScope* scope) {
+  const auto index = scope->backends.Find(name);
+  if (!index || !IsDiscovered(in)) return;
+  std::optional<SourcePosition> on_disconnect;
+  if (const auto entry = in.Peek("on_disconnect")) on_disconnect = PositionOf(entry->key);
+  scope->discovered.emplace(*index, std::move(on_disconnect));
+}
+
 // Refuses 0, which would end every connect(2) before it succeeds. "0" does not mean "never" here,
 // since every wait has a deadline.
 void ReadConnectTimeout(TableReader* in, Duration* out) {
@@ -136,8 +168,7 @@ std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* sc
   auto addresses = ReadEitherAddress(&in, scope);
   const auto balance = ReadBalance(&in);
   IdSet users = ReadUsers(addresses, &in, scope);
-  auto connections = BackendConfig::Connections::kPerPeer;
-  in.ReadWord("connections", kConnectionsWords, &connections);
+  const auto connections = ReadConnections(&in);
   Duration connect_timeout = std::chrono::seconds(1);
   ReadConnectTimeout(&in, &connect_timeout);
   Duration wait{0};
@@ -150,8 +181,11 @@ std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* sc
   bool forward_identity = false;
   in.ReadBool("forward_identity", &forward_identity);
   in.Finish();
-  if (addresses.empty()) return std::nullopt;
+  RecordDiscovered(name, in, scope);
+  const bool discovered = IsDiscovered(in);
+  if (addresses.empty() && !discovered) return std::nullopt;
   return BackendConfig{.name = std::move(name),
+                       .discovered = discovered,
                        .addresses = std::move(addresses),
                        .balance = balance,
                        .users = std::move(users.exact),

@@ -73,7 +73,7 @@ struct LimitsConfig {
   uint32_t calls_per_user = 4096;                 // in flight, until the backend is done with them
   uint32_t backend_connections_per_user = 16384;  // default: 4 * connections_per_user
   uint32_t backends_per_peer = 64;  // workloads that a peer of one socket for all is connected to
-  uint32_t requests_per_second_per_user = 0;      // 0: no limit
+  uint32_t requests_per_second_per_user = 0;        // 0: no limit
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
   uint64_t buffered = uint64_t{512} << 20;          // bytes, all users; at least buffered_per_user
   uint32_t message_size = ttrpc::kDefaultMessageSize;
@@ -96,7 +96,7 @@ struct PassedSocket {
 
 // The path of a socket for each workload, as in `unix:///run/x/{namespace}/{id}.sock`.
 struct SocketTemplate {
-  std::string path;  // with its placeholders
+  std::string path;  // including the placeholders
   friend bool operator==(const SocketTemplate&, const SocketTemplate&) = default;
 };
 
@@ -127,7 +127,7 @@ enum class UnknownFields { kRefuse, kDrop };
 
 enum class DiscoverySource { kContainerd, kKata, kDirectory };
 
-// What a listener with `discover` follows.
+// The directories that a listener with `discover` follows.
 struct DiscoveryConfig {
   DiscoverySource source = DiscoverySource::kContainerd;
   // kContainerd: the one directory `state`. kKata: those that hold a directory for each sandbox.
@@ -141,7 +141,7 @@ struct ListenerConfig {
   // A SocketTemplate has a socket for each workload, and needs `discovery`. With `discovery`, any
   // other address is one socket for all workloads (kContainerd only).
   ListenerAddress address;
-  std::optional<DiscoveryConfig> discovery;
+  std::optional<DiscoveryConfig> discovery = {};
   SocketAccess access;  // only for a path
   UnknownFields unknown_fields = UnknownFields::kRefuse;
   TimeoutsConfig timeouts;  // the values of [timeouts] unless this listener overrides them
@@ -149,6 +149,10 @@ struct ListenerConfig {
   // towards connections_per_user in [limits].
   std::optional<uint32_t> connections_per_user;
   SourcePosition position;
+
+  bool IsOneSocketForAll() const {
+    return discovery && !std::holds_alternative<SocketTemplate>(address);
+  }
 };
 
 struct BackendConfig {

@@ -38,8 +38,10 @@ class NamePattern {
   // Allocates nothing.
   NameMatch Match(std::string_view name, const NameSubject& subject) const;
 
-  const std::string& text() const { return text_; }  // as it was parsed
+  const std::string& text() const { return text_; }  // the text that was parsed
   bool needs_user() const;
+  // Whether it has a placeholder, so that peers with different ids may match different names.
+  bool has_placeholder() const;
   // Whether `{user}` is followed by a character that a user's name may contain, or by `*`: the
   // pattern for one user then also matches names that belong to another one.
   bool user_is_open_ended() const;
@@ -49,8 +51,11 @@ class NamePattern {
  private:
   struct Piece {
     PieceKind kind;
-    std::string literal;  // kLiteral only
+    std::string literal;  // kLiteral only; not empty
   };
+
+  void AddLiteral(char c);
+
   std::string text_;
   std::vector<Piece> pieces_;
 };

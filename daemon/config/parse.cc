@@ -26,6 +26,7 @@ std::string SourcePosition::ToString() const {
 
 std::string ToString(const ListenerAddress& address) {
   if (const auto* passed = std::get_if<PassedSocket>(&address)) return "systemd:" + passed->name;
+  if (const auto* front = std::get_if<SocketTemplate>(&address)) return "unix://" + front->path;
   return std::get<ttrpc::Address>(address).ToString();
 }
 
@@ -122,6 +123,7 @@ Config ReadConfig(const Document& document, ReadScope* scope) {
     config.admin = ReadAdmin(table->second, scope);
   if (const auto table = document.sections.find("metrics"); table != document.sections.end())
     config.metrics = ReadMetrics(table->second, scope);
+  CheckFrontBases(scope);
   for (const toml::table* table : document.lists.at("backend")) {
     auto backend = ReadBackend(*table, scope);
     if (backend) config.backends.push_back(*std::move(backend));

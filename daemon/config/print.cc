@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,23 @@ std::vector<std::string> Elements(const IdSet& ids) {
   return elements;
 }
 
+std::vector<std::string> Elements(const std::vector<NamePattern>& patterns) {
+  std::vector<std::string> elements;
+  elements.reserve(patterns.size());
+  for (const NamePattern& pattern : patterns) elements.push_back(Quote(pattern.text()));
+  return elements;
+}
+
+// Prints an inline table, unless it is empty.
+void PrintMap(std::string_view key, const std::map<std::string, std::string>& values,
+              TomlWriter* out) {
+  std::string text;
+  for (const auto& [name, value] : values) {
+    text.append(text.empty() ? "" : ", ").append(Quote(name)).append(" = ").append(Quote(value));
+  }
+  if (!text.empty()) out->Raw(key, "{ " + text + " }");
+}
+
 void PrintLog(const LogConfig& log, TomlWriter* out) {
   out->Table("[log]");
   out->String("level", WordOf(kLogLevelWords, log.level));
@@ -87,6 +105,7 @@ void PrintLimits(const LimitsConfig& limits, TomlWriter* out) {
   out->Number("calls_per_connection", limits.calls_per_connection);
   out->Number("calls_per_user", limits.calls_per_user);
   out->Number("backend_connections_per_user", limits.backend_connections_per_user);
+  out->Number("backends_per_peer", limits.backends_per_peer);
   out->Number("requests_per_second_per_user", limits.requests_per_second_per_user);
   out->String("buffered_per_user", FormatSize(limits.buffered_per_user));
   out->String("buffered", FormatSize(limits.buffered));
@@ -102,9 +121,12 @@ void PrintTimeouts(const TimeoutsConfig& timeouts, TomlWriter* out) {
   PrintTime("call_max", timeouts.call_max, out);
 }
 
-// `address` is null for a socket that the daemon does not create or that is not a Unix socket.
-void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, TomlWriter* out) {
-  if (address == nullptr || address->kind() != ttrpc::Address::Kind::kUnixPath) return;
+// `address` is null for a socket that the daemon does not create, or that is not a Unix socket.
+bool HasPath(const ttrpc::Address* address) {
+  return address != nullptr && address->kind() == ttrpc::Address::Kind::kUnixPath;
+}
+
+void PrintAccess(const SocketAccess& access, TomlWriter* out) {
   const auto print_id = [out](std::string_view key, uint32_t id, const std::string& name) {
     out->String(key, name.empty() ? std::to_string(id) : name);
   };
@@ -113,21 +135,61 @@ void PrintAccess(const ttrpc::Address* address, const SocketAccess& access, Toml
   out->String("mode", Octal(access.mode));
 }
 
+void PrintDiscovery(const DiscoveryConfig& discovery, TomlWriter* out) {
+  out->String("discover", WordOf(kDiscoverWords, discovery.source));
+  switch (discovery.source) {
+    case DiscoverySource::kContainerd:
+      out->String("state", discovery.directories.front());
+      break;
+    case DiscoverySource::kKata:
+      out->Array("directories", TomlStrings(discovery.directories));
+      break;
+    case DiscoverySource::kDirectory:
+      out->String("directory", discovery.directories.front());
+      break;
+  }
+}
+
 void PrintListener(const ListenerConfig& listener, TomlWriter* out) {
   out->Table("[[listener]]");
   out->String("name", listener.name);
   out->String("address", ToString(listener.address));
-  PrintAccess(std::get_if<ttrpc::Address>(&listener.address), listener.access, out);
+  if (listener.discovery) PrintDiscovery(*listener.discovery, out);
+  if (std::holds_alternative<SocketTemplate>(listener.address) ||
+      HasPath(std::get_if<ttrpc::Address>(&listener.address))) {
+    PrintAccess(listener.access, out);
+  }
   out->String("unknown_fields", WordOf(kUnknownFieldsWords, listener.unknown_fields));
   if (listener.connections_per_user)
     out->Number("connections_per_user", *listener.connections_per_user);
   PrintTimeouts(listener.timeouts, out);
 }
 
-void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
+// Returns, for each backend, whether a rule leads to it from a listener with one socket for all
+// workloads. There on_disconnect has no effect, and the loader refuses it for a discovered backend.
+std::vector<bool> BackendsOfOneSocketForAll(const Config& config) {
+  const bool any =
+      std::any_of(config.listeners.begin(), config.listeners.end(),
+                  [](const ListenerConfig& listener) { return listener.IsOneSocketForAll(); });
+  std::vector<bool> backends(config.backends.size());
+  for (const RuleConfig& rule : config.rules) {
+    if (rule.action != RuleConfig::Action::kAllow || backends[rule.backend]) continue;
+    backends[rule.backend] =
+        rule.every_listener
+            ? any
+            : std::any_of(rule.listeners.begin(), rule.listeners.end(), [&](size_t listener) {
+                return config.listeners[listener].IsOneSocketForAll();
+              });
+  }
+  return backends;
+}
+
+void PrintBackend(const BackendConfig& backend, bool for_all, TomlWriter* out) {
   out->Table("[[backend]]");
   out->String("name", backend.name);
-  if (backend.addresses.size() == 1) {
+  if (backend.discovered) {
+    out->String("address", "discovered");
+  } else if (backend.addresses.size() == 1) {
     out->String("address", backend.addresses.front().ToString());
   } else {
     std::vector<std::string> addresses;
@@ -143,7 +205,8 @@ void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
   out->String("connections", WordOf(kConnectionsWords, backend.connections));
   PrintTime("connect_timeout", backend.connect_timeout, out);
   PrintTime("wait", backend.wait, out);
-  out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
+  if (!backend.discovered || !for_all)
+    out->String("on_disconnect", WordOf(kOnDisconnectWords, backend.on_disconnect));
   out->Bool("forward_identity", backend.forward_identity);
 }
 
@@ -162,12 +225,12 @@ void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* o
     methods.push_back("/" + pattern.service + "/" + pattern.method);
   }
   if (!methods.empty()) out->Array("methods", TomlStrings(methods));
-  std::string metadata;
-  for (const auto& [key, value] : rule.metadata) {
-    metadata.append(metadata.empty() ? "" : ", ").append(Quote(key)).append(" = ");
-    metadata.append(Quote(value));
-  }
-  if (!metadata.empty()) out->Raw("metadata", "{ " + metadata + " }");
+  if (!rule.namespaces.empty()) out->Array("namespaces", Elements(rule.namespaces));
+  if (!rule.ids.empty()) out->Array("ids", Elements(rule.ids));
+  std::map<std::string, std::string> annotations;
+  for (const auto& [key, pattern] : rule.annotations) annotations.emplace(key, pattern.text());
+  PrintMap("annotations", annotations, out);
+  PrintMap("metadata", rule.metadata, out);
 }
 
 void PrintRule(const Config& config, const RuleConfig& rule, TomlWriter* out) {
@@ -199,18 +262,21 @@ std::string PrintConfig(const Config& config) {
   if (config.admin) {
     out.Table("[admin]");
     out.String("address", config.admin->address.ToString());
-    PrintAccess(&config.admin->address, config.admin->access, &out);
+    if (HasPath(&config.admin->address)) PrintAccess(config.admin->access, &out);
     out.Array("users", Elements(config.admin->users));
   }
   if (config.metrics) {
     out.Table("[metrics]");
     out.String("address", ToString(config.metrics->address));
-    PrintAccess(std::get_if<ttrpc::Address>(&config.metrics->address), config.metrics->access,
-                &out);
+    if (HasPath(std::get_if<ttrpc::Address>(&config.metrics->address)))
+      PrintAccess(config.metrics->access, &out);
     out.Number("users", config.metrics->users);
   }
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
-  for (const BackendConfig& backend : config.backends) PrintBackend(backend, &out);
+  const std::vector<bool> for_all = BackendsOfOneSocketForAll(config);
+  for (size_t i = 0; i < config.backends.size(); ++i) {
+    PrintBackend(config.backends[i], for_all[i], &out);
+  }
   for (const RuleConfig& rule : config.rules) PrintRule(config, rule, &out);
   return out.Take();
 }

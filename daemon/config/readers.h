@@ -40,6 +40,22 @@ class NameTable {
   std::map<std::string, Declared, std::less<>> declared_;
 };
 
+// A listener, as the rules need it.
+struct ListenerKind {
+  bool known = false;  // false after an error in it
+  std::string name = {};
+  std::optional<DiscoverySource> discovers = {};
+  bool one_socket = false;  // it discovers, and has one socket for all workloads
+};
+
+// A directory that a listener follows.
+struct FollowedDirectory {
+  std::string what;  // begins the message about it: `directory is "/run/agents"`
+  std::string path;
+  bool of_sockets;  // whether each socket in it is a workload
+  SourcePosition position;
+};
+
 // The state that the readers of one configuration share.
 struct ReadScope {
   NameResolver& resolver;
@@ -51,6 +67,14 @@ struct ReadScope {
   NameTable rules = {};
   // Maps the address of each socket of the daemon, as ToString() prints it, to its position.
   std::map<std::string, SourcePosition> own_addresses = {};
+  // The kinds of the listeners, by their index in `listeners`.
+  std::vector<ListenerKind> listener_kinds = {};
+  // The front bases (see socket_template.h), with the positions of their addresses.
+  std::map<std::string, SourcePosition> front_bases = {};
+  std::vector<FollowedDirectory> followed = {};
+  // The indices in `backends` of the backends with address = "discovered". The value is the
+  // position of `on_disconnect`, if it is set.
+  std::map<size_t, std::optional<SourcePosition>> discovered = {};
 };
 
 DaemonConfig ReadDaemon(const TomlTables& table, Diagnostics* errors);
@@ -75,8 +99,34 @@ std::optional<MetricsConfig> ReadMetrics(const TomlTables& table, ReadScope* sco
 std::optional<ListenerConfig> ReadListener(const toml::table& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope);
 std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
+
+// The part of a listener that is about discovery.
+struct DiscoveryKeys {
+  bool good = true;  // whether the keys have no error
+  std::optional<DiscoveryConfig> discovery;
+};
+// Reads `discover` and the keys that belong to it.
+DiscoveryKeys ReadDiscovery(TableReader* in, ReadScope* scope);
+// Whether an address has one of the placeholders {namespace}, {id} and {name}.
+bool HasPlaceholder(std::string_view address);
+// Reads the address of a socket for each workload, a string. Returns nothing after an error.
+std::optional<SocketTemplate> ReadTemplate(const toml::node& value, DiscoverySource source,
+                                           ReadScope* scope);
+// Reports front bases that are below each other or that contain another socket of the daemon, and
+// followed directories in which the daemon would find its own sockets. Call it after all addresses
+// of the daemon were read.
+void CheckFrontBases(ReadScope* scope);
+// Returns the position of the address of the front base at or below which the path is, if any.
+std::optional<SourcePosition> FrontBaseAround(const std::string& path, const ReadScope& scope);
 // Call it after all listeners and backends were read, since it looks up their names.
 RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
+
+// Reads `namespaces`, `ids` and `annotations` of a rule.
+void ReadWorkloadConditions(TableReader* in, RuleConfig* rule);
+// Reports conditions on workloads, and a discovered backend, where a listener of the rule does not
+// discover such workloads. Reports also `on_disconnect` of a discovered backend to which the rule
+// leads from one socket for all workloads.
+void CheckListenersOf(const RuleConfig& rule, TableReader* in, ReadScope* scope);
 
 enum class IdKind { kUser, kGroup };
 

@@ -32,6 +32,7 @@ class RuleReader {
     rule_.users = ReadIdSet("users", IdKind::kUser, &in_, scope_);
     rule_.groups = ReadIdSet("groups", IdKind::kGroup, &in_, scope_);
     ReadMethods();
+    ReadWorkloadConditions(&in_, &rule_);
     ReadMetadata();
     in_.Require("action", "use " + TableReader::ListWords(kActionWords));
     const bool has_action = in_.ReadWord("action", kActionWords, &rule_.action);
@@ -41,8 +42,8 @@ class RuleReader {
     in_.ReadBool("enforce", &rule_.enforce);
     AuditCalls audit{};
     if (in_.ReadWord("audit", kAuditCallsWords, &audit)) rule_.audit = audit;
-    in_.NotSupportedYet({"namespaces", "ids"});
     in_.Finish();
+    CheckListenersOf(rule_, &in_, scope_);
     if (has_action && rule_.action == RuleConfig::Action::kAllow) CheckAllow();
     if (has_action && rule_.action == RuleConfig::Action::kDeny) CheckDeny();
     return std::move(rule_);

@@ -126,6 +126,7 @@ LimitsConfig ReadLimits(const TomlTables& table, Diagnostics* errors) {
   limits.backend_connections_per_user = kBackendConnectionsForEach * limits.connections_per_user;
   in.ReadNumber("backend_connections_per_user", {1, kBackendConnectionsForEach * kMaxConnections},
                 &limits.backend_connections_per_user);
+  in.ReadNumber("backends_per_peer", {1, kMany}, &limits.backends_per_peer);
   in.ReadNumber("requests_per_second_per_user", {0, kMany}, &limits.requests_per_second_per_user);
   uint64_t message_size = limits.message_size;
   ReadSize("message_size",

@@ -39,6 +39,11 @@ inline constexpr Word<UnknownFields> kUnknownFieldsWords[] = {
     {"refuse", UnknownFields::kRefuse},
     {"drop", UnknownFields::kDrop},
 };
+inline constexpr Word<DiscoverySource> kDiscoverWords[] = {
+    {"containerd", DiscoverySource::kContainerd},
+    {"kata", DiscoverySource::kKata},
+    {"directory", DiscoverySource::kDirectory},
+};
 inline constexpr Word<BackendConfig::Connections> kConnectionsWords[] = {
     {"per-peer", BackendConfig::Connections::kPerPeer},
     {"per-user", BackendConfig::Connections::kPerUser},

@@ -2,7 +2,9 @@
 #include "ctl/explain_command.h"
 
 #include <cstdlib>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,13 @@ v1::ExplainRequest RequestOf(const ExplainOptions& options, const ResolvedUser& 
   for (const gid_t group : who.groups) request.add_groups(group);
   request.set_method(options.method);
   for (const auto& [key, value] : options.metadata) (*request.mutable_metadata())[key] = value;
+  request.set_namespace_(options.name_space);
+  request.set_id(options.id);
+  for (const auto& [key, value] : options.annotations)
+    (*request.mutable_annotations())[key] = value;
+  // Only a call about a workload can meet a rule with {user}.
+  if (!options.name_space.empty() || !options.id.empty() || !options.annotations.empty())
+    request.set_user(UserName(who.uid));
   return request;
 }
 
@@ -86,11 +95,18 @@ v1::ExplainReply ExplainLocally(const Snapshot& snapshot, size_t listener,
   for (const auto& [key, value] : request.metadata()) {
     metadata.push_back({.key = key, .value = value});
   }
+  std::map<std::string, std::string> annotations;
+  for (const auto& [key, value] : request.annotations()) annotations.emplace(key, value);
+  const WorkloadView workload = {.name_space = request.namespace_(),
+                                 .id = request.id(),
+                                 .annotations = annotations.empty() ? nullptr : &annotations};
   const Explanation found =
       Explain(snapshot, {.listener = listener,
                          .identity = {.uid = request.uid(), .gid = request.gid(), .groups = groups},
                          .method = *ParseMethodName(request.method()),
-                         .metadata = metadata});
+                         .metadata = metadata,
+                         .workload = workload.empty() ? nullptr : &workload,
+                         .user = request.user()});
   v1::ExplainReply reply;
   reply.set_admitted(found.admitted);
   reply.set_allowed(found.allowed);

@@ -46,6 +46,7 @@ struct Words {
   std::optional<std::string> group;
   std::vector<std::string> groups;
   std::vector<std::string> metadata;
+  std::vector<std::string> annotations;
   std::optional<std::string> payload;
   std::optional<std::string> tap;
   std::optional<std::string> expect;
@@ -173,6 +174,11 @@ void AddExplain(CLI::App* app, ExplainOptions* options, Words* words) {
       ->type_name("METHOD")
       ->required();
   AddList(explain, "--metadata", &words->metadata, "KEY=VALUE", "metadata of the call");
+  explain->add_option("--namespace", options->name_space, "the namespace of the call's workload")
+      ->type_name("NAME");
+  explain->add_option("--id", options->id, "the id or name of the call's workload")
+      ->type_name("ID");
+  AddList(explain, "--annotation", &words->annotations, "KEY=VALUE", "annotation of the workload");
   explain
       ->add_option("--config", options->config,
                    "use this file and conf.d/*.toml beside it instead of a daemon")
@@ -279,6 +285,22 @@ void AddSlash(std::string* method) {
   if (!method->empty() && !method->starts_with('/')) method->insert(0, 1, '/');
 }
 
+// Reads words of the form KEY=VALUE.
+Status ReadPairs(const std::string& option, const std::vector<std::string>& words,
+                 std::map<std::string, std::string>* pairs) {
+  for (const std::string& word : words) {
+    const size_t end = word.find('=');
+    if (end == std::string::npos || end == 0)
+      return Invalid(option + ": " + text::QuoteShort(word) + " is not valid; write KEY=VALUE");
+    const std::string key = word.substr(0, end);
+    if (!pairs->emplace(key, word.substr(end + 1)).second) {
+      return Invalid(option + ": key " + text::QuoteShort(key) +
+                     " is given twice; give each key once");
+    }
+  }
+  return {};
+}
+
 Status ReadExplain(const Words& words, ExplainOptions* options) {
   options->who.group = words.group;
   if (!words.groups.empty()) options->who.groups = words.groups;
@@ -288,17 +310,9 @@ Status ReadExplain(const Words& words, ExplainOptions* options) {
   if (const auto method = ParseMethodName(options->method); !method) {
     return In("--method", method.error());
   }
-  for (const std::string& word : words.metadata) {
-    const size_t end = word.find('=');
-    if (end == std::string::npos || end == 0)
-      return Invalid("--metadata: " + text::QuoteShort(word) + " is not valid; write KEY=VALUE");
-    const std::string key = word.substr(0, end);
-    if (!options->metadata.emplace(key, word.substr(end + 1)).second) {
-      return Invalid("--metadata: key " + text::QuoteShort(key) +
-                     " is given twice; give each key once");
-    }
-  }
-  return {};
+  if (Status status = ReadPairs("--metadata", words.metadata, &options->metadata); !status.ok())
+    return status;
+  return ReadPairs("--annotation", words.annotations, &options->annotations);
 }
 
 Status ReadTap(TapOptions* options) {

@@ -41,6 +41,10 @@ struct ExplainOptions {
   UserWords who;
   std::string method;  // /SERVICE/METHOD
   std::map<std::string, std::string> metadata;
+  // The workload that the call is about; all empty: none.
+  std::string name_space;
+  std::string id;
+  std::map<std::string, std::string> annotations;
   std::string config;          // empty: ask the daemon
   std::optional<bool> expect;  // true: allow; false: deny; none: no expectation
 };

@@ -2,6 +2,7 @@
 #include "ctl/views.h"
 
 #include <chrono>
+#include <map>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -107,6 +108,18 @@ Cell StateOf(const v1::Backend& backend) {
   if (backend.up()) return {"up", Tone::kGood};
   if (!backend.tried()) return {"untried", Tone::kFaint};
   return {"down", Tone::kBad};
+}
+
+// Returns `NAMESPACE/ID` and the annotations, or an empty text for a call about no workload.
+std::string DescribeWorkload(const v1::ExplainRequest& request) {
+  std::string text = request.namespace_();
+  if (!request.id().empty()) text.append(text.empty() ? "" : "/").append(request.id());
+  std::map<std::string, std::string> annotations;
+  for (const auto& [key, value] : request.annotations()) annotations.emplace(key, value);
+  for (const auto& [key, value] : annotations) {
+    text.append(text.empty() ? "" : ", ").append(key).append(" = ").append(value);
+  }
+  return text;
 }
 
 }  // namespace
@@ -245,6 +258,8 @@ std::string ShowExplanation(const v1::ExplainRequest& request, const v1::Explain
   if (!request.groups().empty()) who += ", groups";
   for (const uint32_t group : request.groups()) who += " " + std::to_string(group);
   add("caller", who);
+  if (const std::string workload = DescribeWorkload(request); !workload.empty())
+    add("workload", workload);
   if (reply.allowed()) {
     add("streams", reply.rule().streams() ? "the client may send data after its request"
                                           : "the client may not send data after its request");

@@ -40,6 +40,8 @@ std::string_view NameOf(Limit limit) {
       return "backend_connections_per_user";
     case Limit::kBackendConnections:
       return "backend_connections";
+    case Limit::kBackendsPerPeer:
+      return "backends_per_peer";
   }
   return {};
 }
@@ -66,6 +68,8 @@ std::optional<uint64_t> ValueOf(Limit limit, const LimitsConfig& limits,
       return backends.per_user;
     case Limit::kBackendConnections:
       return backends.in_all;
+    case Limit::kBackendsPerPeer:
+      return limits.backends_per_peer;
   }
   return std::nullopt;
 }

@@ -24,8 +24,9 @@ enum class Limit {
   kBuffered,
   kBackendConnectionsPerUser,
   kBackendConnections,  // has no key: the descriptors determine it
+  kBackendsPerPeer,
 };
-inline constexpr size_t kLimits = 9;
+inline constexpr size_t kLimits = 10;
 
 // Returns the limit's key in [limits]. The text is static.
 std::string_view NameOf(Limit limit);

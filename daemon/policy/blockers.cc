@@ -104,7 +104,7 @@ BlockerIndex::BlockerIndex(const Config& config, OverflowIds overflow) : config_
     who_.push_back({.users = EffectiveIds(rule.users, rule.action, overflow.uid),
                     .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)});
     // All other rules leave some calls to any later rule.
-    if (rule.enforce && rule.metadata.empty()) Add(i);
+    if (rule.enforce && rule.metadata.empty() && !rule.HasWorkloadConditions()) Add(i);
   }
   listeners_.Sort();
   users_.Sort();

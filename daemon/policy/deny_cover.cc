@@ -121,7 +121,8 @@ DenyCover::DenyCover(const std::vector<RuleConfig>& rules) {
   std::vector<std::vector<uint32_t>> denies(rules.size());
   for (size_t i = 0; i < rules.size(); ++i) {
     const RuleConfig& rule = rules[i];
-    if (!is_deny(rule)) continue;
+    // A rule with conditions on workloads leaves the calls about others.
+    if (!is_deny(rule) || rule.HasWorkloadConditions()) continue;
     if (rule.methods.empty()) denies[i].push_back(builder.Intern(rule, nullptr));
     for (const MethodPattern& pattern : rule.methods)
       denies[i].push_back(builder.Intern(rule, &pattern));

@@ -30,6 +30,15 @@ std::string ListenersOf(const RuleConfig& rule, const Config& config) {
   return names;
 }
 
+// Returns `"a-*" or "b"`.
+std::string AnyOf(const std::vector<NamePattern>& patterns) {
+  std::string text;
+  for (const NamePattern& pattern : patterns) {
+    text.append(text.empty() ? "" : " or ").append(Quote(pattern.text()));
+  }
+  return text;
+}
+
 // Makes the sentences about one query.
 class Explainer {
  public:
@@ -50,6 +59,10 @@ class Explainer {
   std::string NearMiss(const RuleConfig& rule, const Explanation& found) const;
   std::string LacksWho(const RuleConfig& rule) const;
   std::string LacksMetadata(const RuleConfig& rule) const;
+  std::string LacksWorkload(const RuleConfig& rule) const;
+  NameSubject subject() const {
+    return {.uid = query_.identity.uid, .gid = query_.identity.gid, .user = query_.user};
+  }
   bool HasMethod(const RuleConfig& rule) const;
   bool MustBeWrittenOut(const RuleConfig& rule) const;
   bool Nobody() const;
@@ -81,7 +94,14 @@ std::string Explainer::Reason(const Explanation& found, const ttrpc::Status& met
   }
   const RuleConfig& rule = config_.rules[*found.rule];
   if (found.allowed) return Allowed(rule);
-  return Named(rule) + " denies " + method_ + " to " + user_;
+  std::string text = Named(rule) + " denies " + method_ + " to " + user_;
+  if (!rule.HasWorkloadConditions()) return text;
+  if (query_.workload == nullptr) {
+    text += ", since a deny rule about workloads also matches a call about none";
+  } else if (MatchWorkload(rule, *query_.workload, subject()) == NameMatch::kUnknown) {
+    text += ", since its conditions on the workload cannot be answered";
+  }
+  return text;
 }
 
 std::string Explainer::Allowed(const RuleConfig& rule) const {
@@ -109,9 +129,11 @@ std::string Explainer::NearMiss(const RuleConfig& rule, const Explanation& found
   const bool who = FitsIdentity(rule, query_.identity, overflow_);
   const bool method = HasMethod(rule);
   const bool metadata = MetadataHolds(rule, query_.metadata);
-  const int lacking = int{!listener} + int{!who} + int{!method} + int{!metadata};
+  const bool workload = FitsWorkload(rule, query_.workload, subject());
+  const int lacking = int{!listener} + int{!who} + int{!method} + int{!metadata} + int{!workload};
   if (lacking > 1) return "";
   if (!who) return LacksWho(rule);
+  if (!workload) return LacksWorkload(rule);
   if (!metadata) return LacksMetadata(rule);
   if (!method) return Named(rule) + " allows other methods to " + user_ + ", but not this one";
   if (!listener) {
@@ -168,6 +190,32 @@ std::string Explainer::LacksMetadata(const RuleConfig& rule) const {
   return Named(rule) + " allows this method to " + user_ + ", but only with metadata " + wanted;
 }
 
+// Lists the conditions on workloads that do not hold.
+std::string Explainer::LacksWorkload(const RuleConfig& rule) const {
+  std::string wanted;
+  const auto add = [&](const RuleConfig& alone, const std::string& condition) {
+    if (FitsWorkload(alone, query_.workload, subject())) return;
+    wanted.append(wanted.empty() ? "" : " and ").append(condition);
+  };
+  if (!rule.namespaces.empty()) {
+    RuleConfig alone;
+    alone.namespaces = rule.namespaces;
+    add(alone, "a namespace like " + AnyOf(rule.namespaces));
+  }
+  if (!rule.ids.empty()) {
+    RuleConfig alone;
+    alone.ids = rule.ids;
+    add(alone, "an id like " + AnyOf(rule.ids));
+  }
+  for (const auto& [key, pattern] : rule.annotations) {
+    RuleConfig alone;
+    alone.annotations.emplace(key, pattern);
+    add(alone, "an annotation " + OneLine(key) + " like " + Quote(pattern.text()));
+  }
+  return Named(rule) + " allows this method to " + user_ + ", but only for a workload with " +
+         wanted;
+}
+
 bool Explainer::HasMethod(const RuleConfig& rule) const {
   return std::any_of(rule.methods.begin(), rule.methods.end(), [&](const MethodPattern& pattern) {
     return MatchMethod(pattern, query_.method);
@@ -182,14 +230,15 @@ Explanation Explain(const Snapshot& snapshot, const ExplainQuery& query) {
   request.method = query.method.method;
   request.metadata.assign(query.metadata.begin(), query.metadata.end());
 
-  const Admission admission = snapshot.policy.Admit(query.listener, query.identity);
+  Admission admission = snapshot.policy.Admit(query.listener, query.identity);
+  admission.SetUser(std::string(query.user));
   GuardedValues values;
   const ttrpc::Status metadata =
       snapshot.policy.CheckGuardedMetadata(admission, request.metadata, &values);
   Explanation found;
   found.admitted = admission.admitted();
   if (metadata.ok()) {
-    Verdict verdict = snapshot.policy.Check(admission, request, values);
+    Verdict verdict = snapshot.policy.Check(admission, request, values, query.workload);
     found.allowed = found.admitted && verdict.allowed;
     found.rule = verdict.rule;
     found.shadows = std::move(verdict.shadows);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/rpc_names.h"
@@ -22,6 +23,8 @@ struct ExplainQuery {
   Identity identity;
   MethodName method;
   std::span<const ttrpc::MetadataEntry> metadata;
+  const WorkloadView* workload = nullptr;  // null: the call is about none
+  std::string_view user = {};              // the name of the caller's user, for `{user}`
 };
 
 struct Explanation {
@@ -34,7 +37,7 @@ struct Explanation {
   std::string reason;  // one sentence
   // If the call is not allowed, this has a sentence for each enforced allow rule that almost allows
   // it, in the order of the rules. Such a rule fails to match in only one respect (listener, user
-  // or group, method, metadata), or it matches and comes too late.
+  // or group, method, workload, metadata), or it matches and comes too late.
   std::vector<std::string> notes;
 };
 

@@ -11,6 +11,7 @@
 #include "policy/blockers.h"
 #include "policy/match.h"
 #include "policy/rule_pairs.h"
+#include "policy/workload_lint.h"
 #include "text/escape.h"
 
 namespace proxyd {
@@ -39,8 +40,18 @@ std::vector<const RuleConfig*> FirstByListener(const Config& config, const Prope
   return first;
 }
 
+// Whether the rule lets each peer reach other workloads than its neighbours.
+bool DependsOnPeer(const RuleConfig& rule) {
+  const auto depends = [](const NamePattern& pattern) { return pattern.has_placeholder(); };
+  return std::any_of(rule.namespaces.begin(), rule.namespaces.end(), depends) ||
+         std::any_of(rule.ids.begin(), rule.ids.end(), depends) ||
+         std::any_of(rule.annotations.begin(), rule.annotations.end(),
+                     [&depends](const auto& condition) { return depends(condition.second); });
+}
+
 bool IsForEverybody(const RuleConfig& rule) {
-  return Admits(rule) && (!rule.users || rule.users->any) && (!rule.groups || rule.groups->any);
+  return Admits(rule) && !DependsOnPeer(rule) && (!rule.users || rule.users->any) &&
+         (!rule.groups || rule.groups->any);
 }
 
 class Linter {
@@ -65,6 +76,8 @@ class Linter {
       CheckOverflow(config_.rules[i]);
       CheckStreams(config_.rules[i]);
     }
+    std::vector<ConfigError> of_workloads = LintWorkloads(config_);
+    std::move(of_workloads.begin(), of_workloads.end(), std::back_inserter(warnings_));
     std::vector<ConfigError> of_pairs = LintRulePairs(config_, overflow_, unreachable);
     std::move(of_pairs.begin(), of_pairs.end(), std::back_inserter(warnings_));
     CheckAdmin();
@@ -85,9 +98,11 @@ class Linter {
 
   // Warns if neither the mode of the socket nor a rule keeps anyone from making calls.
   void CheckOpenDoor(const ListenerConfig& listener, const RuleConfig& rule) {
+    // The .socket unit sets the mode.
+    if (std::holds_alternative<PassedSocket>(listener.address)) return;
     const auto* address = std::get_if<ttrpc::Address>(&listener.address);
-    if (address == nullptr) return;  // the .socket unit sets the mode
-    const bool abstract = address->kind() == ttrpc::Address::Kind::kUnixAbstract;
+    const bool abstract =
+        address != nullptr && address->kind() == ttrpc::Address::Kind::kUnixAbstract;
     if (!abstract && (listener.access.mode & 0002U) == 0) return;
     Warn(listener.position,
          "every local user can connect to listener " + QuoteShort(listener.name) + ", and rule " +

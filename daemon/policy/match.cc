@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "config/ids.h"
@@ -62,6 +63,52 @@ bool StarsMeet(std::string_view a, std::string_view b) {
 bool PartsMeet(std::string_view a, std::string_view b) {
   if (IsExact(a)) return IsExact(b) ? a == b : MatchPattern(b, a);
   return IsExact(b) ? MatchPattern(a, b) : StarsMeet(a, b);
+}
+
+// An empty list holds for any name.
+NameMatch MatchAny(const std::vector<NamePattern>& patterns, std::string_view name,
+                   const NameSubject& subject) {
+  if (patterns.empty()) return NameMatch::kYes;
+  NameMatch any = NameMatch::kNo;
+  for (const NamePattern& pattern : patterns) {
+    const NameMatch match = pattern.Match(name, subject);
+    if (match == NameMatch::kYes) return match;
+    if (match == NameMatch::kUnknown) any = match;
+  }
+  return any;
+}
+
+// The value of a missing annotation is unknown, so that a condition on it neither holds nor fails.
+NameMatch MatchAnnotation(const std::string& key, const NamePattern& pattern,
+                          const WorkloadView& workload, const NameSubject& subject) {
+  if (workload.annotations == nullptr) return NameMatch::kUnknown;
+  const auto found = workload.annotations->find(key);
+  if (found == workload.annotations->end()) return NameMatch::kUnknown;
+  return pattern.Match(found->second, subject);
+}
+
+using NamePatterns = std::span<const NamePattern>;
+
+// Whether `wide` has every pattern of `narrow`, or no condition at all.
+bool NamesCover(NamePatterns wide, NamePatterns narrow) {
+  if (wide.empty()) return true;
+  return !narrow.empty() && std::all_of(narrow.begin(), narrow.end(), [wide](const auto& pattern) {
+    return std::find(wide.begin(), wide.end(), pattern) != wide.end();
+  });
+}
+
+// Whether the text of a pattern is the only name that it matches.
+bool IsOneName(const NamePattern& pattern) {
+  return pattern.text().find_first_of("*{\\") == std::string::npos;
+}
+
+bool NamesMeet(NamePatterns a, NamePatterns b) {
+  if (a.empty() || b.empty()) return true;
+  return std::any_of(a.begin(), a.end(), [b](const NamePattern& one) {
+    return std::any_of(b.begin(), b.end(), [&one](const NamePattern& other) {
+      return !IsOneName(one) || !IsOneName(other) || one == other;
+    });
+  });
 }
 
 IdRanges Normalize(IdRanges ranges) {
@@ -168,6 +215,54 @@ bool RangesMeet(const IdRanges& a, const IdRanges& b) {
     }
   }
   return false;
+}
+
+NameMatch MatchWorkload(const RuleConfig& rule, const WorkloadView& workload,
+                        const NameSubject& subject) {
+  NameMatch all = NameMatch::kYes;
+  const auto add = [&all](NameMatch condition) {
+    if (condition == NameMatch::kNo || all == NameMatch::kYes) all = condition;
+  };
+  add(MatchAny(rule.namespaces, workload.name_space, subject));
+  if (all != NameMatch::kNo) add(MatchAny(rule.ids, workload.id, subject));
+  for (const auto& [key, pattern] : rule.annotations) {
+    if (all == NameMatch::kNo) break;
+    add(MatchAnnotation(key, pattern, workload, subject));
+  }
+  return all;
+}
+
+bool FitsWorkload(const RuleConfig& rule, const WorkloadView* workload,
+                  const NameSubject& subject) {
+  if (!rule.HasWorkloadConditions()) return true;
+  const NameMatch match =
+      workload != nullptr ? MatchWorkload(rule, *workload, subject) : NameMatch::kUnknown;
+  return rule.action == Action::kAllow ? match == NameMatch::kYes : match != NameMatch::kNo;
+}
+
+bool NeedsUserName(const RuleConfig& rule) {
+  const auto needs_user = [](const NamePattern& pattern) { return pattern.needs_user(); };
+  return std::any_of(rule.namespaces.begin(), rule.namespaces.end(), needs_user) ||
+         std::any_of(rule.ids.begin(), rule.ids.end(), needs_user) ||
+         std::any_of(rule.annotations.begin(), rule.annotations.end(),
+                     [](const auto& annotation) { return annotation.second.needs_user(); });
+}
+
+bool WorkloadsCover(const RuleConfig& wide, const RuleConfig& narrow) {
+  return NamesCover(wide.namespaces, narrow.namespaces) && NamesCover(wide.ids, narrow.ids) &&
+         std::all_of(wide.annotations.begin(), wide.annotations.end(), [&](const auto& condition) {
+           const auto other = narrow.annotations.find(condition.first);
+           return other != narrow.annotations.end() && other->second == condition.second;
+         });
+}
+
+bool WorkloadsMeet(const RuleConfig& a, const RuleConfig& b) {
+  return NamesMeet(a.namespaces, b.namespaces) && NamesMeet(a.ids, b.ids) &&
+         std::all_of(a.annotations.begin(), a.annotations.end(), [&b](const auto& condition) {
+           const auto other = b.annotations.find(condition.first);
+           return other == b.annotations.end() ||
+                  NamesMeet({&condition.second, 1}, {&other->second, 1});
+         });
 }
 
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata) {

@@ -63,6 +63,27 @@ bool RangesCover(const IdRanges& wide, const IdRanges& narrow);
 // Whether some id is in both.
 bool RangesMeet(const IdRanges& a, const IdRanges& b);
 
+// Compares the rule's conditions on workloads with one workload. kNo: one of them fails. kUnknown:
+// none fails, but one cannot be answered, since a placeholder has no value or the workload has no
+// such annotation. Allocates nothing.
+NameMatch MatchWorkload(const RuleConfig& rule, const WorkloadView& workload,
+                        const NameSubject& subject);
+
+// Whether the rule's conditions on workloads let it decide a call: for an allow rule all must hold,
+// for a deny rule none may fail. Without a workload (null) none holds and none fails.
+bool FitsWorkload(const RuleConfig& rule, const WorkloadView* workload, const NameSubject& subject);
+
+// Whether a condition on workloads has `{user}`.
+bool NeedsUserName(const RuleConfig& rule);
+
+// Whether every workload that meets the conditions of `narrow` also meets those of `wide`. False
+// may be wrong, but true is always right.
+bool WorkloadsCover(const RuleConfig& wide, const RuleConfig& narrow);
+
+// Whether some workload meets the conditions of both rules. True may be wrong, but false is always
+// right.
+bool WorkloadsMeet(const RuleConfig& a, const RuleConfig& b);
+
 // Whether each metadata condition of the rule is exactly equal to an entry.
 bool MetadataHolds(const RuleConfig& rule, std::span<const ttrpc::MetadataEntry> metadata);
 

@@ -151,6 +151,14 @@ void Admission::SetFits(size_t position) {
   rest_[word] |= uint64_t{1} << position % kWordBits;
 }
 
+void Admission::SetUser(std::string name) {
+  user_ = std::make_unique<std::string>(std::move(name));
+}
+
+NameSubject Admission::subject() const {
+  return {.uid = uid_, .gid = gid_, .user = user_ ? std::string_view(*user_) : std::string_view()};
+}
+
 bool Admission::Fits(size_t position) const {
   if (position < kWordBits) return (first_ >> position & 1) != 0;
   const size_t word = position / kWordBits - 1;
@@ -189,6 +197,7 @@ Policy::Policy(const Config& config, OverflowIds overflow)
   for (size_t i = 0; i < config.rules.size(); ++i) {
     const RuleConfig& rule = config.rules[i];
     conditions_.push_back(ConditionsOf(rule, guarded_));
+    if (NeedsUserName(rule)) user_rules_.push_back(static_cast<uint32_t>(i));
     const auto add = [&](RuleIndex& index) {
       index.Add(i, rule);
       index.Guard(conditions_.back());
@@ -241,6 +250,8 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
   if (identity.uid == static_cast<uid_t>(-1) || identity.gid == static_cast<gid_t>(-1)) {
     return admission;
   }
+  admission.uid_ = identity.uid;
+  admission.gid_ = identity.gid;
   DenyCover::Walk walk(deny_cover_);
   ForEachRule(listener, [&](size_t rule_index, size_t position) {
     const RuleConfig& rule = config_.rules[rule_index];
@@ -254,6 +265,32 @@ Admission Policy::Admit(size_t listener, const Identity& identity) const {
     }
   });
   return admission;
+}
+
+bool Policy::NeedsUser(const Admission& admission) const {
+  if (user_rules_.empty()) return false;
+  bool needs = false;
+  ForEachRule(admission.listener_, [&](size_t rule_index, size_t position) {
+    needs = needs || (admission.Fits(position) &&
+                      std::binary_search(user_rules_.begin(), user_rules_.end(), rule_index));
+  });
+  return needs;
+}
+
+void Policy::ForEachBackend(const Admission& admission,
+                            const std::function<void(size_t)>& visit) const {
+  std::vector<bool> visited(config_.backends.size());
+  DenyCover::Walk walk(deny_cover_);
+  ForEachRule(admission.listener_, [&](size_t rule_index, size_t position) {
+    const RuleConfig& rule = config_.rules[rule_index];
+    if (!rule.enforce || !admission.Fits(position)) return;
+    if (rule.action == RuleConfig::Action::kDeny) return walk.Deny(rule_index);
+    // Configurations in tests may have no backends.
+    if (visited.size() <= rule.backend) visited.resize(rule.backend + 1);
+    if (visited[rule.backend] || !walk.Reaches(rule_index)) return;
+    visited[rule.backend] = true;
+    visit(rule.backend);
+  });
 }
 
 ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
@@ -289,7 +326,7 @@ MethodLabels Policy::LabelsOf(const Admission& admission, const ttrpc::RequestVi
 }
 
 Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& request,
-                      const GuardedValues& values) const {
+                      const GuardedValues& values, const WorkloadView* workload) const {
   Found found = Find(admission, request);
   Verdict verdict;
   verdict.labels = found.labels;
@@ -312,6 +349,10 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
     const auto& conditions = conditions_[rule_index];
     if (!conditions.empty()) verdict.by_names_alone = false;
     if (!MetadataHolds(conditions, values)) continue;
+    if (rule.HasWorkloadConditions()) {
+      verdict.by_names_alone = false;
+      if (!FitsWorkload(rule, workload, admission.subject())) continue;
+    }
     if (rule.enforce) {
       verdict.allowed = rule.action == RuleConfig::Action::kAllow;
       verdict.rule = rule_index;
@@ -325,9 +366,9 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
 }
 
 Verdict Policy::Decide(Admission* admission, const ttrpc::RequestView& request,
-                       const GuardedValues& values) const {
+                       const GuardedValues& values, const WorkloadView* workload) const {
   if (admission->Remembers(request)) return admission->remembered_->verdict;
-  Verdict verdict = Check(*admission, request, values);
+  Verdict verdict = Check(*admission, request, values, workload);
   if (verdict.repeatable()) {
     if (!admission->remembered_) admission->remembered_ = std::make_unique<Admission::Remembered>();
     admission->remembered_->service = request.service;

@@ -38,6 +38,8 @@ struct WorkloadView {
   std::string_view id;
   // The annotations that are known; null if there are none.
   const std::map<std::string, std::string>* annotations = nullptr;
+
+  bool empty() const { return name_space.empty() && id.empty() && annotations == nullptr; }
 };
 
 // The ids that the kernel reports for unmapped ids (ttrpc::OverflowUid, OverflowGid).
@@ -60,7 +62,7 @@ struct Verdict {
   // Matching rules with enforce = false before the one that decided, in order.
   std::vector<size_t> shadows;
   // True if only the service and the method mattered. Any request for them under this admission
-  // then gets the same verdict, whatever its metadata.
+  // then gets the same verdict, whatever its metadata and its workload.
   bool by_names_alone = true;
   MethodLabels labels;
 
@@ -127,9 +129,9 @@ class Policy {
   //
   // An enforced allow rule that matches the identity could match a call unless earlier deny rules
   // cover each of its method patterns. A deny rule covers a pattern if it is enforced, matches the
-  // identity, has a pattern that covers it, and requires no metadata that the allow rule does not
-  // require. A pattern that several deny rules cover only together does not count as covered: the
-  // peer is admitted, and its calls are denied.
+  // identity, has a pattern that covers it, requires no metadata that the allow rule does not
+  // require, and has no conditions on workloads. A pattern that several deny rules cover only
+  // together does not count as covered: the peer is admitted, and its calls are denied.
   Admission Admit(size_t listener, const Identity& identity) const;
 
   // Returns INVALID_ARGUMENT if the request has a metadata key that any rule of the listener names,
@@ -146,8 +148,8 @@ class Policy {
   // Decides a call; the first match wins. The names of the request must be valid, and `values` must
   // come from CheckGuardedMetadata() for its metadata. `workload` is null if the listener follows
   // none. Then an allow rule with conditions on workloads does not match, and a deny rule matches
-  // whatever they are. The cost does not grow with the number of rules that spell out other methods.
-  // Only shadows allocate memory.
+  // whatever they are. The cost does not grow with the number of rules that spell out other
+  // methods. Only shadows allocate memory.
   Verdict Check(const Admission& admission, const ttrpc::RequestView& request,
                 const GuardedValues& values, const WorkloadView* workload) const;
 
@@ -158,7 +160,7 @@ class Policy {
                  const GuardedValues& values, const WorkloadView* workload) const;
 
   // Calls `visit` with the index in Config::backends of each backend to which a rule may take this
-  // peer's calls, each once.
+  // peer's calls, each once. These are the rules that Admit() looks for.
   void ForEachBackend(const Admission& admission, const std::function<void(size_t)>& visit) const;
 
   // Returns the labels that the verdict about the request would have.
@@ -188,7 +190,8 @@ class Policy {
   DenyCover deny_cover_;
   const GuardedKeys guarded_;
   std::vector<std::vector<MetadataCondition>> conditions_;  // by index in Config::rules
-  std::unique_ptr<RuleIndex> common_;                       // the rules for every listener
+  std::vector<uint32_t> user_rules_;   // indices in Config::rules of those with `{user}`, ascending
+  std::unique_ptr<RuleIndex> common_;  // the rules for every listener
   // Each element has the rules that name one listener, and is null if no rule does. The last
   // element belongs to no_listener().
   std::vector<std::unique_ptr<RuleIndex>> own_;

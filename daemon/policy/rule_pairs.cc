@@ -18,8 +18,8 @@ namespace {
 
 using Action = RuleConfig::Action;
 
-// One step compares this many characters of two patterns, or this many ids, listeners and metadata
-// conditions of two rules.
+// One step compares this many characters of two patterns, or this many ids, listeners, annotations,
+// pairs of names and metadata conditions of two rules.
 constexpr size_t kCharactersPerStep = 64;
 constexpr size_t kEntriesPerStep = 16;
 
@@ -79,7 +79,7 @@ class PairLinter {
                  .groups = EffectiveIds(rule.groups, rule.action, overflow.gid)};
       who.subordinate_users = FromSubordinateOn(who.users);
       entries_.push_back(who.users.size() + who.groups.size() + rule.listeners.size() +
-                         rule.metadata.size());
+                         rule.metadata.size() + rule.annotations.size());
       who_.push_back(std::move(who));
     }
   }
@@ -122,10 +122,17 @@ class PairLinter {
     return a.methods.empty() || b.methods.empty() || AnyPatterns(a, b, PatternsMeet);
   }
 
-  // Whether `rule` matches all calls to one of the patterns of `later`, judged by methods and
-  // metadata.
+  // Returns false if the steps are used up.
+  bool SpendOnNames(const RuleConfig& a, const RuleConfig& b) {
+    return Spend((a.namespaces.size() * b.namespaces.size() + a.ids.size() * b.ids.size()) /
+                 kEntriesPerStep);
+  }
+
+  // Whether `rule` matches all calls to one of the patterns of `later`, judged by methods,
+  // workloads and metadata.
   bool TakesAMethod(const RuleConfig& rule, const RuleConfig& later) {
-    return std::includes(later.metadata.begin(), later.metadata.end(), rule.metadata.begin(),
+    return SpendOnNames(rule, later) && WorkloadsCover(rule, later) &&
+           std::includes(later.metadata.begin(), later.metadata.end(), rule.metadata.begin(),
                          rule.metadata.end()) &&
            AnyPatterns(rule, later, PatternCovers);
   }
@@ -160,7 +167,8 @@ class PairLinter {
 
   // Whether `allow` may match a call that `deny` also matches, apart from users and groups.
   bool IsBehind(const RuleConfig& deny, const RuleConfig& allow) {
-    return ListenersMeet(deny, allow) && MetadataMeets(deny, allow) && MethodsMeet(deny, allow);
+    return ListenersMeet(deny, allow) && MetadataMeets(deny, allow) && SpendOnNames(deny, allow) &&
+           WorkloadsMeet(deny, allow) && MethodsMeet(deny, allow);
   }
 
   // A client cannot choose the groups and uids that it is given, but it can drop them: groups by
@@ -204,7 +212,7 @@ class PairLinter {
   const Config& config_;
   const std::vector<bool>& unreachable_;
   std::vector<Who> who_;         // by rule
-  std::vector<size_t> entries_;  // by rule: ids, listeners and metadata conditions
+  std::vector<size_t> entries_;  // by rule: ids, listeners, annotations, metadata
   size_t steps_left_;
   std::vector<ConfigError> warnings_;
 };

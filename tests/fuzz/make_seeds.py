@@ -117,11 +117,50 @@ methods = ["/*/*"]
 seed("config", "whole", (CONFIG + RULES).encode())
 seed("config", "two_files", CONFIG.encode() + b"\0" + RULES.encode())
 seed("config", "errors", b"[log]\nlevel = 1\nlvel = \"x\"\n[admin]\n[[rule]]\nname = ''\n")
+DISCOVERY = """[[listener]]
+name = "fronts"
+discover = "containerd"
+state = "/run/containerd"
+address = "unix:///run/x/{namespace}/{id}.sock"
+[[listener]]
+name = "all"
+discover = "containerd"
+address = "unix:///run/all.sock"
+[[listener]]
+name = "vms"
+discover = "kata"
+directories = ["/run/kata"]
+address = "unix:///run/k/{id}"
+[[listener]]
+name = "others"
+discover = "directory"
+directory = "/run/agents"
+address = "unix:///run/d/{name}"
+[[backend]]
+name = "found"
+address = "discovered"
+[[rule]]
+name = "own"
+listeners = ["fronts", "all"]
+users = ["*"]
+methods = ["/containerd.task.v3.Task/State"]
+namespaces = ["k8s.io"]
+ids = ["{uid}-*", "{user}", "a\\\\*"]
+annotations = { "a.b/c" = "team-*" }
+action = "allow"
+backend = "found"
+"""
+seed("config", "discovery", DISCOVERY.encode())
 seed("config", "dotted", b"log.level = \"debug\"\n\"timeouts\" . call = \"5s\" # a.b\n")
 
 for number, text in enumerate(["/a.B/*\n/a.B/Get", "*a*b\nxxaxxb", "a*\na/b", "\n", "*\n",
                                "a.b\na.b", "**a*\nbca", "*ab*ab\nabababab"]):
     seed("pattern", f"{number}", text.encode())
+
+for number, text in enumerate(["{uid}-*\n\n1000-web", "*a*b\ndev\nxxaxxb", "{user}\n*\n*",
+                               "x-{user}-*\n\nx-dev", "a\\*{gid}\n\na*20", "{name}\n\n", "\n",
+                               "**\n\na/b"]):
+    seed("name_pattern", f"{number}", text.encode())
 
 for number, text in enumerate([
         b"GET / HTTP/1.1\r\nHost: localhost:9464\r\nAccept: */*\r\n\r\n",

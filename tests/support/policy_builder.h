@@ -49,6 +49,13 @@ inline RuleConfig Allow(const std::vector<std::string_view>& methods) {
 inline RuleConfig Deny(const std::vector<std::string_view>& methods) {
   return Rule(RuleConfig::Action::kDeny, methods);
 }
+inline NamePattern Name(std::string_view text) { return NamePattern::Parse(text).value(); }
+inline std::vector<NamePattern> Names(const std::vector<std::string_view>& texts) {
+  std::vector<NamePattern> patterns;
+  for (const std::string_view text : texts) patterns.push_back(Name(text));
+  return patterns;
+}
+
 inline RuleConfig Shadow(RuleConfig rule) {
   rule.enforce = false;
   return rule;
@@ -61,6 +68,7 @@ inline Config ConfigOf(std::vector<RuleConfig> rules, size_t listeners = 2) {
     std::string name = i == 0 ? "first" : i == 1 ? "second" : "l" + std::to_string(i);
     config.listeners.push_back({.name = std::move(name),
                                 .address = ttrpc::Address::Parse("unix:///x").value(),
+                                .discovery = {},
                                 .access = {},
                                 .timeouts = {},
                                 .connections_per_user = {},
@@ -87,10 +95,10 @@ inline ttrpc::RequestView Call(std::string_view method,
 
 // Checks a request in the same way as a peer does, but ignores errors of the guards.
 inline Verdict Check(const Policy& policy, const Admission& admission,
-                     const ttrpc::RequestView& request) {
+                     const ttrpc::RequestView& request, const WorkloadView* workload = nullptr) {
   GuardedValues values;
   static_cast<void>(policy.CheckGuardedMetadata(admission, request.metadata, &values));
-  return policy.Check(admission, request, values);
+  return policy.Check(admission, request, values, workload);
 }
 
 // Random rules. Tests that compare two ways to decide choose few words, so that rules often
@@ -118,6 +126,9 @@ struct RuleWords {
   std::span<const std::string_view> methods;
   std::span<const std::string_view> keys;
   std::span<const std::string_view> values;
+  // These are needed only with RuleOdds::workload.
+  std::span<const std::string_view> names = {};        // patterns of namespaces and ids
+  std::span<const std::string_view> annotations = {};  // their keys
 };
 
 // All but `listeners` are percentages.
@@ -131,6 +142,7 @@ struct RuleOdds {
   uint32_t another_method = 50;
   uint32_t metadata = 20;
   uint32_t enforce = 80;
+  uint32_t workload = 0;  // for each kind of condition on workloads
 };
 
 inline IdSet RandomIds(Random& random, std::span<const uint32_t> from, uint32_t any_percent) {
@@ -169,6 +181,13 @@ inline RuleConfig RandomRule(Random& random, const RuleWords& words, const RuleO
     rule.metadata.emplace(Pick(random, words.keys), Pick(random, words.values));
   }
   rule.enforce = Chance(random, odds.enforce);
+  if (odds.workload == 0) return rule;  // draws no number, so that older tests stay the same
+  while (Chance(random, odds.workload)) rule.namespaces.push_back(Name(Pick(random, words.names)));
+  while (Chance(random, odds.workload)) rule.ids.push_back(Name(Pick(random, words.names)));
+  while (Chance(random, odds.workload)) {
+    rule.annotations.insert_or_assign(std::string(Pick(random, words.annotations)),
+                                      Name(Pick(random, words.names)));
+  }
   return rule;
 }
 

@@ -122,13 +122,15 @@ const ErrorCase kSectionCases[] = {
       "c:3:12: error: buffered is 5; use a size such as \"4MiB\""}},
     {"LimitsOfZero",
      "[limits]\nconnections = 0\nconnections_per_user = 0\ncalls_per_connection = 0\n"
-     "calls_per_user = 0\nrequests_per_second_per_user = -1\nbackend_connections_per_user = 0\n",
+     "calls_per_user = 0\nrequests_per_second_per_user = -1\nbackend_connections_per_user = 0\n"
+     "backends_per_peer = 0\n",
      {"c:2:15: error: connections is 0; use a number from 1 to 1000000",
       "c:3:24: error: connections_per_user is 0; use a number from 1 to 1000000",
       "c:4:24: error: calls_per_connection is 0; use a number from 1 to 1000000",
       "c:5:18: error: calls_per_user is 0; use a number from 1 to 1000000",
       "c:6:32: error: requests_per_second_per_user is -1; use a number from 0 to 1000000",
-      "c:7:32: error: backend_connections_per_user is 0; use a number from 1 to 4000000"}},
+      "c:7:32: error: backend_connections_per_user is 0; use a number from 1 to 4000000",
+      "c:8:21: error: backends_per_peer is 0; use a number from 1 to 1000000"}},
     {"ReserveOfAll",
      "[limits]\nconnections_reserved = 100\nconnections = 100\n",
      {"c:2:24: error: connections_reserved is 100; use a number from 0 to 99"}},
@@ -252,12 +254,6 @@ const ErrorCase kListenerCases[] = {
       "c:18:11: error: 0990 has a leading zero; write it without leading zeros, or in quotes",
       "c:18:17: error: users contains a boolean; use a name, a number, a range such as "
       "\"2000-2999\", or \"*\""}},
-    {"LaterKeys",
-     "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\n"
-     "discover = \"directory\"\ndirectory = \"/run\"\nstate = \"/run\"\n",
-     {"c:4:1: error: discover in [[listener]] is not supported yet; remove it",
-      "c:5:1: error: directory in [[listener]] is not supported yet; remove it",
-      "c:6:1: error: state in [[listener]] is not supported yet; remove it"}},
     {"OverridesOfTheWrongKind",
      "[[listener]]\nname = \"a\"\naddress = \"unix:///a\"\nfirst_request = 1\n"
      "connections_per_user = 0\n",
@@ -268,9 +264,9 @@ const ErrorCase kListenerCases[] = {
      "call = \"x\"\nusers = [\"root\"]\n",
      {"c:4:18: error: unknown_fields is \"keep\"; use \"refuse\" or \"drop\"",
       "c:5:8: error: call is \"x\"; use a whole number with a unit (us, ms, s, m, h), or \"0\"",
-      "c:6:1: error: unknown key \"users\" in [[listener]]; use name, address, owner, group, mode, "
-      "unknown_fields, first_request, partial_message, idle, write, call, call_max or "
-      "connections_per_user"}},
+      "c:6:1: error: unknown key \"users\" in [[listener]]; use name, discover, state, directory, "
+      "directories, address, owner, group, mode, unknown_fields, first_request, partial_message, "
+      "idle, write, call, call_max or connections_per_user"}},
 };
 INSTANTIATE_TEST_SUITE_P(Listener, ConfigErrors, testing::ValuesIn(kListenerCases), CaseName);
 
@@ -290,8 +286,6 @@ const ErrorCase kBackendCases[] = {
      "[[backend]]\nname = \"f\"\naddress = \"vsock:3\"\n",
      {"c:3:11: error: address is \"systemd:shims\", which only a [[listener]] can use; use "
       "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT",
-      "c:6:11: error: address is \"discovered\", which is not supported yet; use unix:///abs/path, "
-      "unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT",
       "c:9:11: error: address is a boolean; use unix:///abs/path, unix-abstract:name, "
       "vsock:CID:PORT or hvsock:///abs/path:PORT",
       "c:12:11: error: address is \"vsock:3\", which is not valid: port is missing; use "
@@ -309,8 +303,8 @@ const ErrorCase kBackendCases[] = {
       "c:12:33: error: addresses contains \"unix://@a\" twice; remove one of the two",
       "c:12:46: error: addresses contains \"systemd:a\", which only a [[listener]] can use; use "
       "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT",
-      "c:13:1: error: addresses contains \"discovered\", which is not supported yet; use "
-      "unix:///abs/path, unix-abstract:name, vsock:CID:PORT or hvsock:///abs/path:PORT",
+      "c:13:1: error: addresses contains \"discovered\", which has no fixed address; use "
+      "address = \"discovered\"",
       "c:13:15: error: addresses contains \"hvsock:///a\", which is not valid: port is missing; "
       "use hvsock:///ABSOLUTE/PATH:PORT"}},
     {"AddressAndAddresses",

@@ -48,6 +48,7 @@ TEST(ConfigValues, DefaultsAreTheContracts) {
   EXPECT_EQ(config.limits.calls_per_connection, 1024U);
   EXPECT_EQ(config.limits.calls_per_user, 4096U);
   EXPECT_EQ(config.limits.backend_connections_per_user, 16384U);
+  EXPECT_EQ(config.limits.backends_per_peer, 64U);
   EXPECT_EQ(config.limits.requests_per_second_per_user, 0U);
   EXPECT_EQ(config.limits.buffered_per_user, 64U << 20);
   EXPECT_EQ(config.limits.buffered, 512U << 20);
@@ -168,6 +169,7 @@ connections_per_user = 1
 calls_per_connection = 2
 calls_per_user = 1000000
 backend_connections_per_user = 5
+backends_per_peer = 6
 requests_per_second_per_user = 3
 [[listener]]
 name = "a"
@@ -183,6 +185,7 @@ address = "unix:///b"
   EXPECT_EQ(config.limits.calls_per_connection, 2U);
   EXPECT_EQ(config.limits.calls_per_user, 1000000U);
   EXPECT_EQ(config.limits.backend_connections_per_user, 5U);
+  EXPECT_EQ(config.limits.backends_per_peer, 6U);
   EXPECT_EQ(config.limits.requests_per_second_per_user, 3U);
   EXPECT_EQ(config.listeners[0].connections_per_user, 4U);
   EXPECT_EQ(config.listeners[1].connections_per_user, std::nullopt);
@@ -444,8 +447,8 @@ TEST(ConfigFiles, ErrorsComeInOrderOfFileLineAndColumn) {
                   "b:7:1: error: unknown key \"y\" in [daemon]; use drain_timeout or sandbox",
                   "a:2:1: error: unknown key \"z\" in [limits]; use connections, "
                   "connections_reserved, connections_per_user, calls_per_connection, "
-                  "calls_per_user, backend_connections_per_user, requests_per_second_per_user, "
-                  "message_size, buffered_per_user or buffered"));
+                  "calls_per_user, backend_connections_per_user, backends_per_peer, "
+                  "requests_per_second_per_user, message_size, buffered_per_user or buffered"));
 }
 
 // The other files are still checked, but a name that the broken file may declare is no error.

@@ -61,6 +61,50 @@ TEST_F(CtlExplainTest, AsksTheDaemon) {
                           "method: \"/a.B/Get\" metadata { key: \"ns\" value: \"k8s.io\" }"));
 }
 
+TEST_F(CtlExplainTest, AsksTheDaemonAboutAWorkload) {
+  Serve({});
+  const ToolResult result =
+      Run({"explain", "--user", "root", "--group", "0", "--groups", "0", "--method", "/a.B/Get",
+           "--namespace", "k8s.io", "--id", "web", "--annotation", "team=x"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, HasSubstr("\n  workload: k8s.io/web, team = x\n"));
+  EXPECT_THAT(server_->calls(),
+              ElementsAre("Explain groups: 0 method: \"/a.B/Get\" namespace: \"k8s.io\" id: "
+                          "\"web\" annotations { key: \"team\" value: \"x\" } user: \"root\""));
+}
+
+TEST_F(CtlExplainTest, AConfigurationDecidesByTheWorkload) {
+  const std::string config = Config(R"([[listener]]
+name = "shims"
+discover = "containerd"
+address = "unix:///run/shims/{namespace}/{id}.sock"
+
+[[backend]]
+name = "the shim itself"
+address = "discovered"
+
+[[rule]]
+name = "own"
+users = ["root"]
+methods = ["/a.B/Get"]
+namespaces = ["k8s.io"]
+ids = ["{user}-*"]
+annotations = { team = "x" }
+action = "allow"
+backend = "the shim itself"
+)");
+  const auto explain = [&](const std::string& id, const std::string& annotation) {
+    return Run({"explain", "--config", config, "--user", "root", "--method", "/a.B/Get",
+                "--namespace", "k8s.io", "--id", id, "--annotation", annotation})
+        .out;
+  };
+  EXPECT_THAT(explain("root-web", "team=x"), StartsWith("allowed: rule \"own\""));
+  EXPECT_THAT(explain("dev-web", "team=x"), StartsWith("denied: "));
+  EXPECT_THAT(explain("root-web", "team=y"),
+              HasSubstr("but only for a workload with an annotation team like \"x\""));
+  EXPECT_THAT(explain("root-web", "tier=x"), StartsWith("denied: "));
+}
+
 TEST_F(CtlExplainTest, UsersAreLookedUp) {
   Serve({});
   EXPECT_EQ(Run({"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}).status, 0);

@@ -108,7 +108,8 @@ TEST_F(CtlOptionsTest, ReloadOfAProcessHasALongerTimeout) {
 
 TEST_F(CtlOptionsTest, Explain) {
   ASSERT_EQ(Parse({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--groups",
-                   "a,7", "--metadata", "k=v=w", "--metadata", "l="}),
+                   "a,7", "--metadata", "k=v=w", "--metadata", "l=", "--namespace", "k8s.io",
+                   "--id", "web-1", "--annotation", "a.b/c=d=e"}),
             std::nullopt)
       << err_;
   EXPECT_EQ(options_.explain.listener, "l");
@@ -118,6 +119,9 @@ TEST_F(CtlOptionsTest, Explain) {
   EXPECT_THAT(*options_.explain.who.groups, ElementsAre("a", "7"));
   EXPECT_EQ(options_.explain.method, "/s/M");
   EXPECT_THAT(options_.explain.metadata, ElementsAre(Pair("k", "v=w"), Pair("l", "")));
+  EXPECT_EQ(options_.explain.name_space, "k8s.io");
+  EXPECT_EQ(options_.explain.id, "web-1");
+  EXPECT_THAT(options_.explain.annotations, ElementsAre(Pair("a.b/c", "d=e")));
   ASSERT_EQ(Parse({"explain", "--config", "c", "--user", "u", "--method", "/s/M"}), std::nullopt);
   EXPECT_EQ(options_.explain.who.groups, std::nullopt);
 
@@ -144,6 +148,8 @@ TEST_F(CtlOptionsTest, Explain) {
   ExpectRefused({"explain", "--listener", "l", "--user", "u", "--method", "/s/M", "--metadata",
                  "k=1", "--metadata", "k=2"},
                 "--metadata: key \"k\" is given twice; give each key once\n");
+  ExpectRefused({"explain", "--user", "u", "--method", "/s/M", "--annotation", "=v"},
+                "--annotation: \"=v\" is not valid; write KEY=VALUE\n");
 }
 
 TEST_F(CtlOptionsTest, Tap) {

@@ -214,6 +214,12 @@ TEST_F(ViewsTest, Explanations) {
   EXPECT_EQ(ShowExplanation(request, denied, look_),
             "denied: no rule matches\n  caller: uid 1000, gid 100, groups 4 24\n  note: rule "
             "\"y\" lacks it\n");
+  request.set_namespace_("k8s.io");
+  request.set_id("web");
+  (*request.mutable_annotations())["b"] = "2";
+  (*request.mutable_annotations())["a"] = "1";
+  EXPECT_THAT(ShowExplanation(request, denied, look_),
+              HasSubstr("\n  workload: k8s.io/web, a = 1, b = 2\n  note: "));
 }
 
 TEST_F(ViewsTest, ColoursAreThereOnlyIfWanted) {

@@ -22,6 +22,8 @@ TEST(LimitTest, TheRefusalNamesTheLimitAsTheConfigurationDoes) {
             "limit requests_per_second_per_user = 8 reached");
   EXPECT_EQ(LimitReached(Limit::kCallsPerConnection, limits).message(),
             "limit calls_per_connection = 1024 reached");
+  EXPECT_EQ(LimitReached(Limit::kBackendsPerPeer, limits).message(),
+            "limit backends_per_peer = 64 reached");
 }
 
 TEST(LimitTest, EachHasTheValueOfItsKey) {
@@ -33,6 +35,7 @@ TEST(LimitTest, EachHasTheValueOfItsKey) {
   EXPECT_EQ(ValueOf(Limit::kBufferedPerUser, limits, backends), 64U << 20);
   EXPECT_EQ(ValueOf(Limit::kBackendConnectionsPerUser, limits, backends), 77U);
   EXPECT_EQ(ValueOf(Limit::kBackendConnections, limits, backends), 600U);
+  EXPECT_EQ(ValueOf(Limit::kBackendsPerPeer, limits, backends), 64U);
   EXPECT_EQ(ValueOf(Limit::kRequestsPerSecondPerUser, limits, backends), std::nullopt);
   limits.requests_per_second_per_user = 8;
   EXPECT_EQ(ValueOf(Limit::kRequestsPerSecondPerUser, limits, backends), 8U);

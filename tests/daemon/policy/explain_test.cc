@@ -49,12 +49,16 @@ class ExplainTest : public testing::Test {
     return Explain(snapshot, {.listener = 0,
                               .identity = {.uid = uid_, .gid = 100, .groups = groups_},
                               .method = *ParseMethodName(method),
-                              .metadata = metadata_});
+                              .metadata = metadata_,
+                              .workload = workload_,
+                              .user = user_name_});
   }
 
   uid_t uid_ = 1000;
   std::vector<gid_t> groups_;
   std::vector<ttrpc::MetadataEntry> metadata_;
+  const WorkloadView* workload_ = nullptr;
+  std::string_view user_name_;
 };
 
 TEST_F(ExplainTest, SaysWhichRuleAllowsAndWhereItIs) {
@@ -168,6 +172,45 @@ TEST_F(ExplainTest, ARuleThatFailsInTwoRespectsIsNotListed) {
                                  On({1}, For(Ids({7}), Allow({"/s/M"})))},
                                 "/s/M");
   EXPECT_THAT(found.notes, IsEmpty());
+}
+
+TEST_F(ExplainTest, ARuleMayBeAboutOtherWorkloads) {
+  RuleConfig rule = Allow({"/s/M"});
+  rule.namespaces = Names({"moby"});
+  rule.ids = Names({"a-*", "{user}"});
+  rule.annotations.emplace("team", Name("x"));
+  EXPECT_THAT(Ask({rule}, "/s/M").notes,
+              ElementsAre("rule \"0\" (c.toml:10) allows this method to uid 1000, but only for a "
+                          "workload with a namespace like \"moby\" and an id like \"a-*\" or "
+                          "\"{user}\" and an annotation team like \"x\""));
+  const std::map<std::string, std::string> annotations = {{"team", "x"}};
+  const WorkloadView workload = {.name_space = "moby", .id = "dev", .annotations = &annotations};
+  workload_ = &workload;
+  EXPECT_THAT(Ask({rule}, "/s/M").notes,
+              ElementsAre("rule \"0\" (c.toml:10) allows this method to uid 1000, but only for a "
+                          "workload with an id like \"a-*\" or \"{user}\""));
+  user_name_ = "dev";
+  EXPECT_TRUE(Ask({rule}, "/s/M").allowed);
+}
+
+TEST_F(ExplainTest, SaysWhyARuleAboutOtherWorkloadsDenies) {
+  RuleConfig deny = Deny({"/s/M"});
+  deny.annotations.emplace("team", Name("x"));
+  EXPECT_EQ(
+      Ask({deny, Allow({"/s/M"})}, "/s/M").reason,
+      "rule \"0\" (c.toml:10) denies /s/M to uid 1000, since a deny rule about workloads also "
+      "matches a call about none");
+  std::map<std::string, std::string> annotations;
+  const WorkloadView workload = {.name_space = "n", .id = "i", .annotations = &annotations};
+  workload_ = &workload;
+  EXPECT_EQ(Ask({deny, Allow({"/s/M"})}, "/s/M").reason,
+            "rule \"0\" (c.toml:10) denies /s/M to uid 1000, since its conditions on the workload "
+            "cannot be answered");
+  annotations = {{"team", "x"}};
+  EXPECT_EQ(Ask({deny, Allow({"/s/M"})}, "/s/M").reason,
+            "rule \"0\" (c.toml:10) denies /s/M to uid 1000");
+  annotations = {{"team", "y"}};
+  EXPECT_TRUE(Ask({deny, Allow({"/s/M"})}, "/s/M").allowed);
 }
 
 TEST_F(ExplainTest, TheOverflowUidMustBeListed) {

@@ -107,7 +107,7 @@ TEST(GuardedMetadataTest, SaysWhatTheDefinitionSays) {
                           rule.listeners.end();
         if (here && MetadataHolds(rule, request.metadata)) expected = i;
       }
-      ASSERT_EQ(policy.Check(admission, request, values).rule, expected);
+      ASSERT_EQ(policy.Check(admission, request, values, nullptr).rule, expected);
       ++(expected ? held : missed);
     }
   }
@@ -136,7 +136,7 @@ TEST(GuardedMetadataTest, KeepsItsMemoryForTheNextRequest) {
   ASSERT_TRUE(policy.CheckGuardedMetadata(admission, request.metadata, &values).ok());
   const size_t before = AllocationCount();
   const bool ok = policy.CheckGuardedMetadata(admission, request.metadata, &values).ok();
-  const Verdict verdict = policy.Check(admission, request, values);
+  const Verdict verdict = policy.Check(admission, request, values, nullptr);
   const size_t after = AllocationCount();
   EXPECT_EQ(after, before);
   EXPECT_TRUE(ok);

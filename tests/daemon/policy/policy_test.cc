@@ -242,8 +242,8 @@ bool FromMemory(const Policy& policy, Admission* admission, const ttrpc::Request
   GuardedValues values;
   EXPECT_TRUE(policy.CheckGuardedMetadata(*admission, request.metadata, &values).ok());
   const bool from_memory = admission->Remembers(request);
-  EXPECT_EQ(policy.Decide(admission, request, values).rule,
-            policy.Check(*admission, request, values).rule);
+  EXPECT_EQ(policy.Decide(admission, request, values, nullptr).rule,
+            policy.Check(*admission, request, values, nullptr).rule);
   return from_memory;
 }
 
@@ -284,7 +284,7 @@ TEST(PolicyTest, ANewAdmissionForgets) {
   ASSERT_TRUE(admission.Remembers(Call("/s/M")));
   admission = new_policy.Admit(0, Peer(1000));
   EXPECT_FALSE(admission.Remembers(Call("/s/M")));
-  EXPECT_FALSE(new_policy.Decide(&admission, Call("/s/M"), {}).allowed);
+  EXPECT_FALSE(new_policy.Decide(&admission, Call("/s/M"), {}, nullptr).allowed);
 }
 
 TEST(PolicyTest, DecidingFromMemoryAllocatesNothing) {
@@ -294,13 +294,13 @@ TEST(PolicyTest, DecidingFromMemoryAllocatesNothing) {
   const ttrpc::RequestView shorter = Call("/a.long.name.of.a.service.A/AndALongNameOfAMethod");
   const GuardedValues values;
   Admission admission = policy.Admit(0, Peer(1000));
-  ASSERT_TRUE(policy.Decide(&admission, longer, values).allowed);
+  ASSERT_TRUE(policy.Decide(&admission, longer, values, nullptr).allowed);
   const size_t before = AllocationCount();
   bool allowed = true;
   for (int i = 0; i < 3; ++i) {
-    allowed &= policy.Decide(&admission, longer, values).allowed;
-    allowed &= policy.Decide(&admission, shorter, values).allowed;
-    allowed &= policy.Decide(&admission, shorter, values).allowed;
+    allowed &= policy.Decide(&admission, longer, values, nullptr).allowed;
+    allowed &= policy.Decide(&admission, shorter, values, nullptr).allowed;
+    allowed &= policy.Decide(&admission, shorter, values, nullptr).allowed;
   }
   EXPECT_EQ(AllocationCount(), before);
   EXPECT_TRUE(allowed);

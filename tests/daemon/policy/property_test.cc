@@ -181,7 +181,7 @@ bool operator==(const MethodLabels& a, const MethodLabels& b) {
 Verdict Decide(const Policy& policy, Admission* admission, const ttrpc::RequestView& request) {
   GuardedValues values;
   static_cast<void>(policy.CheckGuardedMetadata(*admission, request.metadata, &values));
-  return policy.Decide(admission, request, values);
+  return policy.Decide(admission, request, values, nullptr);
 }
 
 TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
