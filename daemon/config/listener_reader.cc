@@ -25,6 +25,11 @@ std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
   return good ? std::optional(PassedSocket{std::string(name)}) : std::nullopt;
 }
 
+bool IsPortOfAMachine(std::string_view address) {
+  return address.starts_with("vsock:") || address.starts_with("hvsock:") ||
+         address.starts_with("ttrpc+vsock:");
+}
+
 std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
   constexpr std::string_view kAdvice = "use unix:///abs/path, unix-abstract:name or systemd:NAME";
   constexpr std::string_view kPassed = "systemd:";
@@ -36,7 +41,7 @@ std::optional<ListenerAddress> ReadAddress(TableReader* in, ReadScope* scope) {
     return std::nullopt;
   }
   const std::string what = "address is " + QuoteShort(StringOf(value));
-  if (StringOf(value).starts_with("vsock:") || StringOf(value).starts_with("hvsock:")) {
+  if (IsPortOfAMachine(StringOf(value))) {
     in->Error(PositionOf(value),
               what + ", whose clients cannot be authenticated; " + std::string(kAdvice));
     return std::nullopt;

@@ -56,7 +56,8 @@ for number, text in enumerate([
         "unix:///run/a.sock", "unix-abstract:name", "unix://@name", "vsock:3:1024", "unix:///",
         "unix:///" + "a" * 106, "unix-abstract:" + "a" * 107, "tcp:1", "unix:///a\0b",
         "hvsock:///run/vm:1/v.sock:1024", "hvsock:///" + "a" * 106 + ":0",
-        "vsock:4294967294:4294967294", "vsock:-1:4294967296"]):
+        "vsock:4294967294:4294967294", "vsock:-1:4294967296", "vsock://3:1024",
+        "ttrpc+unix:///run/a.sock", "ttrpc+vsock://3:1024"]):
     seed("address", f"{number}", text.encode())
 
 seed("hybrid_vsock", "accepted", b"\x01OK 1073741824\nand more")
