@@ -9,7 +9,7 @@ _ttrpc_proxyctl_command() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
-        close | explain | tap | learn | names)
+        close | explain | tap | learn | names | method-sets)
         # The word after an option is its value.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -102,6 +102,11 @@ _ttrpc_proxyctl() {
       ;;
     --expect) words="allow deny" ;;
     names) if [[ $current != -* ]]; then words="listeners rules backends"; fi ;;
+    method-sets)
+      if [[ $current != -* ]]; then
+        words=$(ttrpc-proxyctl method-sets 2>/dev/null | sed -n 's/ = \[$//p')
+      fi
+      ;;
     --timeout | --limit | --pid | --method | --metadata | --count) return ;;
     log-level) if [[ $current != -* ]]; then words="trace debug info warn error"; fi ;;
   esac
@@ -109,7 +114,7 @@ _ttrpc_proxyctl() {
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
     words="status peers calls rules users backends metrics reload drain log-level close explain tap
-      learn names"
+      learn names method-sets"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

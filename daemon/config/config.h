@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/method_sets.h"
 #include "config/name_pattern.h"
 #include "ttrpc/address.h"
 #include "ttrpc/message_size.h"
@@ -73,7 +74,7 @@ struct LimitsConfig {
   uint32_t calls_per_user = 4096;                 // in flight, until the backend is done with them
   uint32_t backend_connections_per_user = 16384;  // default: 4 * connections_per_user
   uint32_t backends_per_peer = 64;  // workloads that a peer of one socket for all is connected to
-  uint32_t requests_per_second_per_user = 0;      // 0: no limit
+  uint32_t requests_per_second_per_user = 0;        // 0: no limit
   uint64_t buffered_per_user = uint64_t{64} << 20;  // bytes; at least message_size
   uint64_t buffered = uint64_t{512} << 20;          // bytes, all users; at least buffered_per_user
   uint32_t message_size = ttrpc::kDefaultMessageSize;
@@ -213,7 +214,8 @@ struct RuleConfig {
   std::optional<IdSet> users;     // without users and groups: everyone (deny only)
   std::optional<IdSet> groups;
   std::vector<MethodPattern> methods;  // empty: every method (deny only); sets are expanded
-  // What the configuration says in `methods`, for PrintConfig(): patterns and names of sets.
+  // The patterns and names of sets that the configuration has in `methods`, for PrintConfig().
+  // Empty unless it names a set.
   std::vector<std::string> written_methods = {};
   // Conditions on the workload of a call; an empty one holds always.
   std::vector<NamePattern> namespaces = {};
@@ -278,9 +280,8 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RuleConfig> rules;
-  // The sets of methods in [method_sets] and the built-in ones that rules name, by name without
-  // `@`, as they are written. For PrintConfig().
-  std::map<std::string, std::vector<std::string>> method_sets = {};
+  // The sets of methods that the rules name, directly or through other sets. For PrintConfig().
+  MethodSets method_sets = {};
 };
 
 }  // namespace proxyd

@@ -147,6 +147,13 @@ void PrintBackend(const BackendConfig& backend, TomlWriter* out) {
   out->Bool("forward_identity", backend.forward_identity);
 }
 
+// Built-in sets are printed as well, since another version may have other ones.
+void PrintMethodSets(const MethodSets& sets, TomlWriter* out) {
+  if (sets.empty()) return;
+  out->Table("[method_sets]");
+  for (const auto& [name, methods] : sets) out->ArrayOfLines(name, TomlStrings(methods));
+}
+
 void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* out) {
   std::vector<std::string> listeners;
   for (const size_t index : rule.listeners) {
@@ -157,9 +164,10 @@ void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* o
   if (!rule.every_listener) out->Array("listeners", TomlStrings(listeners));
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));
-  std::vector<std::string> methods;
-  for (const MethodPattern& pattern : rule.methods) {
-    methods.push_back("/" + pattern.service + "/" + pattern.method);
+  std::vector<std::string> methods = rule.written_methods;
+  if (methods.empty()) {
+    for (const MethodPattern& pattern : rule.methods)
+      methods.push_back("/" + pattern.service + "/" + pattern.method);
   }
   if (!methods.empty()) out->Array("methods", TomlStrings(methods));
   std::string metadata;
@@ -209,6 +217,7 @@ std::string PrintConfig(const Config& config) {
                 &out);
     out.Number("users", config.metrics->users);
   }
+  PrintMethodSets(config.method_sets, &out);
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
   for (const BackendConfig& backend : config.backends) PrintBackend(backend, &out);
   for (const RuleConfig& rule : config.rules) PrintRule(config, rule, &out);

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/ids.h"
 #include "config/load.h"
+#include "config/method_set_table.h"
 #include "config/table_reader.h"
 #include "config/toml.h"
 #include "ttrpc/address.h"
@@ -49,6 +50,7 @@ struct ReadScope {
   NameTable listeners = {};
   NameTable backends = {};
   NameTable rules = {};
+  MethodSetTable method_sets = {};
   // Maps the address of each socket of the daemon, as ToString() prints it, to its position.
   std::map<std::string, SourcePosition> own_addresses = {};
 };
@@ -75,7 +77,8 @@ std::optional<MetricsConfig> ReadMetrics(const TomlTables& table, ReadScope* sco
 std::optional<ListenerConfig> ReadListener(const toml::table& table, const TimeoutsConfig& defaults,
                                            ReadScope* scope);
 std::optional<BackendConfig> ReadBackend(const toml::table& table, ReadScope* scope);
-// Call it after all listeners and backends were read, since it looks up their names.
+// Call it after all listeners, backends and sets of methods were read, since it looks up their
+// names.
 RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
 
 enum class IdKind { kUser, kGroup };

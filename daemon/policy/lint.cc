@@ -11,6 +11,7 @@
 #include "policy/blockers.h"
 #include "policy/match.h"
 #include "policy/rule_pairs.h"
+#include "policy/task_twins.h"
 #include "text/escape.h"
 
 namespace proxyd {
@@ -67,6 +68,8 @@ class Linter {
     }
     std::vector<ConfigError> of_pairs = LintRulePairs(config_, overflow_, unreachable);
     std::move(of_pairs.begin(), of_pairs.end(), std::back_inserter(warnings_));
+    std::vector<ConfigError> of_twins = LintTaskTwins(config_);
+    std::move(of_twins.begin(), of_twins.end(), std::back_inserter(warnings_));
     CheckAdmin();
     CheckAudit();
     return std::move(warnings_);

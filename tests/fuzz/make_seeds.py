@@ -117,6 +117,17 @@ methods = ["/*/*"]
 """
 seed("config", "whole", (CONFIG + RULES).encode())
 seed("config", "two_files", CONFIG.encode() + b"\0" + RULES.encode())
+SETS = """[method_sets]
+ours = ["/a.B/*", "@theirs", "@containerd/State"]
+theirs = ["/c.D/E", "@nri-plugin"]
+kata-read = ["/a.B/C"]
+[[rule]]
+name = "a"
+action = "deny"
+methods = ["@ours", "@kata-read", "/x.Y/Z"]
+"""
+seed("config", "method_sets", SETS.encode())
+seed("config", "method_sets_circle", SETS.replace("@nri-plugin", "@ours").encode())
 seed("config", "errors", b"[log]\nlevel = 1\nlvel = \"x\"\n[admin]\n[[rule]]\nname = ''\n")
 seed("config", "dotted", b"log.level = \"debug\"\n\"timeouts\" . call = \"5s\" # a.b\n")
 
