@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
@@ -32,12 +33,12 @@ class CircleFinder {
 
   void Run() {
     for (const auto& [name, elements] : arrays_) {
-      if (marks_.emplace(name, Mark::kOpen).second) Walk(name);
+      if (places_.emplace(name, 0).second) Walk(name);
     }
   }
 
  private:
-  enum class Mark { kOpen, kDone };
+  static constexpr size_t kDone = SIZE_MAX;
   struct Step {
     std::string_view set;
     size_t next = 0;  // the element of the set that is looked at next
@@ -50,37 +51,34 @@ class CircleFinder {
       const std::string_view set = path_.back().set;
       const std::vector<std::string>& written = sets_.find(set)->second;
       if (element == written.size()) {
-        marks_[set] = Mark::kDone;
+        places_[set] = kDone;
         path_.pop_back();
         continue;
       }
       const auto inner = MethodSetOf(written[element]);
       if (!inner || !sets_.contains(*inner)) continue;
-      const auto [mark, is_new] = marks_.emplace(*inner, Mark::kOpen);
+      const auto [place, is_new] = places_.emplace(*inner, path_.size());
       if (is_new) {
         path_.push_back({.set = *inner});
-      } else if (mark->second == Mark::kOpen) {
-        Report(*inner, element);
+      } else if (place->second != kDone) {
+        Report(place->second, element);
       }
     }
   }
 
-  // The last set of the path names `first`, an earlier one, in its `element`.
-  void Report(std::string_view first, size_t element) {
+  // The last set of the path names the one at `first` in its `element`.
+  void Report(size_t first, size_t element) {
     constexpr size_t kMostShown = 10;
     const auto elements = arrays_.find(path_.back().set);
     if (elements == arrays_.end()) return;  // built-in sets name no sets
-    const auto begin = std::find_if(path_.begin(), path_.end(),
-                                    [first](const Step& step) { return step.set == first; });
-    std::string what = "method set " + QuoteShort("@" + std::string(first)) + " names itself";
-    size_t shown = 0;
-    for (auto step = begin + 1; step != path_.end(); ++step, ++shown) {
-      if (shown == kMostShown) {
-        what += ", …";
-        break;
-      }
-      what += (shown == 0 ? " through " : ", ") + QuoteShort("@" + std::string(step->set));
-    }
+    const auto quoted = [this](size_t place) {
+      return QuoteShort("@" + std::string(path_[place].set));
+    };
+    std::string what = "method set " + quoted(first) + " names itself";
+    const size_t end = std::min(path_.size(), first + 1 + kMostShown);
+    for (size_t place = first + 1; place < end; ++place)
+      what += (place == first + 1 ? " through " : ", ") + quoted(place);
+    if (end < path_.size()) what += ", …";
     errors_->Add(PositionOf(*elements->second->get(element)),
                  what + "; remove it here, or give the set another name");
   }
@@ -88,16 +86,12 @@ class CircleFinder {
   const MethodSets& sets_;
   const SetArrays& arrays_;
   Diagnostics* errors_;
-  std::map<std::string_view, Mark> marks_;
+  // Where each set that was reached is on the path; kDone once it has left the path.
+  std::map<std::string_view, size_t> places_;
   std::vector<Step> path_;  // from a set to one that it names
 };
 
 }  // namespace
-
-std::string NotAMethodPattern(std::string_view text) {
-  return "method " + QuoteShort(text) + " is not a valid pattern; use " +
-         std::string(kMethodPatternForm);
-}
 
 void MethodSetTable::Read(const TomlTables& tables, bool complete, Diagnostics* errors) {
   SetArrays arrays;
@@ -135,7 +129,7 @@ void MethodSetTable::CheckElements(const toml::array& elements, bool complete,
       if (complete && Find(*name) == nullptr)
         errors->Add(PositionOf(element), Missing(text, errors));
     } else if (!ParseMethodPattern(text)) {
-      errors->Add(PositionOf(element), NotAMethodPattern(text));
+      errors->Add(PositionOf(element), NotAPattern(text));
     }
   }
 }
@@ -164,6 +158,13 @@ bool MethodSetTable::Expand(std::string_view name, std::vector<MethodPattern>* m
     }
   }
   return true;
+}
+
+std::string MethodSetTable::NotAPattern(std::string_view text) const {
+  std::string what = "method " + QuoteShort(text) + " is not a valid pattern; ";
+  if (Find(text) != nullptr)
+    return what + "did you mean " + QuoteShort("@" + std::string(text)) + "?";
+  return what.append("use ").append(kMethodPatternForm);
 }
 
 std::string MethodSetTable::Missing(std::string_view text, Diagnostics* errors) const {

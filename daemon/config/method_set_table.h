@@ -16,9 +16,6 @@
 
 namespace proxyd {
 
-// Returns `method "x" is not a valid pattern; use …`.
-std::string NotAMethodPattern(std::string_view text);
-
 class MethodSetTable {
  public:
   // Reads [method_sets] and reports each error in it: a name that no set can have, what is neither
@@ -31,6 +28,9 @@ class MethodSetTable {
   // no such set.
   bool Expand(std::string_view name, std::vector<MethodPattern>* methods);
 
+  // Returns `method "x" is not a valid pattern; use …`, or `did you mean "@x"?` if there is a set
+  // of that name.
+  std::string NotAPattern(std::string_view text) const;
   // Returns `method set "@x" does not exist; did you mean "@y"? Otherwise use …`.
   std::string Missing(std::string_view text, Diagnostics* errors) const;
 

@@ -78,7 +78,7 @@ class RuleReader {
       } else if (auto pattern = ParseMethodPattern(text)) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
-        in_.Error(PositionOf(element), NotAMethodPattern(text));
+        in_.Error(PositionOf(element), scope_->method_sets.NotAPattern(text));
       }
     }
     if (!has_sets) return;

@@ -225,6 +225,15 @@ TEST(MethodSetErrors, AnUnknownMethodOfTheTaskServices) {
   EXPECT_THAT(errors[0], testing::EndsWith(" or one of 7 more"));
 }
 
+TEST(MethodSetErrors, ASetWithoutItsSign) {
+  EXPECT_THAT(
+      ErrorsIn(RuleWith("[\"containerd-read\", \"containerd/Kill\"]")),
+      ElementsAre("c:4:12: error: method \"containerd-read\" is not a valid pattern; did you "
+                  "mean \"@containerd-read\"?",
+                  "c:4:31: error: method \"containerd/Kill\" is not a valid pattern; did you "
+                  "mean \"@containerd/Kill\"?"));
+}
+
 TEST(MethodSetErrors, TheSetsOfTheConfigurationAreSuggested) {
   const auto errors = ErrorsIn("[method_sets]\nours = [\"/a.B/C\"]\n" + RuleWith("[\"@our\"]"));
   ASSERT_THAT(errors, SizeIs(1));

@@ -53,7 +53,7 @@ TEST_F(LabelsTest, AServiceThatIsNotIsOtherWithWhateverMethod) {
   EXPECT_EQ(LabelsOf("/hidden.S/Hidden"), "other other") << "the rule is for another listener";
 }
 
-// Sets cost nothing in the metrics: they spell out the same methods as a list would.
+// Sets spell out the same methods as a list would.
 TEST(LabelsOfSetsTest, WhatASetSpellsOutIsItself) {
   const LoadedConfig loaded = ParseText(
       "[[listener]]\nname = \"l\"\naddress = \"unix:///l\"\n"

@@ -297,8 +297,8 @@ TEST_F(RequestCheckTest, TheFirstFailureAnswers) {
   }
 }
 
-// With a payload transform of ttrpc-rust, all of a message but its header is encrypted or
-// compressed. Whatever its bytes are taken for, the answer names the transform and quotes none.
+// A payload transform of ttrpc-rust encrypts or compresses all of a message but its header. The
+// answer names the transform, whatever the bytes look like, and quotes none of them.
 TEST_F(RequestCheckTest, DataThatIsNoRequestNamesThePayloadTransform) {
   const std::vector<std::string> transformed = {
       "\x28\xb5\x2f\xfdSECRET",           // zstd
