@@ -9,7 +9,7 @@ _ttrpc_proxyctl_command() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
-        close | explain | tap | learn | names)
+        close | explain | tap | learn | names | method-sets)
         # The word after an option is its value.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -105,6 +105,11 @@ _ttrpc_proxyctl() {
       ;;
     --expect) words="allow deny" ;;
     names) if [[ $current != -* ]]; then words="listeners rules backends"; fi ;;
+    method-sets)
+      if [[ $current != -* ]]; then
+        words=$(ttrpc-proxyctl method-sets 2>/dev/null | sed -n 's/ = \[$//p')
+      fi
+      ;;
     --timeout | --limit | --pid | --method | --metadata | --namespace | --id | --annotation | \
       --count)
       return
@@ -115,7 +120,7 @@ _ttrpc_proxyctl() {
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
     words="status peers calls rules users backends metrics reload drain log-level close explain tap
-      learn names"
+      learn names method-sets"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -33,6 +33,7 @@ complete -c ttrpc-proxyctl -n __fish_use_subcommand -a explain -d 'Show whether 
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a tap -d 'Show connections, calls and denials as they happen'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a learn -d 'Print rules that allow exactly the calls seen'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a names -d 'Print the names of listeners, rules or backends'
+complete -c ttrpc-proxyctl -n __fish_use_subcommand -a method-sets -d 'Print the built-in sets of methods'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -l version -d 'Print the version and exit'
 complete -c ttrpc-proxyctl -s h -l help -d 'Print the options and exit'
 complete -c ttrpc-proxyctl -l address -x -a 'unix:// unix-abstract:' -d 'The socket of the admin service'
@@ -43,6 +44,7 @@ complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from status peers calls ru
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from peers calls' -l limit -x -d 'List only the N oldest'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from reload' -l pid -x -a '(__fish_complete_pids)' -d 'Reload this process'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from names' -a 'listeners rules backends'
+complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from method-sets' -a "(ttrpc-proxyctl method-sets 2>/dev/null | string replace -rf ' = \\[\$' '')"
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from log-level' -a 'trace debug info warn error'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from close' -l listener -x -a '(__ttrpc_proxyctl_names listeners)' -d 'Close all peers of this listener'
 

@@ -43,8 +43,9 @@ std::optional<WrittenAddress> FindAddress(std::string_view by_default, std::stri
 std::optional<ttrpc::Address> ParseUnix(const WrittenAddress& written, std::string_view advice,
                                         ReadScope* scope) {
   const std::string what = "address is " + QuoteShort(written.text);
-  const bool unix_socket =
-      written.text.starts_with("unix:") || written.text.starts_with("unix-abstract:");
+  const bool unix_socket = written.text.starts_with("unix:") ||
+                           written.text.starts_with("unix-abstract:") ||
+                           written.text.starts_with("ttrpc+unix:");
   if (!unix_socket) {
     scope->errors.Add(written.position, what + "; " + std::string(advice));
     return std::nullopt;

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/method_sets.h"
 #include "config/name_pattern.h"
 #include "ttrpc/address.h"
 #include "ttrpc/message_size.h"
@@ -217,7 +218,8 @@ struct RuleConfig {
   std::optional<IdSet> users;     // without users and groups: everyone (deny only)
   std::optional<IdSet> groups;
   std::vector<MethodPattern> methods;  // empty: every method (deny only); sets are expanded
-  // What the configuration says in `methods`, for PrintConfig(): patterns and names of sets.
+  // The patterns and names of sets that the configuration has in `methods`, for PrintConfig().
+  // Empty unless it names a set.
   std::vector<std::string> written_methods = {};
   // Conditions on the workload of a call; an empty one holds always.
   std::vector<NamePattern> namespaces = {};
@@ -282,9 +284,8 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RuleConfig> rules;
-  // The sets of methods in [method_sets] and the built-in ones that rules name, by name without
-  // `@`, as they are written. For PrintConfig().
-  std::map<std::string, std::vector<std::string>> method_sets = {};
+  // The sets of methods that the rules name, directly or through other sets. For PrintConfig().
+  MethodSets method_sets = {};
 };
 
 }  // namespace proxyd

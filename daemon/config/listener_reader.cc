@@ -25,6 +25,11 @@ std::optional<PassedSocket> ParsePassedSocket(std::string_view name) {
   return good ? std::optional(PassedSocket{std::string(name)}) : std::nullopt;
 }
 
+bool IsPortOfAMachine(std::string_view address) {
+  return address.starts_with("vsock:") || address.starts_with("hvsock:") ||
+         address.starts_with("ttrpc+vsock:");
+}
+
 // Whether the address is that of a socket for each workload, or is meant as one.
 bool IsTemplate(const DiscoveryConfig& discovery, const std::string& address) {
   return discovery.source != DiscoverySource::kContainerd ||
@@ -56,7 +61,7 @@ std::optional<ListenerAddress> ReadAddress(const DiscoveryKeys& keys, TableReade
     }
     return std::nullopt;
   }
-  if (StringOf(value).starts_with("vsock:") || StringOf(value).starts_with("hvsock:")) {
+  if (IsPortOfAMachine(StringOf(value))) {
     in->Error(PositionOf(value),
               what + ", whose clients cannot be authenticated; " + std::string(kAdvice));
     return std::nullopt;

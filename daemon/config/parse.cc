@@ -128,9 +128,11 @@ Config ReadConfig(const Document& document, ReadScope* scope) {
     auto backend = ReadBackend(*table, scope);
     if (backend) config.backends.push_back(*std::move(backend));
   }
+  scope->method_sets.Read(document.sections.at("method_sets"), scope->complete, &scope->errors);
   for (const toml::table* table : document.lists.at("rule")) {
     config.rules.push_back(ReadRule(*table, scope));
   }
+  config.method_sets = scope->method_sets.Used();
   return config;
 }
 

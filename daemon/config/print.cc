@@ -210,6 +210,13 @@ void PrintBackend(const BackendConfig& backend, bool for_all, TomlWriter* out) {
   out->Bool("forward_identity", backend.forward_identity);
 }
 
+// Built-in sets are printed as well, since another version may have other ones.
+void PrintMethodSets(const MethodSets& sets, TomlWriter* out) {
+  if (sets.empty()) return;
+  out->Table("[method_sets]");
+  for (const auto& [name, methods] : sets) out->ArrayOfLines(name, TomlStrings(methods));
+}
+
 void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* out) {
   std::vector<std::string> listeners;
   for (const size_t index : rule.listeners) {
@@ -220,9 +227,10 @@ void PrintConditions(const Config& config, const RuleConfig& rule, TomlWriter* o
   if (!rule.every_listener) out->Array("listeners", TomlStrings(listeners));
   if (rule.users) out->Array("users", Elements(*rule.users));
   if (rule.groups) out->Array("groups", Elements(*rule.groups));
-  std::vector<std::string> methods;
-  for (const MethodPattern& pattern : rule.methods) {
-    methods.push_back("/" + pattern.service + "/" + pattern.method);
+  std::vector<std::string> methods = rule.written_methods;
+  if (methods.empty()) {
+    for (const MethodPattern& pattern : rule.methods)
+      methods.push_back("/" + pattern.service + "/" + pattern.method);
   }
   if (!methods.empty()) out->Array("methods", TomlStrings(methods));
   if (!rule.namespaces.empty()) out->Array("namespaces", Elements(rule.namespaces));
@@ -272,6 +280,7 @@ std::string PrintConfig(const Config& config) {
       PrintAccess(config.metrics->access, &out);
     out.Number("users", config.metrics->users);
   }
+  PrintMethodSets(config.method_sets, &out);
   for (const ListenerConfig& listener : config.listeners) PrintListener(listener, &out);
   const std::vector<bool> for_all = BackendsOfOneSocketForAll(config);
   for (size_t i = 0; i < config.backends.size(); ++i) {

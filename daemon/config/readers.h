@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/ids.h"
 #include "config/load.h"
+#include "config/method_set_table.h"
 #include "config/table_reader.h"
 #include "config/toml.h"
 #include "ttrpc/address.h"
@@ -65,6 +66,7 @@ struct ReadScope {
   NameTable listeners = {};
   NameTable backends = {};
   NameTable rules = {};
+  MethodSetTable method_sets = {};
   // Maps the address of each socket of the daemon, as ToString() prints it, to its position.
   std::map<std::string, SourcePosition> own_addresses = {};
   // The kinds of the listeners, by their index in `listeners`.
@@ -118,7 +120,8 @@ std::optional<SocketTemplate> ReadTemplate(const toml::node& value, DiscoverySou
 void CheckFrontBases(ReadScope* scope);
 // Returns the position of the address of the front base at or below which the path is, if any.
 std::optional<SourcePosition> FrontBaseAround(const std::string& path, const ReadScope& scope);
-// Call it after all listeners and backends were read, since it looks up their names.
+// Call it after all listeners, backends and sets of methods were read, since it looks up their
+// names.
 RuleConfig ReadRule(const toml::table& table, ReadScope* scope);
 
 // Reads `namespaces`, `ids` and `annotations` of a rule.

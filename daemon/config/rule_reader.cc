@@ -3,6 +3,7 @@
 // Reads [[rule]] tables. This is a gate: an allow rule must name users or groups, methods and a
 // backend, and a condition that could never hold is refused rather than ignored.
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,18 +67,41 @@ class RuleReader {
   }
 
   void ReadMethods() {
-    const auto* patterns =
+    const auto* written =
         in_.FindStrings("methods", "use an array of patterns such as \"/package.Service/Method\"");
-    if (patterns == nullptr) return;
-    for (const toml::node& text : *patterns) {
-      if (auto pattern = ParseMethodPattern(StringOf(text))) {
+    if (written == nullptr) return;
+    bool has_sets = false;
+    for (const toml::node& element : *written) {
+      const std::string& text = StringOf(element);
+      if (const auto set = MethodSetOf(text)) {
+        has_sets = true;
+        ExpandMethodSet(*set, element);
+      } else if (auto pattern = ParseMethodPattern(text)) {
         rule_.methods.push_back(*std::move(pattern));
       } else {
-        in_.Error(PositionOf(text), "method " + QuoteShort(StringOf(text)) +
-                                        " is not a valid pattern; use " +
-                                        std::string(kMethodPatternForm));
+        in_.Error(PositionOf(element), scope_->method_sets.NotAPattern(text));
       }
     }
+    if (!has_sets) return;
+    for (const toml::node& element : *written) rule_.written_methods.push_back(StringOf(element));
+    RemoveRepeatedMethods();
+  }
+
+  void ExpandMethodSet(std::string_view set, const toml::node& element) {
+    MethodSetTable& sets = scope_->method_sets;
+    if (sets.Expand(set, &rule_.methods) || !scope_->complete) return;
+    in_.Error(PositionOf(element), sets.Missing(StringOf(element), &scope_->errors));
+  }
+
+  // Sets overlap, and each pattern of a rule has a cost.
+  void RemoveRepeatedMethods() {
+    std::set<std::pair<std::string_view, std::string_view>> seen;
+    std::vector<MethodPattern> unique;
+    unique.reserve(rule_.methods.size());
+    for (const MethodPattern& pattern : rule_.methods) {
+      if (seen.emplace(pattern.service, pattern.method).second) unique.push_back(pattern);
+    }
+    rule_.methods = std::move(unique);
   }
 
   void ReadMetadata() {

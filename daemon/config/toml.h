@@ -74,8 +74,8 @@ class Diagnostics {
 // tables set a key, the first one counts.
 using TomlTables = std::vector<const toml::table*>;
 
-inline constexpr std::array<std::string_view, 5> kSections = {"daemon", "log", "audit", "limits",
-                                                              "timeouts"};
+inline constexpr std::array<std::string_view, 6> kSections = {"daemon", "log",      "audit",
+                                                              "limits", "timeouts", "method_sets"};
 // Sections whose presence alone has a meaning.
 inline constexpr std::array<std::string_view, 2> kOptionalSections = {"admin", "metrics"};
 inline constexpr std::array<std::string_view, 3> kLists = {"listener", "backend", "rule"};

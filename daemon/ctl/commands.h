@@ -20,6 +20,8 @@ int RunAction(const Options& options);
 int RunExplain(const Options& options);
 // Prints events of the daemon as they happen.
 int RunTap(const Options& options);
+// Prints the built-in sets of methods, or one of them.
+int RunMethodSets(const Options& options);
 // Prints rules generated from the calls in an audit file or in a tap of the daemon.
 int RunLearn(const Options& options);
 

@@ -42,6 +42,8 @@ int Main(int argc, char** argv) {
       return RunTap(options);
     case Command::kLearn:
       return RunLearn(options);
+    case Command::kMethodSets:
+      return RunMethodSets(options);
     case Command::kMetrics:
       return RunMetrics(options);
     default:

@@ -242,6 +242,11 @@ void AddNames(CLI::App* app, std::string* names) {
       ->check(OneOf("kind", kinds));
 }
 
+void AddMethodSets(CLI::App* app, std::string* name) {
+  app->add_subcommand("method-sets", "Print the built-in sets of methods, or one of them.")
+      ->add_option("NAME", *name, "print only this set, one method per line");
+}
+
 Status In(const std::string& where, const Status& what) {
   return Invalid(where + ": " + what.message());
 }
@@ -368,7 +373,7 @@ Command CommandOf(std::string_view name) {
       {"drain", Command::kDrain},     {"log-level", Command::kLogLevel},
       {"explain", Command::kExplain}, {"tap", Command::kTap},
       {"close", Command::kClose},     {"learn", Command::kLearn},
-      {"names", Command::kNames}};
+      {"names", Command::kNames},     {"method-sets", Command::kMethodSets}};
   for (const auto& [known, command] : kCommands) {
     if (name == known) return command;
   }
@@ -460,6 +465,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   AddTap(&app, &options->tap, &words);
   AddLearn(&app, &options->learn, &words);
   AddNames(&app, &options->names);
+  AddMethodSets(&app, &options->method_set);
   for (CLI::App* command : app.get_subcommands(nullptr)) {
     command->footer("For --address, --timeout and --json see ttrpc-proxyctl --help.");
   }

@@ -34,6 +34,7 @@ enum class Command {
   kClose,
   kLearn,
   kNames,
+  kMethodSets,
 };
 
 struct ExplainOptions {
@@ -84,7 +85,8 @@ struct Options {
   ExplainOptions explain;
   TapOptions tap;
   LearnOptions learn;
-  std::string names;  // "listeners", "rules" or "backends"
+  std::string names;       // "listeners", "rules" or "backends"
+  std::string method_set;  // with or without `@`; empty: all
 };
 
 // Parses the command line into `options`. Returns an exit status if the program must end now: 64

@@ -11,6 +11,7 @@
 #include "policy/blockers.h"
 #include "policy/match.h"
 #include "policy/rule_pairs.h"
+#include "policy/task_twins.h"
 #include "policy/workload_lint.h"
 #include "text/escape.h"
 
@@ -80,6 +81,8 @@ class Linter {
     std::move(of_workloads.begin(), of_workloads.end(), std::back_inserter(warnings_));
     std::vector<ConfigError> of_pairs = LintRulePairs(config_, overflow_, unreachable);
     std::move(of_pairs.begin(), of_pairs.end(), std::back_inserter(warnings_));
+    std::vector<ConfigError> of_twins = LintTaskTwins(config_);
+    std::move(of_twins.begin(), of_twins.end(), std::back_inserter(warnings_));
     CheckAdmin();
     CheckAudit();
     return std::move(warnings_);

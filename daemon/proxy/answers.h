@@ -31,6 +31,15 @@ inline ttrpc::Status DeadlineExceeded() {
   return {ttrpc::StatusCode::kDeadlineExceeded, "context deadline exceeded"};
 }
 
+// ttrpc-rust can transform the data of each message, for example encrypt it. Nothing in the header
+// marks such a message, so that the status about data that cannot be read names the possible cause.
+inline ttrpc::Status NotReadable(const ttrpc::Status& status) {
+  return {status.code(),
+          status.message() +
+              "; if the client uses a payload transform of ttrpc-rust (such as encryption or "
+              "compression), disable it, since a proxy must read the request"};
+}
+
 // Returns /SERVICE/METHOD.
 inline std::string FullMethod(const ttrpc::RequestView& request) {
   return std::string("/").append(request.service).append("/").append(request.method);

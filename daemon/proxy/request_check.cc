@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/request_check.h"
 
+#include <utility>
+
 #include "proxy/answers.h"
 #include "proxy/request_rules.h"
 
@@ -31,6 +33,16 @@ Status CheckStreams(uint8_t flags, const RuleConfig& rule, const ttrpc::RequestV
 ttrpc::UnknownFieldAction ActionOf(UnknownFields unknown_fields) {
   return unknown_fields == UnknownFields::kDrop ? ttrpc::UnknownFieldAction::kDrop
                                                 : ttrpc::UnknownFieldAction::kRefuse;
+}
+
+// Adds advice to a failure of the envelope or the names if neither a service nor a method could be
+// read: the data is probably no request at all.
+Status AdviseIfUnreadable(Status status, const RequestMessage& message,
+                          const ttrpc::RequestView& request) {
+  const bool unreadable =
+      !message.data.empty() && request.service.empty() && request.method.empty();
+  if (status.ok() || !unreadable) return status;
+  return NotReadable(status);
 }
 
 AuditReason ReasonOf(const Outcome& outcome) {
@@ -83,12 +95,12 @@ Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
   Outcome outcome;
 
   if (!outcome.Passes(Stage::kStreamId, CheckStreamId(message))) return outcome;
-  if (!outcome.Passes(Stage::kEnvelope,
-                      ttrpc::ParseRequest(message.data, ActionOf(context.unknown_fields), request)))
+  Status parsed = ttrpc::ParseRequest(message.data, ActionOf(context.unknown_fields), request);
+  if (!outcome.Passes(Stage::kEnvelope, AdviseIfUnreadable(std::move(parsed), message, *request)))
     return outcome;
   // Names that the admission remembers were checked when they were first allowed.
   if (!context.admission.Remembers(*request) &&
-      !outcome.Passes(Stage::kNames, CheckNames(*request)))
+      !outcome.Passes(Stage::kNames, AdviseIfUnreadable(CheckNames(*request), message, *request)))
     return outcome;
 
   if (!outcome.Passes(Stage::kMetadata,

@@ -17,6 +17,9 @@ constexpr std::string_view kPathScheme = "unix://";
 constexpr std::string_view kAbstractScheme = "unix-abstract:";
 constexpr std::string_view kVsockScheme = "vsock:";
 constexpr std::string_view kHybridVsockScheme = "hvsock://";
+// containerd's sandbox store puts the name of the protocol before these two forms.
+constexpr std::string_view kProtocol = "ttrpc+";
+constexpr std::string_view kVsockUrlScheme = "vsock://";
 constexpr std::string_view kExpectedUnix = "unix:///ABSOLUTE/PATH or unix-abstract:NAME";
 constexpr std::string_view kExpectedVsock = "vsock:CID:PORT";
 constexpr std::string_view kExpectedHybridVsock = "hvsock:///ABSOLUTE/PATH:PORT";
@@ -35,6 +38,14 @@ bool StripPrefix(std::string_view* text, std::string_view prefix) {
   if (!text->starts_with(prefix)) return false;
   text->remove_prefix(prefix.size());
   return true;
+}
+
+// Returns the address without `ttrpc+`, or the whole text if that prefix has no meaning there.
+std::string_view WithoutProtocol(std::string_view text) {
+  std::string_view address = text;
+  const bool has_url = StripPrefix(&address, kProtocol) &&
+                       (address.starts_with(kPathScheme) || address.starts_with(kVsockUrlScheme));
+  return has_url ? address : text;
 }
 
 // Checks what paths and abstract names have in common.
@@ -100,7 +111,7 @@ Result<Address> Address::ParseHybridVsock(std::string_view rest) {
 }
 
 Result<Address> Address::Parse(std::string_view text) {
-  std::string_view name = text;
+  std::string_view name = WithoutProtocol(text);
   if (StripPrefix(&name, kAbstractScheme) || StripPrefix(&name, "unix://@")) {
     if (Status status = CheckName(name, "abstract name", kExpectedUnix); !status.ok())
       return status;
@@ -110,7 +121,8 @@ Result<Address> Address::Parse(std::string_view text) {
     if (Status status = CheckPath(name, kExpectedUnix); !status.ok()) return status;
     return Address(Kind::kUnixPath, std::string(name));
   }
-  if (StripPrefix(&name, kVsockScheme)) return ParseVsock(name);
+  if (StripPrefix(&name, kVsockUrlScheme) || StripPrefix(&name, kVsockScheme))
+    return ParseVsock(name);
   if (StripPrefix(&name, kHybridVsockScheme)) return ParseHybridVsock(name);
   return Invalid(
       "unknown kind of address; use unix:///ABSOLUTE/PATH, unix-abstract:NAME, "

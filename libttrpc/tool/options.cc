@@ -62,7 +62,8 @@ CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
   CLI::App* call = app->add_subcommand("call", "Call a method and print its replies as JSON.");
   call->footer(kExitStatus);
   call->add_option("ADDRESS", words->address,
-                   "unix:///PATH, unix-abstract:NAME, vsock:CID:PORT or hvsock:///PATH:PORT")
+                   "unix:///PATH, unix-abstract:NAME, vsock:CID:PORT or hvsock:///PATH:PORT; "
+                   "or as containerd writes it: ttrpc+unix:///PATH, vsock://CID:PORT")
       ->required();
   call->add_option("METHOD", words->method, "package.Service/Method")->required();
   call->add_option("-d,--data", options->data,

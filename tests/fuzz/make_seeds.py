@@ -56,7 +56,8 @@ for number, text in enumerate([
         "unix:///run/a.sock", "unix-abstract:name", "unix://@name", "vsock:3:1024", "unix:///",
         "unix:///" + "a" * 106, "unix-abstract:" + "a" * 107, "tcp:1", "unix:///a\0b",
         "hvsock:///run/vm:1/v.sock:1024", "hvsock:///" + "a" * 106 + ":0",
-        "vsock:4294967294:4294967294", "vsock:-1:4294967296"]):
+        "vsock:4294967294:4294967294", "vsock:-1:4294967296", "vsock://3:1024",
+        "ttrpc+unix:///run/a.sock", "ttrpc+vsock://3:1024"]):
     seed("address", f"{number}", text.encode())
 
 seed("hybrid_vsock", "accepted", b"\x01OK 1073741824\nand more")
@@ -116,6 +117,17 @@ methods = ["/*/*"]
 """
 seed("config", "whole", (CONFIG + RULES).encode())
 seed("config", "two_files", CONFIG.encode() + b"\0" + RULES.encode())
+SETS = """[method_sets]
+ours = ["/a.B/*", "@theirs", "@containerd/State"]
+theirs = ["/c.D/E", "@nri-plugin"]
+kata-read = ["/a.B/C"]
+[[rule]]
+name = "a"
+action = "deny"
+methods = ["@ours", "@kata-read", "/x.Y/Z"]
+"""
+seed("config", "method_sets", SETS.encode())
+seed("config", "method_sets_circle", SETS.replace("@nri-plugin", "@ours").encode())
 seed("config", "errors", b"[log]\nlevel = 1\nlvel = \"x\"\n[admin]\n[[rule]]\nname = ''\n")
 DISCOVERY = """[[listener]]
 name = "fronts"

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ttrpc {
 namespace {
@@ -61,6 +62,36 @@ TEST(AddressTest, ReadsHybridVsock) {
   EXPECT_EQ(address.port(), 1024U);
   EXPECT_TRUE(address.is_unix());
   EXPECT_EQ(address.ToString(), "hvsock:///run/vm:1/v.sock:1024");
+}
+
+TEST(AddressTest, ReadsTheFormsOfContainerdAndKata) {
+  constexpr std::pair<std::string_view, std::string_view> kForms[] = {
+      {"vsock://3:1024", "vsock:3:1024"},
+      {"ttrpc+vsock://3:1024", "vsock:3:1024"},
+      {"ttrpc+unix:///run/a.sock", "unix:///run/a.sock"},
+      {"ttrpc+unix://@a", "unix-abstract:a"},
+      {"hvsock:///run/kata/1/root/kata.hvsock:1024", "hvsock:///run/kata/1/root/kata.hvsock:1024"},
+      // The prefix belongs to the scheme alone.
+      {"unix:///ttrpc+unix:///x", "unix:///ttrpc+unix:///x"},
+  };
+  for (const auto& [text, canonical] : kForms) {
+    EXPECT_EQ(MustParse(text).ToString(), canonical) << text;
+    EXPECT_EQ(MustParse(text), MustParse(canonical)) << text;
+  }
+}
+
+TEST(AddressTest, RefusesOtherFormsWithTheProtocol) {
+  for (std::string_view text :
+       {"ttrpc+", "ttrpc+vsock:3:1024", "ttrpc+unix-abstract:x", "ttrpc+hvsock:///x:1",
+        "ttrpc+ttrpc+unix:///x", "TTRPC+unix:///x", "grpc+unix:///x", "ttrpc+tcp://127.0.0.1:1"}) {
+    EXPECT_THAT(ErrorOf(text), HasSubstr("unknown kind of address")) << text;
+  }
+  EXPECT_EQ(ErrorOf("ttrpc+vsock://3"), "port is missing; use vsock:CID:PORT");
+  EXPECT_EQ(ErrorOf("vsock://"), "port is missing; use vsock:CID:PORT");
+  EXPECT_EQ(ErrorOf("vsock:///3:1"), "CID is not a number from 0 to 4294967294");
+  EXPECT_THAT(ErrorOf("ttrpc+unix://x"), HasSubstr("path is relative; use unix:///ABSOLUTE/PATH"));
+  EXPECT_THAT(ErrorOf("ttrpc+unix:///" + std::string(107, 'x')),
+              HasSubstr("has 108 bytes; use at most 107"));
 }
 
 TEST(AddressTest, WhatItWritesReadsBackTheSame) {

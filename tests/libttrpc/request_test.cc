@@ -54,6 +54,17 @@ TEST(RequestTest, ReadsWhatProtobufWrites) {
   EXPECT_EQ(Encode(request), bytes) << "canonical, as protobuf's";
 }
 
+// The daemon distinguishes a request with an error from data that is no request at all.
+TEST(RequestTest, AfterAnErrorItHasTheFieldsBeforeIt) {
+  RequestView request;
+  EXPECT_FALSE(ParseRequest("\x0a\x01s\x12\x01M\x12\x01N"s, kRefuse, &request).ok());
+  EXPECT_EQ(request.service, "s");
+  EXPECT_EQ(request.method, "M");
+  EXPECT_FALSE(ParseRequest("\x0f\x0a\x01s"s, kRefuse, &request).ok());
+  EXPECT_EQ(request.service, "") << "neither of the last request nor after the error";
+  EXPECT_EQ(request.method, "");
+}
+
 TEST(RequestTest, PointsIntoTheData) {
   const std::string bytes = "\x1a\x02hi"s;
   RequestView request;

@@ -32,8 +32,10 @@ class Address {
   enum class Kind { kUnixPath, kUnixAbstract, kVsock, kHybridVsock };
 
   // Parses `unix:///abs/path`, `unix-abstract:name` and `unix://@name` (both abstract),
-  // `vsock:CID:PORT` and `hvsock:///abs/path:PORT`. Returns INVALID_ARGUMENT, with a message that
-  // says what was expected, if
+  // `vsock:CID:PORT` and `hvsock:///abs/path:PORT`. containerd and Kata write some of them in other
+  // forms, which are also parsed: `vsock://CID:PORT`, `ttrpc+unix:///abs/path` and
+  // `ttrpc+vsock://CID:PORT`. Returns INVALID_ARGUMENT, with a message that says what was expected,
+  // if
   // - the scheme is not one of these;
   // - a path is relative, empty, "/", or ends in a slash;
   // - an abstract name is empty;
@@ -50,7 +52,8 @@ class Address {
   uint32_t cid() const { return cid_; }
   uint32_t port() const { return port_; }
 
-  // Returns text that Parse() reads back as this address. Abstract names use `unix-abstract:name`.
+  // Returns text that Parse() reads back as this address, in one form for each kind:
+  // `unix:///abs/path`, `unix-abstract:name`, `vsock:CID:PORT` or `hvsock:///abs/path:PORT`.
   std::string ToString() const;
 
   // Returns a copy for bind(2) or connect(2). An abstract name is not padded. The result does not

@@ -50,6 +50,9 @@ TEST(DifferencesTest, NamesOneAndCountsMore) {
        "[limits] changed, [admin] added, [metrics] removed"},
       {"", "[log]\nlevel = \"debug\"\n[audit]\ncalls = \"all\"\n",
        "[log] changed, [audit] changed"},
+      {Rule("a", "@s") + "[method_sets]\ns = [\"/s/M\"]\n",
+       Rule("a", "@s") + "[method_sets]\ns = [\"/s/N\"]\n", "[method_sets] changed"},
+      {Rule("a"), Rule("a", "@nri-plugin"), "rule \"a\" changed, [method_sets] added"},
   };
   for (const Row& row : rows) {
     const LoadedConfig before = ParseText(row.before);

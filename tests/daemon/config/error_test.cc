@@ -191,14 +191,17 @@ const ErrorCase kListenerCases[] = {
      "[[listener]]\nname = \"a\"\naddress = \"vsock:3:1024\"\n"
      "[[listener]]\nname = \"b\"\naddress = \"hvsock:///a:1\"\n"
      "[[listener]]\nname = \"c\"\naddress = \"systemd:a:b\"\n"
-     "[[listener]]\nname = \"d\"\naddress = 5\n",
+     "[[listener]]\nname = \"d\"\naddress = 5\n"
+     "[[listener]]\nname = \"e\"\naddress = \"ttrpc+vsock://3:1024\"\n",
      {"c:3:11: error: address is \"vsock:3:1024\", whose clients cannot be authenticated; use "
       "unix:///abs/path, unix-abstract:name or systemd:NAME",
       "c:6:11: error: address is \"hvsock:///a:1\", whose clients cannot be authenticated; use "
       "unix:///abs/path, unix-abstract:name or systemd:NAME",
       "c:9:11: error: address is \"systemd:a:b\", which has no valid FileDescriptorName= after "
       "systemd:; use 1 to 255 printable characters without spaces and colons",
-      "c:12:11: error: address is 5; use unix:///abs/path, unix-abstract:name or systemd:NAME"}},
+      "c:12:11: error: address is 5; use unix:///abs/path, unix-abstract:name or systemd:NAME",
+      "c:15:11: error: address is \"ttrpc+vsock://3:1024\", whose clients cannot be authenticated; "
+      "use unix:///abs/path, unix-abstract:name or systemd:NAME"}},
     {"PassedSocketsHaveNoMode",
      "[[listener]]\nname = \"a\"\naddress = \"systemd:shims\"\nowner = \"root\"\n"
      "mode = \"0600\"\n"

@@ -101,8 +101,8 @@ TEST_F(LoadConfigTest, ARelativePathHasItsDirectoryBesideIt) {
   std::filesystem::current_path(before);
   EXPECT_THAT(errors,
               ElementsAre("conf.d/a.toml:1:1: error: unknown key \"x\" outside any section; put it "
-                          "in [daemon], [log], [audit], [limits], [timeouts], [admin], [metrics], "
-                          "[[listener]], [[backend]] or [[rule]]"));
+                          "in [daemon], [log], [audit], [limits], [timeouts], [method_sets], "
+                          "[admin], [metrics], [[listener]], [[backend]] or [[rule]]"));
 }
 
 TEST_F(LoadConfigTest, SymbolicLinksAreFollowed) {

@@ -61,7 +61,7 @@ Words AllOptions() {
 }
 
 TEST(CtlManPageTest, HelpListsCommandsAndOptions) {
-  EXPECT_EQ(Commands().size(), 15U);
+  EXPECT_EQ(Commands().size(), 16U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
 

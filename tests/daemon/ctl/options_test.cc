@@ -62,6 +62,11 @@ TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   ASSERT_EQ(Parse({"names", "rules"}), std::nullopt);
   EXPECT_EQ(options_.command, Command::kNames);
   EXPECT_EQ(options_.names, "rules");
+  ASSERT_EQ(Parse({"method-sets"}), std::nullopt);
+  EXPECT_EQ(options_.command, Command::kMethodSets);
+  EXPECT_EQ(options_.method_set, "");
+  ASSERT_EQ(Parse({"method-sets", "@nri-plugin"}), std::nullopt);
+  EXPECT_EQ(options_.method_set, "@nri-plugin");
   ASSERT_EQ(Parse({"close", "7", "18446744073709551615"}), std::nullopt);
   EXPECT_EQ(options_.command, Command::kClose);
   EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "daemon/config/testing.h"
 #include "support/policy_builder.h"
 
 namespace proxyd {
@@ -50,6 +51,30 @@ TEST_F(LabelsTest, AServiceThatIsNotIsOtherWithWhateverMethod) {
   EXPECT_EQ(LabelsOf("/c.S/Get"), "other other");
   EXPECT_EQ(LabelsOf("/x.S/State"), "other other");
   EXPECT_EQ(LabelsOf("/hidden.S/Hidden"), "other other") << "the rule is for another listener";
+}
+
+// Sets spell out the same methods as a list would.
+TEST(LabelsOfSetsTest, WhatASetSpellsOutIsItself) {
+  const LoadedConfig loaded = ParseText(
+      "[[listener]]\nname = \"l\"\naddress = \"unix:///l\"\n"
+      "[[backend]]\nname = \"b\"\naddress = \"unix:///b\"\n"
+      "[[rule]]\nname = \"r\"\nusers = [1000]\naction = \"allow\"\nbackend = \"b\"\n"
+      "methods = [\"@containerd-read\", \"@containerd-sandbox\", \"@kata-read\"]\n");
+  ASSERT_TRUE(loaded.config.has_value());
+  const Policy policy(*loaded.config, test::kOverflow);
+  const Admission admission = policy.Admit(0, test::Peer(1000));
+  const auto label_of = [&](std::string_view method) {
+    const MethodLabels labels = policy.LabelsOf(admission, Call(method));
+    return std::string(labels.service).append(" ").append(labels.method);
+  };
+  EXPECT_EQ(label_of("/containerd.task.v2.Task/State"), "containerd.task.v2.Task State");
+  EXPECT_EQ(label_of("/containerd.task.v3.Task/Stats"), "containerd.task.v3.Task Stats");
+  EXPECT_EQ(label_of("/containerd.task.v3.Task/Kill"), "containerd.task.v3.Task other");
+  EXPECT_EQ(label_of("/containerd.runtime.sandbox.v1.Sandbox/StopSandbox"),
+            "containerd.runtime.sandbox.v1.Sandbox StopSandbox");
+  EXPECT_EQ(label_of("/containerd.runtime.sandbox.v1.Sandbox/Newer"),
+            "containerd.runtime.sandbox.v1.Sandbox other");
+  EXPECT_EQ(label_of("/grpc.Health/Check"), "grpc.Health other");
 }
 
 // Labels must be views of the configuration, since views of the request would dangle.

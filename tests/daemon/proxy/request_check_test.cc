@@ -297,6 +297,40 @@ TEST_F(RequestCheckTest, TheFirstFailureAnswers) {
   }
 }
 
+// A payload transform of ttrpc-rust encrypts or compresses all of a message but its header. The
+// answer names the transform, whatever the bytes look like, and quotes none of them.
+TEST_F(RequestCheckTest, DataThatIsNoRequestNamesThePayloadTransform) {
+  const std::vector<std::string> transformed = {
+      "\x28\xb5\x2f\xfdSECRET",           // zstd
+      "\x1f\x8b\x08SECRET",               // gzip
+      std::string("\0\0\0\0SECRET", 10),  // begins with a counter
+      "\x0a\x7fSECRET",                   // begins like a service that is too long
+      "\x0a\x06SECR\xff\xff",             // a service that is no text
+      "\x3a\x06SECRET",                   // reads as a field that is dropped
+      "\x1a\x06SECRET",                   // reads as a payload alone
+  };
+  for (const std::string& data : transformed) {
+    for (const UnknownFields unknown : {UnknownFields::kRefuse, UnknownFields::kDrop}) {
+      Admission admission = NewAdmission();
+      const Outcome outcome =
+          CheckRequest({.header = {.stream_id = 1}, .data = data, .id_in_use = false},
+                       {.snapshot = snapshot_,
+                        .admission = admission,
+                        .uid = 1000,
+                        .unknown_fields = unknown,
+                        .draining = false},
+                       &request_, &guarded_);
+      EXPECT_TRUE(outcome.stage == Stage::kEnvelope || outcome.stage == Stage::kNames);
+      EXPECT_EQ(outcome.status.code(), StatusCode::kInvalidArgument);
+      EXPECT_THAT(outcome.status.message(),
+                  testing::HasSubstr("; if the client uses a payload transform of ttrpc-rust"));
+      EXPECT_THAT(outcome.status.message(), testing::Not(testing::HasSubstr("SECR")));
+      EXPECT_EQ(outcome.cause().reason, AuditReason::kMalformed);
+      EXPECT_EQ(outcome.cause().detail, outcome.status.message());
+    }
+  }
+}
+
 // A call that is refused by a later check was still allowed, so its method is remembered.
 TEST_F(RequestCheckTest, NothingButTheVerdictIsRemembered) {
   Admission admission = NewAdmission();

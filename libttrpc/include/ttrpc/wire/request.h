@@ -49,7 +49,7 @@ enum class UnknownFieldAction {
 // - a string that is not valid UTF-8;
 // - an unknown field, unless `unknown_fields` is kDrop;
 // - more than kMaxMetadataEntries entries.
-// After an error the contents of `request` are unspecified.
+// After an error `request` contains the fields before the one with the error.
 Status ParseRequest(std::string_view data, UnknownFieldAction unknown_fields, RequestView* request);
 
 // The canonical encoding has the fields in the order of their numbers, leaves out fields with their
