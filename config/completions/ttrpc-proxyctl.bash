@@ -8,8 +8,8 @@ _ttrpc_proxyctl_command() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
-        close | explain | tap | learn | names)
+      status | peers | calls | rules | users | backends | workloads | metrics | reload | drain | \
+        log-level | close | explain | tap | learn | names)
         # The word after an option is its value.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -27,6 +27,7 @@ _ttrpc_proxyctl_options() {
     '') echo "--version" ;;
     status | rules | users | backends) echo "--watch" ;;
     peers | calls) echo "--limit --watch" ;;
+    workloads) echo "--listener --watch" ;;
     reload) echo "--pid" ;;
     close) echo "--listener" ;;
     explain) echo "--listener --user --group --groups --method --metadata --config --expect" ;;
@@ -108,8 +109,8 @@ _ttrpc_proxyctl() {
   if [[ -z $words && $current == -* ]]; then
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
-    words="status peers calls rules users backends metrics reload drain log-level close explain tap
-      learn names"
+    words="status peers calls rules users backends workloads metrics reload drain log-level close
+      explain tap learn names"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

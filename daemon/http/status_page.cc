@@ -10,16 +10,20 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "config/words.h"
+#include "discovery/workload.h"
 #include "observe/audit_line.h"
 #include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
 #include "observe/top_denied.h"
 #include "proxy/generation.h"
+#include "proxy/workload_state.h"
+#include "proxy/workloads.h"
 
 namespace proxyd {
 
@@ -79,15 +83,62 @@ void AddListeners(const Ref<Generation>& generation, const LabeledCounters& labe
                  const ListenerCounters& counts = labeled.listeners().at(listener.name);
                  return {{"name", listener.name},
                          {"address", ToString(listener.address)},
+                         {"discovers", listener.discovery.has_value()},
                          {"peers", counts.peers},
                          {"admitted", counts.admitted},
                          {"refused", counts.refused()}};
                });
 }
 
+struct ListedWorkload {
+  std::string listener;
+  const WorkloadState* state;
+};
+
+// Those with a problem come first, then those with most peers.
+bool ComesBefore(const ListedWorkload& a, const ListedWorkload& b) {
+  const auto rank = [](const ListedWorkload& of) {
+    return std::tuple(of.state->workload.why.empty(), -static_cast<int64_t>(of.state->peers),
+                      std::string_view(of.listener));
+  };
+  if (rank(a) != rank(b)) return rank(a) < rank(b);
+  return a.state->workload.key < b.state->workload.key;
+}
+
+json Describe(const ListedWorkload& listed) {
+  const WorkloadState& state = *listed.state;
+  const Workload& workload = state.workload;
+  return {{"listener", listed.listener},
+          {"name", workload.key.ToString()},
+          {"address", workload.address ? workload.address->ToString() : ""},
+          {"front", state.front},
+          {"pod", PodOf(workload)},
+          {"since", Milliseconds(state.since)},
+          {"peers", state.peers},
+          {"problem", workload.why}};
+}
+
+// Lists the most notable workloads; the total counts all. The workloads may change between two
+// slices, so those that are listed are described at once.
+void AddWorkloads(const Workloads& workloads, SlicedText* text) {
+  constexpr size_t kMostWorkloads = 200;
+  std::vector<ListedWorkload> all;
+  workloads.ForEach([&all](const std::string& listener, const WorkloadState& state) {
+    all.push_back({listener, &state});
+  });
+  const size_t listed = std::min(kMostWorkloads, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(listed), all.end(),
+                    ComesBefore);
+  std::vector<json> described;
+  for (size_t i = 0; i < listed; ++i) described.push_back(Describe(all[i]));
+  Rows("workloads", text).AddEachOf(std::move(described), [](const json& row) { return row; });
+  text->AddText(",\"workloads_total\":" + std::to_string(all.size()));
+}
+
 json Describe(const BackendConfig& backend, const BackendCounters& counts) {
   json addresses = json::array();
   for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
+  if (backend.discovered) addresses.push_back("discovered");
   return {{"name", backend.name},
           {"addresses", std::move(addresses)},
           {"up", counts.up},
@@ -314,6 +365,7 @@ std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info) {
   text->AddText(std::move(facts));
   AddListeners(worker.generation(), labeled, text.get());
   AddBackends(worker.generation(), labeled, text.get());
+  AddWorkloads(info.proxy.workloads(), text.get());
   AddRules(worker.generation(), labeled, text.get());
   AddUsers(info, text.get());
   AddTopDenied(info.reports, text.get());
