@@ -33,7 +33,10 @@ mode_t ModeFor(const SocketAccess& access) {
 
 // Returns 0, or the errno of the failure.
 int MakeOne(const std::string& path, mode_t mode) {
-  if (::mkdir(path.c_str(), 0700) != 0) return errno == EEXIST ? 0 : errno;
+  struct stat info {};
+  // Directories that exist are not made, since the sandbox would deny it.
+  if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode) ? 0 : ENOTDIR;
+  if (::mkdir(path.c_str(), 0700) != 0) return errno;
   // The process's umask may take bits of the mode away. A link that another user put in place of
   // the directory is not followed.
   const UniqueFd directory = OpenDirectory(path, O_NOFOLLOW);
@@ -43,14 +46,8 @@ int MakeOne(const std::string& path, mode_t mode) {
 
 // Returns 0, or the errno of the failure.
 int MakeAll(const std::string& path, mode_t mode) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode) ? 0 : ENOTDIR;
-  if (errno != ENOENT) return errno;
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-    const std::string part = path.substr(0, end);
-    // Directories that exist are not made, since the sandbox would deny it.
-    const bool exists = ::stat(part.c_str(), &info) == 0;
-    if (const int error = exists ? 0 : MakeOne(part, mode); error != 0) return error;
+    if (const int error = MakeOne(path.substr(0, end), mode); error != 0) return error;
     if (end == std::string::npos) return 0;
   }
 }

@@ -145,7 +145,7 @@ class PathChecker {
     while (above != "/" && AccessError(above, F_OK) == ENOENT) above = FolderOf(above);
     const int error = ErrorOfMakingIn(above);
     const std::string what = place.label + ": directory " + place.path + " cannot be " +
-                             (above == place.path ? "written: " : "made: ");
+                             (AccessError(place.path, F_OK) == 0 ? "written: " : "made: ");
     // To make all of the directory above writable would be too much.
     const bool read_only = error == EROFS && above != place.path;
     const std::string advice = read_only ? "use a directory below /run/ttrpc-proxy" : "";
@@ -193,8 +193,10 @@ Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed) {
   const Status status = CheckCovers(left, needed);
   if (status.ok()) return status;
   const std::vector<std::string> outside = FoldersOutside(left, needed);
+  const std::vector<std::string>& made = needed.front_folders;  // the daemon makes these itself
   for (const std::string& directory : outside) {
-    if (AccessError(directory, F_OK) == ENOENT)
+    const bool is_made = std::find(made.begin(), made.end(), directory) != made.end();
+    if (!is_made && AccessError(directory, F_OK) == ENOENT)
       return {status.code(), "directory " + directory + " does not exist; create it"};
   }
   const std::string drop_in = DropIn(outside);

@@ -61,7 +61,7 @@ Words AllOptions() {
 }
 
 TEST(CtlManPageTest, HelpListsCommandsAndOptions) {
-  EXPECT_EQ(Commands().size(), 15U);
+  EXPECT_EQ(Commands().size(), 16U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
 
@@ -171,7 +171,7 @@ TEST_F(CtlCompletedNamesTest, BashAsksTheDaemon) {
       {"tap --listener", "listeners"},   {"tap --rule", "rules"},
       {"tap --backend", "backends"},     {"explain --listener", "listeners"},
       {"close --listener", "listeners"}, {"learn --backend", "backends"},
-      {"tap --listener =", "listeners"}};
+      {"tap --listener =", "listeners"}, {"workloads --listener", "listeners"}};
   for (const auto& [words, kind] : places) {
     EXPECT_EQ(BashOffers(words + " ''", address),
               (Words{kind + "\\ one", kind + "\\ two", "it\\ is"}))
