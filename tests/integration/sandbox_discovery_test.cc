@@ -119,14 +119,17 @@ TEST_F(SandboxDiscoveryTest, AConfigurationWithoutListenersMayDiscoverLater) {
       DaemonSurroundings{.environment = {"RUNTIME_DIRECTORY=" + other_.path()}});
   ASSERT_TRUE(daemon_->WaitUntilReady());
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("warn sandbox")));
+  // Nothing is at the sources, so that the test finds none of the machine's own workloads.
+  const std::string shims =
+      "[[listener]]\nname = \"shims\"\ndiscover = \"containerd\"\n"
+      "state = \"/run/no-such-containerd\"\naddress = \"unix://" +
+      (other_ / "shims/{namespace}/{id}.sock") + "\"\n";
+  const std::string agents =
+      "[[listener]]\nname = \"agents\"\ndiscover = \"kata\"\n"
+      "directories = [\"/run/no-such-kata\"]\naddress = \"unix://" +
+      (other_ / "agents/{id}.sock") + "\"\n";
   WriteFile(config_path(),
-            "[[listener]]\nname = \"shims\"\ndiscover = \"containerd\"\naddress = "
-            "\"unix://" +
-                (other_ / "shims/{namespace}/{id}.sock") +
-                "\"\n[[listener]]\nname = \"agents\"\ndiscover = \"kata\"\naddress = "
-                "\"unix://" +
-                (other_ / "agents/{id}.sock") +
-                "\"\n[[backend]]\nname = \"found\"\naddress = \"discovered\"\n");
+            shims + agents + "[[backend]]\nname = \"found\"\naddress = \"discovered\"\n");
   Reload("reloaded: ");
   EXPECT_THAT(daemon_->log(), Not(HasSubstr("outside the sandbox")));
   EXPECT_TRUE(std::filesystem::is_directory(other_ / "shims"));
