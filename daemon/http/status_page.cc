@@ -90,49 +90,63 @@ void AddListeners(const Ref<Generation>& generation, const LabeledCounters& labe
                });
 }
 
-struct ListedWorkload {
+struct FoundWorkload {
+  size_t place;  // in the order of the listeners and of the names
   std::string listener;
   const WorkloadState* state;
+
+  bool is_faulty() const { return !state->workload.why.empty(); }
 };
 
-// Those with a problem come first, then those with most peers.
-bool ComesBefore(const ListedWorkload& a, const ListedWorkload& b) {
-  const auto rank = [](const ListedWorkload& of) {
-    return std::tuple(of.state->workload.why.empty(), -static_cast<int64_t>(of.state->peers),
-                      std::string_view(of.listener));
-  };
-  if (rank(a) != rank(b)) return rank(a) < rank(b);
-  return a.state->workload.key < b.state->workload.key;
-}
+struct ListedWorkload {
+  std::string listener;
+  Workload workload;
+  std::string front;
+  size_t peers;
+  std::chrono::system_clock::time_point since;
+};
 
 json Describe(const ListedWorkload& listed) {
-  const WorkloadState& state = *listed.state;
-  const Workload& workload = state.workload;
+  const Workload& workload = listed.workload;
   return {{"listener", listed.listener},
           {"name", workload.key.ToString()},
           {"address", workload.address ? workload.address->ToString() : ""},
-          {"front", state.front},
+          {"front", listed.front},
           {"pod", PodOf(workload)},
-          {"since", Milliseconds(state.since)},
-          {"peers", state.peers},
+          {"since", Milliseconds(listed.since)},
+          {"peers", listed.peers},
           {"problem", workload.why}};
 }
 
-// Lists the most notable workloads; the total counts all. The workloads may change between two
-// slices, so those that are listed are described at once.
+// Lists the workloads with a problem, then the others. If there are too many, those with fewest
+// peers are left out. The list is a copy, since workloads may go between two slices.
 void AddWorkloads(const Workloads& workloads, SlicedText* text) {
   constexpr size_t kMostWorkloads = 200;
-  std::vector<ListedWorkload> all;
-  workloads.ForEach([&all](const std::string& listener, const WorkloadState& state) {
-    all.push_back({listener, &state});
+  std::vector<FoundWorkload> found;
+  workloads.ForEach([&found](const std::string& listener, const WorkloadState& state) {
+    found.push_back({found.size(), listener, &state});
   });
-  const size_t listed = std::min(kMostWorkloads, all.size());
-  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(listed), all.end(),
-                    ComesBefore);
-  std::vector<json> described;
-  for (size_t i = 0; i < listed; ++i) described.push_back(Describe(all[i]));
-  Rows("workloads", text).AddEachOf(std::move(described), [](const json& row) { return row; });
-  text->AddText(",\"workloads_total\":" + std::to_string(all.size()));
+  const size_t total = found.size();
+  if (total > kMostWorkloads) {
+    std::nth_element(found.begin(), found.begin() + kMostWorkloads, found.end(),
+                     [](const FoundWorkload& a, const FoundWorkload& b) {
+                       return std::tuple(b.is_faulty(), b.state->peers, a.place) <
+                              std::tuple(a.is_faulty(), a.state->peers, b.place);
+                     });
+    found.resize(kMostWorkloads);
+  }
+  std::sort(found.begin(), found.end(), [](const FoundWorkload& a, const FoundWorkload& b) {
+    return std::tuple(b.is_faulty(), a.place) < std::tuple(a.is_faulty(), b.place);
+  });
+  std::vector<ListedWorkload> listed;
+  for (const FoundWorkload& of : found) {
+    listed.push_back(
+        {of.listener, of.state->workload, of.state->front, of.state->peers, of.state->since});
+  }
+  Rows("workloads", text).AddEachOf(std::move(listed), [](const ListedWorkload& of) {
+    return Describe(of);
+  });
+  text->AddText(",\"workloads_total\":" + std::to_string(total));
 }
 
 json Describe(const BackendConfig& backend, const BackendCounters& counts) {

@@ -54,10 +54,11 @@ void AddListener(const ListenerConfig& listener, std::vector<Place>* places) {
                        .kind = Place::Kind::kFronts});
   }
   if (!listener.discovery) return;
+  const bool in_bundles = listener.discovery->source == DiscoverySource::kContainerd;
   for (const std::string& folder : listener.discovery->directories) {
     places->push_back({.position = listener.position,
                        .label = owner + " discovers in " + folder,
-                       .path = folder,
+                       .path = in_bundles ? folder + "/io.containerd.runtime.v2.task" : folder,
                        .kind = Place::Kind::kSource});
   }
 }
