@@ -34,6 +34,7 @@
 #include "run/daemon.h"
 #include "run/exit_status.h"
 #include "run/failed_starts.h"
+#include "run/front_directories.h"
 #include "run/prepared_reload.h"
 #include "run/process_resources.h"
 #include "run/runtime_folder.h"
@@ -169,7 +170,9 @@ int Serve(SnapshotPtr snapshot, Audit& audit, const DaemonOptions& options) {
   return EXIT_SUCCESS;
 }
 
-ttrpc::Status ConfineIfWanted(const Config& config, DaemonOptions* options) {
+// A confined daemon can only use directories that exist already.
+ttrpc::Status MakeDirectoriesAndConfine(const Config& config, DaemonOptions* options) {
+  if (ttrpc::Status status = MakeFrontDirectories(config); !status.ok()) return status;
   if (!config.daemon.sandbox) return {};
   auto sandbox = Confine(config, options->config_path);
   if (!sandbox) return sandbox.error();
@@ -200,7 +203,7 @@ int Run(Config config, const Options& options) {
   DaemonOptions daemon_options = {
       .config_path = options.config, .log_level = options.log_level, .sandbox = {}};
   // Confine before SetUpLog(), which starts a thread: a sandbox does not confine older threads.
-  const ttrpc::Status confined = ConfineIfWanted(config, &daemon_options);
+  const ttrpc::Status confined = MakeDirectoriesAndConfine(config, &daemon_options);
   if (const ttrpc::Status status = SetUpLog(config.log); !status.ok()) {
     LogWithoutTarget(config.log.format, status.message());
     return ExitStatusOf(status);

@@ -8,8 +8,8 @@ _ttrpc_proxyctl_command() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      status | peers | calls | rules | users | backends | metrics | reload | drain | log-level | \
-        close | explain | tap | learn | names | method-sets)
+      status | peers | calls | rules | users | backends | workloads | metrics | reload | drain | \
+        log-level | close | explain | tap | learn | names | method-sets)
         # The word after an option is its value.
         case ${COMP_WORDS[i - 1]} in
           --address | --timeout) ;;
@@ -27,6 +27,7 @@ _ttrpc_proxyctl_options() {
     '') echo "--version" ;;
     status | rules | users | backends) echo "--watch" ;;
     peers | calls) echo "--limit --watch" ;;
+    workloads) echo "--listener --watch" ;;
     reload) echo "--pid" ;;
     close) echo "--listener" ;;
     explain)
@@ -119,8 +120,8 @@ _ttrpc_proxyctl() {
   if [[ -z $words && $current == -* ]]; then
     words=$(_ttrpc_proxyctl_options "$command")
   elif [[ -z $words && -z $command ]]; then
-    words="status peers calls rules users backends metrics reload drain log-level close explain tap
-      learn names method-sets"
+    words="status peers calls rules users backends workloads metrics reload drain log-level close
+      explain tap learn names method-sets"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -24,6 +24,7 @@ complete -c ttrpc-proxyctl -n __fish_use_subcommand -a calls -d 'List the calls 
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a rules -d 'List the rules and how many calls each decided'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a users -d 'List the connected users and what they use'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a backends -d 'List the backends and whether they are up'
+complete -c ttrpc-proxyctl -n __fish_use_subcommand -a workloads -d 'List the workloads that were discovered, and their sockets'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a metrics -d 'Print the metrics in the Prometheus text format'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a reload -d 'Reload the configuration and report the result'
 complete -c ttrpc-proxyctl -n __fish_use_subcommand -a drain -d 'Let the calls in flight finish, then stop the daemon'
@@ -40,8 +41,9 @@ complete -c ttrpc-proxyctl -l address -x -a 'unix:// unix-abstract:' -d 'The soc
 complete -c ttrpc-proxyctl -l timeout -x -d 'Time limit for connecting and for each reply'
 complete -c ttrpc-proxyctl -l json -d 'Print JSON instead of text'
 
-complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from status peers calls rules users backends' -l watch -d 'Refresh until interrupted'
+complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from status peers calls rules users backends workloads' -l watch -d 'Refresh until interrupted'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from peers calls' -l limit -x -d 'List only the N oldest'
+complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from workloads' -l listener -x -a '(__ttrpc_proxyctl_names listeners)' -d 'List only the workloads of this listener'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from reload' -l pid -x -a '(__fish_complete_pids)' -d 'Reload this process'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from names' -a 'listeners rules backends'
 complete -c ttrpc-proxyctl -n '__fish_seen_subcommand_from method-sets' -a "(ttrpc-proxyctl method-sets 2>/dev/null | string replace -rf ' = \\[\$' '')"

@@ -6,19 +6,20 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include "admin/list_room.h"
+#include "admin/time_fields.h"
 #include "config/known_names.h"
 #include "config/words.h"
+#include "limits/limit.h"
 #include "observe/log.h"
 #include "policy/explain.h"
 #include "proxy/peer.h"
+#include "proxy/workloads.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unix_credentials.h"
 
@@ -32,21 +33,6 @@ namespace {
 
 // Every tap costs time on each call, so their number is limited.
 constexpr size_t kTaps = 8;
-constexpr uint32_t kListedByDefault = 1000;
-constexpr uint32_t kListedAtMost = 10000;
-
-size_t LimitOf(uint32_t asked) {
-  return asked == 0 ? kListedByDefault : std::min(asked, kListedAtMost);
-}
-
-template <typename Time>
-int64_t Microseconds(Time time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
-}
-
-int64_t SinceEpoch(std::chrono::system_clock::time_point time) {
-  return Microseconds(time.time_since_epoch());
-}
 
 // NextWakeUp is awaited between slices of long work, so that the loop serves others in between.
 class NextWakeUp {
@@ -66,7 +52,7 @@ class NextWakeUp {
   ttrpc::Timer timer_;
 };
 
-void Describe(const LimitsConfig& limits, v1::Limits* out) {
+void Describe(const LimitsConfig& limits, const BackendLimits& backends, v1::Limits* out) {
   out->set_connections(limits.connections);
   out->set_connections_reserved(limits.connections_reserved);
   out->set_connections_per_user(limits.connections_per_user);
@@ -75,29 +61,8 @@ void Describe(const LimitsConfig& limits, v1::Limits* out) {
   out->set_requests_per_second_per_user(limits.requests_per_second_per_user);
   out->set_buffered_per_user(limits.buffered_per_user);
   out->set_buffered(limits.buffered);
-}
-
-// Returns the name of a user for a string field, which must be UTF-8.
-std::string NameOf(const DaemonInfo& info, uid_t uid) {
-  return AsText(info.reports.audit().UserName(uid));
-}
-
-void Describe(const Peer& peer, const Call& call, v1::Call* out) {
-  const Config& config = call.generation->config();
-  const RuleConfig& rule = config.rules[call.rule];
-  out->set_peer(peer.identity().id);
-  out->set_stream_id(call.id);
-  out->set_uid(peer.identity().uid);
-  out->set_listener(peer.listener_name());
-  out->set_service(AsText(call.label.service));
-  out->set_method(AsText(call.label.method));
-  out->set_kind(call.state.unary() ? "unary" : "stream");
-  out->set_rule(rule.name);
-  out->set_backend(config.backends[rule.backend].name);
-  out->set_age_us(static_cast<uint64_t>(
-      std::max<int64_t>(0, Microseconds(std::chrono::steady_clock::now() - call.start))));
-  out->set_request_bytes(call.request_bytes);
-  out->set_response_bytes(call.response_bytes);
+  out->set_backends_per_peer(limits.backends_per_peer);
+  out->set_backend_connections_per_user(backends.per_user);
 }
 
 void Describe(const Config& config, size_t index, v1::DecidingRule* out) {
@@ -171,7 +136,7 @@ AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
   for (const auto& [name, backend] : labeled.backends()) calls += backend.calls_in_flight;
   reply.set_calls(calls);
   reply.set_buffered(info_.proxy.accounting().buffered());
-  Describe(config.limits, reply.mutable_limits());
+  Describe(config.limits, info_.proxy.worker().backend_limits(), reply.mutable_limits());
   for (const ListenerConfig& listener : config.listeners) {
     const ListenerCounters& counts = labeled.listeners().at(listener.name);
     v1::Listener* out = reply.add_listeners();
@@ -180,138 +145,15 @@ AdminService::Task<v1::GetStatusReply> AdminService::GetStatus(ttrpc::Context&,
     out->set_peers(counts.peers);
     out->set_accepted(counts.admitted);
     out->set_refused(counts.refused());
+    if (!listener.discovery) continue;
+    out->set_workloads_served(info_.proxy.workloads().served(listener.name));
+    out->set_workloads_faulty(info_.proxy.workloads().faulty(listener.name));
   }
   reply.set_audit_lost(info_.reports.audit().lost());
   reply.set_sandboxed(info_.sandboxed);
   reply.set_reloads(info_.reloads);
   reply.set_reloads_refused(info_.reloads_refused);
   reply.set_taps(static_cast<uint32_t>(taps_.size()));
-  co_return reply;
-}
-
-AdminService::Task<v1::ListPeersReply> AdminService::ListPeers(
-    ttrpc::Context&, const v1::ListPeersRequest& request) {
-  const auto steady_now = std::chrono::steady_clock::now();
-  const auto now = std::chrono::system_clock::now();
-  const size_t limit = LimitOf(request.limit());
-  v1::ListPeersReply reply;
-  ListRoom room;
-  for (const Peer& peer : info_.proxy.worker().peers()) {
-    if (static_cast<size_t>(reply.peers_size()) == limit) break;
-    v1::Peer* out = reply.add_peers();
-    out->set_id(peer.identity().id);
-    out->set_listener(peer.listener_name());
-    out->set_uid(peer.identity().uid);
-    out->set_user(NameOf(info_, peer.identity().uid));
-    out->set_comm(AsText(peer.identity().labels.comm()));
-    if (peer.identity().labels.loginuid() != kNoLoginUid)
-      out->set_loginuid(peer.identity().labels.loginuid());
-    out->set_gid(peer.identity().gid);
-    out->set_pid(peer.identity().pid);
-    out->set_connected_time(SinceEpoch(now) - Microseconds(steady_now - peer.connected()));
-    out->set_calls(peer.calls().size());
-    out->set_buffered(peer.held());
-    reply.set_cut(!room.Keep(reply.mutable_peers()));
-    if (reply.cut()) break;
-  }
-  reply.set_total(info_.proxy.worker().peers().size());
-  co_return reply;
-}
-
-AdminService::Task<v1::ListCallsReply> AdminService::ListCalls(
-    ttrpc::Context&, const v1::ListCallsRequest& request) {
-  struct Found {
-    const Peer* peer;
-    const Call* call;
-  };
-  std::vector<Found> found;
-  for (const Peer& peer : info_.proxy.worker().peers())
-    peer.calls().ForEach([&](const auto& call) { found.push_back({&peer, call.get()}); });
-  const size_t listed = std::min(LimitOf(request.limit()), found.size());
-  // Calls that were read together have the same start time, so ids decide their order.
-  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(listed), found.end(),
-                    [](const Found& a, const Found& b) {
-                      return std::tuple(a.call->start, a.peer->identity().id, a.call->id) <
-                             std::tuple(b.call->start, b.peer->identity().id, b.call->id);
-                    });
-  v1::ListCallsReply reply;
-  ListRoom room;
-  for (size_t i = 0; i < listed && !reply.cut(); ++i) {
-    v1::Call* const out = reply.add_calls();
-    Describe(*found[i].peer, *found[i].call, out);
-    out->set_user(NameOf(info_, out->uid()));
-    reply.set_cut(!room.Keep(reply.mutable_calls()));
-  }
-  reply.set_total(found.size());
-  co_return reply;
-}
-
-AdminService::Task<v1::ListRulesReply> AdminService::ListRules(ttrpc::Context&,
-                                                               const v1::ListRulesRequest&) {
-  const Config& config = info_.config();
-  std::map<std::string_view, uint64_t> hits;  // by the name of the rule, which is unique
-  for (const auto& [key, rule] : info_.proxy.worker().labeled_counters().rules())
-    hits[key.rule] += rule.decisions;
-  v1::ListRulesReply reply;
-  ListRoom room;
-  for (const RuleConfig& rule : config.rules) {
-    v1::Rule* out = reply.add_rules();
-    out->set_name(rule.name);
-    out->set_action(std::string(WordOf(kActionWords, rule.action)));
-    out->set_enforced(rule.enforce);
-    out->set_hits(hits[rule.name]);
-    out->set_file(rule.position.file);
-    out->set_line(rule.position.line);
-    if (rule.action == RuleConfig::Action::kAllow)
-      out->set_backend(config.backends[rule.backend].name);
-    reply.set_cut(!room.Keep(reply.mutable_rules()));
-    if (reply.cut()) break;
-  }
-  reply.set_total(config.rules.size());
-  reply.set_denied_by_default(hits[""]);
-  co_return reply;
-}
-
-AdminService::Task<v1::ListUsersReply> AdminService::ListUsers(ttrpc::Context&,
-                                                               const v1::ListUsersRequest&) {
-  v1::ListUsersReply reply;
-  ListRoom room;
-  const std::vector<Accounting::Usage> users = info_.proxy.accounting().usage();
-  for (const Accounting::Usage& user : users) {
-    v1::User* out = reply.add_users();
-    out->set_uid(user.uid);
-    out->set_user(NameOf(info_, user.uid));
-    out->set_connections(user.connections);
-    out->set_calls(user.calls);
-    out->set_buffered(user.buffered);
-    reply.set_cut(!room.Keep(reply.mutable_users()));
-    if (reply.cut()) break;
-  }
-  reply.set_total(users.size());
-  co_return reply;
-}
-
-AdminService::Task<v1::ListBackendsReply> AdminService::ListBackends(
-    ttrpc::Context&, const v1::ListBackendsRequest&) {
-  v1::ListBackendsReply reply;
-  ListRoom room;
-  for (const BackendConfig& backend : info_.config().backends) {
-    const BackendCounters& counts =
-        info_.proxy.worker().labeled_counters().backends().at(backend.name);
-    v1::Backend* out = reply.add_backends();
-    out->set_name(backend.name);
-    for (const ttrpc::Address& address : backend.addresses) out->add_addresses(address.ToString());
-    out->set_up(counts.up);
-    out->set_tried(counts.tried);
-    out->set_last_error(AsText(counts.last_error));
-    out->set_connections(counts.connections);
-    out->set_calls(counts.calls_in_flight);
-    out->set_connects(counts.connects);
-    out->set_connects_failed(counts.connects_failed);
-    reply.set_cut(!room.Keep(reply.mutable_backends()));
-    if (reply.cut()) break;
-  }
-  reply.set_total(info_.config().backends.size());
   co_return reply;
 }
 

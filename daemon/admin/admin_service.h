@@ -72,6 +72,8 @@ class AdminService final : public ttrpc::proxy::v1::Admin {
       ttrpc::Context& context, const ttrpc::proxy::v1::ListUsersRequest& request) override;
   Task<ttrpc::proxy::v1::ListBackendsReply> ListBackends(
       ttrpc::Context& context, const ttrpc::proxy::v1::ListBackendsRequest& request) override;
+  Task<ttrpc::proxy::v1::ListWorkloadsReply> ListWorkloads(
+      ttrpc::Context& context, const ttrpc::proxy::v1::ListWorkloadsRequest& request) override;
   ttrpc::Task<ttrpc::Status> GetMetrics(
       ttrpc::Context& context, const ttrpc::proxy::v1::GetMetricsRequest& request,
       ttrpc::SendStream<ttrpc::proxy::v1::MetricsPart>& replies) override;

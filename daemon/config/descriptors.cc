@@ -4,6 +4,7 @@
 // with the limit. Pure; any thread.
 #include <algorithm>
 #include <string>
+#include <variant>
 
 #include "config/load.h"
 #include "config/readers.h"
@@ -12,15 +13,22 @@ namespace proxyd {
 namespace {
 
 // The reserve is for logs, event loops, signals and files that are open only briefly. A listener
-// needs its socket, its lock file and their directory.
+// needs its socket, its lock file and their directory. A listener with a socket for each workload
+// needs one for each; this many containers and sandboxes are more than a node usually has.
 constexpr uint64_t kReserve = 64;
 constexpr uint64_t kForListener = 3;
+constexpr uint64_t kForWorkloads = 2000;
 // These include the most connections that the two servers accept.
 constexpr uint64_t kForAdmin = kForListener + 64;
 constexpr uint64_t kForMetrics = kForListener + 16;
 
 uint64_t ForTheDaemonItself(const Config& config) {
-  return kReserve + kForListener * config.listeners.size() + (config.admin ? kForAdmin : 0) +
+  const auto many = std::count_if(config.listeners.begin(), config.listeners.end(),
+                                  [](const ListenerConfig& listener) {
+                                    return std::holds_alternative<SocketTemplate>(listener.address);
+                                  });
+  return kReserve + kForListener * config.listeners.size() +
+         kForWorkloads * static_cast<uint64_t>(many) + (config.admin ? kForAdmin : 0) +
          (config.metrics ? kForMetrics : 0);
 }
 

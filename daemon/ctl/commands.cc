@@ -90,6 +90,11 @@ Result<std::string> LookOnce(const Options& options) {
       return Ask(options, &v1::Admin::ListUsers, v1::ListUsersRequest(), &ShowUsers);
     case Command::kBackends:
       return Ask(options, &v1::Admin::ListBackends, v1::ListBackendsRequest(), &ShowBackends);
+    case Command::kWorkloads: {
+      v1::ListWorkloadsRequest request;
+      request.set_listener(options.workloads_listener);
+      return Ask(options, &v1::Admin::ListWorkloads, request, &ShowWorkloads);
+    }
     case Command::kNames:
       return AskNames(options);
     default:

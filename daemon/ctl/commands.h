@@ -8,7 +8,8 @@
 
 namespace proxyd::ctl {
 
-// Runs status, peers, calls, rules, users, backends or names; with --watch until interrupted.
+// Runs status, peers, calls, rules, users, backends, workloads or names; with --watch until
+// interrupted.
 int RunLook(const Options& options);
 // Runs reload, through the admin service or by SIGHUP.
 int RunReload(const Options& options);

@@ -120,6 +120,10 @@ void AddLooks(CLI::App* app, Options* options, Words* words) {
   AddLook(app, "rules", "List the rules and how many calls each decided.", words);
   AddLook(app, "users", "List the connected users and what they use.", words);
   AddLook(app, "backends", "List the backends and whether they are up.", words);
+  AddLook(app, "workloads", "List the workloads that were discovered, and their sockets.", words)
+      ->add_option("--listener", options->workloads_listener,
+                   "list only the workloads of this listener")
+      ->type_name("NAME");
   app->add_subcommand("metrics", "Print the metrics in the Prometheus text format.");
 }
 
@@ -366,14 +370,24 @@ Status ReadWords(const Words& words, Options* options) {
 
 Command CommandOf(std::string_view name) {
   constexpr std::pair<std::string_view, Command> kCommands[] = {
-      {"status", Command::kStatus},   {"peers", Command::kPeers},
-      {"calls", Command::kCalls},     {"rules", Command::kRules},
-      {"users", Command::kUsers},     {"backends", Command::kBackends},
-      {"metrics", Command::kMetrics}, {"reload", Command::kReload},
-      {"drain", Command::kDrain},     {"log-level", Command::kLogLevel},
-      {"explain", Command::kExplain}, {"tap", Command::kTap},
-      {"close", Command::kClose},     {"learn", Command::kLearn},
-      {"names", Command::kNames},     {"method-sets", Command::kMethodSets}};
+      {"status", Command::kStatus},
+      {"peers", Command::kPeers},
+      {"calls", Command::kCalls},
+      {"rules", Command::kRules},
+      {"users", Command::kUsers},
+      {"backends", Command::kBackends},
+      {"workloads", Command::kWorkloads},
+      {"metrics", Command::kMetrics},
+      {"reload", Command::kReload},
+      {"drain", Command::kDrain},
+      {"log-level", Command::kLogLevel},
+      {"explain", Command::kExplain},
+      {"tap", Command::kTap},
+      {"close", Command::kClose},
+      {"learn", Command::kLearn},
+      {"names", Command::kNames},
+      {"method-sets", Command::kMethodSets},
+  };
   for (const auto& [known, command] : kCommands) {
     if (name == known) return command;
   }

@@ -25,6 +25,7 @@ enum class Command {
   kRules,
   kUsers,
   kBackends,
+  kWorkloads,
   kMetrics,
   kReload,
   kDrain,
@@ -78,6 +79,7 @@ struct Options {
   bool json = false;
   std::optional<std::chrono::nanoseconds> watch;  // refresh interval; none: show once
   uint32_t limit = 0;               // most peers or calls to list; 0: the daemon's default
+  std::string workloads_listener;   // lists only workloads of this listener; empty: all
   std::optional<pid_t> reload_pid;  // the daemon to reload; none: the one at `address`
   std::string log_level;
   std::vector<uint64_t> peers;  // the peers to close

@@ -73,10 +73,28 @@ void AddLoad(const v1::GetStatusReply& reply, Facts* facts) {
   facts->Add("Memory", HumanBytes(reply.buffered()) + " of " + HumanBytes(limits.buffered()));
   facts->Add("Limits per user",
              Count(limits.connections_per_user(), "connection") + ", " +
+                 std::to_string(limits.backend_connections_per_user()) + " to backends (" +
+                 Count(limits.backends_per_peer(), "workload") + " per connection), " +
                  Count(limits.calls_per_user(), "call") + " (" +
                  std::to_string(limits.calls_per_connection()) + " per connection), " +
                  HumanBytes(limits.buffered_per_user()) +
                  ", requests per second: " + Limit(limits.requests_per_second_per_user()));
+}
+
+void AddWorkloads(const v1::GetStatusReply& reply, Facts* facts) {
+  bool discovers = false;
+  uint64_t served = 0;
+  uint64_t faulty = 0;
+  for (const v1::Listener& listener : reply.listeners()) {
+    discovers |= listener.has_workloads_served();
+    served += listener.workloads_served();
+    faulty += listener.workloads_faulty();
+  }
+  if (!discovers) return;
+  facts->Add("Workloads",
+             std::to_string(served) + " served" +
+                 (faulty == 0 ? "" : ", " + std::to_string(faulty) + " with a problem"),
+             faulty == 0 ? Tone::kPlain : Tone::kWarning);
 }
 
 std::string ListenersOf(const v1::GetStatusReply& reply, const Look& look) {
@@ -136,6 +154,7 @@ std::string ShowStatus(const v1::GetStatusReply& reply, const Look& look) {
   facts.Add("Started", HumanTime(reply.start_time()));
   AddConfiguration(reply, look, &facts);
   facts.Add("Log level", reply.log_level());
+  AddWorkloads(reply, &facts);
   AddLoad(reply, &facts);
   facts.Add("Audit",
             reply.audit_lost() == 0 ? "complete" : Count(reply.audit_lost(), "line") + " lost",
@@ -239,6 +258,25 @@ std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look) {
   }
   return table.Render(look.colours) +
          Incomplete(reply.backends_size(), reply.total(), "backends", reply.cut());
+}
+
+std::string ShowWorkloads(const v1::ListWorkloadsReply& reply, const Look& look) {
+  Table table({{.title = "LISTENER", .align = Align::kLeft},
+               {.title = "NAMESPACE", .align = Align::kLeft},
+               {.title = "ID", .align = Align::kLeft},
+               {.title = "ADDRESS", .align = Align::kLeft},
+               {.title = "FRONT", .align = Align::kLeft},
+               {.title = "PEERS", .align = Align::kRight},
+               {.title = "SINCE", .align = Align::kRight},
+               {.title = "POD", .align = Align::kLeft},
+               {.title = "PROBLEM", .align = Align::kLeft}});
+  for (const v1::Workload& workload : reply.workloads()) {
+    table.AddRow({workload.listener(), workload.namespace_(), workload.id(), workload.address(),
+                  workload.front(), workload.peers(), Since(workload.found_time(), look),
+                  workload.pod(), Cell(workload.problem(), Tone::kWarning)});
+  }
+  return table.Render(look.colours) +
+         Incomplete(reply.workloads_size(), reply.total(), "workloads", reply.cut());
 }
 
 std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,

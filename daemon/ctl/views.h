@@ -26,6 +26,7 @@ std::string ShowCalls(const v1::ListCallsReply& reply, const Look& look);
 std::string ShowRules(const v1::ListRulesReply& reply, const Look& look);
 std::string ShowUsers(const v1::ListUsersReply& reply, const Look& look);
 std::string ShowBackends(const v1::ListBackendsReply& reply, const Look& look);
+std::string ShowWorkloads(const v1::ListWorkloadsReply& reply, const Look& look);
 std::string ShowExplanation(const v1::ExplainRequest& request, const v1::ExplainReply& reply,
                             const Look& look);
 

@@ -15,6 +15,7 @@
 #include "limits/limit.h"
 #include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
+#include "proxy/workloads.h"
 
 namespace proxyd {
 
@@ -145,6 +146,20 @@ void AddListeners(const LabeledCounters& labeled, Families* out) {
   });
 }
 
+void AddWorkloads(const DaemonInfo& info, Families* out) {
+  std::vector<std::string> listeners;
+  for (const ListenerConfig& listener : info.config().listeners) {
+    if (listener.discovery) listeners.push_back(listener.name);
+  }
+  out->Gauge("ttrpc_proxy_workloads",
+             "Workloads that were discovered: served, or faulty if something is wrong with them.");
+  out->AddEachOf(std::move(listeners), [&workloads = info.proxy.workloads()](
+                                           const std::string& listener, const Family& family) {
+    family.Add({{"listener", listener}, {"state", "served"}}, uint64_t{workloads.served(listener)});
+    family.Add({{"listener", listener}, {"state", "faulty"}}, uint64_t{workloads.faulty(listener)});
+  });
+}
+
 void AddTimeouts(const DaemonInfo& info, Families* out) {
   using Listener = std::pair<const std::string, ListenerCounters>;
   out->Counter("ttrpc_proxy_timeouts_total",
@@ -181,14 +196,17 @@ void AddBackends(const DaemonInfo& info, Families* out) {
   out->AddEach(backends, [](const Backend& backend, const Family& family) {
     family.Add({{"backend", backend.first}}, backend.second.durations);
   });
-  // A backend without an attempt to connect, or removed by a reload, is neither up nor down.
+  // A backend without an attempt to connect, or removed by a reload, is neither up nor down. One
+  // that is discovered has many addresses, and the last attempt says nothing about the others.
   std::vector<const Backend*> tried;
   for (const BackendConfig& backend : info.config().backends) {
     const auto found = backends.find(backend.name);
-    if (found != backends.end() && found->second.tried) tried.push_back(&*found);
+    if (backend.discovered || found == backends.end() || !found->second.tried) continue;
+    tried.push_back(&*found);
   }
   out->Gauge("ttrpc_proxy_backend_up",
-             "Whether the last attempt to connect succeeded; absent before the first attempt.");
+             "Whether the last attempt to connect succeeded; absent before the first attempt, and "
+             "for backends that are discovered.");
   out->AddEachOf(std::move(tried), [](const Backend* backend, const Family& family) {
     family.Add({{"backend", backend->first}}, uint64_t{backend->second.up});
   });
@@ -310,6 +328,7 @@ std::unique_ptr<SlicedText> MetricsText(const DaemonInfo& info, MetricsParts par
   AddDaemon(info, &families);
   AddLimits(info, &families);
   AddListeners(labeled, &families);
+  AddWorkloads(info, &families);
   AddBackends(info, &families);
   AddCalls(labeled, &families);
   AddCounters(info.proxy.counters(), &families);

@@ -10,16 +10,20 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "config/words.h"
+#include "discovery/workload.h"
 #include "observe/audit_line.h"
 #include "observe/labeled_counters.h"
 #include "observe/process_stats.h"
 #include "observe/top_denied.h"
 #include "proxy/generation.h"
+#include "proxy/workload_state.h"
+#include "proxy/workloads.h"
 
 namespace proxyd {
 
@@ -79,15 +83,76 @@ void AddListeners(const Ref<Generation>& generation, const LabeledCounters& labe
                  const ListenerCounters& counts = labeled.listeners().at(listener.name);
                  return {{"name", listener.name},
                          {"address", ToString(listener.address)},
+                         {"discovers", listener.discovery.has_value()},
                          {"peers", counts.peers},
                          {"admitted", counts.admitted},
                          {"refused", counts.refused()}};
                });
 }
 
+struct FoundWorkload {
+  size_t place;  // in the order of the listeners and of the names
+  std::string listener;
+  const WorkloadState* state;
+
+  bool is_faulty() const { return !state->workload.why.empty(); }
+};
+
+struct ListedWorkload {
+  std::string listener;
+  Workload workload;
+  std::string front;
+  size_t peers;
+  std::chrono::system_clock::time_point since;
+};
+
+json Describe(const ListedWorkload& listed) {
+  const Workload& workload = listed.workload;
+  return {{"listener", listed.listener},
+          {"name", workload.key.ToString()},
+          {"address", workload.address ? workload.address->ToString() : ""},
+          {"front", listed.front},
+          {"pod", PodOf(workload)},
+          {"since", Milliseconds(listed.since)},
+          {"peers", listed.peers},
+          {"problem", workload.why}};
+}
+
+// Lists the workloads with a problem, then the others. If there are too many, those with fewest
+// peers are left out. The list is a copy, since workloads may go between two slices.
+void AddWorkloads(const Workloads& workloads, SlicedText* text) {
+  constexpr size_t kMostWorkloads = 200;
+  std::vector<FoundWorkload> found;
+  workloads.ForEach([&found](const std::string& listener, const WorkloadState& state) {
+    found.push_back({found.size(), listener, &state});
+  });
+  const size_t total = found.size();
+  if (total > kMostWorkloads) {
+    std::nth_element(found.begin(), found.begin() + kMostWorkloads, found.end(),
+                     [](const FoundWorkload& a, const FoundWorkload& b) {
+                       return std::tuple(b.is_faulty(), b.state->peers, a.place) <
+                              std::tuple(a.is_faulty(), a.state->peers, b.place);
+                     });
+    found.resize(kMostWorkloads);
+  }
+  std::sort(found.begin(), found.end(), [](const FoundWorkload& a, const FoundWorkload& b) {
+    return std::tuple(b.is_faulty(), a.place) < std::tuple(a.is_faulty(), b.place);
+  });
+  std::vector<ListedWorkload> listed;
+  for (const FoundWorkload& of : found) {
+    listed.push_back(
+        {of.listener, of.state->workload, of.state->front, of.state->peers, of.state->since});
+  }
+  Rows("workloads", text).AddEachOf(std::move(listed), [](const ListedWorkload& of) {
+    return Describe(of);
+  });
+  text->AddText(",\"workloads_total\":" + std::to_string(total));
+}
+
 json Describe(const BackendConfig& backend, const BackendCounters& counts) {
   json addresses = json::array();
   for (const ttrpc::Address& address : backend.addresses) addresses.push_back(address.ToString());
+  if (backend.discovered) addresses.push_back("discovered");
   return {{"name", backend.name},
           {"addresses", std::move(addresses)},
           {"up", counts.up},
@@ -314,6 +379,7 @@ std::unique_ptr<SlicedText> StatusJson(const DaemonInfo& info) {
   text->AddText(std::move(facts));
   AddListeners(worker.generation(), labeled, text.get());
   AddBackends(worker.generation(), labeled, text.get());
+  AddWorkloads(info.proxy.workloads(), text.get());
   AddRules(worker.generation(), labeled, text.get());
   AddUsers(info, text.get());
   AddTopDenied(info.reports, text.get());

@@ -158,6 +158,13 @@ const showBackends = table('backends', [
   number('total calls', b => whole(b.count)),
   number('mean', b => span(b.count ? b.sum / b.count : null)),
 ], b => b.name, 'No backend is configured.');
+const showWorkloads = table('workloads', [
+  ['workload', 'name', (cell, w) => named(cell, w.name, w.pod && 'pod ' + w.pod, w.problem)],
+  ['listener', '', (cell, w) => write(cell, w.listener)],
+  ['socket', 'name', (cell, w) => named(cell, w.front || '–', w.address)],
+  number('peers', w => whole(w.peers)),
+  ['since', 'time', (cell, w) => write(cell, clock(w.since, true))],
+], w => [w.listener, w.name].join('/'), 'No workload exists.');
 const showListeners = table('listeners', [
   ['listener', 'name', (cell, l) => named(cell, l.name, l.address)],
   number('peers', l => whole(l.peers)), number('admitted', l => whole(l.admitted)),
@@ -297,6 +304,12 @@ function showUsersAndDenials(s) {
   }));
   write($('denials-note'), s.refusals.length ? `the last ${s.refusals.length}` : '');
 }
+function showWorkloadsOf(s) {
+  $('workloads').hidden = !s.listeners.some(listener => listener.discovers);
+  showWorkloads(s.workloads);
+  write($('workloads-note'), s.workloads.length < s.workloads_total ?
+      `${s.workloads.length} of ${s.workloads_total}, those with a problem first` : '');
+}
 function showRulesOf(s) {
   const hits = {name: '', action: 'deny', enforced: true, hits: s.unmatched, where: ''};
   showRules([...s.rules, hits]);
@@ -312,6 +325,7 @@ function show(s) {
   // Backends that are down come first; the others keep their places.
   showBackends([...s.backends].sort((a, b) => isDown(b) - isDown(a)));
   showListeners(s.listeners);
+  showWorkloadsOf(s);
   showRulesOf(s);
   showUsersAndDenials(s);
   drawAll();

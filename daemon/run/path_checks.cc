@@ -77,10 +77,15 @@ class PathChecker {
   explicit PathChecker(PathsFor purpose) : purpose_(purpose) {}
 
   void Check(const Place& place) {
-    if (place.is_socket) {
-      Socket(place);
-    } else {
-      File(place);
+    switch (place.kind) {
+      case Place::Kind::kFile:
+        return File(place);
+      case Place::Kind::kSocket:
+        return Socket(place);
+      case Place::Kind::kFronts:
+        return Fronts(place);
+      case Place::Kind::kSource:
+        return;  // it may be made at any time
     }
   }
 
@@ -134,6 +139,19 @@ class PathChecker {
     if (Add(place.position, what, error)) Remember(directory);
   }
 
+  // The daemon makes this directory and those above it, so the nearest one that exists counts.
+  void Fronts(const Place& place) {
+    std::string above = place.path;
+    while (above != "/" && AccessError(above, F_OK) == ENOENT) above = FolderOf(above);
+    const int error = ErrorOfMakingIn(above);
+    const std::string what = place.label + ": directory " + place.path + " cannot be " +
+                             (AccessError(place.path, F_OK) == 0 ? "written: " : "made: ");
+    // To make all of the directory above writable would be too much.
+    const bool read_only = error == EROFS && above != place.path;
+    const std::string advice = read_only ? "use a directory below /run/ttrpc-proxy" : "";
+    if (Add(place.position, what, error, advice) && !read_only) Remember(above);
+  }
+
   // Whether systemd will make the directory when it starts the installed service.
   bool IsMadeBySystemd(const std::string& directory) const {
     return purpose_ == PathsFor::kCheck &&
@@ -147,12 +165,13 @@ class PathChecker {
       directories_.push_back(directory);
   }
 
-  bool Add(const SourcePosition& position, const std::string& what, int error) {
+  bool Add(const SourcePosition& position, const std::string& what, int error,
+           const std::string& advice = "") {
     if (!IsLasting(error)) return false;
     const bool of_rights = error == EACCES || error == EPERM;
     if (of_rights && purpose_ == PathsFor::kCheck && ::geteuid() != 0) return false;
-    errors_.push_back(
-        {position, what + std::generic_category().message(error) + "; " + AdviceFor(error)});
+    errors_.push_back({position, what + std::generic_category().message(error) + "; " +
+                                     (advice.empty() ? AdviceFor(error) : advice)});
     return true;
   }
 
@@ -174,8 +193,10 @@ Status CheckCoversOrAdvise(const SandboxPlan& left, const SandboxPlan& needed) {
   const Status status = CheckCovers(left, needed);
   if (status.ok()) return status;
   const std::vector<std::string> outside = FoldersOutside(left, needed);
+  const std::vector<std::string>& made = needed.front_folders;  // the daemon makes these itself
   for (const std::string& directory : outside) {
-    if (AccessError(directory, F_OK) == ENOENT)
+    const bool is_made = std::find(made.begin(), made.end(), directory) != made.end();
+    if (!is_made && AccessError(directory, F_OK) == ENOENT)
       return {status.code(), "directory " + directory + " does not exist; create it"};
   }
   const std::string drop_in = DropIn(outside);

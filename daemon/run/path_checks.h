@@ -29,8 +29,8 @@ struct PathErrors {
   std::string drop_in;
 };
 
-// Checks the log's and the audit's file and the directory of each socket at a path, and that no two
-// of them are at one place (places.h).
+// Checks the log's and the audit's file, the directory of each socket at a path and that of the
+// sockets of workloads, and that no two of them are at one place (places.h).
 PathErrors CheckPaths(const Config& config, PathsFor purpose);
 
 // Does the same as CheckCovers(), with more advice: the error names the drop-in that a restart

@@ -13,6 +13,7 @@
 #include "observe/log.h"
 #include "policy/lint.h"
 #include "proxy/daemon_info.h"
+#include "run/front_directories.h"
 #include "run/path_checks.h"
 #include "run/places.h"
 #include "sandbox/reach.h"
@@ -80,6 +81,7 @@ ttrpc::Status Prepare(const ReloadOptions& options, PreparedReload* prepared) {
   }
   if (ttrpc::Status status = OpenTargets(options.before->config, prepared); !status.ok())
     return status;
+  if (ttrpc::Status made = MakeFrontDirectories(config); !made.ok()) return made;
   const SocketsHere& here = options.here;
   ttrpc::Status status = MakeSockets(here.admin, SocketsOf(config.admin), &prepared->admin_sockets);
   if (status.ok())

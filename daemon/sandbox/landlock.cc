@@ -33,12 +33,16 @@ struct RulesetAttributes {
 constexpr uint64_t kReadRights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteRights = LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 constexpr uint64_t kLogRights = LANDLOCK_ACCESS_FS_MAKE_REG | kWriteRights;
+constexpr uint64_t kSocketRights = kLogRights | LANDLOCK_ACCESS_FS_READ_FILE |
+                                   LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 // The rights that a rule may grant on a file that is not a directory.
 constexpr uint64_t kFileRights =
     LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | kWriteRights | kIoctlDevice;
 
 uint64_t RightsOf(FileUse use) {
   switch (use) {
+    case FileUse::kList:
+      return LANDLOCK_ACCESS_FS_READ_DIR;
     case FileUse::kRead:
       return kReadRights;
     case FileUse::kReadWrite:
@@ -48,8 +52,10 @@ uint64_t RightsOf(FileUse use) {
     case FileUse::kLog:
       return kLogRights;
     case FileUse::kSockets:
-      return kLogRights | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-             LANDLOCK_ACCESS_FS_REMOVE_FILE;
+      return kSocketRights;
+    case FileUse::kFronts:
+      return kSocketRights | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+             LANDLOCK_ACCESS_FS_REMOVE_DIR;
   }
   return 0;
 }

@@ -18,11 +18,13 @@
 namespace proxyd {
 
 enum class FileUse {
+  kList,  // list directories
   kRead,
   kReadWrite,  // existing files only
   kExecute,    // execute and read
   kLog,        // make files and write to them
   kSockets,    // make, rename and remove sockets and files, and read files
+  kFronts,     // the same, and make, list and remove directories
 };
 
 class Landlock {

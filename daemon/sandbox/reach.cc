@@ -56,9 +56,13 @@ bool ReachesOldSockets(const Config& config) {
 bool Reaches(const Config& config, const std::string& config_path, Missing missing) {
   const SandboxPlan plan = PlanSandbox(config);
   const auto may_make_in = [](const std::string& folder) { return MayUse(folder, W_OK | X_OK); };
+  const auto may_read = [](const std::string& folder) { return MayUse(folder, R_OK | X_OK); };
   const bool folders =
       std::all_of(plan.log_folders.begin(), plan.log_folders.end(), may_make_in) &&
-      std::all_of(plan.socket_folders.begin(), plan.socket_folders.end(), may_make_in);
+      std::all_of(plan.socket_folders.begin(), plan.socket_folders.end(), may_make_in) &&
+      std::all_of(plan.front_folders.begin(), plan.front_folders.end(), may_make_in) &&
+      std::all_of(plan.read_folders.begin(), plan.read_folders.end(), may_read) &&
+      std::all_of(plan.list_folders.begin(), plan.list_folders.end(), may_read);
   const bool files = (config.log.path.empty() || MayUse(config.log.path, W_OK)) &&
                      (config.audit.path.empty() || MayUse(config.audit.path, W_OK));
   const std::filesystem::path more = std::filesystem::path(config_path).parent_path() / "conf.d";

@@ -17,7 +17,7 @@ enum class Missing {
 };
 
 // Returns false if permissions deny this process the log's or the audit's file, a directory of its
-// own sockets, the configuration, or a backend's socket.
+// own sockets or of workloads, the configuration, or a backend's socket.
 bool Reaches(const Config& config, const std::string& config_path, Missing missing);
 
 // False if permissions keep us from connecting to a socket that is already where one of ours will

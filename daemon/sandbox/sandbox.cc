@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <sstream>
 #include <system_error>
@@ -106,6 +108,46 @@ std::vector<std::string> ConfigFolders(const std::string& config_path) {
   return folders;
 }
 
+// A configuration without listeners may get these sources at a reload. They are the defaults of
+// `discover`.
+constexpr const char* kContainerdState = "/run/containerd";
+constexpr const char* kKataFolders[] = {"/run/kata", "/run/vc/sbs"};
+
+// Returns the nearest directory above `folder`. A rule for `folder` itself would not last, since
+// its owner may remove it and make it again. Only a directory in the root is left itself if it
+// exists, because its neighbours are all files of the system.
+fs::path NearestAbove(const fs::path& folder) {
+  std::error_code ignored;
+  fs::path above = folder.parent_path();
+  while (above.has_relative_path() && !fs::is_directory(above, ignored))
+    above = above.parent_path();
+  if (above.has_relative_path()) return above;
+  return fs::is_directory(folder, ignored) ? folder : fs::path("/");
+}
+
+// Replaces each directory by what the sandbox leaves for it, also where its links lead.
+void Widen(std::vector<std::string>* folders) {
+  std::vector<std::string> wide;
+  const auto add = [&wide](const fs::path& folder) {
+    const std::string above = NearestAbove(folder).string();
+    if (std::find(wide.begin(), wide.end(), above) == wide.end()) wide.push_back(above);
+  };
+  for (const std::string& folder : *folders) {
+    std::error_code error;
+    add(folder);
+    const fs::path real = fs::weakly_canonical(folder, error);
+    if (!error && real != folder) add(real);
+  }
+  *folders = std::move(wide);
+}
+
+void WarnOfWholeTree(const std::vector<std::string>& folders, const char* what, Sandbox* sandbox) {
+  if (std::find(folders.begin(), folders.end(), "/") == folders.end()) return;
+  sandbox->warnings.push_back(std::string("sandbox: all files can be ") + what +
+                              ", since a directory of workloads does not exist yet; create it and "
+                              "restart the daemon");
+}
+
 // Adds the directories that systemd made for the daemon (RuntimeDirectory=, LogsDirectory=), even
 // if the configuration does not use them yet. Rules that are written after the installation then
 // need no restart.
@@ -139,8 +181,13 @@ std::optional<SandboxPlan::FolderId> IdOf(const std::string& folder) {
   return SandboxPlan::FolderId(info.st_dev, info.st_ino);
 }
 
+std::array<std::vector<std::string>*, 5> AllFolders(SandboxPlan* plan) {
+  return {&plan->log_folders, &plan->socket_folders, &plan->front_folders, &plan->read_folders,
+          &plan->list_folders};
+}
+
 void NoteIds(SandboxPlan* left) {
-  for (const auto* folders : {&left->log_folders, &left->socket_folders}) {
+  for (const auto* folders : AllFolders(left)) {
     for (const std::string& folder : *folders) {
       if (const auto id = IdOf(folder)) left->ids.emplace(folder, *id);
     }
@@ -163,6 +210,9 @@ std::vector<FileNeed> FilesFor(const SandboxPlan& plan, const std::string& confi
   for (const std::string& folder : plan.log_folders) needs.push_back({folder, FileUse::kLog});
   for (const std::string& folder : plan.socket_folders)
     needs.push_back({folder, FileUse::kSockets});
+  for (const std::string& folder : plan.front_folders) needs.push_back({folder, FileUse::kFronts});
+  for (const std::string& folder : plan.read_folders) needs.push_back({folder, FileUse::kRead});
+  for (const std::string& folder : plan.list_folders) needs.push_back({folder, FileUse::kList});
   for (const SanitizerNeed& need : SanitizerNeeds())
     needs.push_back({need.path, need.executes ? FileUse::kExecute : FileUse::kLog});
   return needs;
@@ -183,6 +233,9 @@ Status ConfineFiles(const std::vector<FileNeed>& needs) {
 void AddRights(const Config& config, const std::string& config_path, SandboxPlan* plan) {
   if (config.listeners.empty()) {
     plan->owners = plan->foreign_sockets = plan->foreign_files = true;
+    plan->discovery = plan->vsock = true;
+    plan->read_folders = {kContainerdState};
+    plan->list_folders.assign(std::begin(kKataFolders), std::end(kKataFolders));
     return;
   }
   const auto reaches = [&] {
@@ -200,10 +253,15 @@ bool IsMissing(const Status& status) { return status.code() == ttrpc::StatusCode
 
 ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_path) {
   SandboxPlan plan = PlanSandbox(config);
-  AddServiceFolders("RUNTIME_DIRECTORY", &plan.socket_folders);
-  AddServiceFolders("LOGS_DIRECTORY", &plan.log_folders);
   AddRights(config, config_path, &plan);
+  AddServiceFolders("RUNTIME_DIRECTORY", &plan.socket_folders);
+  if (plan.discovery) AddServiceFolders("RUNTIME_DIRECTORY", &plan.front_folders);
+  AddServiceFolders("LOGS_DIRECTORY", &plan.log_folders);
+  Widen(&plan.read_folders);
+  Widen(&plan.list_folders);
   Sandbox sandbox = {.left = plan, .warnings = {}};
+  WarnOfWholeTree(plan.read_folders, "read", &sandbox);
+  WarnOfWholeTree(plan.list_folders, "listed", &sandbox);
   AddWhatNeedsNone(&sandbox.left);
   // Without no_new_privs, confining itself takes a capability that the daemon does not keep.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -211,7 +269,7 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
 
   const Status files = ConfineFiles(FilesFor(plan, config_path));
   if (IsMissing(files)) {
-    sandbox.left.log_folders = sandbox.left.socket_folders = {"/"};
+    for (std::vector<std::string>* folders : AllFolders(&sandbox.left)) *folders = {"/"};
     sandbox.warnings.push_back(Named(files).message() + ": files are not confined");
   } else if (!files.ok()) {
     return Named(files);
@@ -219,7 +277,7 @@ ttrpc::Result<Sandbox> Confine(const Config& config, const std::string& config_p
   if (Status status = DropCapabilities(plan, &sandbox.warnings); !status.ok()) return Named(status);
   const Status calls = FilterSyscalls(plan);
   if (IsMissing(calls)) {
-    sandbox.left.vsock = sandbox.left.tcp = true;
+    sandbox.left.vsock = sandbox.left.tcp = sandbox.left.discovery = true;
     sandbox.warnings.push_back(Named(calls).message() + ": system calls are not confined");
   } else if (!calls.ok()) {
     return Named(calls);
@@ -248,8 +306,7 @@ SandboxPlan StillLeft(SandboxPlan left) {
     const auto now = IdOf(folder);
     return now && (before == left.ids.end() || before->second != *now);
   };
-  std::erase_if(left.log_folders, is_gone);
-  std::erase_if(left.socket_folders, is_gone);
+  for (std::vector<std::string>* folders : AllFolders(&left)) std::erase_if(*folders, is_gone);
   return left;
 }
 

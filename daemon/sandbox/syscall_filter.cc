@@ -49,6 +49,11 @@ constexpr const char* kDenied[] = {
     "setgroups32", "setregid", "setregid32", "setresgid", "setresgid32", "setresuid", "setresuid32",
     "setreuid", "setreuid32", "setuid", "setuid32"};
 
+// Only discovery follows directories, and makes some.
+constexpr const char* kOfDiscovery[] = {
+    "inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch", "mkdir",
+    "mkdirat",           "rmdir"};
+
 // The name of a newer call may be unknown to libseccomp. Its number has the same distance from that
 // of landlock_create_ruleset(2), which all headers have, on every architecture.
 constexpr int NewCall(int number) { return SYS_landlock_create_ruleset - 444 + number; }
@@ -117,6 +122,11 @@ void DenySocketFamilies(const SandboxPlan& plan, Filter* filter) {
   }
 }
 
+void DenyDiscovery(Filter* filter) {
+  for (const char* name : kOfDiscovery) filter->Deny(name);
+  filter->Deny("unlinkat", {Has(2, AT_REMOVEDIR)});
+}
+
 void DenyNamespaces(Filter* filter) {
   for (const int flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
                          CLONE_NEWPID, CLONE_NEWNET}) {
@@ -166,6 +176,7 @@ ttrpc::Status FilterSyscalls(const SandboxPlan& plan) {
   }
   DenyNamespaces(&filter);
   DenySocketFamilies(plan, &filter);
+  if (!plan.discovery) DenyDiscovery(&filter);
   DenySetIdBits(&filter);
   // These insert input into the terminal that the daemon was started from.
   filter.Deny("ioctl", {Is(1, TIOCSTI)});

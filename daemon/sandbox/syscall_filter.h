@@ -10,7 +10,8 @@
 namespace proxyd {
 
 // Applies the filter to all threads permanently, and sets no_new_privs. `plan` decides which socket
-// families stay permitted. Returns UNIMPLEMENTED if the kernel has no seccomp filters.
+// families stay permitted, and whether directories can be followed and made. Returns UNIMPLEMENTED
+// if the kernel has no seccomp filters.
 ttrpc::Status FilterSyscalls(const SandboxPlan& plan);
 
 }  // namespace proxyd

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -138,6 +139,14 @@ int BindSocket() {
   return error;
 }
 
+int WatchFolder() {
+  const int fd = ::inotify_init1(IN_CLOEXEC);
+  if (fd < 0) return errno;
+  const int error = ErrorOf(::inotify_add_watch(fd, Elsewhere(".").c_str(), IN_CREATE));
+  ::close(fd);
+  return error;
+}
+
 int ReadMemory() {
   char byte = 0;
   const iovec here = {.iov_base = &byte, .iov_len = 1};
@@ -247,6 +256,10 @@ int AttackFiles(Attack attack) {
       return ErrorOf(::unlink(Elsewhere("victim").c_str()));
     case Attack::kMakeFolder:
       return ErrorOf(::mkdir(Elsewhere("folder").c_str(), 0700));
+    case Attack::kRemoveFolder:
+      return ErrorOf(::rmdir(Elsewhere("empty").c_str()));
+    case Attack::kWatchFolder:
+      return WatchFolder();
     case Attack::kMakeLink:
       return ErrorOf(::symlink("secret", Elsewhere("link").c_str()));
     case Attack::kMakeFifo:

@@ -49,7 +49,7 @@ const std::vector<Row> kAttacks = {
     {Attack::kMakeFile, "make a file", By::kLandlock, EACCES},
     {Attack::kTruncateFile, "truncate a file", By::kLandlock, EACCES},
     {Attack::kRemoveFile, "remove a file", By::kLandlock, EACCES},
-    {Attack::kMakeFolder, "make a directory", By::kLandlock, EACCES},
+    {Attack::kMakeFolder, "make a directory", By::kFilter, EPERM},
     {Attack::kMakeLink, "make a link", By::kLandlock, EACCES},
     {Attack::kMakeFifo, "make a fifo", By::kLandlock, EACCES},
     {Attack::kMakeDevice, "make a device", By::kSeveral, EACCES},

@@ -241,6 +241,28 @@ class Scene:
         self.look(True)
         self.browser.wait_for("latest.backends.length === 3")
 
+    def workloads(self):
+        """Listeners that discover have a list of workloads; names are text there, too."""
+        self.look(False)
+        hidden = "document.getElementById('workloads').hidden"
+        self.checks.equal("no workloads without discovery", True, self.browser.eval(hidden))
+        self.browser.eval("""show({...latest, now: latest.now + 2, workloads_total: 900,
+            listeners: latest.listeners.map(listener => ({...listener, discovers: true})),
+            workloads: [{listener: 'front', name: 'k8s.io/<img src=x>', address: '', front: '', pod: '',
+                         since: latest.now, peers: 0, problem: 'no address'},
+                        {listener: 'front', name: 'k8s.io/web', address: 'unix:///s/1',
+                         front: '/fronts/k8s.io/web.sock', pod: 'team-a/web-0', since: latest.now,
+                         peers: 3, problem: ''}]})""")
+        self.checks.equal("workloads with discovery", False, self.browser.eval(hidden))
+        text = self.browser.eval("document.getElementById('workloads').innerText")
+        for what in ("k8s.io/<img src=x>", "no address", "k8s.io/web", "pod team-a/web-0", "unix:///s/1",
+                     "/fronts/k8s.io/web.sock", "2 of 900"):
+            self.checks.check(f"workloads: {what}", what in text, text)
+        self.no_scrolling("workloads")
+        self.browser.screenshot(self.shots / "workloads.png")
+        self.look(True)
+        self.browser.wait_for(hidden)
+
     def ways_to_the_denials(self):
         """The page is navigated by a link in the header, and with the keyboard."""
         self.browser.eval("document.querySelector('nav a[href=\"#denials\"]').click()")
@@ -357,7 +379,7 @@ def main(build, shots):
             scene = Scene(checks, stage, browser, shots)
             scene.begin()
             for act in (scene.load_page, scene.numbers_move, scene.rates_are_true, scene.tables,
-                        scene.denials, scene.hostile_text, scene.long_lists,
+                        scene.denials, scene.hostile_text, scene.long_lists, scene.workloads,
                         scene.ways_to_the_denials, scene.keyboard, scene.themes,
                         scene.pauses, scene.nothing_wrong):
                 checks.passes(act.__name__.replace("_", " "), act)

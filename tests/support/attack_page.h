@@ -23,6 +23,8 @@ enum class Attack : uint32_t {
   kTruncateFile,
   kRemoveFile,
   kMakeFolder,
+  kRemoveFolder,
+  kWatchFolder,
   kMakeLink,
   kMakeFifo,
   kMakeDevice,
@@ -93,8 +95,9 @@ struct AttackPage {
   pid_t victim;               // a process outside the daemon
   const char* victim_memory;  // a byte of the victim's
   uint16_t victim_port;       // an IPv4 port where the victim listens
-  char elsewhere[64];  // a directory with files `secret` and `victim`, and a program `program`
-  char config[64];     // the daemon's configuration
+  // A directory with files `secret` and `victim`, a program `program` and a directory `empty`.
+  char elsewhere[64];
+  char config[64];           // the daemon's configuration
   int32_t errors[kAttacks];  // errno, or 0 if the attack succeeded
 };
 static_assert(std::atomic<AttackThread>::is_always_lock_free, "it is shared between processes");

@@ -98,6 +98,56 @@ TEST_F(AdminServiceTest, ErrorsOfAReloadFitIntoAMessage) {
   EXPECT_THAT(last, MatchesRegex("and [0-9]+ more errors"));
 }
 
+TEST_F(AdminServiceTest, WorkloadsAreListedForListenersThatDiscover) {
+  Config config;
+  config.listeners.push_back({.name = "fixed",
+                              .address = ttrpc::Address::Parse("unix:///fixed").value(),
+                              .discovery = {},
+                              .access = {},
+                              .timeouts = {},
+                              .connections_per_user = {},
+                              .position = {}});
+  config.listeners.push_back({.name = "shims",
+                              .address = SocketTemplate{"/fronts/{namespace}/{id}"},
+                              .discovery = DiscoveryConfig{.directories = {"/no/such/state"}},
+                              .access = {},
+                              .timeouts = {},
+                              .connections_per_user = {},
+                              .position = {}});
+  config.backends.emplace_back().name = "shim";
+  config.backends.back().discovered = true;
+  Start(std::move(config));
+
+  v1::ListWorkloadsRequest request;
+  for (const char* listener : {"", "shims"}) {
+    request.set_listener(listener);
+    const auto reply = loop_.Run(service().ListWorkloads(context_, request));
+    ASSERT_TRUE(reply) << reply.error().ToString();
+    EXPECT_EQ(reply->total(), 0U);
+    EXPECT_FALSE(reply->cut());
+  }
+  request.set_listener("fixed");
+  auto refused = loop_.Run(service().ListWorkloads(context_, request));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused.error().message(),
+            "listener \"fixed\" discovers nothing; name a listener with `discover`");
+  request.set_listener("shim");
+  refused = loop_.Run(service().ListWorkloads(context_, request));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), StatusCode::kNotFound);
+  EXPECT_EQ(refused.error().message(), "no listener \"shim\"; did you mean \"shims\"?");
+
+  const auto status = loop_.Run(service().GetStatus(context_, v1::GetStatusRequest()));
+  ASSERT_TRUE(status);
+  EXPECT_FALSE(status->listeners(0).has_workloads_served());
+  EXPECT_TRUE(status->listeners(1).has_workloads_served());
+  EXPECT_TRUE(status->listeners(1).has_workloads_faulty());
+  const auto backends = loop_.Run(service().ListBackends(context_, v1::ListBackendsRequest()));
+  ASSERT_TRUE(backends);
+  EXPECT_THAT(backends->backends(0).addresses(), ::testing::ElementsAre("discovered"));
+}
+
 // Each rule would allow the call for another user, so each gets a note.
 TEST_F(AdminServiceTest, NotesOfAnExplanationFitIntoAMessage) {
   Config config;

@@ -26,6 +26,20 @@ TEST(CheckDescriptorsTest, ConnectionsThatWouldTakeMoreThanThereAre) {
   EXPECT_THAT(CheckDescriptors(*loaded.config, UINT64_MAX), IsEmpty());
 }
 
+// A listener with a socket for each workload may need as many as a large node has workloads.
+TEST(CheckDescriptorsTest, SocketsOfWorkloadsCount) {
+  const std::string limits = "[limits]\nconnections = 1000\n";
+  const std::string listener =
+      "[[listener]]\nname = \"a\"\ndiscover = \"containerd\"\naddress = \"unix:///run/a";
+  const LoadedConfig each = ParseText(limits + listener + "/{namespace}/{id}\"\n");
+  ASSERT_TRUE(each.config.has_value());
+  EXPECT_THAT(Strings(CheckDescriptors(*each.config, 4066)), SizeIs(1));
+  EXPECT_THAT(CheckDescriptors(*each.config, 4067), IsEmpty());
+  const LoadedConfig one = ParseText(limits + listener + ".sock\"\n");
+  ASSERT_TRUE(one.config.has_value());
+  EXPECT_THAT(CheckDescriptors(*one.config, 2067), IsEmpty());
+}
+
 TEST(CheckDescriptorsTest, ConnectionsOfTheAdminServiceAndForMetricsCount) {
   const LoadedConfig loaded = ParseText(
       "[limits]\nconnections = 1000\n[admin]\naddress = \"unix:///a\"\n[metrics]\naddress = "

@@ -80,6 +80,10 @@ class ScriptedAdmin final : public v1::Admin {
       Context& context, const v1::ListBackendsRequest& request) override {
     return Answer(context, "ListBackends", request, script_.backends);
   }
+  Task<Result<v1::ListWorkloadsReply>> ListWorkloads(
+      Context& context, const v1::ListWorkloadsRequest& request) override {
+    return Answer(context, "ListWorkloads", request, script_.workloads);
+  }
   Task<Result<v1::ReloadReply>> Reload(Context& context,
                                        const v1::ReloadRequest& request) override {
     return Answer(context, "Reload", request, script_.reload);

@@ -24,6 +24,7 @@ struct AdminScript {
   v1::ListRulesReply rules = {};
   v1::ListUsersReply users = {};
   v1::ListBackendsReply backends = {};
+  v1::ListWorkloadsReply workloads = {};
   v1::ReloadReply reload = {};
   v1::SetLogLevelReply log_level = {};
   v1::ExplainReply explain = {};

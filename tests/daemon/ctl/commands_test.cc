@@ -39,6 +39,11 @@ AdminScript HostileScript() {
   v1::Backend* backend = script.backends.add_backends();
   backend->set_name(kHostile);
   backend->set_last_error(kHostile);
+  v1::Workload* workload = script.workloads.add_workloads();
+  workload->set_namespace_(kHostile);
+  workload->set_id(kHostile);
+  workload->set_problem(kHostile);
+  script.workloads.set_total(1);
   script.reload.add_warnings(kHostile);
   script.log_level.set_previous(kHostile);
   script.explain.set_reason(kHostile);
@@ -47,17 +52,12 @@ AdminScript HostileScript() {
 }
 
 const std::vector<std::vector<std::string>> kCommands = {
-    {"status"},
-    {"peers"},
-    {"calls"},
-    {"rules"},
-    {"users"},
-    {"backends"},
-    {"reload"},
-    {"drain"},
-    {"log-level", "debug"},
-    {"close", "7"},
-    {"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}};
+    {"status"},     {"peers"},
+    {"calls"},      {"rules"},
+    {"users"},      {"backends"},
+    {"workloads"},  {"reload"},
+    {"drain"},      {"log-level", "debug"},
+    {"close", "7"}, {"explain", "--listener", "l", "--user", "root", "--method", "/s/M"}};
 
 class CtlCommandsTest : public CtlProgramTest {};
 
@@ -69,6 +69,7 @@ TEST_F(CtlCommandsTest, EachShowsItsReply) {
   script.rules.add_rules()->set_name("look");
   script.users.add_users()->set_connections(5);
   script.backends.add_backends()->set_name("shim");
+  script.workloads.add_workloads()->set_id("web");
   Serve(std::move(script));
   const std::vector<std::pair<std::string, std::string>> shown = {
       {"status", "ttrpc-proxyd 1.2.3, running"},
@@ -76,7 +77,8 @@ TEST_F(CtlCommandsTest, EachShowsItsReply) {
       {"calls", "//Do\n"},
       {"rules", "look  "},
       {"users", "root  "},
-      {"backends", "shim  "}};
+      {"backends", "shim  "},
+      {"workloads", "web  "}};
   for (const auto& [command, words] : shown) {
     const ToolResult result = Run({command});
     EXPECT_EQ(result.status, 0) << command;
@@ -84,8 +86,11 @@ TEST_F(CtlCommandsTest, EachShowsItsReply) {
     EXPECT_THAT(result.out, HasSubstr(words)) << command;
   }
   EXPECT_EQ(Run({"peers", "--limit", "5"}).status, 0);
-  EXPECT_THAT(server_->calls(), ElementsAre("GetStatus", "ListPeers", "ListCalls", "ListRules",
-                                            "ListUsers", "ListBackends", "ListPeers limit: 5"));
+  EXPECT_EQ(Run({"workloads", "--listener", "shims"}).status, 0);
+  EXPECT_THAT(
+      server_->calls(),
+      ElementsAre("GetStatus", "ListPeers", "ListCalls", "ListRules", "ListUsers", "ListBackends",
+                  "ListWorkloads", "ListPeers limit: 5", "ListWorkloads listener: \"shims\""));
 }
 
 TEST_F(CtlCommandsTest, MetricsArePrintedWhole) {

@@ -171,7 +171,7 @@ TEST_F(CtlCompletedNamesTest, BashAsksTheDaemon) {
       {"tap --listener", "listeners"},   {"tap --rule", "rules"},
       {"tap --backend", "backends"},     {"explain --listener", "listeners"},
       {"close --listener", "listeners"}, {"learn --backend", "backends"},
-      {"tap --listener =", "listeners"}};
+      {"tap --listener =", "listeners"}, {"workloads --listener", "listeners"}};
   for (const auto& [words, kind] : places) {
     EXPECT_EQ(BashOffers(words + " ''", address),
               (Words{kind + "\\ one", kind + "\\ two", "it\\ is"}))

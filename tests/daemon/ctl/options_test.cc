@@ -49,9 +49,11 @@ TEST_F(CtlOptionsTest, DefaultsAreSensible) {
 
 TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   const std::vector<std::pair<const char*, Command>> commands = {
-      {"status", Command::kStatus}, {"peers", Command::kPeers}, {"calls", Command::kCalls},
-      {"rules", Command::kRules},   {"users", Command::kUsers}, {"backends", Command::kBackends},
-      {"reload", Command::kReload}, {"drain", Command::kDrain}, {"tap", Command::kTap}};
+      {"status", Command::kStatus}, {"peers", Command::kPeers},
+      {"calls", Command::kCalls},   {"rules", Command::kRules},
+      {"users", Command::kUsers},   {"backends", Command::kBackends},
+      {"reload", Command::kReload}, {"drain", Command::kDrain},
+      {"tap", Command::kTap},       {"workloads", Command::kWorkloads}};
   for (const auto& [name, command] : commands) {
     ASSERT_EQ(Parse({name}), std::nullopt) << name;
     EXPECT_EQ(options_.command, command) << name;
@@ -67,6 +69,9 @@ TEST_F(CtlOptionsTest, EachCommandIsKnown) {
   EXPECT_EQ(options_.method_set, "");
   ASSERT_EQ(Parse({"method-sets", "@nri-plugin"}), std::nullopt);
   EXPECT_EQ(options_.method_set, "@nri-plugin");
+  ASSERT_EQ(Parse({"workloads", "--listener", "shims", "--watch"}), std::nullopt);
+  EXPECT_EQ(options_.workloads_listener, "shims");
+  EXPECT_EQ(options_.watch, seconds(2));
   ASSERT_EQ(Parse({"close", "7", "18446744073709551615"}), std::nullopt);
   EXPECT_EQ(options_.command, Command::kClose);
   EXPECT_THAT(options_.peers, ElementsAre(7, UINT64_MAX));

@@ -44,6 +44,8 @@ TEST_F(ViewsTest, Status) {
   reply.mutable_limits()->set_connections_per_user(4096);
   reply.mutable_limits()->set_calls_per_connection(1024);
   reply.mutable_limits()->set_calls_per_user(1);
+  reply.mutable_limits()->set_backend_connections_per_user(8192);
+  reply.mutable_limits()->set_backends_per_peer(64);
   reply.mutable_limits()->set_buffered_per_user(uint64_t{64} << 20);
   reply.mutable_limits()->set_buffered(uint64_t{512} << 20);
   auto* listener = reply.add_listeners();
@@ -63,8 +65,8 @@ TEST_F(ViewsTest, Status) {
             "          Peers: 3 of 16384 (256 reserved for root)\n"
             "          Calls: 1 in flight\n"
             "         Memory: 1.5KiB of 512MiB\n"
-            "Limits per user: 4096 connections, 1 call (1024 per connection), 64MiB, requests per "
-            "second: no limit\n"
+            "Limits per user: 4096 connections, 8192 to backends (64 workloads per connection), 1 "
+            "call (1024 per connection), 64MiB, requests per second: no limit\n"
             "          Audit: complete\n"
             "\n"
             "LISTENER  PEERS  ACCEPTED  REFUSED  ADDRESS\n"
@@ -80,6 +82,20 @@ TEST_F(ViewsTest, Status) {
   EXPECT_THAT(text, HasSubstr("Audit: 1 line lost\n"));
   EXPECT_THAT(text, HasSubstr("Reloads: 0 applied, 2 refused\n"));
   EXPECT_THAT(text, HasSubstr("Taps: 1\n"));
+}
+
+TEST_F(ViewsTest, StatusCountsWorkloadsIfAListenerDiscovers) {
+  v1::GetStatusReply reply;
+  reply.add_listeners()->set_name("fixed");
+  EXPECT_THAT(ShowStatus(reply, look_), Not(HasSubstr("Workloads")));
+  for (const uint64_t served : {uint64_t{0}, uint64_t{3}}) {
+    auto* listener = reply.add_listeners();
+    listener->set_workloads_served(served);
+    listener->set_workloads_faulty(0);
+  }
+  EXPECT_THAT(ShowStatus(reply, look_), HasSubstr("      Workloads: 3 served\n"));
+  reply.mutable_listeners(1)->set_workloads_faulty(2);
+  EXPECT_THAT(ShowStatus(reply, look_), HasSubstr("      Workloads: 3 served, 2 with a problem\n"));
 }
 
 // A draining daemon shows how long it has been draining, not how long it has run.
@@ -186,6 +202,39 @@ TEST_F(ViewsTest, UsersAndBackends) {
   EXPECT_THAT(text, HasSubstr("b        down "));
   EXPECT_THAT(text, HasSubstr("-                    Connection refused\n"));
   EXPECT_THAT(text, HasSubstr("c        untried "));
+}
+
+// Names of workloads come from the file system.
+TEST_F(ViewsTest, Workloads) {
+  v1::ListWorkloadsReply reply;
+  auto* workload = reply.add_workloads();
+  workload->set_listener("shims");
+  workload->set_namespace_("k8s.io");
+  workload->set_id("web");
+  workload->set_address("unix:///s/1");
+  workload->set_front("/f/k8s.io/web.sock");
+  workload->set_peers(2);
+  workload->set_found_time(kNow - kMinute);
+  workload->set_pod("team-a/web-0");
+  workload = reply.add_workloads();
+  workload->set_listener("shims");
+  workload->set_id("a\x1b[2J");
+  workload->set_found_time(kNow - 1);
+  workload->set_problem("no address");
+  reply.set_total(2);
+  const std::string table =
+      "LISTENER  NAMESPACE  ID        ADDRESS      FRONT               PEERS  SINCE  POD           "
+      "PROBLEM\n"
+      "shims     k8s.io     web       unix:///s/1  /f/k8s.io/web.sock      2  1m00s  team-a/web-0  "
+      "-\n"
+      "shims     -          a\\x1b[2J  -            -                       0    1us  -            "
+      " "
+      "no address\n";
+  EXPECT_EQ(ShowWorkloads(reply, look_), table);
+  reply.set_total(9);
+  reply.set_cut(true);
+  EXPECT_EQ(ShowWorkloads(reply, look_),
+            table + "listed 2 of 9 workloads; one reply cannot hold more\n");
 }
 
 TEST_F(ViewsTest, Explanations) {

@@ -41,6 +41,16 @@ class MetricsTest : public ::testing::Test {
                                          .access = {},
                                          .users = kShown,
                                          .position = {}});
+    config.listeners.push_back({.name = "agents",
+                                .address = SocketTemplate{"/fronts/{name}"},
+                                .discovery = DiscoveryConfig{.source = DiscoverySource::kDirectory,
+                                                             .directories = {"/no/such/directory"}},
+                                .access = {},
+                                .timeouts = {},
+                                .connections_per_user = {},
+                                .position = {}});
+    config.backends.emplace_back().name = "agent";
+    config.backends.back().discovered = true;
     return std::make_shared<const Snapshot>(std::move(config), OverflowIds{});
   }
   void Connect(uid_t uid) {
@@ -89,6 +99,21 @@ TEST_F(MetricsTest, ManyUsersMakeNoLongSlice) {
   for (size_t at = text.find(name + "{"); at != text.npos; at = text.find(name + "{", at + 1))
     ++series;
   EXPECT_EQ(series, kShown + 1);
+}
+
+TEST_F(MetricsTest, WorkloadsHaveASeriesForEachListenerThatDiscovers) {
+  const std::string text = Make(MetricsText(info_, MetricsParts::kWithoutProcess).get());
+  EXPECT_THAT(text, HasSubstr("\n# TYPE ttrpc_proxy_workloads gauge\n"
+                              "ttrpc_proxy_workloads{listener=\"agents\",state=\"served\"} 0\n"
+                              "ttrpc_proxy_workloads{listener=\"agents\",state=\"faulty\"} 0\n"));
+}
+
+TEST_F(MetricsTest, StatusPageHasWorkloadsAndTheirBackend) {
+  const auto status = nlohmann::json::parse(Make(StatusJson(info_).get()));
+  EXPECT_EQ(status["workloads"], nlohmann::json::array());
+  EXPECT_EQ(status["workloads_total"], 0);
+  EXPECT_EQ(status["listeners"][0]["discovers"], true);
+  EXPECT_EQ(status["backends"][0]["addresses"], nlohmann::json::array({"discovered"}));
 }
 
 // StatusJson() runs in the turn of the loop that reads the request, so it must not visit all users.

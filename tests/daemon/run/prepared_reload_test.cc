@@ -72,5 +72,20 @@ TEST_F(PreparedReloadTest, TheSandboxIsAskedFirst) {
   EXPECT_THAT(folder_.List(), ElementsAre("c.toml"));
 }
 
+// A confined daemon can make directories only where the sandbox leaves that.
+TEST_F(PreparedReloadTest, DirectoriesOfSocketsOfWorkloadsAreMadeWithinTheSandbox) {
+  const std::string text =
+      "[[listener]]\nname = \"all\"\ndiscover = \"directory\"\ndirectory = \"" +
+      (folder_ / "agents") + "\"\naddress = \"unix://" + (folder_ / "fronts/{name}") + "\"\n";
+  sandbox_ = SandboxPlan{.socket_folders = {folder_.path()}, .discovery = true};
+  sandbox_->list_folders = {folder_.path()};
+  EXPECT_THAT(Read(text).errors,
+              ElementsAre("needs a restart: " + (folder_ / "fronts") + " is outside the sandbox"));
+  EXPECT_THAT(folder_.List(), ElementsAre("c.toml"));
+  sandbox_->front_folders = {folder_.path()};
+  EXPECT_THAT(Read(text).errors, IsEmpty());
+  EXPECT_THAT(folder_.List(), ElementsAre("c.toml", "fronts"));
+}
+
 }  // namespace
 }  // namespace proxyd

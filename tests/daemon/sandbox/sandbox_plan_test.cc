@@ -89,6 +89,58 @@ TEST(SandboxPlanTest, HasTheRightsThatOwnersAndUsersNeed) {
   EXPECT_TRUE(PlanOf(Backend("address = \"unix:///run/b\"\nusers = [0, 989]")).foreign_files);
 }
 
+std::string Discovering(const std::string& source, const std::string& address) {
+  return Listener("found", address) + "discover = \"" + source + "\"\n";
+}
+
+TEST(SandboxPlanTest, HasTheDirectoriesOfWorkloadsAndOfTheirSockets) {
+  const SandboxPlan none = PlanOf(Listener("a", "unix:///run/p/a.sock"));
+  EXPECT_FALSE(none.discovery);
+  EXPECT_THAT(none.front_folders, ::testing::IsEmpty());
+
+  const SandboxPlan shims =
+      PlanOf(Discovering("containerd", "unix:///run/p/shims/{namespace}/{id}.sock"));
+  EXPECT_TRUE(shims.discovery);
+  EXPECT_TRUE(shims.vsock);
+  EXPECT_THAT(shims.front_folders, ::testing::ElementsAre("/run/p/shims"));
+  EXPECT_THAT(shims.socket_folders, ::testing::IsEmpty());
+  EXPECT_THAT(shims.read_folders, ::testing::ElementsAre("/run/containerd"));
+  EXPECT_THAT(shims.list_folders, ::testing::IsEmpty());
+
+  const SandboxPlan all = PlanOf(Discovering("containerd", "unix:///run/p/all.sock") +
+                                 "state = \"/run/k3s/containerd\"\n");
+  EXPECT_TRUE(all.discovery);
+  EXPECT_THAT(all.front_folders, ::testing::IsEmpty());
+  EXPECT_THAT(all.socket_folders, ::testing::ElementsAre("/run/p"));
+  EXPECT_THAT(all.read_folders, ::testing::ElementsAre("/run/k3s/containerd"));
+
+  const SandboxPlan agents = PlanOf(Discovering("kata", "unix:///run/p/agents/{id}.sock"));
+  EXPECT_TRUE(agents.vsock);
+  EXPECT_THAT(agents.list_folders, ::testing::ElementsAre("/run/kata", "/run/vc/sbs"));
+  EXPECT_THAT(agents.read_folders, ::testing::IsEmpty());
+
+  const SandboxPlan others =
+      PlanOf(Discovering("directory", "unix:///run/p/{name}") + "directory = \"/run/agents\"\n");
+  EXPECT_FALSE(others.vsock);
+  EXPECT_THAT(others.list_folders, ::testing::ElementsAre("/run/agents"));
+}
+
+// The sockets of workloads are not known when the daemon confines itself.
+TEST(SandboxPlanTest, ABackendThatIsDiscoveredMayBelongToOthers) {
+  EXPECT_TRUE(PlanOf(Backend("address = \"discovered\"")).foreign_files);
+}
+
+TEST(SandboxPlanTest, HasTheRightsThatOwnersOfTheSocketsOfWorkloadsNeed) {
+  if (::geteuid() != 0 || ::getegid() != 0) GTEST_SKIP() << "root's own sockets need none";
+  const auto plan = [](const std::string& keys) {
+    return PlanOf(Discovering("kata", "unix:///run/p/{id}.sock") + keys);
+  };
+  EXPECT_FALSE(plan("").owners);
+  EXPECT_FALSE(plan("").foreign_files);
+  EXPECT_TRUE(plan("group = \"monitoring\"\n").owners);
+  EXPECT_TRUE(plan("owner = \"prometheus\"\n").foreign_sockets);
+}
+
 struct CoverRow {
   SandboxPlan left;
   SandboxPlan needed;
@@ -109,6 +161,17 @@ TEST(SandboxPlanTest, CoversWhatIsLeftAndBelow) {
       {{.log_folders = {"/a"}}, {.socket_folders = {"/a"}}, "/a is"},
       {{.socket_folders = {"/b", "/a"}}, {.socket_folders = {"/a/x", "/b/y"}}, kNone},
       {{.socket_folders = {"/a"}}, {.socket_folders = {"/b"}, .vsock = true}, "/b is"},
+      // The right to make directories includes that to make sockets.
+      {{.front_folders = {"/a"}},
+       {.log_folders = {"/a"}, .socket_folders = {"/a/x"}, .front_folders = {"/a/y"}},
+       kNone},
+      {{.socket_folders = {"/a"}}, {.front_folders = {"/a/b"}}, "/a/b is"},
+      {{.read_folders = {"/a"}}, {.read_folders = {"/a/b"}, .list_folders = {"/a/c"}}, kNone},
+      {{.list_folders = {"/a"}}, {.list_folders = {"/a/b"}}, kNone},
+      {{.list_folders = {"/a"}}, {.read_folders = {"/a/b"}}, "/a/b is"},
+      {{.read_folders = {"/a"}}, {.list_folders = {"/b"}}, "/b is"},
+      {{.read_folders = {"/"}}, {.read_folders = {"/b"}, .discovery = true}, "discovery is"},
+      {{.discovery = true}, {.discovery = true}, kNone},
       {{.vsock = true, .tcp = true}, {}, kNone},
       {{.vsock = true, .tcp = true}, {.vsock = true, .tcp = true}, kNone},
       {{.tcp = true}, {.vsock = true}, "vsock sockets are"},

@@ -59,6 +59,7 @@ void Attacker::Lure() {
   }
   WriteFile(elsewhere_ / "secret", "secret");
   WriteFile(elsewhere_ / "victim", "victim");
+  std::filesystem::create_directory(elsewhere_ / "empty");
 }
 
 void Attacker::Run(AttackThread thread, const std::function<void()>& wake) {
