@@ -99,7 +99,7 @@ class Client {
 
   RawPeer peer_;
   uid_t uid_;
-  uint32_t id_ = static_cast<uint32_t>(-1);  // of the latest call; the first one is 1
+  uint32_t id_ = static_cast<uint32_t>(-1);  // the latest call's; the first one is 1
 };
 
 class ExamplesTest : public ProxyTest {
@@ -109,7 +109,7 @@ class ExamplesTest : public ProxyTest {
       std::filesystem::create_directory(folder_ / name);
   }
 
-  // Starts a daemon with the sample, whose users and groups become `id`.
+  // Starts a daemon with the sample. Its users and groups become `id`.
   void StartSample(const std::string& name, uint32_t id = kTeam) {
     std::string text = ReadFile(std::string(SAMPLES_FOLDER) + "/" + name);
     ASSERT_NE(text, "") << name;
