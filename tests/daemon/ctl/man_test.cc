@@ -107,7 +107,7 @@ TEST(CtlManPageTest, ExamplesAreValidCommandLines) {
       std::regex_replace(page.substr(page.find("\n.Sh EXAMPLES")), std::regex("\\\\e\n +"), "");
   const Words commands =
       AllMatches(examples, "(?:\n|\n\\$ |&& )ttrpc-proxyctl ([^|>&\n]+)(?=[|>&\n])");
-  EXPECT_EQ(commands.size(), 7U);
+  EXPECT_EQ(commands.size(), 9U);
   for (const std::string& command : commands) {
     std::vector<std::string> words = {"ttrpc-proxyctl"};
     std::istringstream in(std::regex_replace(command, std::regex("'"), ""));
