@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the missing Debian packages of a group: tests/install-deps.sh [GROUP] (default: build)
-#   shim     the shim that tests/demo.sh calls
+#   shim     the containerd that tests/demo.sh runs
 #   build    the packages that meson and ninja need
 #   demo     build and shim
 #   package  build, and the packages that systemd/build-deb.sh needs
@@ -21,10 +21,12 @@ build_packages=(
   libprotoc-dev libseccomp-dev libspdlog-dev libsystemd-dev libtomlplusplus-dev nlohmann-json3-dev
   protobuf-compiler
 )
-demo_packages=(containerd)
+demo_packages=(containerd runc)
+# The containers run busybox. Its two packages exclude each other, and either of them will do.
+if ! command -v busybox >/dev/null; then demo_packages+=(busybox-static); fi
 test_packages=(
   ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
-  libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 runc shellcheck systemd
+  libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 shellcheck systemd
 )
 # From Debian 13 on, systemd.pc, which names the directories of units, has a package of its own.
 systemd_dev=systemd-dev

@@ -61,7 +61,7 @@ Words AllOptions() {
 }
 
 TEST(CtlManPageTest, HelpListsCommandsAndOptions) {
-  EXPECT_EQ(Commands().size(), 16U);
+  EXPECT_EQ(Commands().size(), 17U);
   EXPECT_GT(AllOptions().size(), 20U);
 }
 

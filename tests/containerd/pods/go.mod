@@ -1,0 +1,5 @@
+module pods
+
+go 1.21
+
+require github.com/containerd/containerd/v2 v2.4.2
