@@ -55,7 +55,7 @@ class Bench:
         self.backend = env.folder / "echo.sock"
         self.load = env.build / "tests/bench/ttrpc-bench-load"
         self.proxies = dict(PROXIES)
-        if options.before:
+        if getattr(options, "before", None):  # other benchmarks do not have this option
             self.proxies[BEFORE] = before_proxy(options.before)
 
     def start_backend(self):
