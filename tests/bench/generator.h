@@ -76,7 +76,7 @@ class Generator {
 
   LoadOptions options_;
   PayloadPattern pattern_;
-  std::string prefix_;  // of each payload; empty unless calls are of kTaskMethod
+  std::string prefix_;  // begins each payload; empty unless calls are of kTaskMethod
   ttrpc::UniqueFd epoll_;
   std::vector<Connection> connections_;
   uint64_t counter_ = 0;  // for all connections: a reply on a wrong one does not match

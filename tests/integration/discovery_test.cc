@@ -36,7 +36,7 @@ class DiscoveryTest : public ShimsTest {
   }
 };
 
-// ---- Which bundles get a front
+// ---- Bundles that get a front
 
 TEST_F(DiscoveryTest, EachWorkloadHasAFrontThatLeadsToItsShim) {
   StartWorkload(kWeb);
@@ -165,7 +165,7 @@ TEST_F(DiscoveryTest, ANewAddressIsFollowed) {
   }));
 }
 
-// ---- What is wrong with a bundle
+// ---- Faulty bundles
 
 TEST_F(DiscoveryTest, WhatIsWrongIsListedAndLoggedOnce) {
   StartShim(kWeb);
@@ -261,6 +261,36 @@ TEST_F(DiscoveryTest, AFileAtTheFrontsPathIsNotReplaced) {
   StartWorkload({.id = "third", .name_space = kOther.name_space});
   AwaitFront({.id = "third", .name_space = kOther.name_space});
   EXPECT_EQ(ReadFile(FrontOf(second)), "precious");
+}
+
+// ---- Descriptors
+
+TEST_F(DiscoveryTest, AFrontThatHadNoDescriptorComesWhenAnotherOneGoes) {
+  constexpr rlim_t kLimit = 64;
+  StartShim(kWeb);
+  WriteShims(Fronts::kEach);
+  daemon_ = std::make_unique<DaemonProcess>(
+      std::vector<std::string>{"--config", config_path()},
+      DaemonSurroundings{.descriptors = rlimit{.rlim_cur = kLimit, .rlim_max = kLimit}});
+  ASSERT_TRUE(daemon_->WaitUntilReady());
+  std::vector<Bundle> waiting;
+  for (rlim_t i = 0; i < kLimit + 16; ++i) {
+    waiting.push_back({.id = "web-" + std::to_string(i), .bootstrap = Bootstrap(SocketOf(kWeb))});
+    bundles().Make(waiting.back());
+  }
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find(" warn ") != line.npos && line.find("k8s.io/web-") != line.npos;
+  });
+  EXPECT_TRUE(Eventually([&] {
+    std::erase_if(waiting, [this](const Bundle& bundle) {
+      if (!std::filesystem::exists(FrontOf(bundle))) return false;
+      bundles().Remove(bundle);
+      return true;
+    });
+    return waiting.empty();
+  })) << waiting.size()
+      << " workloads never had a front";
+  EXPECT_TRUE(Eventually([this] { return Left().empty(); }));
 }
 
 // ---- The daemon's own end and start

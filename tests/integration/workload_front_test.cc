@@ -280,7 +280,7 @@ TEST_F(WorkloadFrontTest, AWorkloadOfTheSameNameHasNothingOfTheFormerOne) {
   ExpectServed(peer, 3, TaskCall("State", "web"), successor);
 }
 
-// ---- What is reported
+// ---- Reports
 
 TEST_F(WorkloadFrontTest, AuditLinesNameTheWorkloadThatTheCallNames) {
   StartTwo({.head = "[audit]\ncalls = \"all\"\n"});
