@@ -108,6 +108,32 @@ TEST(WireTest, ARequestReadsBackAndItsHeaderTellsItsLength) {
   EXPECT_TRUE(pattern.Matches(request.payload, 1));
 }
 
+TEST(WireTest, ATaskRequestReadsBackAndNamesItsTask) {
+  const PayloadPattern pattern(64);
+  const TaskTarget target = {.id = "web", .name_space = "k8s.io"};
+  const std::string prefix = TaskPrefix(target, pattern);
+  std::string bytes;
+  AppendTaskRequest(
+      bytes, {.stream_id = 5, .prefix = prefix, .name_space = target.name_space, .counter = 1},
+      pattern);
+  const ttrpc::MessageHeader header = ttrpc::DecodeMessageHeader(bytes.data());
+  ASSERT_EQ(bytes.size(), ttrpc::kMessageHeaderLength + header.length);
+  Request request;
+  ASSERT_TRUE(ParseRequest(std::string_view(bytes).substr(ttrpc::kMessageHeaderLength), request));
+  EXPECT_EQ(request.service, kTaskService);
+  EXPECT_EQ(request.method, kTaskMethod);
+  FieldReader reader(request.payload);
+  Field field;
+  ASSERT_TRUE(reader.Next(field));
+  EXPECT_EQ(field.number, 1U);
+  EXPECT_EQ(field.bytes, "web");
+  ASSERT_TRUE(reader.Next(field));
+  EXPECT_EQ(field.number, 2U);
+  EXPECT_TRUE(pattern.Matches(field.bytes, 1));
+  EXPECT_FALSE(reader.Next(field));
+  EXPECT_TRUE(reader.ok());
+}
+
 TEST(WireTest, AStatusIsFoundInAReply) {
   std::string bytes;
   AppendUnimplemented(bytes, 7);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ttrpc-bench-echo: the backend of the benchmark. It answers bench.Echo/Echo with the payload that
-// it received, and any other method with UNIMPLEMENTED. It runs until it is killed. One thread.
+// ttrpc-bench-echo: the backend of the benchmark. It answers bench.Echo/Echo, and the call of
+// containerd's that the generator can make, with the payload that it received, and any other method
+// with UNIMPLEMENTED. It runs until it is killed. One thread.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -100,7 +101,8 @@ class EchoServer {
     Request request;
     if (message.header.type != ttrpc::MessageType::kRequest) Fail("a message that is no request");
     if (!ParseRequest(message.data, request)) Fail("a request that does not parse");
-    if (request.service == kService && request.method == kMethod) {
+    if ((request.service == kService && request.method == kMethod) ||
+        (request.service == kTaskService && request.method == kTaskMethod)) {
       AppendReply(connection.out.bytes(), message.header.stream_id, request.payload);
     } else {
       AppendUnimplemented(connection.out.bytes(), message.header.stream_id);

@@ -34,6 +34,7 @@ uint64_t Nanoseconds(double seconds) {
 Generator::Generator(const LoadOptions& options)
     : options_(options),
       pattern_(options.payload),
+      prefix_(options.task.id.empty() ? "" : TaskPrefix(options.task, pattern_)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       connections_(options.connections) {
   if (!epoll_) FailErrno("epoll_create1");
@@ -70,7 +71,20 @@ void Generator::Issue(Connection& connection, Slot& slot, uint64_t now) {
   slot = {.stream_id = NextStreamId(connection), .counter = ++counter_, .sent_at = now};
   ++connection.calls_made;
   ++in_flight_;
-  AppendRequest(connection.out.bytes(), slot.stream_id, kMethod, slot.counter, pattern_);
+  if (prefix_.empty()) {
+    AppendRequest(connection.out.bytes(), slot.stream_id, kMethod, slot.counter, pattern_);
+  } else {
+    AppendTaskRequest(connection.out.bytes(),
+                      {.stream_id = slot.stream_id,
+                       .prefix = prefix_,
+                       .name_space = options_.task.name_space,
+                       .counter = slot.counter},
+                      pattern_);
+  }
+}
+
+bool Generator::IsRight(std::string_view payload, uint64_t counter) const {
+  return payload.starts_with(prefix_) && pattern_.Matches(payload.substr(prefix_.size()), counter);
 }
 
 void Generator::HandleReply(Connection& connection, const Message& message, uint64_t now) {
@@ -89,7 +103,7 @@ void Generator::HandleReply(Connection& connection, const Message& message, uint
     Fail("status " + std::to_string(reply.code) + ": " + std::string(reply.status_message));
   }
   const bool right =
-      options_.status == 0 ? pattern_.Matches(reply.payload, slot->counter) : reply.payload.empty();
+      options_.status == 0 ? IsRight(reply.payload, slot->counter) : reply.payload.empty();
   if (!right) {
     Fail("the reply on stream " + std::to_string(stream_id) + " is not what was sent");
   }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "histogram.h"
@@ -27,6 +28,7 @@ struct LoadOptions {
   uint32_t calls = 0;      // for each connection; if not 0, exactly this many calls are made
   uint64_t status = 0;     // status that each call must end with; if not 0, no payload is expected
   uint32_t waits = 0;      // calls of Wait on each connection, made before any other
+  TaskTarget task;         // if it has an id, calls are of kTaskMethod instead of kMethod
   double lost_after = 10;  // seconds without a reply after which calls in flight are lost
 };
 
@@ -69,10 +71,12 @@ class Generator {
   void IssueWaits(Connection& connection);
   void Issue(Connection& connection, Slot& slot, uint64_t now);
   void FlushAndWatch(size_t index);
+  bool IsRight(std::string_view payload, uint64_t counter) const;
   bool MayIssue(const Connection& connection, uint64_t now) const;
 
   LoadOptions options_;
   PayloadPattern pattern_;
+  std::string prefix_;  // begins each payload; empty unless calls are of kTaskMethod
   ttrpc::UniqueFd epoll_;
   std::vector<Connection> connections_;
   uint64_t counter_ = 0;  // for all connections: a reply on a wrong one does not match

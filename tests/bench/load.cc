@@ -69,6 +69,10 @@ int Run(int argc, char** argv) {
                  "seconds without any reply, after which calls in flight count as lost")
       ->check(CLI::Range(0.1, 600.0))
       ->capture_default_str();
+  app.add_option("--task", options.task.id,
+                 "call State of containerd's Task service for the task of this id");
+  app.add_option("--namespace", options.task.name_space, "the namespace of that task")
+      ->capture_default_str();
   app.add_option("--user", user, "become this uid, and the gid of that number, before connecting");
   app.add_flag("--hold", hold, "keep the connections open until standard input ends");
   CLI11_PARSE(app, argc, argv);

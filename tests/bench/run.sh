@@ -4,7 +4,8 @@
 # tables. `run.sh --help` lists the options; README.md explains the tables. The first argument may
 # choose another benchmark: --library compares ttrpc libraries; --fairness measures one user's calls
 # beside another user's flood; --reload measures calls during reloads; --policies measures large
-# configurations.
+# configurations; --workloads measures discovery: 2000 workloads that come and go, and the latency of
+# a call through each kind of socket for them.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -17,6 +18,7 @@ case ${1-} in
   --fairness) script=fairness.py && shift ;;
   --reload) script=reload.py && shift ;;
   --policies) script=policies.py && shift ;;
+  --workloads) script=workloads.py && shift ;;
 esac
 
 # This script only needs --build; the benchmark reads all options.

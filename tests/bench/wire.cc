@@ -15,6 +15,7 @@ using test::kWireVarint;
 using test::VarintLength;
 
 constexpr uint64_t kCodeUnimplemented = 12;
+constexpr std::string_view kNamespaceKey = "containerd-namespace-ttrpc";
 
 size_t BytesFieldLength(size_t length) { return 1 + VarintLength(length) + length; }
 
@@ -77,6 +78,35 @@ void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method
   AppendBytesField(2, method, &out);
   AppendBytesTag(3, pattern.encoded_size(), &out);
   pattern.AppendTo(out, counter);
+}
+
+std::string TaskPrefix(const TaskTarget& target, const PayloadPattern& pattern) {
+  std::string prefix;
+  AppendBytesField(1, target.id, &prefix);
+  AppendBytesTag(2, pattern.encoded_size(), &prefix);
+  return prefix;
+}
+
+void AppendTaskRequest(std::string& out, const TaskRequest& request,
+                       const PayloadPattern& pattern) {
+  const size_t payload = request.prefix.size() + pattern.encoded_size();
+  const size_t metadata =
+      BytesFieldLength(kNamespaceKey.size()) + BytesFieldLength(request.name_space.size());
+  const size_t length = BytesFieldLength(kTaskService.size()) +
+                        BytesFieldLength(kTaskMethod.size()) + BytesFieldLength(payload) +
+                        BytesFieldLength(metadata);
+  AppendHeader(out, {.length = static_cast<uint32_t>(length),
+                     .stream_id = request.stream_id,
+                     .type = ttrpc::MessageType::kRequest,
+                     .flags = 0});
+  AppendBytesField(1, kTaskService, &out);
+  AppendBytesField(2, kTaskMethod, &out);
+  AppendBytesTag(3, payload, &out);
+  out.append(request.prefix);
+  pattern.AppendTo(out, request.counter);
+  AppendBytesTag(5, metadata, &out);
+  AppendBytesField(1, kNamespaceKey, &out);
+  AppendBytesField(2, request.name_space, &out);
 }
 
 void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload) {

@@ -18,6 +18,11 @@ inline constexpr std::string_view kService = "bench.Echo";
 inline constexpr std::string_view kMethod = "Echo";
 inline constexpr std::string_view kWaitMethod = "Wait";  // never answers
 
+// The backend answers this call of containerd's like its own, so that proxies that lead calls by
+// the workload that they name can be measured.
+inline constexpr std::string_view kTaskService = "containerd.task.v3.Task";
+inline constexpr std::string_view kTaskMethod = "State";
+
 // One field of a protobuf message. `bytes` points into the reader's input.
 struct Field {
   uint32_t number = 0;
@@ -45,6 +50,22 @@ class FieldReader {
 // Each of these appends one whole message: header and envelope.
 void AppendRequest(std::string& out, uint32_t stream_id, std::string_view method, uint64_t counter,
                    const PayloadPattern& pattern);
+// The workload that a call of kTaskMethod names, in its payload and in its metadata.
+struct TaskTarget {
+  std::string id;  // empty: calls are those of kMethod
+  std::string name_space;
+};
+// Returns what precedes the pattern's message in the payload: the id is field 1, the message
+// field 2.
+std::string TaskPrefix(const TaskTarget& target, const PayloadPattern& pattern);
+// `prefix` is TaskPrefix() of the same values.
+struct TaskRequest {
+  uint32_t stream_id = 0;
+  std::string_view prefix;
+  std::string_view name_space;
+  uint64_t counter = 0;
+};
+void AppendTaskRequest(std::string& out, const TaskRequest& request, const PayloadPattern& pattern);
 void AppendReply(std::string& out, uint32_t stream_id, std::string_view payload);
 void AppendStatus(std::string& out, uint32_t stream_id, uint64_t code, std::string_view message);
 void AppendUnimplemented(std::string& out, uint32_t stream_id);

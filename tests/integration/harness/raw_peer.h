@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "harness/identity.h"
 #include "harness/wire.h"
@@ -18,6 +19,8 @@ class RawPeer {
  public:
   // `address` is a path or `@name`. The test fails if the connection is refused.
   explicit RawPeer(const std::string& address, const Identity& identity = {});
+  // Owns a connection that the test made.
+  explicit RawPeer(ttrpc::UniqueFd connection) : fd_(std::move(connection)) {}
 
   int fd() const { return fd_.get(); }
 
