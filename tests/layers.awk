@@ -68,7 +68,7 @@ BEGIN {
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/run/background.cc daemon/http/http_server.cc " \
-           "daemon/proxy/group_reader.cc " \
+           "daemon/proxy/group_reader.cc daemon/proxy/user_name_reader.cc " \
            "daemon/run/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog returns its loggers and sinks in shared_ptr.
