@@ -49,7 +49,8 @@ BEGIN {
   }
   make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc " \
            "daemon/proxy/request_check.h daemon/proxy/request_check.cc " \
-           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h")
+           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h " \
+           "daemon/proxy/workload_request.h daemon/proxy/workload_request.cc")
   # A socket address is a value, and these headers define it.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@
 
 namespace proxyd {
 
-class Workloads final : private Follower::Sink {
+class Workloads final : public Follower::Sink {
  public:
   // How long the calls to a workload that is gone may still take on its own socket.
   static constexpr std::chrono::seconds kLastCalls{5};
@@ -53,12 +54,18 @@ class Workloads final : private Follower::Sink {
   // Whether all workloads that existed at the last Follow() have been reported.
   bool settled() const { return settled_; }
 
+  // The follower calls these.
+  void OnWorkloads(std::vector<WorkloadChange> changes) override;
+  void OnWorkloadsSettled() override;
+
  private:
   // A listener that is followed.
   struct Followed {
     Ref<ListenerState> listener;
     DiscoveryConfig source;
     SocketAccess access;
+    // Whether the follower may still report fronts that it made with the access before.
+    bool access_changed = false;
   };
   // A workload that is gone, whose peers may still finish their calls.
   struct Leaving {
@@ -66,25 +73,34 @@ class Workloads final : private Follower::Sink {
     std::chrono::steady_clock::time_point until;
   };
 
-  void OnWorkloads(std::vector<WorkloadChange> changes) override;
-  void OnWorkloadsSettled() override { settled_ = true; }
+  using FollowedByKey = std::unordered_map<std::string, Followed>;
 
-  void Come(Followed& followed, WorkloadChange change);
-  void Go(ListenerState& listener, const WorkloadKey& key);
-  // Removes the state from use. Its front's socket is added to `removed_`.
-  void Leave(WorkloadState& state);
+  Followed TakeOver(const ListenerConfig& listener, Ref<ListenerState> state,
+                    const std::string& key);
+  // These return whether peers may have connections that must take no more calls.
+  bool Come(Followed& followed, WorkloadChange change);
+  bool Go(ListenerState& listener, const WorkloadKey& key);
+  bool StopFollowing(Followed& followed);
+  bool Leave(const Ref<WorkloadState>& state);
+  // Returns null if there is no listener of this name.
+  const WorkloadTable* TableOf(std::string_view listener) const;
+  void Note(const ListenerState& listener, const WorkloadState& state,
+            const std::string& why_before) const;
   void Listen(Followed& followed, WorkloadState& state, ttrpc::ListeningSocket socket);
-  void SetAccess(Followed& followed, const SocketAccess& access);
-  void StopFollowing(Followed& followed);
+  void OnPaused(const ListenerState& listener, int error_number);
+  void SetAccess(const Followed& followed, WorkloadState& state);
+  // Stops listening, and adds the socket to removed_.
+  void TakeFront(WorkloadState& state);
   void RemoveFronts();
   void OnLastCalls();
 
   Worker& worker_;
   Follower follower_;
-  std::unordered_map<std::string, Followed> followed_;  // by FollowedListener::key
-  std::vector<ttrpc::ListeningSocket> removed_;         // for Follower::Remove()
-  std::vector<Leaving> leaving_;                        // the next one to end first
+  FollowedByKey followed_;                       // by FollowedListener::key
+  std::vector<ttrpc::ListeningSocket> removed_;  // for Follower::Remove()
+  std::deque<Leaving> leaving_;                  // the next one to end first
   ttrpc::Timer last_calls_;
+  std::chrono::steady_clock::time_point log_pause_again_{};
   bool settled_ = true;
 };
 

@@ -69,6 +69,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
   Audit audit_{config_.audit, std::make_unique<NowhereTarget>()};
   Reports reports_{audit_};
   GroupReader group_reader_{loop_.io()};
+  UserNameReader user_names_{loop_.io(), nullptr};
   SharedBackends shared_backends_{context_, [](const UserAccount&) {}};
   SpareCalls spare_calls_;
   ttrpc::RequestView request_buffer_;
@@ -80,6 +81,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
                                      .generation = generation_,
                                      .draining = draining_,
                                      .group_reader = group_reader_,
+                                     .user_names = user_names_,
                                      .backends = context_,
                                      .shared_backends = shared_backends_,
                                      .spare_calls = spare_calls_,

@@ -40,7 +40,11 @@ class SlowDatabase {
 
 class UserNameReaderTest : public testing::Test {
  protected:
-  ~UserNameReaderTest() override { database_.Open(); }
+  // The thread must leave the database before it is destroyed.
+  ~UserNameReaderTest() override {
+    database_.Open();
+    names_.FindBy(1000, UserNames::Clock::now() + std::chrono::hours(1));
+  }
 
   std::unique_ptr<UserNameReader::Request> Read(uid_t uid) {
     return reader_->Read(uid, [this](std::string name) { answers_.push_back(std::move(name)); });
