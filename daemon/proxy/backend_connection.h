@@ -77,7 +77,8 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
     // backends, share the user's turns.
     uid_t uid;
     BackendSlot slot = {};  // the user's slot, held until the connection is closed
-    // It is opened before there is a call for it. The owner is told if it cannot be established.
+    // It is opened before there is a call for it. The owner is notified if it cannot be
+    // established.
     bool ahead = false;
   };
 

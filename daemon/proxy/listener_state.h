@@ -33,7 +33,7 @@ struct ListenerState : RefCounted {
   std::optional<size_t> index;  // in the latest configuration; none if it was removed
   Ref<PeerDeadlines> deadlines;
   size_t peers = 0;
-  WorkloadTable workloads;  // of a listener that discovers; filled by Workloads
+  WorkloadTable workloads;  // empty unless it discovers; see Workloads
 };
 
 }  // namespace proxyd

@@ -36,12 +36,15 @@ Ref<Backend> Peer::BackendOf(const RuleConfig& rule, const Outcome& outcome) con
 // A client at a workload's own socket then finds the same as at the workload's: nobody, or the end
 // of the connection when the workload ends.
 void Peer::ConnectAhead() {
+  if (!front_->serves()) {
+    return Close(
+        {.reason = AuditReason::kBackendUnreachable, .limit = {}, .detail = front_->workload.why});
+  }
   std::vector<size_t> wanted;
   generation_->policy().ForEachBackend(admission_, [this, &wanted](size_t backend) {
     if (config().backends[backend].discovered) wanted.push_back(backend);
   });
   for (const size_t index : wanted) {
-    if (!front_->serves()) return Close({.reason = AuditReason::kBackendUnreachable});
     const Ref<Backend> backend = front_->BackendOf(generation_->backend(index));
     const FoundBackend found = backends_.ConnectAhead(backend, slot_);
     if (const Limit* reached = std::get_if<Limit>(&found)) {

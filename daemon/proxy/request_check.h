@@ -126,7 +126,7 @@ inline constexpr std::string_view kMessageSizeKey = "message_size";
 // The workloads among which a request may name one, borrowed for the call.
 struct WorkloadScope {
   const WorkloadTable* table = nullptr;  // null if the listener follows none
-  WorkloadState* front = nullptr;        // whose own socket it is; null at one socket for all
+  WorkloadState* front = nullptr;        // the owner of the socket; null at one socket for all
   bool named = false;                    // whether requests name their workload, as containerd's do
 };
 

@@ -38,7 +38,7 @@ struct WorkloadState : RefCounted {
   std::string pod;    // NAMESPACE/NAME of its pod, or empty; never changes once it is known
   std::string front;  // the path of its own socket; empty if it has none
   std::unique_ptr<Front> listener;  // null if it has no front
-  size_t peers = 0;                 // of its front
+  size_t peers = 0;                 // connected to its own socket
   // Its address as a backend, for each backend of the configuration that is `discovered` and was
   // needed: the configured one, and the one with the workload's address.
   std::vector<std::pair<Ref<Backend>, Ref<Backend>>> backends;

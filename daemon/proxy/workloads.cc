@@ -91,7 +91,10 @@ Workloads::Followed Workloads::TakeOver(const ListenerConfig& listener, Ref<List
   Followed followed = {
       .listener = std::move(state), .source = *listener.discovery, .access = listener.access};
   const auto before = followed_.find(key);
-  if (before == followed_.end() || before->second.source != followed.source) return followed;
+  if (before == followed_.end() || before->second.source != followed.source) {
+    spdlog::info("listener \"{}\": following workloads, for {}", listener.name, key);
+    return followed;
+  }
   followed.access_changed =
       before->second.access_changed || before->second.access != followed.access;
   if (before->second.access != followed.access) {

@@ -243,6 +243,21 @@ TEST_F(PeerOutcomesTest, ABackendThatCannotBeReachedIsReportedWithTheCause) {
   EXPECT_EQ(sink_.lines[0].why, "backend_owner unix:///s: uid 7 listens there");
 }
 
+// A front serves its own workload only, so no rule was consulted.
+TEST_F(PeerOutcomesTest, ARequestForAnotherWorkloadIsADenial) {
+  Verdict verdict;
+  verdict.labels = labels();
+  outcomes_.Decided(what_, verdict, true);
+  EXPECT_EQ(Decisions(""), 1U);
+  EXPECT_EQ(sink_.lines, (std::vector<Line>{{.event = AuditEvent::kDeny,
+                                             .method = "M",
+                                             .rule = "",
+                                             .backend = "",
+                                             .enforced = true,
+                                             .code = StatusCode::kPermissionDenied,
+                                             .why = "payload"}}));
+}
+
 TEST_F(PeerOutcomesTest, ADecisionCountsForItsRuleAndTheShadows) {
   Verdict verdict = Decision(1);
   verdict.shadows = {0};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the loop makes of the follower's reports. The tests report themselves; the follower's own
+// The loop's side of the follower's reports. The tests report themselves; the follower's own
 // directory stays empty.
 #include "proxy/workloads.h"
 
