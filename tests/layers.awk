@@ -49,7 +49,8 @@ BEGIN {
   }
   make_set(pure, "daemon/proxy/stream_state.h daemon/proxy/stream_state.cc " \
            "daemon/proxy/request_check.h daemon/proxy/request_check.cc " \
-           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h")
+           "daemon/proxy/request_rules.h daemon/proxy/request_rules.cc daemon/proxy/answers.h " \
+           "daemon/proxy/workload_request.h daemon/proxy/workload_request.cc")
   # A socket address is a value, and these headers define it.
   make_set(addresses, "libttrpc/include/ttrpc/address.h libttrpc/src/address.cc")
   make_set(address_headers, "sys/socket.h sys/un.h linux/vm_sockets.h")
@@ -68,7 +69,7 @@ BEGIN {
            "libttrpc/src/event_loop.cc " \
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/run/background.cc daemon/http/http_server.cc " \
-           "daemon/proxy/group_reader.cc " \
+           "daemon/proxy/group_reader.cc daemon/proxy/user_name_reader.cc " \
            "daemon/run/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog returns its loggers and sinks in shared_ptr.

@@ -138,6 +138,8 @@ void TapQueue::OnRecord(const AuditRecord& record) {
   event.set_reason(std::string(ReasonName(record.reason)));
   event.set_limit(std::string(record.limit));
   event.set_detail(Shown(record.detail));
+  event.set_workload(Shown(record.workload));
+  event.set_pod(Shown(record.pod));
   Push(std::move(event));
 }
 

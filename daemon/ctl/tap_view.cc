@@ -71,6 +71,8 @@ void AddOutcome(const v1::TapEvent& event, Line* line) {
   if (!event.rule().empty()) line->Add("rule=" + Quote(event.rule()));
   if (event.has_enforced() && !event.enforced()) line->Add("enforced=false", Tone::kWarning);
   if (!event.backend().empty()) line->Add("backend=" + Quote(event.backend()));
+  if (!event.workload().empty()) line->Add("workload=" + Quote(event.workload()));
+  if (!event.pod().empty()) line->Add("pod=" + Quote(event.pod()));
   line->Add(event.code(), ToneOf(event));
   if (!event.reason().empty()) line->Add("reason=" + event.reason());
   if (!event.limit().empty()) line->Add("limit=" + event.limit());

@@ -103,6 +103,8 @@ class Audit {
   // Returns the name of a user as records have it, or "" if it is not known (yet). Any thread may
   // call it; it never waits.
   std::string UserName(uid_t uid) const;
+  // Returns the names that the audit was made with, or null.
+  UserNames* names() const { return names_; }
 
   uint64_t lost() const;  // all lines that were lost since the start
   bool failing() const;   // the target's last Write() failed, or it could not be reopened

@@ -16,8 +16,8 @@ using text::JsonStringSize;
 
 namespace {
 
-// Keys, numbers, words and a traceparent have 576 bytes if each is as long as possible.
-constexpr size_t kBesideNames = 592;
+// Keys, numbers, words and a traceparent have 595 bytes if each is as long as possible.
+constexpr size_t kBesideNames = 608;
 // The room for `detail`, measured by JsonStringBound(): an address with a path of 107 bytes, and
 // why connecting to it failed.
 constexpr size_t kDetailBound = 208;
@@ -95,8 +95,8 @@ size_t AuditLineSize(const AuditRecord& record) {
 
 size_t AuditLineBound(const AuditNames& names) {
   size_t bound = kBesideNames + kDetailBound;
-  for (const std::string_view name :
-       {names.listener, names.service, names.method, names.rule, names.backend, names.comm}) {
+  for (const std::string_view name : {names.listener, names.service, names.method, names.rule,
+                                      names.backend, names.comm, names.workload, names.pod}) {
     bound += JsonStringBound(name, kAuditValueLimit);
   }
   return bound;

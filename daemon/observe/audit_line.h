@@ -20,6 +20,8 @@ struct AuditNames {
   std::string_view rule;
   std::string_view backend;
   std::string_view comm;
+  std::string_view workload;
+  std::string_view pod;
 };
 
 // Returns the most bytes that a call's line with these names can have. The user's name is not

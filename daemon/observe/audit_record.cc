@@ -72,9 +72,11 @@ using SystemTime = std::chrono::system_clock::time_point;
 constexpr size_t kPackedValue = kAuditValueLimit + 4;
 
 constexpr std::array kTexts = {
-    &AuditRecord::listener, &AuditRecord::service, &AuditRecord::method,      &AuditRecord::kind,
-    &AuditRecord::rule,     &AuditRecord::backend, &AuditRecord::traceparent, &AuditRecord::user,
-    &AuditRecord::comm,     &AuditRecord::limit,   &AuditRecord::detail};
+    &AuditRecord::listener,    &AuditRecord::service, &AuditRecord::method,
+    &AuditRecord::kind,        &AuditRecord::rule,    &AuditRecord::backend,
+    &AuditRecord::traceparent, &AuditRecord::user,    &AuditRecord::comm,
+    &AuditRecord::limit,       &AuditRecord::detail,  &AuditRecord::workload,
+    &AuditRecord::pod};
 
 // Bits of Packed::has. From kHasCode on, each bit stands for a number after the head, in this
 // order. Most records have few of these numbers.
@@ -100,9 +102,9 @@ struct Packed {
   std::array<uint16_t, kTexts.size()> lengths;
   uint8_t event;
   uint8_t reason;
-  std::array<uint8_t, 2> unused;
+  std::array<uint8_t, 6> unused;
 };
-static_assert(std::is_trivially_copyable_v<Packed> && sizeof(Packed) == 48);
+static_assert(std::is_trivially_copyable_v<Packed> && sizeof(Packed) == 56);
 
 unsigned PresenceOf(const AuditRecord& record) {
   unsigned has = 0;

@@ -84,6 +84,8 @@ struct AuditRecord {
   AuditReason reason = AuditReason::kNone;
   std::string_view limit;
   std::string_view detail;
+  std::string_view workload;  // NAMESPACE/ID of the workload that the call names
+  std::string_view pod;       // NAMESPACE/NAME of the workload's pod
   // True if a backend got the call, or the admin service carried it out. Such a record is never
   // suppressed. This member is not written.
   bool carried_out = false;
@@ -155,6 +157,8 @@ void VisitAuditFields(const AuditRecord& record, Fields& fields) {
   text("reason", ReasonName(record.reason));
   text("limit", record.limit);
   text("detail", record.detail);
+  text("workload", record.workload);
+  text("pod", record.pod);
 }
 
 }  // namespace proxyd

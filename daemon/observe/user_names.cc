@@ -2,6 +2,7 @@
 #include "observe/user_names.h"
 
 #include <pwd.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -34,6 +35,8 @@ class UserNames::Core {
   explicit Core(LookUp look_up) : look_up_(std::move(look_up)) {}
 
   std::string Find(uid_t uid, std::optional<Clock::time_point> deadline);
+  std::optional<std::string> Known(uid_t uid);
+  void ReportTo(ttrpc::UniqueFd pipe);
   // Called when the owner is destroyed. Returns true if there is no thread, and the caller must
   // delete this.
   bool Leave();
@@ -48,6 +51,7 @@ class UserNames::Core {
   bool StartThread();
   void Run();
   void Keep(uid_t uid, std::string name);
+  void Report(uid_t uid);
 
   const LookUp look_up_;
   std::mutex mutex_;  // guards all members below
@@ -61,6 +65,7 @@ class UserNames::Core {
   bool busy_ = false;                    // the thread is asking the database
   bool hangs_ = false;                   // a caller has waited in vain
   bool left_ = false;
+  ttrpc::UniqueFd answers_;  // see ReportTo()
 };
 
 std::string UserNames::Core::Find(uid_t uid, std::optional<Clock::time_point> deadline) {
@@ -77,6 +82,28 @@ std::string UserNames::Core::Find(uid_t uid, std::optional<Clock::time_point> de
     return {};
   }
   return known_.at(uid).name;
+}
+
+std::optional<std::string> UserNames::Core::Known(uid_t uid) {
+  if (uid == static_cast<uid_t>(-1)) return std::string();
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(uid);
+  if (found != known_.end() && Clock::now() < found->second.until) return found->second.name;
+  Ask(uid);
+  return std::nullopt;
+}
+
+void UserNames::Core::ReportTo(ttrpc::UniqueFd pipe) {
+  const std::lock_guard lock(mutex_);
+  answers_ = std::move(pipe);
+}
+
+// The caller must hold mutex_. The reader may have gone, and EPIPE then means nothing: the thread
+// blocks SIGPIPE like every other signal.
+void UserNames::Core::Report(uid_t uid) {
+  if (!answers_) return;
+  while (::write(answers_.get(), &uid, sizeof uid) < 0 && errno == EINTR) {
+  }
 }
 
 // The caller must hold mutex_.
@@ -116,6 +143,7 @@ void UserNames::Core::Run() {
     hangs_ = false;
     asked_for_.erase(uid);
     Keep(uid, std::move(name));
+    Report(uid);
     answered_.notify_all();
     if (left_) {
       --stuck_threads;
@@ -156,6 +184,10 @@ std::string UserNames::Find(uid_t uid) { return core_->Find(uid, std::nullopt); 
 std::string UserNames::FindBy(uid_t uid, Clock::time_point deadline) {
   return core_->Find(uid, deadline);
 }
+
+std::optional<std::string> UserNames::Known(uid_t uid) { return core_->Known(uid); }
+
+void UserNames::ReportTo(ttrpc::UniqueFd pipe) { core_->ReportTo(std::move(pipe)); }
 
 size_t UserNames::stuck() { return stuck_threads; }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UserNames: the names of users, for people who read about uids. No decision uses them. The user
-// database may be slow, since NSS may ask a server. It is therefore asked on a separate thread, one
-// user at a time, and its answers are kept for a while. Any thread may call this.
+// UserNames: the names of users, for people who read about uids and for rules with `{user}`. The
+// user database may be slow, since NSS may ask a server. It is therefore asked on a separate
+// thread, one user at a time, and its answers are kept for a while. Any thread may call this.
 #pragma once
 
 #include <sys/types.h>
@@ -10,7 +10,10 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
+
+#include "ttrpc/unique_fd.h"
 
 namespace proxyd {
 
@@ -37,6 +40,14 @@ class UserNames {
   // Does the same, but may wait for the answer until `deadline`. After a timeout, nobody waits
   // again until the database has answered.
   std::string FindBy(uid_t uid, Clock::time_point deadline);
+
+  // Returns the name, "" if the user has none. If it is not known, or old, returns nothing and
+  // looks it up. Decisions use this: an old name might be another user's by now. It never waits.
+  std::optional<std::string> Known(uid_t uid);
+  // Writes the uid of each user that is looked up from now on into `pipe`, as a uid_t, once its
+  // name is known. The pipe must be non-blocking; what does not fit is lost. Replaces an earlier
+  // pipe.
+  void ReportTo(ttrpc::UniqueFd pipe);
 
   // Returns how many abandoned threads of this process still hang. While there are any, the process
   // must end with _exit(2).

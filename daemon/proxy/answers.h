@@ -50,6 +50,21 @@ inline ttrpc::Status MayNotCall(uid_t uid, const ttrpc::RequestView& request) {
           "uid " + std::to_string(uid) + " may not call " + FullMethod(request)};
 }
 
+// At one socket for all workloads, the requests of other services name none.
+inline ttrpc::Status UnknownService(const ttrpc::RequestView& request) {
+  return {ttrpc::StatusCode::kUnimplemented, "service " + std::string(request.service)};
+}
+
+// `name` is NAMESPACE/ID.
+inline ttrpc::Status NoWorkload(std::string_view name) {
+  return {ttrpc::StatusCode::kNotFound, "no workload " + std::string(name)};
+}
+
+inline ttrpc::Status WorkloadCannotBeUsed(std::string_view name) {
+  return {ttrpc::StatusCode::kUnavailable,
+          "workload " + std::string(name) + " cannot be used; see ttrpc-proxyctl workloads"};
+}
+
 // The client's own request may have been short enough, so the status names what the proxy added.
 inline ttrpc::Status TooLongToForward(size_t length, size_t limit, const BackendConfig& backend) {
   const ttrpc::Status status = ttrpc::MessageTooLong(length, limit);

@@ -23,8 +23,9 @@ constexpr auto kLogEvery = std::chrono::seconds(1);
 }  // namespace
 
 bool Backend::LeadsWhere(const BackendConfig& other) const {
-  return config_.name == other.name && config_.addresses == other.addresses &&
-         config_.users == other.users && config_.connections == other.connections;
+  return config_.name == other.name && config_.discovered == other.discovered &&
+         config_.addresses == other.addresses && config_.users == other.users &&
+         config_.connections == other.connections;
 }
 
 Backend::Backend(BackendConfig config, BackendCounters& counters)
@@ -34,8 +35,15 @@ Backend::Backend(BackendConfig config, BackendCounters& counters)
   counters_.last_error.clear();
 }
 
+Backend::Backend(Ref<Backend> configured, DiscoveredAddress where)
+    : configured_(std::move(configured)),
+      own_addresses_{std::move(where.address)},
+      at_shared_socket_(where.at_shared_socket),
+      counters_(configured_->counters_),
+      states_(1) {}
+
 size_t Backend::NextAddress() {
-  if (config_.balance == BackendConfig::Balance::kFirstAvailable) return 0;
+  if (config().balance == BackendConfig::Balance::kFirstAvailable) return 0;
   return std::exchange(next_, (next_ + 1) % states_.size());
 }
 
@@ -53,7 +61,8 @@ Status Backend::CheckOwner(int socket) const {
   // descriptors are left.
   if (owner->pid == ::getpid())
     return {StatusCode::kUnauthenticated, "this daemon itself listens there"};
-  if (std::find(config_.users.begin(), config_.users.end(), owner->uid) == config_.users.end()) {
+  const std::vector<uid_t>& users = config().users;
+  if (std::find(users.begin(), users.end(), owner->uid) == users.end()) {
     return {StatusCode::kUnauthenticated,
             "uid " + std::to_string(owner->uid) + " listens there, but it is not in users"};
   }
@@ -61,7 +70,7 @@ Status Backend::CheckOwner(int socket) const {
 }
 
 void Backend::NoteLastAttempt(const Status& how) {
-  if (retired_) return;
+  if (retired()) return;
   counters_.tried = true;
   counters_.up = how.ok();
   counters_.last_error = how.message();
@@ -86,8 +95,8 @@ void Backend::Failed(const Attempt& attempt, const Status& why, Clock::time_poin
   if (why == state.logged || now < state.log_again) return;
   state.logged = why;
   state.log_again = now + kLogEvery;
-  spdlog::warn("backend \"{}\" ({}) cannot be reached: {}", config_.name,
-               config_.addresses[attempt.address].ToString(), why.message());
+  spdlog::warn("backend \"{}\" ({}) cannot be reached: {}", config().name,
+               addresses()[attempt.address].ToString(), why.message());
 }
 
 void Backend::Succeeded(size_t address) {
@@ -99,8 +108,8 @@ void Backend::Succeeded(size_t address) {
   state.last_failure = {};
   if (state.logged.ok()) return;
   state.logged = {};
-  spdlog::info("backend \"{}\" ({}) can be reached again", config_.name,
-               config_.addresses[address].ToString());
+  spdlog::info("backend \"{}\" ({}) can be reached again", config().name,
+               addresses()[address].ToString());
 }
 
 AuditReason Backend::reason() const {
@@ -112,7 +121,7 @@ AuditReason Backend::reason() const {
 std::string Backend::detail() const {
   const Status& failure = states_[last_failed_].last_failure;
   if (failure.ok()) return {};
-  return config_.addresses[last_failed_].ToString() + ": " + failure.message();
+  return addresses()[last_failed_].ToString() + ": " + failure.message();
 }
 
 bool Backend::MayAppear() const {

@@ -26,6 +26,7 @@ BackendConnection::BackendConnection(const BackendContext& context, Options opti
       backend_(std::move(options.backend)),
       owner_(owner),
       slot_(std::move(options.slot)),
+      ahead_(options.ahead),
       connection_(context.loop, this, OptionsOf(context, options.uid)),
       write_deadline_(
           [](void* self) {
@@ -127,7 +128,7 @@ void BackendConnection::Abandon(Call* call, ttrpc::RingNode* others) {
     added->second.in_flight.start = call->start;
     call->in_flight.InsertBefore(&added->second.in_flight);
     // Nobody waits for the connection, and the backend has not received anything yet.
-    if (!counted_ && calls_.empty()) Retire();
+    if (!counted_ && calls_.empty() && !ahead_) Retire();
   }
   call->in_flight.Leave();
   owner_.OnBackendCallEnded(*this);
@@ -176,12 +177,11 @@ void BackendConnection::OnClosed(ttrpc::CloseReason reason, int) {
   owner_.OnBackendClosed(*this, reason);
 }
 
-std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason) {
+std::optional<ttrpc::Status> StatusOfLoss(const Backend& backend, ttrpc::CloseReason reason) {
   using ttrpc::StatusCode;
   if (reason == ttrpc::CloseReason::kProtocolError)
-    return BackendStatus(StatusCode::kUnavailable, backend, "violated the protocol");
-  if (backend.on_disconnect == BackendConfig::OnDisconnect::kFailCalls)
-    return Disconnected(backend);
+    return BackendStatus(StatusCode::kUnavailable, backend.config(), "violated the protocol");
+  if (backend.fails_calls()) return Disconnected(backend.config());
   return std::nullopt;
 }
 

@@ -77,6 +77,9 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
     // backends, share the user's turns.
     uid_t uid;
     BackendSlot slot = {};  // the user's slot, held until the connection is closed
+    // It is opened before there is a call for it. The owner is notified if it cannot be
+    // established.
+    bool ahead = false;
   };
 
   // `context` and `owner` must outlive the connection. Returns null if the backend cannot be
@@ -117,6 +120,11 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   // Takes no new calls. The owner closes the connection after its last call.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
+  bool ahead() const { return ahead_; }
+  // The owner's number of its latest call that ended, or of its opening. It is larger than those
+  // of connections without a call for a longer time.
+  uint64_t last_used() const { return last_used_; }
+  void SetLastUsed(uint64_t number) { last_used_ = number; }
   // Retires the connection after its next call.
   void RetireAfterNext() { next_is_last_ = true; }
   bool takes_calls() const { return !retired_ && !connection_.closed(); }
@@ -143,9 +151,11 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
   Ref<Backend> backend_;
   BackendConnectionOwner& owner_;
   BackendSlot slot_;
+  const bool ahead_;
   ttrpc::Connection connection_;
   ttrpc::StreamMap<Call*> calls_;                          // by backend_id
   std::unordered_map<uint32_t, AbandonedCall> abandoned_;  // by backend_id; few, if any
+  uint64_t last_used_ = 0;
   uint32_t next_id_ = 1;
   bool next_is_last_ = false;
   bool retired_ = false;
@@ -155,6 +165,6 @@ class BackendConnection final : public ttrpc::ConnectionHandler {
 };
 
 // Returns the answer to the calls of a closed backend connection; none if their peers are closed.
-std::optional<ttrpc::Status> StatusOfLoss(const BackendConfig& backend, ttrpc::CloseReason reason);
+std::optional<ttrpc::Status> StatusOfLoss(const Backend& backend, ttrpc::CloseReason reason);
 
 }  // namespace proxyd

@@ -20,15 +20,47 @@ AuditCause Lost(const Status& status) {
 }  // namespace
 
 FoundBackend BackendPool::ConnectionTo(const Ref<Backend>& backend, const ConnectionSlot& peer) {
+  return Find(backend, peer, false);
+}
+
+FoundBackend BackendPool::ConnectAhead(const Ref<Backend>& backend, const ConnectionSlot& peer) {
+  return Find(backend, peer, true);
+}
+
+FoundBackend BackendPool::Find(const Ref<Backend>& backend, const ConnectionSlot& peer,
+                               bool ahead) {
   for (const auto& connection : connections_) {
     if (&connection->backend() == backend.get() && connection->takes_calls())
       return connection.get();
   }
-  BackendConnection::Options options = {.backend = backend, .uid = uid_};
+  if (backend->at_shared_socket() && !MakeRoomAtSharedSocket()) return Limit::kBackendsPerPeer;
+  BackendConnection::Options options = {.backend = backend, .uid = uid_, .ahead = ahead};
   if (const auto limit = peer.TakeBackend(context_.limits, &options.slot)) return *limit;
   auto connection = BackendConnection::Open(context_, std::move(options), *this);
   if (!connection) return nullptr;
+  connection->SetLastUsed(++uses_);
   return connections_.emplace_back(std::move(connection)).get();
+}
+
+// Returns false if there is no room. A connection without a call is of no use to its peer but to
+// save the time to connect again.
+bool BackendPool::MakeRoomAtSharedSocket() {
+  const size_t most = context_.generation->config().limits.backends_per_peer;
+  while (true) {
+    size_t open = 0;
+    BackendConnection* oldest = nullptr;
+    for (const auto& connection : connections_) {
+      if (!connection->backend().at_shared_socket()) continue;
+      ++open;
+      if (connection->calls() != 0) continue;
+      if (oldest == nullptr || connection->last_used() < oldest->last_used())
+        oldest = connection.get();
+    }
+    if (open < most) return true;
+    if (oldest == nullptr) return false;
+    oldest->Retire();
+    DropIfDone(*oldest);
+  }
 }
 
 void BackendPool::Reload() {
@@ -88,6 +120,11 @@ void BackendPool::ResumeReading() {
 
 void BackendPool::OnBackendUnreachable(BackendConnection& connection) {
   const Backend& backend = connection.backend();
+  if (connection.ahead()) {
+    connection.Retire();
+    DropIfDone(connection);
+    return owner_.OnAheadUnreachable(connection);
+  }
   const std::string detail = backend.detail();
   AnswerCallsOf(connection, CannotBeReached(backend.config()),
                 {.reason = backend.reason(), .limit = {}, .detail = detail});
@@ -101,7 +138,7 @@ void BackendPool::OnBackendStuck(BackendConnection& connection) {
 }
 
 void BackendPool::OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) {
-  if (const auto status = StatusOfLoss(connection.backend().config(), reason))
+  if (const auto status = StatusOfLoss(connection.backend(), reason))
     return AnswerCallsOf(connection, *status, Lost(*status));
   connection.Retire();
   DropIfDone(connection);

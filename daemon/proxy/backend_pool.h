@@ -38,6 +38,8 @@ class BackendPoolOwner {
   // A connection was lost whose backend has on_disconnect = "close-peers". Its calls are still on
   // it.
   virtual void OnBackendLost(BackendConnection& connection) = 0;
+  // A connection that ConnectAhead() opened could not be established. Its calls are still on it.
+  virtual void OnAheadUnreachable(BackendConnection&) {}
 
  protected:
   ~BackendPoolOwner() = default;
@@ -53,7 +55,13 @@ class BackendPool final : private BackendConnectionOwner {
 
   // Returns the connection to this backend that takes calls, or opens one. `peer` is a connection
   // of the user, where a new connection is counted.
+  //
+  // Connections to workloads at one socket for all are limited to backends_per_peer: the one
+  // without a call for the longest time is closed for a new one. If all have calls, this returns
+  // Limit::kBackendsPerPeer.
   FoundBackend ConnectionTo(const Ref<Backend>& backend, const ConnectionSlot& peer);
+  // Does the same before there is a call.
+  FoundBackend ConnectAhead(const Ref<Backend>& backend, const ConnectionSlot& peer);
 
   // Applies the latest generation: connections to backends that it does not have take no more
   // calls.
@@ -75,11 +83,16 @@ class BackendPool final : private BackendConnectionOwner {
  private:
   void OnBackendSendQueueLow() override { owner_.OnBackendSendQueueLow(); }
   void OnBackendHeldChanged() override { owner_.OnBackendHeldChanged(); }
-  void OnBackendCallEnded(BackendConnection& connection) override { DropIfDone(connection); }
+  void OnBackendCallEnded(BackendConnection& connection) override {
+    connection.SetLastUsed(++uses_);
+    DropIfDone(connection);
+  }
   void OnBackendUnreachable(BackendConnection& connection) override;
   void OnBackendStuck(BackendConnection& connection) override;
   void OnBackendClosed(BackendConnection& connection, ttrpc::CloseReason reason) override;
 
+  FoundBackend Find(const Ref<Backend>& backend, const ConnectionSlot& peer, bool ahead);
+  bool MakeRoomAtSharedSocket();
   void AnswerCallsOf(BackendConnection& connection, const ttrpc::Status& status,
                      const AuditCause& cause);
   void RetireAll(const std::vector<BackendConnection*>& connections);
@@ -90,6 +103,7 @@ class BackendPool final : private BackendConnectionOwner {
   // At most one connection to each backend takes calls. The others are retired.
   std::vector<std::unique_ptr<BackendConnection>> connections_;
   const uid_t uid_;
+  uint64_t uses_ = 0;
 };
 
 }  // namespace proxyd

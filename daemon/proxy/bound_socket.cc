@@ -82,10 +82,19 @@ std::vector<SocketConfig> SocketsOf(const std::vector<ListenerConfig>& listeners
   std::vector<SocketConfig> sockets;
   sockets.reserve(listeners.size());
   for (const ListenerConfig& listener : listeners) {
-    sockets.push_back({.label = "listener \"" + listener.name + "\"",
-                       .index = sockets.size(),
-                       .address = Widened(listener.address),
-                       .access = listener.access});
+    const size_t index = static_cast<size_t>(&listener - listeners.data());
+    SocketConfig socket = {.label = "listener \"" + listener.name + "\"",
+                           .index = index,
+                           .address = PassedSocket{},
+                           .access = listener.access};
+    if (const auto* address = std::get_if<Address>(&listener.address)) {
+      socket.address = *address;
+    } else if (const auto* passed = std::get_if<PassedSocket>(&listener.address)) {
+      socket.address = *passed;
+    } else {
+      continue;  // the follower makes a socket for each workload
+    }
+    sockets.push_back(std::move(socket));
   }
   return sockets;
 }

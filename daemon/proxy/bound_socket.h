@@ -34,6 +34,7 @@ std::string AddressOf(const SocketConfig& socket);
 // the socket has no path: then file permissions do not apply.
 std::unique_ptr<ttrpc::ListeningSocketOptions> AccessOf(const SocketConfig& socket);
 
+// A listener with a socket for each workload has none of its own.
 std::vector<SocketConfig> SocketsOf(const std::vector<ListenerConfig>& listeners);
 std::vector<SocketConfig> SocketsOf(const std::optional<AdminConfig>& admin);
 std::vector<SocketConfig> SocketsOf(const std::optional<MetricsConfig>& metrics);

@@ -18,6 +18,7 @@ void Call::Reset(const StreamState& initial) {
   state = initial;
   generation = {};
   rule = 0;
+  workload = {};
   counters = nullptr;
   start = {};
   in_flight.Leave();
@@ -27,6 +28,7 @@ void Call::Reset(const StreamState& initial) {
   label.method.clear();
   label.traceparent.clear();
   label.end_wanted = false;
+  label.pod_known = false;
   bytes = 0;
   slot.Release();
   audit_reservation.Release();
@@ -45,6 +47,7 @@ void SpareCalls::Recycle(std::unique_ptr<Call> call) {
   call->deadline.reset();
   call->in_flight.Leave();
   call->generation = {};
+  call->workload = {};
   call->slot.Release();
   call->audit_reservation.Release();
   if (spare_.size() < kSpareCalls) spare_.push_back(std::move(call));

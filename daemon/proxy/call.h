@@ -23,6 +23,7 @@
 #include "proxy/generation.h"
 #include "proxy/ref.h"
 #include "proxy/stream_state.h"
+#include "proxy/workload_state.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
@@ -60,6 +61,7 @@ struct CallLabel {
   std::string method;
   std::string traceparent;
   bool end_wanted = false;  // the audit wants a line at the end
+  bool pod_known = false;   // the workload's pod was known at the start
 };
 
 struct Call {
@@ -73,8 +75,9 @@ struct Call {
   CallOwner* owner = nullptr;
   BackendConnection* backend = nullptr;
   StreamState state;
-  Ref<Generation> generation;  // the one that allowed the call
-  size_t rule = 0;             // index into the rules of that generation
+  Ref<Generation> generation;   // the one that allowed the call
+  size_t rule = 0;              // index into the rules of that generation
+  Ref<WorkloadState> workload;  // the one that it is about, if any
   MethodCounters* counters = nullptr;
   std::chrono::steady_clock::time_point start;
   CallInFlight in_flight;  // in the ring of its backend's calls

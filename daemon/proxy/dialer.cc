@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace proxyd {
 
@@ -47,15 +48,15 @@ void Dialer::Stop() {
 }
 
 DialResult Dialer::TryAddresses() {
-  const BackendConfig& config = backend_->config();
-  while (tried_ < config.addresses.size()) {
-    const size_t address = (first_ + tried_++) % config.addresses.size();
+  const std::vector<ttrpc::Address>& addresses = backend_->addresses();
+  while (tried_ < addresses.size()) {
+    const size_t address = (first_ + tried_++) % addresses.size();
     const auto now = Backend::Clock::now();
     if (!backend_->MayTry(address, now)) continue;
     attempt_ = {.address = address, .begun = now};
     auto outcome = connector_.Start(
-        config.addresses[address],
-        {.timeout = config.connect_timeout,
+        addresses[address],
+        {.timeout = backend_->config().connect_timeout,
          .check = [backend = backend_.get()](int socket) { return backend->CheckOwner(socket); }});
     if (!outcome) return {.state = DialResult::State::kPending};
     if (UniqueFd socket = Judge(*std::move(outcome))) return Connected(std::move(socket));

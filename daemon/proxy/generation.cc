@@ -151,6 +151,8 @@ bool Generation::Knows(const PeerGroups& groups) {
   return serves;
 }
 
-bool Generation::Has(const Backend& backend) const { return has_.count(&backend) > 0; }
+bool Generation::Has(const Backend& backend) const {
+  return !backend.retired() && has_.count(&backend.configured()) > 0;
+}
 
 }  // namespace proxyd

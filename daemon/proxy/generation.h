@@ -56,7 +56,7 @@ class Generation : public RefCounted {
   MethodCounters& method_counters(const ListenerState& listener, std::optional<size_t> rule,
                                   const MethodLabels& labels);
 
-  // Returns whether calls may still go to this backend.
+  // Returns whether calls may still go to this backend, of the configuration or of a workload.
   bool Has(const Backend& backend) const;
   // Returns whether these groups are all that the rules need to know.
   bool Knows(const PeerGroups& groups);

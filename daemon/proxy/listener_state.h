@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "proxy/peer_timeouts.h"
 #include "proxy/ref.h"
+#include "proxy/workload_state.h"
 #include "ttrpc/io_loop.h"
 
 namespace proxyd {
@@ -32,6 +33,7 @@ struct ListenerState : RefCounted {
   std::optional<size_t> index;  // in the latest configuration; none if it was removed
   Ref<PeerDeadlines> deadlines;
   size_t peers = 0;
+  WorkloadTable workloads;  // empty unless it discovers; see Workloads
 };
 
 }  // namespace proxyd

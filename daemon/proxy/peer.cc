@@ -36,6 +36,7 @@ Peer::Peer(const PeerContext& context, NewPeer peer, ttrpc::UniqueFd socket)
     : context_(context),
       generation_(context.generation),
       listener_(std::move(peer.listener)),
+      front_(std::move(peer.front)),
       identity_(peer.identity),
       audit_(config(), context.reports, identity_),
       outcomes_(context.counters, audit_, generation_, *listener_),
@@ -52,10 +53,13 @@ void Peer::Start(std::list<Peer>::iterator position) {
   position_ = position;
   connected_ = context_.loop.Now();
   ++listener_->peers;
+  if (front_) ++front_->peers;
   CountAsPeer(&generation_->listener_counters(*listener_));
   audit_.Connected();
   connection_.Start();
   timeouts_.AwaitFirstRequest();
+  LearnUser();
+  if (front_) ConnectAhead();
 }
 
 void Peer::CountAsPeer(ListenerCounters* counters) {
@@ -184,6 +188,10 @@ void Peer::Reload() {
     return Close(cause);
   }
   connection_.SetMessageSize(context_.limits().message_size);
+  // The user may have got a name since. A message that is being handled counts as one of a user
+  // without a name until it is known.
+  if (user_ && user_->empty()) user_.reset();
+  LearnUser();
   RetireOldBackends();
 }
 
@@ -261,7 +269,9 @@ void Peer::OnClosed(ttrpc::CloseReason reason, int) {
 void Peer::TearDown(const AuditCause& cause) {
   gone_ = true;
   group_request_.reset();
+  user_request_.reset();
   --listener_->peers;
+  if (front_) --front_->peers;
   CountAsPeer(nullptr);
   EndAllCalls(StatusCode::kCancelled, cause);
   backends_.Close();

@@ -5,6 +5,7 @@
 //
 // - peer.cc has the life cycle, and passes each message of the peer to the part that handles it.
 // - peer_request.cc checks a request (request_check.h), takes what the call needs and forwards it.
+// - peer_workload.cc knows which workloads a request may name, and connects to them.
 // - peer_answer.cc forwards the backend's messages under the peer's own stream ids, and ends calls.
 // - peer_flow.cc decides which sockets are read, and counts the memory that the peer holds.
 #pragma once
@@ -33,7 +34,9 @@
 #include "proxy/request_check.h"
 #include "proxy/request_rules.h"
 #include "proxy/shared_backends.h"
+#include "proxy/user_name_reader.h"
 #include "proxy/worker_counters.h"
+#include "proxy/workload_state.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
@@ -67,6 +70,7 @@ struct PeerContext {
   const Ref<Generation>& generation;  // the latest one
   const bool& draining;
   GroupReader& group_reader;
+  UserNameReader& user_names;
   const BackendContext& backends;
   SharedBackends& shared_backends;
   SpareCalls& spare_calls;
@@ -85,6 +89,7 @@ struct NewPeer {
   PeerGroups groups;
   Admission admission;
   std::optional<ConnectionSlot> slot;
+  Ref<WorkloadState> front = {};  // the workload whose own socket accepted it, if one did
 };
 
 class Peer final : private ttrpc::ConnectionHandler,
@@ -98,7 +103,8 @@ class Peer final : private ttrpc::ConnectionHandler,
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // `position` is the peer's own position in its owner's list.
+  // `position` is the peer's own position in its owner's list. The peer may be closed on return: at
+  // a workload's own socket, if the workload cannot be reached.
   void Start(std::list<Peer>::iterator position);
   std::list<Peer>::iterator position() const { return position_; }
 
@@ -111,12 +117,20 @@ class Peer final : private ttrpc::ConnectionHandler,
   bool lacks_groups() const;
   int socket() const { return connection_.fd(); }
 
-  // Closes the peer after its last call. New calls are refused.
+  // Closes the peer after its last call. New calls are refused, since the worker drains or the
+  // workload of the peer's front is gone.
   void Drain() {
     if (calls_.empty()) CloseAfterFlush();
   }
   // Answers all calls in flight, then closes the peer.
   void EndDrain();
+  // Follows changes of the workloads: those that are gone or have another address take no more
+  // calls.
+  void OnWorkloadsChanged();
+  // Answers all calls in flight of a workload that is gone, then closes the peer.
+  void EndGone();
+  // The workload whose own socket accepted the peer, or null.
+  const WorkloadState* front() const { return front_.get(); }
   // Closes the peer now; bytes that it has not read are lost. `cause` is for the audit, and empty
   // if nothing went wrong.
   void Close(const AuditCause& cause = {});
@@ -156,6 +170,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   void OnBackendLost(BackendConnection& connection) override {
     LoseBackend(connection.backend().config());
   }
+  void OnAheadUnreachable(BackendConnection& connection) override;
   void OnBackendSendQueueLow() override { UpdateReading(); }
   void OnBackendHeldChanged() override { UpdateHeld(); }
 
@@ -192,12 +207,24 @@ class Peer final : private ttrpc::ConnectionHandler,
   // Returns null if it made the outcome fail.
   BackendConnection* FindBackend(const RuleConfig& rule, const StreamState& state,
                                  Outcome* outcome);
+  ttrpc::Status BackendLimitStatus(Limit limit) const;
   void SetMetadata(const BackendConfig& backend, ttrpc::RequestView* request);
   void Forward(const AuditedRequest& what, size_t size, std::unique_ptr<Call> call);
   // A timeout of 0 means no deadline.
   void StartDeadline(Call* call, std::chrono::nanoseconds timeout);
   FoundBackend BackendFor(const Ref<Backend>& backend, const StreamState& state);
   SharedBackend& Shared(const Ref<Backend>& backend);
+
+  // Workloads.
+  WorkloadScope scope() const;
+  // Opens the connections that calls at a workload's own socket may need, or closes the peer.
+  void ConnectAhead();
+  // Returns the backend for a call that this rule allows; null if it leads to a workload's address
+  // and there is none.
+  Ref<Backend> BackendOf(const RuleConfig& rule, const Outcome& outcome) const;
+  // Gives the admission the name of the user if a rule needs it. Stops reading until it is known.
+  void LearnUser();
+  void OnUser(std::string name);
 
   // Data.
   void OnData(const ttrpc::MessageHeader& header, std::string_view data);
@@ -228,13 +255,16 @@ class Peer final : private ttrpc::ConnectionHandler,
   const PeerContext& context_;
   Ref<Generation> generation_;
   Ref<ListenerState> listener_;
+  Ref<WorkloadState> front_;
   PeerIdentity identity_;
   PeerAudit audit_;
   PeerOutcomes outcomes_;
   PeerGroups groups_;
   std::unique_ptr<GroupReader::Request> group_request_;  // while the groups are being read
   Admission admission_;
-  ListenerCounters* counted_in_ = nullptr;  // the counters that include this peer
+  std::unique_ptr<UserNameReader::Request> user_request_;  // while the user's name is looked up
+  std::unique_ptr<std::string> user_;                      // null until it was needed and known
+  ListenerCounters* counted_in_ = nullptr;                 // the counters that include this peer
   ttrpc::Connection connection_;
   ConnectionSlot slot_;
   std::list<Peer>::iterator position_;

@@ -105,7 +105,7 @@ void Peer::Forget(const Call& call) {
   context_.spare_calls.Recycle(calls_.Take(call.id));
   CountCalls();
   if (!calls_.empty()) return;
-  if (context_.draining) return CloseAfterFlush();
+  if (context_.draining || (front_ && front_->gone)) return CloseAfterFlush();
   if (!linger_) timeouts_.AwaitRequest();
 }
 

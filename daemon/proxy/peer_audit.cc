@@ -61,6 +61,8 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
   record->kind = KindOf(what.flags);
   record->request_bytes = what.bytes;
   record->traceparent = TraceparentOf(what.request);
+  record->workload = what.workload;
+  record->pod = what.pod;
 }
 
 // A call is described with the names of the configuration that allowed it.
@@ -70,6 +72,10 @@ void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
   record->service = call.label.service;
   record->method = call.label.method;
   record->traceparent = call.label.traceparent;
+  if (call.workload) {
+    record->workload = call.workload->name;
+    if (call.label.pod_known) record->pod = call.workload->pod;
+  }
   const Config& config = call.generation->config();
   DescribeRule(config, config.rules[call.rule], record);
   record->request_bytes = call.request_bytes;
@@ -121,12 +127,14 @@ void PeerAudit::Refused(const Call& call, ttrpc::StatusCode code, const AuditCau
   Tell(record, &rule);
 }
 
-void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict) const {
-  for (const size_t rule : verdict.shadows) Decision(what, Rule(rule), false);
-  if (!verdict.allowed) Decision(what, Rule(verdict.rule), true);
+void PeerAudit::Decided(const AuditedRequest& what, const Verdict& verdict,
+                        AuditReason reason) const {
+  for (const size_t rule : verdict.shadows) Decision(what, Rule(rule), false, reason);
+  if (!verdict.allowed) Decision(what, Rule(verdict.rule), true, reason);
 }
 
-void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const {
+void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced,
+                         AuditReason reason) const {
   // A shadow decision has the event that an enforced one would have had.
   const bool allows = rule != nullptr && rule->action == RuleConfig::Action::kAllow;
   const AuditEvent event = allows ? AuditEvent::kCall : AuditEvent::kDeny;
@@ -137,7 +145,7 @@ void PeerAudit::Decision(const AuditedRequest& what, const RuleConfig* rule, boo
   record.enforced = enforced;
   if (!allows) {
     record.code = ttrpc::StatusCode::kPermissionDenied;
-    record.reason = rule != nullptr ? AuditReason::kDenyRule : AuditReason::kNoRule;
+    record.reason = rule != nullptr ? AuditReason::kDenyRule : reason;
   }
   Tell(record, rule);
 }
@@ -167,17 +175,19 @@ void PeerAudit::TellEnd(Call& call, const CallEnd& end) const {
   reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_reservation));
 }
 
-bool PeerAudit::Reserve(const ttrpc::RequestView& request, size_t rule_index,
+bool PeerAudit::Reserve(const AuditedRequest& what, size_t rule_index,
                         AuditReservation* reservation) const {
   const RuleConfig& rule = config_->rules[rule_index];
   size_t bytes = 0;
   if (reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit)) {
     bytes = AuditLineBound({.listener = identity_.listener->name,
-                            .service = request.service,
-                            .method = request.method,
+                            .service = what.request.service,
+                            .method = what.request.method,
                             .rule = rule.name,
                             .backend = config_->backends[rule.backend].name,
-                            .comm = identity_.labels.comm()});
+                            .comm = identity_.labels.comm(),
+                            .workload = what.workload,
+                            .pod = what.pod});
   }
   return reports_.audit().Reserve(identity_.uid, bytes, reservation);
 }
@@ -186,6 +196,7 @@ void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   CallLabel& label = call->label;
   const RuleConfig& rule = config_->rules[call->rule];
   label.end_wanted = reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit);
+  label.pod_known = !what.pod.empty();
   label.service = what.request.service;
   label.method = what.request.method;
   label.traceparent = TraceparentOf(what.request);

@@ -37,9 +37,11 @@ void DescribePeer(const PeerIdentity& identity, AuditRecord* record);
 // A request, as its audit line shows it.
 struct AuditedRequest {
   const ttrpc::RequestView& request;
-  uint32_t id;    // the id of its stream
-  uint8_t flags;  // the flags of its message
-  size_t bytes;   // the size of its data
+  uint32_t id;                     // the id of its stream
+  uint8_t flags;                   // the flags of its message
+  size_t bytes;                    // the size of its data
+  std::string_view workload = {};  // NAMESPACE/ID of the workload that it names, if it does
+  std::string_view pod = {};       // NAMESPACE/NAME of that workload's pod
 };
 
 class PeerAudit {
@@ -69,7 +71,8 @@ class PeerAudit {
   void Refused(const Call& call, ttrpc::StatusCode code, const AuditCause& cause) const;
 
   // Reports the decisions that rules with enforce = false would have made, then the denial, if any.
-  void Decided(const AuditedRequest& what, const Verdict& verdict) const;
+  // `reason` is the one of a denial by no rule.
+  void Decided(const AuditedRequest& what, const Verdict& verdict, AuditReason reason) const;
 
   // Reports an allowed call that ended before it was forwarded; the answer must have its rule.
   void Ended(const AuditedRequest& what, const OwnAnswer& answer) const;
@@ -80,7 +83,7 @@ class PeerAudit {
 
   // Reserves room for the line of a call that this rule allows, if a line is wanted. False means
   // that the audit has no room and the call must be refused.
-  bool Reserve(const ttrpc::RequestView& request, size_t rule, AuditReservation* reservation) const;
+  bool Reserve(const AuditedRequest& what, size_t rule, AuditReservation* reservation) const;
 
   // Stores in a new call what its audit line will need.
   void Label(const AuditedRequest& what, Call* call) const;
@@ -100,7 +103,8 @@ class PeerAudit {
   void TellPayload(const Call& call, bool response, std::string_view payload) const;
   void Tell(const AuditRecord& record, const RuleConfig* rule) const;
   void Connection(AuditEvent event, const AuditCause& cause) const;
-  void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced) const;
+  void Decision(const AuditedRequest& what, const RuleConfig* rule, bool enforced,
+                AuditReason reason) const;
 
   const Config* config_;  // the one that new calls refer to
   Reports& reports_;

@@ -25,7 +25,7 @@ void Peer::UpdateReading() {
   const bool peer_full = connection_.send_queue_full();
   // Shared connections are read even then, so the peer must not cause more replies.
   const bool too_full = peer_full && (!shared_.empty() || connection_.send_queue_size() > most);
-  if (held_up_ || group_request_ || backend_full || too_full) {
+  if (held_up_ || group_request_ || user_request_ || backend_full || too_full) {
     connection_.PauseReading();
   } else {
     connection_.ResumeReading();

@@ -25,6 +25,8 @@ constexpr Effects EffectsOf(Stage stage) {
     case Stage::kNames:
     case Stage::kMetadata:
     case Stage::kFlags:
+    case Stage::kService:
+    case Stage::kPayload:
       return {AuditEvent::kRefuse, ProtocolError::kPeerEnvelope};
     case Stage::kPolicy:
       return {AuditEvent::kDeny, std::nullopt};
@@ -33,6 +35,7 @@ constexpr Effects EffectsOf(Stage stage) {
     case Stage::kForwardedSize:
       return {AuditEvent::kRefuse, std::nullopt};
     // The request itself was right: these are allowed calls that have ended already.
+    case Stage::kWorkload:
     case Stage::kDraining:
     case Stage::kAudit:
     case Stage::kDeadline:
@@ -45,7 +48,8 @@ constexpr Effects EffectsOf(Stage stage) {
 
 }  // namespace
 
-void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict) {
+void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict,
+                           bool other_workload) {
   for (const size_t shadow : verdict.shadows)
     ++generation_->rule_counters(listener_, shadow).decisions;
   if (verdict.repeatable() && !Remembers(verdict)) {
@@ -55,7 +59,7 @@ void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict) {
                    .method_counters = &MethodOf(verdict)};
   }
   ++RuleOf(verdict).decisions;
-  audit_.Decided(what, verdict);
+  audit_.Decided(what, verdict, other_workload ? AuditReason::kPayload : AuditReason::kNoRule);
 }
 
 void PeerOutcomes::Stopped(const Outcome& outcome, const AuditedRequest* what) {

@@ -32,8 +32,8 @@ class PeerOutcomes {
   void Reset() { remembered_ = {}; }
 
   // Counts and reports a verdict, including the rules with enforce = false that it passed. A later
-  // failure of the same request is reported by Stopped().
-  void Decided(const AuditedRequest& what, const Verdict& verdict);
+  // failure of the same request is reported by Stopped(). `other_workload` is that of Outcome.
+  void Decided(const AuditedRequest& what, const Verdict& verdict, bool other_workload = false);
 
   // Reports a message that the proxy answers itself. `what` is the request, or null if it is not
   // one.

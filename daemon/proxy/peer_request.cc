@@ -18,13 +18,15 @@ namespace proxyd {
 using ttrpc::MessageTooLong;
 
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
+  Outcome outcome = Check(header, data);
   const AuditedRequest what = {.request = context_.request_buffer,
                                .id = header.stream_id,
                                .flags = header.flags,
-                               .bytes = data.size()};
-  Outcome outcome = Check(header, data);
+                               .bytes = data.size(),
+                               .workload = outcome.workload_name(),
+                               .pod = outcome.pod()};
   const bool within_rate = TakeRequest(outcome);
-  if (outcome.decided()) outcomes_.Decided(what, outcome.verdict);
+  if (outcome.decided()) outcomes_.Decided(what, outcome.verdict, outcome.other_workload);
   if (outcome.permitted()) StartCall(what, within_rate, &outcome);
   if (!outcome.permitted()) Conclude(what.id, outcome, &what);
 }
@@ -36,7 +38,8 @@ Outcome Peer::Check(const ttrpc::MessageHeader& header, std::string_view data) {
        .admission = admission_,
        .uid = identity_.uid,
        .unknown_fields = listener_->config.unknown_fields,
-       .draining = context_.draining},
+       .draining = context_.draining,
+       .scope = scope()},
       &context_.request_buffer, &context_.guarded_values);
 }
 
@@ -64,6 +67,7 @@ void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outc
   call->owner = this;
   call->generation = generation_;
   call->rule = rule_index;
+  call->workload = outcome->workload;
   call->start = context_.loop.Now();
   call->slot = std::move(slots.call);
   call->audit_reservation = std::move(slots.audit);
@@ -76,7 +80,7 @@ void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outc
 
 bool Peer::TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots,
                      Outcome* outcome) {
-  if (!audit_.Reserve(what.request, *outcome->verdict.rule, &slots->audit)) {
+  if (!audit_.Reserve(what, *outcome->verdict.rule, &slots->audit)) {
     outcome->Fail(Stage::kAudit,
                   {ttrpc::StatusCode::kUnavailable, "the audit cannot record this call"});
     return false;
@@ -113,10 +117,15 @@ std::optional<size_t> Peer::Rewrite(const RuleConfig& rule, ttrpc::RequestView* 
 
 BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& state,
                                      Outcome* outcome) {
-  const Ref<Backend>& backend = generation_->backend(rule.backend);
+  const Ref<Backend> backend = BackendOf(rule, *outcome);
+  if (!backend) {
+    outcome->FailAtBackend(AuditReason::kBackendUnreachable, {},
+                           CannotBeReached(config().backends[rule.backend]));
+    return nullptr;
+  }
   const FoundBackend found = BackendFor(backend, state);
   if (const Limit* reached = std::get_if<Limit>(&found)) {
-    outcome->Fail(*reached, BackendLimitReached(*reached, context_.backends.limits));
+    outcome->Fail(*reached, BackendLimitStatus(*reached));
     return nullptr;
   }
   BackendConnection* const connection = std::get<BackendConnection*>(found);
@@ -124,6 +133,11 @@ BackendConnection* Peer::FindBackend(const RuleConfig& rule, const StreamState& 
     outcome->FailAtBackend(backend->reason(), backend->detail(),
                            CannotBeReached(backend->config()));
   return connection;
+}
+
+ttrpc::Status Peer::BackendLimitStatus(Limit limit) const {
+  return limit == Limit::kBackendsPerPeer ? LimitReached(limit, context_.limits())
+                                          : BackendLimitReached(limit, context_.backends.limits);
 }
 
 // Only the proxy may identify a peer to a backend.

@@ -29,6 +29,7 @@ Proxy::Proxy(event_base* base, SnapshotPtr snapshot, Reports& reports)
                                         worker_.Accept(listener, std::move(peer));
                                       },
                                   .paused = LogPause}),
+      workloads_(base, worker_),
       drain_timer_(worker_.loop(),
                    [this] {
                      const InFlight left = in_flight();
@@ -48,12 +49,19 @@ ttrpc::Status Proxy::Listen(PassedSockets* passed) {
   auto change = listeners_.Prepare(sockets, *std::move(made));
   if (!change) return change.error();
   static_cast<void>(listeners_.Commit(*std::move(change)));  // nothing was listening before
+  if (const ttrpc::Status status = workloads_.Follow(); !status.ok()) {
+    listeners_.Clear();
+    return {status.code(), "discovery: " + status.message()};
+  }
   return {};
 }
 
 std::vector<BoundSocket> Proxy::Reload(SnapshotPtr snapshot, ListenerSet::Change change) {
   std::vector<BoundSocket> gone = listeners_.Commit(std::move(change));
   worker_.Reload(std::move(snapshot));
+  if (const ttrpc::Status status = workloads_.Follow(); !status.ok())
+    spdlog::error("discovery: {}; new workloads are not found until the next reload",
+                  status.message());
   return gone;
 }
 
@@ -66,6 +74,7 @@ Proxy::InFlight Proxy::in_flight() const {
 void Proxy::Drain(std::function<void()> done) {
   drained_ = std::move(done);
   listeners_.Clear();
+  workloads_.Clear();
   drain_timer_.Start(drain_timeout_);
   worker_.Drain([this] { Finish(); });
 }

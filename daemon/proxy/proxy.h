@@ -28,13 +28,20 @@
 // its end, with one system call for each connection.
 //
 // stream_state.cc decides for every later message of a call whether to forward, drop or refuse it.
+// At a listener that discovers, a call is also about a workload. follower.cc (daemon/discovery)
+// finds them on a thread of its own, and workloads.cc keeps them on the loop. With a template,
+// front.h accepts connections for one workload, and peer_workload.cc connects to it at once; else
+// the request names its workload. workload_request.cc reads its name from the request, before the
+// policy decides, and workload_state.cc has the backend with its address.
+//
 // A reload passes through listener_set.cc and bound_socket.cc (the sockets), listener_state.h (a
 // listener as its peers know it) and generation.cc (the configuration, policy and counters that a
 // worker uses). peer_timeouts.cc limits how long a peer may be silent or slow. peer_flow.cc stops
 // reading where a send queue is full, and pressure.cc limits the memory of each user.
 //
-// Everything runs on the loop's thread, with two exceptions: group_reader.cc reads long lists of
-// groups on a thread of its own, and ListenerSet::Make() may be called on any thread.
+// Everything runs on the loop's thread, with three exceptions: group_reader.cc reads long lists of
+// groups on a thread of its own, user_name_reader.cc receives names from the thread of UserNames,
+// and ListenerSet::Make() may be called on any thread.
 #pragma once
 
 #include <functional>
@@ -48,6 +55,7 @@
 #include "policy/snapshot.h"
 #include "proxy/listener_set.h"
 #include "proxy/worker.h"
+#include "proxy/workloads.h"
 #include "ttrpc/status.h"
 #include "ttrpc/timer.h"
 
@@ -60,7 +68,8 @@ class Proxy {
   ~Proxy();
 
   // Listens on all configured sockets; those with a systemd: address are taken out of `passed`. If
-  // a listener fails, the error is `listener "NAME": WHY` and no listener is open.
+  // a listener fails, the error is `listener "NAME": WHY` and no listener is open. Starts to follow
+  // workloads; their sockets come later.
   ttrpc::Status Listen(PassedSockets* passed);
 
   // The argument of ListenerSet::Make().
@@ -93,6 +102,7 @@ class Proxy {
   WorkerCounters& counters() { return worker_.counters(); }
   Worker& worker() { return worker_; }
   Accounting& accounting() { return accounting_; }
+  const Workloads& workloads() const { return workloads_; }
 
  private:
   void Finish();
@@ -101,6 +111,7 @@ class Proxy {
   Accounting accounting_;
   Worker worker_;
   ListenerSet listeners_;
+  Workloads workloads_;
   std::function<void()> drained_;
   ttrpc::Timer drain_timer_;
   ttrpc::Timer last_moment_;

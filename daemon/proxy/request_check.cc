@@ -5,6 +5,7 @@
 
 #include "proxy/answers.h"
 #include "proxy/request_rules.h"
+#include "proxy/workload_request.h"
 
 namespace proxyd {
 
@@ -60,7 +61,11 @@ AuditReason ReasonOf(const Outcome& outcome) {
       return AuditReason::kMalformed;
     case Stage::kMetadata:
       return AuditReason::kMetadata;
+    case Stage::kService:
+    case Stage::kPayload:
+      return AuditReason::kPayload;
     case Stage::kPolicy:
+      if (outcome.other_workload) return AuditReason::kPayload;
       return outcome.verdict.rule ? AuditReason::kDenyRule : AuditReason::kNoRule;
     case Stage::kDraining:
       return AuditReason::kDraining;
@@ -68,12 +73,89 @@ AuditReason ReasonOf(const Outcome& outcome) {
       return AuditReason::kAuditFailing;
     case Stage::kDeadline:
       return AuditReason::kDeadline;
+    case Stage::kWorkload:
+      return AuditReason::kBackendUnreachable;
     case Stage::kBackend:
       return outcome.backend_reason;
     case Stage::kPassed:
       break;
   }
   return AuditReason::kNone;
+}
+
+Status CheckNamespace(const WorkloadScope& scope, const ttrpc::RequestView& request,
+                      WorkloadView* view) {
+  if (scope.table == nullptr || scope.front != nullptr) return {};
+  return ReadNamespace(request.metadata, &view->name_space);
+}
+
+void SetWorkload(WorkloadState* workload, WorkloadView* view, Outcome* outcome) {
+  outcome->workload = Ref<WorkloadState>(workload);
+  *view = workload->view();
+}
+
+// Returns the workload of this id if a request at the front may name it: the front's own, or a
+// member of its sandbox, whose calls the sandbox's shim serves. Else returns null.
+WorkloadState* ServedAt(const WorkloadScope& scope, std::string_view id) {
+  const Workload& own = scope.front->workload;
+  if (id == own.key.id) return scope.front;
+  WorkloadState* const other = scope.table->Find(own.key.name_space, id);
+  if (other == nullptr || !other->serves()) return nullptr;
+  const bool member =
+      other->workload.sandbox == own.key.id && other->workload.address == own.address;
+  return member ? other : nullptr;
+}
+
+// Finds the workload that the request is about. `view` is what the policy sees of it, and has the
+// namespace already at one socket for all. Returns false if the request failed.
+bool FindWorkload(const CheckContext& context, const ttrpc::RequestView& request,
+                  WorkloadView* view, Outcome* outcome) {
+  const WorkloadScope& scope = context.scope;
+  const WantedField* const field = scope.named ? WorkloadFieldOf(request.service) : nullptr;
+  if (field == nullptr) {
+    if (scope.front != nullptr) {
+      SetWorkload(scope.front, view, outcome);
+      return true;
+    }
+    outcome->Fail(Stage::kService, UnknownService(request));
+    return false;
+  }
+  std::string_view id;
+  if (!outcome->Passes(Stage::kPayload, ReadWorkloadId(request, *field, &id))) return false;
+  if (scope.front != nullptr) {
+    WorkloadState* const workload = ServedAt(scope, id);
+    if (workload != nullptr) {
+      SetWorkload(workload, view, outcome);
+      return true;
+    }
+    // One shim may serve a whole pod, so that it would carry out the call.
+    outcome->Fail(Stage::kPolicy, MayNotCall(context.uid, request));
+    outcome->other_workload = true;
+    outcome->unknown_workload = NameOfUnknownWorkload(scope.front->workload.key.name_space, id);
+    return false;
+  }
+  WorkloadState* const workload = scope.table->Find(view->name_space, id);
+  if (workload != nullptr) {
+    SetWorkload(workload, view, outcome);
+  } else {
+    view->id = id;
+    outcome->unknown_workload = NameOfUnknownWorkload(view->name_space, id);
+  }
+  return true;
+}
+
+// Only a user whom a rule allows the method may learn whether a workload is there. At a front, the
+// front's own workload serves all calls.
+void CheckWorkload(const WorkloadScope& scope, Outcome* outcome) {
+  if (scope.table == nullptr) return;
+  const WorkloadState* const server =
+      scope.front != nullptr ? scope.front : outcome->workload.get();
+  if (server == nullptr)
+    return outcome->Fail(Stage::kWorkload, NoWorkload(outcome->unknown_workload));
+  if (server->gone) return outcome->Fail(Stage::kWorkload, NoWorkload(server->name));
+  if (server->serves()) return;
+  outcome->Fail(Stage::kWorkload, WorkloadCannotBeUsed(server->name));
+  outcome->backend_detail = server->workload.why;
 }
 
 }  // namespace
@@ -103,18 +185,25 @@ Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
       !outcome.Passes(Stage::kNames, AdviseIfUnreadable(CheckNames(*request), message, *request)))
     return outcome;
 
+  const WorkloadScope& scope = context.scope;
+  WorkloadView view;
   if (!outcome.Passes(Stage::kMetadata,
                       policy.CheckGuardedMetadata(context.admission, request->metadata, guarded)) ||
-      !outcome.Passes(Stage::kFlags, CheckFlags(flags))) {
+      !outcome.Passes(Stage::kMetadata, CheckNamespace(scope, *request, &view)) ||
+      !outcome.Passes(Stage::kFlags, CheckFlags(flags)) ||
+      (scope.table != nullptr && !FindWorkload(context, *request, &view, &outcome))) {
     outcome.verdict.labels = policy.LabelsOf(context.admission, *request);
     return outcome;
   }
 
-  outcome.verdict = policy.Decide(&context.admission, *request, *guarded);
+  outcome.verdict = policy.Decide(&context.admission, *request, *guarded,
+                                  scope.table != nullptr ? &view : nullptr);
   if (!outcome.verdict.allowed) {
     outcome.Fail(Stage::kPolicy, MayNotCall(context.uid, *request));
     return outcome;
   }
+  CheckWorkload(scope, &outcome);
+  if (!outcome.permitted()) return outcome;
   const RuleConfig& rule = context.snapshot.config.rules[*outcome.verdict.rule];
   if (!outcome.Passes(Stage::kStreams, CheckStreams(flags, rule, *request))) return outcome;
   if (context.draining) outcome.Fail(Stage::kDraining, Draining());

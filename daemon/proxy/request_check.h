@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // CheckRequest: the checks of a request, in the order of the contract: id, envelope, names,
-// metadata, flags, policy, streams, draining. The first check that fails answers the request. It is
-// a function over values, and changes only the admission's memory of the method that was allowed
-// last. Anything that must be taken (slots, rates, a backend) follows in peer_request.cc, with the
-// same Outcome.
+// metadata, flags, workload, policy, streams, draining. The first check that fails answers the
+// request. It is a function over values, and changes only the admission's memory of the method that
+// was allowed last. Anything that must be taken (slots, rates, a backend) follows in
+// peer_request.cc, with the same Outcome.
 #pragma once
 
 #include <sys/types.h>
@@ -20,6 +20,8 @@
 #include "observe/audit_record.h"
 #include "policy/policy.h"
 #include "policy/snapshot.h"
+#include "proxy/ref.h"
+#include "proxy/workload_state.h"
 #include "ttrpc/status.h"
 #include "ttrpc/wire/message.h"
 #include "ttrpc/wire/request.h"
@@ -37,7 +39,10 @@ enum class Stage {
   kNames,
   kMetadata,
   kFlags,
+  kService,  // at one socket for all, its requests name no workload
+  kPayload,  // its workload cannot be read for sure
   kPolicy,
+  kWorkload,  // not there, or something is wrong with it
   kStreams,
   kDraining,
   // Failures on the way to a backend.
@@ -53,8 +58,15 @@ enum class Stage {
 struct Outcome {
   Stage stage = Stage::kPassed;
   ttrpc::Status status;  // the answer; OK if the backend will answer
-  // Set from Stage::kPolicy on. For kMetadata and kFlags only its labels are set.
+  // Set from Stage::kPolicy on. For the stages from kMetadata to kPayload only its labels are set.
   Verdict verdict;
+  // The workload that the request is about. Null if the listener follows none, or if there is no
+  // workload of that name.
+  Ref<WorkloadState> workload = {};
+  std::string unknown_workload = {};  // the name, if there is none
+  // Set with Stage::kPolicy: the request names a workload that is not served at this front. No rule
+  // was consulted.
+  bool other_workload = false;
   std::optional<Limit> limit;  // set with Stage::kLimit
   // Set with Stage::kBackend. The answer does not contain it, since it is for the operator only.
   AuditReason backend_reason = AuditReason::kBackendUnreachable;
@@ -62,6 +74,14 @@ struct Outcome {
 
   bool permitted() const { return stage == Stage::kPassed; }
   bool denied() const { return stage == Stage::kPolicy; }
+  // The names of the workload and of its pod for the audit, or "". They are valid as long as this
+  // outcome is unchanged.
+  std::string_view workload_name() const {
+    return workload ? std::string_view(workload->name) : std::string_view(unknown_workload);
+  }
+  std::string_view pod() const {
+    return workload ? std::string_view(workload->pod) : std::string_view();
+  }
   // The envelope could be parsed.
   bool decoded() const { return stage > Stage::kEnvelope; }
   // The names are valid, so that they may be counted and reported.
@@ -103,6 +123,13 @@ struct RequestMessage {
 // a user may hold at a time.
 inline constexpr std::string_view kMessageSizeKey = "message_size";
 
+// The workloads among which a request may name one, borrowed for the call.
+struct WorkloadScope {
+  const WorkloadTable* table = nullptr;  // null if the listener follows none
+  WorkloadState* front = nullptr;        // the owner of the socket; null at one socket for all
+  bool named = false;                    // whether requests name their workload, as containerd's do
+};
+
 // The values that a request is checked against, borrowed for the call.
 struct CheckContext {
   const Snapshot& snapshot;
@@ -110,6 +137,7 @@ struct CheckContext {
   uid_t uid;             // the peer's
   UnknownFields unknown_fields;
   bool draining;
+  WorkloadScope scope = {};
 };
 
 // Parses into `request`, whose views are valid as long as the message's data, and puts the metadata

@@ -56,6 +56,7 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
                          pressure_.OnGrowth(account);
                        }),
       group_reader_(loop_),
+      user_names_(loop_, context.reports.audit().names()),
       peer_context_{.loop = loop_,
                     .reports = context.reports,
                     .counters = counters_,
@@ -63,6 +64,7 @@ Worker::Worker(event_base* base, SnapshotPtr snapshot, const WorkerContext& cont
                     .generation = generation_,
                     .draining = draining_,
                     .group_reader = group_reader_,
+                    .user_names = user_names_,
                     .backends = backend_context_,
                     .shared_backends = shared_backends_,
                     .spare_calls = spare_calls_,
@@ -84,19 +86,29 @@ Worker::~Worker() {
 // Accepting.
 
 void Worker::Accept(size_t listener, ttrpc::UniqueFd socket) {
-  const Ref<ListenerState>& state = generation_->listener(listener);
-  NewPeer peer{.identity = {.listener = &state->config},
-               .listener = state,
-               .groups = {},
-               .admission = {},
-               .slot = std::nullopt};
+  AcceptAtFront(generation_->listener(listener), {}, std::move(socket));
+}
+
+void Worker::AcceptAtFront(const Ref<ListenerState>& listener, const Ref<WorkloadState>& front,
+                           ttrpc::UniqueFd socket) {
+  Authenticate({.identity = {.listener = &listener->config},
+                .listener = listener,
+                .groups = {},
+                .admission = {},
+                .slot = std::nullopt,
+                .front = front},
+               std::move(socket));
+}
+
+void Worker::Authenticate(NewPeer peer, ttrpc::UniqueFd socket) {
   const auto without_credentials = [&](const ttrpc::Status& status) {
-    ++generation_->listener_counters(*state).no_credentials;
+    const ListenerState& listener = *peer.listener;
+    ++generation_->listener_counters(listener).no_credentials;
     // This is logged at most once a second, because the cause may affect every connection.
     if (loop_.Now() >= log_no_credentials_again_) {
       log_no_credentials_again_ = loop_.Now() + std::chrono::seconds(1);
       spdlog::warn("listener \"{}\": closed a connection without credentials: {}",
-                   state->config.name, status.message());
+                   listener.config.name, status.message());
     }
     RefusePeer(&peer, std::nullopt, NoCredentials(status));
   };
@@ -277,6 +289,20 @@ void Worker::Sweep() {
     if (!turn.over()) continue;
     if (sweep_ != peers_.end()) sweeper_.Start(std::chrono::nanoseconds(0));
     return;
+  }
+}
+
+void Worker::OnWorkloadsChanged() {
+  for (auto next = peers_.begin(); next != peers_.end();) {
+    Peer& peer = *next++;  // may be removed from the list
+    peer.OnWorkloadsChanged();
+  }
+}
+
+void Worker::EndGone(const WorkloadState& workload) {
+  for (auto next = peers_.begin(); next != peers_.end();) {
+    Peer& peer = *next++;
+    if (peer.front() == &workload) peer.EndGone();
   }
 }
 

@@ -30,7 +30,9 @@
 #include "proxy/reaper.h"
 #include "proxy/ref.h"
 #include "proxy/shared_backends.h"
+#include "proxy/user_name_reader.h"
 #include "proxy/worker_counters.h"
+#include "proxy/workload_state.h"
 #include "ttrpc/io_loop.h"
 #include "ttrpc/timer.h"
 #include "ttrpc/unique_fd.h"
@@ -62,10 +64,18 @@ class Worker final : private PeerOwner {
   // Authenticates a connection that was accepted on this listener (an index into
   // Config::listeners), then serves or closes it.
   void Accept(size_t listener, ttrpc::UniqueFd socket);
+  // Does the same at a workload's own socket.
+  void AcceptAtFront(const Ref<ListenerState>& listener, const Ref<WorkloadState>& front,
+                     ttrpc::UniqueFd socket);
 
   // Replaces the configuration. Each peer moves to `snapshot`, or is closed if no rule admits it
   // any more: before its next message is handled, or in one of the following wake-ups.
   void Reload(SnapshotPtr snapshot);
+
+  // Makes peers follow changes of the workloads: those that are gone or have another address.
+  void OnWorkloadsChanged();
+  // Ends the calls at the own socket of a workload that is gone, and closes its peers.
+  void EndGone(const WorkloadState& workload);
 
   // Refuses new calls and closes each peer after its last call. `done` is called when no peer is
   // left, possibly at once.
@@ -104,6 +114,7 @@ class Worker final : private PeerOwner {
   void OnPeerClosed(Peer& peer) override;
 
   const LimitsConfig& limits() const { return generation_->config().limits; }
+  void Authenticate(NewPeer peer, ttrpc::UniqueFd socket);
   void AwaitGroups(Newcomers::iterator newcomer);
   bool TakeSlot(NewPeer* peer);
   void Admit(NewPeer peer, ttrpc::UniqueFd socket);
@@ -130,6 +141,7 @@ class Worker final : private PeerOwner {
   const BackendContext backend_context_;
   SharedBackends shared_backends_;
   GroupReader group_reader_;
+  UserNameReader user_names_;
   bool draining_ = false;
   std::function<void()> drained_;
   const PeerContext peer_context_;

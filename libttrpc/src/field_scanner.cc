@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "field_scanner.h"
+#include "ttrpc/wire/field_scanner.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace ttrpc {
@@ -76,6 +78,15 @@ bool FieldScanner::Skip(size_t n) {
   if (n > rest_.size()) return Fail(kTruncated);
   rest_.remove_prefix(n);
   return true;
+}
+
+bool IsUtf8(std::string_view text) {
+  // Nearly every string is ASCII.
+  if (std::all_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<signed char>(c) >= 0; }))
+    return true;
+  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
+                                                             static_cast<int>(text.size()));
 }
 
 }  // namespace ttrpc

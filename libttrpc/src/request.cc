@@ -2,14 +2,12 @@
 #include "ttrpc/wire/request.h"
 
 #include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/stubs/common.h>
 
-#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
 
-#include "field_scanner.h"
+#include "ttrpc/wire/field_scanner.h"
 
 namespace ttrpc {
 
@@ -38,15 +36,6 @@ using Error = const char*;
 constexpr Error kUnknownField = "unknown field ";  // its number follows
 constexpr Error kTooManyEntries = "too many metadata entries, expected at most 1024";
 static_assert(kMaxMetadataEntries == 1024);
-
-bool IsUtf8(std::string_view text) {
-  // Nearly every string is ASCII.
-  if (std::all_of(text.begin(), text.end(),
-                  [](char c) { return static_cast<signed char>(c) >= 0; }))
-    return true;
-  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
-                                                             static_cast<int>(text.size()));
-}
 
 // Marks field `number` as seen. Returns false if it was seen before.
 bool FirstTime(uint32_t number, uint32_t* seen) {

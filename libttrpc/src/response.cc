@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "field_scanner.h"
+#include "ttrpc/wire/field_scanner.h"
 
 namespace ttrpc {
 

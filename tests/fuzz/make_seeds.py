@@ -47,6 +47,15 @@ seed("request", "negative_timeout", REQUEST + b"\x20" + b"\xff" * 9 + b"\x01")
 seed("request", "timeout_of_65_bits", REQUEST + b"\x20" + b"\xff" * 9 + b"\x02")
 seed("request", "bad_utf8", field(1, b"\xed\xa0\x80"))
 
+# A payload, of which the fields 1 and 2 are wanted.
+seed("payload", "id", field(1, b"web-1"))
+seed("payload", "both", field(2, b"x") + b"\x18\x07" + field(1, "\u00e9".encode()))
+seed("payload", "repeated", field(1, b"own") + field(1, b"other"))
+seed("payload", "wrong_type", b"\x08\x01")
+seed("payload", "bad_utf8", field(1, b"\xed\xa0\x80"))
+seed("payload", "group", field(1, b"a") + b"\x1b\x1c")
+seed("payload", "cut", field(1, b"abc")[:-1])
+
 seed("response", "reply", field(2, b"body"))
 seed("response", "error", ERROR)
 seed("response", "repeated", ERROR + field(1, b"\x08\x07") + field(2, b"") + field(2, b"a"))

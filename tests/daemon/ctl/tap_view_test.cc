@@ -122,6 +122,8 @@ TEST_F(TapViewTest, AnEventSaysWhoAndWhy) {
   event.set_reason("limit");
   event.set_limit("calls_per_user");
   event.set_detail("limit calls_per_user = 4096 reached");
+  event.set_workload("k8s.io/web-1");
+  event.set_pod("team-a/web");
   const std::string text = unknown_.Text(event);
   EXPECT_THAT(text, HasSubstr(" refuse uid=1000(alice) "));
   EXPECT_THAT(text, HasSubstr(" RESOURCE_EXHAUSTED reason=limit limit=calls_per_user "

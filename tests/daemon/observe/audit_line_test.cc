@@ -76,7 +76,7 @@ TEST(AuditLineTest, NoLineOfACallIsLongerThanItsBound) {
     record.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     record.peer = std::numeric_limits<uint64_t>::max();
     record.stream_id = std::numeric_limits<uint32_t>::max();
-    record.comm = name;
+    record.comm = record.workload = record.pod = name;
     record.loginuid = kNoLoginUid - 1;
     record.reason = AuditReason::kTooManyConnections;
     record.limit = "backend_connections_per_user";
@@ -90,7 +90,9 @@ TEST(AuditLineTest, NoLineOfACallIsLongerThanItsBound) {
                                          .method = name,
                                          .rule = name,
                                          .backend = name,
-                                         .comm = name});
+                                         .comm = name,
+                                         .workload = name,
+                                         .pod = name});
     EXPECT_LE(line.size(), bound);
     if (name == plain) {
       EXPECT_LE(bound, line.size() + 150) << "it is near";

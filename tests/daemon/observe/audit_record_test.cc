@@ -45,6 +45,8 @@ AuditRecord Whole() {
   record.comm = "exporter";
   record.loginuid = 0;
   record.SetCause({.reason = AuditReason::kPayload, .limit = "calls_per_user", .detail = "why"});
+  record.workload = "k8s.io/web-1";
+  record.pod = "team-a/web";
   return record;
 }
 
@@ -61,7 +63,7 @@ std::vector<AuditRecord> Records() {
     record.enforced = true;
     record.peer = 1;
     record.stream_id = 1;
-    record.user = record.comm = record.detail = value;
+    record.user = record.comm = record.detail = record.workload = record.pod = value;
     records.push_back(record);
   }
   AuditRecord count;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "observe/user_names.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -78,6 +81,21 @@ TEST_F(UserNamesTest, FindNeverWaits) {
   database_.Open();
   EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
   EXPECT_EQ(database_.asked(), std::vector<uid_t>{1000}) << "it was being asked for already";
+}
+
+// A decision must not use the name that another user had before.
+TEST_F(UserNamesTest, KnownIsNothingUntilTheDatabaseHasAnswered) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const ttrpc::UniqueFd answers(ends[0]);
+  names_.ReportTo(ttrpc::UniqueFd(ends[1]));
+  EXPECT_EQ(names_.Known(1000), std::nullopt);
+  EXPECT_EQ(names_.FindBy(1000, Later()), "user1000");
+  EXPECT_EQ(names_.Known(1000), "user1000");
+  uid_t uid = 0;
+  ASSERT_EQ(::read(answers.get(), &uid, sizeof uid), ssize_t{sizeof uid});
+  EXPECT_EQ(uid, 1000U);
+  EXPECT_EQ(names_.Known(static_cast<uid_t>(-1)), "");
 }
 
 // If a directory server is down, the audit's lines wait for it once, and not once for each user.

@@ -198,5 +198,54 @@ TEST_F(LoggedBackendTest, AFailureThatLastsIsLoggedOnceThoughItCameSoonAfterAnot
   EXPECT_EQ(Lines(), 4U);
 }
 
+// A workload has its own address and state, and shares all else with the configured backend.
+TEST(DiscoveredBackendTest, AWorkloadHasAnAddressOfItsOwn) {
+  BackendCounters counters;
+  const auto configured = MakeRef<Backend>(
+      BackendConfig{
+          .name = "shim", .discovered = true, .addresses = {}, .users = {0}, .position = {}},
+      counters);
+  const auto one = MakeRef<Backend>(
+      configured, DiscoveredAddress{.address = *ttrpc::Address::Parse("unix:///one")});
+  const auto two = MakeRef<Backend>(
+      configured, DiscoveredAddress{.address = *ttrpc::Address::Parse("unix:///two"),
+                                    .at_shared_socket = true});
+  EXPECT_EQ(&one->configured(), configured.get());
+  EXPECT_EQ(&configured->configured(), configured.get());
+  EXPECT_EQ(one->addresses(), std::vector{*ttrpc::Address::Parse("unix:///one")});
+  EXPECT_EQ(one->config().name, "shim");
+  EXPECT_EQ(&one->counters(), &counters);
+
+  const auto now = Backend::Clock::now();
+  one->Failed({.address = 0, .begun = now}, Status(StatusCode::kUnknown, "broken"), now);
+  EXPECT_FALSE(one->MayTry(0, now));
+  EXPECT_TRUE(two->MayTry(0, now)) << "the failure is that of another workload";
+  EXPECT_EQ(one->detail(), "unix:///one: broken");
+  EXPECT_EQ(counters.connects_failed, 1U);
+
+  EXPECT_FALSE(one->fails_calls());
+  EXPECT_TRUE(two->fails_calls());
+  BackendConfig next = configured->config();
+  next.on_disconnect = BackendConfig::OnDisconnect::kFailCalls;
+  configured->SetConfig(next);
+  EXPECT_TRUE(one->fails_calls()) << "it follows a reload";
+}
+
+TEST(DiscoveredBackendTest, ItIsRetiredWithTheConfiguredOne) {
+  BackendCounters counters;
+  const auto configured = MakeRef<Backend>(
+      BackendConfig{
+          .name = "shim", .discovered = true, .addresses = {}, .users = {0}, .position = {}},
+      counters);
+  const DiscoveredAddress where = {.address = *ttrpc::Address::Parse("unix:///one")};
+  const auto one = MakeRef<Backend>(configured, where);
+  const auto two = MakeRef<Backend>(configured, where);
+  one->Retire();
+  EXPECT_TRUE(one->retired());
+  EXPECT_FALSE(two->retired());
+  configured->Retire();
+  EXPECT_TRUE(two->retired());
+}
+
 }  // namespace
 }  // namespace proxyd

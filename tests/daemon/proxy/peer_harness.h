@@ -23,13 +23,14 @@ class PeerFixture : public BackendFixture, private PeerOwner {
     std::unique_ptr<OtherEnd> client;
   };
 
-  // Returns a new peer of the first listener.
-  Connected NewPeer(uid_t uid = kUser) {
+  // Returns a new peer of the first listener, or of the own socket of a workload there. The peer
+  // may be closed already.
+  Connected NewPeer(uid_t uid = kUser, const Ref<WorkloadState>& front = {}) {
     auto [client, socket] = Socketpair();
-    proxyd::Peer& peer = Start(uid, std::move(socket));
+    proxyd::Peer& peer = Start(uid, std::move(socket), front);
     return {.peer = peer, .client = std::make_unique<OtherEnd>(loop_.io(), std::move(client))};
   }
-  proxyd::Peer& Start(uid_t uid, ttrpc::UniqueFd socket) {
+  proxyd::Peer& Start(uid_t uid, ttrpc::UniqueFd socket, const Ref<WorkloadState>& front = {}) {
     const Ref<ListenerState>& listener = generation_->listener(0);
     const PeerIdentity identity = {
         .id = ++last_id_, .listener = &listener->config, .pid = 1, .uid = uid, .gid = 100};
@@ -37,10 +38,11 @@ class PeerFixture : public BackendFixture, private PeerOwner {
                             .listener = listener,
                             .groups = {},
                             .admission = generation_->policy().Admit(0, test::Peer(uid)),
-                            .slot = Connect(uid)};
-    peers_.emplace_back(peer_context_, std::move(peer), std::move(socket));
-    peers_.back().Start(std::prev(peers_.end()));
-    return peers_.back();
+                            .slot = Connect(uid),
+                            .front = front};
+    proxyd::Peer& started = peers_.emplace_back(peer_context_, std::move(peer), std::move(socket));
+    started.Start(std::prev(peers_.end()));
+    return started;
   }
   void RunUntilResponses(const OtherEnd& client, size_t n) {
     RunUntil([&] { return client.responses().size() >= n; });
@@ -69,6 +71,8 @@ class PeerFixture : public BackendFixture, private PeerOwner {
   Audit audit_{config_.audit, std::make_unique<NowhereTarget>()};
   Reports reports_{audit_};
   GroupReader group_reader_{loop_.io()};
+  UserNames names_{[](uid_t uid) { return "user" + std::to_string(uid); }};
+  UserNameReader user_names_{loop_.io(), &names_};
   SharedBackends shared_backends_{context_, [](const UserAccount&) {}};
   SpareCalls spare_calls_;
   ttrpc::RequestView request_buffer_;
@@ -80,6 +84,7 @@ class PeerFixture : public BackendFixture, private PeerOwner {
                                      .generation = generation_,
                                      .draining = draining_,
                                      .group_reader = group_reader_,
+                                     .user_names = user_names_,
                                      .backends = context_,
                                      .shared_backends = shared_backends_,
                                      .spare_calls = spare_calls_,

@@ -152,7 +152,10 @@ const StageCase kStageCases[] = {
     {Stage::kNames, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "malformed"},
     {Stage::kMetadata, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "metadata"},
     {Stage::kFlags, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "malformed"},
+    {Stage::kService, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "payload"},
+    {Stage::kPayload, AuditEvent::kRefuse, ProtocolError::kPeerEnvelope, "payload"},
     {Stage::kPolicy, AuditEvent::kDeny, std::nullopt, "deny_rule"},
+    {Stage::kWorkload, AuditEvent::kCall, std::nullopt, "backend_unreachable"},
     {Stage::kStreams, AuditEvent::kRefuse, std::nullopt, "malformed"},
     {Stage::kDraining, AuditEvent::kCall, std::nullopt, "draining"},
     {Stage::kAudit, AuditEvent::kCall, std::nullopt, "audit_failing"},
@@ -238,6 +241,21 @@ TEST_F(PeerOutcomesTest, ABackendThatCannotBeReachedIsReportedWithTheCause) {
   outcomes_.Stopped(outcome, &what_);
   ASSERT_EQ(sink_.lines.size(), 1U);
   EXPECT_EQ(sink_.lines[0].why, "backend_owner unix:///s: uid 7 listens there");
+}
+
+// A front serves its own workload only, so no rule was consulted.
+TEST_F(PeerOutcomesTest, ARequestForAnotherWorkloadIsADenial) {
+  Verdict verdict;
+  verdict.labels = labels();
+  outcomes_.Decided(what_, verdict, true);
+  EXPECT_EQ(Decisions(""), 1U);
+  EXPECT_EQ(sink_.lines, (std::vector<Line>{{.event = AuditEvent::kDeny,
+                                             .method = "M",
+                                             .rule = "",
+                                             .backend = "",
+                                             .enforced = true,
+                                             .code = StatusCode::kPermissionDenied,
+                                             .why = "payload"}}));
 }
 
 TEST_F(PeerOutcomesTest, ADecisionCountsForItsRuleAndTheShadows) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FieldScanner: iterates over the fields of one protobuf message in place. Private to the
-// envelopes. It knows only the wire format; its caller decides what a field means and whether it is
-// allowed.
+// FieldScanner: iterates over the fields of one protobuf message in place. It knows only the wire
+// format; its caller decides what a field means and whether it is allowed. No I/O; any thread.
+//
+// This header is for programs that read and write messages themselves, such as proxies. It may
+// change in any release.
 #pragma once
 
 #include <cstddef>
@@ -55,5 +57,8 @@ class FieldScanner {
   std::string_view rest_;
   const char* error_ = nullptr;
 };
+
+// Returns whether a text is valid UTF-8, as protobuf demands it of a string.
+bool IsUtf8(std::string_view text);
 
 }  // namespace ttrpc
