@@ -69,6 +69,12 @@ Status SetOwnerAndMode(const ListeningSocketOptions& options, const UniqueFd& fi
   return {};
 }
 
+// Returns the path of the directory of a file.
+std::string FolderName(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 // A path in a directory. The destructor removes it unless it was renamed.
 class TemporaryPath {
  public:
@@ -147,28 +153,47 @@ Result<ListeningSocket> ListeningSocket::CreateAtPath(const ListeningSocketOptio
   Result<Place> opened = PlaceOf(options.address);
   if (!opened) return opened.error();
   Place place = *std::move(opened);
-  if (Status status = TakeLock(&place, address); !status.ok()) return status;
+  if (options.lock) {
+    if (Status status = TakeLock(&place, address); !status.ok()) return status;
+  }
 
   UniqueFd socket = NewSocket();
   Status status = socket ? CheckFree(place, address) : ErrnoStatus(errno, address);
   if (status.ok()) status = BindAndRename(options, socket.get(), &place);
   if (!status.ok()) {
-    UnlinkIfStill(place.folder.get(), place.lock_name, place.lock_id);
+    if (place.lock) UnlinkIfStill(place.folder.get(), place.lock_name, place.lock_id);
     return status;
   }
+  if (!options.lock) place.folder.reset();
   return ListeningSocket(std::move(socket), std::move(place));
 }
 
 Result<ListeningSocket::Place> ListeningSocket::PlaceOf(const Address& address) {
-  const std::string& path = address.name();
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == 0 ? "/" : path.substr(0, slash);
   Place place;
-  place.folder.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!place.folder) return ErrnoStatus(errno, address.ToString() + ": " + folder);
-  place.name = path.substr(slash + 1);
+  place.path = address.name();
+  place.folder = OpenFolder(place.path);
+  if (!place.folder) {
+    return ErrnoStatus(errno, address.ToString() + ": " + FolderName(place.path));
+  }
+  place.name = place.path.substr(place.path.rfind('/') + 1);
   place.lock_name = "." + place.name + ".lock";
   return place;
+}
+
+UniqueFd ListeningSocket::OpenFolder(const std::string& path) {
+  return UniqueFd(::open(FolderName(path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+int ListeningSocket::FolderOf(const Place& place, UniqueFd* opened) {
+  if (place.folder) return place.folder.get();
+  *opened = OpenFolder(place.path);
+  return opened->get();
+}
+
+void ListeningSocket::RemovePath(const Address& address, const Files& files) {
+  const UniqueFd folder = OpenFolder(address.name());
+  if (!folder) return;
+  UnlinkIfStill(folder.get(), address.name().substr(address.name().rfind('/') + 1), files.socket_);
 }
 
 std::optional<ListeningSocket::Files> ListeningSocket::files() const {
@@ -187,7 +212,7 @@ Result<std::optional<ListeningSocket>> ListeningSocket::Recreate(
   if (IdOf(folder, place->name) == files.socket_) return std::optional<ListeningSocket>();
   if (Status status = CheckFree(*place, options.address.ToString()); !status.ok()) return status;
   // The older socket still holds this lock, which counts only while the file has its name.
-  UnlinkIfStill(folder, place->lock_name, files.lock_);
+  if (options.lock) UnlinkIfStill(folder, place->lock_name, files.lock_);
   Result<ListeningSocket> socket = CreateAtPath(options);
   if (!socket) return socket.error();
   return std::optional<ListeningSocket>(*std::move(socket));
@@ -282,8 +307,10 @@ Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
   Status not_ours{StatusCode::kFailedPrecondition,
                   address + " was removed or replaced by another process"};
   if (!place_) return not_ours;
-  const UniqueFd file(
-      ::openat(place_->folder.get(), place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  UniqueFd opened;
+  const int folder = FolderOf(*place_, &opened);
+  if (folder < 0) return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
+  const UniqueFd file(::openat(folder, place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat there {};
   if (!file || ::fstat(file.get(), &there) != 0) {
     return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
@@ -309,12 +336,13 @@ ListeningSocket::~ListeningSocket() { CloseAndUnlink(); }
 
 void ListeningSocket::CloseAndUnlink() {
   if (socket_ && place_) {
-    const int folder = place_->folder.get();
+    UniqueFd opened;
+    const int folder = FolderOf(*place_, &opened);
     // The socket is still open, so no other file can have its inode number yet.
-    UnlinkIfStill(folder, place_->name, place_->socket_id);
+    if (folder >= 0) UnlinkIfStill(folder, place_->name, place_->socket_id);
     // The lock is still held. A process that opened the lock file before finds, once it has the
     // lock, that the name is gone.
-    UnlinkIfStill(folder, place_->lock_name, place_->lock_id);
+    if (place_->lock) UnlinkIfStill(folder, place_->lock_name, place_->lock_id);
   }
   place_.reset();
   socket_.reset();

@@ -5,7 +5,8 @@
 // may use one, one thread at a time.
 //
 // A socket at a path also holds a lock file beside it, `.NAME.lock`, so that two processes cannot
-// both find a stale socket and replace each other's.
+// both find a stale socket and replace each other's. A program that makes many sockets in one
+// directory can lock the directory instead; see ListeningSocketOptions::lock.
 #pragma once
 
 #include <sys/stat.h>
@@ -32,6 +33,10 @@ struct ListeningSocketOptions {
   mode_t mode = 0600;
   // The connections that the kernel queues until they are accepted, as in listen(2).
   int backlog = 4096;
+  // False: the caller makes sure in another way that no other process makes sockets in the
+  // directory, and that only this process's user may write to it. The socket then has no lock file
+  // and keeps no descriptor but its own.
+  bool lock = true;
 };
 
 class ListeningSocket {
@@ -67,6 +72,11 @@ class ListeningSocket {
   static Result<std::optional<ListeningSocket>> Recreate(const ListeningSocketOptions& options,
                                                          const Files& files);
 
+  // Removes the path of a socket of this process that another thread owns, and whose files() these
+  // are, if the path is still that socket's. The socket itself and its lock file remain. `address`
+  // must be the one that the socket was made with.
+  static void RemovePath(const Address& address, const Files& files);
+
   // Owns a listening socket that another program made, such as a service manager. Makes it
   // non-blocking and closed on exec, and leaves its path alone. Returns INVALID_ARGUMENT and closes
   // the socket if it is not a Unix stream socket or does not listen.
@@ -88,6 +98,9 @@ class ListeningSocket {
   // Returns none if the socket has no path, or the path belongs to another program.
   std::optional<Files> files() const;
 
+  // Returns an empty text if the socket has no path, or the path belongs to another program.
+  std::string path() const { return place_ ? place_->path : std::string(); }
+
   // Borrowed: valid until CloseAndUnlink(). Returns -1 after it.
   int fd() const { return socket_.get(); }
 
@@ -96,9 +109,11 @@ class ListeningSocket {
   void CloseAndUnlink();
 
  private:
-  // The parts of a path. All operations use the directory that was opened first.
+  // The parts of a path. With a lock, all operations use the directory that was opened first.
+  // Without one, the directory is open only while an operation runs.
   struct Place {
     UniqueFd folder;
+    std::string path;
     std::string name;
     std::string lock_name;
     UniqueFd lock;
@@ -110,6 +125,10 @@ class ListeningSocket {
   static Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
   // Opens the directory of the path and splits its names.
   static Result<Place> PlaceOf(const Address& address);
+  static UniqueFd OpenFolder(const std::string& path);
+  // Returns the directory of the place, which `opened` owns if the place does not keep it open. -1:
+  // it cannot be opened.
+  static int FolderOf(const Place& place, UniqueFd* opened);
   // Returns none if no file has the name, or it cannot be examined.
   static std::optional<FileId> IdOf(int folder, const std::string& name);
   static void UnlinkIfStill(int folder, const std::string& name, FileId id);
