@@ -19,8 +19,8 @@ BEGIN {
 
   # Each directory of the daemon may include itself and these. "main" is daemon/main.cc.
   below["config"] = ""
-  below["policy"] = below["limits"] = below["observe"] = below["sandbox"] = "config"
-  below["proxy"] = "config policy limits observe"
+  below["policy"] = below["limits"] = below["observe"] = below["sandbox"] = below["discovery"] = "config"
+  below["proxy"] = "config policy limits observe discovery"
   below["admin"] = below["http"] = below["proxy"] " proxy"
   below["run"] = below["admin"] " admin http sandbox"
   below["main"] = below["run"] " run"
@@ -70,6 +70,7 @@ BEGIN {
            "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
            "daemon/run/background.cc daemon/http/http_server.cc " \
            "daemon/proxy/group_reader.cc daemon/proxy/user_name_reader.cc " \
+           "daemon/discovery/follower.cc " \
            "daemon/run/signals.cc daemon/ctl/interrupt.cc daemon/main.cc")
 
   # spdlog returns its loggers and sinks in shared_ptr.
@@ -90,7 +91,7 @@ function is_socket(header) { return header in socket_headers || header ~ /^net(i
 
 # The first directory in its path shows that a header belongs to the project.
 function is_ours(header, quoted) {
-  return quoted || header ~ /^(ttrpc|text|config|policy|limits|observe|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
+  return quoted || header ~ /^(ttrpc|text|config|policy|limits|observe|discovery|proxy|admin|http|sandbox|run|ctl|tool|daemon|libttrpc)\//
 }
 
 # ---- includes point one way

@@ -4,9 +4,9 @@
 # Checks the structure of the sources: tests/layers.sh [TREE]
 # Prints FILE:LINE: WHAT for each violation, and exits 1 if there is one. These are the rules:
 #
-#  - Includes point one way: libttrpc <- libttrpc/text <- config <- policy, limits, observe <- proxy
-#    <- admin, http <- run <- main.cc; all from config on are in daemon/. Policy, limits and observe
-#    do not include each other, nor do admin and http. The sandbox includes only config, and only
+#  - Includes point one way: libttrpc <- libttrpc/text <- config <- policy, limits, observe, discovery
+#    <- proxy <- admin, http <- run <- main.cc; all from config on are in daemon/. Policy, limits,
+#    observe and discovery do not include each other, nor do admin and http. The sandbox includes only config, and only
 #    run and main.cc include the sandbox.
 #  - libttrpc includes nothing of the daemon. Its public headers include only public headers, and
 #    those outside ttrpc/wire/ include none inside it. The daemon includes only public headers of

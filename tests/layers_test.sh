@@ -40,7 +40,7 @@ fresh_tree() {
   put daemon/main.cc '#include <event2/event.h>' '#include "run/signals.h"'
   put tests/daemon/policy_test.cc '#include "support/policy_builder.h"' 'std::shared_ptr<int> p;'
   printf '    %s/  what it is\n' libttrpc/{include,src,text,tool} \
-    daemon/{config,policy,limits,observe,proxy,admin,http,sandbox,run,ctl} >"$tree/CONTRIBUTING.md"
+    daemon/{config,policy,limits,observe,discovery,proxy,admin,http,sandbox,run,ctl} >"$tree/CONTRIBUTING.md"
 }
 
 # expect OUTPUT checks what layers.sh prints about the tree: nothing if the tree is in order.
@@ -85,6 +85,12 @@ violation daemon/limits/accounting.h '#include "policy/policy.h"' \
   'daemon/limits includes policy/policy.h, of a layer beside it'
 violation daemon/observe/reports.h '#include "limits/limit.h"' \
   'daemon/observe includes limits/limit.h, of a layer beside it'
+violation daemon/discovery/follower.cc '#include "observe/log.h"' \
+  'daemon/discovery includes observe/log.h, of a layer beside it'
+violation daemon/discovery/follower.cc '#include "proxy/proxy.h"' \
+  'daemon/discovery includes proxy/proxy.h, of a layer above it'
+violation daemon/sandbox/sandbox.cc '#include "discovery/follower.h"' \
+  'daemon/sandbox includes discovery/follower.h, of a layer beside it'
 violation daemon/sandbox/sandbox.cc '#include "proxy/proxy.h"' \
   'daemon/sandbox includes proxy/proxy.h, of a layer beside it'
 violation daemon/sandbox/sandbox.cc '#include "admin/tap.h"' \

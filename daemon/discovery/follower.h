@@ -5,14 +5,15 @@
 // reports what comes, changes and goes to the loop. It never polls: inotify reports changes, and a
 // scan after each new watch finds what came before it.
 //
-// Every function but the two of Sink is called on the loop's thread, and none waits.
+// Every function, those of Sink too, is called on the loop's thread. None waits, except that the
+// destructor waits a moment for the thread. The thread and the loop exchange values without a lock.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,13 +27,15 @@
 
 namespace proxyd {
 
+class FollowerThread;
+
 // A listener with `discover`, as the follower needs it.
 struct FollowedListener {
-  std::string name;       // for messages
-  std::string key;        // its address as the configuration prints it; unique among listeners
+  std::string name;  // for messages
+  std::string key;   // its address as the configuration prints it; unique among listeners
   DiscoveryConfig source;
   std::optional<SocketTemplate> front;  // none: one socket for all workloads
-  SocketAccess access;                  // of each front
+  SocketAccess access;                  // the access of each front
   std::set<std::string> annotations;    // the keys that rules name
   friend bool operator==(const FollowedListener&, const FollowedListener&) = default;
 };
@@ -40,35 +43,49 @@ struct FollowedListener {
 // Returns the listeners of a configuration that discover.
 std::vector<FollowedListener> FollowedListenersOf(const Config& config);
 
-// What happened to one workload of one listener.
+// A change of one workload of one listener.
 struct WorkloadChange {
-  std::string listener;  // the key of the FollowedListener
-  // kHere: it is new, or differs from before. kGone: only `workload.key` is set.
+  std::string listener = {};  // the key of the FollowedListener
+  // kHere: it is new, or differs from before. kGone: only `workload.key` is set. A workload that
+  // had nothing wrong, and now has, is one that goes and one that comes.
   enum class Kind { kHere, kGone } kind = Kind::kHere;
-  Workload workload;
+  Workload workload = {};
   // A socket that listens for the workload. It is set when a front was made, which is at most once
-  // until the workload is gone, and never if workload.why is set.
-  std::optional<ttrpc::ListeningSocket> front;
+  // until the workload is gone, and never if workload.why is set. When the workload is gone, the
+  // path of its front is removed already. Return the socket by Follower::Remove() all the same, so
+  // that a workload that got none for want of descriptors gets one.
+  std::optional<ttrpc::ListeningSocket> front = {};
 };
 
 class Follower {
  public:
   class Sink {
    public:
-    // Called on the loop's thread. Changes of one workload come in order. At the start, and after
-    // SetListeners(), all workloads that exist come in few large batches.
+    // Changes of one workload come in order. At the start, and after SetListeners(), all workloads
+    // that exist come in few large batches. Changes of a listener that was removed meanwhile may
+    // still come, and say at last that its workloads are gone. Must not destroy the follower.
     virtual void OnWorkloads(std::vector<WorkloadChange> changes) = 0;
-    // Every workload that existed when SetListeners() was called has been reported.
+    // Every workload that existed when SetListeners() was called last has been reported. Not called
+    // if there was never a listener to follow.
     virtual void OnWorkloadsSettled() = 0;
+    // A listener, by its key, cannot follow all of its workloads, for a reason that is a sentence
+    // without a full stop. Called once while the reason stays the same.
+    virtual void OnDiscoveryProblem(const std::string& listener, const std::string& what) {
+      static_cast<void>(listener);
+      static_cast<void>(what);
+    }
 
    protected:
     ~Sink() = default;
   };
 
+  static constexpr std::chrono::seconds kPatience{1};
+
   // `base` and `sink` must outlive the follower. Starts no thread before there is something to
   // follow.
   Follower(event_base* base, Sink& sink);
-  // Does not wait for the thread. Fronts that were not reported yet are removed.
+  // Removes all fronts and their directories, on the thread, and waits at most kPatience for that.
+  // A thread that hangs in a file system is abandoned.
   ~Follower();
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -82,9 +99,20 @@ class Follower {
   // then, on the thread.
   void Remove(std::vector<ttrpc::ListeningSocket> fronts);
 
+  // Returns how many abandoned threads of this process still hang. While there are any, the process
+  // must end with _exit(2).
+  static size_t stuck();
+
  private:
-  class Core;
-  std::shared_ptr<Core> core_;
+  void Receive();
+
+  Sink& sink_;
+  event_base* const base_;
+  // The thread's side and what both share. Owned by this object, and after its destruction by a
+  // thread that hangs.
+  FollowerThread* thread_ = nullptr;
+  ttrpc::EventPtr event_;
+  uint64_t commanded_ = 0;  // calls of SetListeners() that reached the thread
 };
 
 }  // namespace proxyd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Workload: a container, a sandbox or a service whose socket was found, as plain values. Any thread.
+// Workload: a container, a sandbox or a service whose socket was found, as plain values. Any
+// thread.
 #pragma once
 
 #include <map>
@@ -21,8 +22,8 @@ inline constexpr std::string_view kPodNamespaceAnnotation = "io.kubernetes.cri.s
 
 // The key of a workload among those of one listener.
 struct WorkloadKey {
-  std::string name_space;  // containerd's; empty for the other sources
-  std::string id;          // the name of the socket, for DiscoverySource::kDirectory
+  std::string name_space = {};  // containerd's; empty for the other sources
+  std::string id = {};          // the name of the socket, for DiscoverySource::kDirectory
 
   friend auto operator<=>(const WorkloadKey&, const WorkloadKey&) = default;
   // `NAMESPACE/ID`, or `ID` without a namespace, for messages, lists and the audit.
@@ -30,19 +31,23 @@ struct WorkloadKey {
 };
 
 struct Workload {
-  WorkloadKey key;
+  WorkloadKey key = {};
   // None if there is none, or none that can be used; `why` says so then.
-  std::optional<ttrpc::Address> address;
-  // What is wrong with it, in a sentence without a full stop; empty if nothing is. A workload that
-  // has something wrong gets no front and no calls.
-  std::string why;
+  std::optional<ttrpc::Address> address = {};
+  // The problem that it has, in a sentence without a full stop; empty if there is none. A workload
+  // that has something wrong gets no front and no calls.
+  std::string why = {};
   // The id of the sandbox whose shim serves it; empty if it has a shim of its own.
-  std::string sandbox;
+  std::string sandbox = {};
   // Those of config.json that rules name, and those of the pod; null if there are none.
-  std::shared_ptr<const Annotations> annotations;
+  std::shared_ptr<const Annotations> annotations = {};
+  // Why there are no annotations, although there is a config.json; for the log. The workload is
+  // served all the same.
+  std::string config_problem = {};
 
   friend bool operator==(const Workload& a, const Workload& b) {
     return a.key == b.key && a.address == b.address && a.why == b.why && a.sandbox == b.sandbox &&
+           a.config_problem == b.config_problem &&
            (a.annotations == b.annotations ||
             (a.annotations && b.annotations && *a.annotations == *b.annotations));
   }
