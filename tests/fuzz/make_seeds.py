@@ -73,6 +73,24 @@ seed("hybrid_vsock", "accepted", b"\x01OK 1073741824\nand more")
 seed("hybrid_vsock", "refused", b"\x03ERR\n")
 seed("hybrid_vsock", "endless", b"\x07OK " + b"1" * 40)
 
+for name, text in {
+        "bootstrap": '{"version":3,"address":"unix:///run/containerd/s/1f","protocol":"ttrpc"}',
+        "newer": '{"version":4,"address":"a","protocol":"ttrpc","x":[{"y":null}]}',
+        "repeated": '{"address":"a","Address":"b","protocol":"grpc"}',
+        "config": '{"process":{"args":["a"]},"annotations":{"a":"1","b":"2"},"mounts":[{"a":"no"}]}',
+        "no_text": '{"annotations":{"a":1}}', "nested": '{"a":' + "[" * 80,
+        "address": "unix:///run/containerd/s/1f\n", "vsock": "ttrpc+vsock://3:1024",
+        "abstract": "/containerd-shim/k8s.io/x/shim.sock"}.items():
+    seed("bundle", name, text.encode())
+
+OK = b"HTTP/1.1 200 OK\r\n"
+seed("agent_answer", "counted", b"\x05" + OK + b"Content-Length: 14\r\n\r\nvsock://3:1024")
+seed("agent_answer", "until_end", b"\x01HTTP/1.0 200\n\nhvsock:///run/k.hvsock:1024")
+seed("agent_answer", "chunked", b"\x07" + OK +
+     b"Transfer-Encoding: chunked\r\n\r\n8;x=y\r\nvsock://\r\n6\r\n3:1024\r\n0\r\n\r\n")
+seed("agent_answer", "two_lengths", b"\x09" + OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+seed("agent_answer", "missing", b"\x20HTTP/1.1 404 Not Found\r\n\r\n")
+
 CONFIG = """[daemon]
 drain_timeout = "10s"
 [log]
