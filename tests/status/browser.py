@@ -99,7 +99,7 @@ class Browser:
             raise AssertionError(f"{expression[:80]}: {error}")
         return answer["result"].get("value")
 
-    def wait_for(self, condition, seconds=30):
+    def wait_for(self, condition, seconds=120):
         """Waits until a condition in JavaScript is true."""
         found = self.eval(f"""new Promise(done => {{
             const end = performance.now() + {seconds * 1000};
