@@ -161,18 +161,6 @@ bool FrontMaker::IsFree(const std::vector<std::string>& names) const {
   return ::lstat(JoinedPath(path_.base(), names).c_str(), &info) != 0 && errno == ENOENT;
 }
 
-bool FrontMaker::Has(const std::string& path, std::vector<std::string>* names) const {
-  const std::string base = path_.base() == "/" ? "/" : path_.base() + "/";
-  if (!path.starts_with(base)) return false;
-  names->clear();
-  for (size_t begin = base.size(); begin <= path.size();) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    names->push_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return names->size() == path_.depth();
-}
-
 // An administrator may have removed the base, and made it again.
 bool FrontMaker::HasBase() const {
   struct stat ours {};

@@ -44,8 +44,6 @@ class FrontMaker {
   bool IsFree(const std::vector<std::string>& names) const;
   // Removes the directories of a socket that are empty.
   void RemoveEmpty(std::vector<std::string> names);
-  // Whether a path is below the base; `names` are then those below it.
-  bool Has(const std::string& path, std::vector<std::string>* names) const;
 
  private:
   mode_t DirectoryMode() const;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "config/socket_template.h"
+
 namespace proxyd {
 
 using ttrpc::Result;
@@ -13,49 +15,47 @@ namespace {
 
 Status BadPath(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
 
-// Replaces the placeholders, in one pass, so that a value never acts as a placeholder.
-std::string Expanded(std::string_view part, const WorkloadKey& key) {
-  std::string name;
-  while (!part.empty()) {
-    const size_t open = std::min(part.find('{'), part.size());
-    name.append(part.substr(0, open));
-    part.remove_prefix(open);
-    const size_t close = part.find('}');
-    if (part.empty() || close == std::string_view::npos) break;
-    const std::string_view placeholder = part.substr(0, close + 1);
-    name.append(placeholder == "{namespace}" ? key.name_space : key.id);
-    part.remove_prefix(close + 1);
+// Returns the names in a path, from a position that is behind a slash.
+std::vector<std::string> NamesFrom(std::string_view path, size_t begin) {
+  std::vector<std::string> names;
+  while (begin <= path.size()) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    names.emplace_back(path.substr(begin, end - begin));
+    begin = end + 1;
   }
-  return name;
+  return names;
 }
 
 }  // namespace
 
-FrontPath::FrontPath(const SocketTemplate& front) {
-  const std::string& path = front.path;
-  const size_t base = path.rfind('/', path.find('{'));
-  base_ = base == 0 ? "/" : path.substr(0, base);
-  for (size_t begin = base + 1; begin <= path.size();) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    parts_.push_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
+FrontPath::FrontPath(const SocketTemplate& front)
+    : front_(front), base_(FrontBaseOf(front)), parts_(NamesFrom(front.path, base_.size() + 1)) {
+  if (base_.empty()) base_ = "/";
 }
 
 Result<std::vector<std::string>> FrontPath::NamesFor(const WorkloadKey& key) const {
-  std::vector<std::string> names;
-  for (const std::string& part : parts_) {
-    names.push_back(Expanded(part, key));
-    if (names.back().empty() || names.back() == "." || names.back() == "..") {
-      return BadPath("its socket would have the name \"" + names.back() + "\"");
+  const std::string path = PathOf(front_, key.name_space, key.id);
+  std::vector<std::string> names = NamesBelowBase(path);
+  if (names.empty()) return BadPath("its name has a slash");
+  for (const std::string& name : names) {
+    if (name.empty() || name == "." || name == "..") {
+      return BadPath("its socket would have the name \"" + name + "\"");
     }
   }
   if (names.front() == kLockFile) return BadPath("its socket would replace the lock file");
-  if (const size_t size = JoinedPath(base_, names).size(); size > kMostBytes) {
-    return BadPath("the path of its socket would have " + std::to_string(size) +
+  if (path.size() > kMostBytes) {
+    return BadPath("the path of its socket would have " + std::to_string(path.size()) +
                    " bytes; use an address that leaves more room, since a socket has at most " +
                    std::to_string(kMostBytes));
   }
+  return names;
+}
+
+std::vector<std::string> FrontPath::NamesBelowBase(const std::string& path) const {
+  const std::string above = base_ == "/" ? base_ : base_ + "/";
+  if (!path.starts_with(above)) return {};
+  std::vector<std::string> names = NamesFrom(path, above.size());
+  if (names.size() != depth()) names.clear();
   return names;
 }
 

@@ -31,10 +31,15 @@ class FrontPath {
   // with a sentence, if they do not make a path.
   ttrpc::Result<std::vector<std::string>> NamesFor(const WorkloadKey& key) const;
 
+  // Returns the names below the base in the path of a socket, or none if it cannot be a socket of
+  // this template.
+  std::vector<std::string> NamesBelowBase(const std::string& path) const;
+
   // Whether a name at this place, from 0 on, may be that of a workload.
   bool MayBeOurs(size_t part, std::string_view name) const;
 
  private:
+  SocketTemplate front_;
   std::string base_;
   std::vector<std::string> parts_;  // they contain the placeholders
 };

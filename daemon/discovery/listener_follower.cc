@@ -78,8 +78,9 @@ void ListenerFollower::Retry() {
 }
 
 void ListenerFollower::FrontRemoved(const std::string& path) {
-  std::vector<std::string> names;
-  if (!maker_ || !maker_->Has(path, &names)) return;
+  if (!maker_) return;
+  const std::vector<std::string> names = maker_->path().NamesBelowBase(path);
+  if (names.empty()) return;
   maker_->RemoveEmpty(names);
   const auto owner = front_owners_.find(names);
   if (owner == front_owners_.end()) return;

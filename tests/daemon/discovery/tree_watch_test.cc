@@ -92,7 +92,7 @@ TEST_F(TreeWatchTest, FollowsWhatComesAndGoes) {
   EXPECT_THAT(Changes(), ElementsAre("-n/1"));
   ASSERT_EQ(::rename((root_ + "/n/2").c_str(), (root_ + "/n/.2").c_str()), 0);
   EXPECT_THAT(Changes(), ElementsAre("-n/2"));
-  // What is hidden is not followed any more.
+  // A hidden directory is not followed any more.
   WriteTrusted(root_ + "/n/.2/file", "");
   EXPECT_THAT(Changes(), IsEmpty());
   ASSERT_EQ(::rename((root_ + "/n/.2").c_str(), (root_ + "/n/3").c_str()), 0);
