@@ -25,6 +25,7 @@
 
 #include "config/load.h"
 #include "config/words.h"
+#include "discovery/follower.h"
 #include "observe/audit.h"
 #include "observe/log.h"
 #include "observe/output_thread.h"
@@ -210,8 +211,10 @@ int Run(Config config, const Options& options) {
   }
   const int status = confined.ok() ? RunLogged(std::move(config), daemon_options) : Fail(confined);
   ShutDownLog(std::chrono::steady_clock::now() + kLogEndsWithin);
-  // A thread that hangs in a write or in the user database would use what exit(3) destroys.
-  if (OutputThread::stuck() != 0 || UserNames::stuck() != 0) ::_exit(status);
+  // A thread that hangs in a write, in the user database or in a file system would use what exit(3)
+  // destroys.
+  if (OutputThread::stuck() != 0 || UserNames::stuck() != 0 || Follower::stuck() != 0)
+    ::_exit(status);
   return status;
 }
 

@@ -163,6 +163,13 @@ void Workloads::OnWorkloads(std::vector<WorkloadChange> changes) {
   if (changed) worker_.OnWorkloadsChanged();
 }
 
+void Workloads::OnDiscoveryProblem(const std::string& listener, const std::string& what) {
+  const auto found = followed_.find(listener);
+  if (found == followed_.end()) return;
+  spdlog::warn("listener \"{}\": some workloads cannot be found: {}",
+               found->second.listener->config.name, what);
+}
+
 bool Workloads::Come(Followed& followed, WorkloadChange change) {
   ListenerState& listener = *followed.listener;
   WorkloadTable& table = listener.workloads;
@@ -173,24 +180,30 @@ bool Workloads::Come(Followed& followed, WorkloadChange change) {
     state->since = std::chrono::system_clock::now();
     state->at_shared_socket = TemplateOf(listener) == nullptr;
   }
-  const std::string why_before = state->workload.why;
-  if (!why_before.empty()) --table.faulty;
+  const Workload before = state->workload;
+  if (!before.why.empty()) --table.faulty;
   const bool moved = state->Set(std::move(change.workload));
   if (!state->workload.why.empty()) ++table.faulty;
   if (is_new)
     spdlog::debug("listener \"{}\": workload {} found", listener.config.name, state->name);
-  Note(listener, *state, why_before);
+  Note(listener, *state, before);
   if (change.front) Listen(followed, *state, *std::move(change.front));
   return moved && !is_new;
 }
 
 // Each problem is logged once.
 void Workloads::Note(const ListenerState& listener, const WorkloadState& state,
-                     const std::string& why_before) const {
+                     const Workload& before) const {
   const std::string& why = state.workload.why;
-  if (why.empty() || why == why_before) return;
-  spdlog::warn("listener \"{}\": workload {} cannot be used: {}", listener.config.name, state.name,
-               why);
+  if (!why.empty() && why != before.why) {
+    spdlog::warn("listener \"{}\": workload {} cannot be used: {}", listener.config.name,
+                 state.name, why);
+  }
+  const std::string& config = state.workload.config_problem;
+  if (!config.empty() && config != before.config_problem) {
+    spdlog::warn("listener \"{}\": workload {} has no annotations: {}", listener.config.name,
+                 state.name, config);
+  }
 }
 
 bool Workloads::Go(ListenerState& listener, const WorkloadKey& key) {

@@ -57,6 +57,7 @@ class Workloads final : public Follower::Sink {
   // The follower calls these.
   void OnWorkloads(std::vector<WorkloadChange> changes) override;
   void OnWorkloadsSettled() override;
+  void OnDiscoveryProblem(const std::string& listener, const std::string& what) override;
 
  private:
   // A listener that is followed.
@@ -85,7 +86,7 @@ class Workloads final : public Follower::Sink {
   // Returns null if there is no listener of this name.
   const WorkloadTable* TableOf(std::string_view listener) const;
   void Note(const ListenerState& listener, const WorkloadState& state,
-            const std::string& why_before) const;
+            const Workload& before) const;
   void Listen(Followed& followed, WorkloadState& state, ttrpc::ListeningSocket socket);
   void OnPaused(const ListenerState& listener, int error_number);
   void SetAccess(const Followed& followed, WorkloadState& state);
