@@ -40,6 +40,7 @@ inline std::string UseOneOf(const std::vector<std::string>& names) {
 template <typename T>
 std::vector<std::string> NamesOf(const std::vector<T>& things) {
   std::vector<std::string> names;
+  names.reserve(things.size());
   for (const T& thing : things) names.push_back(thing.name);
   return names;
 }

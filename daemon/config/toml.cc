@@ -148,6 +148,7 @@ class Merger {
   std::string Unknown(const toml::key& key, const toml::node& value) {
     const std::vector<std::string> names = AllNames();
     std::vector<std::string> headers;
+    headers.reserve(names.size());
     for (const std::string& name : names) headers.push_back(HeaderOf(name));
     if (!value.is_table() && !value.is_array_of_tables()) {
       return "unknown key " + QuoteShort(key) + " outside any section; put it in " +

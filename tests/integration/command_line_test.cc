@@ -292,7 +292,7 @@ TEST_F(PlaceCheckTest, AnAuditThatOthersMayChangeIsWarnedAbout) {
 
 TEST_F(PlaceCheckTest, FoldersThatOthersMayWriteAreWarnedAbout) {
   const TempDir other;
-  const std::string path = other.path();
+  const std::string& path = other.path();
   const std::string socket = "unix://" + path + "/l.sock";
   WriteConfig({.head = "[audit]\ntarget = \"file:" + path + "/audit\"\n",
                .rules = std::string(kDefaultRules) + "[[listener]]\nname = \"l\"\naddress = \"" +

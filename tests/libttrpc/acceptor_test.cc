@@ -97,6 +97,7 @@ TEST_F(AcceptorTest, AWakeUpEndsWithItsTimeHoweverFewItHasAccepted) {
   };
   const Acceptor acceptor(loop_.io(), listening_.get(), std::move(callbacks_));
   std::vector<UniqueFd> peers;
+  peers.reserve(8);
   for (int i = 0; i < 8; ++i) peers.push_back(Dial());
   event_base_loop(loop_.base(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
   EXPECT_EQ(accepted_.size(), 3U);
@@ -120,6 +121,7 @@ TEST_F(AcceptorTest, AcceptorsOfALoopShareItsTimeAndTakeTurns) {
   };
   const Acceptor one(loop_.io(), listening_.get(), callbacks('1'));
   std::vector<UniqueFd> peers;
+  peers.reserve(6);
   for (int i = 0; i < 3; ++i) peers.push_back(Dial());
   MakeListening();
   const Acceptor two(loop_.io(), listening_.get(), callbacks('2'));

@@ -113,6 +113,7 @@ TEST(CtlManPageTest, ExamplesAreValidCommandLines) {
     std::istringstream in(std::regex_replace(command, std::regex("'"), ""));
     for (std::string word; in >> word;) words.push_back(word);
     std::vector<const char*> argv;
+    argv.reserve(words.size());
     for (const std::string& word : words) argv.push_back(word.c_str());
     Options options;
     EXPECT_EQ(ParseCommandLine(static_cast<int>(argv.size()), argv.data(), &options), std::nullopt)

@@ -128,6 +128,7 @@ TEST(GuardedMetadataTest, KeepsItsMemoryForTheNextRequest) {
   const Policy policy(config, kOverflow);
   const Admission admission = policy.Admit(0, Peer(1000));
   std::vector<std::string> keys;
+  keys.reserve(1024);
   for (int i = 0; i < 1024; ++i) keys.push_back("key-" + std::to_string(i));
   Entries entries;
   for (const std::string& key : keys) entries.push_back({.key = key, .value = "none"});

@@ -35,6 +35,7 @@ class FailedStartsTest : public ::testing::Test {
 
 TEST_F(FailedStartsTest, PausesGrowUpToFiveSeconds) {
   std::vector<milliseconds> pauses;
+  pauses.reserve(7);
   for (int i = 0; i < 7; ++i) pauses.push_back(FailedStarts(path_).Count());
   EXPECT_THAT(pauses, ::testing::ElementsAre(milliseconds(0), milliseconds(100), milliseconds(500),
                                              milliseconds(2000), milliseconds(5000),

@@ -230,8 +230,8 @@ void Surround(const DaemonSurroundings& surroundings, Child* child) {
 }  // namespace
 
 bool DaemonIsSanitized() {
-  static const bool sanitized = ContainsSanitizer(DaemonPath());
-  return sanitized;
+  static const bool kSanitized = ContainsSanitizer(DaemonPath());
+  return kSanitized;
 }
 
 DaemonProcess::DaemonProcess(const std::vector<std::string>& args,
