@@ -33,7 +33,7 @@ systemd_dev=systemd-dev
 # shellcheck source=/dev/null
 debian=$(. /etc/os-release && echo "${VERSION_ID-}")
 if [[ ${debian%%.*} == 12 ]]; then systemd_dev=systemd; fi
-package_packages=(debhelper lintian "$systemd_dev")
+package_packages=(build-essential debhelper lintian "$systemd_dev")
 full_packages=(
   debhelper debootstrap haproxy libgrpc++-dev lintian libnginx-mod-stream nginx protobuf-compiler-grpc
 )
