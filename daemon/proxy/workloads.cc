@@ -276,11 +276,14 @@ void Workloads::RemoveFronts() {
 
 void Workloads::OnLastCalls() {
   const auto now = std::chrono::steady_clock::now();
+  bool peers_left = false;
   while (!leaving_.empty() && leaving_.front().until <= now) {
-    const Ref<WorkloadState> workload = std::move(leaving_.front().workload);
+    WorkloadState& workload = *leaving_.front().workload;
+    workload.calls_over = true;
+    peers_left |= workload.peers > 0;
     leaving_.pop_front();
-    if (workload->peers > 0) worker_.EndGone(*workload);
   }
+  if (peers_left) worker_.EndGone();
   if (!leaving_.empty()) last_calls_.Start(leaving_.front().until - now);
 }
 
