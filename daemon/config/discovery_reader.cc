@@ -26,6 +26,9 @@ using std::string_view;
 constexpr string_view kUnixScheme = "unix://";
 constexpr string_view kDefaultState = "/run/containerd";
 constexpr string_view kDefaultKataDirectories[] = {"/run/kata", "/run/vc/sbs"};
+constexpr const char* kByDefault = " by default";
+// Below the state of containerd; it makes a directory in it for each namespace and bundle.
+constexpr string_view kTaskDirectory = "/io.containerd.runtime.v2.task";
 constexpr string_view kTemplatePlaceholders[] = {kNamespacePlaceholder, kIdPlaceholder,
                                                  kNamePlaceholder};
 // How often each of them is in a text.
@@ -46,24 +49,32 @@ std::string DirectoryOf(string_view text) {
   }
 }
 
+// Records a directory for CheckFrontBases(), also one that is followed by default.
+void RecordFollowed(DiscoverySource source, std::string what, const std::string& path,
+                    const SourcePosition& position, ReadScope* scope) {
+  std::string runtime;
+  if (source == DiscoverySource::kContainerd) runtime = path + std::string(kTaskDirectory);
+  if (source == DiscoverySource::kKata) runtime = path;
+  scope->followed.push_back(
+      {.what = std::move(what), .path = path, .runtime = std::move(runtime), .position = position});
+}
+
 std::string DirectoryAdvice(string_view example) {
   return "use an absolute path without . and .., such as \"" + std::string(example) + "\"";
 }
 
 // Reads a directory, and records it as followed. Returns an empty text if the value is wrong.
-std::string ReadDirectory(const TomlEntry& entry, string_view example, TableReader* in,
+std::string ReadDirectory(const TomlEntry& entry, DiscoverySource source, TableReader* in,
                           ReadScope* scope) {
   const std::string& text = StringOf(entry.value);
   std::string path = DirectoryOf(text);
   if (path.empty()) {
-    in->Wrong(entry, DirectoryAdvice(example));
+    in->Wrong(entry, DirectoryAdvice(source == DiscoverySource::kContainerd ? kDefaultState
+                                                                            : "/run/agents"));
     return path;
   }
-  const std::string key(entry.key);
-  scope->followed.push_back({.what = key + " is " + QuoteShort(text),
-                             .path = path,
-                             .of_sockets = key == "directory",
-                             .position = PositionOf(entry.value)});
+  RecordFollowed(source, std::string(entry.key) + " is " + QuoteShort(text), path,
+                 PositionOf(entry.value), scope);
   return path;
 }
 
@@ -72,6 +83,11 @@ std::optional<std::vector<std::string>> ReadKataDirectories(TableReader* in, Rea
   std::vector<std::string> paths;
   if (!in->Peek("directories")) {
     paths.assign(std::begin(kDefaultKataDirectories), std::end(kDefaultKataDirectories));
+    for (const std::string& path : paths) {
+      RecordFollowed(DiscoverySource::kKata,
+                     "directories contains " + QuoteShort(path) + kByDefault, path, in->position(),
+                     scope);
+    }
     return paths;
   }
   const auto* list = in->FindStrings("directories", "use an array of one or more directories");
@@ -88,8 +104,7 @@ std::optional<std::vector<std::string>> ReadKataDirectories(TableReader* in, Rea
       in->Error(PositionOf(value), what + " twice; remove one of the two");
       good = false;
     } else {
-      scope->followed.push_back(
-          {.what = what, .path = path, .of_sockets = false, .position = PositionOf(value)});
+      RecordFollowed(DiscoverySource::kKata, what, path, PositionOf(value), scope);
       paths.push_back(std::move(path));
     }
   }
@@ -120,14 +135,19 @@ std::optional<std::vector<std::string>> ReadFollowed(DiscoverySource source, Tab
   if (source == DiscoverySource::kKata) return ReadKataDirectories(in, scope);
   const bool containerd = source == DiscoverySource::kContainerd;
   const auto entry = in->Peek(containerd ? "state" : "directory");
-  if (!entry && containerd) return std::vector{std::string(kDefaultState)};
+  if (!entry && containerd) {
+    std::string state(kDefaultState);
+    RecordFollowed(source, "state is " + QuoteShort(state) + kByDefault, state, in->position(),
+                   scope);
+    return std::vector{std::move(state)};
+  }
   if (!entry) {
     in->Error(in->position(),
               "[[listener]] with discover = \"directory\" has no directory; add the directory of "
               "the sockets");
     return std::nullopt;
   }
-  std::string path = ReadDirectory(*entry, containerd ? kDefaultState : "/run/agents", in, scope);
+  std::string path = ReadDirectory(*entry, source, in, scope);
   if (path.empty()) return std::nullopt;
   return std::vector{std::move(path)};
 }
@@ -251,6 +271,17 @@ std::optional<SourcePosition> FindBaseAround(std::string path, const ReadScope& 
   return std::nullopt;
 }
 
+// Returns the position of the address of a front base at or below `path`, if any.
+std::optional<SourcePosition> FindBaseIn(const std::string& path, const ReadScope& scope) {
+  if (path.empty()) return std::nullopt;
+  auto base = scope.front_bases.find(path);
+  if (base != scope.front_bases.end()) return base->second;
+  const std::string below = path + "/";
+  base = scope.front_bases.lower_bound(below);
+  if (base == scope.front_bases.end() || !base->first.starts_with(below)) return std::nullopt;
+  return base->second;
+}
+
 void ReportSharedBase(const std::string& base, const SourcePosition& position,
                       const SourcePosition& other, ReadScope* scope) {
   scope->errors.Add(position, "address puts sockets into " + QuoteShort(base) +
@@ -323,10 +354,12 @@ void CheckFrontBases(ReadScope* scope) {
     }
   }
   // Sockets of the daemon must not become workloads, since their calls would go round in a loop.
+  // Nor may the daemon change or remove the directories of a runtime.
   for (const FollowedDirectory& followed : scope->followed) {
     std::optional<SourcePosition> own = FindBaseAround(followed.path, *scope);
     const auto socket = own_directories.find(followed.path);
-    if (!own && followed.of_sockets && socket != own_directories.end()) own = socket->second;
+    if (!own) own = FindBaseIn(followed.runtime, *scope);
+    if (!own && followed.runtime.empty() && socket != own_directories.end()) own = socket->second;
     if (!own) continue;
     scope->errors.Add(followed.position, followed.what + ", where the daemon itself listens (" +
                                              own->ToString() + "); use another directory");

@@ -153,6 +153,16 @@ bool NamePattern::has_placeholder() const {
   });
 }
 
+bool NamePattern::number_is_open_ended() const {
+  const auto is_number = [](const Piece& piece) {
+    return piece.kind == PieceKind::kUid || piece.kind == PieceKind::kGid;
+  };
+  const auto is_star = [](const Piece& piece) { return piece.kind == PieceKind::kAny; };
+  return std::adjacent_find(pieces_.begin(), pieces_.end(), [&](const Piece& a, const Piece& b) {
+           return (is_number(a) && is_star(b)) || (is_star(a) && is_number(b));
+         }) != pieces_.end();
+}
+
 bool NamePattern::user_is_open_ended() const {
   for (size_t i = 0; i + 1 < pieces_.size(); ++i) {
     if (pieces_[i].kind != PieceKind::kUser) continue;

@@ -45,6 +45,9 @@ class NamePattern {
   // Whether `{user}` is followed by a character that a user's name may contain, or by `*`: the
   // pattern for one user then also matches names that belong to another one.
   bool user_is_open_ended() const;
+  // Whether `{uid}` or `{gid}` is beside a `*`: the pattern for 100 then also matches names that
+  // belong to 1000 or to 2100.
+  bool number_is_open_ended() const;
 
   friend bool operator==(const NamePattern& a, const NamePattern& b) { return a.text_ == b.text_; }
 

@@ -53,7 +53,9 @@ struct ListenerKind {
 struct FollowedDirectory {
   std::string what;  // begins the message about it: `directory is "/run/agents"`
   std::string path;
-  bool of_sockets;  // whether each socket in it is a workload
+  // The directory in which the runtime makes directories of its own, so that the daemon must not.
+  // Empty if each socket in `path` is a workload.
+  std::string runtime;
   SourcePosition position;
 };
 

@@ -40,12 +40,18 @@ class WorkloadLinter {
  private:
   void CheckOpenEnds(const RuleConfig& rule) {
     const NamePattern* open = nullptr;
-    const auto look = [&open](const NamePattern& pattern) {
+    const NamePattern* number = nullptr;
+    const auto look = [&](const NamePattern& pattern) {
       if (open == nullptr && pattern.user_is_open_ended()) open = &pattern;
+      if (number == nullptr && pattern.number_is_open_ended()) number = &pattern;
     };
     std::for_each(rule.namespaces.begin(), rule.namespaces.end(), look);
     std::for_each(rule.ids.begin(), rule.ids.end(), look);
     for (const auto& [key, pattern] : rule.annotations) look(pattern);
+    if (number != nullptr)
+      Warn(rule, "has the pattern " + QuoteShort(number->text()) +
+                     ", which for id 100 may also match the workloads of id 1000 or 2100; put "
+                     "another character between the number and the star");
     if (open == nullptr) return;
     Warn(rule, "has the pattern " + QuoteShort(open->text()) +
                    ", which for a user \"dev\" may also match the workloads of a user \"dev-ci\"; "

@@ -73,7 +73,8 @@ void Peer::OnAheadUnreachable(BackendConnection& connection) {
 }
 
 void Peer::OnWorkloadsChanged() {
-  if (gone_ || linger_ || !listener_->config.discovery) return;
+  // A listener that does not discover any more still has peers with connections to workloads.
+  if (gone_ || linger_) return;
   if (front_ && front_->gone) Drain();
   if (linger_) return;
   backends_.Reload();

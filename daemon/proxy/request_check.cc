@@ -83,10 +83,12 @@ AuditReason ReasonOf(const Outcome& outcome) {
   return AuditReason::kNone;
 }
 
+// Reads the namespace that the request names, if its requests name workloads. One socket for all
+// needs it. A front has a namespace of its own, so that the request may leave it out.
 Status CheckNamespace(const WorkloadScope& scope, const ttrpc::RequestView& request,
                       WorkloadView* view) {
-  if (scope.table == nullptr || scope.front != nullptr) return {};
-  return ReadNamespace(request.metadata, &view->name_space);
+  if (scope.table == nullptr || !scope.named) return {};
+  return ReadNamespace(request.metadata, scope.front == nullptr, &view->name_space);
 }
 
 void SetWorkload(WorkloadState* workload, WorkloadView* view, Outcome* outcome) {
@@ -106,34 +108,43 @@ WorkloadState* ServedAt(const WorkloadScope& scope, std::string_view id) {
   return member ? other : nullptr;
 }
 
+// Finds the workload that a request at a front is about. `id` is null if the requests of its
+// service name none. `view` has the namespace that the request names, or none. Returns false if the
+// request names a workload that this front does not serve. One shim may serve a whole pod, or
+// several namespaces, so that it would carry out the call.
+bool FindAtFront(const CheckContext& context, const ttrpc::RequestView& request,
+                 const std::string_view* id, WorkloadView* view, Outcome* outcome) {
+  const WorkloadScope& scope = context.scope;
+  const WorkloadKey& own = scope.front->workload.key;
+  const std::string_view name_space =
+      view->name_space.empty() ? std::string_view(own.name_space) : view->name_space;
+  WorkloadState* workload = nullptr;
+  if (name_space == own.name_space) workload = id != nullptr ? ServedAt(scope, *id) : scope.front;
+  if (workload != nullptr) {
+    SetWorkload(workload, view, outcome);
+    return true;
+  }
+  outcome->Fail(Stage::kPolicy, MayNotCall(context.uid, request));
+  outcome->other_workload = true;
+  outcome->unknown_workload =
+      NameOfUnknownWorkload(name_space, id != nullptr ? *id : std::string_view(own.id));
+  return false;
+}
+
 // Finds the workload that the request is about. `view` is what the policy sees of it, and has the
-// namespace already at one socket for all. Returns false if the request failed.
+// namespace that the request names already. Returns false if the request failed.
 bool FindWorkload(const CheckContext& context, const ttrpc::RequestView& request,
                   WorkloadView* view, Outcome* outcome) {
   const WorkloadScope& scope = context.scope;
   const WantedField* const field = scope.named ? WorkloadFieldOf(request.service) : nullptr;
   if (field == nullptr) {
-    if (scope.front != nullptr) {
-      SetWorkload(scope.front, view, outcome);
-      return true;
-    }
+    if (scope.front != nullptr) return FindAtFront(context, request, nullptr, view, outcome);
     outcome->Fail(Stage::kService, UnknownService(request));
     return false;
   }
   std::string_view id;
   if (!outcome->Passes(Stage::kPayload, ReadWorkloadId(request, *field, &id))) return false;
-  if (scope.front != nullptr) {
-    WorkloadState* const workload = ServedAt(scope, id);
-    if (workload != nullptr) {
-      SetWorkload(workload, view, outcome);
-      return true;
-    }
-    // One shim may serve a whole pod, so that it would carry out the call.
-    outcome->Fail(Stage::kPolicy, MayNotCall(context.uid, request));
-    outcome->other_workload = true;
-    outcome->unknown_workload = NameOfUnknownWorkload(scope.front->workload.key.name_space, id);
-    return false;
-  }
+  if (scope.front != nullptr) return FindAtFront(context, request, &id, view, outcome);
   WorkloadState* const workload = scope.table->Find(view->name_space, id);
   if (workload != nullptr) {
     SetWorkload(workload, view, outcome);

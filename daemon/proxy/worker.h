@@ -74,8 +74,9 @@ class Worker final : private PeerOwner {
 
   // Makes peers follow changes of the workloads: those that are gone or have another address.
   void OnWorkloadsChanged();
-  // Ends the calls at the own socket of a workload that is gone, and closes its peers.
-  void EndGone(const WorkloadState& workload);
+  // Ends the calls at the own sockets of all workloads with `calls_over`, and closes their peers.
+  // One pass over the peers serves all workloads, since many may be gone at once.
+  void EndGone();
 
   // Refuses new calls and closes each peer after its last call. `done` is called when no peer is
   // left, possibly at once.

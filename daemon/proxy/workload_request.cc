@@ -19,6 +19,8 @@ Status NamespaceMust(std::string_view what) {
   return {StatusCode::kInvalidArgument, message.append(what)};
 }
 
+std::string TooLong() { return " is longer than " + std::to_string(kMaxWorkloadName) + " bytes"; }
+
 // Cuts at the start of a character. The name is valid UTF-8.
 std::string_view CutName(std::string_view name) {
   if (name.size() <= kLongestShownName) return name;
@@ -43,10 +45,15 @@ const WantedField* WorkloadFieldOf(std::string_view service) {
 
 Status ReadWorkloadId(const ttrpc::RequestView& request, const WantedField& field,
                       std::string_view* id) {
-  return ScanPayload(request.payload, {&field, 1}, {id, 1});
+  Status status = ScanPayload(request.payload, {&field, 1}, {id, 1});
+  if (!status.ok() || id->size() <= kMaxWorkloadName) return status;
+  return {StatusCode::kInvalidArgument,
+          "payload cannot be checked: " + std::string(field.name) + TooLong()};
 }
 
-Status ReadNamespace(std::span<const ttrpc::MetadataEntry> metadata, std::string_view* name_space) {
+Status ReadNamespace(std::span<const ttrpc::MetadataEntry> metadata, bool required,
+                     std::string_view* name_space) {
+  *name_space = {};
   size_t count = 0;
   for (const ttrpc::MetadataEntry& entry : metadata) {
     if (!ttrpc::EqualsIgnoringCase(entry.key, kNamespaceMetadata)) continue;
@@ -54,7 +61,9 @@ Status ReadNamespace(std::span<const ttrpc::MetadataEntry> metadata, std::string
       return NamespaceMust("appear once and in lower case");
     *name_space = entry.value;
   }
-  return count == 1 ? Status() : NamespaceMust("name the namespace of the workload");
+  if (required && count == 0) return NamespaceMust("name the namespace of the workload");
+  if (name_space->size() <= kMaxWorkloadName) return {};
+  return {StatusCode::kInvalidArgument, "metadata " + std::string(kNamespaceMetadata) + TooLong()};
 }
 
 std::string NameOfUnknownWorkload(std::string_view name_space, std::string_view id) {

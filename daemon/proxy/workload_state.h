@@ -31,6 +31,7 @@ struct WorkloadState : RefCounted {
 
   Workload workload;
   bool gone = false;
+  bool calls_over = false;  // it has been gone for so long that its last calls must end
   // Whether one socket serves all workloads of the listener.
   bool at_shared_socket = false;
   std::chrono::system_clock::time_point since;  // when it was found

@@ -5,10 +5,10 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 #include <variant>
 
+#include "config/socket_template.h"
 #include "proxy/bound_socket.h"
 #include "proxy/front.h"
 #include "proxy/listener.h"
@@ -26,30 +26,10 @@ const SocketTemplate* TemplateOf(const ListenerState& listener) {
   return std::get_if<SocketTemplate>(&listener.config.address);
 }
 
-// Returns the path of a workload's own socket.
-std::string FrontPath(const SocketTemplate& front, const WorkloadKey& key) {
-  const std::array<std::pair<std::string_view, std::string_view>, 3> names = {
-      {{"{namespace}", key.name_space}, {"{id}", key.id}, {"{name}", key.id}}};
-  std::string path;
-  for (size_t at = 0; at < front.path.size();) {
-    const std::string_view rest = std::string_view(front.path).substr(at);
-    size_t taken = 1;
-    std::string_view value = rest.substr(0, 1);
-    for (const auto& [placeholder, name] : names) {
-      if (!rest.starts_with(placeholder)) continue;
-      taken = placeholder.size();
-      value = name;
-    }
-    path.append(value);
-    at += taken;
-  }
-  return path;
-}
-
 // Removes the directories of placeholders above a front that is gone, if they are empty. The
 // follower's thread does the same, but a process that exits does not wait for it.
 void RemoveEmptyDirectories(const SocketTemplate& front, std::string path) {
-  const size_t base = front.path.rfind('/', front.path.find('{'));
+  const size_t base = FrontBaseOf(front).size();
   for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > base;
        slash = path.rfind('/')) {
     path.resize(slash);
@@ -132,7 +112,7 @@ void Workloads::Clear() {
       if (!state->listener) continue;
       TakeFront(*state);
       removed_.back().CloseAndUnlink();
-      RemoveEmptyDirectories(*front, FrontPath(*front, name));
+      RemoveEmptyDirectories(*front, PathOf(*front, name.name_space, name.id));
     }
   }
   followed_.clear();
@@ -244,7 +224,7 @@ void Workloads::Listen(Followed& followed, WorkloadState& state, ttrpc::Listenin
   callbacks.paused = [this, listener = followed.listener.get()](int error_number) {
     OnPaused(*listener, error_number);
   };
-  state.front = FrontPath(*front, state.workload.key);
+  state.front = PathOf(*front, state.workload.key.name_space, state.workload.key.id);
   state.listener = std::make_unique<Front>(worker_.loop(), std::move(socket), std::move(callbacks));
   if (followed.access_changed) SetAccess(followed, state);
 }
@@ -289,11 +269,14 @@ void Workloads::RemoveFronts() {
 
 void Workloads::OnLastCalls() {
   const auto now = std::chrono::steady_clock::now();
+  bool peers_left = false;
   while (!leaving_.empty() && leaving_.front().until <= now) {
-    const Ref<WorkloadState> workload = std::move(leaving_.front().workload);
+    WorkloadState& workload = *leaving_.front().workload;
+    workload.calls_over = true;
+    peers_left |= workload.peers > 0;
     leaving_.pop_front();
-    if (workload->peers > 0) worker_.EndGone(*workload);
   }
+  if (peers_left) worker_.EndGone();
   if (!leaving_.empty()) last_calls_.Start(leaving_.front().until - now);
 }
 

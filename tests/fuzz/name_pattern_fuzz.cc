@@ -78,6 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FUZZ_CHECK(pattern->text() == text);
   FUZZ_CHECK(pattern->has_placeholder() || !pattern->needs_user());
   FUZZ_CHECK(pattern->needs_user() || !pattern->user_is_open_ended());
+  FUZZ_CHECK(pattern->has_placeholder() || !pattern->number_is_open_ended());
   const proxyd::NameMatch match = pattern->Match(name, {.uid = kUid, .gid = kGid, .user = user});
   if (user.empty() && pattern->needs_user()) {
     FUZZ_CHECK(match == proxyd::NameMatch::kUnknown);

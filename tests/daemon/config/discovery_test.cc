@@ -304,6 +304,24 @@ const DiscoveryCase kBaseCases[] = {
          "[[backend]]\nname = \"b\"\naddress = \"unix:///run/x/k8s.io/web.sock\"\n",
      {"c:7:11: error: address is \"unix:///run/x/k8s.io/web.sock\", where the daemon itself "
       "listens (c:4:11); use the address of another server"}},
+    {"DefaultsAreFollowedToo",
+     DiscoveringListener("a", "kata", "address = \"unix:///run/kata/{id}/p.sock\"\n") +
+         DiscoveringListener("b", "containerd",
+                             "address = \"unix:///run/containerd/{namespace}/{id}\"\n"),
+     {"c:1:1: error: directories contains \"/run/kata\" by default, where the daemon itself "
+      "listens (c:4:11); use another directory",
+      "c:5:1: error: state is \"/run/containerd\" by default, where the daemon itself listens "
+      "(c:8:11); use another directory"}},
+    {"ABaseAmongBundles",
+     DiscoveringListener("a", "containerd",
+                         "address = \"unix:///run/containerd/io.containerd.runtime.v2.task/"
+                         "{namespace}/{id}/p.sock\"\n") +
+         DiscoveringListener("b", "kata",
+                             "directories = [\"/run/k\"]\naddress = \"unix:///run/k/x/{id}\"\n"),
+     {"c:1:1: error: state is \"/run/containerd\" by default, where the daemon itself listens "
+      "(c:4:11); use another directory",
+      "c:8:16: error: directories contains \"/run/k\", where the daemon itself listens (c:9:11); "
+      "use another directory"}},
     {"OwnSocketsWouldBeFound",
      DiscoveringListener("a", "directory",
                          "directory = \"/run/x\"\naddress = \"unix:///run/x/{name}\"\n") +

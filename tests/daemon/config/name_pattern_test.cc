@@ -111,6 +111,18 @@ TEST(NamePatternTest, KnowsWhatItNeeds) {
   EXPECT_FALSE(parse("a*") == parse("a**"));
 }
 
+TEST(NamePatternTest, ANumberBesideAStarIsOpenEnded) {
+  const auto open = [](std::string_view text) {
+    return NamePattern::Parse(text).value().number_is_open_ended();
+  };
+  for (const char* text : {"{uid}*", "*{uid}", "a-{gid}*", "*{gid}-x", "{user}-{uid}*"}) {
+    EXPECT_TRUE(open(text)) << text;
+  }
+  for (const char* text : {"{uid}", "{uid}-*", "*-{gid}", "*-{uid}-*", "{user}*", "*"}) {
+    EXPECT_FALSE(open(text)) << text;
+  }
+}
+
 TEST(NamePatternTest, AUserBeforeAnotherCharacterOfNamesIsOpenEnded) {
   const auto open = [](std::string_view text) {
     return NamePattern::Parse(text).value().user_is_open_ended();

@@ -57,6 +57,15 @@ TEST(WorkloadLintTest, AUserBeforeAnOpenEnd) {
               IsEmpty());
 }
 
+TEST(WorkloadLintTest, ANumberBesideAStar) {
+  EXPECT_THAT(Warnings(kFronts + Allow("r", "/s/M") + "ids = [\"{uid}-*\", \"{uid}*\"]\n"),
+              ElementsAre("c:8:1: warning: rule \"r\" has the pattern \"{uid}*\", which for id "
+                          "100 may also match the workloads of id 1000 or 2100; put another "
+                          "character between the number and the star"));
+  EXPECT_THAT(Warnings(kFronts + Allow("r", "/s/M") + "namespaces = [\"*{gid}\"]\n"),
+              testing::SizeIs(1));
+}
+
 TEST(WorkloadLintTest, AServiceThatNamesNoWorkload) {
   const std::string warning =
       "c:8:1: warning: rule \"r\" allows no method of a Task or Sandbox service, but a socket for "

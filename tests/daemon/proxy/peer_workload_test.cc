@@ -171,6 +171,27 @@ TEST_F(PeerWorkloadTest, ASharedSocketConnectsAtTheFirstCallOfAWorkload) {
   EXPECT_THAT(closed_, IsEmpty());
 }
 
+// A reload can take `discover` from a listener before the connections to its workloads are retired.
+TEST_F(PeerWorkloadTest, ConnectionsEndAlsoAtAListenerThatDiscoversNoMore) {
+  ShareSocket();
+  Listen();
+  const Ref<WorkloadState> workload = Add("one");
+  auto [peer, client] = NewPeer();
+  CallTask(*client, 1, "one");
+  RunUntil([&peer = peer] { return peer.calls().size() == 1; });
+  const auto one = Accept();
+  ASSERT_NE(one, nullptr);
+  RunUntil([&one] { return !one->messages().empty(); });
+  one->Respond(1);
+  RunUntilResponses(*client, 1);
+  generation_->listener(0)->config.discovery.reset();
+  workload->gone = true;
+  workload->RetireBackends();
+  peer.OnWorkloadsChanged();
+  RunUntil([&one] { return one->closed(); });
+  EXPECT_THAT(closed_, IsEmpty());
+}
+
 TEST_F(PeerWorkloadTest, APeerHasALimitedNumberOfWorkloads) {
   config_.limits.backends_per_peer = 1;
   ShareSocket();

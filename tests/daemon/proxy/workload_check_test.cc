@@ -112,6 +112,39 @@ TEST_F(WorkloadCheckTest, ASandboxsFrontServesItsMembers) {
   EXPECT_EQ(Text(State(At(pod_), "web-member")), denied_);
 }
 
+// A shim that serves several namespaces goes by the request's.
+TEST_F(WorkloadCheckTest, AFrontServesNoOtherNamespace) {
+  const auto state = [this](const Ref<WorkloadState>& front, const char* name_space) {
+    const std::string_view id = front->workload.key.id;
+    return Check(At(front), test::TaskRequest("State", test::IdPayload(id), name_space));
+  };
+  EXPECT_TRUE(state(other_, "").permitted()) << "it may be left out";
+  EXPECT_TRUE(state(other_, "k8s.io").permitted());
+  const Outcome outcome = state(other_, "default");
+  EXPECT_EQ(Text(outcome), denied_);
+  EXPECT_EQ(outcome.stage, Stage::kPolicy);
+  EXPECT_EQ(outcome.cause().reason, AuditReason::kPayload);
+  EXPECT_EQ(outcome.workload_name(), "default/web-other");
+  EXPECT_EQ(Text(Check(At(pod_), test::TaskRequest("State", test::IdPayload("web-member"), "x"))),
+            denied_);
+
+  ttrpc::RequestView request = test::Call("/grpc.health.v1.H/C");
+  const auto health = [&](const WorkloadScope& scope) {
+    std::string data(ttrpc::EncodedRequestSize(request), '\0');
+    ttrpc::EncodeRequest(request, data.data());
+    return Check(scope, data);
+  };
+  request.metadata = {{.key = kNamespaceMetadata, .value = "default"}};
+  EXPECT_EQ(Text(health(At(other_))),
+            "PERMISSION_DENIED uid 1000 may not call /grpc.health.v1.H/C");
+  const WorkloadScope kata = {.table = &table_, .front = other_.get(), .named = false};
+  EXPECT_TRUE(health(kata).permitted()) << "only containerd has namespaces";
+  request.metadata.push_back(request.metadata.front());
+  EXPECT_EQ(Text(health(At(other_))),
+            "INVALID_ARGUMENT metadata containerd-namespace-ttrpc must appear once and in lower "
+            "case");
+}
+
 TEST_F(WorkloadCheckTest, ARequestThatNamesTwoIsRefusedBeforeThePolicy) {
   const std::string two = test::IdPayload("web-other") + test::IdPayload("secret-1");
   for (const WorkloadScope& scope : {At(other_), All()}) {

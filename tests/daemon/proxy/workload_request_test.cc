@@ -11,9 +11,9 @@ namespace proxyd {
 namespace {
 
 // Returns the namespace, or the message of the error.
-std::string NamespaceIn(const std::vector<ttrpc::MetadataEntry>& metadata) {
-  std::string_view name_space;
-  const ttrpc::Status status = ReadNamespace(metadata, &name_space);
+std::string NamespaceIn(const std::vector<ttrpc::MetadataEntry>& metadata, bool required = true) {
+  std::string_view name_space = "before";
+  const ttrpc::Status status = ReadNamespace(metadata, required, &name_space);
   if (status.ok()) return std::string(name_space);
   EXPECT_EQ(status.code(), ttrpc::StatusCode::kInvalidArgument);
   return status.message();
@@ -34,6 +34,41 @@ TEST(WorkloadRequestTest, TheNamespaceMustAppearOnceAndInLowerCase) {
   EXPECT_EQ(NamespaceIn({name_space, name_space}), once);
   EXPECT_EQ(NamespaceIn({name_space, upper}), once);
   EXPECT_EQ(NamespaceIn({upper, name_space}), once);
+}
+
+TEST(WorkloadRequestTest, TheNamespaceMayBeLeftOutWhereItIsNotRequired) {
+  const ttrpc::MetadataEntry name_space = {.key = "containerd-namespace-ttrpc", .value = "k8s.io"};
+  const ttrpc::MetadataEntry upper = {.key = "Containerd-namespace-ttrpc", .value = "k8s.io"};
+  const std::string once = "metadata containerd-namespace-ttrpc must appear once and in lower case";
+  EXPECT_EQ(NamespaceIn({}, false), "");
+  EXPECT_EQ(NamespaceIn({name_space}, false), "k8s.io");
+  EXPECT_EQ(NamespaceIn({upper}, false), once);
+  EXPECT_EQ(NamespaceIn({name_space, name_space}, false), once);
+}
+
+// The policy compares names with patterns, which takes a while for megabytes.
+TEST(WorkloadRequestTest, NamesThatNoWorkloadCanHaveAreRefused) {
+  const std::string longest(kMaxWorkloadName, 'n');
+  const std::string longer = longest + "n";
+  const ttrpc::MetadataEntry good = {.key = kNamespaceMetadata, .value = longest};
+  const ttrpc::MetadataEntry bad = {.key = kNamespaceMetadata, .value = longer};
+  EXPECT_EQ(NamespaceIn({good}), longest);
+  for (const bool required : {true, false}) {
+    EXPECT_EQ(NamespaceIn({bad}, required),
+              "metadata containerd-namespace-ttrpc is longer than 255 bytes");
+  }
+  const WantedField& field = *WorkloadFieldOf("containerd.runtime.sandbox.v1.Sandbox");
+  std::string payload = "\x0a\xff\x01" + longest;
+  ttrpc::RequestView request;
+  request.payload = payload;
+  std::string_view id;
+  ASSERT_TRUE(ReadWorkloadId(request, field, &id).ok());
+  EXPECT_EQ(id, longest);
+  payload = "\x0a\x80\x02" + longer;
+  request.payload = payload;
+  const ttrpc::Status status = ReadWorkloadId(request, field, &id);
+  EXPECT_EQ(status.code(), ttrpc::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "payload cannot be checked: sandbox_id is longer than 255 bytes");
 }
 
 TEST(WorkloadRequestTest, TaskAndSandboxNameAWorkload) {

@@ -151,6 +151,21 @@ TEST_F(WorkloadsTest, AWorkloadThatGoesTakesItsFrontAndItsPeers) {
   ::test::RunUntil(loop_, [this] { return !Exists(PathOf("a")); });
 }
 
+TEST_F(WorkloadsTest, OnlyPeersOfWorkloadsWhoseCallsAreOverAreEnded) {
+  Listen();
+  Come("a");
+  Come("b");
+  test::OtherEnd over(worker_->loop(), ConnectTo("a"));
+  ::test::RunUntil(loop_, [this] { return worker_->peers().size() == 1; });
+  const ttrpc::UniqueFd stays = ConnectTo("b");
+  ::test::RunUntil(loop_, [this] { return worker_->peers().size() == 2; });
+  worker_->generation()->listener(0)->workloads.Find("k8s.io", "a")->calls_over = true;
+  worker_->EndGone();
+  ::test::RunUntil(loop_, [&over] { return over.closed(); });
+  ::test::RunUntil(loop_, [this] { return worker_->peers().size() == 1; });
+  EXPECT_EQ(worker_->peers().front().front()->name, "k8s.io/b");
+}
+
 TEST_F(WorkloadsTest, ClearLeavesNothingBehind) {
   Come("a");
   Come("b");
