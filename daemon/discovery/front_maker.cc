@@ -225,6 +225,12 @@ Status FrontMaker::MakeDirectories(const std::vector<std::string>& names) {
               "a directory of its socket in " + path_.base() + ": " + next.error().message()};
     }
     made = *std::move(next);
+    // A daemon with another configuration may have left it, or one that was killed too early.
+    struct stat info {};
+    if (::fstat(made.get(), &info) == 0 && info.st_uid == ::geteuid() &&
+        (info.st_mode & 07777U) != DirectoryMode() && ::fchmod(made.get(), DirectoryMode()) != 0) {
+      return ErrnoStatus(errno, "a directory of its socket in " + path_.base());
+    }
     parent = made.get();
   }
   return {};

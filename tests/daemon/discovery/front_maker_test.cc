@@ -100,6 +100,16 @@ TEST_F(FrontMakerTest, DirectoriesLetThoseInWhomTheSocketsLetIn) {
   EXPECT_EQ(ModeOf(base_ + "/ns"), 0711U);
 }
 
+// A daemon that is killed between making a directory and opening it to users leaves it closed.
+TEST_F(FrontMakerTest, ADirectoryThatIsThereGetsTheMode) {
+  test::MakeDirectories(base_ + "/ns");
+  test::WriteTrusted(base_ + "/ns/file", "");
+  FrontMaker maker(front_, access_);
+  const auto socket = maker.Make({"ns", "a"});
+  ASSERT_TRUE(socket) << socket.error();
+  EXPECT_EQ(ModeOf(base_ + "/ns"), 0711U);
+}
+
 TEST_F(FrontMakerTest, ABaseBelongsToOneProcess) {
   FrontMaker first(front_, access_);
   ASSERT_TRUE(first.TakeBase().ok());
