@@ -299,10 +299,10 @@ void Worker::OnWorkloadsChanged() {
   }
 }
 
-void Worker::EndGone(const WorkloadState& workload) {
+void Worker::EndGone() {
   for (auto next = peers_.begin(); next != peers_.end();) {
     Peer& peer = *next++;
-    if (peer.front() == &workload) peer.EndGone();
+    if (peer.front() != nullptr && peer.front()->last_calls_over) peer.EndGone();
   }
 }
 

@@ -74,8 +74,8 @@ class Worker final : private PeerOwner {
 
   // Makes peers follow changes of the workloads: those that are gone or have another address.
   void OnWorkloadsChanged();
-  // Ends the calls at the own socket of a workload that is gone, and closes its peers.
-  void EndGone(const WorkloadState& workload);
+  // Ends the calls at the own sockets of workloads whose last calls are over, and closes the peers.
+  void EndGone();
 
   // Refuses new calls and closes each peer after its last call. `done` is called when no peer is
   // left, possibly at once.

@@ -31,6 +31,7 @@ struct WorkloadState : RefCounted {
 
   Workload workload;
   bool gone = false;
+  bool last_calls_over = false;  // those at its own socket, some time after it went
   // Whether one socket serves all workloads of the listener.
   bool at_shared_socket = false;
   std::chrono::system_clock::time_point since;  // when it was found

@@ -289,11 +289,14 @@ void Workloads::RemoveFronts() {
 
 void Workloads::OnLastCalls() {
   const auto now = std::chrono::steady_clock::now();
-  while (!leaving_.empty() && leaving_.front().until <= now) {
-    const Ref<WorkloadState> workload = std::move(leaving_.front().workload);
-    leaving_.pop_front();
-    if (workload->peers > 0) worker_.EndGone(*workload);
+  bool any = false;
+  // Many may end at once, as when a node is drained, so the peers are searched once for all.
+  for (; !leaving_.empty() && leaving_.front().until <= now; leaving_.pop_front()) {
+    WorkloadState& workload = *leaving_.front().workload;
+    workload.last_calls_over = true;
+    any |= workload.peers > 0;
   }
+  if (any) worker_.EndGone();
   if (!leaving_.empty()) last_calls_.Start(leaving_.front().until - now);
 }
 

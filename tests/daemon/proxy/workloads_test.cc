@@ -151,6 +151,20 @@ TEST_F(WorkloadsTest, AWorkloadThatGoesTakesItsFrontAndItsPeers) {
   ::test::RunUntil(loop_, [this] { return !Exists(PathOf("a")); });
 }
 
+TEST_F(WorkloadsTest, OnlyPeersWhoseLastCallsAreOverAreEnded) {
+  Listen();
+  Come("a");
+  Come("b");
+  test::OtherEnd first(worker_->loop(), ConnectTo("a"));
+  test::OtherEnd second(worker_->loop(), ConnectTo("b"));
+  ::test::RunUntil(loop_, [this] { return worker_->peers().size() == 2; });
+  WorkloadTable& table = worker_->generation()->listener(0)->workloads;
+  table.Find("k8s.io", "a")->last_calls_over = true;
+  worker_->EndGone();
+  ::test::RunUntil(loop_, [&first] { return first.closed(); });
+  EXPECT_FALSE(second.closed());
+}
+
 TEST_F(WorkloadsTest, ClearLeavesNothingBehind) {
   Come("a");
   Come("b");
