@@ -33,9 +33,10 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   void Start() override { tree_.Scan(); }
   void AfterEvents(bool lost) override { lost ? tree_.Scan() : tree_.HandleChanges(); }
   void Retry() override {
-    if (unlisted_) return tree_.ReportAll();
+    if (unlisted_) tree_.Report({});
     tree_.Retry();
   }
+  bool incomplete() const override { return unlisted_ || tree_.incomplete(); }
 
  private:
   void OnDirectory(const TreeWatch::Names&, int directory,
@@ -45,6 +46,7 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   }
 
   void OnDirectoryGone(const TreeWatch::Names&) override {
+    unlisted_ = false;
     for (const std::string& name : std::exchange(here_, {})) findings_.Gone({.id = name});
   }
 

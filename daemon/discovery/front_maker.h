@@ -34,6 +34,8 @@ class FrontMaker {
   // Takes the base, and makes it if it is missing; then removes the sockets in it that a killed
   // daemon has left. Does nothing if the base is ours already.
   ttrpc::Status TakeBase();
+  // Whether the base was ours at the last TakeBase().
+  bool owns_base() const { return static_cast<bool>(lock_); }
   // Makes the socket with these names below the base, and the directories that it needs. Calls
   // TakeBase() first. The message of an error is a sentence.
   ttrpc::Result<ttrpc::ListeningSocket> Make(const std::vector<std::string>& names);

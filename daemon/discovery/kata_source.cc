@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <map>
@@ -57,6 +58,10 @@ class KataSource final : public Source {
   }
   void Retry() override {
     for (const auto& root : roots_) root->tree.Retry();
+  }
+  bool incomplete() const override {
+    return std::any_of(roots_.begin(), roots_.end(),
+                       [](const auto& root) { return root->tree.incomplete(); });
   }
   bool settled() const override { return unasked_ == 0; }
   void Prepare(PollSet* set) const override;
