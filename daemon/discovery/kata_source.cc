@@ -28,8 +28,8 @@ namespace {
 
 using ttrpc::Status;
 
-constexpr size_t kMostQueries = 32;  // at a time
-constexpr int kMostTries = 5;
+constexpr size_t kMostQueries = 32;             // at a time
+constexpr int kMostTries = 8;                   // a slow machine may take two minutes to start
 constexpr std::chrono::seconds kFirstDelay{1};  // doubles with each try
 
 // A sandbox in one of the directories.
