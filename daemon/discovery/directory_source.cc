@@ -19,6 +19,10 @@
 namespace proxyd {
 namespace {
 
+// Other users may be able to write to the directory. Each workload takes a descriptor, of which
+// they must not take all.
+constexpr size_t kMostSockets = 4096;
+
 class DirectorySource final : public Source, TreeWatch::Sink {
  public:
   DirectorySource(const DiscoveryConfig& config, Inotify& inotify, Findings& findings)
@@ -78,7 +82,13 @@ class DirectorySource final : public Source, TreeWatch::Sink {
       if (here_.erase(name) != 0) findings_.Gone({.id = name});
       return;
     }
-    if (!here_.insert(name).second) return;  // its address is the same
+    if (here_.contains(name)) return;  // its address is the same
+    if (here_.size() >= kMostSockets) {
+      unlisted_ = true;  // tried again, since some of those that are here may go
+      return findings_.Problem(path_ + ": has more than " + std::to_string(kMostSockets) +
+                               " sockets; the others are left out");
+    }
+    here_.insert(name);
     Workload workload{.key = {.id = name}};
     ttrpc::Result<ttrpc::Address> address = ttrpc::Address::Parse("unix://" + path_ + "/" + name);
     if (address) {
@@ -92,7 +102,7 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   const std::string path_;
   Findings& findings_;
   std::set<std::string> here_;  // names
-  bool unlisted_ = false;       // the directory could not be listed
+  bool unlisted_ = false;       // the directory could not be listed, or has too many sockets
   TreeWatch tree_;
 };
 

@@ -326,6 +326,18 @@ TEST_F(DirectoryTest, EachSocketIsAWorkload) {
   RunUntil([&] { return sink_.here.empty(); });
 }
 
+TEST_F(DirectoryTest, HasALimit) {
+  constexpr size_t kMost = 4096;
+  for (size_t i = 0; i <= kMost; ++i) LeaveSocket(agents_ + "/" + std::to_string(i));
+  Follow({Listener(DiscoverySource::kDirectory, agents_)});
+  EXPECT_EQ(sink_.here.size(), kMost);
+  EXPECT_THAT(sink_.problems,
+              ElementsAre(agents_ + ": has more than 4096 sockets; the others are left out"));
+  // Another one takes the place of one that goes.
+  ASSERT_EQ(::unlink((agents_ + "/" + sink_.here.begin()->first).c_str()), 0);
+  RunUntil([&] { return sink_.gone == 1 && sink_.here.size() == kMost; });
+}
+
 TEST_F(DirectoryTest, AShortageIsTriedAgain) {
   LeaveSocket(agents_ + "/a");
   ASSERT_EQ(::rename(agents_.c_str(), (folder_ / "away").c_str()), 0);
