@@ -37,6 +37,7 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
     }
     tree_.Retry();
   }
+  bool incomplete() const override { return !again_.empty() || tree_.incomplete(); }
   void WantAnnotations(const std::set<std::string>& keys) override {
     if (keys == wanted_) return;
     wanted_ = keys;
@@ -53,10 +54,14 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
     WorkloadKey key = KeyOf(names);
     const auto [bundle, is_new] = annotations_.try_emplace(key);
     if (is_new || changed == nullptr || changed->contains(kConfigFile)) {
-      bundle->second = ReadBundleAnnotations(directory, wanted_);
+      BundleAnnotations annotations = ReadBundleAnnotations(directory, wanted_);
+      if (annotations.again) again_.insert(key);
+      if (is_new || !annotations.again) bundle->second = std::move(annotations);
     }
     BundleAddress read = ReadBundleAddress(directory, key.id, bundle->second.group);
-    if (read.again || bundle->second.again) again_.insert(key);
+    if (read.again) again_.insert(key);
+    // A workload in use must not go because of a shortage.
+    if (read.again && !is_new) return;
     if (!read.address && read.why.empty()) return findings_.Gone(key);
     findings_.Here({.key = std::move(key),
                     .address = std::move(read.address),

@@ -19,6 +19,10 @@
 namespace proxyd {
 namespace {
 
+// Other users may be able to write to the directory. Each workload takes a descriptor, of which
+// they must not take all.
+constexpr size_t kMostSockets = 4096;
+
 class DirectorySource final : public Source, TreeWatch::Sink {
  public:
   DirectorySource(const DiscoveryConfig& config, Inotify& inotify, Findings& findings)
@@ -33,9 +37,10 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   void Start() override { tree_.Scan(); }
   void AfterEvents(bool lost) override { lost ? tree_.Scan() : tree_.HandleChanges(); }
   void Retry() override {
-    if (unlisted_) return tree_.ReportAll();
+    if (unlisted_) tree_.Report({});
     tree_.Retry();
   }
+  bool incomplete() const override { return unlisted_ || tree_.incomplete(); }
 
  private:
   void OnDirectory(const TreeWatch::Names&, int directory,
@@ -45,6 +50,7 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   }
 
   void OnDirectoryGone(const TreeWatch::Names&) override {
+    unlisted_ = false;
     for (const std::string& name : std::exchange(here_, {})) findings_.Gone({.id = name});
   }
 
@@ -76,7 +82,13 @@ class DirectorySource final : public Source, TreeWatch::Sink {
       if (here_.erase(name) != 0) findings_.Gone({.id = name});
       return;
     }
-    if (!here_.insert(name).second) return;  // its address is the same
+    if (here_.contains(name)) return;  // its address is the same
+    if (here_.size() >= kMostSockets) {
+      unlisted_ = true;  // tried again, since some of those that are here may go
+      return findings_.Problem(path_ + ": has more than " + std::to_string(kMostSockets) +
+                               " sockets; the others are left out");
+    }
+    here_.insert(name);
     Workload workload{.key = {.id = name}};
     ttrpc::Result<ttrpc::Address> address = ttrpc::Address::Parse("unix://" + path_ + "/" + name);
     if (address) {
@@ -90,7 +102,7 @@ class DirectorySource final : public Source, TreeWatch::Sink {
   const std::string path_;
   Findings& findings_;
   std::set<std::string> here_;  // names
-  bool unlisted_ = false;       // the directory could not be listed
+  bool unlisted_ = false;       // the directory could not be listed, or has too many sockets
   TreeWatch tree_;
 };
 

@@ -3,7 +3,8 @@
 // Follower: follows the workloads of all listeners that discover, on a thread of its own, since
 // file systems may block. It makes a socket for each workload of a listener with a template, and
 // reports what comes, changes and goes to the loop. It never polls: inotify reports changes, and a
-// scan after each new watch finds what came before it.
+// scan after each new watch finds what came before it. Only what failed, for want of a descriptor
+// for example, is tried again, ever later.
 //
 // Every function, those of Sink too, is called on the loop's thread. None waits, except that the
 // destructor waits a moment for the thread. The thread and the loop exchange values without a lock.

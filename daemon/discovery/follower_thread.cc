@@ -28,6 +28,10 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kBatch = 1024;        // changes; the loop handles them at a stretch
 constexpr size_t kMostWaiting = 8192;  // changes that wait for the loop
 
+// A resource becomes free without an event. The delay doubles each time.
+constexpr std::chrono::milliseconds kFirstRetry{250};
+constexpr std::chrono::milliseconds kLongestRetry{60'000};
+
 std::atomic<size_t> hanging_threads = 0;
 
 void Signal(const UniqueFd& event) {
@@ -164,6 +168,7 @@ void FollowerThread::Work() {
     }
     const Clock::time_point now = Clock::now();
     for (const auto& [key, listener] : listeners_) listener->source().Advance(now);
+    RetryIfDue();
     Flush();
     Settle();
   }
@@ -182,6 +187,7 @@ void FollowerThread::Wait() {
     set.files.push_back({.fd = inotify_->fd(), .events = POLLIN, .revents = 0});
     for (const auto& [key, listener] : listeners_) listener->source().Prepare(&set);
   }
+  if (retry_) set.WakeBy(*retry_);
   // An error other than EINTR is a lack of memory: the loop goes round, and tries again.
   static_cast<void>(::poll(set.files.data(), set.files.size(), PollTimeout(set.wake)));
 }
@@ -232,7 +238,27 @@ void FollowerThread::Remove(std::vector<ttrpc::ListeningSocket> fronts) {
     front.CloseAndUnlink();
     for (const auto& [key, listener] : listeners_) listener->FrontRemoved(path);
   }
-  for (const auto& [key, listener] : listeners_) listener->Retry();
+  // Their descriptors are free now. What failed is not tried once for each of many that go.
+  retry_delay_ = kFirstRetry;
+  if (retry_) retry_ = std::min(*retry_, Clock::now() + kFirstRetry);
+}
+
+void FollowerThread::RetryIfDue() {
+  const bool incomplete =
+      std::any_of(listeners_.begin(), listeners_.end(),
+                  [](const auto& listener) { return listener.second->incomplete(); });
+  if (!incomplete) {
+    retry_.reset();
+    return;
+  }
+  if (retry_ && Clock::now() < *retry_) return;
+  if (retry_) {
+    for (const auto& [key, listener] : listeners_) listener->Retry();
+    retry_delay_ = std::min(2 * retry_delay_, kLongestRetry);
+  } else {
+    retry_delay_ = kFirstRetry;
+  }
+  retry_ = Clock::now() + retry_delay_;
 }
 
 bool FollowerThread::is_settled() const {

@@ -69,6 +69,7 @@ class FollowerThread final : ListenerFollower::Sink {
   void CarryOut();
   void SetListeners(std::vector<FollowedListener> listeners);
   void Remove(std::vector<ttrpc::ListeningSocket> fronts);
+  void RetryIfDue();
   bool is_settled() const;
   void Push(WorkloadChange change) override;
   void PushProblem(const std::string& listener, const std::string& what) override;
@@ -90,6 +91,9 @@ class FollowerThread final : ListenerFollower::Sink {
   FollowBatch next_;
   uint64_t commanded_ = 0;  // commands with listeners that were carried out
   uint64_t settled_ = 0;    // those of them that were reported as settled
+  // When what failed for want of a resource is tried again. None: nothing did.
+  std::optional<PollSet::TimePoint> retry_;
+  std::chrono::milliseconds retry_delay_{};
   std::map<std::string, std::unique_ptr<ListenerFollower>> listeners_;  // by key
 };
 

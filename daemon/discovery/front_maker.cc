@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "discovery/found_text.h"
 #include "discovery/trusted_file.h"
 
 namespace proxyd {
@@ -51,6 +52,21 @@ std::vector<std::string> NamesIn(int directory) {
     if (name != "." && name != "..") names.emplace_back(name);
   }
   return names;
+}
+
+bool IsSocket(int directory, const std::string& name) {
+  struct stat info {};
+  return ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISSOCK(info.st_mode);
+}
+
+// Whether the file is a directory that has something in it, or may have.
+bool IsFullDirectory(int directory, const std::string& name) {
+  struct stat info {};
+  if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!S_ISDIR(info.st_mode)) return false;
+  const UniqueFd file(::openat(directory, name.c_str(), kOpenFolder));
+  return !file || !NamesIn(file.get()).empty();
 }
 
 // Whether the file is a socket on which nobody listens.
@@ -182,9 +198,27 @@ Status FrontMaker::TakeBase() {
   struct stat info {};
   if (!base || ::fstat(base.get(), &info) != 0) return ErrnoStatus(errno, path);
   if (Status status = CheckTrusted(info, path); !status.ok()) return status;
+  if (Status status = CheckNotForeign(base.get()); !status.ok()) return status;
   if (Status status = Lock(base); !status.ok()) return status;
   base_ = std::move(base);
   RemoveStale(base_.get(), 0);
+  return {};
+}
+
+// A killed daemon leaves its lock file, and one that ends leaves nothing. Without a lock file,
+// sockets and directories are those of others, as in /run. They must be neither removed nor opened
+// to users, whatever their names are.
+Status FrontMaker::CheckNotForeign(int base) const {
+  struct stat lock {};
+  const std::string lock_name(FrontPath::kLockFile);
+  if (::fstatat(base, lock_name.c_str(), &lock, AT_SYMLINK_NOFOLLOW) == 0) return {};
+  for (const std::string& name : NamesIn(base)) {
+    if (!path_.MayBeOurs(0, name)) continue;
+    if (path_.depth() == 1 ? !IsSocket(base, name) : !IsFullDirectory(base, name)) continue;
+    return {StatusCode::kFailedPrecondition, path_.base() + " has files of others, such as " +
+                                                 ShownText(name) +
+                                                 "; use an address in a directory of its own"};
+  }
   return {};
 }
 
@@ -225,6 +259,12 @@ Status FrontMaker::MakeDirectories(const std::vector<std::string>& names) {
               "a directory of its socket in " + path_.base() + ": " + next.error().message()};
     }
     made = *std::move(next);
+    // A daemon with another configuration may have left it, or one that was killed too early.
+    struct stat info {};
+    if (::fstat(made.get(), &info) == 0 && info.st_uid == ::geteuid() &&
+        (info.st_mode & 07777U) != DirectoryMode() && ::fchmod(made.get(), DirectoryMode()) != 0) {
+      return ErrnoStatus(errno, "a directory of its socket in " + path_.base());
+    }
     parent = made.get();
   }
   return {};

@@ -32,8 +32,11 @@ class FrontMaker {
   void SetAccess(const SocketAccess& access);
 
   // Takes the base, and makes it if it is missing; then removes the sockets in it that a killed
-  // daemon has left. Does nothing if the base is ours already.
+  // daemon has left. Does nothing if the base is ours already. Returns FAILED_PRECONDITION if the
+  // base has what may look like ours, but was never ours.
   ttrpc::Status TakeBase();
+  // Whether the base was ours at the last TakeBase().
+  bool owns_base() const { return static_cast<bool>(lock_); }
   // Makes the socket with these names below the base, and the directories that it needs. Calls
   // TakeBase() first. The message of an error is a sentence.
   ttrpc::Result<ttrpc::ListeningSocket> Make(const std::vector<std::string>& names);
@@ -48,6 +51,7 @@ class FrontMaker {
  private:
   mode_t DirectoryMode() const;
   bool HasBase() const;
+  ttrpc::Status CheckNotForeign(int base) const;
   ttrpc::Status Lock(const ttrpc::UniqueFd& base);
   ttrpc::Status MakeDirectories(const std::vector<std::string>& names);
   void RemoveStale(int directory, size_t part);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <map>
@@ -27,8 +28,8 @@ namespace {
 
 using ttrpc::Status;
 
-constexpr size_t kMostQueries = 32;  // at a time
-constexpr int kMostTries = 5;
+constexpr size_t kMostQueries = 32;             // at a time
+constexpr int kMostTries = 8;                   // a slow machine may take two minutes to start
 constexpr std::chrono::seconds kFirstDelay{1};  // doubles with each try
 
 // A sandbox in one of the directories.
@@ -57,6 +58,10 @@ class KataSource final : public Source {
   }
   void Retry() override {
     for (const auto& root : roots_) root->tree.Retry();
+  }
+  bool incomplete() const override {
+    return std::any_of(roots_.begin(), roots_.end(),
+                       [](const auto& root) { return root->tree.incomplete(); });
   }
   bool settled() const override { return unasked_ == 0; }
   void Prepare(PollSet* set) const override;

@@ -75,6 +75,13 @@ void ListenerFollower::Become(FollowedListener next) {
 void ListenerFollower::Retry() {
   source_->Retry();
   RetryFronts();
+  if (!incomplete()) problems_.clear();
+}
+
+// The base may belong to another daemon that ends at any time.
+bool ListenerFollower::incomplete() const {
+  const bool lacks_front = !without_front_.empty() && (is_short_ || !maker_->owns_base());
+  return lacks_front || source_->incomplete();
 }
 
 void ListenerFollower::FrontRemoved(const std::string& path) {
@@ -88,6 +95,7 @@ void ListenerFollower::FrontRemoved(const std::string& path) {
   if (!maker_->IsFree(names)) return;
   entries_.at(owner->second).front.reset();
   front_owners_.erase(owner);
+  RetryFronts();  // another workload may have wanted the path
 }
 
 void ListenerFollower::Here(Workload workload) {
@@ -126,7 +134,9 @@ void ListenerFollower::Gone(const WorkloadKey& key) {
 }
 
 void ListenerFollower::Problem(const std::string& what) {
-  if (std::exchange(last_problem_, what) != what) sink_.PushProblem(listener_.key, what);
+  constexpr size_t kMostProblems = 64;
+  if (problems_.size() >= kMostProblems && !problems_.contains(what)) problems_.clear();
+  if (problems_.insert(what).second) sink_.PushProblem(listener_.key, what);
 }
 
 // Returns the socket, or none. `entry->front_why` then says why, unless none is needed.
@@ -147,7 +157,7 @@ std::optional<ListeningSocket> ListenerFollower::MakeFront(Entry* entry) {
   }
   Result<ListeningSocket> socket = maker_->Make(*names);
   // The errors of a shortage, of descriptors for example, are those without a code of their own.
-  is_short_ = !socket && socket.error().code() == ttrpc::StatusCode::kUnknown;
+  is_short_ |= !socket && socket.error().code() == ttrpc::StatusCode::kUnknown;
   if (!socket) {
     entry->front_why = socket.error().message();
     return std::nullopt;
@@ -168,14 +178,17 @@ void ListenerFollower::RemoveFront(Entry* entry) {
 
 void ListenerFollower::RetryFronts() {
   if (without_front_.empty() || !maker_->TakeBase().ok()) return;
-  const std::vector<WorkloadKey> keys(without_front_.begin(), without_front_.end());
   is_short_ = false;
-  for (const WorkloadKey& key : keys) {
+  // MakeFront() changes the set. While there is a shortage, a copy of all keys would be too costly
+  // for each workload that goes.
+  for (auto next = without_front_.begin(); next != without_front_.end();) {
+    const WorkloadKey key = *next;
     Entry& entry = entries_.at(key);
     const std::string before = entry.front_why;
     std::optional<ListeningSocket> front = MakeFront(&entry);
     if (front || entry.front_why != before) Report(entry, std::move(front));
     if (is_short_) return;
+    next = without_front_.upper_bound(key);
   }
 }
 

@@ -45,6 +45,8 @@ class ListenerFollower final : Findings {
   void Become(FollowedListener next);
   // Tries again what failed. Descriptors may be free again.
   void Retry();
+  // Whether something failed that Retry() may mend. No event reports when.
+  bool incomplete() const;
   // A socket at this path, which may be of another listener, was removed by its owner.
   void FrontRemoved(const std::string& path);
 
@@ -79,8 +81,8 @@ class ListenerFollower final : Findings {
   std::map<WorkloadKey, Entry> entries_;
   std::map<std::vector<std::string>, WorkloadKey> front_owners_;  // by the names of the sockets
   std::set<WorkloadKey> without_front_;                           // those that may get one later
-  bool is_short_ = false;  // the last socket was not made for want of a resource
-  std::string last_problem_;
+  bool is_short_ = false;           // one of those has none for want of a resource
+  std::set<std::string> problems_;  // those that were reported
   std::unique_ptr<Source> source_;
 };
 

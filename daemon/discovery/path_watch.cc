@@ -51,8 +51,9 @@ ttrpc::UniqueFd PathWatch::Resolve() {
     directory = std::move(next);
   }
   parts_ = std::move(parts);
+  absent_ = !directory && IsAbsent(error);
   if (directory) return directory;
-  if (!IsAbsent(error)) {
+  if (!absent_) {
     problem_ = ttrpc::ErrnoStatus(error, path_);
   } else if (!unwatched.ok()) {
     problem_ = ttrpc::Status(unwatched.code(),

@@ -27,6 +27,8 @@ class PathWatch {
 
   // A part of the path may have changed since Resolve().
   bool changed() const { return changed_; }
+  // Whether the last Resolve() found that the directory is not there. False after other errors.
+  bool absent() const { return absent_; }
   // Returns why the last Resolve() found no directory, if that is more than its absence.
   const ttrpc::Status& problem() const { return problem_; }
   const std::string& path() const { return path_; }
@@ -46,6 +48,7 @@ class PathWatch {
   const std::string path_;
   std::vector<std::unique_ptr<Part>> parts_;
   bool changed_ = false;
+  bool absent_ = false;
   ttrpc::Status problem_;
 };
 

@@ -55,6 +55,8 @@ class Source {
   virtual void AfterEvents(bool lost) = 0;
   // A resource may be free again: tries again what failed.
   virtual void Retry() = 0;
+  // Whether something failed that Retry() may mend. No event reports when.
+  virtual bool incomplete() const = 0;
   // These annotations are wanted from now on; those of known workloads are read again.
   virtual void WantAnnotations(const std::set<std::string>& keys) { static_cast<void>(keys); }
   // Whether all that was here at Start() has been reported.

@@ -15,6 +15,8 @@ namespace proxyd {
 
 using ttrpc::ErrnoStatus;
 using ttrpc::Result;
+using ttrpc::Status;
+using ttrpc::StatusCode;
 using ttrpc::UniqueFd;
 
 namespace {
@@ -22,6 +24,12 @@ namespace {
 constexpr int kOpenDirectory = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 bool IsAbsence(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
+// Want of descriptors, of memory or of watches says nothing about a directory. The errors without a
+// code of their own are such.
+bool IsWantOfResources(const Status& problem) {
+  return problem.code() == StatusCode::kUnknown || problem.code() == StatusCode::kResourceExhausted;
+}
 
 std::optional<FoundFileId> IdOfOpen(int file) {
   struct stat info {};
@@ -117,6 +125,9 @@ TreeWatch::Names TreeWatch::NamesOf(const Node& node) {
 
 void TreeWatch::Scan() {
   scanning_ = true;
+  // The scan tries these, too, and what it cannot reach fails again.
+  rescan_ = false;
+  failed_.clear();
   RefreshRoot();
   scanning_ = false;
   HandleChanges();
@@ -128,7 +139,7 @@ void TreeWatch::HandleChanges() {
 }
 
 void TreeWatch::Retry() {
-  if (!path_.problem().ok()) RefreshRoot();
+  if (rescan_) return Scan();
   for (Node* const node : std::exchange(failed_, {})) {
     node->all = true;
     marked_.insert(node);
@@ -161,10 +172,14 @@ void TreeWatch::MarkAll(Node& node) {
 void TreeWatch::RefreshRoot() {
   const UniqueFd directory = path_.Resolve();
   if (!directory) {
-    if (root_) Drop(*root_);
-    root_.reset();
-    if (!path_.problem().ok()) sink_.OnProblem({}, path_.problem().message());
-    return;
+    // Want of descriptors, for example, does not mean that the workloads are gone.
+    if (root_ && path_.absent()) {
+      Drop(*root_);
+      root_.reset();
+    }
+    if (path_.problem().ok()) return;
+    rescan_ = true;
+    return sink_.OnProblem({}, path_.problem().message());
   }
   const std::optional<FoundFileId> id = IdOfOpen(directory.get());
   if (!id) return;  // only a broken file system does not say
@@ -208,7 +223,7 @@ void TreeWatch::Handle(Node& node) {
   if (directory) return HandleMarks(node, directory.get());
   if (!IsAbsence(error)) {
     node.all = true;
-    return Fail(node, ErrnoStatus(error, "cannot be opened").message());
+    return Fail(node, ErrnoStatus(error, "cannot be opened"));
   }
   node.dead = true;
   if (node.parent == nullptr) return RefreshRoot();
@@ -219,11 +234,11 @@ void TreeWatch::Handle(Node& node) {
 void TreeWatch::HandleMarks(Node& node, int directory) {
   const bool all = std::exchange(node.all, false);
   const std::map<std::string, bool> names = std::exchange(node.names, {});
-  if (!node.watch) return Enter(node, directory);
+  if (!node.watch || (all && IsLeaf(node))) return Enter(node, directory);
   if (IsLeaf(node)) {
     Changed changed;
     for (const auto& [name, removed] : names) changed.insert(changed.end(), name);
-    return sink_.OnDirectory(NamesOf(node), directory, all ? nullptr : &changed);
+    return sink_.OnDirectory(NamesOf(node), directory, &changed);
   }
   for (const auto& [name, removed] : names) {
     if (removed) DropChild(node, name);
@@ -236,9 +251,10 @@ void TreeWatch::HandleMarks(Node& node, int directory) {
 // again; the old watch ends after the new one has begun, and is mostly the same.
 void TreeWatch::Enter(Node& node, int directory) {
   Result<Inotify::Watch> watch = inotify_.Add(directory, node);
-  if (!watch) return Fail(node, watch.error().message());
+  if (!watch) return Fail(node, watch.error());
   node.watch = *std::move(watch);
   node.dead = false;
+  failed_.erase(&node);
   if (IsLeaf(node)) {
     marked_.erase(&node);
     node.all = false;
@@ -251,7 +267,7 @@ void TreeWatch::Enter(Node& node, int directory) {
 
 void TreeWatch::List(Node& node, int directory) {
   const Result<std::set<std::string>> listed = ListDirectories(directory);
-  if (!listed) return Fail(node, listed.error().message());
+  if (!listed) return Fail(node, listed.error());
   std::vector<std::string> gone;
   for (const auto& [name, child] : node.children) {
     if (!listed->contains(name)) gone.push_back(name);
@@ -273,19 +289,27 @@ void TreeWatch::Visit(Node& parent, int directory, const std::string& name) {
       if (scanning_ || !child.watch) Enter(child, file.get());
       return;
     }
-    if (!file && child.id.inode == 0) return;  // it has failed before
+    if (!file) {
+      const Status problem = ErrnoStatus(error, "cannot be opened");
+      // It is the same one as far as can be known, or it has failed before.
+      if (child.id.inode == 0 || IsWantOfResources(problem)) return Fail(child, problem);
+    }
     DropChild(parent, name);
   }
   const auto added = parent.children.emplace(name, std::make_unique<Node>(*this, &parent, name));
   Node& child = *added.first->second;
-  if (!file) return Fail(child, ErrnoStatus(error, "cannot be opened").message());
+  if (!file) return Fail(child, ErrnoStatus(error, "cannot be opened"));
   child.id = *id;
   Enter(child, file.get());
 }
 
-void TreeWatch::Fail(Node& node, const std::string& what) {
+void TreeWatch::Fail(Node& node, const Status& problem) {
   failed_.insert(&node);
-  sink_.OnProblem(NamesOf(node), what);
+  // Retry() alone does not enter what is known below the node.
+  if (scanning_ && !node.children.empty()) rescan_ = true;
+  // A workload in use must not go because of a shortage.
+  if (node.watch && IsLeaf(node) && IsWantOfResources(problem)) return;
+  sink_.OnProblem(NamesOf(node), problem.message());
 }
 
 void TreeWatch::DropChild(Node& parent, const std::string& name) {

@@ -37,7 +37,9 @@ class TreeWatch {
     virtual void OnDirectory(const Names& names, int directory, const Changed* changed) = 0;
     // It is gone, after OnDirectory() or OnProblem() for it.
     virtual void OnDirectoryGone(const Names& names) = 0;
-    // A directory cannot be followed, until Retry() succeeds. It may be one above the depth.
+    // A directory cannot be followed, until Retry() succeeds. It may be one above the depth. Not
+    // called for a directory that was reported and that cannot be examined again for want of a
+    // resource.
     virtual void OnProblem(const Names& names, const std::string& what) = 0;
 
    protected:
@@ -63,6 +65,8 @@ class TreeWatch {
   void HandleChanges();
   // Examines again what could not be followed. A resource may be free again.
   void Retry();
+  // Whether there is something for Retry().
+  bool incomplete() const { return rescan_ || !failed_.empty(); }
   // Reports a directory at the depth again, in the next call of HandleChanges() or Retry().
   void Report(const Names& names);
   // Reports all directories at the depth again, with all of their files.
@@ -77,7 +81,7 @@ class TreeWatch {
   void Enter(Node& node, int directory);
   void List(Node& node, int directory);
   void Visit(Node& parent, int directory, const std::string& name);
-  void Fail(Node& node, const std::string& what);
+  void Fail(Node& node, const ttrpc::Status& problem);
   void Drop(Node& node);
   void DropChild(Node& parent, const std::string& name);
   void MarkAll(Node& node);
@@ -93,6 +97,7 @@ class TreeWatch {
   std::set<Node*> marked_;
   std::set<Node*> failed_;
   bool scanning_ = false;  // in Scan(): directories that are known are entered again
+  bool rescan_ = false;    // the last scan did not reach everything
 };
 
 }  // namespace proxyd

@@ -171,7 +171,7 @@ Result<ListeningSocket> ListeningSocket::CreateAtPath(const ListeningSocketOptio
 Result<ListeningSocket::Place> ListeningSocket::PlaceOf(const Address& address) {
   Place place;
   place.path = address.name();
-  place.folder = OpenFolder(place.path);
+  place.folder.reset(::open(FolderName(place.path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!place.folder) {
     return ErrnoStatus(errno, address.ToString() + ": " + FolderName(place.path));
   }
@@ -180,20 +180,13 @@ Result<ListeningSocket::Place> ListeningSocket::PlaceOf(const Address& address) 
   return place;
 }
 
-UniqueFd ListeningSocket::OpenFolder(const std::string& path) {
-  return UniqueFd(::open(FolderName(path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-}
-
-int ListeningSocket::FolderOf(const Place& place, UniqueFd* opened) {
-  if (place.folder) return place.folder.get();
-  *opened = OpenFolder(place.path);
-  return opened->get();
+std::pair<int, const std::string&> ListeningSocket::FileOf(const Place& place) {
+  if (place.folder) return {place.folder.get(), place.name};
+  return {AT_FDCWD, place.path};
 }
 
 void ListeningSocket::RemovePath(const Address& address, const Files& files) {
-  const UniqueFd folder = OpenFolder(address.name());
-  if (!folder) return;
-  UnlinkIfStill(folder.get(), address.name().substr(address.name().rfind('/') + 1), files.socket_);
+  UnlinkIfStill(AT_FDCWD, address.name(), files.socket_);
 }
 
 std::optional<ListeningSocket::Files> ListeningSocket::files() const {
@@ -307,10 +300,8 @@ Status ListeningSocket::SetAccess(const ListeningSocketOptions& options) {
   Status not_ours{StatusCode::kFailedPrecondition,
                   address + " was removed or replaced by another process"};
   if (!place_) return not_ours;
-  UniqueFd opened;
-  const int folder = FolderOf(*place_, &opened);
-  if (folder < 0) return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
-  const UniqueFd file(::openat(folder, place_->name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const auto [folder, name] = FileOf(*place_);
+  const UniqueFd file(::openat(folder, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat there {};
   if (!file || ::fstat(file.get(), &there) != 0) {
     return errno == ENOENT ? not_ours : ErrnoStatus(errno, address);
@@ -336,10 +327,9 @@ ListeningSocket::~ListeningSocket() { CloseAndUnlink(); }
 
 void ListeningSocket::CloseAndUnlink() {
   if (socket_ && place_) {
-    UniqueFd opened;
-    const int folder = FolderOf(*place_, &opened);
+    const auto [folder, name] = FileOf(*place_);
     // The socket is still open, so no other file can have its inode number yet.
-    if (folder >= 0) UnlinkIfStill(folder, place_->name, place_->socket_id);
+    UnlinkIfStill(folder, name, place_->socket_id);
     // The lock is still held. A process that opened the lock file before finds, once it has the
     // lock, that the name is gone.
     if (place_->lock) UnlinkIfStill(folder, place_->lock_name, place_->lock_id);

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "support/no_more_descriptors.h"
 #include "support/temp_folder.h"
 #include "ttrpc/listening_socket.h"
 
@@ -94,6 +95,22 @@ TEST_F(ListeningSocketLockTest, APathMayBeRemovedWhileTheSocketIsInUse) {
   const ListeningSocket next = Make(options);
   ListeningSocket::RemovePath(options.address, *socket.files());
   EXPECT_THAT(folder_.List(), ElementsAre("sock"));
+}
+
+// A daemon that has run out of descriptors must not leave the sockets of workloads behind.
+TEST_F(ListeningSocketLockTest, APathIsRemovedWithoutAnotherDescriptor) {
+  std::optional<ListeningSocket> socket = Make(options_);
+  {
+    const test::NoMoreDescriptors none;
+    socket.reset();
+  }
+  EXPECT_THAT(folder_.List(), IsEmpty());
+  socket = Make(options_);
+  {
+    const test::NoMoreDescriptors none;
+    ListeningSocket::RemovePath(options_.address, *socket->files());
+  }
+  EXPECT_THAT(folder_.List(), IsEmpty());
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ class ListeningSocket {
 
  private:
   // The parts of a path. With a lock, all operations use the directory that was opened first.
-  // Without one, the directory is open only while an operation runs.
+  // Without one, they use the whole path, and removing it takes no descriptor.
   struct Place {
     UniqueFd folder;
     std::string path;
@@ -125,10 +125,8 @@ class ListeningSocket {
   static Result<ListeningSocket> CreateAtPath(const ListeningSocketOptions& options);
   // Opens the directory of the path and splits its names.
   static Result<Place> PlaceOf(const Address& address);
-  static UniqueFd OpenFolder(const std::string& path);
-  // Returns the directory of the place, which `opened` owns if the place does not keep it open. -1:
-  // it cannot be opened.
-  static int FolderOf(const Place& place, UniqueFd* opened);
+  // Returns the directory and the name in it for operations on the socket's file.
+  static std::pair<int, const std::string&> FileOf(const Place& place);
   // Returns none if no file has the name, or it cannot be examined.
   static std::optional<FileId> IdOf(int folder, const std::string& name);
   static void UnlinkIfStill(int folder, const std::string& name, FileId id);

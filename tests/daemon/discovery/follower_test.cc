@@ -13,6 +13,7 @@ using test::Connects;
 using test::FollowerTest;
 using test::LeaveSocket;
 using test::MakeDirectories;
+using test::RecordingSink;
 using test::WriteTrusted;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -233,6 +234,59 @@ TEST_F(FollowerTest, WantOfDescriptorsIsNotForever) {
   EXPECT_EQ(sink_.WhyOf("ns/a"), "");
 }
 
+// Nothing reports that a descriptor is free again.
+TEST_F(FollowerTest, AShortageIsTriedAgainWithoutACommand) {
+  MakeDirectories(state_.Tasks() + "/ns");
+  Follow({Containerd(base_ + "/{namespace}/{id}")});
+  const test::FakeState other(folder_ / "other");
+  other.Add("ns", "a", "unix:///run/a");
+  {
+    const ::test::NoMoreDescriptors none;
+    ASSERT_EQ(::rename(other.Bundle("ns", "a").c_str(), state_.Bundle("ns", "a").c_str()), 0);
+    RunUntil([&] { return sink_.Has("ns/a") || !sink_.problems.empty(); });
+  }
+  RunUntil([&] { return sink_.fronts.contains("ns/a"); });
+  EXPECT_EQ(sink_.WhyOf("ns/a"), "");
+}
+
+// A scan without a descriptor finds none of them, which does not mean that they are gone.
+TEST_F(FollowerTest, AShortageEndsNoWorkload) {
+  state_.Add("ns", "a", "unix:///run/a");
+  Follow({Containerd(base_ + "/{namespace}/{id}")});
+  {
+    const ::test::NoMoreDescriptors none;
+    // The name of the directory changes twice, so that the follower has to find it again.
+    ASSERT_EQ(::rename(state_.path().c_str(), (folder_ / "moved").c_str()), 0);
+    ASSERT_EQ(::rename((folder_ / "moved").c_str(), state_.path().c_str()), 0);
+    RunUntil([&] { return !sink_.problems.empty(); });
+    EXPECT_TRUE(sink_.Has("ns/a"));
+    EXPECT_EQ(sink_.WhyOf("ns/a"), "");
+  }
+  EXPECT_EQ(sink_.gone, 0U);
+  state_.Add("ns", "b", "unix:///run/b");
+  RunUntil([&] { return sink_.fronts.contains("ns/b"); });
+  EXPECT_EQ(sink_.gone, 0U);
+}
+
+// The daemon before may still be ending.
+TEST_F(FollowerTest, ABaseIsTakenWhenItsOwnerEnds) {
+  const FollowedListener listener = Containerd(base_ + "/{namespace}/{id}");
+  Follow({listener});
+  state_.Add("ns", "a", "unix:///run/a");
+  RunUntil([&] { return sink_.fronts.contains("ns/a"); });
+  RecordingSink late;
+  Follower next(loop_.base(), late);
+  late.follower = &next;
+  ASSERT_TRUE(next.SetListeners({listener}).ok());
+  RunUntil([&] { return late.Has("ns/a"); });
+  EXPECT_TRUE(late.WhyOf("ns/a").starts_with("another process makes sockets in "));
+  Stop();
+  sink_.fronts.clear();
+  RunUntil([&] { return late.fronts.contains("ns/a"); });
+  EXPECT_TRUE(Connects(base_ + "/ns/a"));
+  late.follower = nullptr;
+}
+
 TEST_F(FollowerTest, ManyComeInFewBatchesAndGo) {
   constexpr int kMany = 2000;
   for (int i = 0; i < kMany; ++i) {
@@ -270,6 +324,30 @@ TEST_F(DirectoryTest, EachSocketIsAWorkload) {
   ASSERT_EQ(::symlink("x", (agents_ + "/next").c_str()), 0);
   ASSERT_EQ(::rename((agents_ + "/next").c_str(), (agents_ + "/b").c_str()), 0);
   RunUntil([&] { return sink_.here.empty(); });
+}
+
+TEST_F(DirectoryTest, HasALimit) {
+  constexpr size_t kMost = 4096;
+  for (size_t i = 0; i <= kMost; ++i) LeaveSocket(agents_ + "/" + std::to_string(i));
+  Follow({Listener(DiscoverySource::kDirectory, agents_)});
+  EXPECT_EQ(sink_.here.size(), kMost);
+  EXPECT_THAT(sink_.problems,
+              ElementsAre(agents_ + ": has more than 4096 sockets; the others are left out"));
+  // Another one takes the place of one that goes.
+  ASSERT_EQ(::unlink((agents_ + "/" + sink_.here.begin()->first).c_str()), 0);
+  RunUntil([&] { return sink_.gone == 1 && sink_.here.size() == kMost; });
+}
+
+TEST_F(DirectoryTest, AShortageIsTriedAgain) {
+  LeaveSocket(agents_ + "/a");
+  ASSERT_EQ(::rename(agents_.c_str(), (folder_ / "away").c_str()), 0);
+  Follow({Listener(DiscoverySource::kDirectory, agents_)});
+  {
+    const ::test::NoMoreDescriptors none;
+    ASSERT_EQ(::rename((folder_ / "away").c_str(), agents_.c_str()), 0);
+    RunUntil([&] { return !sink_.problems.empty(); });
+  }
+  RunUntil([&] { return sink_.Has("a"); });
 }
 
 ListenerConfig ListenerAt(ListenerAddress address, bool discovers) {

@@ -100,6 +100,17 @@ TEST_F(FrontMakerTest, DirectoriesLetThoseInWhomTheSocketsLetIn) {
   EXPECT_EQ(ModeOf(base_ + "/ns"), 0711U);
 }
 
+// A daemon that is killed between making a directory and opening it to users leaves it closed.
+TEST_F(FrontMakerTest, ADirectoryThatIsThereGetsTheMode) {
+  test::MakeDirectories(base_ + "/ns");
+  test::WriteTrusted(base_ + "/ns/file", "");
+  test::WriteTrusted(base_ + "/.lock", "");
+  FrontMaker maker(front_, access_);
+  const auto socket = maker.Make({"ns", "a"});
+  ASSERT_TRUE(socket) << socket.error();
+  EXPECT_EQ(ModeOf(base_ + "/ns"), 0711U);
+}
+
 TEST_F(FrontMakerTest, ABaseBelongsToOneProcess) {
   FrontMaker first(front_, access_);
   ASSERT_TRUE(first.TakeBase().ok());
@@ -122,6 +133,38 @@ TEST_F(FrontMakerTest, RemovesWhatAKilledDaemonHasLeft) {
   EXPECT_FALSE(std::filesystem::exists(base_ + "/ns"));
   EXPECT_FALSE(std::filesystem::exists(base_ + "/other/a"));
   EXPECT_TRUE(std::filesystem::exists(base_ + "/other/file"));
+}
+
+// The base may be /run by mistake, where others have directories and sockets.
+TEST_F(FrontMakerTest, LeavesADirectoryOfOthersAlone) {
+  test::MakeDirectories(base_ + "/other");
+  test::MakeDirectories(base_ + "/empty");
+  LeaveSocket(base_ + "/other/a");
+  {
+    FrontMaker maker(front_, access_);
+    const ttrpc::Status status = maker.TakeBase();
+    EXPECT_EQ(status.code(), ttrpc::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(status.message(), base_ +
+                                    " has files of others, such as \"other\"; use an address "
+                                    "in a directory of its own");
+    maker.SetAccess({.owner = {}, .group = {}, .mode = 0666});
+    EXPECT_FALSE(maker.Make({"ns", "a"}));
+  }
+  EXPECT_TRUE(std::filesystem::exists(base_ + "/other/a"));
+  EXPECT_TRUE(std::filesystem::exists(base_ + "/empty"));
+  EXPECT_FALSE(std::filesystem::exists(base_ + "/.lock"));
+  EXPECT_EQ(ModeOf(base_ + "/other"), 0700U);
+}
+
+TEST_F(FrontMakerTest, SocketsOfOthersInTheBaseStay) {
+  test::MakeDirectories(base_);
+  LeaveSocket(base_ + "/other.sock");
+  FrontMaker maker(SocketTemplate{base_ + "/{id}.sock"}, access_);
+  EXPECT_EQ(maker.TakeBase().code(), ttrpc::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(std::filesystem::exists(base_ + "/other.sock"));
+  // These names can be no workload's.
+  FrontMaker hidden(SocketTemplate{base_ + "/x-{id}.sock"}, access_);
+  EXPECT_TRUE(hidden.TakeBase().ok());
 }
 
 TEST_F(FrontMakerTest, DoesNotFollowLinksThatSomebodyPutThere) {

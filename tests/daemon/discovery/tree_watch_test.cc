@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "harness.h"
+#include "support/no_more_descriptors.h"
 
 namespace proxyd {
 namespace {
@@ -198,6 +199,49 @@ TEST_F(TreeWatchTest, OneDirectoryAloneIsFollowed) {
   EXPECT_THAT(Changes(), ElementsAre("*:file"));
   std::filesystem::remove_all(root_);
   EXPECT_THAT(Changes(), ElementsAre("-"));
+}
+
+// Workloads in use must not go because a descriptor is missing for a moment.
+TEST_F(TreeWatchTest, AShortageLeavesWhatIsKnown) {
+  MakeDirectories(root_ + "/n/1");
+  EXPECT_THAT(Scan(), ElementsAre("+n/1"));
+  WriteTrusted(root_ + "/n/1/file", "");
+  {
+    const ::test::NoMoreDescriptors none;
+    EXPECT_THAT(Changes(), IsEmpty());
+  }
+  EXPECT_TRUE(tree_->incomplete());
+  tree_->Retry();
+  EXPECT_THAT(std::exchange(log_, {}), ElementsAre("+n/1"));
+  EXPECT_FALSE(tree_->incomplete());
+}
+
+TEST_F(TreeWatchTest, AScanThatFellShortIsRepeated) {
+  MakeDirectories(root_ + "/n/1");
+  EXPECT_THAT(Scan(), ElementsAre("+n/1"));
+  {
+    const ::test::NoMoreDescriptors none;
+    EXPECT_THAT(Scan(), ElementsAre("! " + root_ + ": Too many open files"));
+  }
+  EXPECT_TRUE(tree_->incomplete());
+  MakeDirectories(root_ + "/n/2");
+  tree_->Retry();
+  EXPECT_THAT(std::exchange(log_, {}), ElementsAre("+n/1", "+n/2"));
+  EXPECT_FALSE(tree_->incomplete());
+  EXPECT_THAT(Changes(), IsEmpty());
+}
+
+// What fails for another reason than a shortage is reported, and tried again as well.
+TEST_F(TreeWatchTest, WhatIsUnreadableIsTriedAgain) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read all directories";
+  MakeDirectories(root_ + "/n/1");
+  ASSERT_EQ(::chmod((root_ + "/n").c_str(), 0), 0);
+  EXPECT_EQ(Scan().size(), 1U);
+  EXPECT_TRUE(tree_->incomplete());
+  ASSERT_EQ(::chmod((root_ + "/n").c_str(), 0700), 0);
+  tree_->Retry();
+  EXPECT_THAT(std::exchange(log_, {}), ElementsAre("+n/1"));
+  EXPECT_FALSE(tree_->incomplete());
 }
 
 TEST_F(TreeWatchTest, ReportsEverythingAgainOnRequest) {
