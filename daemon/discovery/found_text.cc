@@ -36,13 +36,12 @@ std::string ShownText(std::string_view text) {
 
 ttrpc::Result<ttrpc::Address> ParseFoundAddress(std::string_view text) {
   text = Trimmed(text);
-  if (text.starts_with('/')) return ttrpc::Address::Parse("unix-abstract:" + std::string(text));
-  constexpr std::string_view kTransport = "ttrpc+";
-  if (text.starts_with(kTransport)) text.remove_prefix(kTransport.size());
-  constexpr std::string_view kVsock = "vsock://";
-  if (text.starts_with(kVsock)) {
-    return ttrpc::Address::Parse("vsock:" + std::string(text.substr(kVsock.size())));
+  // A path may hold anything but NUL, but two lines are hardly one address.
+  if (text::Printable(text) != text) {
+    return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
+                         "it has control characters, or is not UTF-8");
   }
+  if (text.starts_with('/')) return ttrpc::Address::Parse("unix-abstract:" + std::string(text));
   return ttrpc::Address::Parse(text);
 }
 

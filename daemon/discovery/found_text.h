@@ -20,9 +20,8 @@ std::string ProblemOfName(std::string_view name);
 std::string ShownText(std::string_view text);
 
 // Parses an address of bootstrap.json, of an `address` file or of an agent. It has a form of
-// Address::Parse(), or one of `vsock://CID:PORT`, `ttrpc+unix://PATH`, `ttrpc+vsock://CID:PORT`,
-// and a bare abstract name that begins with a slash, as old shims write. White space around it is
-// ignored.
+// Address::Parse(), or is a bare abstract name that begins with a slash, as old shims write. White
+// space around it is ignored.
 ttrpc::Result<ttrpc::Address> ParseFoundAddress(std::string_view text);
 
 }  // namespace proxyd

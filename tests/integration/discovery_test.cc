@@ -8,6 +8,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "harness/shims_test.h"
 
@@ -314,13 +318,25 @@ TEST_F(DiscoveryTest, FrontsOfAKilledDaemonAreReplacedOrRemoved) {
   ExpectServes(kWeb);
 }
 
-TEST_F(DiscoveryTest, TheBaseOfAnotherDaemonIsNotTaken) {
+TEST_F(DiscoveryTest, TheBaseOfAnotherDaemonIsTakenWhenThatEnds) {
   StartWorkload(kWeb);
   StartShims(Fronts::kEach);
   ExpectServes(kWeb);
-  const CommandResult second = RunDaemon({"--config", config_path()});
-  EXPECT_EQ(second.status, 1);
-  EXPECT_THAT(second.err, HasSubstr(base_path()));
+  auto second =
+      std::make_unique<DaemonProcess>(std::vector<std::string>{"--config", config_path()});
+  ASSERT_TRUE(second->WaitUntilReady());
+  EXPECT_FALSE(second
+                   ->WaitForLines(1,
+                                  [this](const std::string& line) {
+                                    return line.find("has locked " + base_path() + "/.lock") !=
+                                           line.npos;
+                                  })
+                   .empty());
+  ExpectServes(kWeb);
+  daemon_->Signal(SIGTERM);
+  EXPECT_EQ(daemon_->WaitForExit(), 0);
+  daemon_ = std::move(second);
+  AwaitFront(kWeb);
   ExpectServes(kWeb);
 }
 

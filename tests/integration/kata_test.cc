@@ -56,6 +56,7 @@ class KataTest : public ProxyTest {
   std::string UrlOf(const std::string& id) const { return "hvsock://" + AgentOf(id) + ":1024"; }
 
   void StartAgent(const std::string& id) {
+    agents_.erase(id);  // it would remove the new one's socket
     agents_[id] = std::make_unique<RecordingBackend>(AgentOf(id), AgentAnswersAs(id));
   }
   template <typename Answer>

@@ -109,7 +109,8 @@ TEST(FoundTextTest, AllFormsOfAddresses) {
     ASSERT_TRUE(address) << text << ": " << address.error();
     EXPECT_EQ(address->ToString(), expected);
   }
-  for (const char* bad : {"", "un", "unix", "tcp://1.2.3.4:5", "ttrpc+", "vsock://x", "unix://a"}) {
+  for (const char* bad : {"", "un", "unix", "tcp://1.2.3.4:5", "ttrpc+", "vsock://x", "unix://a",
+                          "unix:///run/a\nunix:///run/b", "unix:///\xff"}) {
     EXPECT_FALSE(ParseFoundAddress(bad)) << bad;
   }
 }
