@@ -26,16 +26,12 @@ const (
 
 func create(ctx context.Context, client *containerd.Client, id string) error {
 	sandbox, err := client.NewSandbox(ctx, id,
-		containerd.WithSandboxer(controller),
 		containerd.WithSandboxRuntime(runtime, &options.Options{}),
 		containerd.WithSandboxSpec(&oci.Spec{Version: "1.0.2"}))
 	if err != nil {
-		return fmt.Errorf("record the sandbox: %w", err)
-	}
-	if err := sandbox.Create(ctx); err != nil {
 		return fmt.Errorf("create the sandbox: %w", err)
 	}
-	if _, err := sandbox.Start(ctx); err != nil {
+	if err := sandbox.Start(ctx); err != nil {
 		return fmt.Errorf("start the sandbox: %w", err)
 	}
 	return nil
@@ -61,7 +57,7 @@ func remove(ctx context.Context, client *containerd.Client, id string) error {
 func run(address, namespace, command, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client, err := containerd.New(address)
+	client, err := containerd.New(address, containerd.WithDefaultSandboxer(controller))
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", address, err)
 	}

@@ -6,12 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "observe/log.h"
 #include "run/prepared_reload.h"
 #include "ttrpc/address.h"
 #include "ttrpc/event_loop.h"
@@ -99,6 +101,7 @@ TEST_F(AdminServiceTest, ErrorsOfAReloadFitIntoAMessage) {
 }
 
 TEST_F(AdminServiceTest, WorkloadsAreListedForListenersThatDiscover) {
+  ASSERT_TRUE(SetUpLog({}).ok());  // the status has its level
   Config config;
   config.listeners.push_back({.name = "fixed",
                               .address = ttrpc::Address::Parse("unix:///fixed").value(),
@@ -146,6 +149,7 @@ TEST_F(AdminServiceTest, WorkloadsAreListedForListenersThatDiscover) {
   const auto backends = loop_.Run(service().ListBackends(context_, v1::ListBackendsRequest()));
   ASSERT_TRUE(backends);
   EXPECT_THAT(backends->backends(0).addresses(), ::testing::ElementsAre("discovered"));
+  ShutDownLog(std::chrono::steady_clock::now() + std::chrono::seconds(10));
 }
 
 // Each rule would allow the call for another user, so each gets a note.

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <string>
@@ -77,8 +78,11 @@ TEST_F(PreparedReloadTest, DirectoriesOfSocketsOfWorkloadsAreMadeWithinTheSandbo
   const std::string text =
       "[[listener]]\nname = \"all\"\ndiscover = \"directory\"\ndirectory = \"" +
       (folder_ / "agents") + "\"\naddress = \"unix://" + (folder_ / "fronts/{name}") + "\"\n";
+  struct stat info {};
+  ASSERT_EQ(::stat(folder_.path().c_str(), &info), 0);
   sandbox_ = SandboxPlan{.socket_folders = {folder_.path()}, .discovery = true};
   sandbox_->list_folders = {folder_.path()};
+  sandbox_->ids = {{folder_.path(), {info.st_dev, info.st_ino}}};
   EXPECT_THAT(Read(text).errors,
               ElementsAre("needs a restart: " + (folder_ / "fronts") + " is outside the sandbox"));
   EXPECT_THAT(folder_.List(), ElementsAre("c.toml"));
