@@ -12,6 +12,8 @@
 # Inside, `ctr` works without options, because the environment names the namespace and the
 # snapshotter.
 
+# containerd 2.x warns about a control group of version 1 in the output of each ctr.
+export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1
 export bed_namespace=${bed_namespace-bed$$}
 bed_runner=
 bed_containerd=

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// pods makes and removes a sandbox of containerd 2.x. `ctr run --sandbox` then adds containers to
-// it. ctr itself cannot make one, since it does not name the controller.
+// pods makes and removes the record of a sandbox of containerd 2.x, as CRI does. The container of
+// the same id is the sandbox, and `ctr run --sandbox` adds containers to its shim. ctr itself cannot
+// make the record. A sandbox that is a service of the shim needs another shim than runc's, which
+// does not serve containerd.runtime.sandbox.v1.Sandbox.
 package main
 
 import (
@@ -10,45 +12,32 @@ import (
 	"os"
 	"time"
 
-	"github.com/containerd/containerd/api/types/runc/options"
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/sandbox"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/containerd/v2/pkg/oci"
-	"github.com/containerd/errdefs"
 )
 
 const (
 	usage   = "usage: pods ADDRESS NAMESPACE create|remove ID"
 	runtime = "io.containerd.runc.v2"
-	// This controller asks a shim to be the sandbox. The other one belongs to CRI.
-	controller = "shim"
+	// CRI's controller, whose sandboxes are containers.
+	controller = "podsandbox"
 )
 
 func create(ctx context.Context, client *containerd.Client, id string) error {
-	sandbox, err := client.NewSandbox(ctx, id,
-		containerd.WithSandboxRuntime(runtime, &options.Options{}),
-		containerd.WithSandboxSpec(&oci.Spec{Version: "1.0.2"}))
+	_, err := client.SandboxStore().Create(ctx, sandbox.Sandbox{
+		ID:        id,
+		Runtime:   sandbox.RuntimeOpts{Name: runtime},
+		Sandboxer: controller,
+	})
 	if err != nil {
-		return fmt.Errorf("create the sandbox: %w", err)
-	}
-	if err := sandbox.Start(ctx); err != nil {
-		return fmt.Errorf("start the sandbox: %w", err)
+		return fmt.Errorf("create the record: %w", err)
 	}
 	return nil
 }
 
 func remove(ctx context.Context, client *containerd.Client, id string) error {
-	sandbox, err := client.LoadSandbox(ctx, id)
-	if err != nil {
-		return fmt.Errorf("find the sandbox: %w", err)
-	}
-	if err := sandbox.Stop(ctx); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("stop the sandbox: %w", err)
-	}
-	// The shim exits when it is stopped. Shutting down a shim that has just exited fails in several
-	// ways, and none of them matters if the record can be deleted.
-	_ = sandbox.Shutdown(ctx)
-	if err := client.SandboxStore().Delete(ctx, id); err != nil && !errdefs.IsNotFound(err) {
+	if err := client.SandboxStore().Delete(ctx, id); err != nil {
 		return fmt.Errorf("delete the record: %w", err)
 	}
 	return nil
@@ -57,7 +46,7 @@ func remove(ctx context.Context, client *containerd.Client, id string) error {
 func run(address, namespace, command, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client, err := containerd.New(address, containerd.WithDefaultSandboxer(controller))
+	client, err := containerd.New(address)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", address, err)
 	}
