@@ -88,7 +88,7 @@ struct Options {
   TapOptions tap;
   LearnOptions learn;
   std::string names;       // "listeners", "rules" or "backends"
-  std::string method_set;  // with or without `@`; empty: all
+  std::string method_set;  // a name, `@` may be left out; empty: all
 };
 
 // Parses the command line into `options`. Returns an exit status if the program must end now: 64

@@ -36,7 +36,7 @@ std::string ShownText(std::string_view text) {
 
 ttrpc::Result<ttrpc::Address> ParseFoundAddress(std::string_view text) {
   text = Trimmed(text);
-  // A path may hold anything but NUL, but two lines are hardly one address.
+  // A path may hold anything but NUL, but two lines in one answer are two addresses.
   if (text::Printable(text) != text) {
     return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,
                          "it has control characters, or is not UTF-8");

@@ -236,7 +236,6 @@ TEST_F(TreeWatchTest, AScanThatFellShortIsRepeated) {
   EXPECT_THAT(Changes(), IsEmpty());
 }
 
-// What fails for another reason than a shortage is reported, and tried again as well.
 // Makes the test one of another user, since root may read all directories.
 class AsAnotherUser {
  public:
@@ -252,6 +251,7 @@ class AsAnotherUser {
   const uid_t ours_;
 };
 
+// A failure that is no shortage is reported, and tried again as well.
 TEST_F(TreeWatchTest, WhatIsUnreadableIsTriedAgain) {
   MakeDirectories(root_ + "/n/1");
   const AsAnotherUser user({folder_.path(), folder_ / "a", root_, root_ + "/n", root_ + "/n/1"});
