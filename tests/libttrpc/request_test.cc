@@ -57,10 +57,12 @@ TEST(RequestTest, ReadsWhatProtobufWrites) {
 // The daemon distinguishes a request with an error from data that is no request at all.
 TEST(RequestTest, AfterAnErrorItHasTheFieldsBeforeIt) {
   RequestView request;
-  EXPECT_FALSE(ParseRequest("\x0a\x01s\x12\x01M\x12\x01N"s, kRefuse, &request).ok());
+  const std::string repeated = "\x0a\x01s\x12\x01M\x12\x01N";
+  EXPECT_FALSE(ParseRequest(repeated, kRefuse, &request).ok());
   EXPECT_EQ(request.service, "s");
   EXPECT_EQ(request.method, "M");
-  EXPECT_FALSE(ParseRequest("\x0f\x0a\x01s"s, kRefuse, &request).ok());
+  const std::string no_request = "\x0f\x0a\x01s";
+  EXPECT_FALSE(ParseRequest(no_request, kRefuse, &request).ok());
   EXPECT_EQ(request.service, "") << "neither of the last request nor after the error";
   EXPECT_EQ(request.method, "");
 }
