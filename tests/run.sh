@@ -4,13 +4,14 @@
 # Runs everything that must pass before a change is merged: tests/run.sh [--full]
 #
 # It installs what is missing and builds (./build, and with sanitizers ./build-asan). It runs the
-# unit tests with sanitizers, the integration tests on both builds, the peers of tests/interop, a
-# program outside the tree with the installed library, the units under a systemd, the shims of two
-# versions of containerd, the status page in a browser, the metrics in Prometheus, the daemon under
-# load, faults and change, several loops under ThreadSanitizer, the fuzz targets and the lint steps.
-# --full loads and fuzzes for longer. It adds the unit tests without sanitizers, upstream's peers
-# among themselves, the Debian packages on Debian 12 and 13, the daemon under ThreadSanitizer,
-# clang-tidy and the tables of tests/bench. Needs root, since tests connect as other users.
+# unit tests with sanitizers, the integration tests, the peers of tests/interop, a program outside
+# the tree with the installed library, the units under a systemd, the shims of two versions of
+# containerd, the status page in a browser, the metrics in Prometheus, the daemon under load, faults
+# and change, several loops under ThreadSanitizer, the fuzz targets and the lint steps. --full loads
+# and fuzzes for longer. It adds the unit tests without sanitizers, upstream's peers among
+# themselves, the Debian packages on Debian 12 and 13, the daemon under load and in the integration
+# tests with sanitizers and with ThreadSanitizer, clang-tidy and the tables of tests/bench. Needs
+# root, since tests connect as other users.
 #
 # Each step prints one line and writes its output to build-logs; the end of a failed step's output
 # is shown. The last line is `N passed, N failed, N skipped` over all steps, and the exit status is
@@ -137,7 +138,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     unity=on plain_args="['-g1', '-Wno-subobject-linkage']"
   fi
   if prepare "build" compile "$build" -Dwerror=true -Dtls_example=true \
-    -Dcpp_args="$plain_args" -Dunit_tests="$full" -Dunity="$unity" -Dunity_size=4; then
+    -Dcpp_args="$plain_args" -Dunit_tests="$full" -Dunity="$unity" -Dunity_size=8; then
     if $full; then unit plain "$build"; fi
     integration plain "$build"
     # clang-tidy takes long, so it gets the time that no other step uses.
@@ -170,12 +171,14 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dtls_example=true \
     -Dcpp_args=-g1 -Dintegration_tests=false -Dunity=on -Dunity_size=8; then
     unit sanitized "$sanitized" --sanitized
-    integration sanitized "$sanitized" --sanitized
-    if $full; then count "soak sanitized" tests/soak/run.sh --build "$sanitized" \
-      --clients "$build" --seconds 180; fi
+    if $full; then
+      integration sanitized "$sanitized" --sanitized
+      count "soak sanitized" tests/soak/run.sh --build "$sanitized" --clients "$build" --seconds 180
+    fi
   fi
   # These tests run several loops in several threads. --full adds the daemon with all its threads.
   thread_tests=(tests/libttrpc/troubles_tests tests/daemon/accounting_tests)
+  if $full; then thread_tests+=(tests/daemon/discovery_tests); fi
   thread_targets=("${thread_tests[@]}")
   if $full; then
     thread_targets+=(daemon/ttrpc-proxyd daemon/ttrpc-proxyctl libttrpc/tool/ttrpc)
@@ -201,7 +204,7 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
     packaging=$!
   fi
   # The default time is enough to find what is near the seeds; --full continues for longer.
-  if $full; then fuzz_seconds=60; else fuzz_seconds=10; fi
+  if $full; then fuzz_seconds=60; else fuzz_seconds=5; fi
   count "fuzz" tests/fuzz/run.sh --seconds "$fuzz_seconds"
   if $full; then
     wait "$packaging"
