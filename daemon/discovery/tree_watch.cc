@@ -88,7 +88,11 @@ struct TreeWatch::Node final : Inotify::Watcher {
 };
 
 void TreeWatch::Node::OnEvent(const Inotify::Event& event) {
-  if (event.IsEndOfDirectory()) {
+  if ((event.mask & IN_MOVE_SELF) != 0) {
+    // Handle() looks whether it is at its place. All watches of a directory are the same one, so
+    // the event may be older than this node, and about the move that has brought the directory
+    // here.
+  } else if (event.IsEndOfDirectory()) {
     dead = true;
   } else if (tree.IsLeaf(*this)) {
     if (event.name.empty()) {
@@ -236,6 +240,7 @@ void TreeWatch::HandleMarks(Node& node, int directory) {
   const std::map<std::string, bool> names = std::exchange(node.names, {});
   if (!node.watch || (all && IsLeaf(node))) return Enter(node, directory);
   if (IsLeaf(node)) {
+    if (names.empty()) return;
     Changed changed;
     for (const auto& [name, removed] : names) changed.insert(changed.end(), name);
     return sink_.OnDirectory(NamesOf(node), directory, &changed);
