@@ -71,7 +71,7 @@ void Describe(const std::string& listener, const WorkloadState& state, v1::Workl
   out->set_found_time(SinceEpoch(state.since));
   out->set_sandbox(AsText(workload.sandbox));
   out->set_pod(AsText(PodOf(workload)));
-  out->set_problem(AsText(workload.why));
+  out->set_problem(AsText(state.problem()));
 }
 
 }  // namespace

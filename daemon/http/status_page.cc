@@ -94,8 +94,9 @@ struct FoundWorkload {
   size_t place;  // in the order of the listeners and of the names
   std::string listener;
   const WorkloadState* state;
+  std::string problem;
 
-  bool is_faulty() const { return !state->workload.why.empty(); }
+  bool is_faulty() const { return !problem.empty(); }
 };
 
 struct ListedWorkload {
@@ -104,6 +105,7 @@ struct ListedWorkload {
   std::string front;
   size_t peers;
   std::chrono::system_clock::time_point since;
+  std::string problem;
 };
 
 json Describe(const ListedWorkload& listed) {
@@ -115,7 +117,7 @@ json Describe(const ListedWorkload& listed) {
           {"pod", PodOf(workload)},
           {"since", Milliseconds(listed.since)},
           {"peers", listed.peers},
-          {"problem", workload.why}};
+          {"problem", listed.problem}};
 }
 
 // Lists the workloads with a problem, then the others. If there are too many, those with fewest
@@ -124,7 +126,7 @@ void AddWorkloads(const Workloads& workloads, SlicedText* text) {
   constexpr size_t kMostWorkloads = 200;
   std::vector<FoundWorkload> found;
   workloads.ForEach([&found](const std::string& listener, const WorkloadState& state) {
-    found.push_back({found.size(), listener, &state});
+    found.push_back({found.size(), listener, &state, state.problem()});
   });
   const size_t total = found.size();
   if (total > kMostWorkloads) {
@@ -140,8 +142,8 @@ void AddWorkloads(const Workloads& workloads, SlicedText* text) {
   });
   std::vector<ListedWorkload> listed;
   for (const FoundWorkload& of : found) {
-    listed.push_back(
-        {of.listener, of.state->workload, of.state->front, of.state->peers, of.state->since});
+    listed.push_back({of.listener, of.state->workload, of.state->front, of.state->peers,
+                      of.state->since, of.problem});
   }
   Rows("workloads", text).AddEachOf(std::move(listed), [](const ListedWorkload& of) {
     return Describe(of);

@@ -20,6 +20,14 @@ const Ref<Backend>& WorkloadState::BackendOf(const Ref<Backend>& configured) {
   return backends.emplace_back(configured, std::move(own)).second;
 }
 
+std::string WorkloadState::problem() const {
+  if (!workload.why.empty()) return workload.why;
+  for (const auto& [of, own] : backends) {
+    if (!own->retired() && own->reason() == AuditReason::kBackendOwner) return own->detail();
+  }
+  return {};
+}
+
 bool WorkloadState::Set(Workload next) {
   const bool moved = workload.address != next.address;
   if (moved) RetireBackends();

@@ -52,6 +52,10 @@ struct WorkloadState : RefCounted {
   // Returns whether calls may go to it: it has an address, and nothing is wrong with it.
   bool serves() const { return !gone && workload.why.empty() && workload.address.has_value(); }
 
+  // Returns what is wrong with it, or "". Its files may be good while its socket is that of a user
+  // who may not listen there, which shows only when it is dialled.
+  std::string problem() const;
+
   // Returns the backend with the workload's address and all else of `configured`, which is
   // `discovered`. The workload must have an address. The result is valid until the next call.
   const Ref<Backend>& BackendOf(const Ref<Backend>& configured);

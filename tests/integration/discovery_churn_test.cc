@@ -26,6 +26,7 @@
 namespace integration {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr size_t kBundles = 500;
@@ -35,7 +36,7 @@ constexpr ptrdiff_t kCallsForEachChange = 2;
 constexpr size_t kMiB = 1U << 20;
 constexpr uint32_t kSeed = 15;
 
-// Kinds of bad bundles. All but kOwner have a problem that the daemon lists.
+// Kinds of bad bundles. The daemon lists what is wrong with each; for kOwner, once it was dialled.
 enum class Bad {
   kHalfWritten,
   kGarbage,
@@ -112,6 +113,7 @@ class DiscoveryChurnTest : public ShimsTest {
   void StopClients();
 
   void ExpectAllRefusalsOnce();
+  void ExpectOwnersRefusedOnce();
   size_t FrontsThere() const;
 
   std::minstd_rand random_{kSeed};
@@ -321,6 +323,21 @@ void DiscoveryChurnTest::ExpectAllRefusalsOnce() {
   }
 }
 
+// A shim of another user is noticed by a client, who may have been one of those at random.
+void DiscoveryChurnTest::ExpectOwnersRefusedOnce() {
+  for (const Bundle& bundle : bad_bundles_) {
+    if (bad_.contains(bundle.id)) continue;
+    FrontPeer(bundle).ExpectEnd();
+    FrontPeer(bundle).ExpectEnd();
+    AwaitListed("k8s.io/" + bundle.id, HasSubstr("uid 1234 listens there"));
+    const std::string refusal = SocketOf(bundle) + ") cannot be reached: uid 1234";
+    const auto lines = daemon_->WaitForLines(
+        1, [&refusal](const std::string& line) { return line.find(refusal) != line.npos; });
+    // Each of the two listeners may log it once.
+    EXPECT_LE(lines.size(), 2U) << bundle.id;
+  }
+}
+
 TEST_F(DiscoveryChurnTest, BundlesComeAndGoWhileClientsConnect) {
   StartQuietly();
   const size_t sockets = SocketsOf(daemon_->pid());
@@ -349,6 +366,7 @@ TEST_F(DiscoveryChurnTest, BundlesComeAndGoWhileClientsConnect) {
   EXPECT_TRUE(Eventually(
       [this] { return ListWorkloads().size() == 2 * (good_.size() + bad_bundles_.size()); }));
   ExpectAllRefusalsOnce();
+  ExpectOwnersRefusedOnce();
 
   while (!good_.empty()) RemoveOne(random_() % good_.size());
   for (const Bundle& bundle : bad_bundles_) bundles().Remove(bundle);

@@ -210,12 +210,13 @@ TEST_F(SocketForAllTest, AShimThatIsLostFailsOnlyItsCalls) {
 }
 
 TEST_F(SocketForAllTest, AShimOfAnotherUserIsNotReached) {
-  StartAll({kWeb});
+  StartAll({kWeb}, {.head = AdminTable()});
   RecordingBackend& shim = StartShim(kWeb, {.uid = 1234, .gid = 0});
   RawPeer peer = AllPeer();
   EXPECT_THAT(peer.Exchange(Request(1, Route("State", kWeb))),
               IsStatus(1, StatusCode::kUnavailable, ::testing::_));
   EXPECT_EQ(shim.WaitForEnd(0), std::vector<WireMessage>());
+  AwaitListed("k8s.io/web", ::testing::HasSubstr("uid 1234 listens there"));
 }
 
 TEST_F(SocketForAllTest, TheConnectionLongestWithoutACallMakesRoom) {

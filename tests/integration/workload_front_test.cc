@@ -198,12 +198,14 @@ TEST_F(WorkloadFrontTest, APeerWhoseShimCannotBeReachedIsClosed) {
 
 // The shim of another user receives nothing.
 TEST_F(WorkloadFrontTest, AShimOfAnotherUserIsNotReached) {
-  StartTwo();
+  StartTwo({.head = AdminTable()});
   RecordingBackend& shim = StartShim(kWeb, {.uid = 1234, .gid = 0});
   RawPeer peer = FrontPeer(kWeb);
   peer.Send(Request(1, TaskCall("State", "web")));
   peer.ExpectEnd();
   EXPECT_EQ(shim.WaitForEnd(0), std::vector<WireMessage>());
+  AwaitListed("k8s.io/web", HasSubstr("uid 1234 listens there"));
+  AwaitListed("k8s.io/db", "");
 }
 
 TEST_F(WorkloadFrontTest, APeerIsClosedWithItsShim) {
