@@ -312,6 +312,27 @@ recovers_from_hanging() {
   return "$status"
 }
 
+# The unit leaves what discovery needs: the daemon reads the directories of containerd, also those
+# that come later, and makes sockets and directories below its own.
+follows_workloads() {
+  local base=/run/ttrpc-proxy/workloads tasks=/run/containerd/io.containerd.runtime.v2.task
+  local front=$base/test/test.sock status=0
+  {
+    rules | sed 's|^address = .*|address = "discovered"|'
+    printf '[[listener]]\nname = "workloads"\ndiscover = "containerd"\nmode = "0666"\n'
+    printf 'address = "unix://%s/{namespace}/{id}.sock"\n' "$base"
+  } | configure
+  machine_run systemctl restart "$unit" && machine_run mkdir -p "$tasks/test/test" &&
+    machine_run bash -c "printf %s unix://$shim >$tasks/test/test/address" &&
+    within access "$front" "root root 666" && shim_answers "$front" &&
+    answers "$front" "$viewer" State NOT_FOUND &&
+    answers "$front" "$viewer" Shutdown "PERMISSION_DENIED: uid $(id -u "$viewer") may not call" &&
+    machine_run rm -r "$tasks/test" && within machine_run test ! -e "$base/test" || status=1
+  machine_run systemctl stop "$unit"
+  machine_run rm -rf "$tasks" "$base"
+  return "$status"
+}
+
 # systemd owns the socket: a client that connects while no daemon runs waits.
 activates() {
   { rules && printf '[[listener]]\nname = "main"\naddress = "systemd:main"\n'; } | configure
@@ -463,6 +484,7 @@ if [[ $failed -eq 0 ]]; then
   check "restarts" restarts
   check "is started again when it is killed" recovers_from_kill
   check "is started again when it hangs" recovers_from_hanging
+  check "follows workloads of containerd" follows_workloads
   check "is activated by its socket" activates
   check "connections wait while it restarts" queues_while_restarting
   check "systemd's socket stays when it stops" leaves_socket
