@@ -302,10 +302,26 @@ TEST_F(WorkloadFrontTest, AuditLinesNameTheWorkloadThatTheCallNames) {
   EXPECT_THAT(denied[0], HasSubstr("\"reason\":\"payload\""));
 }
 
+const char kPodAnnotations[] =
+    R"("io.kubernetes.cri.sandbox-name":"shop-1","io.kubernetes.cri.sandbox-namespace":"team-a")";
+
+TEST_F(WorkloadFrontTest, AuditLinesNameThePod) {
+  Bundle web = kWeb;
+  web.config = ConfigWith(kPodAnnotations);
+  StartWorkload(web);
+  StartShims(Fronts::kEach, {.head = "[audit]\ncalls = \"all\"\n"});
+  AwaitFront(kWeb);
+  RawPeer peer = FrontPeer(kWeb);
+  ExpectServed(peer, 1, TaskCall("State", "web"), kWeb);
+  daemon_->WaitForLines(1, [](const std::string& line) {
+    return line.find("\"event\":\"call\"") != line.npos &&
+           line.find("\"pod\":\"team-a/shop-1\"") != line.npos;
+  });
+}
+
 TEST_F(WorkloadFrontTest, TheListShowsFrontsPeersAndPods) {
   Bundle web = kWeb;
-  web.config = ConfigWith(
-      R"("io.kubernetes.cri.sandbox-name":"shop-1","io.kubernetes.cri.sandbox-namespace":"team-a")");
+  web.config = ConfigWith(kPodAnnotations);
   StartWorkload(web);
   StartShims(Fronts::kBoth, {.head = AdminTable()});
   AwaitFront(kWeb);
