@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads what a [[listener]] says about discovery: `discover` with its keys, and the path of a
-// socket for each workload. This is a gate: two workloads never have the same path by their
-// placeholders, and the directories that the daemon makes and removes contain nothing else of its
-// own. Pure; one thread.
+// socket for each workload. This is a gate: the placeholders give two workloads different paths,
+// and the directories that the daemon makes and removes contain nothing else of its own. Pure; one
+// thread.
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -35,7 +35,7 @@ constexpr string_view kTemplatePlaceholders[] = {kNamespacePlaceholder, kIdPlace
 using PlaceholderCounts = std::array<size_t, std::size(kTemplatePlaceholders)>;
 
 // Returns the path without a slash at its end, or an empty text unless it is absolute and has only
-// real names. "/" is refused, since nothing keeps its sockets there.
+// real names. "/" is refused, since no program keeps its sockets there.
 std::string DirectoryOf(string_view text) {
   if (text.ends_with('/')) text.remove_suffix(1);
   if (!text.starts_with('/') || text.find('\0') != text.npos) return {};
@@ -212,7 +212,7 @@ std::string TemplateAdvice(DiscoverySource source) {
 // to different paths, and none leads to a hidden file, as the daemon's own lock is.
 std::string WrongComponent(string_view component) {
   if (component.empty() || component == "." || component == "..")
-    return "which has a part that is no name; remove empty parts, . and ..";
+    return "which has a part that is not a name; remove empty parts, . and ..";
   PlaceholderCounts counts{};
   const bool literal = FillIn(component, &counts).size() == component.size();
   if (counts[0] + counts[1] + counts[2] > 1)
@@ -234,8 +234,9 @@ std::string WrongTemplate(string_view address, DiscoverySource source) {
   // The shortest path must fit into a socket's address. Each one is checked when it is made.
   const auto shortest = ttrpc::Address::Parse(filled);
   if (!shortest || shortest->kind() != ttrpc::Address::Kind::kUnixPath) {
-    return "which is not valid: " + (shortest ? std::string("it is no path; use unix:///abs/path")
-                                              : shortest.error().message());
+    return "which is not valid: " + (shortest
+                                         ? std::string("it is not a path; use unix:///abs/path")
+                                         : shortest.error().message());
   }
   const std::vector<string_view> components = ComponentsOf(address.substr(kUnixScheme.size()));
   for (const string_view component : components) {

@@ -109,7 +109,7 @@ void MethodSetTable::Read(const TomlTables& tables, bool complete, Diagnostics* 
       TableReader in(kLabel, {table}, errors);
       const toml::array* elements = in.FindStrings(
           key.str(), "use an array of patterns such as \"/package.Service/Method\", and of sets");
-      // A set with an error exists all the same, so that the rules that name it have none.
+      // A set with an error still exists, so that the rules that name it have no error.
       std::vector<std::string>& written = sets_[std::string(key.str())];
       written.clear();
       if (elements == nullptr) continue;

@@ -2,7 +2,7 @@
 //
 // MethodSetTable: the sets of methods that the rules of one configuration can name, which are those
 // of [method_sets] and the built-in ones. This is a gate: a set with an error in it has an error of
-// its own, so that no rule silently names less, or more, than it says. Pure; one thread.
+// its own, so that no rule silently matches fewer or more methods than it says. Pure; one thread.
 #pragma once
 
 #include <set>
@@ -18,9 +18,9 @@ namespace proxyd {
 
 class MethodSetTable {
  public:
-  // Reads [method_sets] and reports each error in it: a name that no set can have, what is neither
-  // a pattern nor the name of a set, and sets that name each other in a circle. If `complete` is
-  // false, another file may define a missing set, which is no error then.
+  // Reads [method_sets] and reports each error in it: a name that no set can have, an element that
+  // is neither a pattern nor the name of a set, and sets that name each other in a circle. If
+  // `complete` is false, another file may define a missing set, so it is not an error.
   void Read(const TomlTables& tables, bool complete, Diagnostics* errors);
 
   // Appends the patterns of the set that `name` (without `@`) names, and of the sets that it names,

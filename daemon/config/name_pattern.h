@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // NamePattern: the pattern of a name in a rule: `team-a-*`, `{uid}-*`. It matches the whole name.
-// `*` matches any run of characters except `/`, `\\*` and `\\\\` match themselves, and `{uid}`,
-// `{gid}` and `{user}` stand for the peer's own, whose characters never act as a pattern. Pure; any
-// thread.
+// `*` matches any run of characters except `/`; a backslash before `*` or a backslash makes it
+// match itself. `{uid}`, `{gid}` and `{user}` stand for the values of the peer, whose characters
+// never act as a pattern. Pure; any thread.
 #pragma once
 
 #include <sys/types.h>

@@ -123,7 +123,7 @@ bool AgentAnswer::ReadHeader(std::string_view line) {
   }
   const std::optional<size_t> length = SizeOf(value, 10);
   if (!length) {
-    Fail("the answer has a length that is no number up to 65536");
+    Fail("the answer has a length that is not a number up to 65536");
     return false;
   }
   body_ = Body::kCounted;

@@ -29,8 +29,8 @@ class AgentQuery {
       : directory_(std::move(directory)), deadline_(now + kPatience), next_(now) {}
 
   void Prepare(PollSet* set) const;
-  // Goes on. Returns the result at the end: the agent's address, or what is wrong in a sentence.
-  // Must not be called after that.
+  // Continues the query. At its end, returns the agent's address, or a sentence that says what is
+  // wrong. Must not be called after that.
   std::optional<ttrpc::Result<ttrpc::Address>> Advance(PollSet::TimePoint now);
 
  private:

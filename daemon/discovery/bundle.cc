@@ -42,7 +42,7 @@ std::string WithoutSpace(std::string text) {
   return text;
 }
 
-// A file that was made but not written yet is one that is not there yet.
+// An empty file counts as missing: its writer has created it, but has not written to it yet.
 Result<std::string> ReadWritten(int directory, const char* name) {
   Result<std::string> content = ReadTrustedFile(directory, name, kMostBundleFile);
   if (content && WithoutSpace(*content).empty()) {

@@ -22,12 +22,12 @@ inline constexpr size_t kMostConfigJson = size_t{1} << 20;
 // Returns whether a change of the file may change what is read here.
 bool IsBundleFile(std::string_view name);
 
-// The annotations of config.json that somebody asked for.
+// The annotations of config.json that the caller asked for.
 struct BundleAnnotations {
   std::shared_ptr<const Annotations> wanted;  // null: none
-  std::string group;    // the id of the sandbox that an old shim serves the task with, or ""
+  std::string group;    // the id of the sandbox whose old shim serves the task, or ""
   std::string problem;  // why there are none, if config.json cannot be used
-  bool again = false;   // for want of a resource, so that it may be read later
+  bool again = false;   // a resource ran out, so that reading may succeed later
 };
 
 // Reads config.json. `wanted` are the keys that rules name.
@@ -35,10 +35,10 @@ BundleAnnotations ReadBundleAnnotations(int directory, const std::set<std::strin
 
 struct BundleAddress {
   std::optional<ttrpc::Address> address;
-  // The reason for having no address; empty: there is none yet.
+  // The reason why there is no address. Empty: the shim has not written one yet.
   std::string why;
   std::string sandbox;  // the same as Workload::sandbox
-  bool again = false;   // for want of a resource, so that it may be read later
+  bool again = false;   // a resource ran out, so that reading may succeed later
 };
 
 // Reads bootstrap.json, else address, and sandbox. `group` is that of the annotations, and counts

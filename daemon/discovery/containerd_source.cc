@@ -60,7 +60,7 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
     }
     BundleAddress read = ReadBundleAddress(directory, key.id, bundle->second.group);
     if (read.again) again_.insert(key);
-    // A workload in use must not go because of a shortage.
+    // A workload in use must not be reported as gone because of a shortage.
     if (read.again && !is_new) return;
     if (!read.address && read.why.empty()) return findings_.Gone(key);
     findings_.Here({.key = std::move(key),
@@ -90,7 +90,7 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
   Findings& findings_;
   std::set<std::string> wanted_;
   std::map<WorkloadKey, BundleAnnotations> annotations_;
-  std::set<WorkloadKey> again_;  // those that could not be read for want of a resource
+  std::set<WorkloadKey> again_;  // those for which a resource ran out
   TreeWatch tree_;
 };
 

@@ -2,9 +2,9 @@
 //
 // Follower: follows the workloads of all listeners that discover, on a thread of its own, since
 // file systems may block. It makes a socket for each workload of a listener with a template, and
-// reports what comes, changes and goes to the loop. It never polls: inotify reports changes, and a
-// scan after each new watch finds what came before it. Only what failed, for want of a descriptor
-// for example, is tried again, ever later.
+// reports to the loop which workloads are new, have changed, or are gone. It never polls: inotify
+// reports changes, and a scan after each new watch finds what existed before it. Only failures, for
+// example because no descriptor is left, are tried again, at growing intervals.
 //
 // Every function, those of Sink too, is called on the loop's thread. None waits, except that the
 // destructor waits a moment for the thread. The thread and the loop exchange values without a lock.
@@ -47,14 +47,13 @@ std::vector<FollowedListener> FollowedListenersOf(const Config& config);
 // A change of one workload of one listener.
 struct WorkloadChange {
   std::string listener = {};  // the key of the FollowedListener
-  // kHere: it is new, or differs from before. kGone: only `workload.key` is set. A workload that
-  // had nothing wrong, and now has, is one that goes and one that comes.
+  // kHere: it is new, or differs from before. kGone: only `workload.key` is set. A good workload
+  // that gets a problem is reported as gone, and then as new.
   enum class Kind { kHere, kGone } kind = Kind::kHere;
   Workload workload = {};
   // A socket that listens for the workload. It is set when a front was made, which is at most once
-  // until the workload is gone, and never if workload.why is set. When the workload is gone, the
-  // path of its front is removed already. Return the socket by Follower::Remove() all the same, so
-  // that a workload that got none for want of descriptors gets one.
+  // until the workload is gone, and never if workload.why is set. Return it by Follower::Remove()
+  // even after kGone, when its path is removed already: its descriptor may serve another workload.
   std::optional<ttrpc::ListeningSocket> front = {};
 };
 
@@ -64,13 +63,13 @@ class Follower {
    public:
     // Changes of one workload come in order. At the start, and after SetListeners(), all workloads
     // that exist come in few large batches. Changes of a listener that was removed meanwhile may
-    // still come, and say at last that its workloads are gone. Must not destroy the follower.
+    // still come; the last ones report its workloads as gone. Must not destroy the follower.
     virtual void OnWorkloads(std::vector<WorkloadChange> changes) = 0;
     // Every workload that existed when SetListeners() was called last has been reported. Not called
     // if there was never a listener to follow.
     virtual void OnWorkloadsSettled() = 0;
-    // A listener, by its key, cannot follow all of its workloads, for a reason that is a sentence
-    // without a full stop. Called once while the reason stays the same.
+    // The listener with this key cannot follow all of its workloads. `what` is the reason, a
+    // sentence without a full stop. Called once while the reason stays the same.
     virtual void OnDiscoveryProblem(const std::string& listener, const std::string& what) {
       static_cast<void>(listener);
       static_cast<void>(what);
@@ -92,8 +91,8 @@ class Follower {
   Follower& operator=(const Follower&) = delete;
 
   // Follows these listeners from now on. Those that stay the same are not scanned again. A listener
-  // that changed in more than its name, its access and its annotations is one that goes and one
-  // that comes. Returns RESOURCE_EXHAUSTED if no thread or descriptor is left.
+  // that changed in more than its name, its access and its annotations counts as removed and added.
+  // Returns RESOURCE_EXHAUSTED if no thread or descriptor is left.
   ttrpc::Status SetListeners(std::vector<FollowedListener> listeners);
 
   // Removes the paths of fronts that are not needed any more, and their directories that are empty

@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kBatch = 1024;        // changes; the loop handles them at a stretch
+constexpr size_t kBatch = 1024;        // changes, which the loop handles without a pause
 constexpr size_t kMostWaiting = 8192;  // changes that wait for the loop
 
 // A resource becomes free without an event. The delay doubles each time.
@@ -188,7 +188,7 @@ void FollowerThread::Wait() {
     for (const auto& [key, listener] : listeners_) listener->source().Prepare(&set);
   }
   if (retry_) set.WakeBy(*retry_);
-  // An error other than EINTR is a lack of memory: the loop goes round, and tries again.
+  // An error other than EINTR is a lack of memory: the next iteration tries again.
   static_cast<void>(::poll(set.files.data(), set.files.size(), PollTimeout(set.wake)));
 }
 
@@ -214,7 +214,7 @@ void FollowerThread::SetListeners(std::vector<FollowedListener> listeners) {
     std::string key = listener.key;
     next.emplace(std::move(key), std::move(listener));
   }
-  // Those that go give up their directories before others take them.
+  // Removed listeners give up their directories before added ones take them.
   for (auto at = listeners_.begin(); at != listeners_.end();) {
     const auto same = next.find(at->first);
     const bool stays = same != next.end() && at->second->CanBecome(same->second);
@@ -238,7 +238,7 @@ void FollowerThread::Remove(std::vector<ttrpc::ListeningSocket> fronts) {
     front.CloseAndUnlink();
     for (const auto& [key, listener] : listeners_) listener->FrontRemoved(path);
   }
-  // Their descriptors are free now. What failed is not tried once for each of many that go.
+  // Their descriptors are free now. One retry serves all of the removed fronts.
   retry_delay_ = kFirstRetry;
   if (retry_) retry_ = std::min(*retry_, Clock::now() + kFirstRetry);
 }

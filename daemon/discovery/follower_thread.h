@@ -91,7 +91,7 @@ class FollowerThread final : ListenerFollower::Sink {
   FollowBatch next_;
   uint64_t commanded_ = 0;  // commands with listeners that were carried out
   uint64_t settled_ = 0;    // those of them that were reported as settled
-  // When what failed for want of a resource is tried again. None: nothing did.
+  // The time to try again what failed because a resource ran out. None: nothing failed.
   std::optional<PollSet::TimePoint> retry_;
   std::chrono::milliseconds retry_delay_{};
   std::map<std::string, std::unique_ptr<ListenerFollower>> listeners_;  // by key

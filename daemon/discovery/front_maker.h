@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FrontMaker: makes and removes the sockets of one listener's workloads, and their directories. It
-// owns the base of the template while it exists, by a lock file in it, so that it may remove what a
-// killed daemon has left there, and needs no lock for each socket. On the follower's thread.
+// owns the base of the template by a lock file in it. It may therefore remove what a killed daemon
+// has left there, and needs no lock for each socket. On the follower's thread.
 #pragma once
 
 #include <sys/types.h>
@@ -33,7 +33,7 @@ class FrontMaker {
 
   // Takes the base, and makes it if it is missing; then removes the sockets in it that a killed
   // daemon has left. Does nothing if the base is ours already. Returns FAILED_PRECONDITION if the
-  // base has what may look like ours, but was never ours.
+  // base has sockets or directories of others that could be mistaken for ours.
   ttrpc::Status TakeBase();
   // Whether the base was ours at the last TakeBase().
   bool owns_base() const { return static_cast<bool>(lock_); }

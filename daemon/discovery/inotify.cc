@@ -81,7 +81,7 @@ void Inotify::Remove(int number, uint64_t id) {
   std::erase_if(found->second, [id](const Entry& entry) { return entry.id == id; });
   if (!found->second.empty()) return;
   watchers_.erase(found);
-  ::inotify_rm_watch(file_.get(), number);  // fails if the directory is gone, which is as good
+  ::inotify_rm_watch(file_.get(), number);  // fails if the directory is gone, and with it the watch
 }
 
 bool Inotify::Read() {

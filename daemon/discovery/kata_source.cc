@@ -2,8 +2,8 @@
 //
 // Kata's source: each directory in one of the configured ones is a sandbox, if it has the socket
 // shim-monitor.sock. The shim is asked there for the address of its agent, by a few queries at a
-// time. A query that fails is repeated a few times, ever later; then the sandbox stays as it is
-// until the socket appears again.
+// time. A query that fails is repeated a few times at growing intervals; then the sandbox stays as
+// it is until the socket appears again.
 #include <fcntl.h>
 #include <sys/stat.h>
 

@@ -179,8 +179,8 @@ void ListenerFollower::RemoveFront(Entry* entry) {
 void ListenerFollower::RetryFronts() {
   if (without_front_.empty() || !maker_->TakeBase().ok()) return;
   is_short_ = false;
-  // MakeFront() changes the set. While there is a shortage, a copy of all keys would be too costly
-  // for each workload that goes.
+  // MakeFront() changes the set. During a shortage, a copy of all keys would be too costly for each
+  // workload that ends.
   for (auto next = without_front_.begin(); next != without_front_.end();) {
     const WorkloadKey key = *next;
     Entry& entry = entries_.at(key);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ListenerFollower: follows the workloads of one listener. It owns the source that finds them,
-// makes and removes their sockets, and turns what the source finds into changes. A workload that is
-// reported as good never becomes bad: it goes, and comes again. On the follower's thread.
+// makes and removes their sockets, and turns what the source finds into changes. A workload that
+// was reported as good never becomes bad: it is reported as gone, and then as new. Everything runs
+// on the follower's thread.
 #pragma once
 
 #include <map>
@@ -38,12 +39,12 @@ class ListenerFollower final : Findings {
   ListenerFollower(const ListenerFollower&) = delete;
   ListenerFollower& operator=(const ListenerFollower&) = delete;
 
-  // Reports what is here. Call this once, before all others.
+  // Reports the workloads that exist. Call this once, before all other functions.
   void Start();
-  // Whether the listener can become `next` without going and coming again.
+  // Whether the listener can become `next` without reporting its workloads as gone and new.
   bool CanBecome(const FollowedListener& next) const;
   void Become(FollowedListener next);
-  // Tries again what failed. Descriptors may be free again.
+  // Tries again what failed, since descriptors may be free again.
   void Retry();
   // Whether something failed that Retry() may mend. No event reports when.
   bool incomplete() const;
@@ -81,7 +82,7 @@ class ListenerFollower final : Findings {
   std::map<WorkloadKey, Entry> entries_;
   std::map<std::vector<std::string>, WorkloadKey> front_owners_;  // by the names of the sockets
   std::set<WorkloadKey> without_front_;                           // those that may get one later
-  bool is_short_ = false;           // one of those has none for want of a resource
+  bool is_short_ = false;           // a resource ran out for one of those
   std::set<std::string> problems_;  // those that were reported
   std::unique_ptr<Source> source_;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PathWatch: opens a directory that may come later, or go and come again. It watches each directory
-// on the way to it that exists, so that a change of any part of the path is noticed. On the
-// follower's thread.
+// PathWatch: opens a directory that may be created later, or removed and created again. It watches
+// each existing directory on the way to it, so that it notices a change of any part of the path. On
+// the follower's thread.
 #pragma once
 
 #include <memory>
@@ -20,16 +20,16 @@ class PathWatch {
   // `path` is absolute. `inotify` must outlive this object.
   PathWatch(Inotify& inotify, std::string path) : inotify_(inotify), path_(std::move(path)) {}
 
-  // Returns the directory as an O_PATH descriptor, or none if it is not there. Symbolic links on
+  // Returns the directory as an O_PATH descriptor, or none if it does not exist. Symbolic links on
   // the way are followed, since the administrator wrote the path. Each directory is watched before
   // the next one is opened, so that nothing is missed.
   ttrpc::UniqueFd Resolve();
 
   // A part of the path may have changed since Resolve().
   bool changed() const { return changed_; }
-  // Whether the last Resolve() found that the directory is not there. False after other errors.
+  // Whether the last Resolve() found that the directory does not exist. False after other errors.
   bool absent() const { return absent_; }
-  // Returns why the last Resolve() found no directory, if that is more than its absence.
+  // Returns the error of the last Resolve(). A missing directory alone is not an error.
   const ttrpc::Status& problem() const { return problem_; }
   const std::string& path() const { return path_; }
 

@@ -33,12 +33,12 @@ struct PollSet {
 
 class Findings {
  public:
-  // A workload is here, or was found again and may differ. `workload.why` may say that it cannot
-  // be used.
+  // A workload exists, or was found again and may differ. `workload.why` may say that it cannot be
+  // used.
   virtual void Here(Workload workload) = 0;
-  // It is gone. Has no effect for one that is not here.
+  // The workload is gone. Has no effect for an unknown one.
   virtual void Gone(const WorkloadKey& key) = 0;
-  // The source cannot find all workloads, and why.
+  // The source cannot find all workloads; `what` says why.
   virtual void Problem(const std::string& what) = 0;
 
  protected:
@@ -49,7 +49,7 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // Finds what is here already.
+  // Finds the workloads that exist already.
   virtual void Start() = 0;
   // Inotify events were passed on, or some were `lost`.
   virtual void AfterEvents(bool lost) = 0;
@@ -59,10 +59,10 @@ class Source {
   virtual bool incomplete() const = 0;
   // These annotations are wanted from now on; those of known workloads are read again.
   virtual void WantAnnotations(const std::set<std::string>& keys) { static_cast<void>(keys); }
-  // Whether all that was here at Start() has been reported.
+  // Whether all workloads that existed at Start() have been reported.
   virtual bool settled() const { return true; }
   virtual void Prepare(PollSet* set) const { static_cast<void>(set); }
-  // Goes on with what was waited for.
+  // Continues what waited for a file or for a time.
   virtual void Advance(PollSet::TimePoint now) { static_cast<void>(now); }
 };
 

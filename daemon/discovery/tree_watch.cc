@@ -25,9 +25,9 @@ constexpr int kOpenDirectory = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 bool IsAbsence(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
-// Want of descriptors, of memory or of watches says nothing about a directory. The errors without a
-// code of their own are such.
-bool IsWantOfResources(const Status& problem) {
+// A lack of descriptors, memory or watches says nothing about a directory. Errors without a code of
+// their own (kUnknown) include these.
+bool IsShortage(const Status& problem) {
   return problem.code() == StatusCode::kUnknown || problem.code() == StatusCode::kResourceExhausted;
 }
 
@@ -89,7 +89,7 @@ struct TreeWatch::Node final : Inotify::Watcher {
 
 void TreeWatch::Node::OnEvent(const Inotify::Event& event) {
   if ((event.mask & IN_MOVE_SELF) != 0) {
-    // Handle() looks whether it is at its place. All watches of a directory are the same one, so
+    // Handle() checks whether it is at its place. All watches of a directory are the same one, so
     // the event may be older than this node, and about the move that has brought the directory
     // here.
   } else if (event.IsEndOfDirectory()) {
@@ -176,7 +176,7 @@ void TreeWatch::MarkAll(Node& node) {
 void TreeWatch::RefreshRoot() {
   const UniqueFd directory = path_.Resolve();
   if (!directory) {
-    // Want of descriptors, for example, does not mean that the workloads are gone.
+    // A lack of descriptors, for example, does not mean that the workloads are gone.
     if (root_ && path_.absent()) {
       Drop(*root_);
       root_.reset();
@@ -186,7 +186,7 @@ void TreeWatch::RefreshRoot() {
     return sink_.OnProblem({}, path_.problem().message());
   }
   const std::optional<FoundFileId> id = IdOfOpen(directory.get());
-  if (!id) return;  // only a broken file system does not say
+  if (!id) return;  // fstat(2) fails only on a broken file system
   if (root_ && (root_->dead || root_->id != *id)) {
     Drop(*root_);
     root_.reset();
@@ -297,7 +297,7 @@ void TreeWatch::Visit(Node& parent, int directory, const std::string& name) {
     if (!file) {
       const Status problem = ErrnoStatus(error, "cannot be opened");
       // It is the same one as far as can be known, or it has failed before.
-      if (child.id.inode == 0 || IsWantOfResources(problem)) return Fail(child, problem);
+      if (child.id.inode == 0 || IsShortage(problem)) return Fail(child, problem);
     }
     DropChild(parent, name);
   }
@@ -312,8 +312,8 @@ void TreeWatch::Fail(Node& node, const Status& problem) {
   failed_.insert(&node);
   // Retry() alone does not enter what is known below the node.
   if (scanning_ && !node.children.empty()) rescan_ = true;
-  // A workload in use must not go because of a shortage.
-  if (node.watch && IsLeaf(node) && IsWantOfResources(problem)) return;
+  // A workload in use must not be reported as gone because of a shortage.
+  if (node.watch && IsLeaf(node) && IsShortage(problem)) return;
   sink_.OnProblem(NamesOf(node), problem.message());
 }
 

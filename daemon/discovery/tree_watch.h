@@ -32,14 +32,13 @@ class TreeWatch {
   // No function may call the TreeWatch.
   class Sink {
    public:
-    // A directory at the depth is here; `directory` is open for the length of the call. `changed`
-    // has the files that may have changed since the last call, null: any, or all are new.
+    // A directory at the depth exists; `directory` is open during the call. `changed` has the files
+    // that may have changed since the last call. Null: any file may have changed.
     virtual void OnDirectory(const Names& names, int directory, const Changed* changed) = 0;
-    // It is gone, after OnDirectory() or OnProblem() for it.
+    // A directory for which OnDirectory() or OnProblem() was called is gone.
     virtual void OnDirectoryGone(const Names& names) = 0;
-    // A directory cannot be followed, until Retry() succeeds. It may be one above the depth. Not
-    // called for a directory that was reported and that cannot be examined again for want of a
-    // resource.
+    // A directory cannot be followed until Retry() succeeds. It may be one above the depth. Not
+    // called if a resource ran out and the directory was reported before.
     virtual void OnProblem(const Names& names, const std::string& what) = 0;
 
    protected:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Trusted files: reads small files that only root, or this process's own user, can have written.
-// Whatever else has the name, such as a link, a pipe or the file of another user, is refused and
-// never opened for reading in a way that waits. Any thread.
+// Anything else of that name, such as a link, a pipe or the file of another user, is refused, and
+// opening it never waits. Any thread.
 #pragma once
 
 #include <sys/stat.h>

@@ -32,17 +32,17 @@ struct WorkloadKey {
 
 struct Workload {
   WorkloadKey key = {};
-  // None if there is none, or none that can be used; `why` says so then.
+  // None if the workload has no usable address; `why` then has the reason.
   std::optional<ttrpc::Address> address = {};
-  // The problem that it has, in a sentence without a full stop; empty if there is none. A workload
-  // that has something wrong gets no front and no calls.
+  // The problem of the workload, a sentence without a full stop; empty if it has none. A workload
+  // with a problem gets no front and no calls.
   std::string why = {};
   // The id of the sandbox whose shim serves it; empty if it has a shim of its own.
   std::string sandbox = {};
-  // Those of config.json that rules name, and those of the pod; null if there are none.
+  // The annotations in config.json that rules name, and those of the pod; null if there are none.
   std::shared_ptr<const Annotations> annotations = {};
   // Why there are no annotations, although there is a config.json; for the log. The workload is
-  // served all the same.
+  // still served.
   std::string config_problem = {};
 
   friend bool operator==(const Workload& a, const Workload& b) {

@@ -65,7 +65,7 @@ bool PartsMeet(std::string_view a, std::string_view b) {
   return IsExact(b) ? MatchPattern(a, b) : StarsMeet(a, b);
 }
 
-// An empty list holds for any name.
+// An empty list of patterns matches any name.
 NameMatch MatchAny(const std::vector<NamePattern>& patterns, std::string_view name,
                    const NameSubject& subject) {
   if (patterns.empty()) return NameMatch::kYes;

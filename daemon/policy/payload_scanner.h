@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ScanPayload: reads wanted fields from the message of a request, in one pass and without a copy.
-// It accepts only what every reader of the message reads in the same way, so that what is decided
-// here is what the backend acts on. Pure functions over values; any thread.
+// It accepts only data that every reader understands in the same way, so that the backend acts on
+// the values that were checked here. Pure functions over values; any thread.
 #pragma once
 
 #include <cstddef>

@@ -25,8 +25,8 @@ class Front {
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);
   }
-  // Stops listening. Lets the caller remove the path, which may block, on another thread. The front
-  // must be destroyed afterwards.
+  // Stops listening. The caller must remove the path on another thread, because that may block, and
+  // must then destroy the front.
   ttrpc::ListeningSocket TakeSocket() {
     acceptor_.reset();
     return std::move(socket_);

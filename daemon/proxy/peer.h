@@ -124,7 +124,7 @@ class Peer final : private ttrpc::ConnectionHandler,
   }
   // Answers all calls in flight, then closes the peer.
   void EndDrain();
-  // Follows changes of the workloads: those that are gone or have another address take no more
+  // Applies changes of the workloads: those that are gone or have another address take no more
   // calls.
   void OnWorkloadsChanged();
   // Answers all calls in flight of a workload that is gone, then closes the peer.

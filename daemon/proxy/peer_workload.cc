@@ -33,8 +33,8 @@ Ref<Backend> Peer::BackendOf(const RuleConfig& rule, const Outcome& outcome) con
   return workload->BackendOf(configured);
 }
 
-// A client at a workload's own socket then finds the same as at the workload's: nobody, or the end
-// of the connection when the workload ends.
+// A client at a workload's front then sees what it would see at the workload itself: a closed
+// connection if the workload cannot be reached, or when it ends.
 void Peer::ConnectAhead() {
   if (!front_->serves()) {
     return Close(

@@ -49,7 +49,7 @@ struct WorkloadState : RefCounted {
             .id = workload.key.id,
             .annotations = workload.annotations.get()};
   }
-  // Returns whether calls may go to it: it has an address, and nothing is wrong with it.
+  // Returns whether calls may go to it: it has an address, and no problem.
   bool serves() const { return !gone && workload.why.empty() && workload.address.has_value(); }
 
   // Returns what is wrong with it, or "". Its files may be good while its socket is that of a user
@@ -90,7 +90,7 @@ class WorkloadTable {
   }
 
   Map all;
-  size_t faulty = 0;  // those with something wrong
+  size_t faulty = 0;  // the workloads with a problem
 };
 
 }  // namespace proxyd

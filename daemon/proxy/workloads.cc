@@ -47,7 +47,7 @@ Workloads::Workloads(event_base* base, Worker& worker)
 Workloads::~Workloads() { Clear(); }
 
 // Listeners are matched by address, like those of a Generation. One that follows something else now
-// is one that goes and one that comes.
+// counts as removed and added.
 ttrpc::Status Workloads::Follow() {
   const Generation& generation = *worker_.generation();
   const std::vector<ListenerConfig>& listeners = generation.config().listeners;
@@ -85,9 +85,9 @@ Workloads::Followed Workloads::TakeOver(const ListenerConfig& listener, Ref<List
   return followed;
 }
 
-// The peers of a removed listener stay, as those of any. At a socket for all they find no workload
-// any more; at a workload's own socket they keep it. If the listener is not removed but follows
-// something else, its workloads are gone.
+// The peers of a removed listener stay, whether it discovers or not. At a socket for all they find
+// no workload any more; at a workload's own socket they keep it. If the listener is not removed but
+// follows something else, its workloads are gone.
 bool Workloads::StopFollowing(Followed& followed) {
   ListenerState& listener = *followed.listener;
   bool changed = false;
@@ -102,7 +102,7 @@ bool Workloads::StopFollowing(Followed& followed) {
   return changed;
 }
 
-// The tables stay, so that calls that come while peers drain are answered as any.
+// The tables stay, so that calls that arrive during a drain are answered as always.
 void Workloads::Clear() {
   static_cast<void>(follower_.SetListeners({}));
   for (auto& [key, followed] : followed_) {

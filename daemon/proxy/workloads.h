@@ -28,7 +28,7 @@ namespace proxyd {
 
 class Workloads final : public Follower::Sink {
  public:
-  // How long the calls to a workload that is gone may still take on its own socket.
+  // The time that calls on a workload's own socket have to end after the workload is gone.
   static constexpr std::chrono::seconds kLastCalls{5};
 
   // `base` and `worker` must outlive this.
@@ -47,8 +47,8 @@ class Workloads final : public Follower::Sink {
   // keys within each. `visit` must change nothing.
   void ForEach(
       const std::function<void(const std::string& listener, const WorkloadState&)>& visit) const;
-  // The number of the workloads of a listener, by its name, that take calls, and of those that have
-  // something wrong. Both are 0 if no such listener discovers.
+  // The number of workloads of the listener with this name that take calls, and of those with a
+  // problem. Both are 0 if no such listener discovers.
   size_t served(std::string_view listener) const;
   size_t faulty(std::string_view listener) const;
   // Whether all workloads that existed at the last Follow() have been reported.

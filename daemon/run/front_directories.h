@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Front directories: the directories of sockets of workloads, which socket_template.h calls front
-// bases. They are made before the daemon confines itself, since the sandbox leaves directories and
-// not names. What is below them is made as workloads come. Blocks; any thread.
+// bases. They are made before the daemon confines itself, since the sandbox can permit only
+// directories that exist. The directories below them are made later. Blocks; any thread.
 #pragma once
 
 #include "config/config.h"

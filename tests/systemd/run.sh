@@ -312,16 +312,13 @@ recovers_from_hanging() {
   return "$status"
 }
 
-# The unit leaves what discovery needs: the daemon reads the directories of containerd, also those
-# that come later, and makes sockets and directories below its own.
+# The unit leaves what discovery needs, also for directories of containerd that appear later.
 follows_workloads() {
   local base=/run/ttrpc-proxy/workloads tasks=/run/containerd/io.containerd.runtime.v2.task
   local front=$base/test/test.sock status=0
-  {
-    rules | sed 's|^address = .*|address = "discovered"|'
-    printf '[[listener]]\nname = "workloads"\ndiscover = "containerd"\nmode = "0666"\n'
-    printf 'address = "unix://%s/{namespace}/{id}.sock"\n' "$base"
-  } | configure
+  { rules | sed 's|^address = .*|address = "discovered"|' && printf '%s\n' '[[listener]]' \
+    'name = "workloads"' 'discover = "containerd"' 'mode = "0666"' \
+    "address = \"unix://$base/{namespace}/{id}.sock\""; } | configure
   machine_run systemctl restart "$unit" && machine_run mkdir -p "$tasks/test/test" &&
     machine_run bash -c "printf %s unix://$shim >$tasks/test/test/address" &&
     within access "$front" "root root 666" && shim_answers "$front" &&

@@ -272,7 +272,7 @@ TEST(DiscoveryAddressErrors, DifferentWorkloadsHaveDifferentPaths) {
   for (const char* address : {"unix:///run/../{id}", "unix:///run/./{id}", "unix:///run//{id}",
                               "unix:///run/{id}/../x"}) {
     EXPECT_EQ(AddressError("kata", address),
-              "which has a part that is no name; remove empty parts, . and ..");
+              "which has a part that is not a name; remove empty parts, . and ..");
   }
   EXPECT_EQ(AddressError("kata", "unix:///run/{id}/"),
             "which is not valid: path ends in a slash; use the path of a socket");

@@ -48,9 +48,9 @@ TEST(AgentAnswerTest, BadAnswersAreRefused) {
   ExpectResult("HTTP/1.1 404 Not Found\r\n\r\n", "the answer has the status \"404\"", false);
   ExpectResult("SSH-2.0-x\r\n\r\n", "the answer is not HTTP/1.1", false);
   ExpectResult(std::string(kOk) + "Content-Length: -1\r\n\r\n",
-               "the answer has a length that is no number up to 65536", false);
+               "the answer has a length that is not a number up to 65536", false);
   ExpectResult(std::string(kOk) + "Content-Length: 70000\r\n\r\n",
-               "the answer has a length that is no number up to 65536", false);
+               "the answer has a length that is not a number up to 65536", false);
   ExpectResult(std::string(kOk) + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
                "the answer has two lengths", false);
   ExpectResult(std::string(kOk) + "Transfer-Encoding: gzip\r\n\r\n",

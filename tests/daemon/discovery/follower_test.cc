@@ -215,7 +215,7 @@ TEST_F(FollowerTest, ABaseOfAnotherProcessIsAProblem) {
   EXPECT_TRUE(Connects(base_ + "/ns/a"));
 }
 
-// A workload that could not be followed for want of descriptors is followed once some are free.
+// A workload that was not followed because no descriptor was left is followed once some are free.
 TEST_F(FollowerTest, WantOfDescriptorsIsNotForever) {
   MakeDirectories(state_.Tasks() + "/ns");
   Follow({Containerd(base_ + "/{namespace}/{id}")});

@@ -108,7 +108,7 @@ TEST_F(KataSourceTest, BadAnswersAreReported) {
   Follow({Kata()});
   EXPECT_EQ(sink_.WhyOf("status"), "shim-monitor.sock: the answer has the status \"500\"");
   EXPECT_EQ(sink_.WhyOf("huge"),
-            "shim-monitor.sock: the answer has a length that is no number up to 65536");
+            "shim-monitor.sock: the answer has a length that is not a number up to 65536");
   EXPECT_EQ(sink_.WhyOf("path"),
             "shim-monitor.sock: the agent's address \"unix:///run/containerd/containerd.sock\" is "
             "not in a virtual machine");
