@@ -56,13 +56,13 @@ MethodSets MakeTaskSets() {
 }  // namespace
 
 const MethodSets& BuiltInMethodSets() {
-  static const MethodSets sets = ReadBuiltInSets();
-  return sets;
+  static const MethodSets kSets = ReadBuiltInSets();
+  return kSets;
 }
 
 const MethodSets& TaskMethodSets() {
-  static const MethodSets sets = MakeTaskSets();
-  return sets;
+  static const MethodSets kSets = MakeTaskSets();
+  return kSets;
 }
 
 std::optional<std::string_view> MethodSetOf(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "ttrpc/address.h"
 
@@ -25,7 +26,10 @@ struct WorkloadKey {
   std::string name_space = {};  // containerd's; empty for the other sources
   std::string id = {};          // the name of the socket, for DiscoverySource::kDirectory
 
-  friend auto operator<=>(const WorkloadKey&, const WorkloadKey&) = default;
+  friend bool operator==(const WorkloadKey&, const WorkloadKey&) = default;
+  friend bool operator<(const WorkloadKey& a, const WorkloadKey& b) {
+    return std::tie(a.name_space, a.id) < std::tie(b.name_space, b.id);
+  }
   // `NAMESPACE/ID`, or `ID` without a namespace, for messages, lists and the audit.
   std::string ToString() const { return name_space.empty() ? id : name_space + "/" + id; }
 };

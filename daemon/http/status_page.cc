@@ -141,6 +141,7 @@ void AddWorkloads(const Workloads& workloads, SlicedText* text) {
     return std::tuple(b.is_faulty(), a.place) < std::tuple(a.is_faulty(), b.place);
   });
   std::vector<ListedWorkload> listed;
+  listed.reserve(found.size());
   for (const FoundWorkload& of : found) {
     listed.push_back({of.listener, of.state->workload, of.state->front, of.state->peers,
                       of.state->since, of.problem});

@@ -52,6 +52,7 @@ inline RuleConfig Deny(const std::vector<std::string_view>& methods) {
 inline NamePattern Name(std::string_view text) { return NamePattern::Parse(text).value(); }
 inline std::vector<NamePattern> Names(const std::vector<std::string_view>& texts) {
   std::vector<NamePattern> patterns;
+  patterns.reserve(texts.size());
   for (const std::string_view text : texts) patterns.push_back(Name(text));
   return patterns;
 }

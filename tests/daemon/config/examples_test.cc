@@ -33,10 +33,10 @@ const std::filesystem::path kFolder = kSources / "config";
 class NamesOfTheSamples : public FakeNames {
  public:
   std::optional<gid_t> Group(const std::string& name) override {
-    static const std::map<std::string, gid_t> groups = {
+    static const std::map<std::string, gid_t> kGroups = {
         {"prometheus", 989}, {"containerd-debug", 990}, {"team-a", 991}, {"ttrpc-proxy", 992}};
-    const auto found = groups.find(name);
-    return found == groups.end() ? FakeNames::Group(name) : std::optional(found->second);
+    const auto found = kGroups.find(name);
+    return found == kGroups.end() ? FakeNames::Group(name) : std::optional(found->second);
   }
 };
 

@@ -31,10 +31,10 @@ using testing::SizeIs;
 using Methods = std::vector<std::string>;
 
 const Methods& BuiltIn(const std::string& name) {
-  static const Methods none;
+  static const Methods kNone;
   const auto found = BuiltInMethodSets().find(name);
   EXPECT_NE(found, BuiltInMethodSets().end()) << name;
-  return found != BuiltInMethodSets().end() ? found->second : none;
+  return found != BuiltInMethodSets().end() ? found->second : kNone;
 }
 
 // Returns the patterns of the first rule.
@@ -290,7 +290,7 @@ TEST(MethodSetErrors, LongChainsAndManyWaysAreRead) {
   for (int i = 1; i <= kSets; ++i) {
     const std::string before = std::to_string(i - 1);
     for (const char* kind : {"s", "t"})
-      sets += kind + std::to_string(i) + " = [\"@s" + before + "\", \"@t" + before + "\"]\n";
+      sets.append(kind + std::to_string(i) + " = [\"@s" + before + "\", \"@t" + before + "\"]\n");
   }
   EXPECT_THAT(MethodsOf(ParseText(sets + RuleWith("[\"@s" + std::to_string(kSets) + "\"]"))),
               testing::UnorderedElementsAre("/a.B/C", "/a.B/D"));

@@ -132,6 +132,7 @@ TEST_F(KataSourceTest, AFailedQueryIsRepeated) {
 
 TEST_F(KataSourceTest, MoreSandboxesThanQueriesAreAllAsked) {
   std::vector<std::unique_ptr<FakeMonitor>> monitors;
+  monitors.reserve(80);
   for (int i = 0; i < 80; ++i) {
     monitors.push_back(std::make_unique<FakeMonitor>(
         rust_ + "/s" + std::to_string(i), AnswerWith("vsock://" + std::to_string(i + 3) + ":1")));
