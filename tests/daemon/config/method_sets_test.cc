@@ -289,8 +289,10 @@ TEST(MethodSetErrors, LongChainsAndManyWaysAreRead) {
   constexpr int kSets = 5000;
   for (int i = 1; i <= kSets; ++i) {
     const std::string before = std::to_string(i - 1);
-    for (const char* kind : {"s", "t"})
-      sets.append(kind + std::to_string(i) + " = [\"@s" + before + "\", \"@t" + before + "\"]\n");
+    for (const char* kind : {"s", "t"}) {
+      sets.append(kind).append(std::to_string(i)).append(" = [\"@s").append(before);
+      sets.append("\", \"@t").append(before).append("\"]\n");
+    }
   }
   EXPECT_THAT(MethodsOf(ParseText(sets + RuleWith("[\"@s" + std::to_string(kSets) + "\"]"))),
               testing::UnorderedElementsAre("/a.B/C", "/a.B/D"));

@@ -27,6 +27,7 @@ using testing::IsEmpty;
 
 std::vector<std::string> MessagesOf(const std::vector<ConfigError>& findings) {
   std::vector<std::string> messages;
+  messages.reserve(findings.size());
   for (const ConfigError& finding : findings) messages.push_back(finding.message);
   return messages;
 }
