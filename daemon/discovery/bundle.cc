@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
@@ -34,13 +33,6 @@ constexpr std::array<const char*, 2> kGroupKeys = {"io.kubernetes.cri.sandbox-id
 bool IsShortage(const Status& status) { return status.code() == StatusCode::kUnknown; }
 
 bool IsMissing(const Status& status) { return status.code() == StatusCode::kNotFound; }
-
-std::string WithoutSpace(std::string text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  text.erase(text.find_last_not_of(kSpace) + 1);
-  text.erase(0, std::min(text.find_first_not_of(kSpace), text.size()));
-  return text;
-}
 
 // An empty file counts as missing: its writer has created it, but has not written to it yet.
 Result<std::string> ReadWritten(int directory, const char* name) {
@@ -126,9 +118,9 @@ BundleAddress ReadBundleAddress(int directory, const std::string& id, const std:
     return result;
   }
   // containerd writes `sandbox` before bootstrap.json, so it is read after it.
-  Result<std::string> sandbox = ReadWritten(directory, kSandbox);
+  const Result<std::string> sandbox = ReadWritten(directory, kSandbox);
   if (sandbox) {
-    result.sandbox = WithoutSpace(*std::move(sandbox));
+    result.sandbox = WithoutSpace(*sandbox);
   } else if (!IsMissing(sandbox.error())) {
     result.why = sandbox.error().message();
     result.again = IsShortage(sandbox.error());

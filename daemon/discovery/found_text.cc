@@ -5,17 +5,6 @@
 
 namespace proxyd {
 
-namespace {
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-}  // namespace
-
 std::string ProblemOfName(std::string_view name) {
   if (name.empty()) return "its name is empty";
   if (name == "." || name == ".." || name.find_first_of("/\\") != std::string_view::npos) {
@@ -34,8 +23,15 @@ std::string ShownText(std::string_view text) {
   return text::QuoteShort(utf8);
 }
 
+std::string_view WithoutSpace(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
 ttrpc::Result<ttrpc::Address> ParseFoundAddress(std::string_view text) {
-  text = Trimmed(text);
+  text = WithoutSpace(text);
   // A path may hold anything but NUL, but two lines in one answer are two addresses.
   if (text::Printable(text) != text) {
     return ttrpc::Status(ttrpc::StatusCode::kInvalidArgument,

@@ -19,6 +19,9 @@ std::string ProblemOfName(std::string_view name);
 // Returns the text in quotes, as one line of UTF-8, for messages. A long one is cut.
 std::string ShownText(std::string_view text);
 
+// Returns the text without the white space around it.
+std::string_view WithoutSpace(std::string_view text);
+
 // Parses an address of bootstrap.json, of an `address` file or of an agent. It has a form of
 // Address::Parse(), or is a bare abstract name that begins with a slash, as old shims write. White
 // space around it is ignored.

@@ -93,7 +93,7 @@ void ListenerFollower::FrontRemoved(const std::string& path) {
   if (owner == front_owners_.end()) return;
   // A workload that has come again may have a new socket at the path by now.
   if (!maker_->IsFree(names)) return;
-  entries_.at(owner->second).front.reset();
+  owner->second->front.reset();
   front_owners_.erase(owner);
   RetryFronts();  // another workload may have wanted the path
 }
@@ -152,7 +152,7 @@ std::optional<ListeningSocket> ListenerFollower::MakeFront(Entry* entry) {
   without_front_.insert(key);
   const auto owner = front_owners_.find(*names);
   if (owner != front_owners_.end()) {
-    entry->front_why = "the path of its socket is that of " + owner->second.ToString();
+    entry->front_why = "the path of its socket is that of " + owner->second->found.key.ToString();
     return std::nullopt;
   }
   Result<ListeningSocket> socket = maker_->Make(*names);
@@ -163,16 +163,18 @@ std::optional<ListeningSocket> ListenerFollower::MakeFront(Entry* entry) {
     return std::nullopt;
   }
   without_front_.erase(key);
-  front_owners_.emplace(*names, key);
-  entry->front = Front{.names = *std::move(names), .files = *socket->files()};
+  front_owners_.emplace(*std::move(names), entry);
+  entry->front = socket->files();
   return *std::move(socket);
 }
 
 // The loop still has the socket, and closes it when it learns of the change.
 void ListenerFollower::RemoveFront(Entry* entry) {
   if (!entry->front) return;
-  front_owners_.erase(entry->front->names);
-  maker_->Remove(entry->front->names, entry->front->files);
+  // The socket has been made with these names, so there is no error.
+  const std::vector<std::string> names = maker_->path().NamesFor(entry->found.key).value();
+  front_owners_.erase(names);
+  maker_->Remove(names, *entry->front);
   entry->front.reset();
 }
 

@@ -54,14 +54,10 @@ class ListenerFollower final : Findings {
   Source& source() { return *source_; }
 
  private:
-  struct Front {
-    std::vector<std::string> names;  // below the base
-    ttrpc::ListeningSocket::Files files;
-  };
   struct Entry {
     Workload found;
-    std::string front_why;  // why it has no socket
-    std::optional<Front> front;
+    std::string front_why;                               // why it has no socket
+    std::optional<ttrpc::ListeningSocket::Files> front;  // none: it has no socket
 
     bool is_good() const { return found.why.empty() && front_why.empty(); }
   };
@@ -80,10 +76,10 @@ class ListenerFollower final : Findings {
   Sink& sink_;
   std::optional<FrontMaker> maker_;  // none: one socket for all
   std::map<WorkloadKey, Entry> entries_;
-  std::map<std::vector<std::string>, WorkloadKey> front_owners_;  // by the names of the sockets
-  std::set<WorkloadKey> without_front_;                           // those that may get one later
-  bool is_short_ = false;           // a resource ran out for one of those
-  std::set<std::string> problems_;  // those that were reported
+  std::map<std::vector<std::string>, Entry*> front_owners_;  // by the names of the sockets
+  std::set<WorkloadKey> without_front_;                      // those that may get one later
+  bool is_short_ = false;                                    // a resource ran out for one of those
+  std::set<std::string> problems_;                           // those that were reported
   std::unique_ptr<Source> source_;
 };
 

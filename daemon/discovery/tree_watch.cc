@@ -65,17 +65,17 @@ Result<std::set<std::string>> ListDirectories(int directory) {
 
 // A directory from the root down to the depth.
 struct TreeWatch::Node final : Inotify::Watcher {
-  Node(TreeWatch& owner, Node* above, std::string its_name)
+  Node(TreeWatch& owner, Node* above, const std::string& its_name)
       : tree(owner),
         parent(above),
-        name(std::move(its_name)),
+        name(its_name),
         level(above == nullptr ? 0 : above->level + 1) {}
 
   void OnEvent(const Inotify::Event& event) override;
 
   TreeWatch& tree;
   Node* const parent;
-  const std::string name;
+  const std::string& name;  // the key in the parent's children, or the root's path
   const size_t level;
   FoundFileId id;        // inode 0: it could not be opened yet
   Inotify::Watch watch;  // none: the directory could not be watched yet
@@ -193,7 +193,7 @@ void TreeWatch::RefreshRoot() {
   } else if (root_ && !scanning_) {
     return;
   }
-  if (!root_) root_ = std::make_unique<Node>(*this, nullptr, "");
+  if (!root_) root_ = std::make_unique<Node>(*this, nullptr, options_.root);
   root_->id = *id;
   Enter(*root_, directory.get());
 }
@@ -301,8 +301,9 @@ void TreeWatch::Visit(Node& parent, int directory, const std::string& name) {
     }
     DropChild(parent, name);
   }
-  const auto added = parent.children.emplace(name, std::make_unique<Node>(*this, &parent, name));
-  Node& child = *added.first->second;
+  const auto added = parent.children.emplace(name, nullptr).first;
+  added->second = std::make_unique<Node>(*this, &parent, added->first);
+  Node& child = *added->second;
   if (!file) return Fail(child, ErrnoStatus(error, "cannot be opened"));
   child.id = *id;
   Enter(child, file.get());

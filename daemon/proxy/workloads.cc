@@ -160,7 +160,8 @@ bool Workloads::Come(Followed& followed, WorkloadChange change) {
     state->since = std::chrono::system_clock::now();
     state->at_shared_socket = TemplateOf(listener) == nullptr;
   }
-  const Workload before = state->workload;
+  const Noted before = {.why = std::move(state->workload.why),
+                        .config_problem = std::move(state->workload.config_problem)};
   if (!before.why.empty()) --table.faulty;
   const bool moved = state->Set(std::move(change.workload));
   if (!state->workload.why.empty()) ++table.faulty;
@@ -173,7 +174,7 @@ bool Workloads::Come(Followed& followed, WorkloadChange change) {
 
 // Each problem is logged once.
 void Workloads::Note(const ListenerState& listener, const WorkloadState& state,
-                     const Workload& before) const {
+                     const Noted& before) const {
   const std::string& why = state.workload.why;
   if (!why.empty() && why != before.why) {
     spdlog::warn("listener \"{}\": workload {} cannot be used: {}", listener.config.name,

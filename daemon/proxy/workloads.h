@@ -85,8 +85,12 @@ class Workloads final : public Follower::Sink {
   bool Leave(const Ref<WorkloadState>& state);
   // Returns null if there is no listener of this name.
   const WorkloadTable* TableOf(std::string_view listener) const;
-  void Note(const ListenerState& listener, const WorkloadState& state,
-            const Workload& before) const;
+  // The texts of a workload that are logged when they change.
+  struct Noted {
+    std::string why;
+    std::string config_problem;
+  };
+  void Note(const ListenerState& listener, const WorkloadState& state, const Noted& before) const;
   void Listen(Followed& followed, WorkloadState& state, ttrpc::ListeningSocket socket);
   void OnPaused(const ListenerState& listener, int error_number);
   void SetAccess(const Followed& followed, WorkloadState& state);
