@@ -66,7 +66,7 @@ void Describe(const std::string& listener, const WorkloadState& state, v1::Workl
   out->set_namespace_(AsText(workload.key.name_space));
   out->set_id(AsText(workload.key.id));
   if (workload.address) out->set_address(AsText(workload.address->ToString()));
-  out->set_front(AsText(state.front));
+  out->set_front(AsText(state.front()));
   out->set_peers(state.peers);
   out->set_found_time(SinceEpoch(state.since));
   out->set_sandbox(AsText(workload.sandbox));

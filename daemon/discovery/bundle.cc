@@ -5,7 +5,7 @@
 
 #include <array>
 #include <cerrno>
-#include <string_view>
+#include <memory>
 #include <utility>
 
 #include "discovery/bundle_json.h"
@@ -64,20 +64,14 @@ Status CheckDirectory(int directory) {
   return CheckTrusted(info, "the bundle");
 }
 
-}  // namespace
-
-bool IsBundleFile(std::string_view name) {
-  return name == kBootstrap || name == kAddress || name == kSandbox || name == kConfigJson;
-}
-
-BundleAnnotations ReadBundleAnnotations(int directory, const std::set<std::string>& wanted) {
-  BundleAnnotations result;
-  if (!CheckDirectory(directory).ok()) return result;  // the address says what is wrong
+// Reads config.json. `group` becomes the id of the sandbox whose shim of containerd 1.x serves the
+// task, or "".
+bool ReadAnnotations(int directory, const std::set<std::string>& wanted, Workload* workload,
+                     std::string* group) {
   const Result<std::string> content = ReadTrustedFile(directory, kConfigJson, kMostConfigJson);
   if (!content) {
-    if (!IsMissing(content.error())) result.problem = content.error().message();
-    result.again = IsShortage(content.error());
-    return result;
+    if (!IsMissing(content.error())) workload->config_problem = content.error().message();
+    return IsShortage(content.error());
   }
   std::set<std::string> keys = wanted;
   keys.emplace(kPodNameAnnotation);
@@ -85,57 +79,68 @@ BundleAnnotations ReadBundleAnnotations(int directory, const std::set<std::strin
   keys.insert(kGroupKeys.begin(), kGroupKeys.end());
   Result<Annotations> found = ParseAnnotations(*content, keys);
   if (!found) {
-    result.problem = std::string(kConfigJson) + ": " + found.error().message();
-    return result;
+    workload->config_problem = std::string(kConfigJson) + ": " + found.error().message();
+    return false;
   }
   for (const char* key : kGroupKeys) {
-    const auto group = found->find(key);
-    if (group == found->end()) continue;
-    if (result.group.empty()) result.group = group->second;
-    if (!wanted.contains(key)) found->erase(group);
+    const auto entry = found->find(key);
+    if (entry == found->end()) continue;
+    if (group->empty()) *group = entry->second;
+    if (!wanted.contains(key)) found->erase(entry);
   }
-  if (!found->empty()) result.wanted = std::make_shared<const Annotations>(*std::move(found));
-  return result;
+  if (!found->empty()) {
+    workload->annotations = std::make_shared<const Annotations>(*std::move(found));
+  }
+  return false;
 }
 
-BundleAddress ReadBundleAddress(int directory, const std::string& id, const std::string& group) {
-  BundleAddress result;
-  if (Status status = CheckDirectory(directory); !status.ok()) {
-    result.why = status.message();
-    return result;
+// Reads the id of the sandbox. `group` counts if there is no file with it.
+Status ReadSandbox(int directory, const std::string& group, Workload* workload) {
+  const Result<std::string> written = ReadWritten(directory, kSandbox);
+  if (!written && !IsMissing(written.error())) return written.error();
+  std::string sandbox = written ? std::string(WithoutSpace(*written)) : group;
+  if (sandbox == workload->key.id) return {};
+  if (!sandbox.empty() && !ProblemOfName(sandbox).empty()) {
+    return {StatusCode::kInvalidArgument, "its sandbox " + ShownText(sandbox) + " is not an id"};
   }
+  workload->sandbox = std::move(sandbox);
+  return {};
+}
+
+// Returns whether a resource ran out. The workload cannot be used because of `problem`.
+bool Refuse(Workload* workload, const Status& problem) {
+  workload->address.reset();
+  workload->why = problem.message();
+  return IsShortage(problem);
+}
+
+}  // namespace
+
+bool IsBundleFile(std::string_view name) {
+  return name == kBootstrap || name == kAddress || name == kSandbox || name == kConfigJson;
+}
+
+bool ReadBundle(int directory, const std::set<std::string>& wanted, Workload* workload) {
+  if (Status status = CheckDirectory(directory); !status.ok()) return Refuse(workload, status);
   const char* file = nullptr;
   const Result<std::string> text = ReadAddressText(directory, &file);
-  if (!text) {
-    if (!IsMissing(text.error())) result.why = text.error().message();
-    result.again = IsShortage(text.error());
-    return result;
-  }
+  if (!text && IsMissing(text.error())) return false;
+  std::string group;
+  const bool again = ReadAnnotations(directory, wanted, workload, &group);
+  if (!text) return Refuse(workload, text.error()) || again;
   Result<ttrpc::Address> address = ParseFoundAddress(*text);
   if (!address) {
-    result.why = std::string(file) + ": address " + ShownText(WithoutSpace(*text)) + ": " +
-                 address.error().message();
-    return result;
+    return Refuse(workload, {StatusCode::kInvalidArgument, std::string(file) + ": address " +
+                                                               ShownText(WithoutSpace(*text)) +
+                                                               ": " + address.error().message()}) ||
+           again;
   }
-  // containerd writes `sandbox` before bootstrap.json, so it is read after it.
-  const Result<std::string> sandbox = ReadWritten(directory, kSandbox);
-  if (sandbox) {
-    result.sandbox = WithoutSpace(*sandbox);
-  } else if (!IsMissing(sandbox.error())) {
-    result.why = sandbox.error().message();
-    result.again = IsShortage(sandbox.error());
-    return result;
-  } else if (file == kAddress) {
-    result.sandbox = group;
-  }
-  if (result.sandbox == id) result.sandbox.clear();
-  if (!result.sandbox.empty() && !ProblemOfName(result.sandbox).empty()) {
-    result.why = "its sandbox " + ShownText(result.sandbox) + " is not an id";
-    result.sandbox.clear();
-    return result;
-  }
-  result.address = *std::move(address);
-  return result;
+  workload->address = *std::move(address);
+  // The group counts only for shims that write no bootstrap.json. containerd writes `sandbox`
+  // before that file, so it is read after it.
+  if (file != kAddress) group.clear();
+  const Status sandbox = ReadSandbox(directory, group, workload);
+  return (!sandbox.ok() && Refuse(workload, sandbox)) || again;
 }
 
 }  // namespace proxyd

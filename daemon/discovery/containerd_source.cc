@@ -2,7 +2,6 @@
 //
 // Containerd's source: the bundles STATE/io.containerd.runtime.v2.task/NAMESPACE/ID. A bundle whose
 // shim has no address yet is not reported, unless something is wrong with it.
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,7 +14,6 @@ namespace proxyd {
 namespace {
 
 constexpr const char* kTaskDirectory = "/io.containerd.runtime.v2.task";
-constexpr const char* kConfigFile = "config.json";
 
 class ContainerdSource final : public Source, TreeWatch::Sink {
  public:
@@ -50,29 +48,17 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
   }
 
   void OnDirectory(const TreeWatch::Names& names, int directory,
-                   const TreeWatch::Changed* changed) override {
-    WorkloadKey key = KeyOf(names);
-    const auto [bundle, is_new] = annotations_.try_emplace(key);
-    if (is_new || changed == nullptr || changed->contains(kConfigFile)) {
-      BundleAnnotations annotations = ReadBundleAnnotations(directory, wanted_);
-      if (annotations.again) again_.insert(key);
-      if (is_new || !annotations.again) bundle->second = std::move(annotations);
-    }
-    BundleAddress read = ReadBundleAddress(directory, key.id, bundle->second.group);
-    if (read.again) again_.insert(key);
+                   const TreeWatch::Changed*) override {
+    Workload workload = {.key = KeyOf(names)};
+    const bool again = ReadBundle(directory, wanted_, &workload);
+    if (again) again_.insert(workload.key);
     // A workload in use must not be reported as gone because of a shortage.
-    if (read.again && !is_new) return;
-    if (!read.address && read.why.empty()) return findings_.Gone(key);
-    findings_.Here({.key = std::move(key),
-                    .address = std::move(read.address),
-                    .why = std::move(read.why),
-                    .sandbox = std::move(read.sandbox),
-                    .annotations = bundle->second.wanted,
-                    .config_problem = bundle->second.problem});
+    if (again && findings_.Knows(workload.key)) return;
+    if (!workload.address && workload.why.empty()) return findings_.Gone(workload.key);
+    findings_.Here(std::move(workload));
   }
 
   void OnDirectoryGone(const TreeWatch::Names& names) override {
-    annotations_.erase(KeyOf(names));
     again_.erase(KeyOf(names));
     findings_.Gone(KeyOf(names));
   }
@@ -89,7 +75,6 @@ class ContainerdSource final : public Source, TreeWatch::Sink {
 
   Findings& findings_;
   std::set<std::string> wanted_;
-  std::map<WorkloadKey, BundleAnnotations> annotations_;
   std::set<WorkloadKey> again_;  // those for which a resource ran out
   TreeWatch tree_;
 };

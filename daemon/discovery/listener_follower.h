@@ -64,6 +64,7 @@ class ListenerFollower final : Findings {
 
   void Here(Workload workload) override;
   void Gone(const WorkloadKey& key) override;
+  bool Knows(const WorkloadKey& key) const override { return entries_.contains(key); }
   void Problem(const std::string& what) override;
 
   std::optional<ttrpc::ListeningSocket> MakeFront(Entry* entry);

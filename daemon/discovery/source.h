@@ -38,6 +38,8 @@ class Findings {
   virtual void Here(Workload workload) = 0;
   // The workload is gone. Has no effect for an unknown one.
   virtual void Gone(const WorkloadKey& key) = 0;
+  // Whether the workload was found, and is not gone.
+  virtual bool Knows(const WorkloadKey& key) const = 0;
   // The source cannot find all workloads; `what` says why.
   virtual void Problem(const std::string& what) = 0;
 

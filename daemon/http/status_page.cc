@@ -143,7 +143,7 @@ void AddWorkloads(const Workloads& workloads, SlicedText* text) {
   std::vector<ListedWorkload> listed;
   listed.reserve(found.size());
   for (const FoundWorkload& of : found) {
-    listed.push_back({of.listener, of.state->workload, of.state->front, of.state->peers,
+    listed.push_back({of.listener, of.state->workload, of.state->front(), of.state->peers,
                       of.state->since, of.problem});
   }
   Rows("workloads", text).AddEachOf(std::move(listed), [](const ListedWorkload& of) {

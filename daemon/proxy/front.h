@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "ttrpc/io_loop.h"
@@ -21,6 +22,7 @@ class Front {
       : socket_(std::move(socket)),
         acceptor_(std::make_unique<ttrpc::Acceptor>(loop, socket_.fd(), std::move(callbacks))) {}
 
+  std::string path() const { return socket_.path(); }
   // Changes who may connect from now on; see ListeningSocket.
   ttrpc::Status SetAccess(const ttrpc::ListeningSocketOptions& options) {
     return socket_.SetAccess(options);

@@ -20,6 +20,8 @@ const Ref<Backend>& WorkloadState::BackendOf(const Ref<Backend>& configured) {
   return backends.emplace_back(configured, std::move(own)).second;
 }
 
+std::string WorkloadState::front() const { return listener ? listener->path() : std::string(); }
+
 std::string WorkloadState::problem() const {
   if (!workload.why.empty()) return workload.why;
   for (const auto& [of, own] : backends) {

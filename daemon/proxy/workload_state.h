@@ -36,8 +36,7 @@ struct WorkloadState : RefCounted {
   bool at_shared_socket = false;
   std::chrono::system_clock::time_point since;  // when it was found
   std::string name;                             // NAMESPACE/ID, as the audit shows it
-  std::string pod;    // NAMESPACE/NAME of its pod, or empty; never changes once it is known
-  std::string front;  // the path of its own socket; empty if it has none
+  std::string pod;  // NAMESPACE/NAME of its pod, or empty; never changes once it is known
   std::unique_ptr<Front> listener;  // null if it has no front
   size_t peers = 0;                 // connected to its own socket
   // Its address as a backend, for each backend of the configuration that is `discovered` and was
@@ -51,6 +50,9 @@ struct WorkloadState : RefCounted {
   }
   // Returns whether calls may go to it: it has an address, and no problem.
   bool serves() const { return !gone && workload.why.empty() && workload.address.has_value(); }
+
+  // Returns the path of its own socket, or "" if it has none.
+  std::string front() const;
 
   // Returns what is wrong with it, or "". Its files may be good while its socket is that of a user
   // who may not listen there, which shows only when it is dialled.

@@ -225,7 +225,6 @@ void Workloads::Listen(Followed& followed, WorkloadState& state, ttrpc::Listenin
   callbacks.paused = [this, listener = followed.listener.get()](int error_number) {
     OnPaused(*listener, error_number);
   };
-  state.front = PathOf(*front, state.workload.key.name_space, state.workload.key.id);
   state.listener = std::make_unique<Front>(worker_.loop(), std::move(socket), std::move(callbacks));
   if (followed.access_changed) SetAccess(followed, state);
 }
@@ -240,7 +239,7 @@ void Workloads::OnPaused(const ListenerState& listener, int error_number) {
 // not.
 void Workloads::SetAccess(const Followed& followed, WorkloadState& state) {
   if (!state.listener) return;
-  auto address = ttrpc::Address::Parse("unix://" + state.front);
+  auto address = ttrpc::Address::Parse("unix://" + state.front());
   ttrpc::Status status;
   if (!address) {
     status = address.error();
@@ -260,7 +259,6 @@ void Workloads::TakeFront(WorkloadState& state) {
   if (!state.listener) return;
   removed_.push_back(state.listener->TakeSocket());
   state.listener.reset();
-  state.front.clear();
 }
 
 void Workloads::RemoveFronts() {

@@ -122,11 +122,18 @@ class BundleTest : public testing::Test {
   void Write(const std::string& name, const std::string& content) {
     WriteTrusted(folder_ / name, content);
   }
-  BundleAddress Read(const std::string& group = "") {
-    return ReadBundleAddress(directory_.get(), "self", group);
+  Workload Read() {
+    Workload workload = {.key = {.name_space = "ns", .id = "self"}};
+    EXPECT_FALSE(ReadBundle(directory_.get(), {"a"}, &workload));
+    return workload;
+  }
+  // Reads it with the annotation that names the group of an old shim.
+  Workload ReadWithGroup(const std::string& group) {
+    Write("config.json", R"({"annotations":{"io.containerd.runc.v2.group":")" + group + "\"}}");
+    return Read();
   }
   std::string Address() {
-    const BundleAddress read = Read();
+    const Workload read = Read();
     return read.address ? read.address->ToString() : "none";
   }
 
@@ -171,43 +178,54 @@ TEST_F(BundleTest, ADirectoryThatOthersMayWriteToIsRefused) {
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
   EXPECT_EQ(Address(), "none");
   EXPECT_EQ(Read().why, "the bundle: a group or others may write to it");
-  EXPECT_EQ(ReadBundleAnnotations(directory_.get(), {"a"}).wanted, nullptr);
+  EXPECT_EQ(Read().annotations, nullptr);
 }
 
 TEST_F(BundleTest, TheSandboxIsTheFilesElseTheGroupOfAnOldShim) {
   Write("address", "unix:///run/a");
-  EXPECT_EQ(Read("pod").sandbox, "pod");
-  EXPECT_EQ(Read("self").sandbox, "");
+  EXPECT_EQ(ReadWithGroup("pod").sandbox, "pod");
+  EXPECT_EQ(ReadWithGroup("self").sandbox, "");
   Write("sandbox", "other\n");
-  EXPECT_EQ(Read("pod").sandbox, "other");
+  EXPECT_EQ(ReadWithGroup("pod").sandbox, "other");
   Write("sandbox", "self");
-  EXPECT_EQ(Read("pod").sandbox, "");
+  EXPECT_EQ(ReadWithGroup("pod").sandbox, "");
   ASSERT_EQ(::unlink((folder_ / "sandbox").c_str()), 0);
   Write("bootstrap.json", BootstrapOf("unix:///run/a"));
-  EXPECT_EQ(Read("pod").sandbox, "");
+  EXPECT_EQ(ReadWithGroup("pod").sandbox, "");
   Write("sandbox", "../x");
   EXPECT_EQ(Read().why, "its sandbox \"../x\" is not an id");
   EXPECT_EQ(Address(), "none");
 }
 
 TEST_F(BundleTest, AnnotationsOfRulesAndOfThePodAreKept) {
+  Write("address", "unix:///run/a");
   Write("config.json", R"({"annotations":{"a":"1","b":"2","io.kubernetes.cri.sandbox-id":"pod",)"
                        R"("io.kubernetes.cri.sandbox-name":"n"}})");
-  const BundleAnnotations read = ReadBundleAnnotations(directory_.get(), {"a"});
-  EXPECT_EQ(read.problem, "");
-  EXPECT_EQ(read.group, "pod");
-  ASSERT_TRUE(read.wanted);
-  EXPECT_EQ(*read.wanted, (Annotations{{"a", "1"}, {"io.kubernetes.cri.sandbox-name", "n"}}));
+  const Workload read = Read();
+  EXPECT_EQ(read.config_problem, "");
+  EXPECT_EQ(read.sandbox, "pod");
+  ASSERT_TRUE(read.annotations);
+  EXPECT_EQ(*read.annotations, (Annotations{{"a", "1"}, {"io.kubernetes.cri.sandbox-name", "n"}}));
 }
 
 TEST_F(BundleTest, AConfigJsonThatCannotBeUsedHasNoAnnotations) {
-  EXPECT_EQ(ReadBundleAnnotations(directory_.get(), {"a"}).problem, "");
+  Write("address", "unix:///run/a");
+  EXPECT_EQ(Read().config_problem, "");
   Write("config.json", R"({"annotations":{"a":"1"})");
-  EXPECT_EQ(ReadBundleAnnotations(directory_.get(), {"a"}).problem, "config.json: not valid JSON");
+  EXPECT_EQ(Read().config_problem, "config.json: not valid JSON");
   ASSERT_EQ(::truncate((folder_ / "config.json").c_str(), 100 << 20), 0);
-  const BundleAnnotations large = ReadBundleAnnotations(directory_.get(), {"a"});
-  EXPECT_EQ(large.problem, "config.json: more than 1048576 bytes");
-  EXPECT_EQ(large.wanted, nullptr);
+  const Workload large = Read();
+  EXPECT_EQ(large.config_problem, "config.json: more than 1048576 bytes");
+  EXPECT_EQ(large.annotations, nullptr);
+  EXPECT_EQ(Address(), "unix:///run/a");
+}
+
+// containerd writes config.json before it starts the shim, and may still be writing it.
+TEST_F(BundleTest, ConfigJsonIsReadOnceThereIsAnAddress) {
+  Write("config.json", R"({"annotations":{)");
+  EXPECT_EQ(Read().config_problem, "");
+  Write("address", "unix:///run/a");
+  EXPECT_EQ(Read().config_problem, "config.json: not valid JSON");
 }
 
 TEST(WorkloadTest, ThePodHasANamespaceAndAName) {

@@ -85,7 +85,7 @@ class WorkloadsTest : public testing::Test {
   std::vector<std::string> List() const {
     std::vector<std::string> list;
     workloads_->ForEach([&list](const std::string& listener, const WorkloadState& state) {
-      std::string line = listener + " " + state.name + " " + state.front;
+      std::string line = listener + " " + state.name + " " + state.front();
       if (!state.workload.why.empty()) line.append(": ").append(state.workload.why);
       list.push_back(std::move(line));
     });
