@@ -48,8 +48,8 @@ void Describe(const Peer& peer, const Call& call, v1::Call* out) {
   out->set_stream_id(call.id);
   out->set_uid(peer.identity().uid);
   out->set_listener(peer.listener_name());
-  out->set_service(AsText(call.label.service));
-  out->set_method(AsText(call.label.method));
+  out->set_service(AsText(call.label.service()));
+  out->set_method(AsText(call.label.method()));
   out->set_kind(call.state.unary() ? "unary" : "stream");
   out->set_rule(rule.name);
   out->set_backend(config.backends[rule.backend].name);

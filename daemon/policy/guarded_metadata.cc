@@ -64,7 +64,6 @@ ttrpc::Status GuardedKeys::Find(std::span<const ttrpc::MetadataEntry> metadata,
     if (key < keys_.size()) found->values_[key].reset();
   }
   found->present_.clear();
-  if (keys_.empty()) return {};
   uint32_t wrong = kNone;
   for (const ttrpc::MetadataEntry& entry : metadata) {
     if ((lengths_ & LengthBit(entry.key)) == 0) continue;

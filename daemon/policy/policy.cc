@@ -296,6 +296,7 @@ void Policy::ForEachBackend(const Admission& admission,
 ttrpc::Status Policy::CheckGuardedMetadata(const Admission& admission,
                                            std::span<const ttrpc::MetadataEntry> metadata,
                                            GuardedValues* found) const {
+  if (guarded_.size() == 0) return {};
   const RuleIndex* own = own_[admission.listener_].get();
   return guarded_.Find(metadata, own != nullptr ? own->guarded : common_->guarded, found);
 }
@@ -367,7 +368,7 @@ Verdict Policy::Check(const Admission& admission, const ttrpc::RequestView& requ
 
 Verdict Policy::Decide(Admission* admission, const ttrpc::RequestView& request,
                        const GuardedValues& values, const WorkloadView* workload) const {
-  if (admission->Remembers(request)) return admission->remembered_->verdict;
+  if (const Verdict* const remembered = admission->Recall(request)) return *remembered;
   Verdict verdict = Check(*admission, request, values, workload);
   if (verdict.repeatable()) {
     if (!admission->remembered_) admission->remembered_ = std::make_unique<Admission::Remembered>();

@@ -66,6 +66,12 @@ struct Verdict {
   bool by_names_alone = true;
   MethodLabels labels;
 
+  // Becomes a verdict that was remembered. Allocates nothing.
+  void Repeat(const Verdict& remembered) {
+    allowed = remembered.allowed;
+    rule = remembered.rule;
+    labels = remembered.labels;
+  }
   // Whether Policy::Decide() may remember the verdict, which allows and has nothing else to report.
   bool repeatable() const { return allowed && by_names_alone && shadows.empty(); }
 };
@@ -82,10 +88,12 @@ class Admission {
   // Sets the name of the peer's user, empty if it has none.
   void SetUser(std::string name);
 
-  // Whether Policy::Decide() will answer for this method from memory. The names are valid then.
-  bool Remembers(const ttrpc::RequestView& request) const {
-    return remembered_ != nullptr && request.method == remembered_->method &&
-           request.service == remembered_->service;
+  // Returns what Policy::Decide() will return for this method from memory, or null if it will
+  // search. With a verdict, the names are valid. It stays there until the next Decide().
+  const Verdict* Recall(const ttrpc::RequestView& request) const {
+    const bool same = remembered_ != nullptr && request.method == remembered_->method &&
+                      request.service == remembered_->service;
+    return same ? &remembered_->verdict : nullptr;
   }
 
  private:

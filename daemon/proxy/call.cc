@@ -10,12 +10,24 @@ namespace {
 constexpr size_t kSpareCalls = 256;
 }  // namespace
 
-void Call::Reset(const StreamState& initial) {
+void CallLabel::Set(std::string_view service, std::string_view method,
+                    std::string_view traceparent) {
+  method_ = service.size();
+  traceparent_ = method_ + method.size();
+  end_ = traceparent_ + traceparent.size();
+  if (text_.size() < end_) text_.resize(end_);
+  service.copy(text_.data(), service.size());
+  method.copy(text_.data() + method_, method.size());
+  traceparent.copy(text_.data() + traceparent_, traceparent.size());
+}
+
+Call::~Call() = default;
+
+void Call::Reset() {
   id = 0;
   backend_id = 0;
   owner = nullptr;
   backend = nullptr;
-  state = initial;
   generation = {};
   rule = 0;
   workload = {};
@@ -24,9 +36,7 @@ void Call::Reset(const StreamState& initial) {
   in_flight.Leave();
   request_bytes = 0;
   response_bytes = 0;
-  label.service.clear();
-  label.method.clear();
-  label.traceparent.clear();
+  label.Clear();
   label.end_wanted = false;
   label.pod_known = false;
   bytes = 0;
@@ -39,17 +49,12 @@ std::unique_ptr<Call> SpareCalls::New(const StreamState& state) {
   if (spare_.empty()) return std::make_unique<Call>(state);
   std::unique_ptr<Call> call = std::move(spare_.back());
   spare_.pop_back();
-  call->Reset(state);
+  call->state = state;
   return call;
 }
 
 void SpareCalls::Recycle(std::unique_ptr<Call> call) {
-  call->deadline.reset();
-  call->in_flight.Leave();
-  call->generation = {};
-  call->workload = {};
-  call->slot.Release();
-  call->audit_reservation.Release();
+  call->Reset();
   if (spare_.size() < kSpareCalls) spare_.push_back(std::move(call));
 }
 

@@ -54,21 +54,38 @@ class CallOwner {
   ~CallOwner() = default;
 };
 
-// CallLabel: the parts of a call's request that reports need. The strings keep their memory for the
-// next call.
-struct CallLabel {
-  std::string service;
-  std::string method;
-  std::string traceparent;
+// CallLabel: the parts of a call's request that reports need. The texts share one piece of memory,
+// which is kept for the next call.
+class CallLabel {
+ public:
+  void Set(std::string_view service, std::string_view method, std::string_view traceparent);
+  void Clear() { method_ = traceparent_ = end_ = 0; }
+
+  // Valid until the next Set().
+  std::string_view service() const { return {text_.data(), method_}; }
+  std::string_view method() const { return {text_.data() + method_, traceparent_ - method_}; }
+  std::string_view traceparent() const {
+    return {text_.data() + traceparent_, end_ - traceparent_};
+  }
+  // Returns the bytes of memory for the texts.
+  size_t memory() const { return text_.capacity(); }
+
   bool end_wanted = false;  // the audit wants a line at the end
   bool pod_known = false;   // the workload's pod was known at the start
+
+ private:
+  std::string text_;   // has room for the longest texts so far
+  size_t method_ = 0;  // where the texts begin and end; the service is the first one
+  size_t traceparent_ = 0;
+  size_t end_ = 0;
 };
 
 struct Call {
   explicit Call(const StreamState& initial) : state(initial) {}
+  ~Call();
 
-  // Resets everything but the memory of the label.
-  void Reset(const StreamState& initial);
+  // Releases everything that it holds, and keeps the memory of the label.
+  void Reset();
 
   uint32_t id = 0;  // on the peer's side
   uint32_t backend_id = 0;

@@ -69,9 +69,9 @@ void PeerAudit::Describe(const AuditedRequest& what, AuditRecord* record) const 
 void PeerAudit::Describe(const Call& call, AuditRecord* record) const {
   record->stream_id = call.id;
   record->kind = call.state.unary() ? "unary" : "stream";
-  record->service = call.label.service;
-  record->method = call.label.method;
-  record->traceparent = call.label.traceparent;
+  record->service = call.label.service();
+  record->method = call.label.method();
+  record->traceparent = call.label.traceparent();
   if (call.workload) {
     record->workload = call.workload->name;
     if (call.label.pod_known) record->pod = call.workload->pod;
@@ -175,9 +175,8 @@ void PeerAudit::TellEnd(Call& call, const CallEnd& end) const {
   reports_.TellEnd(record, call.label.end_wanted, std::move(call.audit_reservation));
 }
 
-bool PeerAudit::Reserve(const AuditedRequest& what, size_t rule_index,
+bool PeerAudit::Reserve(const AuditedRequest& what, const RuleConfig& rule,
                         AuditReservation* reservation) const {
-  const RuleConfig& rule = config_->rules[rule_index];
   size_t bytes = 0;
   if (reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit)) {
     bytes = AuditLineBound({.listener = identity_.listener->name,
@@ -197,9 +196,7 @@ void PeerAudit::Label(const AuditedRequest& what, Call* call) const {
   const RuleConfig& rule = config_->rules[call->rule];
   label.end_wanted = reports_.audit().Wants(AuditEvent::kCall, rule.enforce, rule.audit);
   label.pod_known = !what.pod.empty();
-  label.service = what.request.service;
-  label.method = what.request.method;
-  label.traceparent = TraceparentOf(what.request);
+  label.Set(what.request.service, what.request.method, TraceparentOf(what.request));
 }
 
 void PeerAudit::TellPayload(const Call& call, bool response, std::string_view payload) const {
@@ -209,8 +206,8 @@ void PeerAudit::TellPayload(const Call& call, bool response, std::string_view pa
                               .stream_id = call.id,
                               .listener = identity_.listener->name,
                               .uid = identity_.uid,
-                              .service = call.label.service,
-                              .method = call.label.method,
+                              .service = call.label.service(),
+                              .method = call.label.method(),
                               .rule = rule.name,
                               .backend = config.backends[rule.backend].name,
                               .response = response,

@@ -83,7 +83,8 @@ class PeerAudit {
 
   // Reserves room for the line of a call that this rule allows, if a line is wanted. False means
   // that the audit has no room and the call must be refused.
-  bool Reserve(const AuditedRequest& what, size_t rule, AuditReservation* reservation) const;
+  bool Reserve(const AuditedRequest& what, const RuleConfig& rule,
+               AuditReservation* reservation) const;
 
   // Stores in a new call what its audit line will need.
   void Label(const AuditedRequest& what, Call* call) const;

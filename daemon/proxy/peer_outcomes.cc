@@ -52,14 +52,19 @@ void PeerOutcomes::Decided(const AuditedRequest& what, const Verdict& verdict,
                            bool other_workload) {
   for (const size_t shadow : verdict.shadows)
     ++generation_->rule_counters(listener_, shadow).decisions;
-  if (verdict.repeatable() && !Remembers(verdict)) {
+  if (!verdict.repeatable()) {
+    ++RuleOf(verdict).decisions;
+    return audit_.Decided(what, verdict,
+                          other_workload ? AuditReason::kPayload : AuditReason::kNoRule);
+  }
+  // It allows and has no shadows, so that the audit needs no line of it.
+  if (!Remembers(verdict)) {
     remembered_ = {.rule = verdict.rule,
                    .labels = verdict.labels,
                    .rule_counters = &RuleOf(verdict),
                    .method_counters = &MethodOf(verdict)};
   }
-  ++RuleOf(verdict).decisions;
-  audit_.Decided(what, verdict, other_workload ? AuditReason::kPayload : AuditReason::kNoRule);
+  ++remembered_.rule_counters->decisions;
 }
 
 void PeerOutcomes::Stopped(const Outcome& outcome, const AuditedRequest* what) {

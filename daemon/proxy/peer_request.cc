@@ -50,8 +50,7 @@ bool Peer::TakeRequest(const Outcome& outcome) {
 }
 
 void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outcome) {
-  const size_t rule_index = *outcome->verdict.rule;
-  const RuleConfig& rule = config().rules[rule_index];
+  const RuleConfig& rule = *outcome->rule;
   CallSlots slots;
   if (!TakeSlots(what, within_rate, &slots, outcome)) return;
   ttrpc::RequestView& request = context_.request_buffer;
@@ -66,7 +65,7 @@ void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outc
   call->id = what.id;
   call->owner = this;
   call->generation = generation_;
-  call->rule = rule_index;
+  call->rule = *outcome->verdict.rule;
   call->workload = outcome->workload;
   call->start = context_.loop.Now();
   call->slot = std::move(slots.call);
@@ -80,7 +79,7 @@ void Peer::StartCall(const AuditedRequest& what, bool within_rate, Outcome* outc
 
 bool Peer::TakeSlots(const AuditedRequest& what, bool within_rate, CallSlots* slots,
                      Outcome* outcome) {
-  if (!audit_.Reserve(what, *outcome->verdict.rule, &slots->audit)) {
+  if (!audit_.Reserve(what, *outcome->rule, &slots->audit)) {
     outcome->Fail(Stage::kAudit,
                   {ttrpc::StatusCode::kUnavailable, "the audit cannot record this call"});
     return false;
@@ -159,9 +158,7 @@ size_t MemoryOf(const Call& call) {
   constexpr size_t kEntries = 2 * 4 * (sizeof(uint64_t) + sizeof(void*));
   constexpr size_t kTimer =
       sizeof(ttrpc::Timer) + 128 + 2 * kAllocation;  // includes libevent's part
-  return sizeof(Call) + kAllocation + kEntries + call.label.service.capacity() +
-         call.label.method.capacity() + call.label.traceparent.capacity() +
-         (call.deadline ? kTimer : 0);
+  return sizeof(Call) + kAllocation + kEntries + call.label.memory() + (call.deadline ? kTimer : 0);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class Ref {
     return *this;
   }
   ~Ref() {
-    if (object_ != nullptr && --object_->refs_ == 0) delete object_;
+    if (object_ != nullptr && --object_->refs_ == 0) Destroy(object_);
   }
 
   T& operator*() const { return *object_; }
@@ -48,6 +48,8 @@ class Ref {
   friend bool operator==(const Ref&, const Ref&) = default;
 
  private:
+  // Few references are the last one, so that this is not part of the code of each.
+  [[gnu::noinline, gnu::cold]] static void Destroy(T* object) { delete object; }
   void Take() {
     if (object_ != nullptr) ++object_->refs_;
   }

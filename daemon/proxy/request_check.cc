@@ -171,6 +171,11 @@ void CheckWorkload(const WorkloadScope& scope, Outcome* outcome) {
 
 }  // namespace
 
+void Outcome::Fail(Stage at, Status answer) {
+  stage = at;
+  status = std::move(answer);
+}
+
 AuditCause Outcome::cause() const {
   AuditCause cause = {.reason = ReasonOf(*this), .limit = {}, .detail = status.message()};
   if (limit) cause.limit = NameOf(*limit);
@@ -189,10 +194,13 @@ Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
 
   if (!outcome.Passes(Stage::kStreamId, CheckStreamId(message))) return outcome;
   Status parsed = ttrpc::ParseRequest(message.data, ActionOf(context.unknown_fields), request);
-  if (!outcome.Passes(Stage::kEnvelope, AdviseIfUnreadable(std::move(parsed), message, *request)))
+  if (!parsed.ok()) {
+    outcome.Fail(Stage::kEnvelope, AdviseIfUnreadable(std::move(parsed), message, *request));
     return outcome;
+  }
   // Names that the admission remembers were checked when they were first allowed.
-  if (!context.admission.Remembers(*request) &&
+  const Verdict* const remembered = context.admission.Recall(*request);
+  if (remembered == nullptr &&
       !outcome.Passes(Stage::kNames, AdviseIfUnreadable(CheckNames(*request), message, *request)))
     return outcome;
 
@@ -207,16 +215,21 @@ Outcome CheckRequest(const RequestMessage& message, const CheckContext& context,
     return outcome;
   }
 
-  outcome.verdict = policy.Decide(&context.admission, *request, *guarded,
-                                  scope.table != nullptr ? &view : nullptr);
+  if (remembered != nullptr) {
+    outcome.verdict.Repeat(*remembered);
+  } else {
+    outcome.verdict = policy.Decide(&context.admission, *request, *guarded,
+                                    scope.table != nullptr ? &view : nullptr);
+  }
   if (!outcome.verdict.allowed) {
     outcome.Fail(Stage::kPolicy, MayNotCall(context.uid, *request));
     return outcome;
   }
+  outcome.rule = &context.snapshot.config.rules[*outcome.verdict.rule];
   CheckWorkload(scope, &outcome);
   if (!outcome.permitted()) return outcome;
-  const RuleConfig& rule = context.snapshot.config.rules[*outcome.verdict.rule];
-  if (!outcome.Passes(Stage::kStreams, CheckStreams(flags, rule, *request))) return outcome;
+  if (!outcome.Passes(Stage::kStreams, CheckStreams(flags, *outcome.rule, *request)))
+    return outcome;
   if (context.draining) outcome.Fail(Stage::kDraining, Draining());
   return outcome;
 }

@@ -60,6 +60,8 @@ struct Outcome {
   ttrpc::Status status;  // the answer; OK if the backend will answer
   // Set from Stage::kPolicy on. For the stages from kMetadata to kPayload only its labels are set.
   Verdict verdict;
+  // The rule that allowed it, in the configuration of the check; null if none did.
+  const RuleConfig* rule = nullptr;
   // The workload that the request is about. Null if the listener follows none, or if there is no
   // workload of that name.
   Ref<WorkloadState> workload = {};
@@ -91,10 +93,7 @@ struct Outcome {
   // Returns the cause for the audit. Its views are valid as long as this outcome is unchanged.
   AuditCause cause() const;
 
-  void Fail(Stage at, ttrpc::Status answer) {
-    stage = at;
-    status = std::move(answer);
-  }
+  void Fail(Stage at, ttrpc::Status answer);
   void Fail(Limit reached, ttrpc::Status answer) {
     Fail(Stage::kLimit, std::move(answer));
     limit = reached;
@@ -105,7 +104,7 @@ struct Outcome {
     backend_detail = std::move(detail);
   }
   // Fails if `result`, the result of `check`, is not OK.
-  bool Passes(Stage check, ttrpc::Status result) {
+  bool Passes(Stage check, ttrpc::Status&& result) {
     if (result.ok()) return true;
     Fail(check, std::move(result));
     return false;

@@ -30,8 +30,8 @@ MessageDecoder::Decoded MessageDecoder::Next(std::string_view* input) {
     // Nearly always, the whole message is in the input.
     const MessageHeader header = DecodeMessageHeader(input->data());
     if (header.length <= message_size_ && input->size() - kMessageHeaderLength >= header.length) {
-      const std::string_view data = input->substr(kMessageHeaderLength, header.length);
-      input->remove_prefix(kMessageHeaderLength + header.length);
+      const std::string_view data(input->data() + kMessageHeaderLength, header.length);
+      *input = {data.end(), input->end()};
       return {.event = Event::kMessage, .header = header, .data = data};
     }
   }

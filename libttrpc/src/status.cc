@@ -35,16 +35,17 @@ std::string_view StatusCodeName(StatusCode code) {
 
 Status::Status(StatusCode code, std::string message, std::vector<StatusDetail> details) {
   if (code == StatusCode::kOk) return;
-  state_ = std::make_unique<const State>(code, std::move(message), std::move(details));
+  state_.reset(new State(code, std::move(message), std::move(details)));
 }
 
-Status::Status(const Status& other)
-    : state_(other.ok() ? nullptr : std::make_unique<const State>(*other.state_)) {}
+Status::Status(const Status& other) : state_(other.ok() ? nullptr : new State(*other.state_)) {}
 
 Status& Status::operator=(const Status& other) {
-  if (this != &other) state_ = other.ok() ? nullptr : std::make_unique<const State>(*other.state_);
+  if (this != &other) state_.reset(other.ok() ? nullptr : new State(*other.state_));
   return *this;
 }
+
+void Status::Deleter::operator()(const State* state) const { delete state; }
 
 const std::string& Status::message() const {
   static const std::string kNone;

@@ -85,7 +85,11 @@ class [[nodiscard]] Status {
     std::string message;
     std::vector<StatusDetail> details;
   };
-  std::unique_ptr<const State> state_;
+  // Errors are rare, so that destroying one is a call, and destroying an OK is a comparison.
+  struct Deleter {
+    void operator()(const State* state) const;
+  };
+  std::unique_ptr<const State, Deleter> state_;
 };
 
 // Writes ToString().

@@ -241,7 +241,7 @@ TEST(PolicyTest, CheckAllocatesNothing) {
 bool FromMemory(const Policy& policy, Admission* admission, const ttrpc::RequestView& request) {
   GuardedValues values;
   EXPECT_TRUE(policy.CheckGuardedMetadata(*admission, request.metadata, &values).ok());
-  const bool from_memory = admission->Remembers(request);
+  const bool from_memory = admission->Recall(request) != nullptr;
   EXPECT_EQ(policy.Decide(admission, request, values, nullptr).rule,
             policy.Check(*admission, request, values, nullptr).rule);
   return from_memory;
@@ -281,9 +281,9 @@ TEST(PolicyTest, ANewAdmissionForgets) {
   const Policy new_policy(after, kOverflow);
   Admission admission = old_policy.Admit(0, Peer(1000));
   FromMemory(old_policy, &admission, Call("/s/M"));
-  ASSERT_TRUE(admission.Remembers(Call("/s/M")));
+  ASSERT_TRUE(admission.Recall(Call("/s/M")));
   admission = new_policy.Admit(0, Peer(1000));
-  EXPECT_FALSE(admission.Remembers(Call("/s/M")));
+  EXPECT_FALSE(admission.Recall(Call("/s/M")));
   EXPECT_FALSE(new_policy.Decide(&admission, Call("/s/M"), {}, nullptr).allowed);
 }
 

@@ -207,7 +207,7 @@ TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
                                         Below(random, static_cast<uint32_t>(for_each_method))
                                   : Below(random, static_cast<uint32_t>(requests.size()));
       const ttrpc::RequestView& request = requests[chosen];
-      const bool from_memory = admission.Remembers(request);
+      const bool from_memory = admission.Recall(request) != nullptr;
       const Verdict verdict = Decide(policy, &admission, request);
       const Verdict expected = test::Check(policy, policy.Admit(listener, identity), request);
       ASSERT_EQ(verdict.allowed, expected.allowed) << round;
@@ -218,7 +218,7 @@ TEST(PolicyPropertyTest, AnAdmissionThatRemembersDecidesAsOneThatDoesNot) {
       // A verdict is remembered if and only if it is repeatable.
       ASSERT_TRUE(!from_memory || expected.repeatable()) << round;
       if (expected.repeatable()) {
-        ASSERT_TRUE(admission.Remembers(request)) << round;
+        ASSERT_TRUE(admission.Recall(request)) << round;
       }
       repeated += from_memory ? 1 : 0;
       remembered += expected.repeatable() ? 1 : 0;

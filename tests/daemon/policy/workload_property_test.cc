@@ -207,7 +207,7 @@ void Compare(const Config& config, Random& random, Counts* counts) {
     const ModelVerdict expected = ModelDecide(config, listener, asker, request, workload);
     GuardedValues values;
     ASSERT_TRUE(policy.CheckGuardedMetadata(admission, request.metadata, &values).ok());
-    counts->remembered += admission.Remembers(request) ? 1 : 0;
+    counts->remembered += admission.Recall(request) != nullptr ? 1 : 0;
     const Verdict verdict = policy.Decide(&admission, request, values, workload);
     ASSERT_EQ(verdict.allowed, expected.allowed);
     ASSERT_EQ(verdict.rule, expected.rule);

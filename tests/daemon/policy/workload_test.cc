@@ -117,11 +117,11 @@ TEST(WorkloadRulesTest, AVerdictThatDependsOnTheWorkloadIsNotRemembered) {
   Admission admission = policy.Admit(0, Peer(1000));
   const GuardedValues values;
   EXPECT_TRUE(policy.Decide(&admission, Call("/s/M"), values, &kWeb).allowed);
-  EXPECT_FALSE(admission.Remembers(Call("/s/M")));
+  EXPECT_FALSE(admission.Recall(Call("/s/M")));
   const WorkloadView database = {.name_space = "k8s.io", .id = "1-db"};
   EXPECT_FALSE(policy.Decide(&admission, Call("/s/M"), values, &database).allowed);
   EXPECT_TRUE(policy.Decide(&admission, Call("/s/N"), values, &kWeb).allowed);
-  EXPECT_TRUE(admission.Remembers(Call("/s/N"))) << "no rule for it looks at the workload";
+  EXPECT_TRUE(admission.Recall(Call("/s/N"))) << "no rule for it looks at the workload";
 }
 
 TEST(WorkloadRulesTest, CheckingAllocatesNothing) {

@@ -51,8 +51,9 @@ CallLabel LabelWith(AuditCalls calls, const ttrpc::RequestView& request) {
 // A call may last long, and a peer may have many, so a malformed value is not kept.
 TEST(PeerAuditTest, KeepsATraceparentOnlyIfItIsOne) {
   const auto kept_of = [](const std::string& value) {
-    return LabelWith(AuditCalls::kAll, test::Call("/s/M", {{.key = "TraceParent", .value = value}}))
-        .traceparent;
+    const CallLabel label =
+        LabelWith(AuditCalls::kAll, test::Call("/s/M", {{.key = "TraceParent", .value = value}}));
+    return std::string(label.traceparent());
   };
   EXPECT_EQ(kept_of(kTrace), kTrace);
   EXPECT_EQ(kept_of(std::string(1 << 20, 'x')), "");
@@ -63,8 +64,8 @@ TEST(PeerAuditTest, KeepsATraceparentOnlyIfItIsOne) {
 TEST(PeerAuditTest, KeepsTheNamesOfACallWhateverIsAudited) {
   for (const AuditCalls calls : {AuditCalls::kNone, AuditCalls::kDenied, AuditCalls::kAll}) {
     const CallLabel label = LabelWith(calls, test::Call("/s/M"));
-    EXPECT_EQ(label.service, "s");
-    EXPECT_EQ(label.method, "M");
+    EXPECT_EQ(label.service(), "s");
+    EXPECT_EQ(label.method(), "M");
   }
 }
 
@@ -78,16 +79,16 @@ TEST(PeerAuditTest, LabelsACallInTheMemoryOfTheLast) {
   labeller.Label(request, &call);
   const size_t before = test::AllocationCount();
   for (int i = 0; i < 10; ++i) {
-    call.Reset(StreamState(0));
-    EXPECT_EQ(call.label.service, "");
-    EXPECT_EQ(call.label.method, "");
-    EXPECT_EQ(call.label.traceparent, "");
+    call.Reset();
+    EXPECT_EQ(call.label.service(), "");
+    EXPECT_EQ(call.label.method(), "");
+    EXPECT_EQ(call.label.traceparent(), "");
     labeller.Label(request, &call);
   }
   EXPECT_EQ(test::AllocationCount(), before);
-  EXPECT_EQ(call.label.service, request.service);
-  EXPECT_EQ(call.label.method, request.method);
-  EXPECT_EQ(call.label.traceparent, kTrace);
+  EXPECT_EQ(call.label.service(), request.service);
+  EXPECT_EQ(call.label.method(), request.method);
+  EXPECT_EQ(call.label.traceparent(), kTrace);
 }
 
 }  // namespace

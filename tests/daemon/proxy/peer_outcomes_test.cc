@@ -326,7 +326,7 @@ TEST_F(PeerOutcomesTest, AForwardedRequestIsACall) {
   request.payload = "p";
   outcomes_.Forwarded({.request = request, .id = 1, .flags = 0, .bytes = 10}, Decision(1), &call);
   EXPECT_EQ(counters_.calls, 1U);
-  EXPECT_EQ(call.label.method, "M");
+  EXPECT_EQ(call.label.method(), "M");
   EXPECT_EQ(sink_.payloads, std::vector<std::string>{"p"});
   EXPECT_TRUE(sink_.lines.empty()) << "a forwarded call has its line at its end";
 }
@@ -336,7 +336,7 @@ TEST_F(PeerOutcomesTest, ARefusedMessageOfACallNamesTheCall) {
   Call call{StreamState(0)};
   call.rule = 1;
   call.generation = generation_;
-  call.label.method = "M";
+  call.label.Set({}, "M", {});
   Outcome outcome;
   outcome.Fail(Stage::kData, {StatusCode::kInvalidArgument, ""});
   outcomes_.Refused(call, outcome);

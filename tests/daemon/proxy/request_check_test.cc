@@ -289,7 +289,7 @@ TEST_F(RequestCheckTest, TheFirstFailureAnswers) {
 
     Admission admission = NewAdmission();
     ASSERT_TRUE(Check(Sent{}, &admission).permitted());
-    ASSERT_TRUE(admission.Remembers(request_));
+    ASSERT_TRUE(admission.Recall(request_));
     const Outcome outcome = Check(sent, &admission);
     EXPECT_EQ(outcome.stage, first) << faults;
     EXPECT_EQ(outcome.status, Check(sent).status) << faults;
@@ -335,7 +335,7 @@ TEST_F(RequestCheckTest, DataThatIsNoRequestNamesThePayloadTransform) {
 TEST_F(RequestCheckTest, NothingButTheVerdictIsRemembered) {
   Admission admission = NewAdmission();
   EXPECT_EQ(Check({.draining = true}, &admission).stage, Stage::kDraining);
-  EXPECT_TRUE(admission.Remembers(request_));
+  EXPECT_TRUE(admission.Recall(request_));
   EXPECT_EQ(Check({.id = 2}, &admission).stage, Stage::kStreamId);
   EXPECT_EQ(Check({.metadata = {{"NS", ""}}}, &admission).stage, Stage::kMetadata);
   EXPECT_EQ(Check({.flags = kFlagRemoteOpen}, &admission).stage, Stage::kStreams);

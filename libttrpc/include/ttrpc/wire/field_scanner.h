@@ -7,6 +7,7 @@
 // change in any release.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -25,11 +26,25 @@ struct Field {
 class FieldScanner {
  public:
   // `data` must outlive the scanner and every Field that it returns. At most INT_MAX bytes.
-  explicit FieldScanner(std::string_view data) : rest_(data) {}
+  explicit FieldScanner(std::string_view data)
+      : at_(reinterpret_cast<const uint8_t*>(data.data())), end_(at_ + data.size()) {}
 
   // Sets `field` to the next field and returns true. Returns false at the end (error() is null) and
   // at bytes that are not a protobuf message.
-  bool Next(Field* field);
+  bool Next(Field* field) {
+    // Nearly every field has bytes, fewer than 128 of them, and a number below 16.
+    constexpr uint8_t kLongOrOtherType = 0x80 | 7;
+    constexpr uint8_t kBytes = static_cast<uint8_t>(WireType::kBytes);
+    if (left() < 2 || (at_[0] & kLongOrOtherType) != kBytes || at_[0] == kBytes ||
+        at_[1] > std::min<size_t>(left() - 2, 0x7f)) {
+      return NextOfAnyKind(field);
+    }
+    field->number = at_[0] >> 3;
+    field->wire_type = WireType::kBytes;
+    field->bytes = {reinterpret_cast<const char*>(at_) + 2, at_[1]};
+    at_ += 2 + at_[1];
+    return true;
+  }
 
   // Returns what is wrong with the bytes, without quoting them; null if nothing is.
   const char* error() const { return error_; }
@@ -40,21 +55,15 @@ class FieldScanner {
     return false;
   }
 
-  // Fast path: nearly every tag and length is one byte.
-  bool ReadVarint(uint64_t* value) {
-    if (!rest_.empty() && static_cast<signed char>(rest_.front()) >= 0) {
-      *value = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      return true;
-    }
-    return ReadLongVarint(value);
-  }
+  size_t left() const { return static_cast<size_t>(end_ - at_); }
+  bool NextOfAnyKind(Field* field);
+  bool ReadVarint(uint64_t* value);
   bool ReadLongVarint(uint64_t* value);
   bool ReadShortVarint(uint64_t* value);
-  bool ReadBytes(std::string_view* bytes);
   bool Skip(size_t n);
 
-  std::string_view rest_;
+  const uint8_t* at_;
+  const uint8_t* end_;
   const char* error_ = nullptr;
 };
 
