@@ -30,8 +30,8 @@ using ttrpc::Status;
 constexpr char kExitStatus[] =
     "Exit status: 0 success; 1 failure, or the daemon refused or cannot be reached;\n"
     "2 the decision differs from --expect; 64 bad command line; 65 a tap filter names an\n"
-    "unknown listener, rule or backend; 75 a name in the --config file does not resolve\n"
-    "yet; 78 bad --config file.";
+    "unknown listener, rule or backend; 74 output cannot be written; 75 a name in the\n"
+    "--config file does not resolve yet; 78 bad --config file.";
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};

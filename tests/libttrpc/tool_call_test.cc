@@ -334,7 +334,10 @@ TEST_F(ToolCallTest, AServerThatHasAnsweredAdmitsUs) {
 }
 
 TEST_F(ToolCallTest, HelpThatCannotBePrintedIsAFailure) {
-  for (const char* words : {"--version", "--help", "call --help"}) {
+  const std::string schema = " --proto " + (folder_ / "chat.proto");
+  for (const std::string& words : std::vector<std::string>{
+           "--version", "--help", "call --help", "list" + schema, "list example.Chat" + schema,
+           "describe" + schema, "call unix://" + socket() + " example.Chat/Say -d {}" + schema}) {
     Expect(RunToolOntoFullDevice(words), 74, "",
            "ttrpc: standard output: No space left on device\n");
   }
