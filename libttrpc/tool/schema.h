@@ -17,9 +17,9 @@
 namespace ttrpc::tool {
 
 struct SchemaSources {
-  // .proto files, either as paths on disk below an import path, or named relative to one. The
-  // default import path is the current directory and, for a file that is not below it, the file's
-  // own directory.
+  // .proto files, either as paths on disk below an import path, or named relative to one. Both may
+  // be spelled differently: relative, absolute, or through links. The default import path is the
+  // current directory and, for a file that is not below it, the file's own directory.
   std::vector<std::string> protos = {};
   std::vector<std::string> import_paths = {};
   // FileDescriptorSets, as `protoc --descriptor_set_out` writes them. Imports may be in another
