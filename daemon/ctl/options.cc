@@ -209,7 +209,7 @@ void AddTap(CLI::App* app, TapOptions* options, Words* words) {
   AddOptional(tap, "--payload", &words->payload, "SIZE",
               "also show messages, at most SIZE of each (default: 64KiB)");
   AddList(tap, "--descriptor-set", &options->descriptor_sets, "FILE",
-          "decode messages by this descriptor set, as written by protoc -o");
+          "decode messages by this descriptor set, as written by protoc -o; - is standard input");
   tap->add_option("--count", options->count, "exit after N events")
       ->type_name("N")
       ->check(Number(UINT64_MAX));

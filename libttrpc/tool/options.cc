@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
+#include "input.h"
 #include "invalid.h"
 #include "standard_output.h"
 #include "text/closest.h"
@@ -52,7 +54,8 @@ void AddSchemaOptions(CLI::App* app, SchemaSources* schema) {
   AddList(app, "-I,--import-path", &schema->import_paths,
           "look for .proto files in this directory (default: the current one); may be repeated");
   AddList(app, "--descriptor-set", &schema->descriptor_sets,
-          "read this descriptor set, as written by protoc -o; may be repeated");
+          "read this descriptor set, as written by protoc -o or buf build; - for standard input; "
+          "may be repeated");
   app->get_option("--descriptor-set")
       ->excludes(app->get_option("--proto"))
       ->excludes(app->get_option("--import-path"));
@@ -141,6 +144,11 @@ Status ReadQuantities(const Words& words, Options* options) {
   return {};
 }
 
+bool ReadsStandardInput(const SchemaSources& schema) {
+  const std::vector<std::string>& sets = schema.descriptor_sets;
+  return std::find(sets.begin(), sets.end(), kStandardInput) != sets.end();
+}
+
 Status ReadWords(const Words& words, Options* options) {
   Result<Address> address = Address::Parse(words.address);
   if (!address) return In(words.address, address.error());
@@ -148,6 +156,10 @@ Status ReadWords(const Words& words, Options* options) {
   Result<MethodName> method = ParseMethodName(words.method);
   if (!method) return method.error();
   options->method = std::move(*method);
+  if (options->data && IsStandardInput(*options->data) && ReadsStandardInput(options->schema)) {
+    return Invalid(
+        "--data and --descriptor-set cannot both read standard input; give one of them a file");
+  }
   if (words.stream && *words.stream != "client" && *words.stream != "server" &&
       *words.stream != "both") {
     return Invalid("--stream is " + text::QuoteShort(*words.stream) +

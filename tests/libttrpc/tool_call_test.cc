@@ -2,6 +2,7 @@
 //
 // The `ttrpc` command as users run it: the real program with a real server.
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -81,6 +82,19 @@ TEST_F(ToolCallTest, TheRequestMayComeFromAFileOrAPipe) {
          "ttrpc: " + none + ": No such file or directory\n");
   Expect(Call("Say", {"-d", "@" + folder_.path()}), 65, "",
          "ttrpc: " + folder_.path() + ": Is a directory\n");
+}
+
+TEST_F(ToolCallTest, ADescriptorSetFromStandardInput) {
+  google::protobuf::FileDescriptorSet set;
+  LoadChat()->pool().FindFileByName("chat.proto")->CopyTo(set.add_file());
+  Expect(RunTool({"list", "--descriptor-set", "-"}, set.SerializeAsString()), 0, "example.Chat\n",
+         "");
+  Expect(RunTool({"call", "unix://" + socket(), "example.Chat/Say", "--compact", "--descriptor-set",
+                  "-", "-d", R"({"text":"hi"})"},
+                 set.SerializeAsString()),
+         0, "{\"text\":\"hi\"}\n", "");
+  Expect(RunTool({"list", "--descriptor-set", "-"}, "text"), 65, "",
+         "standard input: error: not a descriptor set; write one with protoc -o\n");
 }
 
 TEST_F(ToolCallTest, ServerStreaming) {

@@ -173,6 +173,18 @@ TEST_F(OptionsTest, BadCommandLinesExit64) {
                 "ttrpc: unexpected argument \"two\"; see \"ttrpc list --help\"\n");
 }
 
+TEST_F(OptionsTest, StandardInputHasOneReader) {
+  for (const char* data : {"-", "@", "@-"}) {
+    ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--descriptor-set", "-", "-d", data},
+                  "ttrpc: --data and --descriptor-set cannot both read standard input; give one of "
+                  "them a file\n");
+  }
+  ASSERT_EQ(Parse({"call", "unix:///x", "a.Svc/Do", "--descriptor-set", "-", "-d", "{}"}),
+            std::nullopt)
+      << err_;
+  EXPECT_THAT(options_.schema.descriptor_sets, ElementsAre("-"));
+}
+
 TEST_F(OptionsTest, BadValuesExit64) {
   const auto expect_refused = [this](const char* option, const char* value, const char* why) {
     ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", option, value}, why);
