@@ -80,7 +80,7 @@ _ttrpc() {
     words="--proto -I --import-path --descriptor-set --help"
     if [[ ${COMP_WORDS[1]} == call ]]; then
       words+=" -d --data --raw --stream --metadata --timeout --connect-timeout --max-message-size
-        --json --proto-names --defaults --compact"
+        --allow-unknown-fields --json --proto-names --defaults --compact"
     fi
   elif [[ -z $words ]]; then
     case ${COMP_WORDS[1]}:$(_ttrpc_positionals) in

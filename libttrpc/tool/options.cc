@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
 #include "input.h"
 #include "invalid.h"
@@ -94,6 +95,8 @@ CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
   call->add_option("--max-message-size", words->message_size,
                    "the longest message to send or receive, in bytes, KiB or MiB (default: 4MiB)")
       ->type_name("SIZE");
+  call->add_flag("--allow-unknown-fields", options->style.allow_unknown_fields,
+                 "ignore fields of the request that the schema does not have");
   call->add_flag("--json", options->status_as_json, "print a status other than OK as JSON");
   call->add_flag("--proto-names", options->style.proto_names,
                  "print field_names instead of fieldNames");
@@ -184,6 +187,25 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
+std::string UnknownOption(const std::string& word, const std::vector<std::string>& known,
+                          const std::string& otherwise) {
+  return "unknown option " + text::QuoteShort(word) + "; " +
+         text::DidYouMean(word, known, otherwise);
+}
+
+// Returns a long option that is written with one dash, or an empty string. It only finds those that
+// CLI11 would not report, because it reads -data as -d with the value `ata`.
+std::string WithOneDash(const CLI::App& call, const std::vector<std::string_view>& args) {
+  const std::vector<std::string> names = OptionNames(call);
+  if (args.size() < 2 || args[1] != call.get_name()) return "";
+  for (const std::string_view arg : args) {
+    const std::string word(arg.substr(0, arg.find('=')));
+    const bool known = std::find(names.begin(), names.end(), "-" + word) != names.end();
+    if (word.starts_with("-d") && known) return word;
+  }
+  return "";
+}
+
 // Returns what is wrong with a command line that CLI11 refuses, and what to do about it.
 std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
   const std::string use_command = "use call, list or describe";
@@ -199,9 +221,9 @@ std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
     return error.what() + ("; " + help);
   }
   const std::string& word = rest.front();
-  const std::string quoted = text::QuoteShort(word);
   if (word.starts_with('-'))
-    return "unknown option " + quoted + "; " + text::DidYouMean(word, OptionNames(owner), help);
+    return UnknownOption(word.substr(0, word.find('=')), OptionNames(owner), help);
+  const std::string quoted = text::QuoteShort(word);
   if (in_command) return "unexpected argument " + quoted + "; " + help;
   return "unknown command " + quoted + "; " +
          text::DidYouMean(word, {"call", "list", "describe"}, use_command);
@@ -231,6 +253,9 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   list->add_option("SERVICE", options->symbol, "package.Service");
   CLI::App* describe = AddLook(&app, "describe", "Print definitions from the schema.", options);
   describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum or other name");
+  if (const std::string word = WithOneDash(*call, std::vector<std::string_view>(argv, argv + argc));
+      !word.empty())
+    return Refuse(UnknownOption(word, OptionNames(*call), ""));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
