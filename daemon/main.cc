@@ -2,7 +2,8 @@
 //
 // ttrpc-proxyd: parses the command line, loads the configuration, and runs the daemon until it has
 // drained. The exit status is 0 for success, 1 for a failure at run time, 64 for a bad command
-// line, 75 for a name that does not resolve yet, and 78 for a bad configuration.
+// line, 74 if standard output cannot be written, 75 for a name that does not resolve yet, and 78
+// for a bad configuration.
 
 #include <event2/event.h>
 #include <signal.h>
@@ -59,7 +60,7 @@ int PrintAll(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return EXIT_SUCCESS;
   std::fprintf(stderr, "ttrpc-proxyd: standard output: %s\n",
                std::generic_category().message(errno).c_str());
-  return EXIT_FAILURE;
+  return EX_IOERR;
 }
 
 int RefuseCommandLine(const std::string& why) {

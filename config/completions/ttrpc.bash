@@ -12,17 +12,17 @@ _ttrpc_schema() {
 }
 
 # _ttrpc_names WHAT WORD…: prints the services, or methods as SERVICE/METHOD, of the schema that the
-# words name.
+# words name. A schema on standard input has no names, because reading the terminal would block.
 _ttrpc_names() {
   local what=$1 service schema
   shift
   mapfile -t schema < <(_ttrpc_schema "$@")
   [[ ${#schema[@]} -gt 0 ]] || return 0
   if [[ $what == services ]]; then
-    ttrpc list "${schema[@]}" 2>/dev/null
+    ttrpc list "${schema[@]}" 2>/dev/null </dev/null
   else
-    ttrpc list "${schema[@]}" 2>/dev/null | while read -r service; do
-      ttrpc list "$service" "${schema[@]}" 2>/dev/null | cut -d ' ' -f 1
+    ttrpc list "${schema[@]}" 2>/dev/null </dev/null | while read -r service; do
+      ttrpc list "$service" "${schema[@]}" 2>/dev/null </dev/null | cut -d ' ' -f 1
     done
   fi
 }
@@ -80,7 +80,7 @@ _ttrpc() {
     words="--proto -I --import-path --descriptor-set --help"
     if [[ ${COMP_WORDS[1]} == call ]]; then
       words+=" -d --data --raw --stream --metadata --timeout --connect-timeout --max-message-size
-        --json --proto-names --defaults --compact"
+        --allow-unknown-fields --json --proto-names --defaults --compact"
     fi
   elif [[ -z $words ]]; then
     case ${COMP_WORDS[1]}:$(_ttrpc_positionals) in

@@ -30,8 +30,8 @@ using ttrpc::Status;
 constexpr char kExitStatus[] =
     "Exit status: 0 success; 1 failure, or the daemon refused or cannot be reached;\n"
     "2 the decision differs from --expect; 64 bad command line; 65 a tap filter names an\n"
-    "unknown listener, rule or backend; 75 a name in the --config file does not resolve\n"
-    "yet; 78 bad --config file.";
+    "unknown listener, rule or backend; 74 output cannot be written; 75 a name in the\n"
+    "--config file does not resolve yet; 78 bad --config file.";
 
 constexpr std::array<std::string_view, 6> kEvents = {"connect", "refuse",     "call",
                                                      "deny",    "disconnect", "message"};
@@ -209,7 +209,7 @@ void AddTap(CLI::App* app, TapOptions* options, Words* words) {
   AddOptional(tap, "--payload", &words->payload, "SIZE",
               "also show messages, at most SIZE of each (default: 64KiB)");
   AddList(tap, "--descriptor-set", &options->descriptor_sets, "FILE",
-          "decode messages by this descriptor set, as written by protoc -o");
+          "decode messages by this descriptor set, as written by protoc -o; - is standard input");
   tap->add_option("--count", options->count, "exit after N events")
       ->type_name("N")
       ->check(Number(UINT64_MAX));

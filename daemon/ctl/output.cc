@@ -2,6 +2,7 @@
 #include "ctl/output.h"
 
 #include <sys/ioctl.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,7 +80,7 @@ void Print(std::string_view text) {
   const ttrpc::Status written = ttrpc::tool::Write(STDOUT_FILENO, text);
   if (written.ok()) return;
   Complain(written.message());
-  std::exit(kFailed);  // NOLINT(concurrency-mt-unsafe): there is one thread
+  std::exit(EX_IOERR);  // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
 void Screen::Show(std::string_view text) {

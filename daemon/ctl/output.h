@@ -23,7 +23,7 @@ bool HasColours();
 // Whether standard output is a terminal.
 bool IsTerminal();
 
-// Writes to standard output. Exits with kFailed on an error, since later output would fail too.
+// Writes to standard output. Exits with EX_IOERR on an error, since later output would fail too.
 void Print(std::string_view text);
 // Screen shows a text that is refreshed. On a terminal each text replaces the last; long lines wrap
 // and rows below the screen are cut. Otherwise it prints an empty line between two texts.

@@ -1,41 +1,149 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/io/gzip_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <poll.h>
+#include <unistd.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <map>
-#include <set>
 #include <utility>
 
+#include "invalid.h"
 #include "schema.h"
+#include "text/escape.h"
+#include "ttrpc/unique_fd.h"
 
 namespace ttrpc::tool {
 namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptorProto;
+using google::protobuf::FileDescriptorSet;
+
+// The limit for a set in bytes, also after it has been unpacked: a small gzip file may expand to
+// more than the memory holds.
+constexpr size_t kLongestSet = 128U << 20;
+constexpr size_t kReadSize = 64U << 10;
+
+constexpr std::string_view kGzip = "\x1F\x8B";  // no descriptor set begins with these bytes
+
+// Appends what the file contains, or the first bytes of it if it is longer than kLongestSet.
+Status ReadAll(int fd, std::string* bytes) {
+  std::string piece(kReadSize, '\0');
+  while (bytes->size() <= kLongestSet) {
+    const ssize_t n = ::read(fd, piece.data(), piece.size());
+    if (n == 0) break;
+    if (n > 0) {
+      bytes->append(piece, 0, static_cast<size_t>(n));
+    } else if (errno == EAGAIN) {
+      pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+      ::poll(&readable, 1, -1);
+    } else if (errno != EINTR) {
+      return Invalid(std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+// Replaces the contents of a gzip file by the unpacked ones, or by the first bytes of them if they
+// are longer than kLongestSet. Returns false if the file is damaged.
+bool Unpack(std::string* bytes) {
+  google::protobuf::io::ArrayInputStream packed(bytes->data(), static_cast<int>(bytes->size()));
+  google::protobuf::io::GzipInputStream gzip(&packed, google::protobuf::io::GzipInputStream::GZIP);
+  std::string unpacked;
+  const void* data = nullptr;
+  int size = 0;
+  bool ended = false;
+  while (unpacked.size() <= kLongestSet && gzip.Next(&data, &size)) {
+    unpacked.append(static_cast<const char*>(data), static_cast<size_t>(size));
+    ended = gzip.ZlibErrorCode() == Z_STREAM_END;
+  }
+  *bytes = std::move(unpacked);
+  return ended && gzip.ZlibErrorCode() >= Z_OK;
+}
+
+Status ReadSet(const std::string& path, FileDescriptorSet* set) {
+  UniqueFd file;
+  if (path != kStandardInput) {
+    file = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return Invalid(std::strerror(errno));
+  }
+  std::string bytes;
+  Status status = ReadAll(file ? file.get() : STDIN_FILENO, &bytes);
+  if (!status.ok()) return status;
+  const bool packed = bytes.starts_with(kGzip) && bytes.size() <= kLongestSet;
+  const bool whole = !packed || Unpack(&bytes);
+  if (bytes.size() > kLongestSet)
+    return Invalid("longer than " + std::to_string(kLongestSet >> 20) + " MiB");
+  if (whole && set->ParseFromString(bytes)) return {};
+  return Invalid(std::string("not a descriptor set") + (packed ? ", or a damaged gzip file" : "") +
+                 "; write one with protoc -o");
+}
+
+std::string NameOfSet(const std::string& path) {
+  return path == kStandardInput ? "standard input" : path;
+}
+
+// Protobuf 3.21 builds no file of a newer syntax.
+bool IsNewer(const FileDescriptorProto& file) {
+  return !file.syntax().empty() && file.syntax() != "proto2" && file.syntax() != "proto3";
+}
 
 // Files by name, from any number of descriptor sets.
 class Database final : public google::protobuf::DescriptorDatabase {
  public:
   // Returns what is wrong with the set, or an empty string.
   std::string AddSet(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return path + ": error: " + std::strerror(errno);
-    google::protobuf::FileDescriptorSet set;
-    if (!set.ParseFromIstream(&in))
-      return path + ": error: not a descriptor set; write one with protoc -o";
+    const std::string set_name = NameOfSet(path);
+    FileDescriptorSet set;
+    if (const Status status = ReadSet(path, &set); !status.ok())
+      return set_name + ": error: " + status.message();
     for (FileDescriptorProto& file : *set.mutable_file()) {
       const auto there = files_.find(file.name());
       if (there == files_.end()) {
         std::string name = file.name();
-        files_.emplace(std::move(name), File{std::move(file), path});
+        files_.emplace(std::move(name), File{std::move(file), set_name});
       } else if (!Same(there->second.proto, file)) {
-        return Differs(path, there->second);
+        return Differs(set_name, there->second);
       }
     }
     return "";
+  }
+
+  // Removes the files of a newer syntax and all files that import them. Returns a line for each of
+  // the former.
+  std::vector<std::string> LeaveOutNewer() {
+    std::vector<std::string> newer;
+    Importers importers;
+    for (const auto& [name, file] : files_) {
+      if (IsNewer(file.proto)) newer.push_back(name);
+      for (const std::string& import : file.proto.dependency()) importers[import].push_back(name);
+    }
+    std::vector<std::pair<std::string, std::string>> left_out;
+    for (const std::string& name : newer) {
+      const auto found = files_.find(name);
+      if (found == files_.end()) continue;
+      if (IsProtobufs(name)) {  // the built-in file replaces it
+        files_.erase(found);
+        continue;
+      }
+      const std::string set = found->second.set;
+      const std::string syntax = text::QuoteShort(found->second.proto.syntax());
+      const size_t others = Remove(name, importers) - 1;
+      left_out.emplace_back(set,
+                            name + " is left out" + WithImporters(others) +
+                                ", because this program does not know the syntax " + syntax +
+                                "; write the set from a copy of the file with syntax = \"proto3\"");
+    }
+    std::vector<std::string> lines;
+    const std::string kind = files_.empty() ? ": error: " : ": warning: ";
+    for (const auto& [set, what] : left_out) lines.push_back(set + kind + what);
+    return lines;
   }
 
   // Returns a line for each import that is neither in a set nor one of protobuf's own files.
@@ -81,17 +189,45 @@ class Database final : public google::protobuf::DescriptorDatabase {
     std::string set;
   };
 
-  static std::string Differs(const std::string& path, const File& there) {
-    return path + ": error: " + there.proto.name() + " differs from the one in " + there.set +
+  static std::string WithImporters(size_t count) {
+    if (count == 0) return "";
+    return count == 1 ? ", with a file that imports it"
+                      : ", with " + std::to_string(count) + " files that import it";
+  }
+
+  // The files that import a file, by the name of the latter.
+  using Importers = std::map<std::string, std::vector<std::string>>;
+
+  // Removes a file and all files that import it. Returns their number.
+  size_t Remove(const std::string& name, const Importers& importers) {
+    files_.erase(name);
+    std::vector<std::string> removed = {name};
+    for (size_t i = 0; i < removed.size(); ++i) {
+      const auto found = importers.find(removed[i]);
+      if (found == importers.end()) continue;
+      for (const std::string& importer : found->second) {
+        if (files_.erase(importer) > 0) removed.push_back(importer);
+      }
+    }
+    return removed.size();
+  }
+  static std::string Differs(const std::string& set, const File& there) {
+    return set + ": error: " + there.proto.name() + " differs from the one in " + there.set +
            "; give only one of them";
   }
   static bool IsProtobufs(const std::string& name) {
     return DescriptorPool::generated_pool()->FindFileByName(name) != nullptr;
   }
-  // Comments are ignored, because one set may have been written with them and the other without.
+  // Ignores what depends on how a set was written: comments; unknown fields, in which buf notes for
+  // example that a file was only imported; and whether the syntax "proto2" is spelled out.
+  // Protobuf's own files differ between its versions, and any version will do.
   static bool Same(FileDescriptorProto a, FileDescriptorProto b) {
-    a.clear_source_code_info();
-    b.clear_source_code_info();
+    if (IsProtobufs(a.name())) return true;
+    for (FileDescriptorProto* file : {&a, &b}) {
+      file->clear_source_code_info();
+      file->DiscardUnknownFields();
+      if (file->syntax() == "proto2") file->clear_syntax();
+    }
     return a.SerializeAsString() == b.SerializeAsString();
   }
 
@@ -117,14 +253,23 @@ class SetSchema final : public Schema {
   explicit SetSchema(std::vector<std::string>* errors) : collector_(errors) {}
 
   bool Read(const std::vector<std::string>& paths, std::vector<std::string>* errors) {
+    if (std::count(paths.begin(), paths.end(), kStandardInput) > 1) {
+      errors->push_back(NameOfSet(std::string(kStandardInput)) +
+                        ": error: given more than once; give it once");
+      return false;
+    }
     for (const std::string& path : paths) {
       if (std::string wrong = database_.AddSet(path); !wrong.empty()) {
         errors->push_back(std::move(wrong));
       }
     }
     if (!errors->empty()) return false;
-    *errors = database_.Missing();
-    return errors->empty() && Build(&database_, &collector_, database_.Names());
+    *errors = database_.LeaveOutNewer();
+    const std::vector<std::string> names = database_.Names();
+    if (!errors->empty() && names.empty()) return false;
+    const std::vector<std::string> missing = database_.Missing();
+    errors->insert(errors->end(), missing.begin(), missing.end());
+    return missing.empty() && Build(&database_, &collector_, names);
   }
 
  private:

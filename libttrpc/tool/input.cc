@@ -93,8 +93,10 @@ class File final : public Input {
 
 }  // namespace
 
+bool IsStandardInput(const std::string& data) { return data == "-" || data == "@" || data == "@-"; }
+
 Result<std::unique_ptr<Input>> OpenInput(EventLoop& loop, const std::string& data) {
-  if (data == "-" || data == "@" || data == "@-") {
+  if (IsStandardInput(data)) {
     return std::unique_ptr<Input>(
         std::make_unique<File>(loop, "standard input", STDIN_FILENO, UniqueFd()));
   }

@@ -21,6 +21,9 @@ class Input {
   virtual Task<Result<std::string>> Read() = 0;
 };
 
+// Whether -d names standard input.
+bool IsStandardInput(const std::string& data);
+
 // Opens what -d names: the text itself, a file for `@FILE`, or standard input for `-`, `@` or `@-`.
 // `loop` must outlive the input.
 Result<std::unique_ptr<Input>> OpenInput(EventLoop& loop, const std::string& data);

@@ -115,9 +115,10 @@ JsonCodec::~JsonCodec() = default;
 
 Result<std::string> JsonCodec::ToBytes(const Descriptor& type, std::string_view json) {
   std::string bytes;
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = style_.allow_unknown_fields;
   const UtilStatus status = google::protobuf::util::JsonToBinaryString(
-      resolver_.get(), UrlOf(type.full_name()), {json.data(), json.size()}, &bytes,
-      google::protobuf::util::JsonParseOptions());
+      resolver_.get(), UrlOf(type.full_name()), {json.data(), json.size()}, &bytes, options);
   if (!status.ok()) return Invalid(std::string(status.message()));
   return bytes;
 }

@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
+#include "input.h"
 #include "invalid.h"
 #include "standard_output.h"
 #include "text/closest.h"
@@ -52,7 +55,8 @@ void AddSchemaOptions(CLI::App* app, SchemaSources* schema) {
   AddList(app, "-I,--import-path", &schema->import_paths,
           "look for .proto files in this directory (default: the current one); may be repeated");
   AddList(app, "--descriptor-set", &schema->descriptor_sets,
-          "read this descriptor set, as written by protoc -o; may be repeated");
+          "read this descriptor set, as written by protoc -o or buf build; - for standard input; "
+          "may be repeated");
   app->get_option("--descriptor-set")
       ->excludes(app->get_option("--proto"))
       ->excludes(app->get_option("--import-path"));
@@ -91,6 +95,8 @@ CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
   call->add_option("--max-message-size", words->message_size,
                    "the longest message to send or receive, in bytes, KiB or MiB (default: 4MiB)")
       ->type_name("SIZE");
+  call->add_flag("--allow-unknown-fields", options->style.allow_unknown_fields,
+                 "ignore fields of the request that the schema does not have");
   call->add_flag("--json", options->status_as_json, "print a status other than OK as JSON");
   call->add_flag("--proto-names", options->style.proto_names,
                  "print field_names instead of fieldNames");
@@ -141,6 +147,11 @@ Status ReadQuantities(const Words& words, Options* options) {
   return {};
 }
 
+bool ReadsStandardInput(const SchemaSources& schema) {
+  const std::vector<std::string>& sets = schema.descriptor_sets;
+  return std::find(sets.begin(), sets.end(), kStandardInput) != sets.end();
+}
+
 Status ReadWords(const Words& words, Options* options) {
   Result<Address> address = Address::Parse(words.address);
   if (!address) return In(words.address, address.error());
@@ -148,6 +159,10 @@ Status ReadWords(const Words& words, Options* options) {
   Result<MethodName> method = ParseMethodName(words.method);
   if (!method) return method.error();
   options->method = std::move(*method);
+  if (options->data && IsStandardInput(*options->data) && ReadsStandardInput(options->schema)) {
+    return Invalid(
+        "--data and --descriptor-set cannot both read standard input; give one of them a file");
+  }
   if (words.stream && *words.stream != "client" && *words.stream != "server" &&
       *words.stream != "both") {
     return Invalid("--stream is " + text::QuoteShort(*words.stream) +
@@ -172,6 +187,25 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
+std::string UnknownOption(const std::string& word, const std::vector<std::string>& known,
+                          const std::string& otherwise) {
+  return "unknown option " + text::QuoteShort(word) + "; " +
+         text::DidYouMean(word, known, otherwise);
+}
+
+// Returns a long option that is written with one dash, or an empty string. It only finds those that
+// CLI11 would not report, because it reads -data as -d with the value `ata`.
+std::string WithOneDash(const CLI::App& call, const std::vector<std::string_view>& args) {
+  const std::vector<std::string> names = OptionNames(call);
+  if (args.size() < 2 || args[1] != call.get_name()) return "";
+  for (const std::string_view arg : args) {
+    const std::string word(arg.substr(0, arg.find('=')));
+    const bool known = std::find(names.begin(), names.end(), "-" + word) != names.end();
+    if (word.starts_with("-d") && known) return word;
+  }
+  return "";
+}
+
 // Returns what is wrong with a command line that CLI11 refuses, and what to do about it.
 std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
   const std::string use_command = "use call, list or describe";
@@ -187,9 +221,9 @@ std::string Explained(const CLI::App& app, const CLI::ParseError& error) {
     return error.what() + ("; " + help);
   }
   const std::string& word = rest.front();
-  const std::string quoted = text::QuoteShort(word);
   if (word.starts_with('-'))
-    return "unknown option " + quoted + "; " + text::DidYouMean(word, OptionNames(owner), help);
+    return UnknownOption(word.substr(0, word.find('=')), OptionNames(owner), help);
+  const std::string quoted = text::QuoteShort(word);
   if (in_command) return "unexpected argument " + quoted + "; " + help;
   return "unknown command " + quoted + "; " +
          text::DidYouMean(word, {"call", "list", "describe"}, use_command);
@@ -219,6 +253,9 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, Options* 
   list->add_option("SERVICE", options->symbol, "package.Service");
   CLI::App* describe = AddLook(&app, "describe", "Print definitions from the schema.", options);
   describe->add_option("SYMBOL", options->symbol, "a service, method, message, enum or other name");
+  if (const std::string word = WithOneDash(*call, std::vector<std::string_view>(argv, argv + argc));
+      !word.empty())
+    return Refuse(UnknownOption(word, OptionNames(*call), ""));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,18 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <optional>
+#include <memory>
+#include <set>
 #include <system_error>
 
+#include "invalid.h"
 #include "schema.h"
 
 namespace ttrpc::tool {
 namespace {
 
+namespace fs = std::filesystem;
+namespace io = google::protobuf::io;
+
 using google::protobuf::compiler::DiskSourceTree;
+
+class IgnoreErrors final : public io::ErrorCollector {
+ public:
+  void AddError(int, io::ColumnNumber, const std::string&) override {}
+};
+
+// Returns the word at a position, which counts from 0, or an empty string.
+std::string WordAt(DiskSourceTree* tree, const std::string& file, int line, int column) {
+  const std::unique_ptr<io::ZeroCopyInputStream> text(tree->Open(file));
+  if (!text) return "";
+  IgnoreErrors ignored;
+  io::Tokenizer tokenizer(text.get(), &ignored);
+  while (tokenizer.Next()) {
+    const io::Tokenizer::Token& word = tokenizer.current();
+    if (word.line == line && word.column == column) return word.text;
+    if (word.line > line) break;
+  }
+  return "";
+}
+
+// Replaces the advice of protobuf's message about an option that it does not know. The names of
+// custom options are in parentheses.
+std::string WithAdvice(const std::string& message) {
+  const size_t end = message.find(" unknown. Ensure that");
+  if (!message.starts_with("Option \"") || message.starts_with("Option \"(") ||
+      end == std::string::npos) {
+    return message;
+  }
+  return message.substr(0, end) +
+         " unknown; if this program is older than the option, use --descriptor-set with a set that "
+         "a newer protoc or buf build wrote";
+}
 
 // Formats errors as lines, with the names that the files have on disk.
 class FileErrorCollector final : public google::protobuf::compiler::MultiFileErrorCollector {
@@ -24,31 +64,57 @@ class FileErrorCollector final : public google::protobuf::compiler::MultiFileErr
   // `line` and `column` count from 0. A line of -1 stands for the whole file.
   void AddError(const std::string& file, int line, int column,
                 const std::string& message) override {
+    if (with_edition_.contains(file)) return;
     std::string disk = file;
     tree_->VirtualFileToDiskFile(file, &disk);
     std::string text = disk + ":";
     if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
-    lines_->push_back(text + " error: " + message);
+    if (message.starts_with("Expected top-level statement") &&
+        WordAt(tree_, file, line, column) == "edition") {
+      with_edition_.insert(file);
+      lines_->push_back(text +
+                        " error: this program does not know editions; use a copy of the file with "
+                        "syntax = \"proto3\" instead of the edition");
+    } else {
+      lines_->push_back(text + " error: " + WithAdvice(message));
+    }
   }
 
  private:
+  // The files that begin with an edition. All other errors in them follow from that.
+  std::set<std::string> with_edition_;
   DiskSourceTree* tree_;
   std::vector<std::string>* lines_;
 };
 
+// Returns the path of `file` relative to a directory above it, or an empty path. The directories
+// themselves are compared, because their names may be relative, absolute or contain links.
+fs::path Below(const fs::path& file, const fs::path& directory) {
+  std::error_code error;
+  for (fs::path above = file.parent_path(); !above.empty(); above = above.parent_path()) {
+    if (fs::equivalent(above, directory, error)) {
+      const fs::path below = file.lexically_relative(above);
+      return std::find(below.begin(), below.end(), "..") == below.end() ? below.lexically_normal()
+                                                                        : fs::path();
+    }
+    if (above == above.root_path()) break;
+  }
+  return {};
+}
+
 class ProtoSchema final : public Schema {
  public:
   explicit ProtoSchema(const SchemaSources& sources, std::vector<std::string>* errors)
-      : collector_(&tree_, errors) {
-    for (const std::string& path : sources.import_paths) tree_.MapPath("", path);
-    if (sources.import_paths.empty()) tree_.MapPath("", ".");
+      : default_paths_(sources.import_paths.empty()), collector_(&tree_, errors) {
+    for (const std::string& path : sources.import_paths) AddImportPath(path);
+    if (default_paths_) AddImportPath(".");
     database_.RecordErrorsTo(&collector_);
   }
 
   bool Read(const SchemaSources& sources, std::vector<std::string>* errors) {
     std::vector<std::string> names;
     for (const std::string& path : sources.protos) {
-      const Result<std::string> name = NameOf(path, sources.import_paths.empty());
+      const Result<std::string> name = NameOf(path);
       if (name) {
         names.push_back(*name);
       } else {
@@ -60,43 +126,62 @@ class ProtoSchema final : public Schema {
   }
 
  private:
+  void AddImportPath(const std::string& path) {
+    tree_.MapPath("", path);
+    import_paths_.push_back(path);
+  }
+
   // Returns the file's name as an import statement would spell it.
-  Result<std::string> NameOf(const std::string& path, bool default_paths) {
+  Result<std::string> NameOf(const std::string& path) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (!fs::exists(status)) return InAnImportPath(path);
+    if (fs::is_directory(status)) return Invalid(std::strerror(EISDIR));
+    if (::access(path.c_str(), R_OK) != 0) return Invalid(std::strerror(errno));
     std::string name;
     std::string shadow;
-    switch (tree_.DiskFileToVirtualFile(path, &name, &shadow)) {
-      case DiskSourceTree::SUCCESS:
-        return name;
-      case DiskSourceTree::SHADOWED:
-        return Status(
-            StatusCode::kInvalidArgument,
-            "hidden by " + shadow + ", which an earlier -I finds; change the order of -I");
-      case DiskSourceTree::CANNOT_OPEN:
-        return InAnImportPath(path, errno);
-      case DiskSourceTree::NO_MAPPING:
-        break;
+    // The name as it is spelled decides, if it can.
+    if (tree_.DiskFileToVirtualFile(path, &name, &shadow) != DiskSourceTree::NO_MAPPING)
+      return Visible(name, path);
+    for (const fs::path& spelling : {fs::absolute(path, error), fs::canonical(path, error)}) {
+      for (const std::string& directory : import_paths_) {
+        const fs::path below = Below(spelling, directory);
+        if (!below.empty()) return Visible(below.string(), path);
+      }
     }
+    if (!default_paths_) return Invalid("not below any -I directory; add its directory with -I");
+    const fs::path disk(path);
+    AddImportPath(disk.parent_path().string());
+    return Visible(disk.filename().string(), path);
+  }
+
+  // Returns `name` if it is found as the file `path`, and not as another one.
+  Result<std::string> Visible(const std::string& name, const std::string& path) {
     std::error_code error;
-    const std::filesystem::path disk(path);
-    if (!std::filesystem::exists(disk, error)) return InAnImportPath(path, ENOENT);
-    if (!default_paths) {
-      return Status(StatusCode::kInvalidArgument,
-                    "not below any -I directory; add its directory with -I");
-    }
-    const auto below = std::filesystem::absolute(disk, error)
-                           .lexically_proximate(std::filesystem::current_path(error));
-    if (*below.begin() != "..") return below.string();
-    tree_.MapPath("", disk.parent_path().string());
-    return disk.filename().string();
+    std::string found;
+    if (!tree_.VirtualFileToDiskFile(name, &found)) return Invalid(tree_.GetLastErrorMessage());
+    if (fs::equivalent(found, path, error)) return name;
+    return Invalid("hidden by " + found +
+                   (default_paths_ ? "; name the directory of this file with -I"
+                                   : ", which an earlier -I finds; change the order of -I"));
   }
 
   // Accepts a name relative to an import path, as in an import statement.
-  Result<std::string> InAnImportPath(const std::string& name, int error_number) {
+  Result<std::string> InAnImportPath(const std::string& name) {
     std::string disk;
     if (tree_.VirtualFileToDiskFile(name, &disk)) return name;
+    int error_number = ENOENT;
+    for (const std::string& directory : import_paths_) {
+      const fs::path path = fs::path(directory) / name;
+      std::error_code error;
+      if (fs::is_directory(path, error)) error_number = EISDIR;
+      if (::access(path.c_str(), R_OK) != 0 && errno == EACCES) error_number = EACCES;
+    }
     return Status(StatusCode::kNotFound, std::strerror(error_number));
   }
 
+  const bool default_paths_;
+  std::vector<std::string> import_paths_;
   DiskSourceTree tree_;
   FileErrorCollector collector_;
   google::protobuf::DescriptorPoolDatabase own_{

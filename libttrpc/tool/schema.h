@@ -16,14 +16,18 @@
 
 namespace ttrpc::tool {
 
+// The name of standard input among the descriptor sets.
+inline constexpr std::string_view kStandardInput = "-";
+
 struct SchemaSources {
-  // .proto files, either as paths on disk below an import path, or named relative to one. The
-  // default import path is the current directory and, for a file that is not below it, the file's
-  // own directory.
+  // .proto files, either as paths on disk below an import path, or named relative to one. Both may
+  // be spelled differently: relative, absolute, or through links. The default import path is the
+  // current directory and, for a file that is not below it, the file's own directory.
   std::vector<std::string> protos = {};
   std::vector<std::string> import_paths = {};
-  // FileDescriptorSets, as `protoc --descriptor_set_out` writes them. Imports may be in another
-  // set. Protobuf's own files are built in.
+  // FileDescriptorSets, as `protoc --descriptor_set_out` and `buf build` write them, also in a gzip
+  // file. Imports may be in another set, and a file may be in several. Protobuf's own files are
+  // built in.
   std::vector<std::string> descriptor_sets = {};
 
   bool empty() const { return protos.empty() && descriptor_sets.empty(); }
@@ -34,7 +38,8 @@ class Schema {
   virtual ~Schema() = default;
 
   // Returns null on failure, and fills `errors` with all findings, one per line: `FILE:LINE:COLUMN:
-  // error: WHAT`, without the position if it is unknown.
+  // error: WHAT`, without the position if it is unknown. A schema may come with lines of the form
+  // `SET: warning: WHAT`, about files of a newer syntax that were left out of a descriptor set.
   static std::unique_ptr<Schema> Load(const SchemaSources& sources,
                                       std::vector<std::string>* errors);
 

@@ -11,10 +11,12 @@ namespace {
 Status TooLong() { return Invalid("longer than " + std::to_string(kLongestInput >> 20) + " MiB"); }
 
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 class Json final : public MessageSplitter {
  public:
   Result<std::optional<std::string>> Next() override {
+    if (!begun_ && !Begin()) return std::optional<std::string>();
     if (scanned_ == 0) Skip(std::min(unread().find_first_not_of(kSpace), unread().size()));
     const std::optional<size_t> length = Scan();
     if (length) {
@@ -27,6 +29,18 @@ class Json final : public MessageSplitter {
   }
 
  private:
+  // Skips the byte order mark that some editors write. Returns false if more input is needed.
+  bool Begin() {
+    const std::string_view start = unread().substr(0, kByteOrderMark.size());
+    if (start == kByteOrderMark) {
+      Skip(start.size());
+    } else if (!ended() && kByteOrderMark.starts_with(start)) {
+      return false;
+    }
+    begun_ = true;
+    return true;
+  }
+
   // Returns the length of the first value if all of it is there.
   std::optional<size_t> Scan() {
     const std::string_view text = unread();
@@ -77,6 +91,7 @@ class Json final : public MessageSplitter {
 
   static constexpr std::string_view kAfterWord = " \t\r\n{}[]\",:";
 
+  bool begun_ = false;
   size_t scanned_ = 0;  // bytes of the first value
   size_t depth_ = 0;
   bool in_string_ = false;

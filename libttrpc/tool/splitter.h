@@ -44,9 +44,9 @@ class MessageSplitter {
   bool ended_ = false;
 };
 
-// Splits a sequence of JSON values, with or without white space between them. It only finds where
-// each value ends; the contents may be invalid. A number or a word such as `true` ends at the next
-// character or at the end of the input.
+// Splits a sequence of JSON values, with or without white space between them. A byte order mark
+// before the first one is skipped. It only finds where each value ends; the contents may be
+// invalid. A number or a word such as `true` ends at the next character or at the end of the input.
 std::unique_ptr<MessageSplitter> JsonSplitter();
 
 // Splits protobuf's "delimited" form: each message follows its length as a varint.

@@ -61,13 +61,13 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
     const CommandResult result =
         RunCommand({.args = {"sh", "-c", "exec \"$TTRPC_PROXYD\" --config \"$0\" \"$1\" >/dev/full",
                              config_path(), option}});
-    EXPECT_EQ(result.status, 1) << option;
+    EXPECT_EQ(result.status, 74) << option;
     EXPECT_EQ(result.err, "ttrpc-proxyd: standard output: No space left on device\n") << option;
   }
   const CommandResult closed =
       RunCommand({.args = {"sh", "-c", "exec \"$TTRPC_PROXYD\" --config \"$0\" --print-config >&-",
                            config_path()}});
-  EXPECT_EQ(closed.status, 1);
+  EXPECT_EQ(closed.status, 74);
   EXPECT_EQ(closed.err, "ttrpc-proxyd: standard output: Bad file descriptor\n");
 }
 

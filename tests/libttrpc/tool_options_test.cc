@@ -80,6 +80,7 @@ TEST_F(OptionsTest, EverythingOfACall) {
                    "250ms",
                    "--max-message-size",
                    "64KiB",
+                   "--allow-unknown-fields",
                    "--json",
                    "--proto-names",
                    "--defaults",
@@ -95,7 +96,7 @@ TEST_F(OptionsTest, EverythingOfACall) {
   EXPECT_EQ(options_.connect_timeout, std::chrono::milliseconds(250));
   EXPECT_EQ(options_.message_size, 64U << 10);
   EXPECT_TRUE(options_.status_as_json && options_.style.proto_names && options_.style.defaults &&
-              options_.style.compact);
+              options_.style.compact && options_.style.allow_unknown_fields);
 }
 
 TEST_F(OptionsTest, OptionsMayStandBeforeAndBetweenArguments) {
@@ -171,6 +172,40 @@ TEST_F(OptionsTest, BadCommandLinesExit64) {
                 "--stream requires --raw");
   ExpectRefused({"list", "--proto", "x", "one", "two"},
                 "ttrpc: unexpected argument \"two\"; see \"ttrpc list --help\"\n");
+}
+
+// The way in which grpcurl and Go's programs write options.
+TEST_F(OptionsTest, LongOptionsWithOneDashAreExplained) {
+  const auto expect_refused = [this](const char* option, const std::string& why) {
+    ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--raw", option, "x"}, "ttrpc: " + why + "\n");
+  };
+  expect_refused("-proto", "unknown option \"-proto\"; did you mean \"--proto\"?");
+  expect_refused("-proto=x.proto", "unknown option \"-proto\"; did you mean \"--proto\"?");
+  expect_refused("-import-path=.",
+                 "unknown option \"-import-path\"; did you mean \"--import-path\"?");
+  expect_refused("-data", "unknown option \"-data\"; did you mean \"--data\"?");
+  expect_refused("-data={}", "unknown option \"-data\"; did you mean \"--data\"?");
+  expect_refused("-defaults", "unknown option \"-defaults\"; did you mean \"--defaults\"?");
+  expect_refused("-descriptor-set",
+                 "unknown option \"-descriptor-set\"; did you mean \"--descriptor-set\"?");
+  expect_refused("--jsn=x", "unknown option \"--jsn\"; did you mean \"--json\"?");
+  ExpectRefused({"list", "-descriptor-set=x"},
+                "unknown option \"-descriptor-set\"; did you mean \"--descriptor-set\"?\n");
+  ExpectRefused({"-version"}, "unknown option \"-version\"; did you mean \"--version\"?\n");
+  ASSERT_EQ(ParseCall({"-d{}"}), std::nullopt) << err_;
+  EXPECT_EQ(options_.data, "{}");
+}
+
+TEST_F(OptionsTest, StandardInputHasOneReader) {
+  for (const char* data : {"-", "@", "@-"}) {
+    ExpectRefused({"call", "unix:///x", "a.Svc/Do", "--descriptor-set", "-", "-d", data},
+                  "ttrpc: --data and --descriptor-set cannot both read standard input; give one of "
+                  "them a file\n");
+  }
+  ASSERT_EQ(Parse({"call", "unix:///x", "a.Svc/Do", "--descriptor-set", "-", "-d", "{}"}),
+            std::nullopt)
+      << err_;
+  EXPECT_THAT(options_.schema.descriptor_sets, ElementsAre("-"));
 }
 
 TEST_F(OptionsTest, BadValuesExit64) {

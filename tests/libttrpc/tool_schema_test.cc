@@ -107,6 +107,95 @@ TEST_F(SchemaTest, AFileOutsideOfTheImportPathsIsTold) {
                           ", which an earlier -I finds; change the order of -I"));
 }
 
+// Makes a directory the current one while it exists.
+class CurrentDirectory {
+ public:
+  explicit CurrentDirectory(const std::string& path) { std::filesystem::current_path(path); }
+  ~CurrentDirectory() { std::filesystem::current_path(before_); }
+  CurrentDirectory(const CurrentDirectory&) = delete;
+  CurrentDirectory& operator=(const CurrentDirectory&) = delete;
+
+ private:
+  const std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST_F(SchemaTest, AFileIsFoundBelowItsImportPathHoweverTheyAreSpelled) {
+  namespace fs = std::filesystem;
+  const std::string absolute = folder_.Write("inc/lib/base.proto", kBase);
+  folder_.Write("src/user.proto", kUser);
+  fs::create_directory_symlink("inc", folder_ / "link");
+  fs::create_symlink("inc/lib/base.proto", folder_ / "base.proto");
+  fs::create_directory_symlink(folder_.path(), folder_ / "top");
+  const CurrentDirectory here(folder_.path());
+  for (const auto& [import_path, file] : std::vector<std::pair<std::string, std::string>>{
+           {"inc", "inc/lib/base.proto"},
+           {"inc", absolute},
+           {folder_ / "inc", "inc/lib/base.proto"},
+           {"./inc/", "src/../inc/lib/../lib//base.proto"},
+           {folder_ / "src/../inc", absolute},
+           {"inc", "link/lib/base.proto"},
+           {"link", absolute},
+           {"top/inc", "top/link/lib/base.proto"},
+           {"inc", "base.proto"},
+           {"link", "top/base.proto"}}) {
+    const auto schema =
+        Load({.protos = {"src/user.proto", file}, .import_paths = {"src", import_path}});
+    EXPECT_TRUE(schema && schema->pool().FindFileByName("lib/base.proto"))
+        << import_path << " " << file;
+  }
+  EXPECT_NE(Load({.protos = {"inc/lib/base.proto"}, .import_paths = {folder_ / "inc", "inc"}}),
+            nullptr);
+}
+
+TEST_F(SchemaTest, AnotherFileOfTheSameNameIsNotReadInstead) {
+  folder_.Write("here/chat.proto", kBase);
+  const std::string chat = folder_.Write("there/chat.proto", ChatProto());
+  const CurrentDirectory here(folder_ / "here");
+  EXPECT_THAT(ErrorsOf({.protos = {chat}}),
+              ElementsAre(chat + ": error: hidden by chat.proto; name the directory of this file "
+                                 "with -I"));
+  EXPECT_EQ(ListServices(*Load({.protos = {chat}, .import_paths = {"../there"}})),
+            "example.Chat\n");
+}
+
+TEST_F(SchemaTest, ADirectoryIsNoProtoFile) {
+  folder_.Write("inc/lib/base.proto", kBase);
+  const CurrentDirectory here(folder_.path());
+  for (const std::string& path : std::vector<std::string>{"inc", ".", folder_ / "inc", "/"}) {
+    EXPECT_THAT(ErrorsOf({.protos = {path}}), ElementsAre(path + ": error: Is a directory"));
+    EXPECT_THAT(ErrorsOf({.protos = {path}, .import_paths = {"inc"}}),
+                ElementsAre(path + ": error: Is a directory"));
+  }
+  EXPECT_THAT(ErrorsOf({.protos = {"lib"}, .import_paths = {"inc"}}),
+              ElementsAre("lib: error: Is a directory"));
+}
+
+TEST_F(SchemaTest, AnOptionOfANewerProtobufIsExplained) {
+  const std::string file =
+      folder_.Write("a.proto",
+                    "syntax = \"proto3\";\nmessage M {\n  string s = 1 [debug_redact = true];\n"
+                    "  string t = 2 [(own) = true];\n}\n");
+  EXPECT_THAT(
+      ErrorsOf({.protos = {file}}),
+      ElementsAre(file + ":3:17: error: Option \"debug_redact\" unknown; if this program is "
+                         "older than the option, use --descriptor-set with a set that a "
+                         "newer protoc or buf build wrote",
+                  file + ":4:17: error: Option \"(own)\" unknown. Ensure that your proto "
+                         "definition file imports the proto which defines the option."));
+}
+
+TEST_F(SchemaTest, AnEditionIsExplained) {
+  const std::string file = folder_.Write(
+      "a.proto", "// A comment.\n  edition = \"2023\";\nmessage M {\n  string s = 1;\n}\n");
+  EXPECT_THAT(
+      ErrorsOf({.protos = {file}}),
+      ElementsAre(file +
+                  ":2:3: error: this program does not know editions; use a copy of the file with "
+                  "syntax = \"proto3\" instead of the edition"));
+  const std::string other = folder_.Write("b.proto", "\nservice;\n");
+  EXPECT_THAT(ErrorsOf({.protos = {other}}), ElementsAre(HasSubstr(":2:8: error: Expected")));
+}
+
 TEST_F(SchemaTest, DescriptorSetsCompleteEachOther) {
   folder_.Write("lib/base.proto", kBase);
   const auto schema =

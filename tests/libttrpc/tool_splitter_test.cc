@@ -58,6 +58,13 @@ TEST(JsonSplitterTest, ValuesMayStandInAnyWay) {
   EXPECT_THAT(SplitJson("{}  \n").messages, ElementsAre("{}"));
 }
 
+TEST(JsonSplitterTest, AByteOrderMarkAtTheBeginningIsSkipped) {
+  EXPECT_THAT(SplitJson("\xEF\xBB\xBF{}{}").messages, ElementsAre("{}", "{}"));
+  EXPECT_THAT(SplitJson("\xEF\xBB\xBF").messages, IsEmpty());
+  EXPECT_THAT(SplitJson("\xEF\xBB").messages, ElementsAre("\xEF\xBB"));
+  EXPECT_THAT(SplitJson("{}\xEF\xBB\xBF{}").messages, ElementsAre("{}", "\xEF\xBB\xBF", "{}"));
+}
+
 TEST(JsonSplitterTest, BracketsAndQuotesWithinStringsAreText) {
   EXPECT_THAT(SplitJson(R"({"a":"}\"]{"} "\\" {"b":"\\"})").messages,
               ElementsAre(R"({"a":"}\"]{"})", R"("\\")", R"({"b":"\\"})"));

@@ -135,8 +135,8 @@ TEST_F(CtlCommandsTest, AnIncompleteListIsMarked) {
 }
 
 TEST_F(CtlCommandsTest, OutputThatCannotBeWrittenIsAFailure) {
-  for (const char* words : {"--version", "--help", "tap --help"}) {
-    Expect(ttrpc::tool::RunToolOntoFullDevice(words), 1, "",
+  for (const char* words : {"--version", "--help", "tap --help", "method-sets"}) {
+    Expect(ttrpc::tool::RunToolOntoFullDevice(words), 74, "",
            "ttrpc-proxyctl: standard output: No space left on device\n");
   }
 }
@@ -369,7 +369,7 @@ TEST_F(CtlCommandsTest, ClosedStandardOutputIsReported) {
   ToolProcess process(Args({"status"}), true);
   process.CloseOutput();
   const ToolResult result = process.Wait();
-  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.status, 74);
   EXPECT_EQ(result.err, "ttrpc-proxyctl: standard output: Broken pipe\n");
 }
 
