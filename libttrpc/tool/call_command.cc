@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "input.h"
 #include "json_codec.h"
@@ -22,6 +23,7 @@
 
 namespace ttrpc::tool {
 
+using text::Printable;
 using text::PrintableLines;
 
 namespace {
@@ -83,6 +85,7 @@ class Caller {
   JsonCodec codec_;
   bool connected_ = false;          // connected to the server
   bool answered_ = false;           // by a reply; a status alone does not count
+  bool marked_ = false;             // a reply had a value without a JSON form
   std::optional<int> exit_status_;  // set by Fail()
   Status failure_;
   std::unique_ptr<Client> client_;
@@ -186,8 +189,9 @@ Task<void> Caller::SendAll(Context& context, RawClientStream& stream, Requests& 
 Status Caller::Print(const std::string& reply) {
   answered_ = true;
   std::string bytes;
+  std::vector<std::string> problems;
   if (descriptor_ != nullptr) {
-    Result<std::string> json = codec_.ToJson(*descriptor_->output_type(), reply);
+    Result<std::string> json = codec_.ToJson(*descriptor_->output_type(), reply, &problems);
     if (!json) return Fail(EX_DATAERR, {json.error().code(), "reply: " + json.error().message()});
     bytes = std::move(*json);
   } else if (method_.server_streams) {
@@ -196,6 +200,10 @@ Status Caller::Print(const std::string& reply) {
     bytes = reply;
   }
   const Status written = Write(STDOUT_FILENO, bytes);
+  for (const std::string& problem : problems) {
+    marked_ = true;
+    (void)Write(STDERR_FILENO, "ttrpc: reply: " + Printable(problem) + "\n");
+  }
   return written.ok() ? written : Fail(EX_IOERR, written);
 }
 
@@ -216,7 +224,7 @@ Status Caller::Explained(const Status& status) const {
 int Caller::Report(const Status& ended) {
   const Status status = Explained(ended);
   std::string text;
-  int exit_status = ExitStatus(status.code());
+  int exit_status = status.ok() && marked_ ? EX_DATAERR : ExitStatus(status.code());
   if (exit_status_) {
     exit_status = *exit_status_;
     text = "ttrpc: " + PrintableLines(failure_.message()) + "\n";

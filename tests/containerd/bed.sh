@@ -220,6 +220,12 @@ bed_remove() {
   done
 }
 
+# bed_any TYPE JSON prints an Any of a type of the OCI runtime specification.
+bed_any() {
+  printf '{"@type": "types.containerd.io/opencontainers/runtime-spec/1/%s", "@value": "%s"}' \
+    "$1" "$(base64 -w 0 <<<"$2")"
+}
+
 # bed_schemas makes $bed_files/task.proto, for version 2 of the Task service, and task3.proto.
 bed_schemas() {
   local here

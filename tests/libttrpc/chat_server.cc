@@ -33,6 +33,8 @@ class Chat {
     } else if (request.text() == "hang") {
       co_await context.Cancelled();
       co_return context.status();
+    } else if (request.text() == "bad pause") {
+      reply.mutable_pause()->set_seconds(400'000'000'000);
     } else if (request.text() == "long") {
       reply.set_text(std::string(static_cast<size_t>(request.number()), 'x'));
     }
@@ -43,6 +45,7 @@ class Chat {
     Note reply;
     for (int64_t i = 1; i <= request.number(); ++i) {
       reply.set_number(i);
+      if (request.text() == "bad pause") reply.mutable_pause()->set_seconds(400'000'000'000);
       if (Status sent = co_await replies.Send(reply); !sent.ok()) co_return sent;
     }
     if (request.text() == "fail") co_return Status(StatusCode::kAborted, "as asked");

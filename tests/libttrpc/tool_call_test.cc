@@ -199,6 +199,20 @@ TEST_F(ToolCallTest, BadInputIsTold) {
   Expect(process.Wait(), 65, "", "ttrpc: message 2: txt: Cannot find field.\n");
 }
 
+TEST_F(ToolCallTest, ABadValueInAReplyIsMarkedAndReported) {
+  constexpr char kPause[] =
+      R"("pause":{"@invalid":"seconds 400000000000 and nanos 0 are not a valid Duration",)"
+      R"("@value":"CIDA7o7SCw=="}})";
+  const std::string reported =
+      "ttrpc: reply: pause: seconds 400000000000 and nanos 0 are not a valid Duration\n";
+  Expect(Call("Say", {"-d", R"({"text":"bad pause"})"}), 65,
+         std::string("{\"text\":\"bad pause\",") + kPause + "\n", reported);
+  // The stream goes on.
+  Expect(Call("Count", {"-d", R"({"number":2,"text":"bad pause"})"}), 65,
+         std::string("{\"number\":\"1\",") + kPause + "\n{\"number\":\"2\"," + kPause + "\n",
+         reported + reported);
+}
+
 TEST_F(ToolCallTest, AStatusComesWithItsDetails) {
   Expect(Call("Fail", {"-d", R"({"code":7,"message":"not you"})"}), 107, "",
          "PERMISSION_DENIED: not you\n"
