@@ -145,9 +145,11 @@ class Store final : public kv::Store {
   Status Set(const kv::Entry& entry) {
     if (entry.key().empty()) return Status(StatusCode::kInvalidArgument, "the key is empty");
     if (entry.key().size() + entry.value().size() > kMaxEntrySize)
-      return Status(StatusCode::kInvalidArgument, "the entry has more than 65536 bytes");
+      return Status(StatusCode::kInvalidArgument,
+                    "the entry has more than " + std::to_string(kMaxEntrySize) + " bytes");
     if (values_.size() == kMaxEntries && !values_.contains(entry.key()))
-      return Status(StatusCode::kResourceExhausted, "the store has 10000 entries");
+      return Status(StatusCode::kResourceExhausted,
+                    "the store has " + std::to_string(kMaxEntries) + " entries");
     Value& value = values_[entry.key()];
     changes_.erase(value.change);
     value.text = entry.value();

@@ -90,6 +90,13 @@ cmake_versions() {
     cmake_answers 'Could not find a configuration file for package "libttrpc" that' \
       "$find $bad CONFIG REQUIRED)" || return
   done
+  # A compiler with pointers of another size cannot use the library.
+  # shellcheck disable=SC2016
+  echo 'include("${FILE}")
+message("${PACKAGE_VERSION}, unsuitable: ${PACKAGE_VERSION_UNSUITABLE}")' >"$work/version.cmake"
+  same "the version for 16 bits" "$full ($(getconf LONG_BIT)bit), unsuitable: TRUE" \
+    "$(cmake -DCMAKE_SIZEOF_VOID_P=2 \
+      "-DFILE=$libdir/cmake/libttrpc/libttrpc-config-version.cmake" -P "$work/version.cmake" 2>&1)"
 }
 
 # Each error says what to do.
@@ -115,6 +122,11 @@ cmake_errors() {
       "$find${a}ttrpc_generate(TARGET a PROTOS a.proto IMPORT_DIRS b)" &&
     cmake_answers "$say $work/answers/a.proto is not below an import directory ($work/answers/empty); add the directory at which its imports begin to IMPORT_DIRS" \
       "$find${a}ttrpc_generate(TARGET a PROTOS a.proto IMPORT_DIRS empty)" &&
+    cmake_answers "$say PROTOS: the name of $work/answers/CMakeLists.txt must end in .proto" \
+      "$find${a}ttrpc_generate(TARGET a PROTOS CMakeLists.txt)" &&
+    echo 'ttrpc_generate(TARGET a PROTOS ../a.proto)' >"$work/answers/empty/CMakeLists.txt" &&
+    cmake_answers "$say the target \"a\" belongs to $work/answers; call ttrpc_generate() there" \
+      "$find${a}add_subdirectory(empty)" &&
     cmake_answers "-- configured" "$find${a}ttrpc_generate(TARGET a PROTOS a.proto)"
 }
 

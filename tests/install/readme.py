@@ -42,8 +42,9 @@ def extract(page, examples, directory):
         elif language not in ("sh", "console"):
             sys.exit(f"a block of {language or 'code'} has no file name, so nothing tests it:\n{text}")
     for name, text in files.items():
+        # The examples of the tree are built by the tree's own meson.build.
         example = Path(examples, name)
-        if example.exists() and below_head(example.read_text()) != text:
+        if example.suffix in (".cc", ".proto") and below_head(example.read_text()) != text:
             sys.exit(f"{name} of the page differs from {example}")
         Path(directory, name).write_text(text)
 

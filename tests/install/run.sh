@@ -6,8 +6,8 @@
 # It installs DIR (default: build; it must be built) below a temporary directory. Outside the tree
 # it builds the greeter of libttrpc/examples with the installed generator and the flags of
 # pkg-config, in a CMake project, and in a meson project that has this tree as its subproject. It
-# runs both ends. It builds and runs the code of libttrpc/README.md as the page says. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if
-# none failed.
+# runs both ends. It also builds and runs the code of libttrpc/README.md, with the commands there. The
+# last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
