@@ -25,7 +25,7 @@ demo_packages=(containerd runc)
 # The containers run busybox. Its two packages exclude each other, and either of them will do.
 if ! command -v busybox >/dev/null; then demo_packages+=(busybox-static); fi
 test_packages=(
-  ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 curl fonts-dejavu-core git
+  ca-certificates chromium clang-19 clang-format-14 clang-tidy-14 cmake curl fonts-dejavu-core git
   libclang-rt-19-dev libssl-dev mandoc openssl prometheus python3 shellcheck systemd
 )
 # From Debian 13 on, systemd.pc, which names the directories of units, has a package of its own.

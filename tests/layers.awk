@@ -67,7 +67,8 @@ BEGIN {
   make_set(libevent_files, "libttrpc/src/connection.cc libttrpc/src/io_loop.cc " \
            "libttrpc/src/timer.cc libttrpc/src/acceptor.cc libttrpc/src/connector.cc " \
            "libttrpc/src/event_loop.cc " \
-           "libttrpc/tool/input.cc libttrpc/examples/tls_handshaker.cc " \
+           "libttrpc/tool/input.cc libttrpc/examples/kv_server.cc " \
+           "libttrpc/examples/tls_handshaker.cc " \
            "daemon/run/background.cc daemon/http/http_server.cc " \
            "daemon/proxy/group_reader.cc daemon/proxy/user_name_reader.cc " \
            "daemon/discovery/follower.cc " \

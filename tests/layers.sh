@@ -41,6 +41,7 @@ all_files() {
 is_source() {
   case "$1" in
     *.cc | *.h | *.proto | *.sh | *.awk | *.py | *.go | *.rs | meson.build | */meson.build) ;;
+    *.cmake | *.cmake.in | */CMakeLists.txt) ;;
     .ci/run) ;;
     *) return 1 ;;
   esac

@@ -5,9 +5,9 @@
 #
 # It installs DIR (default: build; it must be built) below a temporary directory. Outside the tree
 # it builds the greeter of libttrpc/examples with the installed generator and the flags of
-# pkg-config. It builds the greeter again in a meson project that has this tree as its subproject.
-# It runs both ends. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if
-# none failed.
+# pkg-config, in a CMake project, and in a meson project that has this tree as its subproject. It
+# runs both ends. It also builds and runs the code of libttrpc/README.md, with the commands there. The
+# last line is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -164,6 +164,18 @@ link_static() {
   ! ldd "$work/greeter/static/greeter_server" | grep libttrpc
 }
 
+# A program may call libevent with the flags of the library alone.
+links_libevent() {
+  local flags
+  read -ra flags <<<"$(pkgconfig --cflags --libs libttrpc)"
+  printf '%s\n' '#include <event2/event.h>' '#include <ttrpc/event_loop.h>' 'int main() {' \
+    '  ttrpc::EventLoop loop;' \
+    '  event_free(event_new(loop.base(), 15, EV_SIGNAL, [](int, short, void*) {}, nullptr));' \
+    '}' >"$work/libevent.cc"
+  c++ -std=c++20 -o "$work/libevent" "$work/libevent.cc" "${flags[@]}" "-Wl,-rpath,$libdir" &&
+    "$work/libevent"
+}
+
 # program NAME prints the program that libttrpc(3) shows as NAME.cc.
 program() {
   awk -v name="$1.cc" '
@@ -188,22 +200,22 @@ man_programs() (
   done
 )
 
-# cpp_block N prints the Nth block of C++ in the library's README.
-cpp_block() {
-  awk -v wanted="$1" '/^```/ { inside = /cpp$/; blocks += inside; next }
-    inside && blocks == wanted' "$top/libttrpc/README.md"
+# The files that the library's README shows, built and run with its commands, in a directory whose
+# name has a space.
+page=$top/libttrpc/README.md
+readme_files() {
+  mkdir "$work/the page" &&
+    "$top/tests/install/readme.py" extract "$page" "$top/libttrpc/examples" "$work/the page"
 }
-
-# The README shows the code of the examples, which the checks before this one compile and run.
-library_readme() {
-  local examples=$top/libttrpc/examples handler
-  same "the server" "$(sed -n '/^#include/,$p' "$examples/greeter_server.cc")" "$(cpp_block 1)" &&
-    same "the client" "$(sed -n '/^#include/,$p' "$examples/greeter_client.cc")" "$(cpp_block 2)" ||
-    return
-  handler=$(cpp_block 3)
-  [[ -n $handler && $(<"$examples/chat.cc") == *"$handler"* ]] ||
-    { echo "not in chat.cc: $handler" && return 1; }
+as_reader() { # ARGUMENT… runs readme.py in the environment of a reader who has installed everything
+  PATH=$bin:$PATH CMAKE_PREFIX_PATH=$root$prefix PKG_CONFIG_PATH=$libdir/pkgconfig \
+    PKG_CONFIG_SYSROOT_DIR=$root LD_LIBRARY_PATH=$libdir \
+    "$top/tests/install/readme.py" "$1" "$page" "$work/the page" "${@:2}"
 }
+readme_meson() (
+  cd "$work/the page" && PATH=$bin:$PATH PKG_CONFIG_PATH=$libdir/pkgconfig \
+    PKG_CONFIG_SYSROOT_DIR=$root meson setup out && ninja -C out
+)
 
 # README.md shows what `explain` prints for its configuration. The user and the group in it need not
 # exist here.
@@ -263,14 +275,21 @@ check "bash completes" bash_completes
 check "code generated and compiled outside the tree" generate
 check "links with the shared library, and with little else" link_shared
 check "links with the static library" link_static
+check "links with what a program needs of libevent" links_libevent
 check "greets, shared" greets "$work/greeter/shared/greeter_server" \
   "$work/greeter/shared/greeter_client"
 check "greets, static and shared" greets "$work/greeter/static/greeter_server" \
   "$work/greeter/shared/greeter_client"
 check "programs of the man page" man_programs
 check "greets, programs of the man page" greets "$work/man/server" "$work/man/client"
-check "code in libttrpc/README.md" library_readme
+check "files of libttrpc/README.md" readme_files
+check "libttrpc/README.md, CMake" as_reader sh "cmake -B"
+check "libttrpc/README.md, transcript" as_reader console "$work/kv.sock"
+check "libttrpc/README.md, pkg-config" as_reader sh "protoc "
+check "libttrpc/README.md, meson" readme_meson
 check "explain in README.md" readme_explains
+# shellcheck source=tests/install/cmake.sh
+. "$top/tests/install/cmake.sh"
 check "builds as a subproject" subproject
 check "greets, subproject" greets "$work/project/out/greeter_server" \
   "$work/project/out/greeter_client"

@@ -70,8 +70,8 @@ HASHES = re.compile(  # Python, shell, meson, TOML, YAML and units of systemd
 )
 SYNTAX = [
     (re.compile(r"\.(cc|h|proto|go|rs|js|css|map|golden)$"), SLASHES),
-    (re.compile(r"\.(py|sh|bash|fish|awk|toml|ya?ml|in|service|socket|conf|supp|dict)$"), HASHES),
-    (re.compile(r"(^|/)(meson\.build|meson_options\.txt|\.ci/run|\.[\w-]+|_[\w-]+)$"), HASHES),
+    (re.compile(r"\.(py|sh|bash|fish|awk|cmake|toml|ya?ml|in|service|socket|conf|supp|dict)$"), HASHES),
+    (re.compile(r"(^|/)(meson\.build|meson_options\.txt|CMakeLists\.txt|\.ci/run|\.[\w-]+|_[\w-]+)$"), HASHES),
     (re.compile(r"(^|/)debian/(rules|[\w-]+\.\w+)$"), HASHES),
     (re.compile(r"(\.(md|[1-8]|html|json)|(^|/)debian/(control|changelog))$"), None),
 ]
