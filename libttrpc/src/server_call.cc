@@ -67,6 +67,7 @@ Status ServerCall::CheckReply(size_t payload_size) const {
 
 Status ServerCall::Write(const google::protobuf::MessageLite& reply) {
   if (answered()) return {};
+  if (Status status = stream_internal::CheckFields(reply, "reply"); !status.ok()) return status;
   const size_t size = reply.ByteSizeLong();
   if (Status status = CheckReply(size); !status.ok()) return status;
   char* const place = connection_->BeginReply(id_, size);

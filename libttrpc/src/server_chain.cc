@@ -11,7 +11,9 @@ namespace {
 class KeptReply final : public ReplySink {
  public:
   Status Write(const google::protobuf::MessageLite& reply) override {
-    bytes_ = reply.SerializeAsString();
+    Result<std::string> bytes = stream_internal::Encode(reply, "reply");
+    if (!bytes) return bytes.error();
+    bytes_ = std::move(*bytes);
     return {};
   }
   Status WriteBytes(std::string_view reply) override {

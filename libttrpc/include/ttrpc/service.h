@@ -94,8 +94,7 @@ template <typename Service, typename Request, typename Reply,
           Task<Result<Reply>> (Service::*Call)(Context&, const Request&)>
 Task<Status> Unary(void* service, Context& context, std::string_view bytes, ReplySink& sink) {
   Request request;
-  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    co_return stream_internal::CannotParse(request);
+  if (Status status = stream_internal::ParseInto(bytes, request); !status.ok()) co_return status;
   co_return Write(co_await (static_cast<Service*>(service)->*Call)(context, request), sink);
 }
 
