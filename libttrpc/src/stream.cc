@@ -51,7 +51,8 @@ namespace {
 
 class Failed final : public RawClientStream {
  public:
-  explicit Failed(Status status) : status_(std::move(status)) {}
+  explicit Failed(Status status)
+      : status_(status.ok() ? status_internal::OkIsNoError() : std::move(status)) {}
 
   Task<std::optional<std::string>> Receive() override { co_return std::nullopt; }
   Task<Status> Send(std::string) override { co_return status_; }

@@ -60,7 +60,8 @@ class RawClientStream : public RawStream {
 
   // Closes this side, drops the messages that were not received, and waits for the call to end.
   // Returns the encoded reply if the server does not stream, an empty string if it does, or the
-  // status of the failed call. The stream must outlive the task. Call this once.
+  // status of the failed call. The stream must outlive the task. Call this once: after a success,
+  // another call returns FAILED_PRECONDITION `ttrpc: stream already finished`.
   virtual Task<Result<std::string>> Finish() = 0;
 };
 
@@ -177,7 +178,8 @@ class ServerStreamCall {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
   // Closes this side, drops the replies that were not received, waits for the call to end and
-  // returns its status. Returns INTERNAL at once if a received reply was not a Reply.
+  // returns its status. Returns INTERNAL at once if a received reply was not a Reply. Call this
+  // once, as RawClientStream::Finish().
   Task<Status> Finish() {
     if (!failure_.ok()) return stream_internal::Ended<Status>(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
@@ -203,7 +205,7 @@ class ClientStreamCall {
     return stream_internal::Send(*stream_, request, "request");
   }
   // Closes this side and waits for the reply. Returns the status of a failed call, or INTERNAL if
-  // the reply is not a Reply.
+  // the reply is not a Reply. Call this once, as RawClientStream::Finish().
   Task<Result<Reply>> Finish() { return stream_internal::Finish<Reply>(*stream_); }
 
  private:
