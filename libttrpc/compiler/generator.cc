@@ -219,8 +219,7 @@ std::string CallBody(Kind kind) {
       return "  return client_.Call<$reply$>(k$class$Methods[$index$], context, request);\n";
     case Kind::kServerStream:
       return "  return ::ttrpc::client_internal::RelayForStatus(\n"
-             "      client_.OpenStream(k$class$Methods[$index$], context, "
-             "request.SerializeAsString()),\n"
+             "      client_.OpenStream(k$class$Methods[$index$], context, request),\n"
              "      nullptr, &replies.raw());\n";
     case Kind::kClientStream:
       return "  return ::ttrpc::client_internal::RelayForReply<$reply$>(\n"
@@ -235,8 +234,7 @@ std::string CallBody(Kind kind) {
 }
 
 std::string OpenBody(const MethodDescriptor& method) {
-  const std::string request =
-      method.client_streaming() ? "::std::nullopt" : "request.SerializeAsString()";
+  const std::string request = method.client_streaming() ? "::std::nullopt" : "request";
   return std::string("  return ") + kCallResult[Index(method)] +
          "(\n      client_.OpenStream(k$class$Methods[$index$], context, " + request + "));\n";
 }

@@ -125,6 +125,7 @@ class ClientStream final : public ClientCall, public RawClientStream, private St
   const bool server_streams_;
   const uint32_t message_size_;
   bool close_wanted_ = false;  // this side has closed
+  bool finished_ = false;      // Finish() has returned the reply
   std::optional<Status> end_;
   std::string reply_;
   StreamInbox inbox_;

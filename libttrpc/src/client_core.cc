@@ -98,8 +98,7 @@ void ClientCore::Start(ClientCall& call, const MethodInfo& method, Context& cont
     const auto left = *deadline - Context::Clock::now();
     request_.timeout_nano = std::max<int64_t>(std::chrono::nanoseconds(left).count(), 1);
   }
-  for (const Metadata::Entry& entry : context.metadata().entries())
-    request_.metadata.push_back({entry.key, entry.value});
+  for (const auto& [key, value] : context.metadata()) request_.metadata.push_back({key, value});
 
   const size_t size = EncodedRequestSize(request_);
   if (size > options_.message_size) return call.Fail(MessageTooLong(size, options_.message_size));

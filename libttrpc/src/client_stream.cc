@@ -95,6 +95,8 @@ Task<Result<std::string>> ClientStream::Finish() {
     more = message.has_value();
   }
   if (!end_->ok()) co_return *end_;
+  if (std::exchange(finished_, true))
+    co_return Status(StatusCode::kFailedPrecondition, "ttrpc: stream already finished");
   co_return std::move(reply_);
 }
 

@@ -2,6 +2,7 @@
 #include "ttrpc/wire/response.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <cstring>
 #include <string>
@@ -57,14 +58,42 @@ size_t OptionalFieldSize(std::string_view bytes) {
   return bytes.empty() ? 0 : BytesFieldSize(bytes.size());
 }
 
+// Handlers make status texts of file names and of what(), which may not be UTF-8. Protobuf parsers
+// refuse a response with such a string, and its reader would lose even the code. Calls `take` with
+// the parts of the text to write: U+FFFD replaces each byte that belongs to no character.
+template <typename Take>
+void ForEachUtf8Part(std::string_view text, Take take) {
+  static constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  while (!text.empty()) {
+    const auto valid = static_cast<size_t>(
+        google::protobuf::internal::UTF8SpnStructurallyValid({text.data(), text.size()}));
+    take(text.substr(0, valid));
+    if (valid == text.size()) return;
+    take(kReplacement);
+    text.remove_prefix(valid + 1);
+  }
+}
+
+// Returns the length of the text as WriteText() writes it.
+size_t TextLength(std::string_view text) {
+  if (IsUtf8(text)) return text.size();
+  size_t length = 0;
+  ForEachUtf8Part(text, [&length](std::string_view part) { length += part.size(); });
+  return length;
+}
+
+size_t TextFieldSize(std::string_view text) {
+  return text.empty() ? 0 : BytesFieldSize(TextLength(text));
+}
+
 size_t DetailSize(const StatusDetail& detail) {
-  return OptionalFieldSize(detail.type_url) + OptionalFieldSize(detail.value);
+  return TextFieldSize(detail.type_url) + OptionalFieldSize(detail.value);
 }
 
 size_t StatusSize(const Status& status) {
   size_t size =
       1 + CodedOutputStream::VarintSize32SignExtended(static_cast<int32_t>(status.code()));
-  size += OptionalFieldSize(status.message());
+  size += TextFieldSize(status.message());
   for (const StatusDetail& detail : status.details()) size += BytesFieldSize(DetailSize(detail));
   return size;
 }
@@ -79,6 +108,16 @@ uint8_t* WriteOptional(uint32_t number, std::string_view bytes, uint8_t* out) {
   out = WriteHead(number, bytes.size(), out);
   std::memcpy(out, bytes.data(), bytes.size());
   return out + bytes.size();
+}
+
+uint8_t* WriteText(uint32_t number, std::string_view text, uint8_t* out) {
+  if (IsUtf8(text)) return WriteOptional(number, text, out);
+  out = WriteHead(number, TextLength(text), out);
+  ForEachUtf8Part(text, [&out](std::string_view part) {
+    std::memcpy(out, part.data(), part.size());
+    out += part.size();
+  });
+  return out;
 }
 
 // Most responses are only a payload of less than 128 bytes: one byte of tag, one of length.
@@ -140,10 +179,10 @@ char* EncodeResponse(const Status& status, char* out) {
   *bytes++ = kCodeTag;
   bytes = CodedOutputStream::WriteVarint32SignExtendedToArray(static_cast<int32_t>(status.code()),
                                                               bytes);
-  bytes = WriteOptional(kMessage, status.message(), bytes);
+  bytes = WriteText(kMessage, status.message(), bytes);
   for (const StatusDetail& detail : status.details()) {
     bytes = WriteHead(kDetails, DetailSize(detail), bytes);
-    bytes = WriteOptional(kTypeUrl, detail.type_url, bytes);
+    bytes = WriteText(kTypeUrl, detail.type_url, bytes);
     bytes = WriteOptional(kAnyValue, detail.value, bytes);
   }
   return reinterpret_cast<char*>(bytes);

@@ -20,6 +20,10 @@ Status NotActive() { return {StatusCode::kInvalidArgument, "StreamID is no longe
 
 }  // namespace
 
+Status NoReply() { return {StatusCode::kInternal, "OK without a value"}; }
+
+Status RepliedTwice() { return {StatusCode::kFailedPrecondition, "ttrpc: reply already written"}; }
+
 ServerCall::ServerCall(ServerConnection& connection, uint32_t id, const MethodInfo& method)
     : core_(connection.core()), connection_(&connection), method_(method), id_(id) {}
 
@@ -59,6 +63,11 @@ void ServerCall::SetAnswered() {
   OnAnswered();
 }
 
+void ServerCall::SetReplied() {
+  replied_ = true;
+  SetAnswered();
+}
+
 Status ServerCall::CheckReply(size_t payload_size) const {
   const size_t size = EncodedReplySize(payload_size);
   const size_t limit = core_.options().message_size;
@@ -66,21 +75,24 @@ Status ServerCall::CheckReply(size_t payload_size) const {
 }
 
 Status ServerCall::Write(const google::protobuf::MessageLite& reply) {
+  if (replied_) return RepliedTwice();
   if (answered()) return {};
+  if (Status status = stream_internal::CheckFields(reply, "reply"); !status.ok()) return status;
   const size_t size = reply.ByteSizeLong();
   if (Status status = CheckReply(size); !status.ok()) return status;
   char* const place = connection_->BeginReply(id_, size);
   reply.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(place));
-  SetAnswered();
+  SetReplied();
   return {};
 }
 
 Status ServerCall::WriteBytes(std::string_view reply) {
+  if (replied_) return RepliedTwice();
   if (answered()) return {};
   if (Status status = CheckReply(reply.size()); !status.ok()) return status;
   char* const place = connection_->BeginReply(id_, reply.size());
   if (!reply.empty()) std::memcpy(place, reply.data(), reply.size());
-  SetAnswered();
+  SetReplied();
   return {};
 }
 
@@ -94,7 +106,7 @@ void ServerCall::Ended(const Status& status) {
   SetAnswered();
 }
 
-void ServerCall::SendEnd() { connection_->SendStatus(id_, {}); }
+void ServerCall::SendEnd() { connection_->SendStatus(id_, NoReply()); }
 
 // Streams.
 

@@ -25,6 +25,11 @@ namespace ttrpc {
 class ServerConnection;
 class ServerCore;
 
+// Returns INTERNAL `OK without a value`: a handler has returned OK and has written no reply.
+Status NoReply();
+// Returns FAILED_PRECONDITION `ttrpc: reply already written`.
+Status RepliedTwice();
+
 class ServerCall : private ReplySink {
  public:
   // The connection calls OnConnectionLost() before it is destroyed. `method` must outlive the call.
@@ -54,7 +59,7 @@ class ServerCall : private ReplySink {
   void Ended(const Status& status);
 
  protected:
-  // Sends the end of a successful call that has not sent a reply.
+  // Ends a call whose handler has returned OK and has written no reply.
   virtual void SendEnd();
   virtual void OnAnswered() {}
   ServerCore& core() const { return core_; }
@@ -69,6 +74,7 @@ class ServerCall : private ReplySink {
   // Returns OK if a reply of `payload_size` bytes is not too long.
   Status CheckReply(size_t payload_size) const;
   void SetAnswered();
+  void SetReplied();
 
   ServerCore& core_;
   ServerConnection* connection_;  // null once it is lost
@@ -77,6 +83,7 @@ class ServerCall : private ReplySink {
   std::unique_ptr<Timer> deadline_;
   const uint32_t id_;
   bool answered_ = false;
+  bool replied_ = false;  // answered with the handler's reply
 };
 
 class ServerStream final : public ServerCall, public RawStream, private StreamInbox::Owner {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server_chain.h"
 
+#include <optional>
 #include <utility>
 
 namespace ttrpc::server_chain {
@@ -11,34 +12,40 @@ namespace {
 class KeptReply final : public ReplySink {
  public:
   Status Write(const google::protobuf::MessageLite& reply) override {
-    bytes_ = reply.SerializeAsString();
+    if (bytes_) return RepliedTwice();
+    Result<std::string> bytes = stream_internal::Encode(reply, "reply");
+    if (!bytes) return bytes.error();
+    bytes_ = std::move(*bytes);
     return {};
   }
   Status WriteBytes(std::string_view reply) override {
+    if (bytes_) return RepliedTwice();
     bytes_ = reply;
     return {};
   }
-  Result<std::string> Take(const Status& status) {
+  // Returns what the handler has replied if it ended with `status`.
+  Result<std::string> Take(const MethodInfo& method, const Status& status) {
     if (!status.ok()) return status;
-    return std::move(bytes_);
+    if (bytes_) return std::move(*bytes_);
+    return method.server_streams ? Result<std::string>(std::string()) : NoReply();
   }
 
  private:
-  std::string bytes_;
+  std::optional<std::string> bytes_;
 };
 
-Task<Result<std::string>> Invoke(Target<Method::Unary> target, Context& context,
+Task<Result<std::string>> Invoke(Target<Method::Unary> target, ServerCall& call,
                                  std::string request) {
   KeptReply reply;
-  const Status status = co_await target.handler(target.service, context, request, reply);
-  co_return reply.Take(status);
+  const Status status = co_await target.handler(target.service, call.context(), request, reply);
+  co_return reply.Take(call.method(), status);
 }
 
-Task<Result<std::string>> Invoke(Target<Method::Stream> target, Context& context,
+Task<Result<std::string>> Invoke(Target<Method::Stream> target, ServerCall& call,
                                  RawStream& stream) {
   KeptReply reply;
-  const Status status = co_await target.handler(target.service, context, stream, reply);
-  co_return reply.Take(status);
+  const Status status = co_await target.handler(target.service, call.context(), stream, reply);
+  co_return reply.Take(call.method(), status);
 }
 
 // A call that runs through the interceptors from `next` on. The call outlives the chain.
@@ -50,7 +57,7 @@ struct UnaryChain {
   UnaryNext From(size_t next) {
     return [this, next](std::string request) {
       if (next == options.unary_interceptors.size())
-        return Invoke(target, call.context(), std::move(request));
+        return Invoke(target, call, std::move(request));
       return options.unary_interceptors[next](call.context(), call.method(), std::move(request),
                                               From(next + 1));
     };
@@ -64,7 +71,7 @@ struct StreamChain {
 
   StreamServerNext From(size_t next) {
     return [this, next](RawStream& stream) {
-      if (next == options.stream_interceptors.size()) return Invoke(target, call.context(), stream);
+      if (next == options.stream_interceptors.size()) return Invoke(target, call, stream);
       return options.stream_interceptors[next](call.context(), call.method(), stream,
                                                From(next + 1));
     };

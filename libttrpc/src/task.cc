@@ -16,6 +16,10 @@ Status task_internal::StatusOfException() noexcept {
   }
 }
 
+Status task_internal::StatusOfSecondAwait() noexcept {
+  return {StatusCode::kFailedPrecondition, "ttrpc: task already awaited"};
+}
+
 void TaskGroup::Spawn(Task<void> task) {
   const auto coroutine = std::exchange(task.coroutine_, nullptr);
   task_internal::Promise<void>& promise = coroutine.promise();

@@ -293,11 +293,14 @@ TEST_F(OutcomesTest, StatusOfTheBackendPassesUnchangedWithPayloadAndDetails) {
   RawPeer peer = Peer();
   EXPECT_TRUE(peer.Send(Request(1, {.method = "Hold"})));
   backend_->WaitForMessages(0, 1);
-  const std::string details = BytesField(3, BytesField(1, "type.example/T") + BytesField(2, "d"));
-  const WireMessage answer = {1, kResponse, 0,
-                              BytesField(2, "payload") +
-                                  BytesField(1, VarintField(1, 7) + BytesField(2, "no") + details) +
-                                  BytesField(9, "new")};
+  // The texts are not UTF-8; the peer has to judge them.
+  const std::string details =
+      BytesField(3, BytesField(1, "type.example/\xff") + BytesField(2, "d"));
+  const WireMessage answer = {
+      1, kResponse, 0,
+      BytesField(2, "payload") +
+          BytesField(1, VarintField(1, 7) + BytesField(2, "no \xff") + details) +
+          BytesField(9, "new")};
   backend_->Send(0, answer);
   EXPECT_EQ(peer.Receive(), answer);
 }

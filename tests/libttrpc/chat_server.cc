@@ -27,8 +27,8 @@ class Chat {
     Note reply = request;
     if (request.text() == "metadata") {
       reply.clear_text();
-      for (const Metadata::Entry& entry : context.metadata().entries()) {
-        reply.mutable_text()->append(entry.key + "=" + entry.value + ";");
+      for (const auto& [key, value] : context.metadata()) {
+        reply.mutable_text()->append(key).append("=").append(value).append(";");
       }
     } else if (request.text() == "hang") {
       co_await context.Cancelled();

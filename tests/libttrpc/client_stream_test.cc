@@ -135,6 +135,27 @@ TEST_F(ClientStreamTest, FinishGivesTheReply) {
   EXPECT_EQ(WaitTold(finish), "OK sum");
 }
 
+// The reply is given away, and an empty one must not pass for it.
+TEST_F(ClientStreamTest, FinishGivesTheReplyOnce) {
+  Start();
+  const std::string again = "FAILED_PRECONDITION: ttrpc: stream already finished";
+  auto stream = Open(kClientStream);
+  Running<Result<std::string>> dropped(stream->Finish());
+  dropped.Drop();
+  server_->Reply(1, "sum");
+  EXPECT_EQ(Finish(*stream), "OK sum");
+  EXPECT_EQ(Finish(*stream), again);
+  EXPECT_EQ(Finish(*stream), again);
+  auto bidi = Open(kBidi);
+  server_->End(3);
+  EXPECT_EQ(Finish(*bidi), "OK ");
+  EXPECT_EQ(Finish(*bidi), again);
+  auto failed = Open(kClientStream);
+  server_->Fail(5, 10, "stopped");
+  EXPECT_EQ(Finish(*failed), "ABORTED: stopped");
+  EXPECT_EQ(Finish(*failed), "ABORTED: stopped") << "the status of the call is kept";
+}
+
 TEST_F(ClientStreamTest, FinishDropsWhatWasNotTaken) {
   Start();
   auto stream = Open(kBidi);
@@ -353,6 +374,9 @@ TEST_F(ClientStreamTest, OneThatFailedBeforeItBegan) {
   EXPECT_EQ(Send(*stream, ""), "PERMISSION_DENIED: not you");
   stream->CloseSend();
   EXPECT_EQ(Finish(*stream), "PERMISSION_DENIED: not you");
+  auto without_reason = FailedStream(Status());
+  EXPECT_EQ(Send(*without_reason, ""), "INTERNAL: ttrpc: an OK status is not an error");
+  EXPECT_EQ(Finish(*without_reason), "INTERNAL: ttrpc: an OK status is not an error");
 }
 
 }  // namespace

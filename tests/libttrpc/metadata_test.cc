@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <type_traits>
+
+#include "ttrpc/context.h"
+
 namespace ttrpc {
 namespace {
 
@@ -26,6 +31,19 @@ TEST(OwnedMetadataTest, AKeyThatWasSentInUpperCaseIsThereAndNotFound) {
   EXPECT_EQ(metadata.Get("key"), std::nullopt);
   ASSERT_EQ(metadata.entries().size(), 1U);
   EXPECT_EQ(metadata.entries()[0].key, "Key");
+}
+
+TEST(OwnedMetadataTest, ALoopGoesOverTheEntriesInOrder) {
+  Context context;
+  EXPECT_EQ(context.metadata().begin(), context.metadata().end());
+  context.metadata() = Metadata({{"a", "1"}, {"b", "2"}, {"A", "3"}});
+  const Context& unchanging = context;
+  std::string seen;
+  for (auto& [key, value] : context.metadata()) seen.append(key).append(value).append(";");
+  for (const auto& [key, value] : unchanging.metadata()) seen.append(key).append(value).append(";");
+  for (auto [key, value] : context.metadata()) seen += key.append(value).append(";");
+  EXPECT_EQ(seen, "a1;b2;a3;a1;b2;a3;a1;b2;a3;");
+  static_assert(std::is_const_v<std::remove_reference_t<decltype(*context.metadata().begin())>>);
 }
 
 TEST(OwnedMetadataTest, SetReplacesAndRemoveRemovesAllOfAKey) {

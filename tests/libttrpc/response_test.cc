@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ttrpc.pb.h"
 #include "ttrpc/metadata.h"
@@ -116,6 +118,44 @@ TEST(ResponseTest, DetailsTravelAndComeBack) {
   ResponseView view;
   ASSERT_TRUE(ParseResponse(bytes, &view).ok());
   EXPECT_EQ(StatusOf(view), status);
+}
+
+// Go's parser refuses a response with a string that is not UTF-8, as protobuf's C++ parser does.
+TEST(ResponseTest, WritesTextAsUtf8) {
+  const std::string r = "\xEF\xBF\xBD";
+  const std::vector<std::pair<std::string, std::string>> texts = {
+      {"caf\xe9", "caf" + r},
+      {"\xff", r},
+      {"a\xff\xfe"s + "b", "a" + r + r + "b"},
+      {"\xc3", r},                          // cut
+      {"\xe2\x82", r + r},                  // cut
+      {"\xc3(", r + "("},                   // the next character stays
+      {"\xc0\xaf", r + r},                  // over-long
+      {"\xed\xa0\x80", r + r + r},          // a surrogate
+      {"\xf4\x90\x80\x80", r + r + r + r},  // above U+10FFFF
+      {"\x80\xe2\x82\xac\x80", r + "\xe2\x82\xac" + r},
+      {"\0\xff"s, "\0"s + r},
+      {"\xc3\xa9 \xf0\x9f\x98\x80", "\xc3\xa9 \xf0\x9f\x98\x80"}};
+  for (const auto& [text, written] : texts) {
+    const std::string bytes =
+        Encode(Status(StatusCode::kNotFound, text, {StatusDetail("type/" + text, text)}));
+    wire::Response parsed;
+    ASSERT_TRUE(parsed.ParseFromString(bytes)) << text;
+    EXPECT_EQ(parsed.status().code(), 5);
+    EXPECT_EQ(parsed.status().message(), written);
+    EXPECT_EQ(parsed.status().details(0).type_url(), "type/" + written);
+    EXPECT_EQ(parsed.status().details(0).value(), text) << "bytes are not text";
+  }
+}
+
+// Lengths that take one byte before the replacement and two after it.
+TEST(ResponseTest, CountsTextAsItWritesIt) {
+  for (const size_t size : {42, 43, 127, 128, 6000}) {
+    wire::Response parsed;
+    ASSERT_TRUE(
+        parsed.ParseFromString(Encode(Status(StatusCode::kUnknown, std::string(size, '\xff')))));
+    EXPECT_EQ(parsed.status().message().size(), 3 * size);
+  }
 }
 
 TEST(ResponseTest, AReplyIsItsHeadAndThePayload) {

@@ -59,6 +59,12 @@ Task<Status> Show(void* service, Context& context, std::string_view key, ReplySi
 
 Task<Status> Nothing(void*, Context&, std::string_view, ReplySink&) { co_return Status(); }
 
+Task<Status> Twice(void* service, Context&, std::string_view, ReplySink& reply) {
+  Status first = reply.WriteBytes("first");
+  BenchOf(service).log.push_back("Twice " + reply.WriteBytes("second").ToString());
+  co_return first;
+}
+
 Task<Status> Count(void* service, Context&, RawStream& stream, ReplySink&) {
   const Alive alive(BenchOf(service));
   const auto request = co_await stream.Receive();
@@ -119,6 +125,8 @@ Task<Status> Early(void* service, Context& context, RawStream& stream, ReplySink
   co_return written;
 }
 
+Task<Status> Mute(void*, Context&, RawStream&, ReplySink&) { co_return Status(); }
+
 }  // namespace
 
 ServiceDescription BytesService(Bench& bench) {
@@ -126,9 +134,10 @@ ServiceDescription BytesService(Bench& bench) {
           &bench,
           {Method("Echo", Echo), Method("Hang", Hang), Method("Wait", Wait), Method("Fail", Fail),
            Method("Throw", Throw), Method("ThrowEarly", ThrowEarly), Method("Act", Act),
-           Method("Show", Show), Method("Nothing", Nothing), Method("Count", false, true, Count),
-           Method("Join", true, false, Join), Method("Chat", true, true, Chat),
-           Method("Idle", true, true, Idle), Method("Early", true, false, Early)}};
+           Method("Show", Show), Method("Nothing", Nothing), Method("Twice", Twice),
+           Method("Count", false, true, Count), Method("Join", true, false, Join),
+           Method("Chat", true, true, Chat), Method("Idle", true, true, Idle),
+           Method("Early", true, false, Early), Method("Mute", true, false, Mute)}};
 }
 
 std::string Describe(const MessageHeader& header, std::string_view data) {

@@ -125,9 +125,10 @@ class Alive {
 
 // The methods, in server_harness.cc:
 //   unary: Echo, Hang (until cancelled), Wait (for the latch), Fail (with the request as its
-//   message), Throw, ThrowEarly, Act, Show (the context)
+//   message), Throw, ThrowEarly, Act, Show (the context), Nothing (returns OK without a reply),
+//   Twice (replies twice)
 //   server streams: Count (as many messages as the request has bytes)
-//   client streams: Join, Early (replies at once, then waits for the latch)
+//   client streams: Join, Early (replies at once, then waits for the latch), Mute (as Nothing)
 //   both stream: Chat, Idle (waits for the latch, then echoes)
 ServiceDescription BytesService(Bench& bench);
 

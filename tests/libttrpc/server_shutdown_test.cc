@@ -106,6 +106,22 @@ TEST_F(ServerShutdownTest, AfterItsTimeoutTheRestIsClosed) {
   EXPECT_EQ(Next(*peer), "closed");
 }
 
+TEST_F(ServerShutdownTest, ASecondOneReplacesTheFirst) {
+  Start();
+  const auto peer = Connect();
+  peer->Write(RequestBytes(1, "Wait"));
+  RunReady();
+  bool first_done = false;
+  server_->Shutdown(seconds(60), [&first_done] { first_done = true; });
+  RunReady();
+  EXPECT_EQ(server_->calls(), 1U);
+  Shutdown(seconds(0));
+  RunUntilDone();
+  EXPECT_EQ(done_, 1);
+  EXPECT_FALSE(first_done);
+  EXPECT_EQ(Next(*peer), "closed");
+}
+
 TEST_F(ServerShutdownTest, APeerThatTakesNothingHoldsItUpNoLongerThanThat) {
   Start();
   const auto peer = Connect();
@@ -297,7 +313,7 @@ TEST_F(ServerShutdownTest, CloseDuringShutdownIsItsEnd) {
 }
 
 // A hook that the handler made destroys an object that the call uses.
-Task<Status> EndsInItsHook(void* service, Context& context, std::string_view, ReplySink&) {
+Task<Status> EndsInItsHook(void* service, Context& context, std::string_view, ReplySink& reply) {
   auto& bench = *static_cast<test::Bench*>(service);
   const test::Alive alive(bench);
   struct Ended {
@@ -309,7 +325,7 @@ Task<Status> EndsInItsHook(void* service, Context& context, std::string_view, Re
   const CancelHook hook(context, [&ended](const Status&) { ended.waiting.resume(); });
   co_await ended;
   bench.log.push_back("told");
-  co_return Status();
+  co_return reply.WriteBytes("");
 }
 
 TEST_F(ServerShutdownTest, AHandlerMayEndWhileItIsTold) {

@@ -66,6 +66,25 @@ TEST_F(ServerStreamTest, ClientStreams) {
   EXPECT_EQ(Ask(*peer, RequestBytes(11, "Join", "", kClosed | kNoData)), "11 OK");
 }
 
+TEST_F(ServerStreamTest, AClientThatStreamsIsOwedAReply) {
+  Start();
+  EXPECT_EQ(Ask(*Connect(), RequestBytes(1, "Mute", "", kOpen | kNoData)),
+            "1 INTERNAL: OK without a value");
+  ServerOptions options;
+  options.stream_interceptors = {[](Context&, const MethodInfo& method, RawStream& stream,
+                                    StreamServerNext next) -> Task<Result<std::string>> {
+    if (method.method == "Idle") co_return Status(StatusCode::kAborted, "not \xff");
+    co_return co_await next(stream);
+  }};
+  Start(std::move(options));
+  const auto peer = Connect();
+  EXPECT_EQ(Ask(*peer, RequestBytes(1, "Mute", "", kOpen | kNoData)),
+            "1 INTERNAL: OK without a value");
+  EXPECT_EQ(Ask(*peer, RequestBytes(3, "Count", "", kClosed)), "3 data/5");
+  EXPECT_EQ(Ask(*peer, RequestBytes(5, "Idle", "", kOpen | kNoData)),
+            "5 ABORTED: not \xEF\xBF\xBD");
+}
+
 TEST_F(ServerStreamTest, BothStream) {
   Start();
   const auto peer = Connect();

@@ -44,13 +44,37 @@ TEST_F(ServerTest, AnswersToTheByte) {
   peer->Read();
   EXPECT_EQ(peer->received(), MessageBytes(MessageType::kResponse, 1, 0, "\x12\x05hello"));
   peer->received().clear();
-  // An empty reply has no bytes, and neither has the reply of a handler that wrote none.
-  peer->Write(RequestBytes(3, "Echo") + RequestBytes(5, "Nothing"));
+  // An empty reply has no bytes.
+  peer->Write(RequestBytes(3, "Echo"));
   RunReady();
   peer->Read();
-  EXPECT_EQ(peer->received(), MessageBytes(MessageType::kResponse, 3, 0, "") +
-                                  MessageBytes(MessageType::kResponse, 5, 0, ""));
+  EXPECT_EQ(peer->received(), MessageBytes(MessageType::kResponse, 3, 0, ""));
   EXPECT_EQ(server_->calls(), 0U);
+}
+
+TEST_F(ServerTest, AHandlerRepliesOnce) {
+  for (const bool intercepted : {false, true}) {
+    SCOPED_TRACE(intercepted);
+    ServerOptions options;
+    if (intercepted) {
+      options.unary_interceptors = {[](Context&, const MethodInfo&, std::string request,
+                                       UnaryNext next) { return next(std::move(request)); }};
+    }
+    Start(std::move(options));
+    const auto peer = Connect();
+    EXPECT_EQ(Ask(*peer, RequestBytes(1, "Nothing")), "1 INTERNAL: OK without a value");
+    EXPECT_EQ(Ask(*peer, RequestBytes(3, "Twice")), "3 OK first");
+    EXPECT_EQ(bench_.log,
+              std::vector<std::string>{"Twice FAILED_PRECONDITION: ttrpc: reply already written"});
+    bench_.log.clear();
+  }
+}
+
+TEST_F(ServerTest, AStatusIsSentAsUtf8) {
+  Start();
+  const auto peer = Connect();
+  EXPECT_EQ(Ask(*peer, RequestBytes(1, "Fail", "caf\xe9: gone")),
+            "1 NOT_FOUND: caf\xEF\xBF\xBD: gone");
 }
 
 TEST_F(ServerTest, ErrorsCarryTheirDetails) {

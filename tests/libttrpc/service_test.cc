@@ -30,6 +30,7 @@ class Words {
   Task<Result<Word>> Greet(Context&, const Word& request) {
     if (request.key() == "fail") co_return Status(StatusCode::kAborted, "as asked");
     if (request.key() == "throw") throw std::runtime_error("as asked");
+    if (request.key() == "ok") co_return Status();
     Word reply;
     reply.set_value("hello " + request.key());
     co_return reply;
@@ -101,6 +102,8 @@ TEST_F(ServiceTest, Unary) {
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Greet", Keyed("fail"))), "1 ABORTED: as asked");
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Greet", Keyed("throw"))),
             "1 INTERNAL: unhandled exception: as asked");
+  EXPECT_EQ(Ask(*peer, RequestBytes(1, "Greet", Keyed("ok"))),
+            "1 INTERNAL: ttrpc: an OK status is not an error");
   EXPECT_EQ(Ask(*peer, RequestBytes(1, "Greet", kBroken)),
             "1 INTERNAL: ttrpc: error unmarshalling payload: not a ttrpc.wire.KeyValue");
 }

@@ -90,6 +90,34 @@ TEST(TaskTest, AnExceptionBecomesAStatus) {
   EXPECT_EQ(status, Status(StatusCode::kInternal, "unhandled exception"));
 }
 
+Task<Result<std::string>> Named() { co_return std::string("a value"); }
+Task<void> StoreTwice(Task<Result<std::string>> task, std::vector<std::string>* seen) {
+  for (int i = 0; i < 2; ++i) {
+    const Result<std::string> result = co_await std::move(task);  // NOLINT: on purpose
+    seen->push_back(result ? *result : result.error().ToString());
+  }
+}
+
+TEST(TaskTest, AwaitedTwiceItHasNoSecondValue) {
+  TaskGroup group;
+  std::vector<std::string> seen;
+  Task<Result<std::string>> task = Named();
+  group.Spawn(StoreTwice(std::move(task), &seen));
+  // The task has no coroutine any more.
+  group.Spawn(StoreTwice(std::move(task), &seen));  // NOLINT: on purpose
+  const std::string again = "FAILED_PRECONDITION: ttrpc: task already awaited";
+  EXPECT_EQ(seen, (std::vector<std::string>{"a value", again, again, again}));
+}
+
+// No number says that a task was awaited before.
+TEST(TaskDeathTest, AwaitedTwiceWithoutAStatusItEndsTheProgram) {
+  const auto twice = [](Task<int> task) -> Task<void> {
+    for (int i = 0; i < 2; ++i) static_cast<void>(co_await std::move(task));  // NOLINT: on purpose
+  };
+  TaskGroup group;
+  EXPECT_DEATH(group.Spawn(twice(Immediate(1))), "");
+}
+
 Task<int> Nested(Door* door, int* alive, int depth) {
   const Counted here(alive);
   if (depth == 0) {

@@ -24,13 +24,16 @@
 // - RESOURCE_EXHAUSTED `message length N exceed maximum message size of M`: the request is too long
 //   and was not sent, or the reply is too long and was discarded.
 // - RESOURCE_EXHAUSTED `ttrpc: stream buffer full`: the program did not read a stream.
-// - INTERNAL: the server broke the protocol, or sent bytes that are not a message of the expected
-//   type.
+// - INTERNAL `request lacks required fields: FIELD, …`: the request, a message of proto2, was not
+//   sent.
+// - INTERNAL with another message: the server broke the protocol, or sent bytes that are not a
+//   message of the expected type.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -124,7 +127,9 @@ class Client {
   template <typename Reply>
   Task<Result<Reply>> Call(const MethodInfo& method, Context& context,
                            const google::protobuf::MessageLite& request) {
-    return ParseReply<Reply>(Call(method, context, request.SerializeAsString()));
+    Result<std::string> bytes = stream_internal::Encode(request, "request");
+    if (!bytes) return stream_internal::Ended<Result<Reply>>(bytes.error());
+    return ParseReply<Reply>(Call(method, context, std::move(*bytes)));
   }
 
   // Opens a streaming call. Never returns null: if the stream cannot be opened, the returned stream
@@ -132,6 +137,15 @@ class Client {
   // `method` must stay valid until the stream is destroyed. `context` is borrowed as for Call().
   std::unique_ptr<RawClientStream> OpenStream(const MethodInfo& method, Context& context,
                                               std::optional<std::string> request);
+  // Like the above, for the message of a client that does not stream. `request` is encoded before
+  // this function returns.
+  template <std::derived_from<google::protobuf::MessageLite> Request>
+  std::unique_ptr<RawClientStream> OpenStream(const MethodInfo& method, Context& context,
+                                              const Request& request) {
+    Result<std::string> bytes = stream_internal::Encode(request, "request");
+    if (!bytes) return FailedStream(bytes.error());
+    return OpenStream(method, context, std::move(*bytes));
+  }
 
  private:
   explicit Client(std::unique_ptr<ClientCore> core);

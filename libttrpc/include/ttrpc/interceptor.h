@@ -82,8 +82,8 @@ using StreamClientInterceptor = std::function<std::unique_ptr<RawClientStream>(
     Context& context, const MethodInfo& method, std::optional<std::string> request,
     StreamClientNext next)>;
 
-// Returns a stream that has already failed, for a StreamClientInterceptor that refuses a call.
-// `status` must not be OK.
+// Returns a stream that has already failed, for a StreamClientInterceptor that refuses a call. An
+// OK status becomes the same error as in a Result.
 std::unique_ptr<RawClientStream> FailedStream(Status status);
 
 }  // namespace ttrpc

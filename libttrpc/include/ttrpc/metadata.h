@@ -43,6 +43,8 @@ constexpr bool StartsWithIgnoringCase(std::string_view text, std::string_view pr
 // given key to lower case, but keys from the wire are not folded: an entry whose key a peer wrote
 // with an upper-case letter is in entries(), and no look-up finds it.
 //
+//   for (const auto& [key, value] : context.metadata()) …
+//
 // Functions that change the metadata copy their arguments, which may be views of the metadata
 // itself.
 class Metadata {
@@ -74,6 +76,10 @@ class Metadata {
   // Returns all entries in order. The reference is valid as long as the metadata is; the strings
   // are valid until the metadata is changed.
   const std::vector<Entry>& entries() const { return entries_; }
+  // Make a loop over the metadata one over entries(). No entry can be changed through them, because
+  // a key must stay as it was folded.
+  std::vector<Entry>::const_iterator begin() const { return entries_.begin(); }
+  std::vector<Entry>::const_iterator end() const { return entries_.end(); }
   bool empty() const { return entries_.empty(); }
   void Clear() { entries_.clear(); }
 

@@ -93,7 +93,8 @@ class Server {
   // Drains the server: stops listening, closes idle connections at once and each other connection
   // after its last call. New calls get UNAVAILABLE `ttrpc: server closed`. After `timeout`, closes
   // the remaining connections as Close() does. The loop calls `done` when no connection and no
-  // handler is left. `done` may be null, and may destroy the server. Call this once.
+  // handler is left. `done` may be null, and may destroy the server. Another call, such as at a
+  // second SIGTERM, replaces `timeout` and `done`.
   void Shutdown(std::chrono::nanoseconds timeout, std::function<void()> done);
   // Stops listening, closes all connections and destroys the tasks and contexts of the calls in
   // flight before it returns. Do not call this from a handler: use Shutdown() with a timeout of

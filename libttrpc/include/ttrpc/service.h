@@ -25,8 +25,11 @@ namespace ttrpc {
 // valid until the method's task has ended.
 class ReplySink {
  public:
-  // Encodes the reply before it returns. Call it at most once, as the last step of the method, and
-  // return the status that it returns: RESOURCE_EXHAUSTED if the reply is too long to send.
+  // Encodes the reply before it returns. Call it once, as the last step of the method, and return
+  // the status that it returns:
+  // - RESOURCE_EXHAUSTED: the reply is too long to send;
+  // - INTERNAL `reply lacks required fields: FIELD, …`;
+  // - FAILED_PRECONDITION `ttrpc: reply already written`.
   virtual Status Write(const google::protobuf::MessageLite& reply) = 0;
   // Like Write(), for a reply that is already encoded. Copies the bytes.
   virtual Status WriteBytes(std::string_view reply) = 0;
@@ -36,8 +39,9 @@ class ReplySink {
 };
 
 // A method as a server calls it. `service` is ServiceDescription::implementation. The task may
-// return any status; the client receives it. `context` is valid until the task has ended.
-// Server::Close() destroys a task that waits.
+// return any status; the client receives it. If the task returns OK without having written a reply,
+// the client receives INTERNAL `OK without a value`, unless the server streams. `context` is valid
+// until the task has ended. Server::Close() destroys a task that waits.
 struct Method {
   // `request` is valid until the task first waits. Copy it if it is needed longer.
   using Unary = Task<Status> (*)(void* service, Context& context, std::string_view request,
@@ -94,8 +98,7 @@ template <typename Service, typename Request, typename Reply,
           Task<Result<Reply>> (Service::*Call)(Context&, const Request&)>
 Task<Status> Unary(void* service, Context& context, std::string_view bytes, ReplySink& sink) {
   Request request;
-  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    co_return stream_internal::CannotParse(request);
+  if (Status status = stream_internal::ParseInto(bytes, request); !status.ok()) co_return status;
   co_return Write(co_await (static_cast<Service*>(service)->*Call)(context, request), sink);
 }
 

@@ -56,7 +56,8 @@ struct StatusDetail {
 class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
-  // If `code` is kOk, the message and the details are dropped.
+  // If `code` is kOk, the message and the details are dropped. The message may be any bytes; a
+  // server sends U+FFFD for each byte that is not UTF-8.
   Status(StatusCode code, std::string message, std::vector<StatusDetail> details = {});
   Status(const Status& other);
   Status& operator=(const Status& other);

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "ttrpc/status.h"
@@ -59,7 +60,8 @@ class RawClientStream : public RawStream {
 
   // Closes this side, drops the messages that were not received, and waits for the call to end.
   // Returns the encoded reply if the server does not stream, an empty string if it does, or the
-  // status of the failed call. The stream must outlive the task. Call this once.
+  // status of the failed call. The stream must outlive the task. Call this once: after a success,
+  // another call returns FAILED_PRECONDITION `ttrpc: stream already finished`.
   virtual Task<Result<std::string>> Finish() = 0;
 };
 
@@ -68,10 +70,32 @@ namespace stream_internal {
 // Returns INTERNAL `ttrpc: error unmarshalling payload: not a TYPE`, with Go's prefix.
 Status CannotParse(const google::protobuf::MessageLite& message);
 
+// Parses `bytes`. Returns CannotParse(), or INTERNAL `ttrpc: error unmarshalling payload: TYPE
+// lacks required fields`. The contents of `message` are unspecified then.
+Status ParseInto(std::string_view bytes, google::protobuf::MessageLite& message);
+
+// Returns INTERNAL `WHAT lacks required fields: FIELD, …` if a field that proto2 requires is
+// missing. Protobuf itself would end the program or encode the incomplete message.
+Status CheckFields(const google::protobuf::MessageLite& message, std::string_view what);
+
+// Returns the encoded message, the status of CheckFields(), or RESOURCE_EXHAUSTED.
+Result<std::string> Encode(const google::protobuf::MessageLite& message, std::string_view what);
+
+// Encodes the message before it returns, then sends it. Returns the status of Encode() or of
+// RawStream::Send().
+Task<Status> Send(RawStream& stream, const google::protobuf::MessageLite& message,
+                  std::string_view what);
+
+// Returns a task whose value is made of `status`.
+template <typename T>
+Task<T> Ended(Status status) {
+  co_return status;
+}
+
 template <typename M>
-Result<M> Parse(const std::string& bytes) {
+Result<M> Parse(std::string_view bytes) {
   M message;
-  if (!message.ParseFromString(bytes)) return CannotParse(message);
+  if (Status status = ParseInto(bytes, message); !status.ok()) return status;
   return message;
 }
 
@@ -131,8 +155,10 @@ class SendStream {
   // `stream` must outlive the object.
   explicit SendStream(RawStream& stream) : stream_(stream) {}
 
-  // Encodes `message` before it returns, then sends it as RawStream::Send() does.
-  Task<Status> Send(const M& message) { return stream_.Send(message.SerializeAsString()); }
+  // Encodes `message` before it returns, then sends it as RawStream::Send() does. Also returns
+  // INTERNAL `reply lacks required fields: FIELD, …`; the message was not sent, and the stream
+  // stays open.
+  Task<Status> Send(const M& message) { return stream_internal::Send(stream_, message, "reply"); }
   RawStream& raw() const { return stream_; }
 
  private:
@@ -152,9 +178,10 @@ class ServerStreamCall {
     return stream_internal::Receive<Reply>(*stream_, &failure_);
   }
   // Closes this side, drops the replies that were not received, waits for the call to end and
-  // returns its status. Returns INTERNAL at once if a received reply was not a Reply.
+  // returns its status. Returns INTERNAL at once if a received reply was not a Reply. Call this
+  // once, as RawClientStream::Finish().
   Task<Status> Finish() {
-    if (!failure_.ok()) return Ended(failure_);
+    if (!failure_.ok()) return stream_internal::Ended<Status>(failure_);
     return stream_internal::FinishWithoutReply(*stream_);
   }
 
@@ -162,8 +189,6 @@ class ServerStreamCall {
   RawClientStream& raw() const { return *stream_; }
 
  private:
-  static Task<Status> Ended(Status status) { co_return status; }
-
   std::unique_ptr<RawClientStream> stream_;
   Status failure_;
 };
@@ -173,10 +198,14 @@ class ClientStreamCall {
  public:
   explicit ClientStreamCall(std::unique_ptr<RawClientStream> stream) : stream_(std::move(stream)) {}
 
-  // Encodes `request` before it returns, then sends it as RawStream::Send() does.
-  Task<Status> Send(const Request& request) { return stream_->Send(request.SerializeAsString()); }
+  // Encodes `request` before it returns, then sends it as RawStream::Send() does. Also returns
+  // INTERNAL `request lacks required fields: FIELD, …`; the message was not sent, and the stream
+  // stays open.
+  Task<Status> Send(const Request& request) {
+    return stream_internal::Send(*stream_, request, "request");
+  }
   // Closes this side and waits for the reply. Returns the status of a failed call, or INTERNAL if
-  // the reply is not a Reply.
+  // the reply is not a Reply. Call this once, as RawClientStream::Finish().
   Task<Result<Reply>> Finish() { return stream_internal::Finish<Reply>(*stream_); }
 
  private:
@@ -188,9 +217,9 @@ class BidiStreamCall : public ServerStreamCall<Reply> {
  public:
   using ServerStreamCall<Reply>::ServerStreamCall;
 
-  // Encodes `request` before it returns, then sends it as RawStream::Send() does.
+  // Sends as ClientStreamCall::Send() does.
   Task<Status> Send(const Request& request) {
-    return this->raw().Send(request.SerializeAsString());
+    return stream_internal::Send(this->raw(), request, "request");
   }
   // Closes this side: the server learns that no more messages follow.
   void CloseSend() { this->raw().CloseSend(); }

@@ -51,9 +51,13 @@ struct PromiseBase {
 // Returns the status for an escaped exception: INTERNAL, with its what().
 Status StatusOfException() noexcept;
 
+// Returns FAILED_PRECONDITION `ttrpc: task already awaited`.
+Status StatusOfSecondAwait() noexcept;
+
 template <typename T>
 struct Promise : PromiseBase {
   std::optional<T> value;
+  bool taken = false;
 
   Task<T> get_return_object() noexcept;
   template <typename U>
@@ -68,6 +72,16 @@ struct Promise : PromiseBase {
     }
   }
 };
+
+// Takes the value of a task that has ended. The value that it leaves behind must not pass for a
+// second one.
+template <typename T>
+T Take(std::coroutine_handle<Promise<T>> ended) noexcept(std::is_nothrow_move_constructible_v<T>) {
+  if (ended && !std::exchange(ended.promise().taken, true))
+    return std::move(*ended.promise().value);
+  if constexpr (std::is_constructible_v<T, Status>) return T(StatusOfSecondAwait());
+  std::terminate();
+}
 
 template <>
 struct Promise<void> : PromiseBase {
@@ -122,12 +136,13 @@ class [[nodiscard]] Task {
 
   // Await a task once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes
   // the coroutine becomes the value INTERNAL if T can be constructed from a Status; otherwise it
-  // ends the program.
+  // ends the program. Awaiting a task that has ended before gives FAILED_PRECONDITION `ttrpc: task
+  // already awaited` in the same way.
   auto operator co_await() && noexcept {
     class Awaiter {
      public:
       explicit Awaiter(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
-      bool await_ready() const noexcept { return coroutine_.done(); }
+      bool await_ready() const noexcept { return !coroutine_ || coroutine_.done(); }
       bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
         coroutine_.resume();
         if (coroutine_.done()) return false;
@@ -135,7 +150,7 @@ class [[nodiscard]] Task {
         return true;
       }
       T await_resume() noexcept(std::is_void_v<T> || std::is_nothrow_move_constructible_v<T>) {
-        if constexpr (!std::is_void_v<T>) return std::move(*coroutine_.promise().value);
+        if constexpr (!std::is_void_v<T>) return task_internal::Take<T>(coroutine_);
       }
 
      private:

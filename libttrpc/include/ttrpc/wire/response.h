@@ -41,7 +41,8 @@ inline constexpr size_t kMaxStatusDetails = 1024;
 Status StatusOf(const ResponseView& response);
 
 // The canonical encoding of a response with `status` and no payload; 0 bytes if the status is OK.
-// EncodeResponse() writes EncodedResponseSize() bytes at `out` and returns their end.
+// EncodeResponse() writes EncodedResponseSize() bytes at `out` and returns their end. U+FFFD
+// replaces each byte of the message, or of a detail's type_url, that is not UTF-8.
 size_t EncodedResponseSize(const Status& status);
 char* EncodeResponse(const Status& status, char* out);
 
