@@ -195,7 +195,7 @@ void Checker::CheckName(const Name& name) {
   if (word == Word::kKeyword) {
     Error(name.place, quoted + " is a keyword of C++20, which protoc does not rename; " + rename);
   } else if (word == Word::kProtobufMacro) {
-    Error(name.place, quoted + " is a macro of protobuf; " + rename);
+    Error(name.place, quoted + " is a macro that protobuf uses; " + rename);
   } else if (name.text == "std" && (name.use == Use::kNamespace || name.use == Use::kType)) {
     Error(name.place, quoted + " hides the namespace std; " + rename);
   } else if (options_.macros == Macros::kRefuse && IsMacro(name) && word != Word::kGnuMacro) {

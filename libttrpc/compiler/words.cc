@@ -104,7 +104,7 @@ constexpr std::string_view kFunctionMacros =
     "CPU_SET_S CPU_XOR CPU_XOR_S CPU_ZERO CPU_ZERO_S FD_CLR FD_ISSET FD_SET FD_ZERO INT16_C "
     "INT32_C INT64_C INT8_C INTMAX_C TEMP_FAILURE_RETRY UINT16_C UINT32_C UINT64_C UINT8_C "
     "UINTMAX_C WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG alloca "
-    "assert assert_perror be16toh be32toh be64toh bswap_16 bswap_32 bswap_64 htobe16 htobe32 "
+    "assert_perror be16toh be32toh be64toh bswap_16 bswap_32 bswap_64 htobe16 htobe32 "
     "htobe64 htole16 htole32 htole64 le16toh le32toh le64toh offsetof pthread_cleanup_pop "
     "pthread_cleanup_pop_restore_np pthread_cleanup_push pthread_cleanup_push_defer_np strdupa "
     "strndupa ";
@@ -147,14 +147,15 @@ Words Split(std::string_view list) {
 
 bool IsLower(char c) { return c == '_' || (c >= 'a' && c <= 'z'); }
 
-// Every kernel adds numbers of system calls, and every header of protobuf has a guard.
+// Every kernel adds numbers of system calls, and every header of protobuf has a guard. Generated
+// code calls assert().
 bool IsSystemCall(std::string_view name) {
   return name.size() > 4 && name.starts_with("SYS_") && IsLower(name[4]);
 }
 bool IsProtobufMacro(std::string_view name) {
   static const Words kWords = Split(kProtobufMacros);
-  return name.starts_with("GOOGLE_PROTOBUF_") || name.starts_with("PROTOBUF_INTERNAL_EXPORT_") ||
-         kWords.contains(name);
+  return name == "assert" || name.starts_with("GOOGLE_PROTOBUF_") ||
+         name.starts_with("PROTOBUF_INTERNAL_EXPORT_") || kWords.contains(name);
 }
 
 bool IsReserved(std::string_view name) {

@@ -14,7 +14,7 @@ enum class Word {
   kKeyword,        // a keyword of C++20, or one of its alternative tokens
   kMacro,          // a macro of the C library
   kFunctionMacro,  // a macro that is expanded only before a parenthesis
-  kProtobufMacro,  // a macro that generated code itself uses
+  kProtobufMacro,  // a macro that protobuf needs and that cannot be undefined
   kGnuMacro,       // predefined by -std=gnu++20 and not by -std=c++20
   kReserved,       // begins as only names of the compiler and its library do
 };

@@ -137,7 +137,7 @@ TEST(NameTest, MacrosOfProtobufCannotBeUndefined) {
   for (const char* parameter : {"", "macros=undef"}) {
     EXPECT_THAT(Check("enum E { PROTOBUF_EXPORT = 0; }", parameter).errors,
                 ElementsAre("foo.proto:2:10: error: enum value PROTOBUF_EXPORT: PROTOBUF_EXPORT is "
-                            "a macro of protobuf; rename it in a copy of the file"));
+                            "a macro that protobuf uses; rename it in a copy of the file"));
   }
   EXPECT_THAT(MacrosIn(*Parsed("enum E { PROTOBUF_EXPORT = 0; }")), IsEmpty());
 }

@@ -114,7 +114,7 @@ TEST(WordTest, Kinds) {
     EXPECT_EQ(KindOf(name), Word::kFunctionMacro) << name;
   for (const char* name : {"class", "requires", "xor_eq"})
     EXPECT_EQ(KindOf(name), Word::kKeyword) << name;
-  for (const char* name : {"GOOGLE_LOG", "GOOGLE_PROTOBUF_X_H__", "PROTOBUF_EXPORT"})
+  for (const char* name : {"assert", "GOOGLE_LOG", "GOOGLE_PROTOBUF_X_H__", "PROTOBUF_EXPORT"})
     EXPECT_EQ(KindOf(name), Word::kProtobufMacro) << name;
   for (const char* name : {"__linux__", "_IOFBF", "_X"})
     EXPECT_EQ(KindOf(name), Word::kReserved) << name;

@@ -10,8 +10,8 @@
 # the ways that protoc-gen-cpp-ttrpc(1) describes must avoid it. A program serves and calls some of
 # the services.
 #
-# All sources are compiled by g++ as C++20, and a few by clang++ and in other dialects; --full
-# compiles all in all. DIR (default: build) must be built. The last line is `N passed, N failed, N
+# All sources are compiled by g++ as gnu++20, which CMake chooses, and some by clang++ and in other
+# dialects; --full compiles all in all. DIR (default: build) must be built. The last line is `N passed, N failed, N
 # skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
@@ -151,8 +151,7 @@ all_generate() (
   same "said" "" "$(grep -v ': warning: Import .* is unused' "$work/said")"
 )
 
-# The sources include all headers that a generated file may need before its own. These are compiled
-# once for each compiler and dialect.
+# The headers that generated code includes are compiled once for each compiler and dialect.
 prepare_headers() { # COMPILER DIALECT
   local folder=$work/$1-$2 end=gch
   [[ $1 == g++ ]] || end=pch
@@ -165,16 +164,49 @@ prepare_headers() { # COMPILER DIALECT
     -o "$folder/all.h.$end"
 }
 
-# compiles COMPILER DIALECT SOURCE… compiles generated sources, by their paths without ".cc".
-compiles() {
-  local folder=$work/$1-$2
-  prepare_headers "$1" "$2" || return
-  printf '%s\n' "${@:3}" | xargs -P "$(nproc)" -I SOURCE "$1" "-std=$2" "${warnings[@]}" \
-    -fsyntax-only -include "$folder/all.h" -I "$top/libttrpc/include" -I "$made" "$made/SOURCE.cc"
+# compile COMPILER DIALECT ARGUMENT… reads the rest of the arguments from lines of standard input,
+# each for one run.
+compile() {
+  xargs -P "$(nproc)" -L 1 "$1" "-std=$2" "${warnings[@]}" -include "$work/$1-$2/all.h" \
+    -I "$top/libttrpc/include" -I "$made" "${@:3}"
 }
 
-# Headers that were not included before may define macros later.
-compiles_alone() { # COMPILER DIALECT
+# The program consists of these.
+readonly parts=(cri/api grpc/health hard kata/agent kata/oci nri/api
+  services/introspection/v1/introspection services/streaming/v1/streaming
+  services/ttrpc/events/v1/events types/event types/fieldpath types/introspection types/platform
+  google/rpc/status)
+
+# Objects are made only of the parts of the program.
+all_compile() { # COMPILER DIALECT
+  local source objects others part
+  prepare_headers "$1" "$2" || return
+  while read -r source; do
+    part=${source%.*.cc}
+    if [[ " ${parts[*]} " == *" $part "* ]]; then
+      objects+="$made/$source -o $work/$1-$2/${source//\//_}.o"$'\n'
+    else
+      others+=$made/$source$'\n'
+    fi
+  done < <(find "$made" -name '*.cc' -printf '%P\n')
+  compile "$1" "$2" -fsyntax-only <<<"$others" && compile "$1" "$2" -c <<<"$objects"
+}
+
+calls() { # COMPILER DIALECT
+  local folder=$work/$1-$2
+  compile "$1" "$2" -c <<<"$top/tests/schemas/calls.cc -o $folder/calls.o" &&
+    "$1" -o "$folder/calls" "$folder"/*.o "$build/libttrpc/libttrpc.a" -lprotobuf -levent_core \
+      -pthread && "$folder/calls" "unix://$work/calls.sock"
+}
+
+some_compile() { # COMPILER DIALECT
+  prepare_headers "$1" "$2" &&
+    printf '%s.cc\n' "$made"/{{cri,nri}/api.ttrpc,hard.{pb,ttrpc},kata/oci.pb} \
+      "$made"/services/introspection/v1/introspection.{pb,ttrpc} | compile "$1" "$2" -fsyntax-only
+}
+
+# The headers before these could define macros, or hide that one is missing.
+compile_alone() { # COMPILER DIALECT
   local source
   for source in hard.pb hard.ttrpc; do
     "$1" "-std=$2" "${warnings[@]}" -fsyntax-only -I "$top/libttrpc/include" -I "$made" \
@@ -182,38 +214,11 @@ compiles_alone() { # COMPILER DIALECT
   done
 }
 
-compiles_as_iso() {
+compiles_without_undef() {
   generate plain "" cri/api.proto &&
-    "$1" "-std=c++20" "${warnings[@]}" -fsyntax-only -I "$top/libttrpc/include" -I "$work/plain" \
+    g++ -std=c++20 "${warnings[@]}" -fsyntax-only -I "$top/libttrpc/include" -I "$work/plain" \
       "$work/plain/cri/api.ttrpc.cc"
 }
-
-# calls COMPILER DIALECT builds the program and runs it.
-readonly parts=(cri/api grpc/health hard kata/agent kata/oci nri/api
-  services/introspection/v1/introspection services/streaming/v1/streaming
-  services/ttrpc/events/v1/events types/event types/fieldpath types/platform google/rpc/status)
-calls() {
-  local folder=$work/calls-$1-$2 part source
-  mkdir "$folder" && prepare_headers "$1" "$2" || return
-  {
-    echo "$top/tests/schemas/calls.cc -o $folder/calls.o"
-    for part in "${parts[@]}"; do
-      for source in "$made/$part".{pb,ttrpc}.cc; do
-        if [[ ! -e $source ]]; then continue; fi
-        echo "$source -o $folder/$(tr / _ <<<"${source#"$made/"}").o"
-      done
-    done
-  } | xargs -P "$(nproc)" -L 1 "$1" "-std=$2" "${warnings[@]}" -include "$work/$1-$2/all.h" \
-    -I "$top/libttrpc/include" -I "$made" -c || return
-  "$1" -o "$folder/calls" "$folder"/*.o "$build/libttrpc/libttrpc.a" -lprotobuf -levent_core \
-    -pthread && "$folder/calls" "unix://$work/calls.sock"
-}
-
-all_sources() {
-  find "$made" -name '*.cc' -printf '%P\n' | sed 's/\.cc$//' | sort
-}
-few=({cri,nri}/api.{pb,ttrpc} hard.{pb,ttrpc} services/introspection/v1/introspection.{pb,ttrpc}
-  kata/agent.ttrpc)
 
 check "schemas of containerd, NRI and CRI" download
 if [[ $failed -eq 0 ]]; then
@@ -224,20 +229,16 @@ if [[ $failed -eq 0 ]]; then
   check "all generate as the manual describes" all_generate
 fi
 if [[ $failed -eq 0 ]]; then
-  mapfile -t all < <(all_sources)
-  check "compiles without macros=undef, g++ c++20" compiles_as_iso g++
+  check "CRI compiles without macros=undef, g++ c++20" compiles_without_undef
   for compiler in g++ clang++-19; do
-    for dialect in c++20 gnu++20 c++23; do
-      if $full || [[ $compiler$dialect == g++c++20 ]]; then
-        check "all compile, $compiler $dialect" compiles "$compiler" "$dialect" "${all[@]}"
-      elif [[ $compiler == clang++-19 ]]; then
-        check "some compile, $compiler $dialect" compiles "$compiler" "$dialect" "${few[@]}"
-      fi
-      if $full || [[ $dialect == gnu++20 ]]; then
-        check "hard names compile alone, $compiler $dialect" compiles_alone "$compiler" "$dialect"
-      fi
-      if $full || [[ $compiler$dialect == g++gnu++20 ]]; then
-        check "calls, $compiler $dialect" calls "$compiler" "$dialect"
+    for dialect in gnu++20 c++20 c++23; do
+      where="$compiler $dialect"
+      if $full || [[ $where == "g++ gnu++20" ]]; then
+        check "all compile, $where" all_compile "$compiler" "$dialect"
+        check "hard names compile alone, $where" compile_alone "$compiler" "$dialect"
+        check "calls, $where" calls "$compiler" "$dialect"
+      elif [[ $where == "clang++-19 c++23" ]]; then
+        check "some compile, $where" some_compile "$compiler" "$dialect"
       fi
     done
   done
