@@ -24,14 +24,20 @@ using google::protobuf::SourceLocation;
 using google::protobuf::compiler::cpp::ClassName;
 using google::protobuf::compiler::cpp::EnumValueName;
 using google::protobuf::compiler::cpp::FieldName;
+using google::protobuf::compiler::cpp::OneofCaseConstantName;
 
-// The functions of every message's class, and those of a class with reflection.
-constexpr const char* kFunctions[] = {
+// The owner of the names that protoc gives to every message or enum.
+constexpr const char* kProtobuf = "protobuf's own name";
+
+// The members of every message's class, and those of a class with reflection.
+constexpr const char* kMembers[] = {
     "ByteSizeLong",
     "Clear",
     "CopyFrom",
     "FullMessageName",
+    "GetArenaForAllocation",
     "GetCachedSize",
+    "GetOwningArena",
     "InternalSwap",
     "IsInitialized",
     "MergeFrom",
@@ -41,11 +47,15 @@ constexpr const char* kFunctions[] = {
     "SharedDtor",
     "Swap",
     "UnsafeArenaSwap",
-    "unknown_fields",
     "default_instance",
     "internal_default_instance",
+    "kIndexInFileMessages",
+    "Impl_",
+    "MaybeComputeUnknownFieldsSize",
+    "_impl_",
+    "_internal_metadata_",
 };
-constexpr const char* kFunctionsOfReflection[] = {
+constexpr const char* kMembersOfReflection[] = {
     "GetClassData", "GetDescriptor", "GetMetadata", "GetReflection", "MergeImpl", "descriptor",
 };
 
@@ -138,6 +148,13 @@ std::vector<Name> NamesIn(const FileDescriptor& file) {
   return names;
 }
 
+// The generated code uses these names without the namespaces in front of them.
+bool Hides(const Name& name) {
+  static const std::set<std::string> kUsed = {"int32_t",  "int64_t",  "size_t", "std",
+                                              "uint32_t", "uint64_t", "uint8_t"};
+  return (name.use == Use::kNamespace || name.use == Use::kType) && kUsed.contains(name.text);
+}
+
 bool IsMacro(const Name& name) {
   switch (KindOf(name.text)) {
     case Word::kMacro:
@@ -147,6 +164,100 @@ bool IsMacro(const Name& name) {
       return name.use == Use::kFunction || name.use == Use::kType;
     default:
       return false;
+  }
+}
+
+// Returns the name without underscores, with a capital letter after each and after each digit.
+std::string CamelCase(const std::string& name) {
+  std::string camel;
+  bool is_capital = true;
+  for (const char c : name) {
+    if (c != '_') camel += is_capital && c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    is_capital = c == '_' || (c >= '0' && c <= '9');
+  }
+  return camel;
+}
+
+std::string UpperCase(std::string name) {
+  for (char& c : name) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return name;
+}
+
+// The names that protoc gives to the members of a message's class. Functions with arguments are
+// left out, because they may have the names of others.
+class Members {
+ public:
+  explicit Members(const Descriptor& message) : message_(message) {
+    for (const char* name : kMembers) owners_[name] = kProtobuf;
+    if (message.file()->options().optimize_for() != FileOptions::LITE_RUNTIME)
+      for (const char* name : kMembersOfReflection) owners_[name] = kProtobuf;
+    if (message.file()->syntax() == FileDescriptor::SYNTAX_PROTO2)
+      owners_["unknown_fields"] = kProtobuf;
+    Claim(ClassName(&message), "the constructor", PlaceOf(message));
+  }
+
+  void AddTypes(const Descriptor& message);
+  void AddOneofs(const Descriptor& message);
+  void AddFields(const Descriptor& message);
+
+  // The place and the text of each.
+  const std::vector<std::pair<std::string, std::string>>& clashes() const { return clashes_; }
+
+ private:
+  void Claim(const std::string& name, const std::string& what, const std::string& place) {
+    const auto [owner, is_new] = owners_.emplace(name, what);
+    if (is_new) return;
+    clashes_.emplace_back(place, what + " and " + owner->second + " would both be " + name +
+                                     " in the C++ class of message " + message_.full_name() +
+                                     "; rename one of them in a copy of the file");
+  }
+
+  const Descriptor& message_;
+  std::map<std::string, std::string> owners_;
+  std::vector<std::pair<std::string, std::string>> clashes_;
+};
+
+void Members::AddTypes(const Descriptor& message) {
+  for (int i = 0; i < message.nested_type_count(); ++i) {
+    const Descriptor& type = *message.nested_type(i);
+    if (!type.options().map_entry())
+      Claim(type.name(), "message " + type.full_name(), PlaceOf(type));
+  }
+  for (int i = 0; i < message.enum_type_count(); ++i) {
+    const EnumDescriptor& type = *message.enum_type(i);
+    Claim(type.name(), "enum " + type.full_name(), PlaceOf(type));
+    for (const char* end : kEnumConstants) Claim(type.name() + end, kProtobuf, PlaceOf(type));
+    for (const char* end : kEnumFunctions) Claim(type.name() + end, kProtobuf, PlaceOf(type));
+    for (int j = 0; j < type.value_count(); ++j) {
+      const auto& value = *type.value(j);
+      Claim(EnumValueName(&value), "enum value " + value.full_name(), PlaceOf(value));
+    }
+  }
+}
+
+void Members::AddOneofs(const Descriptor& message) {
+  for (int i = 0; i < message.real_oneof_decl_count(); ++i) {
+    const auto& oneof = *message.oneof_decl(i);
+    const std::string what = "oneof " + oneof.full_name();
+    for (const std::string& name :
+         {oneof.name() + "_case", "has_" + oneof.name(), CamelCase(oneof.name()) + "Case",
+          UpperCase(oneof.name()) + "_NOT_SET"})
+      Claim(name, what, PlaceOf(oneof));
+    for (int j = 0; j < oneof.field_count(); ++j)
+      Claim(OneofCaseConstantName(oneof.field(j)), what, PlaceOf(oneof));
+  }
+}
+
+void Members::AddFields(const Descriptor& message) {
+  for (int i = 0; i < message.field_count(); ++i) {
+    const FieldDescriptor& field = *message.field(i);
+    const std::string name = FieldName(&field);
+    const std::string what = "field " + field.full_name();
+    Claim(name, what, PlaceOf(field));
+    if (field.has_presence()) Claim("has_" + name, what, PlaceOf(field));
+    if (field.is_repeated()) Claim(name + "_size", what, PlaceOf(field));
   }
 }
 
@@ -177,11 +288,6 @@ class Checker {
 void Checker::Check(const FileDescriptor& file) {
   if (file.name().starts_with("google/protobuf/") || !seen_.insert(&file).second) return;
   for (int i = 0; i < file.dependency_count(); ++i) Check(*file.dependency(i));
-  if (file.package() == "ttrpc") {
-    Error(PlaceOfPackage(file),
-          "package ttrpc is the namespace of libttrpc in C++; use another package, such as "
-          "ttrpc.v1");
-  }
   for (const Name& name : NamesIn(file)) CheckName(name);
   for (int i = 0; i < file.message_type_count(); ++i) CheckMembers(*file.message_type(i));
 }
@@ -196,8 +302,8 @@ void Checker::CheckName(const Name& name) {
     Error(name.place, quoted + " is a keyword of C++20, which protoc does not rename; " + rename);
   } else if (word == Word::kProtobufMacro) {
     Error(name.place, quoted + " is a macro that protobuf uses; " + rename);
-  } else if (name.text == "std" && (name.use == Use::kNamespace || name.use == Use::kType)) {
-    Error(name.place, quoted + " hides the namespace std; " + rename);
+  } else if (Hides(name)) {
+    Error(name.place, quoted + " hides a name that the generated code uses; " + rename);
   } else if (options_.macros == Macros::kRefuse && IsMacro(name) && word != Word::kGnuMacro) {
     Error(name.place, quoted + " is a macro of the C library; " + undef + rename);
   } else if (options_.macros == Macros::kRefuse && word == Word::kGnuMacro) {
@@ -207,50 +313,14 @@ void Checker::CheckName(const Name& name) {
   }
 }
 
-// The names that protoc gives to the members of a message's class. Functions with arguments are
-// left out, because they may have the names of others.
 void Checker::CheckMembers(const Descriptor& message) {
   if (message.options().map_entry()) return;
-  const std::string in = " in the C++ class of message " + message.full_name();
-  std::map<std::string, std::string> owners;
-  const auto claim = [&](const std::string& name, const std::string& what,
-                         const std::string& place) {
-    const auto [owner, is_new] = owners.emplace(name, what);
-    if (is_new) return;
-    Error(place, what + " and " + owner->second + " would both be " + name + in +
-                     "; rename one of them in a copy of the file");
-  };
-  for (const char* name : kFunctions) owners[name] = "protobuf's function";
-  if (message.file()->options().optimize_for() != FileOptions::LITE_RUNTIME)
-    for (const char* name : kFunctionsOfReflection) owners[name] = "protobuf's function";
-  claim(ClassName(&message), "the constructor", PlaceOf(message));
-  for (int i = 0; i < message.nested_type_count(); ++i) {
-    const Descriptor& type = *message.nested_type(i);
-    if (!type.options().map_entry())
-      claim(type.name(), "message " + type.full_name(), PlaceOf(type));
-    CheckMembers(type);
-  }
-  for (int i = 0; i < message.enum_type_count(); ++i) {
-    const EnumDescriptor& type = *message.enum_type(i);
-    claim(type.name(), "enum " + type.full_name(), PlaceOf(type));
-    for (int j = 0; j < type.value_count(); ++j) {
-      const auto& value = *type.value(j);
-      claim(EnumValueName(&value), "enum value " + value.full_name(), PlaceOf(value));
-    }
-  }
-  for (int i = 0; i < message.real_oneof_decl_count(); ++i) {
-    const auto& oneof = *message.oneof_decl(i);
-    for (const std::string& name : {oneof.name() + "_case", "has_" + oneof.name()})
-      claim(name, "oneof " + oneof.full_name(), PlaceOf(oneof));
-  }
-  for (int i = 0; i < message.field_count(); ++i) {
-    const FieldDescriptor& field = *message.field(i);
-    const std::string name = FieldName(&field);
-    const std::string what = "field " + field.full_name();
-    claim(name, what, PlaceOf(field));
-    if (field.has_presence()) claim("has_" + name, what, PlaceOf(field));
-    if (field.is_repeated()) claim(name + "_size", what, PlaceOf(field));
-  }
+  for (int i = 0; i < message.nested_type_count(); ++i) CheckMembers(*message.nested_type(i));
+  Members members(message);
+  members.AddTypes(message);
+  members.AddOneofs(message);
+  members.AddFields(message);
+  for (const auto& [place, text] : members.clashes()) Error(place, text);
 }
 
 }  // namespace

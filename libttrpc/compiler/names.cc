@@ -33,8 +33,11 @@ std::string Escaped(const std::string& name) {
 // Maps the names in a C++ namespace to what has them, and keeps the first clash.
 class Scope {
  public:
+  explicit Scope(const std::string& package = "") : is_ttrpc_(package == "ttrpc") {}
+
   // A clash with a name of ours can be avoided by a parameter.
   void Claim(const std::string& name, const std::string& what, bool ours = false) {
+    if (is_ttrpc_ && IsNameOfLibttrpc(name)) names_.emplace(name, "libttrpc's " + name);
     const auto [owner, is_new] = names_.emplace(name, what);
     if (is_new || owner->second == what || !clash_.empty()) return;
     clash_ = what + " and " + owner->second + " would both be " + name + " in C++; rename one of " +
@@ -43,6 +46,7 @@ class Scope {
   const std::string& clash() const { return clash_; }
 
  private:
+  bool is_ttrpc_;
   std::map<std::string, std::string> names_;
   std::string clash_;
 };
@@ -50,10 +54,13 @@ class Scope {
 void ClaimEnum(const EnumDescriptor& type, Scope* scope) {
   const std::string name = ClassName(&type);
   scope->Claim(name, "enum " + type.full_name());
-  for (const char* end : {"_MIN", "_MAX", "_ARRAYSIZE", "_IsValid", "_Name", "_Parse"})
-    scope->Claim(name + end, "protoc's " + name + end);
+  for (const char* end : kEnumFunctions) scope->Claim(name + end, "protoc's " + name + end);
   // The values of a nested enum get the name of the enum, since C++ has them outside the message.
   const std::string before = type.containing_type() != nullptr ? name + "_" : "";
+  for (const char* end : kEnumConstants) {
+    const std::string constant = before + type.name() + end;
+    scope->Claim(constant, "protoc's " + constant);
+  }
   for (int i = 0; i < type.value_count(); ++i) {
     scope->Claim(before + EnumValueName(type.value(i)), "enum value " + type.value(i)->full_name());
   }
@@ -120,7 +127,7 @@ std::string ServiceNames::method(const MethodDescriptor& method) const {
 }
 
 std::string CheckNames(const FileDescriptor& file, const Options& options) {
-  Scope scope;
+  Scope scope(file.package());
   if (file.package().empty()) {
     for (const char* name : {"std", "google", "ttrpc"})
       scope.Claim(name, "namespace " + std::string(name));

@@ -28,6 +28,10 @@ class ServiceNames {
   std::string register_function_;
 };
 
+// protoc ends the names that it adds to an enum in these.
+inline constexpr const char* kEnumConstants[] = {"_MIN", "_MAX", "_ARRAYSIZE"};
+inline constexpr const char* kEnumFunctions[] = {"_IsValid", "_Name", "_Parse", "_descriptor"};
+
 // Checks the names of a file in the C++ namespace that it shares with its imports. Returns which
 // two would be equal and how to avoid that, or an empty string.
 std::string CheckNames(const google::protobuf::FileDescriptor& file, const Options& options);

@@ -135,6 +135,29 @@ constexpr std::string_view kProtobufMacros =
     "PROTOBUF_RUNTIME_DEPRECATED PROTOBUF_SECTION_VARIABLE PROTOBUF_TAILCALL "
     "PROTOBUF_TC_PARAM_DECL PROTOBUF_THREAD_LOCAL PROTOBUF_TSAN PROTOBUF_UNUSED "
     "PROTOBUF_USE_EXCEPTIONS PROTOBUF_VERSION PROTOBUF_VERSION_SUFFIX ";
+// The names in namespace ttrpc in the public headers of libttrpc.
+constexpr std::string_view kLibraryNames =
+    "Acceptor AcceptorCallbacks Address AllOf BidiStreamCall ByteCounts CallContext CancelHook "
+    "CancelledAwaiter Client ClientCore ClientOptions ClientStreamCall CloseReason Connection "
+    "ConnectionHandler ConnectionOptions ConnectionTurn Connector ConnectorOptions Context "
+    "CountUnixGroups DecodeMessageHeader EncodeMessageHeader EncodeReplyHead EncodeRequest "
+    "EncodeResponse EncodedReplySize EncodedRequestSize EncodedResponseSize EqualsIgnoringCase "
+    "ErrnoStatus EventDeleter EventLoop EventPtr FailedStream Field FieldScanner HandshakeSession "
+    "Handshaken HandshakenPeer Handshaker HybridVsockAnswer IoLoop IoLoopCore IsUtf8 "
+    "ListeningSocket ListeningSocketOptions MessageDecoder MessageHeader MessageTooLong "
+    "MessageType Metadata MetadataEntry Method MethodInfo OverflowGid OverflowUid ParseRequest "
+    "ParseResponse RawClientStream RawStream ReadCredentials ReadResponse ReadUnixCredentials "
+    "ReadUnixGroups ReceiveStream ReconnectOptions ReplySink RequestView RequireGroup RequireRoot "
+    "RequireSameUser RequireUidGid RequireUnixCredentials ResponseView Result RingNode SendStream "
+    "Server ServerCore ServerOptions ServerStreamCall ServiceDescription SocketAddress "
+    "StartsWithIgnoringCase Status StatusCode StatusCodeName StatusDetail StatusOf "
+    "StreamClientInterceptor StreamClientNext StreamMap StreamServerInterceptor StreamServerNext "
+    "Task TaskGroup Timer ToLowerAscii UnaryInterceptor UnaryNext UniqueFd UnixCredentials "
+    "UnixCredentialsCheck UnixCredentialsOptions UnknownFieldAction Waiter WireType "
+    "client_internal kDefaultMessageSize kFlagNoData kFlagRemoteClosed kFlagRemoteOpen "
+    "kMaxMessageSize kMaxMetadataEntries kMaxStatusDetails kMaxUnixGroups kMessageHeaderLength "
+    "service_internal status_internal stream_internal stream_map_internal task_internal ";
+
 Words Split(std::string_view list) {
   Words words;
   while (!list.empty()) {
@@ -167,6 +190,11 @@ bool IsReserved(std::string_view name) {
 
 bool IsKeywordOfCpp20(std::string_view name) {
   static const Words kWords = Split(kNewKeywords);
+  return kWords.contains(name);
+}
+
+bool IsNameOfLibttrpc(std::string_view name) {
+  static const Words kWords = Split(kLibraryNames);
   return kWords.contains(name);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Words that mean something else in C++ than the name in a .proto file: keywords, and the macros of
-// the headers that generated code includes. Pure; any thread. A test compares the macros with those
-// that the compiler reports.
+// the headers that generated code includes. Pure; any thread. A test compares the lists with what
+// the compiler reports and with the public headers.
 #pragma once
 
 #include <string_view>
@@ -22,5 +22,8 @@ Word KindOf(std::string_view name);
 
 // Returns true for the keywords that C++20 added. protoc 3.21 does not rename them.
 bool IsKeywordOfCpp20(std::string_view name);
+
+// Returns true for the names that libttrpc has in the namespace of a package `ttrpc`.
+bool IsNameOfLibttrpc(std::string_view name);
 
 }  // namespace ttrpc::compiler

@@ -91,6 +91,12 @@ TEST(ClashTest, NamesThatProtocAddsItself) {
             "message A_B and message A.B would both be A_B in C++; rename one of them");
   EXPECT_EQ(Clash("enum E { A = 0; E_MAX = 1; }"),
             "enum value E_MAX and protoc's E_MAX would both be E_MAX in C++; rename one of them");
+  EXPECT_EQ(
+      Clash("message N { enum E { A = 0; E_MIN = 1; } }"),
+      "enum value N.E_MIN and protoc's N_E_E_MIN would both be N_E_E_MIN in C++; rename one of "
+      "them");
+  EXPECT_EQ(Clash("message N { enum E { MIN = 0; MAX = 1; Name_ = 2; } }\nenum E { MAX = 0; }"),
+            "");
 }
 
 TEST(NameTest, KeywordsThatProtocDoesNotRename) {
@@ -160,12 +166,18 @@ TEST(NameTest, MacrosOfSomeCompilationsAreWarnings) {
 
 TEST(NameTest, NamespacesOfTheLibraries) {
   EXPECT_THAT(Check("package ttrpc;\nmessage Status {}").errors,
-              ElementsAre("foo.proto:2:1: error: package ttrpc is the namespace of libttrpc in "
-                          "C++; use another package, such as ttrpc.v1"));
+              ElementsAre("foo.proto: error: message ttrpc.Status and libttrpc's Status would both "
+                          "be Status in C++; rename one of them"));
+  EXPECT_THAT(Check("package ttrpc;\nservice Echo {}\nservice Client {}").errors,
+              ElementsAre("foo.proto: error: service ttrpc.Client and libttrpc's Client would both "
+                          "be Client in C++; rename one of them, or use the parameter prefix or "
+                          "suffix"));
+  EXPECT_THAT(Check("package ttrpc;\nmessage Request { message Status {} }").errors, IsEmpty());
   EXPECT_THAT(Check("package ttrpc.v1;\nmessage Status {}").errors, IsEmpty());
   EXPECT_THAT(Check("package events.ttrpc;\nmessage Status {}").errors, IsEmpty());
   EXPECT_THAT(Check("package a;\nmessage std {}").errors,
-              ElementsAre("foo.proto:3:1: error: message a.std: std hides the namespace std; "
+              ElementsAre("foo.proto:3:1: error: message a.std: std hides a name that the "
+                          "generated code uses; "
                           "rename it in a copy of the file"));
   EXPECT_THAT(Check("message M { string std = 1; }").errors, IsEmpty());
 }
@@ -184,14 +196,23 @@ TEST(NameTest, MembersOfOneClass) {
               ElementsAre(error("2:34", "field M.o_case and oneof M.o", "o_case")));
   EXPECT_THAT(
       Check("message M { string descriptor = 1; }").errors,
-      ElementsAre(error("2:13", "field M.descriptor and protobuf's function", "descriptor")));
+      ElementsAre(error("2:13", "field M.descriptor and protobuf's own name", "descriptor")));
   EXPECT_THAT(
       Check("option optimize_for = LITE_RUNTIME;\nmessage M { string descriptor = 1; }").errors,
       IsEmpty());
+  EXPECT_THAT(Check("message M { oneof o { M a = 1; } enum E { O_NOT_SET = 0; } }").errors,
+              ElementsAre(error("2:13", "oneof M.o and enum value M.O_NOT_SET", "O_NOT_SET")));
+  EXPECT_THAT(
+      Check("message M { oneof o_p { M a_b = 1; } message OPCase {} message kAB {} }").errors,
+      ElementsAre(error("2:13", "oneof M.o_p and message M.OPCase", "OPCase"),
+                  error("2:13", "oneof M.o_p and message M.kAB", "kAB")));
+  EXPECT_THAT(Check("message M { string unknown_fields = 1; }").errors, IsEmpty());
   EXPECT_THAT(Check("message M { enum E { New = 0; } }").errors,
-              ElementsAre(error("2:22", "enum value M.New and protobuf's function", "New")));
+              ElementsAre(error("2:22", "enum value M.New and protobuf's own name", "New")));
+  EXPECT_THAT(Check("message M { enum E { E_Name = 0; } }").errors,
+              ElementsAre(error("2:22", "enum value M.E_Name and protobuf's own name", "E_Name")));
   EXPECT_THAT(Check("message M { message Clear {} }").errors,
-              ElementsAre(error("2:13", "message M.Clear and protobuf's function", "Clear")));
+              ElementsAre(error("2:13", "message M.Clear and protobuf's own name", "Clear")));
   EXPECT_THAT(
       Check("message name { string name = 1; }").errors,
       ElementsAre("foo.proto:2:16: error: field name.name and the constructor would both be name "

@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -105,6 +107,44 @@ TEST_F(WordsTest, GnuDialectsAddTwo) {
   EXPECT_THAT(NotOneOf(defined.objects, {Word::kMacro, Word::kProtobufMacro, Word::kReserved}),
               UnorderedElementsAre("linux", "unix"));
   for (const char* name : {"linux", "unix"}) EXPECT_EQ(KindOf(name), Word::kGnuMacro);
+}
+
+// The headers declare the names of namespace ttrpc at the beginnings of lines.
+std::set<std::string> NamesIn(const std::filesystem::path& header) {
+  static const std::regex kName(R"(^(?:class|struct|enum class|using) (?:\[\[\w+\]\] )?(\w+).*|)"
+                                R"(^(?:inline )?constexpr .*\b(k\w+)\b.*|)"
+                                R"(^[A-Za-z_][\w:<>,&* \[\]]*[ &*](\w+)\(.*)");
+  static const std::regex kNamespace(R"(^namespace (\w+) \{$)");
+  std::set<std::string> names;
+  std::ifstream text(header);
+  int depth = 0;
+  for (std::string line; std::getline(text, line);) {
+    std::smatch match;
+    if (std::regex_match(line, match, kNamespace)) {
+      if (++depth == 2) names.insert(match[1]);
+    } else if (line.starts_with("}  // namespace")) {
+      --depth;
+    } else if (depth == 1 && std::regex_match(line, match, kName)) {
+      for (const size_t group : {1, 2, 3})
+        if (match[group].matched) names.insert(match[group]);
+    }
+  }
+  return names;
+}
+
+TEST(WordTest, AllNamesOfTheLibraryAreKnown) {
+  size_t found = 0;
+  std::vector<std::string> unknown;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(LIBTTRPC_INCLUDE)) {
+    if (!entry.is_regular_file()) continue;
+    for (const std::string& name : NamesIn(entry.path())) {
+      ++found;
+      if (!IsNameOfLibttrpc(name)) unknown.push_back(name);
+    }
+  }
+  EXPECT_GT(found, 90U);
+  EXPECT_THAT(unknown, IsEmpty()) << "add these to words.cc";
+  EXPECT_FALSE(IsNameOfLibttrpc("Request"));
 }
 
 TEST(WordTest, Kinds) {
