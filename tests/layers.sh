@@ -18,6 +18,8 @@
 #  - Codec, envelopes, addresses, stream state, the checks of a request, policy and configuration
 #    include neither socket nor libevent headers, nor the headers of libttrpc that do. The address
 #    may include the headers that define socket addresses.
+#  - Public headers of libttrpc do not include headers of sockets or <sys/stat.h>. Their macros, such
+#    as AF_INET, are names in .proto files.
 #  - Policy is a function of values: it uses no clock, lock, atomic or thread, and includes only
 #    headers of the C++ library, of the configuration and of libttrpc.
 #  - Only a few named files include libevent.

@@ -5,13 +5,13 @@
 #
 # It installs what is missing and builds (./build, and with sanitizers ./build-asan). It runs the
 # unit tests with sanitizers, the integration tests, the peers of tests/interop, a program outside
-# the tree with the installed library, the units under a systemd, the shims of two versions of
-# containerd, the status page in a browser, the metrics in Prometheus, the daemon under load, faults
-# and change, several loops under ThreadSanitizer, the fuzz targets and the lint steps. --full loads
-# and fuzzes for longer. It adds the unit tests without sanitizers, upstream's peers among
-# themselves, the Debian packages on Debian 12 and 13, the daemon under load and in the integration
-# tests with sanitizers and with ThreadSanitizer, clang-tidy and the tables of tests/bench. Needs
-# root, since tests connect as other users.
+# the tree with the installed library, the schemas of other projects, the units under a systemd, the
+# shims of two versions of containerd, the status page in a browser, the metrics in Prometheus, the
+# daemon under load, faults and change, several loops under ThreadSanitizer, the fuzz targets and
+# the lint steps. --full loads and fuzzes for longer. It adds the unit tests without sanitizers,
+# upstream's peers among themselves, the Debian packages on Debian 12 and 13, the daemon under load
+# and in the integration tests with sanitizers and with ThreadSanitizer, clang-tidy and the tables
+# of tests/bench. Needs root, since tests connect as other users.
 #
 # Each step prints one line and writes its output to build-logs; the end of a failed step's output
 # is shown. The last line is `N passed, N failed, N skipped` over all steps, and the exit status is
@@ -153,6 +153,9 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
       if $full; then rows=all; else rows=cpp; fi
       run "interop direct" tests/interop/run.sh --build "$build" --direct --rows "$rows"
       run "install" tests/install/run.sh --build "$build"
+      # The compilers must not delay the daemon under load.
+      if $full; then matrix=(--full); else matrix=(); fi
+      run "schemas" nice -n 10 tests/schemas/run.sh --build "$build" "${matrix[@]}"
       run "systemd" tests/systemd/run.sh --build "$build"
       for version in 1.6 2.4; do
         run "containerd $version" tests/containerd/run.sh --build "$build" "$version"
@@ -213,8 +216,8 @@ if prepare "packages" tests/install-deps.sh "$packages"; then
   fi
   if [[ -n $beside ]]; then
     wait "$beside"
-    for name in "interop" "interop direct" "install" "systemd" "containerd 1.6" "containerd 2.4" \
-      "status page" "metrics"; do
+    for name in "interop" "interop direct" "install" "schemas" "systemd" "containerd 1.6" \
+      "containerd 2.4" "status page" "metrics"; do
       tally "$name"
     done
     if $full; then

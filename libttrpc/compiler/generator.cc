@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comments.h"
 #include "names.h"
 
 namespace ttrpc::compiler {
@@ -82,20 +83,12 @@ template <typename D>
 void PrintComment(const D& descriptor, Printer& out) {
   SourceLocation location;
   if (!descriptor.GetSourceLocation(&location)) return;
-  std::string_view text = location.leading_comments;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string line(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    // A backslash at the end would continue the comment on the next line.
-    while (!line.empty() && (line.back() == '\\' || line.back() == ' ' || line.back() == '\r'))
-      line.pop_back();
+  for (const std::string& line : CommentLines(location.leading_comments))
     out.Print("//$line$\n", "line", line);
-  }
 }
 
 Variables VariablesOf(const ServiceDescriptor& service, const Options& options) {
-  const ServiceNames names(service, options.prefix);
+  const ServiceNames names(service, options);
   return {{"class", names.interface()},
           {"client", names.client()},
           {"register", names.register_function()},
@@ -104,7 +97,7 @@ Variables VariablesOf(const ServiceDescriptor& service, const Options& options) 
 
 Variables VariablesOf(const MethodDescriptor& method, const Options& options) {
   Variables variables = VariablesOf(*method.service(), options);
-  const ServiceNames names(*method.service(), options.prefix);
+  const ServiceNames names(*method.service(), options);
   variables["name"] = names.method(method);
   variables["method"] = method.name();
   variables["index"] = std::to_string(method.index());
@@ -293,23 +286,6 @@ void PrintHead(const FileDescriptor& file, Printer& out) {
 
 }  // namespace
 
-std::string ParseParameter(const std::string& parameter, Options* options) {
-  std::string_view rest = parameter;
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const size_t equals = std::min(part.find('='), part.size());
-    const std::string_view value = part.substr(std::min(equals + 1, part.size()));
-    if (part.substr(0, equals) != "prefix")
-      return "unknown parameter \"" + std::string(part) + "\"; use prefix=NAME";
-    if (!IsIdentifier(value))
-      return "prefix is \"" + std::string(value) + "\"; use the beginning of a C++ name";
-    options->prefix = value;
-  }
-  return {};
-}
-
 std::string OutputBase(const FileDescriptor& file) { return StripProto(file.name()) + ".ttrpc"; }
 
 std::string HeaderText(const FileDescriptor& file, const Options& options) {
@@ -318,11 +294,12 @@ std::string HeaderText(const FileDescriptor& file, const Options& options) {
     out.Print(
         "#pragma once\n"
         "\n"
+        // Names of messages may be macros in headers that follow.
+        "#include \"$base$.pb.h\"\n"
+        "\n"
         "#include <ttrpc/client.h>\n"
         "#include <ttrpc/server.h>\n"
         "#include <ttrpc/service.h>\n"
-        "\n"
-        "#include \"$base$.pb.h\"\n"
         "\n",
         "base", StripProto(file.name()));
     OpenNamespaces(file, out);

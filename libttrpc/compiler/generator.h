@@ -12,21 +12,14 @@
 
 #include <string>
 
+#include "options.h"
+
 namespace ttrpc::compiler {
-
-struct Options {
-  std::string prefix;  // precedes the name of each class, and follows `Register`
-};
-
-// Parses the plugin's parameter, `key=value,…`. Returns what is wrong with it, or an empty string.
-std::string ParseParameter(const std::string& parameter, Options* options);
 
 // Returns "dir/foo.ttrpc" for "dir/foo.proto".
 std::string OutputBase(const google::protobuf::FileDescriptor& file);
 
-// Checks a file that has services. Returns why no code can be generated, because two of its names
-// would be equal in C++, or an empty string.
-std::string CheckNames(const google::protobuf::FileDescriptor& file, const Options& options);
+// The file must have services, and names that CheckFiles() does not complain about.
 std::string HeaderText(const google::protobuf::FileDescriptor& file, const Options& options);
 std::string SourceText(const google::protobuf::FileDescriptor& file, const Options& options);
 

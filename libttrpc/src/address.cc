@@ -2,6 +2,7 @@
 #include "ttrpc/address.h"
 
 #include <linux/vm_sockets.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <charconv>
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 
 namespace ttrpc {
 namespace {
@@ -23,6 +25,11 @@ constexpr std::string_view kVsockUrlScheme = "vsock://";
 constexpr std::string_view kExpectedUnix = "unix:///ABSOLUTE/PATH or unix-abstract:NAME";
 constexpr std::string_view kExpectedVsock = "vsock:CID:PORT";
 constexpr std::string_view kExpectedHybridVsock = "hvsock:///ABSOLUTE/PATH:PORT";
+
+static_assert(sizeof(SocketAddress::storage) == sizeof(sockaddr_storage));
+static_assert(alignof(SocketAddress) >= alignof(sockaddr_storage));
+static_assert(std::is_same_v<socklen_t, uint32_t>);
+static_assert(std::is_same_v<sa_family_t, uint16_t> && offsetof(sockaddr_storage, ss_family) == 0);
 
 // sun_path needs one byte for the NUL that ends a path or begins an abstract name.
 constexpr size_t kMaxNameLength = sizeof(sockaddr_un::sun_path) - 1;
@@ -146,7 +153,7 @@ std::string Address::ToString() const {
 SocketAddress Address::ToSocketAddress() const {
   SocketAddress out;
   if (kind_ == Kind::kVsock) {
-    auto* vm = reinterpret_cast<sockaddr_vm*>(&out.storage);
+    auto* vm = reinterpret_cast<sockaddr_vm*>(out.storage);
     vm->svm_family = AF_VSOCK;
     vm->svm_cid = cid_;
     vm->svm_port = port_;
@@ -154,7 +161,7 @@ SocketAddress Address::ToSocketAddress() const {
     return out;
   }
   assert(!name_.empty() && name_.size() <= kMaxNameLength);
-  auto* unix_socket = reinterpret_cast<sockaddr_un*>(&out.storage);
+  auto* unix_socket = reinterpret_cast<sockaddr_un*>(out.storage);
   unix_socket->sun_family = AF_UNIX;
   const size_t begin = kind_ == Kind::kUnixAbstract ? 1 : 0;
   std::copy(name_.begin(), name_.end(), unix_socket->sun_path + begin);

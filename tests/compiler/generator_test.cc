@@ -4,84 +4,52 @@
 #include "generator.h"
 
 #include <gmock/gmock.h>
-#include <google/protobuf/compiler/importer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
+
+#include "comments.h"
+#include "parsed.h"
 
 namespace ttrpc::compiler {
 namespace {
 
-using google::protobuf::FileDescriptor;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
-// Contains one file, whatever name is asked for.
-class OneFile final : public google::protobuf::compiler::SourceTree {
- public:
-  explicit OneFile(std::string text) : text_(std::move(text)) {}
-  google::protobuf::io::ZeroCopyInputStream* Open(const std::string&) override {
-    return new google::protobuf::io::ArrayInputStream(text_.data(), static_cast<int>(text_.size()));
-  }
-
- private:
-  std::string text_;
-};
-
-class Errors final : public google::protobuf::compiler::MultiFileErrorCollector {
- public:
-  void AddError(const std::string& file, int line, int, const std::string& message) override {
-    ADD_FAILURE() << file << ":" << line << ": " << message;
-  }
-};
-
-class Parsed {
- public:
-  explicit Parsed(const std::string& text, const std::string& name = "foo.proto")
-      : tree_("syntax = \"proto3\";\n" + text),
-        importer_(&tree_, &errors_),
-        file_(importer_.Import(name)) {}
-
-  const FileDescriptor& operator*() const { return *file_; }
-
- private:
-  OneFile tree_;
-  Errors errors_;
-  google::protobuf::compiler::Importer importer_;
-  const FileDescriptor* file_;
-};
-
-std::string Check(const std::string& text, const std::string& prefix = "") {
-  const Parsed file("message M {}\n" + text);
-  Options options;
-  options.prefix = prefix;
-  return CheckNames(*file, options);
-}
-
-TEST(ParameterTest, Prefix) {
+TEST(ParameterTest, EachSetsItsOption) {
   Options options;
   EXPECT_EQ(ParseParameter("", &options), "");
   EXPECT_EQ(options.prefix, "");
-  EXPECT_EQ(ParseParameter("prefix=My_2", &options), "");
+  EXPECT_EQ(options.suffix, "Client");
+  EXPECT_EQ(options.macros, Macros::kRefuse);
+  EXPECT_EQ(ParseParameter("prefix=My_2,suffix=2,macros=undef", &options), "");
   EXPECT_EQ(options.prefix, "My_2");
+  EXPECT_EQ(options.suffix, "2");
+  EXPECT_EQ(options.macros, Macros::kUndef);
+  EXPECT_EQ(ParseParameter("macros=allow", &options), "");
+  EXPECT_EQ(options.macros, Macros::kAllow);
 }
 
 TEST(ParameterTest, ErrorsSayWhatWasExpected) {
-  Options options;
-  EXPECT_EQ(ParseParameter("suffix=X", &options),
-            "unknown parameter \"suffix=X\"; use prefix=NAME");
-  EXPECT_EQ(ParseParameter("prefix=A,plugins", &options),
-            "unknown parameter \"plugins\"; use prefix=NAME");
-  EXPECT_EQ(ParseParameter("prefix", &options), "prefix is \"\"; use the beginning of a C++ name");
-  EXPECT_EQ(ParseParameter("prefix=", &options), "prefix is \"\"; use the beginning of a C++ name");
-  EXPECT_EQ(ParseParameter("prefix=2A", &options),
-            "prefix is \"2A\"; use the beginning of a C++ name");
-  EXPECT_EQ(ParseParameter("prefix=a::b", &options),
-            "prefix is \"a::b\"; use the beginning of a C++ name");
-  EXPECT_EQ(ParseParameter("prefix=x=y", &options),
-            "prefix is \"x=y\"; use the beginning of a C++ name");
+  const auto error = [](const std::string& parameter) {
+    Options options;
+    return ParseParameter(parameter, &options);
+  };
+  EXPECT_EQ(error("plugin=X"),
+            "unknown parameter \"plugin=X\"; use prefix=NAME, suffix=NAME or macros=undef|allow");
+  EXPECT_EQ(error("prefix=A,plugins"),
+            "unknown parameter \"plugins\"; use prefix=NAME, suffix=NAME or macros=undef|allow");
+  for (const std::string value : {"", "2A", "a::b", "x=y"}) {
+    EXPECT_EQ(error("prefix=" + value),
+              "prefix is \"" + value + "\"; use the beginning of a C++ name");
+  }
+  EXPECT_EQ(error("prefix"), "prefix is \"\"; use the beginning of a C++ name");
+  EXPECT_EQ(error("suffix="), "suffix is \"\"; use the end of a C++ name");
+  EXPECT_EQ(error("suffix=-"), "suffix is \"-\"; use the end of a C++ name");
+  EXPECT_EQ(error("macros=keep"), "macros is \"keep\"; use undef or allow");
 }
 
 TEST(OutputTest, StandsBesideTheMessages) {
@@ -90,6 +58,11 @@ TEST(OutputTest, StandsBesideTheMessages) {
   EXPECT_EQ(OutputBase(*Parsed("", "foo.protodevel")), "foo.ttrpc");
   EXPECT_THAT(HeaderText(*Parsed("", "a/b.c.proto"), Options()),
               HasSubstr("#include \"a/b.c.pb.h\"\n"));
+}
+
+TEST(OutputTest, IncludesTheMessagesBeforeOtherHeaders) {
+  const std::string header = HeaderText(*Parsed(""), Options());
+  EXPECT_LT(header.find("#include \"foo.pb.h\""), header.find("#include <"));
 }
 
 TEST(NamesTest, WireNamesAreNeverChanged) {
@@ -118,23 +91,58 @@ TEST(NamesTest, EachMethodNameThatWouldClashGetsAnUnderscore) {
     EXPECT_THAT(header, Not(HasSubstr("Result<::M>>" + std::string(name))));
 }
 
-TEST(NamesTest, ClashesAreErrors) {
-  EXPECT_EQ(Check("service Foo { rpc A(M) returns (M); }"), "");
-  EXPECT_EQ(Check("service Foo {}\nservice FooClient {}"),
-            "service FooClient and the client of service Foo would both be FooClient in C++; "
-            "rename one of them");
-  EXPECT_EQ(Check("service Foo {}\nmessage FooClient {}"),
-            "the client of service Foo and message FooClient would both be FooClient in C++; "
-            "rename one of them");
-  EXPECT_EQ(Check("service Foo {}\nenum RegisterFoo { ZERO = 0; }"),
-            "the function for service Foo and enum RegisterFoo would both be RegisterFoo in C++; "
-            "rename one of them");
-  EXPECT_EQ(
-      Check("service Outer_Inner {}\nmessage Outer { message Inner {} }"),
-      "service Outer_Inner and message Inner would both be Outer_Inner in C++; rename one of them");
-  EXPECT_EQ(Check("service Foo { rpc new(M) returns (M); rpc new_(M) returns (M); }"),
-            "method Foo.new_ and method Foo.new would both be new_ in C++; rename one of them");
-  EXPECT_EQ(Check("service Foo {}\nmessage FooClient {}", "My"), "");
+TEST(NamesTest, ServicesAndMethodsThatAreMacrosGetAnUnderscore) {
+  const Parsed file(
+      "message M {}\n"
+      "service EOF { rpc BUFSIZ(M) returns (M); rpc alloca(M) returns (M); "
+      "rpc htole32(M) returns (M); rpc linux(M) returns (M); rpc SYS_read(M) returns (M); }");
+  const std::string header = HeaderText(*file, Options());
+  for (const char* name : {"class EOF_ {", " BUFSIZ_(", " alloca_(", " htole32_(", " linux_(",
+                           " SYS_read_(", "class EOFClient final", "RegisterEOF("})
+    EXPECT_THAT(header, HasSubstr(name));
+}
+
+TEST(NamesTest, SuffixEndsTheNameOfTheClient) {
+  const Parsed file("message M {}\nservice Foo { rpc FooStub(M) returns (M); }");
+  Options options;
+  options.prefix = "My";
+  options.suffix = "Stub";
+  const std::string header = HeaderText(*file, options);
+  EXPECT_THAT(header, HasSubstr("class MyFooStub final : public MyFoo {"));
+  EXPECT_THAT(header, HasSubstr(" FooStub("));
+  options.prefix = "";
+  EXPECT_THAT(HeaderText(*file, options), HasSubstr(" FooStub_("));
+}
+
+TEST(CommentTest, LinesDoNotContinueOnTheNext) {
+  EXPECT_THAT(CommentLines(""), IsEmpty());
+  EXPECT_THAT(CommentLines(" a\n\n b\n"), ElementsAre(" a", "", " b"));
+  EXPECT_THAT(CommentLines(" a\\\n b \\ \t\n\\\n"), ElementsAre(" a", " b", ""));
+  // The trigraph is a backslash in -std=c++14, and a warning in later versions.
+  EXPECT_THAT(CommentLines(" why\?\?/\n b\?\?/ \\\?\?/\n \?\?/c"),
+              ElementsAre(" why", " b", " \?\?/c"));
+}
+
+TEST(CommentTest, CarriageReturnsEndALine) {
+  EXPECT_THAT(CommentLines(" a\r\n b\r int x;"), ElementsAre(" a", " b", " int x;"));
+}
+
+TEST(CommentTest, CharactersThatCompilersWarnAboutAreReplaced) {
+  EXPECT_THAT(CommentLines(" \u202E right \u2069 caf\u00E9 \u65E5 \U0001F600"),
+              ElementsAre(" \uFFFD right \uFFFD caf\u00E9 \u65E5 \U0001F600"));
+  EXPECT_THAT(CommentLines("\x01\v\f\x7F\ttab"), ElementsAre("\uFFFD\uFFFD\uFFFD\uFFFD\ttab"));
+  // These are a cut sequence, an overlong one, a surrogate, and bytes that begin none.
+  EXPECT_THAT(CommentLines("\xC3"), ElementsAre("\uFFFD"));
+  EXPECT_THAT(CommentLines("\xC3z"), ElementsAre("\uFFFDz"));
+  EXPECT_THAT(CommentLines("\xE0\x80\x80"), ElementsAre("\uFFFD\uFFFD\uFFFD"));
+  EXPECT_THAT(CommentLines("\xED\xA0\x80"), ElementsAre("\uFFFD\uFFFD\uFFFD"));
+  EXPECT_THAT(CommentLines("\x80\xFF"), ElementsAre("\uFFFD\uFFFD"));
+  EXPECT_THAT(CommentLines("\xF4\x90\x80\x80"), ElementsAre("\uFFFD\uFFFD\uFFFD\uFFFD"));
+}
+
+TEST(CommentTest, GeneratedCodeHasTheCleanLines) {
+  const Parsed file("message M {}\n// Why\?\?/\n// \u202E\nservice Foo {}");
+  EXPECT_THAT(HeaderText(*file, Options()), HasSubstr("// Why\n// \uFFFD\nclass Foo {\n"));
 }
 
 }  // namespace

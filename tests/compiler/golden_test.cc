@@ -6,88 +6,37 @@
 // TTRPC_COMPILER_TESTS is the directory of this file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "protoc_test.h"
 
 namespace ttrpc::compiler {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const fs::path kTests = TTRPC_COMPILER_TESTS;
 
-std::string Read(const fs::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-// Returns all files below a directory, by their relative paths.
-std::map<std::string, std::string> Tree(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file())
-      files[fs::relative(entry.path(), folder).string()] = Read(entry.path());
-  }
-  return files;
-}
-
-struct Outcome {
-  int status = -1;
-  std::string said;
-};
-
-class GoldenTest : public testing::Test {
+class GoldenTest : public ProtocTest {
  protected:
-  void SetUp() override {
-    ASSERT_NE(std::getenv("PROTOC"), nullptr);
-    ASSERT_NE(std::getenv("PROTOC_GEN_CPP_TTRPC"), nullptr);
-    std::string folder = (fs::temp_directory_path() / "compiler_test.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    out_ = folder;
-  }
-  void TearDown() override { fs::remove_all(out_); }
-
-  // Generates code into out_ / `below`. `out` precedes the directory in --cpp-ttrpc_out.
-  Outcome Protoc(const fs::path& protos, const std::string& out, const std::string& files,
-                 const std::string& below = "") {
-    fs::create_directories(out_ / below);
-    // The command contains only trusted paths, so nothing needs to be quoted.
-    const std::string command =
-        "\"$PROTOC\" --plugin=protoc-gen-cpp-ttrpc=\"$PROTOC_GEN_CPP_TTRPC\" -I " +
-        protos.string() + " --cpp-ttrpc_out=" + out + (out_ / below).string() + " " + files +
-        " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c)
-    Outcome outcome;
-    char buffer[4096];
-    while (const size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
-      outcome.said.append(buffer, n);
-    const int status = ::pclose(pipe);
-    if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-    return outcome;
-  }
-
   // Returns protoc's output for a file with this text.
   std::string Refused(const std::string& text, const std::string& out = "") {
-    const fs::path protos = out_ / "protos";
-    fs::create_directories(protos);
-    std::ofstream(protos / "foo.proto") << "syntax = \"proto3\";\nmessage M {}\n" << text;
-    const Outcome outcome = Protoc(protos, out, "foo.proto", "out");
+    const Outcome outcome =
+        Protoc(WriteProto("syntax = \"proto3\";\nmessage M {}\n" + text), out, "foo.proto", "out");
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(Tree(out_ / "out"), IsEmpty());
     return outcome.said;
   }
-
-  fs::path out_;
 };
 
 TEST_F(GoldenTest, WholeFiles) {
@@ -123,11 +72,42 @@ TEST_F(GoldenTest, WholeFiles) {
 
 TEST_F(GoldenTest, TellsWhatIsWrong) {
   EXPECT_EQ(Refused("service Foo {}", "plugins=ttrpc:"),
-            "--cpp-ttrpc_out: foo.proto: unknown parameter \"plugins=ttrpc\"; use prefix=NAME\n");
+            "--cpp-ttrpc_out: unknown parameter \"plugins=ttrpc\"; use prefix=NAME, suffix=NAME or "
+            "macros=undef|allow\n");
   EXPECT_EQ(
       Refused("service Foo {}\nmessage FooClient {}"),
-      "--cpp-ttrpc_out: foo.proto: the client of service Foo and message FooClient would both "
-      "be FooClient in C++; rename one of them\n");
+      "--cpp-ttrpc_out: foo.proto: error: the client of service Foo and message FooClient would "
+      "both be FooClient in C++; rename one of them, or use the parameter prefix or suffix\n");
+  // All errors are reported at once, also for files without services.
+  EXPECT_EQ(Refused("enum E { EOF = 0; }\nmessage N { string requires = 1; }"),
+            "--cpp-ttrpc_out: foo.proto:4:13: error: field N.requires: requires is a keyword of "
+            "C++20, which protoc does not rename; rename it in a copy of the file\n"
+            "foo.proto:3:10: error: enum value EOF: EOF is a macro of the C library; use the "
+            "parameter macros=undef, or rename it in a copy of the file\n");
+}
+
+TEST_F(GoldenTest, WarnsAndGenerates) {
+  const fs::path protos =
+      WriteProto("syntax = \"proto3\";\nmessage M { string linux = 1; }\nservice Foo {}");
+  const Outcome outcome = Protoc(protos, "", "foo.proto", "out");
+  EXPECT_EQ(outcome.said,
+            "foo.proto:2:13: warning: field M.linux: linux is a macro in -std=gnu++20; use the "
+            "parameter macros=undef, or compile with -std=c++20\n");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(Tree(out_ / "out").size(), 2U);
+}
+
+TEST_F(GoldenTest, UndefinesMacrosInTheFilesOfProtoc) {
+  const fs::path protos =
+      WriteProto("syntax = \"proto3\";\nmessage M { string linux = 1; }\nenum E { EOF = 0; }");
+  const Outcome outcome =
+      Protoc(protos, "macros=undef:", "foo.proto", "out", "--cpp_out=" + (out_ / "out").string());
+  EXPECT_EQ(outcome.said, "");
+  ASSERT_EQ(outcome.status, 0);
+  const std::map<std::string, std::string> made = Tree(out_ / "out");
+  ASSERT_EQ(made.size(), 2U);
+  for (const auto& [name, text] : made)
+    EXPECT_THAT(text, HasSubstr("\n#undef EOF\n#undef linux\n")) << name;
 }
 
 }  // namespace

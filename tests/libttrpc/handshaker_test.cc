@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>

@@ -3,6 +3,7 @@
 // A server's handshakers: they delay no other connection, may refuse, and may replace the socket
 // with another transport.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <deque>

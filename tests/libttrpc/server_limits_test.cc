@@ -4,6 +4,7 @@
 // descriptors.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <string>
 #include <utility>

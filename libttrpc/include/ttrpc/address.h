@@ -5,24 +5,31 @@
 // address is assigned to or destroyed.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "ttrpc/status.h"
 
+struct sockaddr;
+
 namespace ttrpc {
 
 // A SocketAddress is the argument of bind(2) and connect(2). The pointer that get() returns is
-// valid as long as the SocketAddress is.
+// valid as long as the SocketAddress is. This header does not include <sys/socket.h>, whose macros,
+// such as AF_INET, are names in .proto files.
 struct SocketAddress {
-  sockaddr_storage storage = {};
-  socklen_t length = 0;
+  // Has the size and the alignment of sockaddr_storage, and begins with the family.
+  alignas(uint64_t) unsigned char storage[128] = {};
+  uint32_t length = 0;
 
-  int family() const { return storage.ss_family; }
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  int family() const {
+    uint16_t family = 0;
+    std::memcpy(&family, storage, sizeof family);
+    return family;
+  }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(storage); }
 };
 
 // An Address names a Unix socket (by path or by abstract name) or a port of a virtual machine (by

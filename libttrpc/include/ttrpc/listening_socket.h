@@ -9,7 +9,6 @@
 // directory can lock the directory instead; see ListeningSocketOptions::lock.
 #pragma once
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <optional>

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "words.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+
+namespace ttrpc::compiler {
+
+namespace {
+
+using Words = std::unordered_set<std::string_view>;
+
+// [lex.key] and [lex.digraph] of C++17, and then what C++20 added.
+constexpr std::string_view kOldKeywords =
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t "
+    "class compl const const_cast constexpr continue decltype default delete do double "
+    "dynamic_cast else enum explicit export extern false float for friend goto if inline int long "
+    "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+    "register reinterpret_cast return short signed sizeof static static_assert static_cast struct "
+    "switch template this thread_local throw true try typedef typeid typename union unsigned using "
+    "virtual void volatile wchar_t while xor xor_eq ";
+constexpr std::string_view kNewKeywords =
+    "char8_t co_await co_return co_yield concept consteval constinit requires ";
+
+// GCC predefines the system and, in 32-bit programs, the processor by these names.
+constexpr std::string_view kGnuMacros = "i386 linux unix ";
+
+// The lists of macros are those of glibc 2.36 and protobuf 3.21. A macro that expands to its own
+// name, such as stdin, does no harm and is not listed.
+constexpr std::string_view kObjectMacros =
+    "ADJ_ESTERROR ADJ_FREQUENCY ADJ_MAXERROR ADJ_MICRO ADJ_NANO ADJ_OFFSET ADJ_OFFSET_SINGLESHOT "
+    "ADJ_OFFSET_SS_READ ADJ_SETOFFSET ADJ_STATUS ADJ_TAI ADJ_TICK ADJ_TIMECONST "
+    "AIO_PRIO_DELTA_MAX ATOMIC_BOOL_LOCK_FREE ATOMIC_CHAR16_T_LOCK_FREE ATOMIC_CHAR32_T_LOCK_FREE "
+    "ATOMIC_CHAR8_T_LOCK_FREE ATOMIC_CHAR_LOCK_FREE ATOMIC_FLAG_INIT ATOMIC_INT_LOCK_FREE "
+    "ATOMIC_LLONG_LOCK_FREE ATOMIC_LONG_LOCK_FREE ATOMIC_POINTER_LOCK_FREE ATOMIC_SHORT_LOCK_FREE "
+    "ATOMIC_WCHAR_T_LOCK_FREE BC_BASE_MAX BC_DIM_MAX BC_SCALE_MAX BC_STRING_MAX BIG_ENDIAN "
+    "BOOL_MAX BOOL_WIDTH BUFSIZ BYTE_ORDER CHARCLASS_NAME_MAX CHAR_BIT CHAR_MAX CHAR_MIN "
+    "CHAR_WIDTH CLOCKS_PER_SEC CLOCK_BOOTTIME CLOCK_BOOTTIME_ALARM CLOCK_MONOTONIC "
+    "CLOCK_MONOTONIC_COARSE CLOCK_MONOTONIC_RAW CLOCK_PROCESS_CPUTIME_ID CLOCK_REALTIME "
+    "CLOCK_REALTIME_ALARM CLOCK_REALTIME_COARSE CLOCK_TAI CLOCK_THREAD_CPUTIME_ID "
+    "CLONE_CHILD_CLEARTID CLONE_CHILD_SETTID CLONE_DETACHED CLONE_FILES CLONE_FS CLONE_IO "
+    "CLONE_NEWCGROUP CLONE_NEWIPC CLONE_NEWNET CLONE_NEWNS CLONE_NEWPID CLONE_NEWTIME "
+    "CLONE_NEWUSER CLONE_NEWUTS CLONE_PARENT CLONE_PARENT_SETTID CLONE_PIDFD CLONE_PTRACE "
+    "CLONE_SETTLS CLONE_SIGHAND CLONE_SYSVSEM CLONE_THREAD CLONE_UNTRACED CLONE_VFORK CLONE_VM "
+    "CLOSE_RANGE_CLOEXEC CLOSE_RANGE_UNSHARE COLL_WEIGHTS_MAX CPU_SETSIZE CSIGNAL DELAYTIMER_MAX "
+    "E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EADV EAFNOSUPPORT EAGAIN EALREADY EBADE EBADF EBADFD "
+    "EBADMSG EBADR EBADRQC EBADSLT EBFONT EBUSY ECANCELED ECHILD ECHRNG ECOMM ECONNABORTED "
+    "ECONNREFUSED ECONNRESET EDEADLK EDEADLOCK EDESTADDRREQ EDOM EDOTDOT EDQUOT EEXIST EFAULT "
+    "EFBIG EHOSTDOWN EHOSTUNREACH EHWPOISON EIDRM EILSEQ EINPROGRESS EINTR EINVAL EIO EISCONN "
+    "EISDIR EISNAM EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC "
+    "ELIBBAD ELIBEXEC ELIBMAX ELIBSCN ELNRNG ELOOP EMEDIUMTYPE EMFILE EMLINK EMSGSIZE EMULTIHOP "
+    "ENAMETOOLONG ENAVAIL ENETDOWN ENETRESET ENETUNREACH ENFILE ENOANO ENOBUFS ENOCSI ENODATA "
+    "ENODEV ENOENT ENOEXEC ENOKEY ENOLCK ENOLINK ENOMEDIUM ENOMEM ENOMSG ENONET ENOPKG "
+    "ENOPROTOOPT ENOSPC ENOSR ENOSTR ENOSYS ENOTBLK ENOTCONN ENOTDIR ENOTEMPTY ENOTNAM "
+    "ENOTRECOVERABLE ENOTSOCK ENOTSUP ENOTTY ENOTUNIQ ENXIO EOF EOPNOTSUPP EOVERFLOW EOWNERDEAD "
+    "EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT EPROTOTYPE ERANGE EREMCHG EREMOTE EREMOTEIO "
+    "ERESTART ERFKILL EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESRMNT ESTALE ESTRPIPE ETIME "
+    "ETIMEDOUT ETOOMANYREFS ETXTBSY EUCLEAN EUNATCH EUSERS EWOULDBLOCK EXDEV EXFULL EXIT_FAILURE "
+    "EXIT_SUCCESS EXPR_NEST_MAX FD_SETSIZE FILENAME_MAX FOPEN_MAX F_LOCK F_OK F_TEST F_TLOCK "
+    "F_ULOCK HOST_NAME_MAX INT16_MAX INT16_MIN INT16_WIDTH INT32_MAX INT32_MIN INT32_WIDTH "
+    "INT64_MAX INT64_MIN INT64_WIDTH INT8_MAX INT8_MIN INT8_WIDTH INTMAX_MAX INTMAX_MIN "
+    "INTMAX_WIDTH INTPTR_MAX INTPTR_MIN INTPTR_WIDTH INT_FAST16_MAX INT_FAST16_MIN "
+    "INT_FAST16_WIDTH INT_FAST32_MAX INT_FAST32_MIN INT_FAST32_WIDTH INT_FAST64_MAX "
+    "INT_FAST64_MIN INT_FAST64_WIDTH INT_FAST8_MAX INT_FAST8_MIN INT_FAST8_WIDTH INT_LEAST16_MAX "
+    "INT_LEAST16_MIN INT_LEAST16_WIDTH INT_LEAST32_MAX INT_LEAST32_MIN INT_LEAST32_WIDTH "
+    "INT_LEAST64_MAX INT_LEAST64_MIN INT_LEAST64_WIDTH INT_LEAST8_MAX INT_LEAST8_MIN "
+    "INT_LEAST8_WIDTH INT_MAX INT_MIN INT_WIDTH IOV_MAX LANG_CXX11 LC_ADDRESS LC_ADDRESS_MASK "
+    "LC_ALL LC_ALL_MASK LC_COLLATE LC_COLLATE_MASK LC_CTYPE LC_CTYPE_MASK LC_GLOBAL_LOCALE "
+    "LC_IDENTIFICATION LC_IDENTIFICATION_MASK LC_MEASUREMENT LC_MEASUREMENT_MASK LC_MESSAGES "
+    "LC_MESSAGES_MASK LC_MONETARY LC_MONETARY_MASK LC_NAME LC_NAME_MASK LC_NUMERIC "
+    "LC_NUMERIC_MASK LC_PAPER LC_PAPER_MASK LC_TELEPHONE LC_TELEPHONE_MASK LC_TIME LC_TIME_MASK "
+    "LINE_MAX LITTLE_ENDIAN LLONG_MAX LLONG_MIN LLONG_WIDTH LOGIN_NAME_MAX LONG_BIT LONG_LONG_MAX "
+    "LONG_LONG_MIN LONG_MAX LONG_MIN LONG_WIDTH L_INCR L_SET L_XTND L_ctermid L_cuserid L_tmpnam "
+    "MAX_CANON MAX_INPUT MB_CUR_MAX MB_LEN_MAX MOD_CLKA MOD_CLKB MOD_ESTERROR MOD_FREQUENCY "
+    "MOD_MAXERROR MOD_MICRO MOD_NANO MOD_OFFSET MOD_STATUS MOD_TAI MOD_TIMECONST MQ_PRIO_MAX "
+    "NAME_MAX NFDBITS NGROUPS_MAX NL_ARGMAX NL_LANGMAX NL_MSGMAX NL_NMAX NL_SETMAX NL_TEXTMAX "
+    "NULL NZERO PATH_MAX PDP_ENDIAN PIPE_BUF PROTOC_EXPORT PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP "
+    "PTHREAD_ATTR_NO_SIGMASK_NP PTHREAD_BARRIER_SERIAL_THREAD PTHREAD_CANCELED "
+    "PTHREAD_COND_INITIALIZER PTHREAD_DESTRUCTOR_ITERATIONS "
+    "PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP PTHREAD_KEYS_MAX PTHREAD_MUTEX_INITIALIZER "
+    "PTHREAD_ONCE_INIT PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP PTHREAD_RWLOCK_INITIALIZER "
+    "PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP PTHREAD_STACK_MIN PTRDIFF_MAX PTRDIFF_MIN "
+    "PTRDIFF_WIDTH P_tmpdir RAND_MAX RENAME_EXCHANGE RENAME_NOREPLACE RENAME_WHITEOUT RE_DUP_MAX "
+    "RTSIG_MAX R_OK SCHAR_MAX SCHAR_MIN SCHAR_WIDTH SCHED_BATCH SCHED_DEADLINE SCHED_FIFO "
+    "SCHED_IDLE SCHED_ISO SCHED_OTHER SCHED_RESET_ON_FORK SCHED_RR SEEK_CUR SEEK_DATA SEEK_END "
+    "SEEK_HOLE SEEK_SET SEM_VALUE_MAX SHRT_MAX SHRT_MIN SHRT_WIDTH SIG_ATOMIC_MAX SIG_ATOMIC_MIN "
+    "SIG_ATOMIC_WIDTH SIZE_MAX SIZE_WIDTH SSIZE_MAX STA_CLK STA_CLOCKERR STA_DEL STA_FLL "
+    "STA_FREQHOLD STA_INS STA_MODE STA_NANO STA_PLL STA_PPSERROR STA_PPSFREQ STA_PPSJITTER "
+    "STA_PPSSIGNAL STA_PPSTIME STA_PPSWANDER STA_RONLY STA_UNSYNC STDERR_FILENO STDIN_FILENO "
+    "STDOUT_FILENO TIMER_ABSTIME TIME_UTC TMP_MAX TTY_NAME_MAX UCHAR_MAX UCHAR_WIDTH UINT16_MAX "
+    "UINT16_WIDTH UINT32_MAX UINT32_WIDTH UINT64_MAX UINT64_WIDTH UINT8_MAX UINT8_WIDTH "
+    "UINTMAX_MAX UINTMAX_WIDTH UINTPTR_MAX UINTPTR_WIDTH UINT_FAST16_MAX UINT_FAST16_WIDTH "
+    "UINT_FAST32_MAX UINT_FAST32_WIDTH UINT_FAST64_MAX UINT_FAST64_WIDTH UINT_FAST8_MAX "
+    "UINT_FAST8_WIDTH UINT_LEAST16_MAX UINT_LEAST16_WIDTH UINT_LEAST32_MAX UINT_LEAST32_WIDTH "
+    "UINT_LEAST64_MAX UINT_LEAST64_WIDTH UINT_LEAST8_MAX UINT_LEAST8_WIDTH UINT_MAX UINT_WIDTH "
+    "ULLONG_MAX ULLONG_WIDTH ULONG_LONG_MAX ULONG_MAX ULONG_WIDTH USHRT_MAX USHRT_WIDTH WCHAR_MAX "
+    "WCHAR_MIN WCHAR_WIDTH WCONTINUED WEOF WEXITED WINT_MAX WINT_MIN WINT_WIDTH WNOHANG WNOWAIT "
+    "WORD_BIT WSTOPPED WUNTRACED W_OK XATTR_LIST_MAX XATTR_NAME_MAX XATTR_SIZE_MAX X_OK errno ";
+
+constexpr std::string_view kFunctionMacros =
+    "ATOMIC_VAR_INIT CPU_ALLOC CPU_ALLOC_SIZE CPU_AND CPU_AND_S CPU_CLR CPU_CLR_S CPU_COUNT "
+    "CPU_COUNT_S CPU_EQUAL CPU_EQUAL_S CPU_FREE CPU_ISSET CPU_ISSET_S CPU_OR CPU_OR_S CPU_SET "
+    "CPU_SET_S CPU_XOR CPU_XOR_S CPU_ZERO CPU_ZERO_S FD_CLR FD_ISSET FD_SET FD_ZERO INT16_C "
+    "INT32_C INT64_C INT8_C INTMAX_C TEMP_FAILURE_RETRY UINT16_C UINT32_C UINT64_C UINT8_C "
+    "UINTMAX_C WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG alloca "
+    "assert_perror be16toh be32toh be64toh bswap_16 bswap_32 bswap_64 htobe16 htobe32 "
+    "htobe64 htole16 htole32 htole64 le16toh le32toh le64toh offsetof pthread_cleanup_pop "
+    "pthread_cleanup_pop_restore_np pthread_cleanup_push pthread_cleanup_push_defer_np strdupa "
+    "strndupa ";
+
+constexpr std::string_view kProtobufMacros =
+    "GOOGLE_ARRAYSIZE GOOGLE_CHECK GOOGLE_CHECK_EQ GOOGLE_CHECK_GE GOOGLE_CHECK_GT "
+    "GOOGLE_CHECK_LE GOOGLE_CHECK_LT GOOGLE_CHECK_NE GOOGLE_CHECK_NOTNULL GOOGLE_CHECK_OK "
+    "GOOGLE_DCHECK GOOGLE_DCHECK_EQ GOOGLE_DCHECK_GE GOOGLE_DCHECK_GT GOOGLE_DCHECK_LE "
+    "GOOGLE_DCHECK_LT GOOGLE_DCHECK_NE GOOGLE_DCHECK_OK GOOGLE_DISALLOW_EVIL_CONSTRUCTORS "
+    "GOOGLE_DISALLOW_IMPLICIT_CONSTRUCTORS GOOGLE_DLOG GOOGLE_LOG GOOGLE_LOG_IF "
+    "LIBPROTOBUF_EXPORT LIBPROTOC_EXPORT PROTOBUF_ALIGNAS PROTOBUF_ALWAYS_INLINE PROTOBUF_ASAN "
+    "PROTOBUF_ASSUME PROTOBUF_ATTRIBUTE_INIT_PRIORITY1 PROTOBUF_ATTRIBUTE_INIT_PRIORITY2 "
+    "PROTOBUF_ATTRIBUTE_NO_DESTROY PROTOBUF_ATTRIBUTE_REINITIALIZES "
+    "PROTOBUF_ATTRIBUTE_STANDALONE_DEBUG PROTOBUF_ATTRIBUTE_WEAK PROTOBUF_BUILTIN_BSWAP16 "
+    "PROTOBUF_BUILTIN_BSWAP32 PROTOBUF_BUILTIN_BSWAP64 PROTOBUF_COLD PROTOBUF_CONSTEXPR "
+    "PROTOBUF_CONSTINIT PROTOBUF_CPLUSPLUS_MIN PROTOBUF_DEFINE_NAME_ACCESSOR "
+    "PROTOBUF_DEFINE_OPTIONS_ACCESSOR PROTOBUF_DEPRECATED PROTOBUF_DEPRECATED_ENUM "
+    "PROTOBUF_DEPRECATED_MSG PROTOBUF_EXCLUSIVE_LOCKS_REQUIRED PROTOBUF_EXPORT "
+    "PROTOBUF_EXPORT_TEMPLATE_DECLARE PROTOBUF_EXPORT_TEMPLATE_DEFINE "
+    "PROTOBUF_FALLTHROUGH_INTENDED PROTOBUF_FIELD_OFFSET PROTOBUF_FINAL PROTOBUF_FUNC_ALIGN "
+    "PROTOBUF_FUTURE_FINAL PROTOBUF_GNUC_MIN PROTOBUF_GUARDED_BY PROTOBUF_HAVE_ATTRIBUTE_WEAK "
+    "PROTOBUF_LITTLE_ENDIAN PROTOBUF_LOCKS_EXCLUDED PROTOBUF_MESSAGE_OWNED_ARENA_EXPERIMENT "
+    "PROTOBUF_MIN_HEADER_VERSION_FOR_PROTOC PROTOBUF_MIN_PROTOC_VERSION PROTOBUF_MSAN "
+    "PROTOBUF_MSC_VER_MIN PROTOBUF_MUSTTAIL PROTOBUF_NAMESPACE PROTOBUF_NAMESPACE_CLOSE "
+    "PROTOBUF_NAMESPACE_ID PROTOBUF_NAMESPACE_OPEN PROTOBUF_NDEBUG_INLINE PROTOBUF_NODISCARD "
+    "PROTOBUF_NOINLINE PROTOBUF_NO_THREAD_SAFETY_ANALYSIS PROTOBUF_PRAGMA_INIT_SEG "
+    "PROTOBUF_PREDICT_FALSE PROTOBUF_PREDICT_TRUE PROTOBUF_RETURNS_NONNULL PROTOBUF_RTTI "
+    "PROTOBUF_RUNTIME_DEPRECATED PROTOBUF_SECTION_VARIABLE PROTOBUF_TAILCALL "
+    "PROTOBUF_TC_PARAM_DECL PROTOBUF_THREAD_LOCAL PROTOBUF_TSAN PROTOBUF_UNUSED "
+    "PROTOBUF_USE_EXCEPTIONS PROTOBUF_VERSION PROTOBUF_VERSION_SUFFIX ";
+// The names in namespace ttrpc in the public headers of libttrpc.
+constexpr std::string_view kLibraryNames =
+    "Acceptor AcceptorCallbacks Address AllOf BidiStreamCall ByteCounts CallContext CancelHook "
+    "CancelledAwaiter Client ClientCore ClientOptions ClientStreamCall CloseReason Connection "
+    "ConnectionHandler ConnectionOptions ConnectionTurn Connector ConnectorOptions Context "
+    "CountUnixGroups DecodeMessageHeader EncodeMessageHeader EncodeReplyHead EncodeRequest "
+    "EncodeResponse EncodedReplySize EncodedRequestSize EncodedResponseSize EqualsIgnoringCase "
+    "ErrnoStatus EventDeleter EventLoop EventPtr FailedStream Field FieldScanner HandshakeSession "
+    "Handshaken HandshakenPeer Handshaker HybridVsockAnswer IoLoop IoLoopCore IsUtf8 "
+    "ListeningSocket ListeningSocketOptions MessageDecoder MessageHeader MessageTooLong "
+    "MessageType Metadata MetadataEntry Method MethodInfo OverflowGid OverflowUid ParseRequest "
+    "ParseResponse RawClientStream RawStream ReadCredentials ReadResponse ReadUnixCredentials "
+    "ReadUnixGroups ReceiveStream ReconnectOptions ReplySink RequestView RequireGroup RequireRoot "
+    "RequireSameUser RequireUidGid RequireUnixCredentials ResponseView Result RingNode SendStream "
+    "Server ServerCore ServerOptions ServerStreamCall ServiceDescription SocketAddress "
+    "StartsWithIgnoringCase Status StatusCode StatusCodeName StatusDetail StatusOf "
+    "StreamClientInterceptor StreamClientNext StreamMap StreamServerInterceptor StreamServerNext "
+    "Task TaskGroup Timer ToLowerAscii UnaryInterceptor UnaryNext UniqueFd UnixCredentials "
+    "UnixCredentialsCheck UnixCredentialsOptions UnknownFieldAction Waiter WireType "
+    "client_internal kDefaultMessageSize kFlagNoData kFlagRemoteClosed kFlagRemoteOpen "
+    "kMaxMessageSize kMaxMetadataEntries kMaxStatusDetails kMaxUnixGroups kMessageHeaderLength "
+    "service_internal status_internal stream_internal stream_map_internal task_internal ";
+
+Words Split(std::string_view list) {
+  Words words;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(' '), list.size());
+    if (end > 0) words.insert(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return words;
+}
+
+bool IsLower(char c) { return c == '_' || (c >= 'a' && c <= 'z'); }
+
+// Every kernel adds numbers of system calls, and every header of protobuf has a guard. Generated
+// code calls assert().
+bool IsSystemCall(std::string_view name) {
+  return name.size() > 4 && name.starts_with("SYS_") && IsLower(name[4]);
+}
+bool IsProtobufMacro(std::string_view name) {
+  static const Words kWords = Split(kProtobufMacros);
+  return name == "assert" || name.starts_with("GOOGLE_PROTOBUF_") ||
+         name.starts_with("PROTOBUF_INTERNAL_EXPORT_") || kWords.contains(name);
+}
+
+bool IsReserved(std::string_view name) {
+  return name.size() > 1 && name[0] == '_' &&
+         (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
+}
+
+}  // namespace
+
+bool IsKeywordOfCpp20(std::string_view name) {
+  static const Words kWords = Split(kNewKeywords);
+  return kWords.contains(name);
+}
+
+bool IsNameOfLibttrpc(std::string_view name) {
+  static const Words kWords = Split(kLibraryNames);
+  return kWords.contains(name);
+}
+
+Word KindOf(std::string_view name) {
+  static const Words kKeywords = Split(kOldKeywords);
+  static const Words kObjects = Split(kObjectMacros);
+  static const Words kFunctions = Split(kFunctionMacros);
+  static const Words kGnu = Split(kGnuMacros);
+  if (kKeywords.contains(name) || IsKeywordOfCpp20(name)) return Word::kKeyword;
+  if (kObjects.contains(name) || IsSystemCall(name)) return Word::kMacro;
+  if (kFunctions.contains(name)) return Word::kFunctionMacro;
+  if (kGnu.contains(name)) return Word::kGnuMacro;
+  if (IsProtobufMacro(name)) return Word::kProtobufMacro;
+  return IsReserved(name) ? Word::kReserved : Word::kFree;
+}
+
+}  // namespace ttrpc::compiler
