@@ -11,8 +11,8 @@
 # the services.
 #
 # All sources are compiled by g++ as gnu++20, which CMake chooses, and some by clang++ and in other
-# dialects; --full compiles all in all. DIR (default: build) must be built. The last line is `N passed, N failed, N
-# skipped`; the exit status is 0 only if none failed.
+# dialects; --full compiles all of them each time. DIR (default: build) must be built. The last line
+# is `N passed, N failed, N skipped`; the exit status is 0 only if none failed.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
