@@ -59,7 +59,8 @@ class Caller {
             options.method.service, options.method.method,
             descriptor == nullptr ? options.raw_client_streams : descriptor->client_streaming(),
             descriptor == nullptr ? options.raw_server_streams : descriptor->server_streaming()),
-        codec_(schema == nullptr ? nullptr : &schema->pool(), options.style) {}
+        codec_(schema == nullptr ? nullptr : &schema->pool(), options.style,
+               options.allow_unknown_fields) {}
 
   // Returns the exit status.
   Task<int> Run();
