@@ -67,7 +67,6 @@ class Caller {
 
  private:
   Result<Requests> OpenRequests();
-  Result<std::string> Encoded(const std::string& json);
   void Dial();
   void Prepare(Context* context) const;
   Task<Status> CallUnary(Context& context, std::string request);
@@ -126,15 +125,9 @@ Result<Requests> Caller::OpenRequests() {
                     method_.client_streams ? DelimitedSplitter() : WholeSplitter(),
                     [](std::string message) { return Result<std::string>(std::move(message)); });
   }
-  return Requests(std::move(input), JsonSplitter(),
-                  [this](const std::string& message) { return Encoded(message); });
-}
-
-// Protobuf's messages begin with the path of a field, which is empty for the whole value.
-Result<std::string> Caller::Encoded(const std::string& json) {
-  Result<std::string> bytes = codec_.ToBytes(*descriptor_->input_type(), json);
-  if (bytes || !bytes.error().message().starts_with(": ")) return bytes;
-  return Status(bytes.error().code(), "the whole value" + bytes.error().message());
+  return Requests(std::move(input), JsonSplitter(), [this](const std::string& message) {
+    return codec_.ToBytes(*descriptor_->input_type(), message);
+  });
 }
 
 void Caller::Dial() {
