@@ -59,14 +59,14 @@ class Caller {
             options.method.service, options.method.method,
             descriptor == nullptr ? options.raw_client_streams : descriptor->client_streaming(),
             descriptor == nullptr ? options.raw_server_streams : descriptor->server_streaming()),
-        codec_(schema == nullptr ? nullptr : &schema->pool(), options.style) {}
+        codec_(schema == nullptr ? nullptr : &schema->pool(), options.style,
+               options.allow_unknown_fields) {}
 
   // Returns the exit status.
   Task<int> Run();
 
  private:
   Result<Requests> OpenRequests();
-  Result<std::string> Encoded(const std::string& json);
   void Dial();
   void Prepare(Context* context) const;
   Task<Status> CallUnary(Context& context, std::string request);
@@ -125,15 +125,9 @@ Result<Requests> Caller::OpenRequests() {
                     method_.client_streams ? DelimitedSplitter() : WholeSplitter(),
                     [](std::string message) { return Result<std::string>(std::move(message)); });
   }
-  return Requests(std::move(input), JsonSplitter(),
-                  [this](const std::string& message) { return Encoded(message); });
-}
-
-// Protobuf's messages begin with the path of a field, which is empty for the whole value.
-Result<std::string> Caller::Encoded(const std::string& json) {
-  Result<std::string> bytes = codec_.ToBytes(*descriptor_->input_type(), json);
-  if (bytes || !bytes.error().message().starts_with(": ")) return bytes;
-  return Status(bytes.error().code(), "the whole value" + bytes.error().message());
+  return Requests(std::move(input), JsonSplitter(), [this](const std::string& message) {
+    return codec_.ToBytes(*descriptor_->input_type(), message);
+  });
 }
 
 void Caller::Dial() {

@@ -11,7 +11,7 @@ using google::protobuf::Any;
 using google::protobuf::Descriptor;
 
 Result<std::string> JsonCodec::ToBytes(const Descriptor& type, std::string_view json) {
-  return JsonReader(&types_, style_.allow_unknown_fields).ToBytes(type, json);
+  return JsonReader(&types_, allow_unknown_fields_).ToBytes(type, json);
 }
 
 Result<std::string> JsonCodec::ToJson(const Descriptor& type, std::string_view bytes,

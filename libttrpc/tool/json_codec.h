@@ -20,9 +20,11 @@ namespace ttrpc::tool {
 class JsonCodec {
  public:
   // `pool` must outlive the codec. If it is null, only protobuf's own types and ErrorDetailTypes()
-  // are known.
-  JsonCodec(const google::protobuf::DescriptorPool* pool, JsonStyle style)
-      : types_(pool), style_(style) {}
+  // are known. `allow_unknown_fields` ignores fields and values of enums in the input that the
+  // schema does not have.
+  JsonCodec(const google::protobuf::DescriptorPool* pool, JsonStyle style,
+            bool allow_unknown_fields = false)
+      : types_(pool), style_(style), allow_unknown_fields_(allow_unknown_fields) {}
   JsonCodec(const JsonCodec&) = delete;
   JsonCodec& operator=(const JsonCodec&) = delete;
 
@@ -44,7 +46,8 @@ class JsonCodec {
 
  private:
   TypeFinder types_;
-  JsonStyle style_;
+  const JsonStyle style_;
+  const bool allow_unknown_fields_;
 };
 
 }  // namespace ttrpc::tool

@@ -40,6 +40,8 @@ class JsonPath {
     return Extended("[" + text::QuoteShort(key) + "]");
   }
 
+  // Returns true for the whole message.
+  bool empty() const { return text_.empty(); }
   // Returns `PATH: what`, or only `what` for the whole message.
   std::string Prefixed(std::string_view what) const {
     return (text_.empty() ? "" : text_ + ": ").append(what);

@@ -11,8 +11,8 @@
 
 #include <bit>
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "text/escape.h"
@@ -31,7 +31,7 @@ namespace {
 constexpr size_t kMostProblems = 10;
 constexpr size_t kLongestQuote = 60;  // bytes of a text that is not UTF-8
 
-bool IsPrintable(std::string_view text) {
+bool IsUtf8(std::string_view text) {
   return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
                                                              static_cast<int>(text.size()));
 }
@@ -81,21 +81,58 @@ std::string WholeNumber(const FieldDescriptor& field, uint64_t value) {
   }
 }
 
-struct MapKey {
-  std::string text = {};
+struct MapEntry {
+  std::string_view bytes;
+  std::vector<WireField> fields = {};
+  std::string key = {};
   std::string why_invalid = {};
 };
 
-MapKey KeyOf(const Descriptor& entry_type, std::string_view entry) {
-  const auto fields = ReadFieldsOf(entry_type, entry);
-  if (!fields) return {.why_invalid = "not an entry of a map"};
-  const FieldDescriptor& key = *entry_type.FindFieldByNumber(1);
-  const std::span<const WireField> values = ValuesOf(key, *fields);
+MapEntry ReadEntry(const Descriptor& type, std::string_view bytes) {
+  auto fields = ReadFieldsOf(type, bytes);
+  if (!fields) return {.bytes = bytes, .key = "@entry", .why_invalid = "not an entry of a map"};
+  MapEntry entry = {.bytes = bytes, .fields = std::move(*fields)};
+  const FieldDescriptor& key = *type.FindFieldByNumber(1);
+  const std::span<const WireField> values = ValuesOf(key, entry.fields);
   const WireField value = values.empty() ? DefaultOf(key) : values.back();
-  if (key.cpp_type() != FieldDescriptor::CPPTYPE_STRING) return {WholeNumber(key, value.value)};
-  MapKey found = {std::string(value.bytes)};
-  if (!IsPrintable(value.bytes)) found.why_invalid = "the key is " + NotUtf8(value.bytes);
-  return found;
+  if (key.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
+    entry.key = WholeNumber(key, value.value);
+  } else if (IsUtf8(value.bytes)) {
+    entry.key = value.bytes;
+  } else {
+    text::AppendPlainText(value.bytes, kLongestQuote, &entry.key);
+    entry.why_invalid = "the key is " + NotUtf8(value.bytes);
+  }
+  return entry;
+}
+
+// Returns the entries to print, each with a key of its own: the last one of each valid key, and all
+// that are invalid.
+std::vector<MapEntry> EntriesOf(const Descriptor& type, std::span<const WireField> values) {
+  struct Use {
+    size_t last = 0;   // the index of the last entry with this key
+    size_t count = 1;  // the highest number after this key
+  };
+  // A tree, because a server may choose keys that make a hash table slow.
+  std::map<std::string, Use> uses;
+  std::vector<MapEntry> entries;
+  for (const WireField& value : values) {
+    entries.push_back(ReadEntry(type, value.bytes));
+    if (entries.back().why_invalid.empty()) uses[entries.back().key].last = entries.size() - 1;
+  }
+  std::vector<MapEntry> kept;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    MapEntry& entry = entries[i];
+    if (!entry.why_invalid.empty()) {
+      const std::string key = entry.key;
+      while (uses.contains(entry.key)) {
+        entry.key = key + "#" + std::to_string(++uses[key].count);
+      }
+      uses[entry.key].last = i;
+    }
+    if (uses[entry.key].last == i) kept.push_back(std::move(entry));
+  }
+  return kept;
 }
 
 bool IsValid(const google::protobuf::Duration& duration) {
@@ -168,7 +205,7 @@ bool JsonPrinter::Any(std::string_view bytes) {
 
 void JsonPrinter::PrintAny(std::string_view url, std::string_view contents) {
   if (url.empty() && !contents.empty()) return Invalid("an Any without a type URL", contents);
-  if (!IsPrintable(url)) return Invalid("the type URL is " + NotUtf8(url), contents);
+  if (!IsUtf8(url)) return Invalid("the type URL is " + NotUtf8(url), contents);
   out_.BeginObject();
   if (!url.empty()) AnyMembers(url, contents);
   out_.EndObject();
@@ -193,8 +230,16 @@ void JsonPrinter::AnyMembers(std::string_view url, std::string_view contents) {
 
 template <typename Time>
 bool JsonPrinter::TimeValue(std::string_view bytes) {
+  const auto fields = ReadFieldsOf(*Time::descriptor(), bytes);
+  if (!fields) return false;
   Time time;
-  if (!time.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  for (const WireField& field : *fields) {
+    if (field.number == Time::kSecondsFieldNumber) {
+      time.set_seconds(static_cast<int64_t>(field.value));
+    } else {
+      time.set_nanos(static_cast<int32_t>(field.value));
+    }
+  }
   if (IsValid(time)) {
     out_.String(TimeUtil::ToString(time));
   } else {
@@ -210,7 +255,7 @@ bool JsonPrinter::FieldMask(std::string_view bytes) {
   if (!fields) return false;
   google::protobuf::FieldMask mask;
   for (const WireField& path : *fields) {
-    if (!IsPrintable(path.bytes)) {
+    if (!IsUtf8(path.bytes)) {
       Invalid("a path is " + NotUtf8(path.bytes), bytes);
       return true;
     }
@@ -281,7 +326,7 @@ void JsonPrinter::Member(const FieldDescriptor& field, Values values) {
 
 void JsonPrinter::Field(const FieldDescriptor& field, Values values) {
   if (field.is_repeated()) {
-    if (!values.empty() && out_.depth() >= kDeepestJson) return TooDeep(Merged(values));
+    if (!values.empty() && out_.depth() >= kDeepestJson) return TooDeep(Encoded(values));
     return field.is_map() ? Map(field, values) : List(field, values);
   }
   if (values.empty()) return One(field, DefaultOf(field));
@@ -316,24 +361,16 @@ void JsonPrinter::List(const FieldDescriptor& field, Values values) {
 }
 
 void JsonPrinter::Map(const FieldDescriptor& field, Values values) {
-  // If a key occurs more than once, its last value counts.
-  std::unordered_map<std::string, size_t> last;
-  for (size_t i = 0; i < values.size(); ++i) {
-    last[KeyOf(*field.message_type(), values[i].bytes).text] = i;
-  }
+  const FieldDescriptor& value = *field.message_type()->FindFieldByNumber(2);
   out_.BeginObject();
-  for (size_t i = 0; i < values.size(); ++i) {
-    const MapKey key = KeyOf(*field.message_type(), values[i].bytes);
-    if (last[key.text] != i) continue;
-    const auto part = path_.Key(key.text);
-    out_.Key(key.text);
-    if (!key.why_invalid.empty()) {
-      Invalid(key.why_invalid, values[i].bytes);
-      continue;
+  for (const MapEntry& entry : EntriesOf(*field.message_type(), values)) {
+    const auto part = path_.Key(entry.key);
+    out_.Key(entry.key);
+    if (entry.why_invalid.empty()) {
+      Field(value, ValuesOf(value, entry.fields));
+    } else {
+      Invalid(entry.why_invalid, entry.bytes);
     }
-    const FieldDescriptor& value = *field.message_type()->FindFieldByNumber(2);
-    const auto fields = ReadFieldsOf(*field.message_type(), values[i].bytes);
-    Field(value, ValuesOf(value, *fields));
   }
   out_.EndObject();
 }
@@ -344,8 +381,8 @@ void JsonPrinter::One(const FieldDescriptor& field, const WireField& value) {
     case FieldDescriptor::TYPE_GROUP:
       return Nested(*field.message_type(), value.bytes);
     case FieldDescriptor::TYPE_STRING:
-      return IsPrintable(value.bytes) ? out_.String(value.bytes)
-                                      : Invalid(NotUtf8(value.bytes), value.bytes);
+      return IsUtf8(value.bytes) ? out_.String(value.bytes)
+                                 : Invalid(NotUtf8(value.bytes), value.bytes);
     case FieldDescriptor::TYPE_BYTES:
       return out_.Base64(value.bytes);
     case FieldDescriptor::TYPE_ENUM:

@@ -26,7 +26,9 @@ class JsonPrinter {
       : types_(types), style_(style), out_(style.compact) {}
 
   // Returns false and prints nothing if `bytes` are not a message. A value without a JSON form is
-  // printed as {"@invalid": WHY, "@value": its bytes in base64}.
+  // printed as {"@invalid": WHY, "@value": its bytes in base64}. For an Any, these are its
+  // contents; for a list or a map, its elements with their tags. An entry of a map whose key has no
+  // JSON form is marked as a whole, under a key that no other entry has.
   bool Print(const google::protobuf::Descriptor& type, std::string_view bytes);
   void PrintAny(std::string_view url, std::string_view contents);
 

@@ -2,10 +2,10 @@
 #include "json_reader.h"
 
 #include <google/protobuf/util/json_util.h>
-#include <google/protobuf/wrappers.pb.h>
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -56,6 +56,10 @@ bool TakesList(const FieldDescriptor& field) {
           field.message_type()->well_known_type() == Descriptor::WELLKNOWNTYPE_LISTVALUE);
 }
 
+std::string Repeated(std::string_view name) {
+  return QuoteShort(name) + " is given more than once; leave out all but one";
+}
+
 bool IsQuoted(std::string_view token) { return token.starts_with('"') || token.starts_with('\''); }
 
 }  // namespace
@@ -87,7 +91,6 @@ class JsonReader::Rewriter {
 
   // Takes an object, but leaves each value to `take_value`.
   Status Members(const std::function<Status(JsonMember&)>& take_value);
-  Result<std::string> Unquoted(std::string_view token) const;
   bool NextIsNull() const;
 
   Status NotJson() {
@@ -105,7 +108,7 @@ class JsonReader::Rewriter {
 
 Status JsonReader::Rewriter::Rewrite(const Descriptor& type) {
   if (Status status = Message(type); !status.ok()) return status;
-  return in_.Peek() == '\0' ? Status() : NotJson();
+  return in_.AtEnd() ? Status() : NotJson();
 }
 
 Status JsonReader::Rewriter::Message(const Descriptor& type) {
@@ -174,6 +177,9 @@ Status JsonReader::Rewriter::Any() {
     out_ += "{}";
     return {};
   }
+  for (const std::string_view name : {kAnyUrl, kAnyBytes}) {
+    if (std::ranges::count(members, name, &JsonMember::name) > 1) return Refuse(Repeated(name));
+  }
   const auto url = std::ranges::find(members, kAnyUrl, &JsonMember::name);
   const auto bytes = std::ranges::find(members, kAnyBytes, &JsonMember::name);
   if (url == members.end() || !IsQuoted(url->value) || url->value.size() == 2) {
@@ -195,8 +201,8 @@ Status JsonReader::Rewriter::Any() {
 
 Status JsonReader::Rewriter::Contents(std::string_view quoted_url,
                                       const std::vector<JsonMember>& members) {
-  const Result<std::string> url = Unquoted(quoted_url);
-  if (!url) return url.error();
+  const std::optional<std::string> url = Unquoted(quoted_url);
+  if (!url) return NotJson();
   const Descriptor* type = reader_->types_->FindByUrl(*url);
   if (type == nullptr) {
     return Refuse("the type " + QuoteShort(*url) +
@@ -209,6 +215,7 @@ Status JsonReader::Rewriter::Contents(std::string_view quoted_url,
     if (!is_value) {
       json.append(json.size() > 1 ? "," : "").append(member.key).append(":").append(member.value);
     } else if (member.name == "value") {
+      if (!json.empty()) return Refuse(Repeated(member.name));
       json = member.value;
     } else {
       return Refuse("the contents of an Any of " + type->full_name() +
@@ -252,25 +259,13 @@ Status JsonReader::Rewriter::Members(const std::function<Status(JsonMember&)>& t
     JsonMember member;
     member.key = in_.TakeToken();
     if (member.key.empty() || !in_.Take(':')) return NotJson();
-    Result<std::string> name = Unquoted(member.key);
-    if (!name) return name.error();
+    std::optional<std::string> name = Unquoted(member.key);
+    if (!name) return NotJson();
     member.name = std::move(*name);
     if (Status status = take_value(member); !status.ok()) return status;
     if (!in_.Take(',') && in_.Peek() != '}') return NotJson();
   }
   return {};
-}
-
-Result<std::string> JsonReader::Rewriter::Unquoted(std::string_view token) const {
-  if (!IsQuoted(token)) return std::string(token);
-  if (token.find('\\') == std::string_view::npos) {
-    return std::string(token.substr(1, token.size() - 2));
-  }
-  google::protobuf::StringValue value;
-  Result<std::string> bytes = reader_->Parse(*value.GetDescriptor(), token);
-  if (!bytes) return bytes.error();
-  value.ParseFromString(*bytes);
-  return value.value();
 }
 
 bool JsonReader::Rewriter::NextIsNull() const {
@@ -305,10 +300,11 @@ Result<std::string> JsonReader::Parse(const Descriptor& type, std::string_view j
   const auto status = google::protobuf::util::JsonToBinaryString(
       types_, TypeFinder::UrlOf(type), {json.data(), json.size()}, &bytes, options);
   if (status.ok()) return bytes;
-  std::string_view why(status.message().data(), status.message().size());
-  // Protobuf's path is empty if the error is in the whole value.
-  if (why.starts_with(": ")) why.remove_prefix(2);
-  return Invalid(path_.Prefixed(why));
+  const std::string_view why(status.message().data(), status.message().size());
+  if (!why.starts_with(": ")) return Invalid(path_.Prefixed(why));
+  // Protobuf's path is empty, because the error is in the whole value.
+  return Invalid(path_.empty() ? "the whole value" + std::string(why)
+                               : path_.Prefixed(why.substr(2)));
 }
 
 }  // namespace ttrpc::tool

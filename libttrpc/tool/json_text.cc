@@ -2,14 +2,17 @@
 #include "json_text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 namespace ttrpc::tool {
 namespace {
 
-constexpr std::string_view kWhiteSpace = " \t\r\n";
-constexpr std::string_view kEndsWord = " \t\r\n{}[]\"',:";
+constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+constexpr std::string_view kEndsWord = " \t\n\v\f\r{}[]\"',:";
 
 bool IsQuote(char c) { return c == '"' || c == '\''; }
+bool IsOpening(char c) { return c == '{' || c == '['; }
 
 // Returns the length of the string at the beginning, with its quotes; 0 if it has no end.
 size_t LengthOfString(std::string_view text) {
@@ -23,23 +26,106 @@ size_t LengthOfString(std::string_view text) {
   return 0;
 }
 
+// Returns the position of the first bracket that is not in a string, or the size of the text. The
+// search begins at `from`, outside of strings.
+size_t FindBracket(std::string_view text, size_t from) {
+  while (from < text.size()) {
+    from = std::min(text.find_first_of("{}[]\"'", from), text.size());
+    if (from == text.size() || !IsQuote(text[from])) break;
+    const size_t length = LengthOfString(text.substr(from));
+    from = length == 0 ? text.size() : from + length;
+  }
+  return from;
+}
+
+// Takes the four digits of \uXXXX and returns their number.
+std::optional<uint32_t> TakeCodeUnit(std::string_view* text) {
+  const std::string_view digits = text->substr(0, 4);
+  uint32_t unit = 0;
+  const auto read = std::from_chars(digits.begin(), digits.end(), unit, 16);
+  if (digits.size() != 4 || read.ptr != digits.end()) return std::nullopt;
+  text->remove_prefix(4);
+  return unit;
+}
+
+// Takes what follows `\u`: the digits of a character, which has two such escapes above U+FFFF.
+std::optional<uint32_t> TakeCodePoint(std::string_view* text) {
+  const std::optional<uint32_t> high = TakeCodeUnit(text);
+  if (!high || *high < 0xD800 || *high > 0xDFFF) return high;
+  if (*high > 0xDBFF || !text->starts_with("\\u")) return std::nullopt;
+  text->remove_prefix(2);
+  const std::optional<uint32_t> low = TakeCodeUnit(text);
+  if (!low || *low < 0xDC00 || *low > 0xDFFF) return std::nullopt;
+  return 0x10000 + ((*high - 0xD800) << 10U) + (*low - 0xDC00);
+}
+
+void AppendCodePoint(uint32_t code_point, std::string* out) {
+  const auto continuation = [&](unsigned shift) {
+    *out += static_cast<char>(0x80 | (code_point >> shift & 0x3F));
+  };
+  if (code_point < 0x80) {
+    *out += static_cast<char>(code_point);
+  } else if (code_point < 0x800) {
+    *out += static_cast<char>(0xC0 | code_point >> 6U);
+    continuation(0);
+  } else if (code_point < 0x10000) {
+    *out += static_cast<char>(0xE0 | code_point >> 12U);
+    continuation(6);
+    continuation(0);
+  } else {
+    *out += static_cast<char>(0xF0 | code_point >> 18U);
+    continuation(12);
+    continuation(6);
+    continuation(0);
+  }
+}
+
+// Protobuf's parser drops the backslash before any other character.
+char Unescaped(char c) {
+  constexpr std::string_view kEscapes = "bfnrtv";
+  const size_t found = kEscapes.find(c);
+  return found == std::string_view::npos ? c : "\b\f\n\r\t\v"[found];
+}
+
 }  // namespace
 
 size_t DepthOfJson(std::string_view json) {
   size_t depth = 0;
   size_t deepest = 0;
-  for (size_t i = 0; i < json.size(); ++i) {
-    if (IsQuote(json[i])) {
-      const size_t length = LengthOfString(json.substr(i));
-      if (length == 0) break;
-      i += length - 1;
-    } else if (json[i] == '{' || json[i] == '[') {
+  for (size_t i = FindBracket(json, 0); i < json.size(); i = FindBracket(json, i + 1)) {
+    if (IsOpening(json[i])) {
       deepest = std::max(deepest, ++depth);
-    } else if ((json[i] == '}' || json[i] == ']') && depth > 0) {
+    } else if (depth > 0) {
       --depth;
     }
   }
   return deepest;
+}
+
+std::optional<std::string> Unquoted(std::string_view token) {
+  if (token.empty() || !IsQuote(token.front())) return std::string(token);
+  token = token.substr(1, token.size() - 2);
+  std::string text;
+  while (true) {
+    const size_t end = std::min(token.find('\\'), token.size());
+    text += token.substr(0, end);
+    token.remove_prefix(end);
+    if (token.size() < 2) return text;
+    const char escape = token[1];
+    token.remove_prefix(2);
+    if (escape != 'u') {
+      text += Unescaped(escape);
+      continue;
+    }
+    const std::optional<uint32_t> code_point = TakeCodePoint(&token);
+    if (!code_point) return std::nullopt;
+    AppendCodePoint(*code_point, &text);
+  }
+}
+
+bool JsonText::AtEnd() {
+  Peek();
+  return rest_.empty();
 }
 
 char JsonText::Peek() {
@@ -65,22 +151,14 @@ std::string_view JsonText::TakeToken() {
 
 std::string_view JsonText::TakeValue() {
   const char first = Peek();
-  return first == '{' || first == '[' ? TakeBrackets() : TakeToken();
+  return IsOpening(first) ? TakeBrackets() : TakeToken();
 }
 
 std::string_view JsonText::TakeBrackets() {
   size_t depth = 0;
-  for (size_t i = 0; i < rest_.size(); ++i) {
-    const char c = rest_[i];
-    if (IsQuote(c)) {
-      const size_t length = LengthOfString(rest_.substr(i));
-      if (length == 0) break;
-      i += length - 1;
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if ((c == '}' || c == ']') && --depth == 0) {
-      return TakeFirst(i + 1);
-    }
+  for (size_t i = FindBracket(rest_, 0); i < rest_.size(); i = FindBracket(rest_, i + 1)) {
+    IsOpening(rest_[i]) ? ++depth : --depth;
+    if (depth == 0) return TakeFirst(i + 1);
   }
   return {};
 }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace ttrpc::tool {
@@ -13,11 +15,17 @@ namespace ttrpc::tool {
 // Returns the deepest nesting of objects and lists.
 size_t DepthOfJson(std::string_view json);
 
+// Returns the text of a string, with its escapes decoded. Other tokens are returned unchanged.
+// Returns none if an escape is wrong.
+std::optional<std::string> Unquoted(std::string_view token);
+
 class JsonText {
  public:
   // `text` must outlive the object and the parts that it returns.
   explicit JsonText(std::string_view text) : rest_(text) {}
 
+  // Returns true if only white space is left.
+  bool AtEnd();
   // Returns the next character after white space without taking it; 0 at the end.
   char Peek();
   // Takes the next character if it is `c`.

@@ -16,8 +16,6 @@ struct JsonStyle {
   bool proto_names = false;  // field_name instead of fieldName
   bool defaults = false;     // include fields that have their default value
   bool compact = false;      // each message on one line
-  // Ignore fields and values of enums in the input that the schema does not have.
-  bool allow_unknown_fields = false;
 };
 
 class JsonWriter {

@@ -95,7 +95,7 @@ CLI::App* AddCall(CLI::App* app, Options* options, Words* words) {
   call->add_option("--max-message-size", words->message_size,
                    "the longest message to send or receive, in bytes, KiB or MiB (default: 4MiB)")
       ->type_name("SIZE");
-  call->add_flag("--allow-unknown-fields", options->style.allow_unknown_fields,
+  call->add_flag("--allow-unknown-fields", options->allow_unknown_fields,
                  "ignore fields of the request that the schema does not have");
   call->add_flag("--json", options->status_as_json, "print a status other than OK as JSON");
   call->add_flag("--proto-names", options->style.proto_names,

@@ -37,6 +37,7 @@ struct Options {
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   uint32_t message_size = kDefaultMessageSize;
   bool status_as_json = false;
+  bool allow_unknown_fields = false;  // in the request
   JsonStyle style;
 };
 

@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "type.googleapis.com";
 constexpr std::string_view kAny = "google.protobuf.Any";
+// A lookup takes time that is quadratic in the length of the name, and servers choose the names.
+constexpr size_t kLongestName = 512;
 // No schema can define a type of this name.
 constexpr std::string_view kPlainAny = "@Any";
 
@@ -63,6 +65,7 @@ void TypeFinder::Add(const DescriptorPool* pool) {
 
 const Descriptor* TypeFinder::FindByUrl(std::string_view url) const {
   const std::string name = NameIn(url);
+  if (name.size() > kLongestName) return nullptr;
   for (const Pool& pool : pools_) {
     if (const auto* type = pool.pool->FindMessageTypeByName(name)) return type;
   }

@@ -13,7 +13,6 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
-using google::protobuf::io::CodedOutputStream;
 
 namespace {
 
@@ -46,12 +45,28 @@ bool ReadDelimited(CodedInputStream* in, std::string_view message, WireField* fi
   return in->Skip(size);
 }
 
-bool ReadGroup(CodedInputStream* in, std::string_view message, uint32_t tag, WireField* field) {
+// Skips nested groups without recursion, so that their depth has no limit.
+bool ReadGroup(CodedInputStream* in, std::string_view message, WireField* field) {
   const auto begin = static_cast<size_t>(in->CurrentPosition());
-  if (!WireFormatLite::SkipField(in, tag)) return false;
-  // The tag at the group's end is as long as the one at its beginning.
-  const auto end =
-      static_cast<size_t>(in->CurrentPosition()) - CodedOutputStream::VarintSize32(tag);
+  std::vector<int> open = {field->number};
+  size_t end = begin;
+  while (!open.empty()) {
+    end = static_cast<size_t>(in->CurrentPosition());
+    const uint32_t tag = in->ReadTag();
+    const int number = WireFormatLite::GetTagFieldNumber(tag);
+    switch (WireFormatLite::GetTagWireType(tag)) {
+      case WireFormatLite::WIRETYPE_START_GROUP:
+        if (number == 0) return false;
+        open.push_back(number);
+        break;
+      case WireFormatLite::WIRETYPE_END_GROUP:
+        if (number != open.back()) return false;
+        open.pop_back();
+        break;
+      default:
+        if (!WireFormatLite::SkipField(in, tag)) return false;
+    }
+  }
   field->bytes = message.substr(begin, end - begin);
   return true;
 }
@@ -65,7 +80,7 @@ bool ReadField(CodedInputStream* in, std::string_view message, WireField* field)
     case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
       return ReadDelimited(in, message, field);
     case WireFormatLite::WIRETYPE_START_GROUP:
-      return ReadGroup(in, message, tag, field);
+      return ReadGroup(in, message, field);
     default:
       return ReadNumber(in, field);
   }
@@ -135,8 +150,12 @@ std::optional<std::vector<WireField>> ReadFields(std::string_view bytes) {
   std::vector<WireField> fields;
   if (bytes.size() > std::numeric_limits<int>::max()) return std::nullopt;
   CodedInputStream in = StreamOf(bytes);
-  while (static_cast<size_t>(in.CurrentPosition()) < bytes.size()) {
-    if (!ReadField(&in, bytes, &fields.emplace_back())) return std::nullopt;
+  for (size_t begin = 0; begin < bytes.size();) {
+    WireField& field = fields.emplace_back();
+    if (!ReadField(&in, bytes, &field)) return std::nullopt;
+    const auto end = static_cast<size_t>(in.CurrentPosition());
+    field.encoded = bytes.substr(begin, end - begin);
+    begin = end;
   }
   return fields;
 }
@@ -161,6 +180,12 @@ std::string Merged(std::span<const WireField> values) {
   std::string merged;
   for (const WireField& value : values) merged += value.bytes;
   return merged;
+}
+
+std::string Encoded(std::span<const WireField> values) {
+  std::string encoded;
+  for (const WireField& value : values) encoded += value.encoded;
+  return encoded;
 }
 
 WireField DefaultOf(const FieldDescriptor& field) {

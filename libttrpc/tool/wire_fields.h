@@ -23,6 +23,8 @@ struct WireField {
   WireType type = WireType::WIRETYPE_VARINT;
   uint64_t value = 0;           // a varint or a fixed number
   std::string_view bytes = {};  // a length-delimited value or the fields of a group
+  // Everything from the tag to the end of the value. Empty for DefaultOf() and TakePacked().
+  std::string_view encoded = {};
 };
 
 // Returns none if `bytes` are not a message. The result points into `bytes`.
@@ -40,6 +42,9 @@ std::span<const WireField> ValuesOf(const google::protobuf::FieldDescriptor& fie
 
 // Returns the bytes of all values. For a message, these are the bytes of the merged message.
 std::string Merged(std::span<const WireField> values);
+
+// Returns the bytes of a message that has only these values, each with its tag.
+std::string Encoded(std::span<const WireField> values);
 
 // Returns the default value. It points into the descriptor.
 WireField DefaultOf(const google::protobuf::FieldDescriptor& field);

@@ -38,6 +38,23 @@ class JsonPrinterTest : public JsonTest {
     return json;
   }
 
+  // Returns an entry of a map whose keys are texts and whose values are messages.
+  static std::string Entry(std::string_view key, std::string_view value) {
+    return Delimited(1, key) + Delimited(2, value);
+  }
+
+  // Returns a Tree with `depth` generations of children.
+  static std::string Nested(size_t depth, std::string bytes) {
+    for (; depth > 0; --depth) {
+      std::string field = "\x1a";  // child
+      size_t length = bytes.size();
+      for (; length >= 0x80; length >>= 7) field += static_cast<char>((length & 0x7F) | 0x80);
+      field += static_cast<char>(length);
+      bytes.insert(0, field);
+    }
+    return bytes;
+  }
+
   void ExpectLikeProtobuf(const std::string& type, const std::string& json) {
     google::protobuf::DynamicMessageFactory factory;
     const std::unique_ptr<google::protobuf::Message> message(
@@ -165,11 +182,35 @@ TEST_F(JsonPrinterTest, TextThatIsNotUtf8IsMarked) {
   EXPECT_EQ(
       ToJson("Tree", Delimited(6, Delimited(1, "k\xff") + Delimited(2, "")) +
                          Delimited(6, Delimited(1, "k") + Delimited(2, Delimited(1, "\xfe")))),
-      "{\"byName\":{\"k\xef\xbf\xbd\":"
-      R"({"@invalid":"the key is not UTF-8: k\\xff","@value":"CgJr/xIA"},)"
+      R"({"byName":{"k\\xff":{"@invalid":"the key is not UTF-8: k\\xff","@value":"CgJr/xIA"},)"
       R"("k":{"text":{"@invalid":"not UTF-8: \\xfe","@value":"/g=="}}}})");
   EXPECT_THAT(problems_, SizeIs(2));
   EXPECT_THAT(problems_[1], StartsWith("byName[\"k\"].text: "));
+}
+
+TEST_F(JsonPrinterTest, EachBrokenEntryOfAMapIsMarked) {
+  EXPECT_EQ(ToJson("Tree", Delimited(6, "\x08") + Delimited(6, Entry("", Delimited(1, "a"))) +
+                               Delimited(6, "\x0a")),
+            R"({"byName":{"@entry":{"@invalid":"not an entry of a map","@value":"CA=="},)"
+            R"("":{"text":"a"},)"
+            R"("@entry#2":{"@invalid":"not an entry of a map","@value":"Cg=="}}})");
+  EXPECT_THAT(problems_, ElementsAre("byName[\"@entry\"]: not an entry of a map",
+                                     "byName[\"@entry#2\"]: not an entry of a map"));
+  EXPECT_EQ(ToJson("Tree", Delimited(7, "\x08") + Delimited(7, std::string_view("\x08\x00", 2))),
+            R"({"byFlag":{"@entry":{"@invalid":"not an entry of a map","@value":"CA=="},)"
+            R"("false":"0"}})");
+}
+
+TEST_F(JsonPrinterTest, AKeyThatIsNotUtf8HasANameOfItsOwn) {
+  EXPECT_EQ(ToJson("Tree", Delimited(6, Entry("\xff", "")) + Delimited(6, Entry("\xfe", "")) +
+                               Delimited(6, Entry("\xef\xbf\xbd", "")) +
+                               Delimited(6, Entry("\\xfe", "")) + Delimited(6, Entry("\xff", ""))),
+            R"({"byName":{"\\xff":{"@invalid":"the key is not UTF-8: \\xff","@value":"CgH/EgA="},)"
+            R"("\\xfe#2":{"@invalid":"the key is not UTF-8: \\xfe","@value":"CgH+EgA="},)"
+            "\"\xef\xbf\xbd\":{},"
+            R"("\\xfe":{},)"
+            R"("\\xff#2":{"@invalid":"the key is not UTF-8: \\xff","@value":"CgH/EgA="}}})");
+  EXPECT_THAT(problems_, SizeIs(3));
 }
 
 TEST_F(JsonPrinterTest, TimesOutOfRangeAreMarked) {
@@ -221,21 +262,67 @@ TEST_F(JsonPrinterTest, APartThatIsNoMessageIsMarked) {
 }
 
 TEST_F(JsonPrinterTest, DeepMessagesArePrintedToALimit) {
-  std::string bytes;
-  const auto nested = [](const std::string& inner) {
-    std::string field = "\x1a";  // child
-    for (size_t length = inner.size();; length >>= 7) {
-      field += static_cast<char>(length < 0x80 ? length : (length & 0x7F) | 0x80);
-      if (length < 0x80) return field + inner;
-    }
-  };
-  for (size_t depth = 1; depth < kDeepestJson; ++depth) bytes = nested(bytes);
-  EXPECT_THAT(ToJson("Tree", bytes), EndsWith("{\"child\":{}" + std::string(99, '}')));
+  EXPECT_THAT(ToJson("Tree", Nested(kDeepestJson - 1, "")),
+              EndsWith("{\"child\":{}" + std::string(99, '}')));
   EXPECT_THAT(problems_, IsEmpty());
-  for (int more = 0; more < 1000; ++more) bytes = nested(bytes);
-  EXPECT_THAT(ToJson("Tree", bytes), HasSubstr(R"({"child":{"@invalid":"nested more than 100 )"));
+  EXPECT_THAT(ToJson("Tree", Nested(1099, "")),
+              HasSubstr(R"({"child":{"@invalid":"nested more than 100 )"));
   ASSERT_THAT(problems_, SizeIs(1));
   EXPECT_THAT(problems_[0], EndsWith("child.child: nested more than 100 levels deep"));
+}
+
+TEST_F(JsonPrinterTest, AListThatIsTooDeepIsMarkedWithItsEncoding) {
+  const auto innermost = [this](const std::string& bytes) {
+    return ToJson("Tree", Nested(kDeepestJson - 1, bytes));
+  };
+  constexpr char kWhy[] = R"({"@invalid":"nested more than 100 levels deep","@value":)";
+  EXPECT_THAT(innermost(Delimited(14, "a") + Delimited(1, "t") + Delimited(14, "b")),
+              HasSubstr(std::string(R"({"text":"t","words":)") + kWhy + R"("cgFhcgFi"}})"));
+  EXPECT_THAT(problems_, ElementsAre(EndsWith(".words: nested more than 100 levels deep")));
+  EXPECT_THAT(innermost(Delimited(7, "\x08\x01")),
+              HasSubstr(std::string(R"({"byFlag":)") + kWhy + R"("OgIIAQ=="}})"));
+}
+
+TEST_F(JsonPrinterTest, GroupsArePrintedToALimit) {
+  google::protobuf::FileDescriptorProto file;
+  file.set_name("group.proto");
+  auto* type = file.add_message_type();
+  type->set_name("Nest");
+  auto* group = type->add_field();
+  group->set_name("nest");
+  group->set_number(1);
+  group->set_type(google::protobuf::FieldDescriptorProto::TYPE_GROUP);
+  group->set_type_name(".Nest");
+  auto* number = type->add_field();
+  number->set_name("n");
+  number->set_number(2);
+  number->set_type(google::protobuf::FieldDescriptorProto::TYPE_INT32);
+  google::protobuf::DescriptorPool pool;
+  ASSERT_NE(pool.BuildFile(file), nullptr);
+  JsonCodec codec(&pool, {.compact = true});
+  const auto to_json = [&](std::string_view bytes) {
+    const Result<std::string> json =
+        codec.ToJson(*pool.FindMessageTypeByName("Nest"), bytes, &problems_);
+    return json ? *json : json.error().ToString();
+  };
+  EXPECT_EQ(to_json("\x0b\x10\x05\x0c\x10\x06"), "{\"nest\":{\"n\":5},\"n\":6}\n");
+  // The tag at the end is longer than it need be.
+  EXPECT_EQ(to_json(std::string_view("\x0b\x10\x05\x8c\x00\x10\x06", 7)),
+            "{\"nest\":{\"n\":5},\"n\":6}\n");
+  EXPECT_THAT(to_json(std::string(150, '\x0b') + std::string(150, '\x0c') + "\x10\x06"),
+              EndsWith("}" + std::string(99, '}') + ",\"n\":6}\n"));
+  EXPECT_THAT(problems_, ElementsAre(EndsWith("nest.nest: nested more than 100 levels deep")));
+  EXPECT_EQ(to_json("\x0b\x13\x0c\x14"), "INVALID_ARGUMENT: not a message of type Nest");
+  EXPECT_EQ(to_json("\x0b\x10"), "INVALID_ARGUMENT: not a message of type Nest");
+  // Groups that the schema does not have may be nested deeper.
+  EXPECT_EQ(to_json(std::string(150, '\x1b') + std::string(150, '\x1c') + "\x10\x06"),
+            "{\"n\":6}\n");
+}
+
+TEST_F(JsonPrinterTest, UnknownGroupsInATimeAreLeftOut) {
+  EXPECT_EQ(ToJson("Known", "\x0a\xae\x02" + std::string(150, '\x1b') + std::string(150, '\x1c') +
+                                "\x08\x02"),
+            R"({"pause":"2s"})");
 }
 
 TEST_F(JsonPrinterTest, ManyProblemsAreCounted) {

@@ -99,6 +99,21 @@ TEST_F(JsonReaderTest, AWrongAnyIsRefused) {
               StartsWith("INVALID_ARGUMENT: anys[1]: txt: Cannot find field."));
 }
 
+TEST_F(JsonReaderTest, AMemberOfAnAnyIsGivenOnce) {
+  const auto refused = [this](const std::string& any) {
+    return ToBytes("Tree", "{\"any\":" + any + "}");
+  };
+  const std::string at = "INVALID_ARGUMENT: any: ";
+  EXPECT_EQ(refused(R"({"@type":"values.Tree","@type":"values.Tree"})"),
+            at + R"("@type" is given more than once; leave out all but one)");
+  EXPECT_EQ(refused(R"({"@type":"no.Such","@value":"eA==","@value":"eQ=="})"),
+            at + R"("@value" is given more than once; leave out all but one)");
+  EXPECT_EQ(refused(R"({"@type":"no.Such","@type":"eA=="})"),
+            at + R"("@type" is given more than once; leave out all but one)");
+  EXPECT_EQ(refused(R"({"value":"1s","@type":"google.protobuf.Duration","value":"2s"})"),
+            at + R"("value" is given more than once; leave out all but one)");
+}
+
 TEST_F(JsonReaderTest, NullIsNoElement) {
   EXPECT_EQ(ToBytes("Tree", R"({"trees":[{},null]})"),
             "INVALID_ARGUMENT: trees[1]: null cannot be an element of this list; leave it out");
@@ -162,11 +177,34 @@ TEST_F(JsonReaderTest, NamesAreReadLikeProtobuf) {
   EXPECT_EQ(RoundTrip("Tree", R"( { by_name : { "a" : { words : [ 'x' , "y" ] } } , } )"),
             R"({"byName":{"a":{"words":["x","y"]}}})");
   EXPECT_EQ(RoundTrip("Tree", R"({"words":"x"})"), R"({"words":["x"]})");
+  EXPECT_EQ(RoundTrip("Tree", R"({"byName":{"\b\f\n\r\t\v\'\"\\\/\q":{},"\u00fC\u20ac":{},)"
+                              R"("\ud83d\ude00":{}}})"),
+            R"({"byName":{"\u0008\u000c\n\r\t\u000b'\"\\/q":{},"ü€":{},"😀":{}}})");
+  EXPECT_EQ(ToBytes("Tree", R"({"byFlag":{"tr\u0075e":null}})"),
+            "INVALID_ARGUMENT: byFlag[\"true\"]: null cannot be a value of this map; leave it out");
+  EXPECT_EQ(ToBytes("Tree", R"({"byName":{"\ud83d\ude00ü\u00fc\u20ac\n":null}})"),
+            "INVALID_ARGUMENT: byName[\"😀üü€\\n\"]: null cannot be a value of this map; leave it"
+            " out");
+}
+
+TEST_F(JsonReaderTest, WhiteSpaceIsThatOfProtobuf) {
+  EXPECT_EQ(RoundTrip("Tree", "\v{\f\"trees\"\v:[{},\f{}\v]\f,\fwords\v:[\"a\"\f,\v'b']\f}\v"),
+            R"({"trees":[{},{}],"words":["a","b"]})");
+  EXPECT_EQ(RoundTrip("Numbers", "{\"flag\":true\f,\"i32\":1\v}"), R"({"i32":1,"flag":true})");
+  EXPECT_EQ(ToBytes("Tree", "{\"words\":[null\f]}"),
+            "INVALID_ARGUMENT: words[0]: null cannot be an element of this list; leave it out");
 }
 
 TEST_F(JsonReaderTest, WhatIsNoJsonIsExplainedByProtobuf) {
   EXPECT_EQ(ToBytes("Tree", R"({"text" 1})"),
             "INVALID_ARGUMENT: Expected : between key:value pair.\n{\"text\" 1}\n        ^");
+  EXPECT_EQ(ToBytes("Tree", "5"),
+            "INVALID_ARGUMENT: the whole value: Root element must be a message.");
+  EXPECT_THAT(ToBytes("Tree", std::string("{}\0{}", 5)), StartsWith("INVALID_ARGUMENT: "));
+  EXPECT_THAT(ToBytes("Tree", R"({"any":{"@type":"\u00x1"}})"),
+              HasSubstr("\n{\"any\":{\"@type\":\"\\u00x1"));
+  EXPECT_THAT(ToBytes("Tree", R"({"byName":{"\ud83d":null}})"),
+              HasSubstr("\n{\"byName\":{\"\\ud83d\":null}}"));
   for (const std::string json :
        {"{", "{\"any\":{", "{\"any\":{\"@type\"", R"({"any":{"@type":"x",)",
         "{\"any\":{\"@type\":}}", "{\"words\":[", "{\"words\":[,]}", "{\"words\":[\"a\" \"b\"]}",

@@ -96,7 +96,7 @@ TEST_F(OptionsTest, EverythingOfACall) {
   EXPECT_EQ(options_.connect_timeout, std::chrono::milliseconds(250));
   EXPECT_EQ(options_.message_size, 64U << 10);
   EXPECT_TRUE(options_.status_as_json && options_.style.proto_names && options_.style.defaults &&
-              options_.style.compact && options_.style.allow_unknown_fields);
+              options_.style.compact && options_.allow_unknown_fields);
 }
 
 TEST_F(OptionsTest, OptionsMayStandBeforeAndBetweenArguments) {
