@@ -97,45 +97,46 @@ bool IsNewer(const FileDescriptorProto& file) {
 // Files by name, from any number of descriptor sets.
 class Database final : public google::protobuf::DescriptorDatabase {
  public:
-  // Returns what is wrong with the set, or an empty string.
-  std::string AddSet(const std::string& path) {
+  // Appends a line to `errors` for everything that is wrong with the set.
+  void AddSet(const std::string& path, std::vector<std::string>* errors) {
     const std::string set_name = NameOfSet(path);
     FileDescriptorSet set;
-    if (const Status status = ReadSet(path, &set); !status.ok())
-      return set_name + ": error: " + status.message();
+    if (const Status status = ReadSet(path, &set); !status.ok()) {
+      errors->push_back(set_name + ": error: " + status.message());
+      return;
+    }
     for (FileDescriptorProto& file : *set.mutable_file()) {
       const auto there = files_.find(file.name());
       if (there == files_.end()) {
         std::string name = file.name();
         files_.emplace(std::move(name), File{std::move(file), set_name});
       } else if (!Same(there->second.proto, file)) {
-        return Differs(set_name, there->second);
+        errors->push_back(Differs(set_name, there->second));
       }
     }
-    return "";
   }
 
   // Removes the files of a newer syntax and all files that import them. Returns a line for each of
-  // the former.
+  // the former. Each of the latter is counted in one line.
   std::vector<std::string> LeaveOutNewer() {
-    std::vector<std::string> newer;
+    std::map<std::string, File> newer;
     Importers importers;
-    for (const auto& [name, file] : files_) {
-      if (IsNewer(file.proto)) newer.push_back(name);
+    for (auto next = files_.begin(); next != files_.end();) {
+      const auto at = next++;
+      const auto& [name, file] = *at;
       for (const std::string& import : file.proto.dependency()) importers[import].push_back(name);
+      if (!IsNewer(file.proto)) continue;
+      if (IsProtobufs(name)) {
+        files_.erase(at);  // the built-in file replaces it
+      } else {
+        newer.insert(files_.extract(at));
+      }
     }
     std::vector<std::pair<std::string, std::string>> left_out;
-    for (const std::string& name : newer) {
-      const auto found = files_.find(name);
-      if (found == files_.end()) continue;
-      if (IsProtobufs(name)) {  // the built-in file replaces it
-        files_.erase(found);
-        continue;
-      }
-      const std::string set = found->second.set;
-      const std::string syntax = text::QuoteShort(found->second.proto.syntax());
-      const size_t others = Remove(name, importers) - 1;
-      left_out.emplace_back(set,
+    for (const auto& [name, file] : newer) {
+      const std::string syntax = text::QuoteShort(file.proto.syntax());
+      const size_t others = RemoveImporters(name, importers);
+      left_out.emplace_back(file.set,
                             name + " is left out" + WithImporters(others) +
                                 ", because this program does not know the syntax " + syntax +
                                 "; write the set from a copy of the file with syntax = \"proto3\"");
@@ -198,18 +199,17 @@ class Database final : public google::protobuf::DescriptorDatabase {
   // The files that import a file, by the name of the latter.
   using Importers = std::map<std::string, std::vector<std::string>>;
 
-  // Removes a file and all files that import it. Returns their number.
-  size_t Remove(const std::string& name, const Importers& importers) {
-    files_.erase(name);
-    std::vector<std::string> removed = {name};
-    for (size_t i = 0; i < removed.size(); ++i) {
-      const auto found = importers.find(removed[i]);
+  // Removes all files that import a file, directly or not. Returns their number.
+  size_t RemoveImporters(const std::string& name, const Importers& importers) {
+    std::vector<std::string> names = {name};
+    for (size_t i = 0; i < names.size(); ++i) {
+      const auto found = importers.find(names[i]);
       if (found == importers.end()) continue;
       for (const std::string& importer : found->second) {
-        if (files_.erase(importer) > 0) removed.push_back(importer);
+        if (files_.erase(importer) > 0) names.push_back(importer);
       }
     }
-    return removed.size();
+    return names.size() - 1;
   }
   static std::string Differs(const std::string& set, const File& there) {
     return set + ": error: " + there.proto.name() + " differs from the one in " + there.set +
@@ -236,40 +236,38 @@ class Database final : public google::protobuf::DescriptorDatabase {
 
 class Collector final : public DescriptorPool::ErrorCollector {
  public:
-  explicit Collector(std::vector<std::string>* lines) : lines_(lines) {}
-
   void AddError(const std::string& file, const std::string& element,
                 const google::protobuf::Message*, ErrorLocation,
                 const std::string& message) override {
-    lines_->push_back(file + ": error: " + element + ": " + message);
+    lines_.push_back(file + ": error: " + element + ": " + message);
   }
 
+  // Returns the lines so far and forgets them.
+  std::vector<std::string> Take() { return std::exchange(lines_, {}); }
+
  private:
-  std::vector<std::string>* lines_;
+  std::vector<std::string> lines_;
 };
 
 class SetSchema final : public Schema {
  public:
-  explicit SetSchema(std::vector<std::string>* errors) : collector_(errors) {}
-
   bool Read(const std::vector<std::string>& paths, std::vector<std::string>* errors) {
     if (std::count(paths.begin(), paths.end(), kStandardInput) > 1) {
       errors->push_back(NameOfSet(std::string(kStandardInput)) +
                         ": error: given more than once; give it once");
       return false;
     }
-    for (const std::string& path : paths) {
-      if (std::string wrong = database_.AddSet(path); !wrong.empty()) {
-        errors->push_back(std::move(wrong));
-      }
-    }
+    for (const std::string& path : paths) database_.AddSet(path, errors);
     if (!errors->empty()) return false;
     *errors = database_.LeaveOutNewer();
     const std::vector<std::string> names = database_.Names();
     if (!errors->empty() && names.empty()) return false;
     const std::vector<std::string> missing = database_.Missing();
     errors->insert(errors->end(), missing.begin(), missing.end());
-    return missing.empty() && Build(&database_, &collector_, names);
+    if (!missing.empty()) return false;
+    const bool built = Build(&database_, &collector_, names);
+    for (std::string& line : collector_.Take()) errors->push_back(std::move(line));
+    return built;
   }
 
  private:
@@ -281,7 +279,7 @@ class SetSchema final : public Schema {
 
 std::unique_ptr<Schema> Schema::LoadDescriptorSets(const std::vector<std::string>& paths,
                                                    std::vector<std::string>* errors) {
-  auto schema = std::make_unique<SetSchema>(errors);
+  auto schema = std::make_unique<SetSchema>();
   if (!schema->Read(paths, errors)) return nullptr;
   return schema;
 }

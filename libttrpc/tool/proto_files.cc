@@ -7,9 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <set>
 #include <system_error>
+#include <utility>
 
 #include "invalid.h"
 #include "schema.h"
@@ -57,34 +58,43 @@ std::string WithAdvice(const std::string& message) {
 // Formats errors as lines, with the names that the files have on disk.
 class FileErrorCollector final : public google::protobuf::compiler::MultiFileErrorCollector {
  public:
-  // Both must outlive the collector.
-  FileErrorCollector(DiskSourceTree* tree, std::vector<std::string>* lines)
-      : tree_(tree), lines_(lines) {}
+  // `tree` must outlive the collector.
+  explicit FileErrorCollector(DiskSourceTree* tree) : tree_(tree) {}
 
   // `line` and `column` count from 0. A line of -1 stands for the whole file.
   void AddError(const std::string& file, int line, int column,
                 const std::string& message) override {
-    if (with_edition_.contains(file)) return;
-    std::string disk = file;
-    tree_->VirtualFileToDiskFile(file, &disk);
-    std::string text = disk + ":";
-    if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
-    if (message.starts_with("Expected top-level statement") &&
-        WordAt(tree_, file, line, column) == "edition") {
-      with_edition_.insert(file);
-      lines_->push_back(text +
-                        " error: this program does not know editions; use a copy of the file with "
-                        "syntax = \"proto3\" instead of the edition");
-    } else {
-      lines_->push_back(text + " error: " + WithAdvice(message));
+    // An edition is the first statement of a file, so no later error is about it.
+    const auto [entry, first] = files_.try_emplace(file);
+    File& seen = entry->second;
+    if (first) {
+      if (!tree_->VirtualFileToDiskFile(file, &seen.disk)) seen.disk = file;
+      seen.has_edition = message.starts_with("Expected top-level statement") &&
+                         WordAt(tree_, file, line, column) == "edition";
+    } else if (seen.has_edition) {
+      return;  // the error follows from the edition
     }
+    std::string text = seen.disk + ":";
+    if (line >= 0) text += std::to_string(line + 1) + ":" + std::to_string(column + 1) + ":";
+    text += " error: ";
+    text += seen.has_edition ? "this program does not know editions; use a copy of the file with "
+                               "syntax = \"proto3\" instead of the edition"
+                             : WithAdvice(message);
+    lines_.push_back(std::move(text));
   }
 
+  // Returns the lines so far and forgets them.
+  std::vector<std::string> Take() { return std::exchange(lines_, {}); }
+
  private:
-  // The files that begin with an edition. All other errors in them follow from that.
-  std::set<std::string> with_edition_;
+  struct File {
+    std::string disk;  // its name on disk
+    bool has_edition = false;
+  };
+
+  std::map<std::string, File> files_;  // the files with errors, by the names in imports
   DiskSourceTree* tree_;
-  std::vector<std::string>* lines_;
+  std::vector<std::string> lines_;
 };
 
 // Returns the path of `file` relative to a directory above it, or an empty path. The directories
@@ -104,8 +114,8 @@ fs::path Below(const fs::path& file, const fs::path& directory) {
 
 class ProtoSchema final : public Schema {
  public:
-  explicit ProtoSchema(const SchemaSources& sources, std::vector<std::string>* errors)
-      : default_paths_(sources.import_paths.empty()), collector_(&tree_, errors) {
+  explicit ProtoSchema(const SchemaSources& sources)
+      : default_paths_(sources.import_paths.empty()) {
     for (const std::string& path : sources.import_paths) AddImportPath(path);
     if (default_paths_) AddImportPath(".");
     database_.RecordErrorsTo(&collector_);
@@ -122,6 +132,7 @@ class ProtoSchema final : public Schema {
       }
     }
     const bool built = Build(&database_, database_.GetValidationErrorCollector(), names);
+    for (std::string& line : collector_.Take()) errors->push_back(std::move(line));
     return built && names.size() == sources.protos.size();
   }
 
@@ -183,7 +194,7 @@ class ProtoSchema final : public Schema {
   const bool default_paths_;
   std::vector<std::string> import_paths_;
   DiskSourceTree tree_;
-  FileErrorCollector collector_;
+  FileErrorCollector collector_{&tree_};
   google::protobuf::DescriptorPoolDatabase own_{
       *google::protobuf::DescriptorPool::generated_pool()};
   // Protobuf's own files are built in. They are used if no import path has them.
@@ -200,7 +211,7 @@ std::unique_ptr<Schema> Schema::LoadProtoFiles(const SchemaSources& sources,
       errors->push_back(path + ": error: not a directory; give -I a directory");
   }
   if (!errors->empty()) return nullptr;
-  auto schema = std::make_unique<ProtoSchema>(sources, errors);
+  auto schema = std::make_unique<ProtoSchema>(sources);
   if (!schema->Read(sources, errors)) return nullptr;
   return schema;
 }

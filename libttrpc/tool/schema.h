@@ -37,9 +37,11 @@ class Schema {
  public:
   virtual ~Schema() = default;
 
-  // Returns null on failure, and fills `errors` with all findings, one per line: `FILE:LINE:COLUMN:
-  // error: WHAT`, without the position if it is unknown. A schema may come with lines of the form
-  // `SET: warning: WHAT`, about files of a newer syntax that were left out of a descriptor set.
+  // Returns null on failure, and fills `errors` with all findings of the step that failed (reading
+  // the files, finding their imports, or linking them), one per line: `FILE:LINE:COLUMN: error:
+  // WHAT`, without the position if it is unknown. There may also be lines of the form `SET:
+  // warning: WHAT`, about files of a newer syntax that were left out of a descriptor set. `errors`
+  // need not outlive the call.
   static std::unique_ptr<Schema> Load(const SchemaSources& sources,
                                       std::vector<std::string>* errors);
 

@@ -109,13 +109,43 @@ TEST(TaskTest, AwaitedTwiceItHasNoSecondValue) {
   EXPECT_EQ(seen, (std::vector<std::string>{"a value", again, again, again}));
 }
 
-// No number says that a task was awaited before.
+template <typename T>
+Task<void> AwaitTwice(Task<T> task) {
+  for (int i = 0; i < 2; ++i) static_cast<void>(co_await std::move(task));  // NOLINT: on purpose
+}
+
+Task<std::optional<int>> Perhaps() { co_return 1; }
+Task<std::optional<Status>> PerhapsStatus() { co_return Status(); }
+Task<void> Nothing() { co_return; }
+
+// No number and no missing value says that a task was awaited before.
 TEST(TaskDeathTest, AwaitedTwiceWithoutAStatusItEndsTheProgram) {
-  const auto twice = [](Task<int> task) -> Task<void> {
-    for (int i = 0; i < 2; ++i) static_cast<void>(co_await std::move(task));  // NOLINT: on purpose
-  };
   TaskGroup group;
-  EXPECT_DEATH(group.Spawn(twice(Immediate(1))), "");
+  EXPECT_DEATH(group.Spawn(AwaitTwice(Immediate(1))), "");
+  EXPECT_DEATH(group.Spawn(AwaitTwice(Perhaps())), "");
+}
+
+TEST(TaskTest, AwaitedTwiceItMayGiveAnOptionalStatusOrNothing) {
+  TaskGroup group;
+  std::optional<Status> second;
+  const auto store = [](std::optional<Status>* result) -> Task<void> {
+    Task<std::optional<Status>> task = PerhapsStatus();
+    for (int i = 0; i < 2; ++i) *result = co_await std::move(task);  // NOLINT: on purpose
+  };
+  group.Spawn(store(&second));
+  EXPECT_EQ(second, Status(StatusCode::kFailedPrecondition, "ttrpc: task already awaited"));
+  group.Spawn(AwaitTwice(Nothing()));
+  EXPECT_TRUE(group.empty());
+}
+
+TEST(TaskDeathTest, AwaitedAfterItWasMovedFromItEndsTheProgram) {
+  TaskGroup group;
+  Task<int> number = Immediate(1);
+  Task<void> nothing = Nothing();
+  const Task<int> other_number = std::move(number);
+  const Task<void> other_nothing = std::move(nothing);
+  EXPECT_DEATH(group.Spawn(AwaitTwice(std::move(number))), "");   // NOLINT: on purpose
+  EXPECT_DEATH(group.Spawn(AwaitTwice(std::move(nothing))), "");  // NOLINT: on purpose
 }
 
 Task<int> Nested(Door* door, int* alive, int depth) {

@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 using google::protobuf::FileDescriptorProto;
 using google::protobuf::FileDescriptorSet;
@@ -35,6 +36,13 @@ FileDescriptorProto ServiceFile(const std::string& name, const std::vector<std::
   method->set_name("Say");
   method->set_input_type(name + "Note");
   method->set_output_type(name + "Note");
+  return file;
+}
+
+FileDescriptorProto NewerFile(const std::string& name, const std::vector<std::string>& imports) {
+  FileDescriptorProto file = ServiceFile(name, imports);
+  file.set_syntax("editions");
+  file.GetReflection()->MutableUnknownFields(&file)->AddVarint(14, 1000);
   return file;
 }
 
@@ -122,9 +130,7 @@ TEST_F(DescriptorSetsTest, ProtobufsOwnFilesMayComeFromDifferentVersions) {
 }
 
 TEST_F(DescriptorSetsTest, AFileOfANewerSyntaxDoesNotLoseTheRest) {
-  FileDescriptorProto newer = ServiceFile("Newer", {"gone.proto"});
-  newer.set_syntax("editions");
-  newer.GetReflection()->MutableUnknownFields(&newer)->AddVarint(14, 1000);
+  const FileDescriptorProto newer = NewerFile("Newer", {"gone.proto"});
   const FileDescriptorProto user = ServiceFile("User", {"Newer.proto"});
   const FileDescriptorProto users_user = ServiceFile("UsersUser", {"User.proto"});
   const std::string set = folder_.Write(
@@ -146,6 +152,37 @@ TEST_F(DescriptorSetsTest, AFileOfANewerSyntaxDoesNotLoseTheRest) {
               ElementsAre(alone + ": error: Newer.proto is left out, because this program does not "
                                   "know the syntax \"editions\"; write the set from a copy of the "
                                   "file with syntax = \"proto3\""));
+}
+
+TEST_F(DescriptorSetsTest, EachFileOfANewerSyntaxHasALineOfItsOwn) {
+  const FileDescriptorProto first = NewerFile("First", {});
+  const FileDescriptorProto second = NewerFile("Second", {"First.proto"});
+  const FileDescriptorProto user = ServiceFile("User", {"Second.proto"});
+  const std::string set = folder_.Write("all.pb", Bytes({first, second, user}));
+  const std::string other = folder_.Write("a.pb", Bytes({ServiceFile("A", {})}));
+  EXPECT_EQ(Loaded({set, other}), "A\n");
+  // The files that are left out are counted once.
+  EXPECT_THAT(
+      warnings_,
+      ElementsAre(StartsWith(set + ": warning: First.proto is left out, because "),
+                  StartsWith(set + ": warning: Second.proto is left out, with a file that ")));
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {set}}),
+              ElementsAre(StartsWith(set + ": error: First.proto is left out, because "),
+                          StartsWith(set + ": error: Second.proto is left out, with a file ")));
+}
+
+TEST_F(DescriptorSetsTest, AllFilesThatDifferAreReported) {
+  std::vector<FileDescriptorProto> files = {ServiceFile("A", {}), ServiceFile("B", {}),
+                                            ServiceFile("C", {})};
+  const std::string one = folder_.Write("one.pb", Bytes(files));
+  files[0].set_package("other");
+  files[2].set_package("other");
+  const std::string two = folder_.Write("two.pb", Bytes(files));
+  EXPECT_THAT(
+      ErrorsOf({.descriptor_sets = {one, two}}),
+      ElementsAre(
+          two + ": error: A.proto differs from the one in " + one + "; give only one of them",
+          two + ": error: C.proto differs from the one in " + one + "; give only one of them"));
 }
 
 TEST_F(DescriptorSetsTest, ABuiltInFileReplacesOneOfANewerSyntax) {
@@ -179,6 +216,18 @@ TEST_F(DescriptorSetsTest, GzipFilesAreUnpacked) {
   EXPECT_EQ(Loaded({folder_.Write("a", Zipped(bytes) + Zipped(Bytes({ServiceFile("B", {})})))}),
             "A\nB\n");
   EXPECT_EQ(Loaded({folder_.Write("a.gz", bytes)}), "A\n");
+}
+
+TEST_F(DescriptorSetsTest, AnEmptySetMayBeInAGzipFile) {
+  EXPECT_EQ(Loaded({folder_.Write("empty.pb", "")}), "");
+  EXPECT_EQ(Loaded({folder_.Write("empty.gz", Zipped(""))}), "");
+  EXPECT_EQ(Loaded({folder_.Write("a.gz", Zipped("") + Zipped(Bytes({ServiceFile("A", {})})))}),
+            "A\n");
+  EXPECT_EQ(Loaded({folder_.Write("a.gz", Zipped(Bytes({ServiceFile("A", {})})) + Zipped(""))}),
+            "A\n");
+  const std::string cut = Zipped("");
+  const std::string set = folder_.Write("cut.gz", cut.substr(0, cut.size() - 1));
+  EXPECT_THAT(ErrorsOf({.descriptor_sets = {set}}), ElementsAre(set + kNoSetOrDamaged));
 }
 
 TEST_F(DescriptorSetsTest, DamagedGzipFilesAreRefused) {

@@ -196,6 +196,33 @@ TEST_F(SchemaTest, AnEditionIsExplained) {
   EXPECT_THAT(ErrorsOf({.protos = {other}}), ElementsAre(HasSubstr(":2:8: error: Expected")));
 }
 
+// Explaining an error reads the file up to it. A large file that is not a .proto file has too many
+// errors for that.
+TEST_F(SchemaTest, OnlyTheFirstErrorOfAFileIsExplained) {
+  const std::string edition = "edition = \"2023\";\n";
+  const std::string first = folder_.Write("a.proto", edition);
+  const std::string second = folder_.Write("b.proto", edition + edition);
+  const std::string later = folder_.Write("c.proto", "junk;\n" + edition);
+  EXPECT_THAT(ErrorsOf({.protos = {first, second, later}}),
+              ElementsAre(StartsWith(first + ":1:1: error: this program does not know editions"),
+                          StartsWith(second + ":1:1: error: this program does not know editions"),
+                          StartsWith(later + ":1:1: error: Expected top-level statement"),
+                          StartsWith(later + ":2:1: error: Expected top-level statement")));
+  std::string junk;
+  for (int i = 0; i < 20'000; ++i) junk += "junk;\n";
+  EXPECT_EQ(ErrorsOf({.protos = {folder_.Write("d.proto", junk)}}).size(), 20'000U);
+}
+
+// A schema may read more files later, when nobody waits for errors any more.
+TEST_F(SchemaTest, ErrorsAreReportedOnlyWhileASchemaIsLoaded) {
+  folder_.Write("bad.proto", "junk;\n");
+  std::vector<std::string> errors;
+  const auto schema = Schema::Load({.protos = {folder_.Write("chat.proto", ChatProto())}}, &errors);
+  ASSERT_NE(schema, nullptr);
+  EXPECT_EQ(schema->pool().FindFileByName("bad.proto"), nullptr);
+  EXPECT_THAT(errors, ElementsAre());
+}
+
 TEST_F(SchemaTest, DescriptorSetsCompleteEachOther) {
   folder_.Write("lib/base.proto", kBase);
   const auto schema =

@@ -115,6 +115,15 @@ struct Promise<void> : PromiseBase {
 
 }  // namespace task_internal
 
+// A task has no value to give if an exception escapes its coroutine, or if it is awaited after it
+// has ended or has been moved from. What happens then depends on T:
+// - A T that can be constructed from a Status reports the fault. These are Status, Result<U> and
+//   std::optional of either. The value is INTERNAL with the text of the exception, or
+//   FAILED_PRECONDITION `ttrpc: task already awaited`.
+// - Any other T, such as int or std::optional<Message>, cannot report it, so each of these faults
+//   ends the program by std::terminate().
+// - A Task<void> ends the program in the same way, except that awaiting it again after it has ended
+//   does nothing.
 template <typename T>
 class [[nodiscard]] Task {
  public:
@@ -134,10 +143,7 @@ class [[nodiscard]] Task {
     if (coroutine_) coroutine_.destroy();
   }
 
-  // Await a task once: `co_await Foo()`, or `co_await std::move(task)`. An exception that escapes
-  // the coroutine becomes the value INTERNAL if T can be constructed from a Status; otherwise it
-  // ends the program. Awaiting a task that has ended before gives FAILED_PRECONDITION `ttrpc: task
-  // already awaited` in the same way.
+  // Await a task once: `co_await Foo()`, or `co_await std::move(task)`.
   auto operator co_await() && noexcept {
     class Awaiter {
      public:
@@ -150,7 +156,11 @@ class [[nodiscard]] Task {
         return true;
       }
       T await_resume() noexcept(std::is_void_v<T> || std::is_nothrow_move_constructible_v<T>) {
-        if constexpr (!std::is_void_v<T>) return task_internal::Take<T>(coroutine_);
+        if constexpr (std::is_void_v<T>) {
+          if (!coroutine_) std::terminate();
+        } else {
+          return task_internal::Take<T>(coroutine_);
+        }
       }
 
      private:
