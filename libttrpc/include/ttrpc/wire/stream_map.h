@@ -12,8 +12,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <utility>
-#include <vector>
 
 namespace ttrpc {
 
@@ -32,17 +33,17 @@ class StreamMap {
  public:
   // Returns null if the map has no such id. Valid until the next call that is not const.
   const Pointer* Find(uint32_t id) const {
-    if (slots_.empty()) return nullptr;
+    if (slots_ == nullptr) return nullptr;
     for (size_t i = Home(id);; i = Next(i)) {
-      if (slots_[i].value == nullptr) return nullptr;
-      if (slots_[i].id == id) return &slots_[i].value;
+      const Slot& slot = slots_[i];
+      if (slot.value == nullptr) return nullptr;
+      if (slot.id == id) return &slot.value;
     }
   }
 
   // `id` must not be in the map, and `value` must not be null.
   void Insert(uint32_t id, Pointer value) {
-    if ((size_ + 1) * 2 > slots_.size())
-      Resize(slots_.empty() ? kFirstCapacity : slots_.size() * 2);
+    if ((size_ + 1) * 2 > capacity()) Resize(slots_ == nullptr ? kFirstCapacity : capacity() * 2);
     Place(id, std::move(value));
     ++size_;
   }
@@ -52,7 +53,7 @@ class StreamMap {
 
   // Removes the entry and returns its value, or null if the map has no such id.
   Pointer Take(uint32_t id) {
-    if (slots_.empty()) return nullptr;
+    if (slots_ == nullptr) return nullptr;
     size_t hole = Home(id);
     while (slots_[hole].value != nullptr && slots_[hole].id != id) hole = Next(hole);
     if (slots_[hole].value == nullptr) return nullptr;
@@ -73,20 +74,20 @@ class StreamMap {
   // Calls visit(value) for each entry, in no particular order. `visit` must not change the map.
   template <typename Visit>
   void ForEach(Visit visit) const {
-    for (const Slot& slot : slots_) {
+    for (const Slot& slot : all()) {
       if (slot.value != nullptr) visit(slot.value);
     }
   }
 
   // Removes all entries and frees the memory.
   void Clear() {
-    std::vector<Slot>().swap(slots_);
+    Free();
     size_ = 0;
   }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   // Returns the number of slots that are allocated.
-  size_t capacity() const { return slots_.size(); }
+  size_t capacity() const { return slots_ == nullptr ? 0 : mask_ + 1; }
 
  private:
   struct Slot {
@@ -97,11 +98,10 @@ class StreamMap {
   static constexpr size_t kKeptCapacity = 64;
   static constexpr size_t kSparse = 8;
 
-  size_t Home(uint32_t id) const {
-    return (id * multiplier_) >> (64 - std::bit_width(slots_.size() - 1));
-  }
-  size_t Next(size_t i) const { return (i + 1) & (slots_.size() - 1); }
-  size_t Distance(size_t from, size_t to) const { return (to - from) & (slots_.size() - 1); }
+  std::span<const Slot> all() const { return {slots_.get(), capacity()}; }
+  size_t Home(uint32_t id) const { return (id * multiplier_) >> shift_; }
+  size_t Next(size_t i) const { return (i + 1) & mask_; }
+  size_t Distance(size_t from, size_t to) const { return (to - from) & mask_; }
 
   void Place(uint32_t id, Pointer value) {
     size_t i = Home(id);
@@ -111,22 +111,29 @@ class StreamMap {
   // The map shrinks with its entries, so that a map that once had many does not stay large. It
   // halves at a much lower load than it doubles at, so that it does not oscillate.
   void Shrink() {
-    if (slots_.size() <= kKeptCapacity || size_ * kSparse > slots_.size()) return;
+    if (capacity() <= kKeptCapacity || size_ * kSparse > capacity()) return;
     if (size_ == 0) {
-      std::vector<Slot>().swap(slots_);
+      Free();
     } else {
-      Resize(slots_.size() / 2);
+      Resize(capacity() / 2);
     }
   }
   void Resize(size_t capacity) {
-    std::vector<Slot> old(capacity);
-    old.swap(slots_);
-    for (Slot& slot : old) {
-      if (slot.value != nullptr) Place(slot.id, std::move(slot.value));
+    const size_t before = this->capacity();
+    const std::unique_ptr<Slot[]> old = std::exchange(slots_, std::make_unique<Slot[]>(capacity));
+    mask_ = capacity - 1;
+    shift_ = 64 - std::bit_width(mask_);
+    for (size_t i = 0; i < before; ++i) {
+      if (old[i].value != nullptr) Place(old[i].id, std::move(old[i].value));
     }
   }
+  void Free() { slots_.reset(); }
 
-  std::vector<Slot> slots_;  // a power of two, at most half full
+  // Not a vector: each message would pay for the checks of its bounds. A power of two of slots, of
+  // which at most half are used; null if there are none.
+  std::unique_ptr<Slot[]> slots_;
+  size_t mask_ = 0;  // their number less one
+  int shift_ = 0;    // 64 less the bits of the mask
   size_t size_ = 0;
   uint64_t multiplier_ = stream_map_internal::Multiplier();
 };
