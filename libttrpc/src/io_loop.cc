@@ -127,7 +127,9 @@ ConnectionTurn* IoLoopCore::JoinGroup(uint64_t group) {
 
 void IoLoopCore::LeaveGroup(uint64_t group) {
   const auto found = groups_.find(group);
-  if (--found->second.connections == 0) groups_.erase(found);
+  if (--found->second.connections != 0) return;
+  if (last_turn_ == &found->second) last_turn_.reset();
+  groups_.erase(found);
 }
 
 ConnectionTurn* IoLoopCore::FindGroup(uint64_t group) {

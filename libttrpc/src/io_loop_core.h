@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -71,8 +72,9 @@ class IoLoopCore {
   // with another turn recently had some.
   bool OthersThan(const ConnectionTurn* turn) {
     if (turn != last_turn_) {
+      // A group that has left has no more messages.
+      if (last_turn_) others_until_ = loop_.wake_up_ + kLately;
       last_turn_ = turn;
-      others_until_ = loop_.wake_up_ + kLately;
     }
     return loop_.wake_up_ < others_until_;
   }
@@ -98,9 +100,10 @@ class IoLoopCore {
   static constexpr uint64_t kLately = 1024;
 
   IoLoop& loop_;
-  int handed_out_ = 0;                         // since the clock was last read
-  uint64_t long_wake_up_ = 0;                  // the last wake-up that was found to be long
-  const ConnectionTurn* last_turn_ = nullptr;  // only compared, never dereferenced
+  int handed_out_ = 0;         // since the clock was last read
+  uint64_t long_wake_up_ = 0;  // the last wake-up that was found to be long
+  // The turn of the last messages, which is only compared. None at the start, and once it is gone.
+  std::optional<const ConnectionTurn*> last_turn_;
   uint64_t others_until_ = kLately;
   std::unordered_map<uint64_t, ConnectionTurn> groups_;
   BlockPool block_pool_;

@@ -63,6 +63,20 @@ class ConnectionTurnTest : public test::ConnectionFixture {
               static_cast<ssize_t>(bytes.size()));
   }
 
+  // Lets 2000 wake-ups pass in which only this member has messages.
+  void AnswerForLong(const Member& member) {
+    Connection& answering = *member.connection;
+    member.recorder->on_message = [&answering] { answering.Send({.stream_id = 1}, ""); };
+    char answer[kMessageHeaderLength];
+    for (int i = 0; i < 2000; ++i) {
+      Send(member, 1);
+      WakeUp();
+      ASSERT_EQ(recv(member.far.get(), answer, sizeof(answer), 0),
+                static_cast<ssize_t>(sizeof(answer)));
+    }
+    member.recorder->on_message = nullptr;
+  }
+
   static size_t Heard(const std::vector<Member>& members) {
     size_t heard = 0;
     for (const Member& member : members) heard += member.recorder->messages.size();
@@ -96,15 +110,7 @@ TEST_F(ConnectionTurnTest, AWakeUpHandsOutNoMoreThanATurn) {
 // Turns make batches smaller, so a group that has been alone for long takes none.
 TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
   std::vector<Member> flood = JoinFlood(16);
-  Connection& answering = *flood[0].connection;
-  flood[0].recorder->on_message = [&] { answering.Send({.stream_id = 1}, ""); };
-  char answer[kMessageHeaderLength];
-  for (int i = 0; i < 2000; ++i) {
-    Send(flood[0], 1);
-    WakeUp();
-    ASSERT_EQ(recv(flood[0].far.get(), answer, sizeof(answer), 0),
-              static_cast<ssize_t>(sizeof(answer)));
-  }
+  AnswerForLong(flood[0]);
   for (const Member& member : flood) Send(member, 50);
   WakeUp();
   EXPECT_EQ(Heard(flood), 2000U + 16 * 50);
@@ -116,6 +122,17 @@ TEST_F(ConnectionTurnTest, AloneAGroupTakesNoTurns) {
   for (const Member& member : flood) Send(member, 50);
   WakeUp();
   EXPECT_LE(Heard(flood), 2000U + 16 * 50 + kTurn);
+}
+
+// The programs of a user may connect one after the other.
+TEST_F(ConnectionTurnTest, AGroupThatHasLeftIsNoOther) {
+  Member first = Join(kCaller);
+  AnswerForLong(first);
+  const std::vector<Member> flood = JoinFlood(16);
+  first.connection.reset();
+  for (const Member& member : flood) Send(member, 50);
+  WakeUp();
+  EXPECT_EQ(Heard(flood), 16 * 50U);
 }
 
 // The first connection always has more to deliver and is always ready first.

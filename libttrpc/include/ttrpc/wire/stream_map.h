@@ -122,7 +122,7 @@ class StreamMap {
     const size_t before = this->capacity();
     const std::unique_ptr<Slot[]> old = std::exchange(slots_, std::make_unique<Slot[]>(capacity));
     mask_ = capacity - 1;
-    shift_ = 64 - std::bit_width(mask_);
+    shift_ = 64 - static_cast<size_t>(std::bit_width(mask_));
     for (size_t i = 0; i < before; ++i) {
       if (old[i].value != nullptr) Place(old[i].id, std::move(old[i].value));
     }
@@ -132,8 +132,8 @@ class StreamMap {
   // Not a vector: each message would pay for the checks of its bounds. A power of two of slots, of
   // which at most half are used; null if there are none.
   std::unique_ptr<Slot[]> slots_;
-  size_t mask_ = 0;  // their number less one
-  int shift_ = 0;    // 64 less the bits of the mask
+  size_t mask_ = 0;   // their number less one
+  size_t shift_ = 0;  // 64 less the bits of the mask
   size_t size_ = 0;
   uint64_t multiplier_ = stream_map_internal::Multiplier();
 };
