@@ -91,7 +91,7 @@ std::string PlaceOfPackage(const FileDescriptor& file) {
 
 // Returns the name as protoc writes it, with an underscore after the words that it knows.
 std::string Renamed(const std::string& name) {
-  const bool is_known = KindOf(name) == Word::kKeyword && !IsKeywordOfCpp20(name);
+  const bool is_known = WordOf(name) == Word::kKeyword && !IsKeywordOfCpp20(name);
   return is_known || name == "NULL" ? name + "_" : name;
 }
 
@@ -156,7 +156,7 @@ bool Hides(const Name& name) {
 }
 
 bool IsMacro(const Name& name) {
-  switch (KindOf(name.text)) {
+  switch (WordOf(name.text)) {
     case Word::kMacro:
     case Word::kGnuMacro:
       return true;
@@ -297,7 +297,7 @@ void Checker::CheckName(const Name& name) {
       name.use == Use::kNamespace ? "use another package" : "rename it in a copy of the file";
   const std::string undef = "use the parameter macros=undef, or ";
   const std::string quoted = name.what + ": " + name.text;
-  const Word word = KindOf(name.text);
+  const Word word = WordOf(name.text);
   if (word == Word::kKeyword) {
     Error(name.place, quoted + " is a keyword of C++20, which protoc does not rename; " + rename);
   } else if (word == Word::kProtobufMacro) {

@@ -25,7 +25,7 @@ std::string Escaped(const std::string& name) {
   // These are macros in the headers of other systems and versions.
   static const std::set<std::string_view> kElsewhere = {"major", "minor", "stderr", "stdin",
                                                         "stdout"};
-  const Word word = KindOf(name);
+  const Word word = WordOf(name);
   const bool free = word == Word::kFree || word == Word::kReserved;
   return free && !kElsewhere.contains(name) ? name : name + "_";
 }

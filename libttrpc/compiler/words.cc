@@ -198,7 +198,7 @@ bool IsNameOfLibttrpc(std::string_view name) {
   return kWords.contains(name);
 }
 
-Word KindOf(std::string_view name) {
+Word WordOf(std::string_view name) {
   static const Words kKeywords = Split(kOldKeywords);
   static const Words kObjects = Split(kObjectMacros);
   static const Words kFunctions = Split(kFunctionMacros);

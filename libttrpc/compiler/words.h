@@ -18,7 +18,7 @@ enum class Word {
   kGnuMacro,       // predefined by -std=gnu++20 and not by -std=c++20
   kReserved,       // begins as only names of the compiler and its library do
 };
-Word KindOf(std::string_view name);
+Word WordOf(std::string_view name);
 
 // Returns true for the keywords that C++20 added. protoc 3.21 does not rename them.
 bool IsKeywordOfCpp20(std::string_view name);

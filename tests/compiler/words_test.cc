@@ -85,7 +85,7 @@ class WordsTest : public ProtocTest {
 std::vector<std::string> NotOneOf(const std::set<std::string>& names, std::set<Word> words) {
   std::vector<std::string> others;
   for (const std::string& name : names) {
-    if (!words.contains(KindOf(name))) others.push_back(name);
+    if (!words.contains(WordOf(name))) others.push_back(name);
   }
   return others;
 }
@@ -106,7 +106,7 @@ TEST_F(WordsTest, GnuDialectsAddTwo) {
   const Defined defined = MacrosWith("gnu++20");
   EXPECT_THAT(NotOneOf(defined.objects, {Word::kMacro, Word::kProtobufMacro, Word::kReserved}),
               UnorderedElementsAre("linux", "unix"));
-  for (const char* name : {"linux", "unix"}) EXPECT_EQ(KindOf(name), Word::kGnuMacro);
+  for (const char* name : {"linux", "unix"}) EXPECT_EQ(WordOf(name), Word::kGnuMacro);
 }
 
 // The headers declare the names of namespace ttrpc at the beginnings of lines.
@@ -149,19 +149,19 @@ TEST(WordTest, AllNamesOfTheLibraryAreKnown) {
 
 TEST(WordTest, Kinds) {
   for (const char* name : {"EOF", "BUFSIZ", "SCHED_OTHER", "errno", "SYS_read"})
-    EXPECT_EQ(KindOf(name), Word::kMacro) << name;
+    EXPECT_EQ(WordOf(name), Word::kMacro) << name;
   for (const char* name : {"alloca", "htole32", "CPU_SET"})
-    EXPECT_EQ(KindOf(name), Word::kFunctionMacro) << name;
+    EXPECT_EQ(WordOf(name), Word::kFunctionMacro) << name;
   for (const char* name : {"class", "requires", "xor_eq"})
-    EXPECT_EQ(KindOf(name), Word::kKeyword) << name;
+    EXPECT_EQ(WordOf(name), Word::kKeyword) << name;
   for (const char* name : {"assert", "GOOGLE_LOG", "GOOGLE_PROTOBUF_X_H__", "PROTOBUF_EXPORT"})
-    EXPECT_EQ(KindOf(name), Word::kProtobufMacro) << name;
+    EXPECT_EQ(WordOf(name), Word::kProtobufMacro) << name;
   for (const char* name : {"__linux__", "_IOFBF", "_X"})
-    EXPECT_EQ(KindOf(name), Word::kReserved) << name;
+    EXPECT_EQ(WordOf(name), Word::kReserved) << name;
   // These are names in schemas. Some are macros in headers that the public headers do not include.
   for (const char* name : {"", "_", "_x", "AF_INET", "SOL_SOCKET", "st_mtime", "S_IFDIR", "stdin",
                            "SYS_ADMIN", "GOOGLE_CLOUD", "DEBUG", "TRUE", "ERROR", "DOMAIN"})
-    EXPECT_EQ(KindOf(name), Word::kFree) << name;
+    EXPECT_EQ(WordOf(name), Word::kFree) << name;
   EXPECT_TRUE(IsKeywordOfCpp20("requires"));
   EXPECT_FALSE(IsKeywordOfCpp20("class"));
 }
