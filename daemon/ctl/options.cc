@@ -428,7 +428,7 @@ std::string Unexpected(const CLI::App& app) {
 
 // Returns CLI11's message about an error, reworded where it would count values.
 std::string MessageOf(const CLI::ParseError& error) {
-  const std::string message = error.what();
+  std::string message = error.what();
   const size_t end = message.find(": ");
   if (error.get_name() != "ArgumentMismatch" || end == std::string::npos) return message;
   const bool too_many = message.find("At Most") != std::string::npos;

@@ -67,7 +67,7 @@ inline ttrpc::Status WorkloadCannotBeUsed(std::string_view name) {
 
 // The client's own request may have been short enough, so the status names what the proxy added.
 inline ttrpc::Status TooLongToForward(size_t length, size_t limit, const BackendConfig& backend) {
-  const ttrpc::Status status = ttrpc::MessageTooLong(length, limit);
+  ttrpc::Status status = ttrpc::MessageTooLong(length, limit);
   if (!backend.forward_identity) return status;
   return {status.code(), status.message() + " (including the identity that forward_identity adds)"};
 }

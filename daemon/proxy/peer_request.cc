@@ -15,8 +15,6 @@
 
 namespace proxyd {
 
-using ttrpc::MessageTooLong;
-
 void Peer::OnRequest(const ttrpc::MessageHeader& header, std::string_view data) {
   Outcome outcome = Check(header, data);
   const AuditedRequest what = {.request = context_.request_buffer,

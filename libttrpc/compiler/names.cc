@@ -142,7 +142,7 @@ std::string CheckNames(const FileDescriptor& file, const Options& options) {
     scope.Claim(names.client(), "the client of " + what, true);
     scope.Claim(names.register_function(), "the function for " + what, true);
     if (!scope.clash().empty()) break;
-    const std::string error = CheckMethods(service, names);
+    std::string error = CheckMethods(service, names);
     if (!error.empty()) return error;
   }
   return scope.clash();

@@ -49,7 +49,7 @@ std::string ParseParameter(const std::string& parameter, Options* options) {
     if (key != "prefix" && key != "suffix" && key != "macros")
       return "unknown parameter \"" + std::string(part) +
              "\"; use prefix=NAME, suffix=NAME or macros=undef|allow";
-    const std::string error = Set(key, std::string(value), options);
+    std::string error = Set(key, std::string(value), options);
     if (!error.empty()) return error;
   }
   return {};

@@ -136,14 +136,20 @@ class Database final : public google::protobuf::DescriptorDatabase {
     for (const auto& [name, file] : newer) {
       const std::string syntax = text::QuoteShort(file.proto.syntax());
       const size_t others = RemoveImporters(name, importers);
-      left_out.emplace_back(file.set,
-                            name + " is left out" + WithImporters(others) +
-                                ", because this program does not know the syntax " + syntax +
-                                "; write the set from a copy of the file with syntax = \"proto3\"");
+      std::string what = name + " is left out";
+      what.append(WithImporters(others))
+          .append(", because this program does not know the syntax ")
+          .append(syntax)
+          .append("; write the set from a copy of the file with syntax = \"proto3\"");
+      left_out.emplace_back(file.set, std::move(what));
     }
     std::vector<std::string> lines;
-    const std::string kind = files_.empty() ? ": error: " : ": warning: ";
-    for (const auto& [set, what] : left_out) lines.push_back(set + kind + what);
+    lines.reserve(left_out.size());
+    const char* const kind = files_.empty() ? ": error: " : ": warning: ";
+    for (const auto& [set, what] : left_out) {
+      std::string& line = lines.emplace_back(set);
+      line.append(kind).append(what);
+    }
     return lines;
   }
 
