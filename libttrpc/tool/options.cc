@@ -199,7 +199,7 @@ std::string WithOneDash(const CLI::App& call, const std::vector<std::string_view
   const std::vector<std::string> names = OptionNames(call);
   if (args.size() < 2 || args[1] != call.get_name()) return "";
   for (const std::string_view arg : args) {
-    const std::string word(arg.substr(0, arg.find('=')));
+    std::string word(arg.substr(0, arg.find('=')));
     const bool known = std::find(names.begin(), names.end(), "-" + word) != names.end();
     if (word.starts_with("-d") && known) return word;
   }
