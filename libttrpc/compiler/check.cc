@@ -3,6 +3,7 @@
 
 #include <google/protobuf/compiler/cpp/names.h>
 #include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/stubs/strutil.h>
 
 #include <map>
 #include <utility>
@@ -178,13 +179,6 @@ std::string CamelCase(const std::string& name) {
   return camel;
 }
 
-std::string UpperCase(std::string name) {
-  for (char& c : name) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-  }
-  return name;
-}
-
 // The names that protoc gives to the members of a message's class. Functions with arguments are
 // left out, because they may have the names of others.
 class Members {
@@ -243,7 +237,7 @@ void Members::AddOneofs(const Descriptor& message) {
     const std::string what = "oneof " + oneof.full_name();
     for (const std::string& name :
          {oneof.name() + "_case", "has_" + oneof.name(), CamelCase(oneof.name()) + "Case",
-          UpperCase(oneof.name()) + "_NOT_SET"})
+          google::protobuf::ToUpper(oneof.name()) + "_NOT_SET"})
       Claim(name, what, PlaceOf(oneof));
     for (int j = 0; j < oneof.field_count(); ++j)
       Claim(OneofCaseConstantName(oneof.field(j)), what, PlaceOf(oneof));

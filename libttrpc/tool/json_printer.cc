@@ -4,7 +4,6 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/field_mask.pb.h>
 #include <google/protobuf/struct.pb.h>
-#include <google/protobuf/stubs/common.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <google/protobuf/util/field_mask_util.h>
 #include <google/protobuf/util/time_util.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "text/escape.h"
+#include "ttrpc/wire/field_scanner.h"
 
 namespace ttrpc::tool {
 
@@ -30,11 +30,6 @@ namespace {
 // A hostile reply may consist of nothing but values to report.
 constexpr size_t kMostProblems = 10;
 constexpr size_t kLongestQuote = 60;  // bytes of a text that is not UTF-8
-
-bool IsUtf8(std::string_view text) {
-  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
-                                                             static_cast<int>(text.size()));
-}
 
 std::string NotUtf8(std::string_view text) {
   std::string why = "not UTF-8: ";

@@ -91,6 +91,8 @@ class JsonReader::Rewriter {
 
   // Takes an object, but leaves each value to `take_value`.
   Status Members(const std::function<Status(JsonMember&)>& take_value);
+  // Copies an object, but leaves each value to `copy_value`, which gets its name.
+  Status CopyMembers(const std::function<Status(const std::string&)>& copy_value);
   bool NextIsNull() const;
 
   Status NotJson() {
@@ -122,28 +124,20 @@ Status JsonReader::Rewriter::Message(const Descriptor& type) {
 }
 
 Status JsonReader::Rewriter::Object(const Descriptor& type) {
-  char separator = '{';
-  Status status = Members([&](JsonMember& member) {
-    (out_ += std::exchange(separator, ',')).append(member.key) += ':';
-    const auto part = path_->Name(member.name);
-    return Value(FieldOf(type, member.name));
+  return CopyMembers([&](const std::string& name) {
+    const auto part = path_->Name(name);
+    return Value(FieldOf(type, name));
   });
-  out_ += separator == '{' ? "{}" : "}";
-  return status;
 }
 
 Status JsonReader::Rewriter::Map(const FieldDescriptor& field) {
   const FieldDescriptor& values = *field.message_type()->FindFieldByNumber(2);
-  char separator = '{';
-  Status status = Members([&](JsonMember& member) {
-    (out_ += std::exchange(separator, ',')).append(member.key) += ':';
-    const auto part = path_->Key(member.name);
+  return CopyMembers([&](const std::string& name) {
+    const auto part = path_->Key(name);
     if (NextIsNull() && !TakesNull(values))
       return Refuse("null cannot be a value of this map; leave it out");
     return One(values);
   });
-  out_ += separator == '{' ? "{}" : "}";
-  return status;
 }
 
 Status JsonReader::Rewriter::List(const FieldDescriptor& field) {
@@ -266,6 +260,17 @@ Status JsonReader::Rewriter::Members(const std::function<Status(JsonMember&)>& t
     if (!in_.Take(',') && in_.Peek() != '}') return NotJson();
   }
   return {};
+}
+
+Status JsonReader::Rewriter::CopyMembers(
+    const std::function<Status(const std::string&)>& copy_value) {
+  char separator = '{';
+  Status status = Members([&](JsonMember& member) {
+    (out_ += std::exchange(separator, ',')).append(member.key) += ':';
+    return copy_value(member.name);
+  });
+  out_ += separator == '{' ? "{}" : "}";
+  return status;
 }
 
 bool JsonReader::Rewriter::NextIsNull() const {

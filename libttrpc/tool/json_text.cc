@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_text.h"
 
+#include <google/protobuf/stubs/strutil.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -59,27 +62,6 @@ std::optional<uint32_t> TakeCodePoint(std::string_view* text) {
   return 0x10000 + ((*high - 0xD800) << 10U) + (*low - 0xDC00);
 }
 
-void AppendCodePoint(uint32_t code_point, std::string* out) {
-  const auto continuation = [&](unsigned shift) {
-    *out += static_cast<char>(0x80 | (code_point >> shift & 0x3F));
-  };
-  if (code_point < 0x80) {
-    *out += static_cast<char>(code_point);
-  } else if (code_point < 0x800) {
-    *out += static_cast<char>(0xC0 | code_point >> 6U);
-    continuation(0);
-  } else if (code_point < 0x10000) {
-    *out += static_cast<char>(0xE0 | code_point >> 12U);
-    continuation(6);
-    continuation(0);
-  } else {
-    *out += static_cast<char>(0xF0 | code_point >> 18U);
-    continuation(12);
-    continuation(6);
-    continuation(0);
-  }
-}
-
 // Protobuf's parser drops the backslash before any other character.
 char Unescaped(char c) {
   constexpr std::string_view kEscapes = "bfnrtv";
@@ -119,7 +101,9 @@ std::optional<std::string> Unquoted(std::string_view token) {
     }
     const std::optional<uint32_t> code_point = TakeCodePoint(&token);
     if (!code_point) return std::nullopt;
-    AppendCodePoint(*code_point, &text);
+    std::array<char, google::protobuf::UTFmax> character{};
+    const int length = google::protobuf::EncodeAsUTF8Char(*code_point, character.data());
+    text.append(character.data(), static_cast<size_t>(length));
   }
 }
 

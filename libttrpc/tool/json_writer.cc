@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_writer.h"
 
+#include <google/protobuf/stubs/strutil.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
 #include "text/escape.h"
@@ -92,18 +93,9 @@ void JsonWriter::NewLine() {
 }
 
 void AppendBase64(std::string_view bytes, std::string* out) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const std::string_view part = bytes.substr(i, 3);
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      bits = bits << 8U | (k < part.size() ? static_cast<uint8_t>(part[k]) : 0U);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      *out += k <= part.size() ? kDigits[bits >> (18U - 6U * k) & 0x3FU] : '=';
-    }
-  }
+  std::string encoded;
+  google::protobuf::Base64Escape({bytes.data(), bytes.size()}, &encoded);
+  *out += encoded;
 }
 
 }  // namespace ttrpc::tool

@@ -24,11 +24,11 @@ cannot() {
   exit 77
 }
 
-# at_least WANTED HAVE
-at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
+# shellcheck source=tests/support/versions.sh
+. "$here/../support/versions.sh"
 
 command -v go >/dev/null || cannot "no go"
-have=$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')
+have=$(go_version)
 # An older Go cannot even read the modules that newer ones have written.
 at_least 1.21 "$have" || cannot "Go is $have, containerd 2.4 needs a newer one"
 

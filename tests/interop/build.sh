@@ -21,10 +21,8 @@ install_packages() {
 
 have() { command -v "$1" >/dev/null; }
 
-# at_least WANTED HAVE
-at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
-
-go_version() { go env GOVERSION | sed 's/^go//; s/[^0-9.].*//'; }
+# shellcheck source=tests/support/versions.sh
+. "$here/../support/versions.sh"
 
 cargo_version() { cargo --version | sed 's/^cargo \([0-9.]*\).*/\1/'; }
 

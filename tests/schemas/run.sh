@@ -32,6 +32,8 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 # shellcheck source=tests/support/checks.sh
 . "$top/tests/support/checks.sh"
+# shellcheck source=tests/support/versions.sh
+. "$top/tests/support/versions.sh"
 
 skip_all() {
   echo "SKIP all: $1"
@@ -39,11 +41,8 @@ skip_all() {
   exit 0
 }
 
-# at_least WANTED HAVE
-at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
-
 command -v go >/dev/null || skip_all "no go"
-have=$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')
+have=$(GOTOOLCHAIN=local go_version)
 at_least 1.21 "$have" || skip_all "Go is $have, the modules need 1.21"
 
 readonly warnings=(-Wall -Wextra -Werror)
